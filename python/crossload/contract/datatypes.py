@@ -1,0 +1,161 @@
+"""The contract's datatypes: their names, TensorFlow's names and enum numbers, sizes, and NumPy's dtypes.
+
+Sources: Open Inference Protocol v2 (`tensor data types`), `tensorflow/core/framework/types.proto` (enum DataType).
+NumPy and ml_dtypes are imported only when arrays are made: reading a model's signatures needs neither.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from crossload.errors import FrameError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+@dataclass(frozen=True)
+class Datatype:
+    """One element type: contract name, TensorFlow name, `types.proto` number, bytes of an element (0: BYTES)."""
+
+    name: str
+    tensorflow: str
+    enum: int
+    size: int
+
+
+_ALL = (
+    Datatype("FP32", "float32", 1, 4),
+    Datatype("FP64", "float64", 2, 8),
+    Datatype("INT32", "int32", 3, 4),
+    Datatype("UINT8", "uint8", 4, 1),
+    Datatype("INT16", "int16", 5, 2),
+    Datatype("INT8", "int8", 6, 1),
+    Datatype("BYTES", "string", 7, 0),
+    Datatype("COMPLEX64", "complex64", 8, 8),
+    Datatype("INT64", "int64", 9, 8),
+    Datatype("BOOL", "bool", 10, 1),
+    Datatype("BF16", "bfloat16", 14, 2),
+    Datatype("UINT16", "uint16", 17, 2),
+    Datatype("COMPLEX128", "complex128", 18, 16),
+    Datatype("FP16", "float16", 19, 2),
+    Datatype("UINT32", "uint32", 22, 4),
+    Datatype("UINT64", "uint64", 23, 8),
+    Datatype("FP8_E5M2", "float8_e5m2", 24, 1),
+    Datatype("FP8_E4M3FN", "float8_e4m3fn", 25, 1),
+    Datatype("INT4", "int4", 29, 1),
+    Datatype("UINT4", "uint4", 30, 1),
+)
+DATATYPES = {d.name: d for d in _ALL}
+_BY_ENUM = {d.enum: d for d in _ALL}
+_BY_TENSORFLOW = {d.tensorflow: d for d in _ALL}
+_ML_DTYPES = {"BF16", "FP8_E5M2", "FP8_E4M3FN", "INT4", "UINT4"}
+
+
+def from_enum(number: int) -> str:
+    """The contract's name of a `types.proto` DataType number; reference types (number + 100) lose their reference.
+
+    A number without a tensor on the wire (resource, variant, quantised types) gives `DT_<number>`.
+    """
+    found = _BY_ENUM.get(number - 100 if number > 100 else number)
+    return found.name if found else f"DT_{number}"
+
+
+def from_tensorflow(name: str) -> str:
+    """The contract's name of TensorFlow's (`float32` gives `FP32`); raises KeyError for a type without tensors on the wire."""
+    return _BY_TENSORFLOW[name].name
+
+
+def for_people(name: str) -> str:
+    """TensorFlow's name of the contract's (`FP32` gives `float32`), unknown names as they are."""
+    known = DATATYPES.get(name)
+    return known.tensorflow if known else name
+
+
+def numpy_dtype(name: str) -> np.dtype:
+    """The NumPy dtype (`object` for BYTES); raises FrameError for a datatype the contract does not have."""
+    import numpy as np
+
+    known = DATATYPES.get(name)
+    if known is None:
+        raise FrameError(f"datatype {name!r} is not in the contract")
+    if known.name == "BYTES":
+        return np.dtype(object)
+    if known.name in _ML_DTYPES:
+        import ml_dtypes
+
+        return np.dtype(getattr(ml_dtypes, known.tensorflow))
+    return np.dtype(known.tensorflow)
+
+
+def of_array(array: np.ndarray) -> str:
+    """The contract's datatype of an array; text and object arrays are BYTES.
+
+    Raises ValueError for a dtype without a place in the contract (datetimes, records, longdouble).
+    """
+    if array.dtype.kind in "OSU":
+        return "BYTES"
+    known = _BY_TENSORFLOW.get(array.dtype.name)
+    if known is None:
+        raise ValueError(f"arrays of {array.dtype} cannot be tensors; cast to one of TensorFlow's datatypes first")
+    return known.name
+
+
+def encode(array: np.ndarray) -> bytes | memoryview:
+    """An array's bytes on the wire: little-endian, row major; without a copy where the array already is so."""
+    import numpy as np
+
+    if of_array(array) == "BYTES":
+        return b"".join(
+            struct.pack("<I", len(element)) + element for element in (_as_bytes(e) for e in np.asarray(array, dtype=object).ravel())
+        )
+    if array.dtype.byteorder == ">":
+        array = array.astype(array.dtype.newbyteorder("<"))
+    array = np.ascontiguousarray(array)
+    return memoryview(array.reshape(-1).view(np.uint8))
+
+
+def decode(name: str, shape: tuple[int, ...], data: bytes | bytearray | memoryview) -> np.ndarray:
+    """The array of these wire bytes: a view of fixed-size data, an object array of `bytes` for BYTES.
+
+    Raises FrameError when the bytes do not fill the shape exactly.
+    """
+    import numpy as np
+
+    dtype = numpy_dtype(name)
+    if name != "BYTES":
+        try:
+            return np.frombuffer(data, dtype=dtype).reshape(shape)
+        except ValueError as error:
+            raise FrameError(f"{len(data)} bytes do not make a {for_people(name)} tensor of shape {list(shape)}") from error
+    elements = decode_bytes(data)
+    array = np.empty(len(elements), dtype=object)
+    array[:] = elements
+    if array.size != int(np.prod(shape, dtype=np.int64)):
+        raise FrameError(f"{array.size} strings do not make a tensor of shape {list(shape)}")
+    return array.reshape(shape)
+
+
+def decode_bytes(data: bytes | bytearray | memoryview) -> list[bytes]:
+    """The elements of a BYTES tensor; raises FrameError when a length points outside the data."""
+    view, elements, at = memoryview(data), [], 0
+    while at < len(view):
+        if at + 4 > len(view):
+            raise FrameError("a BYTES tensor ends inside an element's length")
+        (length,) = struct.unpack_from("<I", view, at)
+        at += 4
+        if at + length > len(view):
+            raise FrameError("a BYTES tensor ends inside an element")
+        elements.append(bytes(view[at : at + length]))
+        at += length
+    return elements
+
+
+def _as_bytes(element: object) -> bytes:
+    if isinstance(element, bytes):
+        return element
+    if isinstance(element, str):
+        return element.encode("utf-8", "surrogateescape")
+    raise ValueError(f"a string tensor holds bytes or text, not {type(element).__name__}")

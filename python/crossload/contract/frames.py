@@ -1,0 +1,118 @@
+"""The frame: uint64 length, JSON header, tensor bytes (bindings/contract/README.md, section Frame)."""
+
+from __future__ import annotations
+
+import json
+import math
+import struct
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO
+
+from crossload.contract.datatypes import DATATYPES
+from crossload.errors import FrameError
+
+MAX_HEADER = 64 << 20
+Buffer = bytes | bytearray | memoryview
+
+
+@dataclass
+class Frame:
+    """One message: its header, and the tensors' bytes by position: `inputs` first, then `outputs`, those with bytes only."""
+
+    header: dict[str, Any]
+    buffers: list[Buffer] = field(default_factory=list)
+
+    def tensors(self, key: str) -> dict[str, tuple[str, tuple[int, ...], Buffer]]:
+        """`inputs` or `outputs` by name: (datatype, shape, bytes)."""
+        at = 0 if key == "inputs" else len(_with_bytes(self.header.get("inputs")))
+        entries = _with_bytes(self.header.get(key))
+        return {e["name"]: (e["datatype"], tuple(e["shape"]), b) for e, b in zip(entries, self.buffers[at:], strict=False)}
+
+
+def pack(header: dict[str, Any]) -> bytes:
+    """The frame's first bytes: length and header; the tensors' bytes follow."""
+    text = json.dumps(header, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+    return struct.pack("<Q", len(text)) + text
+
+
+def tensor_entry(name: str, datatype: str, shape: Sequence[int], size: int) -> dict[str, Any]:
+    """The header's entry of a tensor that brings `size` bytes."""
+    return {"name": name, "datatype": datatype, "shape": list(shape), "parameters": {"binary_data_size": size}}
+
+
+def write(stream: BinaryIO, frame: Frame) -> None:
+    """Write one frame whole."""
+    stream.write(pack(frame.header))
+    for buffer in frame.buffers:
+        stream.write(buffer)
+
+
+def read(exactly: Callable[[int], Buffer]) -> Frame | None:
+    """The next frame, or None at a clean end.
+
+    `exactly(n)` returns n bytes, or fewer only where the stream ends. Raises FrameError for bytes that are no frame.
+    """
+    prefix = exactly(8)
+    if not prefix:
+        return None
+    if len(prefix) < 8:
+        raise FrameError(f"the stream ends inside a frame: {len(prefix)} of 8 length bytes")
+    (length,) = struct.unpack("<Q", prefix)
+    if not 0 < length <= MAX_HEADER:
+        raise FrameError(f"a frame's header of {length} bytes: allowed are 1 to {MAX_HEADER} (is something else printing to this stream?)")
+    header = _parse_header(_whole(exactly, length, "header"))
+    buffers = []
+    for entry in [*_with_bytes(header.get("inputs")), *_with_bytes(header.get("outputs"))]:
+        buffers.append(_whole(exactly, sized(entry), f"tensor {entry['name']!r}"))
+    return Frame(header, buffers)
+
+
+def read_all(stream: BinaryIO) -> Iterator[Frame]:
+    """Every frame of a file."""
+    while (frame := read(stream.read)) is not None:
+        yield frame
+
+
+def sized(entry: dict[str, Any]) -> int:
+    """The bytes that a header's entry announces; raises FrameError where they contradict datatype and shape."""
+    size, shape = entry["parameters"]["binary_data_size"], entry.get("shape")
+    datatype = DATATYPES.get(str(entry.get("datatype")))
+    if datatype is None:
+        raise FrameError(f"tensor {entry['name']!r}: datatype {entry.get('datatype')!r} is not in the contract")
+    if not isinstance(shape, list) or not all(_is_count(d) for d in shape):
+        raise FrameError(f"tensor {entry['name']!r}: shape {shape!r} is not a list of dimensions")
+    if not _is_count(size) or (datatype.size and size != math.prod(shape) * datatype.size):
+        raise FrameError(f"tensor {entry['name']!r}: {size!r} bytes announced for {datatype.tensorflow} of shape {shape}")
+    return int(size)
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 62
+
+
+def _whole(exactly: Callable[[int], Buffer], count: int, what: str) -> Buffer:
+    data = exactly(count) if count else b""
+    if len(data) < count:
+        raise FrameError(f"the stream ends inside a frame's {what}: {len(data)} of {count} bytes")
+    return data
+
+
+def _parse_header(data: Buffer) -> dict[str, Any]:
+    try:
+        header = json.loads(bytes(data))
+    except (ValueError, RecursionError) as error:
+        raise FrameError(f"a frame's header is not JSON ({error})") from error
+    if not isinstance(header, dict):
+        raise FrameError("a frame's header is JSON but no object")
+    for key in ("inputs", "outputs"):
+        entries = header.get(key, [])
+        if not isinstance(entries, list) or not all(isinstance(e, dict) and isinstance(e.get("name"), str) for e in entries):
+            raise FrameError(f"a frame's {key} is not a list of named tensors")
+        if not all(isinstance(e.get("parameters", {}), dict) for e in entries):
+            raise FrameError(f"a frame's {key} has parameters that are no object")
+    return header
+
+
+def _with_bytes(entries: list[dict[str, Any]] | None) -> list[dict[str, Any]]:
+    return [e for e in entries or [] if "binary_data_size" in e.get("parameters", {})]

@@ -1,0 +1,48 @@
+"""Signatures: named inputs and outputs of an artifact, in the manifest's form (SignatureDef of meta_graph.proto)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class TensorSpec:
+    """One input or output.
+
+    `shape` has -1 where a dimension is free and is None where even the rank is unknown. `tensor` is this artifact's own
+    name of it: `operation:index` in graphs, a tensor index in a .tflite. `default` (inputs only) is
+    `{"shape": [...], "data": [flat values]}`, as in SignatureDef.defaults. `quantization` is a .tflite's
+    `{"scale": [...], "zero_point": [...], "axis": n}`.
+    """
+
+    name: str
+    datatype: str
+    shape: tuple[int, ...] | None
+    tensor: str | int | None = None
+    default: dict[str, Any] | None = None
+    quantization: dict[str, Any] | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The manifest's form, with `tensor`, `default` and `quantization` where there are any."""
+        extra = {"tensor": self.tensor, "default": self.default, "quantization": self.quantization}
+        shape = None if self.shape is None else list(self.shape)
+        return {"name": self.name, "datatype": self.datatype, "shape": shape} | {k: v for k, v in extra.items() if v is not None}
+
+
+@dataclass(frozen=True)
+class Signature:
+    """Named inputs and outputs, sorted by nothing: in the artifact's order."""
+
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    method_name: str = ""
+    key: str | None = field(default=None, compare=False)
+
+    def to_json(self) -> dict[str, Any]:
+        """The manifest's form."""
+        return {
+            "method_name": self.method_name,
+            "inputs": [t.to_json() for t in self.inputs],
+            "outputs": [t.to_json() for t in self.outputs],
+        }
