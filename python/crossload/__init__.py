@@ -1,0 +1,34 @@
+"""crossload: proves that a model exported in Python loads and predicts the same in Java, on phones and on microcontrollers.
+
+The names here import what they need when they are first used: `import crossload` itself costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+__all__ = ["CrossloadError", "export", "load", "verify"]
+
+_HOMES = {
+    "CrossloadError": "crossload.errors",
+    "export": "crossload.exporters.bundle",
+    "load": "crossload.model",
+    "verify": "crossload.verification",
+}
+
+if TYPE_CHECKING:
+    from crossload.errors import CrossloadError
+    from crossload.exporters.bundle import export
+    from crossload.model import load
+    from crossload.verification import verify
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'crossload' has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value

@@ -1,0 +1,67 @@
+"""`crossload export`: a model becomes a bundle of artifacts, manifest and recorded answers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from crossload.cli import options
+
+
+@click.command(
+    name="export",
+    epilog=options.examples(
+        "export train.py:model -o digits", "export model.keras -o digits --formats saved_model,tflite", "export saved_model/ -o bundle --inputs real.npz"
+    ),
+)
+@click.argument("source")
+@click.option("--output", "-o", required=True, type=click.Path(path_type=Path), metavar="BUNDLE", help="The folder to write.")
+@click.option("--formats", metavar="A,B", help="saved_model, graph_def, tflite. Without it: all, and those that cannot hold the model are left out.")
+@click.option("--name", help="The model's name in the manifest; by default the folder's.")
+@click.option("--overwrite", is_flag=True, help="Replace a bundle that is there already.")
+@click.option("--tolerance", multiple=True, metavar="NAME:rtol=1e-4,atol=1e-5", help="Kept in the manifest, for a datatype or an output; repeatable.")
+@options.wishes
+@options.limits
+def command(
+    source: str,
+    output: Path,
+    formats: str | None,
+    name: str | None,
+    overwrite: bool,
+    tolerance: tuple[str, ...],
+    count: int,
+    seed: int,
+    npz: tuple[str, ...],
+    shapes: tuple[str, ...],
+    **limits: object,
+) -> None:
+    """Export SOURCE as a bundle.
+
+    SOURCE is a SavedModel, a .keras file, or file.py:function, where the function returns a Keras model or a tf.Module (or a pair of
+    it and a dict of example inputs). A file with a PEP 723 header runs in the environment that it declares.
+    """
+    from crossload.compare.tolerance import parse
+    from crossload.exporters.bundle import export
+
+    wishes = options.to_wishes(count, seed, npz, shapes)
+    bundle = export(
+        source,
+        output,
+        formats=None if formats is None else [f.strip() for f in formats.split(",") if f.strip()],
+        vectors=wishes.count,
+        seed=wishes.seed,
+        inputs=wishes.inputs,
+        shapes=wishes.shapes,
+        tolerance=parse(tolerance),
+        name=name,
+        overwrite=overwrite,
+        limits=options.to_limits(limits),
+        progress=lambda text: click.echo(text, err=True),
+    )
+    manifest = bundle.manifest
+    vectors = sum(v.count for v in manifest.vectors)
+    click.echo(f"{output}: {', '.join(a.id for a in manifest.artifacts)}; {len(manifest.signatures)} signature(s), {vectors} vectors, all verified")
+    for left in manifest.left_out:
+        click.echo(f"left out: {left.id}: {left.reason}")
+    click.echo(f"next: crossload verify {output}")

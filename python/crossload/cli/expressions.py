@@ -1,0 +1,114 @@
+"""Input values on the command line: a .npy file, a literal, or one of a few array makers; never `eval`.
+
+`zeros(shape, dtype)`, `ones(shape, dtype)`, `full(shape, value, dtype)`, `arange(start, stop, step)`, `linspace(start, stop, n)`,
+`random(shape, seed)` (uniform in [0, 1)), `normal(shape, seed)`. dtype is TensorFlow's name and may be left out.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from crossload.contract import datatypes
+from crossload.contract.signatures import TensorSpec
+from crossload.errors import CrossloadError
+
+# An array of more than this many elements belongs in a file.
+_MOST_ELEMENTS = 1 << 28
+
+
+def value(text: str, spec: TensorSpec) -> np.ndarray:
+    """The array that `text` means for this input; raises CrossloadError naming the input and the cause.
+
+    Literals take the input's datatype; in files the datatype counts. Text is a string input's value when the input is a string.
+    """
+    if text.endswith(".npy"):
+        return _file(Path(text), spec)
+    try:
+        tree = ast.parse(text.strip(), mode="eval").body
+        made = _maker(tree, spec) if isinstance(tree, ast.Call) else ast.literal_eval(tree)
+    except CrossloadError:
+        raise
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError) as error:
+        if spec.datatype == "BYTES":
+            made = text  # plain text for a string input needs no quotes
+        else:
+            raise CrossloadError(f"--input {spec.name}={text}: not a .npy file, a literal such as [[1, 2]] or a maker such as zeros([1, 4]) ({error})") from error
+    return _typed(made, spec, text)
+
+
+def _file(path: Path, spec: TensorSpec) -> np.ndarray:
+    try:
+        array: np.ndarray = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise CrossloadError(f"--input {spec.name}={path}: cannot be read as .npy: {error}") from error
+    return array
+
+
+def _maker(call: ast.Call, spec: TensorSpec) -> np.ndarray:
+    name = call.func.id if isinstance(call.func, ast.Name) else ""
+    if name not in _MAKERS:
+        raise CrossloadError(f"--input {spec.name}: there is no maker {ast.unparse(call.func)!r}; there are: {', '.join(_MAKERS)}")
+    arguments = [_argument(a) for a in call.args]
+    named = {k.arg: _argument(k.value) for k in call.keywords if k.arg}
+    try:
+        made = _MAKERS[name](*arguments, **named)
+    except (TypeError, ValueError, ZeroDivisionError, OverflowError, MemoryError) as error:
+        raise CrossloadError(f"--input {spec.name}: {ast.unparse(call)}: {error}") from error
+    return made
+
+
+def _argument(node: ast.expr) -> Any:
+    return node.id if isinstance(node, ast.Name) else ast.literal_eval(node)
+
+
+def _typed(made: Any, spec: TensorSpec, text: str) -> np.ndarray:
+    dtype = datatypes.numpy_dtype(spec.datatype)
+    try:
+        if spec.datatype == "BYTES":
+            array = np.array(made, dtype=object)
+            return np.vectorize(lambda e: e if isinstance(e, bytes) else str(e).encode(), otypes=[object])(array) if array.size else array
+        array = made if isinstance(made, np.ndarray) else np.array(made)
+        if array.dtype.kind in "OSU":
+            raise ValueError("text or ragged lists are no numbers")
+        typed = array.astype(dtype)
+        if array.dtype.kind in "iuf" and dtype.kind in "iu" and not np.array_equal(typed.astype(array.dtype), array):
+            raise ValueError(f"does not fit {datatypes.for_people(spec.datatype)}")
+    except (ValueError, TypeError, OverflowError) as error:
+        raise CrossloadError(f"--input {spec.name}={text}: {error}") from error
+    return typed
+
+
+def _shape(shape: Any) -> tuple[int, ...]:
+    dimensions = (shape,) if isinstance(shape, int) else tuple(shape)
+    if any(not isinstance(d, int) or d < 0 for d in dimensions) or np.prod(dimensions, dtype=object) > _MOST_ELEMENTS:
+        raise ValueError(f"{shape!r} is no shape for the command line (at most {_MOST_ELEMENTS} elements)")
+    return dimensions
+
+
+def _dtype(name: str | None) -> np.dtype:
+    try:
+        return datatypes.numpy_dtype(datatypes.from_tensorflow(name)) if name else np.dtype(np.float64)
+    except KeyError:
+        raise ValueError(f"there is no datatype {name!r}") from None
+
+
+def _range(start: float, stop: float | None = None, step: float = 1) -> np.ndarray:
+    first, last = (0, start) if stop is None else (start, stop)
+    _shape(max(0, int((last - first) / step)))
+    return np.arange(first, last, step)
+
+
+_MAKERS: dict[str, Callable[..., np.ndarray]] = {
+    "zeros": lambda shape, dtype=None: np.zeros(_shape(shape), _dtype(dtype)),
+    "ones": lambda shape, dtype=None: np.ones(_shape(shape), _dtype(dtype)),
+    "full": lambda shape, value, dtype=None: np.full(_shape(shape), value, None if dtype is None else _dtype(dtype)),
+    "arange": _range,
+    "linspace": lambda start, stop, n=50: np.linspace(start, stop, *_shape(n)),
+    "random": lambda shape, seed=0: np.random.default_rng(seed).random(_shape(shape)),
+    "normal": lambda shape, seed=0: np.random.default_rng(seed).standard_normal(_shape(shape)),
+}

@@ -1,0 +1,173 @@
+"""The judge: one answer against the reference's, output by output; agreement, metrics, and why.
+
+NaN and infinity: a NaN agrees with a NaN in the same place and with nothing else (`same`), or never (`forbid`);
+an infinity agrees with the infinity of its sign only. Neither enters the metrics.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from crossload.compare import ulp
+from crossload.compare.tolerance import Tolerances
+from crossload.contract import datatypes
+
+AGREEMENTS = ("identical", "ulp", "close", "decision", "different")
+
+
+@dataclass
+class Judgement:
+    """How close; `reason` is empty for an agreement of `close` or better, and says what differs otherwise."""
+
+    agreement: str
+    metrics: dict[str, Any] = field(default_factory=dict)
+    reason: str = ""
+
+
+def at_least(agreement: str, wanted: str) -> bool:
+    """Whether an agreement is the wanted one or a closer one."""
+    return AGREEMENTS.index(agreement) <= AGREEMENTS.index(wanted)
+
+
+def judge(
+    reference: Mapping[str, np.ndarray], answer: Mapping[str, np.ndarray], tolerances: Tolerances, *, nan: str = "same"
+) -> tuple[Judgement, dict[str, Judgement]]:
+    """The whole answer's judgement (its worst output's agreement, the worst metrics) and each output's.
+
+    A missing or an additional output, another datatype or shape, or no output at all is `different`.
+    """
+    outputs: dict[str, Judgement] = {}
+    for name in dict.fromkeys([*reference, *answer]):
+        if name not in answer:
+            outputs[name] = Judgement("different", reason=f"the output {name!r} is missing")
+        elif name not in reference:
+            outputs[name] = Judgement("different", reason=f"the output {name!r} was not asked for")
+        else:
+            outputs[name] = judge_output(name, reference[name], answer[name], tolerances, nan=nan)
+    if not outputs:
+        return Judgement("different", reason="there is no output to compare"), {}
+    worst = max(outputs.values(), key=lambda j: AGREEMENTS.index(j.agreement)).agreement
+    reasons = "; ".join(j.reason for j in outputs.values() if j.reason)
+    return Judgement(worst, _worst_metrics([j.metrics for j in outputs.values()]), reasons), outputs
+
+
+def judge_output(name: str, reference: np.ndarray, answer: np.ndarray, tolerances: Tolerances, *, nan: str = "same") -> Judgement:
+    """One output. Metrics of numbers: max_abs, max_rel, max_ulp (floats), rmse, argmax_agreement (share of rows along the last axis)."""
+    wanted, got = datatypes.of_array(reference), datatypes.of_array(answer)
+    if wanted != got:
+        people = datatypes.for_people
+        return Judgement("different", reason=f"{name!r} is {people(got)}, the reference's is {people(wanted)}")
+    if reference.shape != answer.shape:
+        return Judgement("different", reason=f"{name!r} has shape {list(answer.shape)}, the reference's has {list(reference.shape)}")
+    if wanted in ("BYTES", "BOOL"):
+        return _judge_exact(name, reference, answer)
+    return _judge_numbers(name, wanted, reference, answer, tolerances, nan)
+
+
+def _judge_exact(name: str, reference: np.ndarray, answer: np.ndarray) -> Judgement:
+    different = np.flatnonzero(reference.ravel() != answer.ravel())
+    if not different.size:
+        return Judgement("identical")
+    at = int(different[0])
+    where = f"at {_index(at, reference.shape)}: {answer.ravel()[at]!r}, the reference's is {reference.ravel()[at]!r}"
+    return Judgement("different", {"differing": int(different.size)}, f"{name!r} differs in {different.size} of {reference.size} elements, first {where}")
+
+
+def _judge_numbers(name: str, datatype: str, reference: np.ndarray, answer: np.ndarray, tolerances: Tolerances, nan: str) -> Judgement:
+    tolerance = tolerances.of(name, datatype)
+    ref, got = _parts(reference), _parts(answer)
+    wide_ref, wide_got = _wide(ref), _wide(got)
+    nan_ref, nan_got = np.isnan(wide_ref), np.isnan(wide_got)
+    if nan == "forbid" and nan_got.any():
+        return Judgement("different", reason=f"{name!r} has {int(nan_got.sum())} NaN, which are forbidden")
+    if (nan_ref != nan_got).any():
+        at = int(np.flatnonzero((nan_ref != nan_got).ravel())[0])
+        what = "NaN where the reference has none" if nan_got.ravel()[at] else "no NaN where the reference has one"
+        return Judgement("different", {"nan": int(nan_got.sum())}, f"{name!r} has {what}, first at {_index(at, ref.shape)}")
+    infinite = np.isinf(wide_ref) | np.isinf(wide_got)
+    if (wide_ref[infinite] != wide_got[infinite]).any():
+        return Judgement("different", reason=f"{name!r} has an infinity that the reference has not, or the other way round")
+    compared = ~(nan_ref | infinite)
+    metrics, absolute = _metrics(ref, got, wide_ref, wide_got, compared)
+    metrics["argmax_agreement"] = _argmax_agreement(reference, answer)
+    if np.ascontiguousarray(reference).tobytes() == np.ascontiguousarray(answer).tobytes():
+        return Judgement("identical", metrics)
+    if metrics.get("max_ulp", math.inf) <= tolerance.ulp:
+        return Judgement("ulp", metrics)
+    scale = np.abs(wide_ref[compared])
+    if (absolute <= tolerance.atol + tolerance.rtol * scale).all():
+        return Judgement("close", metrics)
+    reason = f"{name!r} differs by up to {metrics['max_abs']:.3g}{_needed(absolute, scale, tolerance)}"
+    same_decision = metrics["argmax_agreement"] == 1.0 and reference.ndim > 0 and reference.shape[-1] > 1
+    return Judgement("decision" if same_decision else "different", metrics, reason)
+
+
+def _metrics(ref: np.ndarray, got: np.ndarray, wide_ref: np.ndarray, wide_got: np.ndarray, compared: np.ndarray) -> tuple[dict[str, Any], np.ndarray]:
+    absolute = np.abs(wide_got[compared] - wide_ref[compared])
+    scale = np.abs(wide_ref[compared])
+    metrics: dict[str, Any] = {"max_abs": 0.0, "max_rel": 0.0, "rmse": 0.0}
+    if absolute.size:
+        nonzero = scale > 0
+        metrics["max_abs"] = float(absolute.max())
+        metrics["max_rel"] = float((absolute[nonzero] / scale[nonzero]).max()) if nonzero.any() else 0.0
+        metrics["rmse"] = float(np.sqrt(np.mean(np.square(absolute))))
+    if ulp.is_floating(ref.dtype):
+        metrics["max_ulp"] = int(ulp.distance(got[compared], ref[compared]).max()) if absolute.size else 0
+    return metrics, absolute
+
+
+def _needed(absolute: np.ndarray, scale: np.ndarray, tolerance: Any) -> str:
+    """The smallest tolerance that would pass, each way, in numbers that do pass when they are typed in."""
+    atol = float((absolute - tolerance.rtol * scale).max())
+    text = f"; would pass with atol={_round_up(atol)} (rtol {tolerance.rtol:g})"
+    needs_rtol = absolute > tolerance.atol
+    if (scale[needs_rtol] > 0).all():
+        rtol = float(((absolute - tolerance.atol)[needs_rtol] / scale[needs_rtol]).max())
+        text += f" or rtol={_round_up(rtol)} (atol {tolerance.atol:g})"
+    return text
+
+
+def _round_up(value: float) -> str:
+    """Three significant digits, never below the value."""
+    if value <= 0 or not math.isfinite(value):
+        return f"{value:g}"
+    step = 10.0 ** (math.floor(math.log10(value)) - 2)
+    return f"{math.ceil(value / step * (1 + 1e-12)) * step:.3g}"
+
+
+def _parts(array: np.ndarray) -> np.ndarray:
+    """Complex numbers as their real and imaginary parts along a new last axis."""
+    if array.dtype.kind != "c":
+        return array
+    return np.stack([array.real, array.imag], axis=-1)
+
+
+def _wide(array: np.ndarray) -> np.ndarray:
+    """float64, or longdouble for 64-bit integers and floats, so that the difference itself does not round."""
+    return array.astype(np.longdouble if array.dtype.itemsize == 8 else np.float64)
+
+
+def _argmax_agreement(reference: np.ndarray, answer: np.ndarray) -> float | None:
+    if reference.ndim == 0 or reference.size == 0 or reference.shape[-1] < 2 or reference.dtype.kind == "c":
+        return None
+    same = np.argmax(_wide(reference), axis=-1) == np.argmax(_wide(answer), axis=-1)
+    return float(np.mean(same))
+
+
+def _index(at: int, shape: tuple[int, ...]) -> str:
+    return str([int(i) for i in np.unravel_index(at, shape)]) if shape else "the scalar"
+
+
+def _worst_metrics(all_metrics: list[dict[str, Any]]) -> dict[str, Any]:
+    worst: dict[str, Any] = {}
+    for metrics in all_metrics:
+        for name, value in metrics.items():
+            if value is not None:
+                pick = min if name == "argmax_agreement" else max
+                worst[name] = pick(worst[name], value) if name in worst else value
+    return worst

@@ -1,0 +1,62 @@
+"""Tolerances: the default of each datatype, the manifest's, the command line's; what was raised by hand is told."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from crossload.contract.datatypes import DATATYPES, from_tensorflow
+from crossload.contract.manifest import Tolerance
+from crossload.errors import CrossloadError
+
+# atol and rtol are about 100 units in the last place at 1.0 (2^-23 for FP32): what a long sum in another order may lose;
+# atol is the tenth of it, for sums that cancel. Integers, strings and bools are exact.
+DEFAULTS = {
+    "FP64": Tolerance(rtol=1e-12, atol=1e-13),
+    "FP32": Tolerance(rtol=1e-5, atol=1e-6),
+    "FP16": Tolerance(rtol=5e-3, atol=5e-4),
+    "BF16": Tolerance(rtol=4e-2, atol=4e-3),
+    "COMPLEX64": Tolerance(rtol=1e-5, atol=1e-6),
+    "COMPLEX128": Tolerance(rtol=1e-12, atol=1e-13),
+}
+_EXACT = Tolerance(ulp=0)
+
+
+@dataclass
+class Tolerances:
+    """What counts as close: by output name first, then by datatype."""
+
+    given: dict[str, Tolerance] = field(default_factory=dict)
+
+    def of(self, output: str, datatype: str) -> Tolerance:
+        """The tolerance of one output."""
+        return self.given.get(output) or self.given.get(datatype) or DEFAULTS.get(datatype, _EXACT)
+
+    def raised(self, datatypes: Mapping[str, str]) -> list[str]:
+        """A sentence for each output (name to datatype) whose tolerance is wider than its datatype's default."""
+        said = []
+        for output, datatype in datatypes.items():
+            used, default = self.of(output, datatype), DEFAULTS.get(datatype, _EXACT)
+            wider = [f"{k} {getattr(default, k):g} → {getattr(used, k):g}" for k in ("rtol", "atol", "ulp") if getattr(used, k) > getattr(default, k)]
+            if wider:
+                said.append(f"tolerance of {output} raised by hand: {', '.join(wider)}")
+        return said
+
+
+def parse(options: Sequence[str]) -> dict[str, Tolerance]:
+    """`FP32:rtol=1e-4,atol=1e-5`, `float32:…` or `OUTPUT:…` as given on the command line; raises CrossloadError."""
+    found = {}
+    for option in options:
+        name, _, rest = option.rpartition(":")
+        pairs = re.findall(r"(rtol|atol|ulp)=([0-9.eE+-]+)", rest)
+        if not name or not pairs or ",".join(f"{k}={v}" for k, v in pairs) != rest:
+            raise CrossloadError(f"--tolerance {option!r}: write DATATYPE or OUTPUT, then :rtol=1e-4,atol=1e-5,ulp=8 (one or more of them)")
+        if name.lower() == name and name in {d.tensorflow for d in DATATYPES.values()}:
+            name = from_tensorflow(name)
+        base = DEFAULTS.get(name, Tolerance(rtol=0, atol=0)).model_dump()
+        try:
+            found[name] = Tolerance.model_validate({**base, **dict(pairs)})
+        except ValueError as error:
+            raise CrossloadError(f"--tolerance {option!r}: not a tolerance: values are positive numbers, ulp is a whole one") from error
+    return found

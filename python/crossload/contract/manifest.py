@@ -1,0 +1,145 @@
+"""The manifest `crossload.json`: what a bundle promises (bindings/contract/manifest.schema.json is made from these classes)."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_serializer
+
+from crossload.contract.datatypes import DATATYPES
+from crossload.contract.signatures import Signature
+from crossload.errors import ManifestError
+
+FILE_NAME = "crossload.json"
+SCHEMA_VERSION = 1
+
+
+class _Part(BaseModel):
+    # A misspelt key (a tolerance that never applies) must not pass silently.
+    model_config = ConfigDict(extra="forbid")
+
+
+class Model(_Part):
+    """Which model the bundle holds."""
+
+    name: str
+    version: str = "1"
+
+
+class Binding(_Part):
+    """Where a signature's names are in one artifact: `operation:index` in graphs, a tensor index in a .tflite.
+
+    `key` is the SignatureDef's key inside the artifact, None where the artifact has no SignatureDef.
+    """
+
+    key: str | None = None
+    inputs: dict[str, str | int] = Field(default_factory=dict)
+    outputs: dict[str, str | int] = Field(default_factory=dict)
+
+
+class Artifact(_Part):
+    """One saved model in one format; `path` is relative to the bundle."""
+
+    id: str
+    format: str
+    path: str
+    tags: list[str] | None = None
+    sha256: str
+    bindings: dict[str, Binding] = Field(default_factory=dict)
+
+
+class Reference(_Part):
+    """Who recorded the answers: a fresh process of this runtime on the reloaded artifact; `environment` is what may change bits."""
+
+    runtime: str
+    version: str
+    artifact: str
+    environment: dict[str, str | int | float | bool] = Field(default_factory=dict)
+
+
+class LeftOut(_Part):
+    """A generated request that the reference itself could not answer, or a format that cannot hold the model."""
+
+    id: str
+    reason: str
+
+
+class Vectors(_Part):
+    """A vectors file and its provenance."""
+
+    signature: str
+    path: str
+    count: int
+    sha256: str
+    seed: int
+    reference: Reference
+    left_out: list[LeftOut] = Field(default_factory=list)
+
+
+class Tolerance(_Part):
+    """`close` means |answer - reference| <= atol + rtol * |reference|; `ulp` means at most that many units in the last place."""
+
+    rtol: float = Field(0.0, ge=0)
+    atol: float = Field(0.0, ge=0)
+    ulp: int = Field(4, ge=0)
+
+
+class Manifest(_Part):
+    """`crossload.json`. A key of `tolerance` is a datatype of the contract or an output's name, which wins over its datatype."""
+
+    crossload: Literal[1] = 1
+    model: Model
+    producer: dict[str, str] = Field(default_factory=dict)
+    signatures: dict[str, Signature]
+    artifacts: list[Artifact]
+    left_out: list[LeftOut] = Field(default_factory=list)
+    vectors: list[Vectors] = Field(default_factory=list)
+    tolerance: dict[str, Tolerance] = Field(default_factory=dict)
+
+    @field_serializer("signatures")
+    def _signatures(self, signatures: dict[str, Signature]) -> dict[str, Any]:
+        return {
+            name: s.to_json() | {side: [_promise(t) for t in s.to_json()[side]] for side in ("inputs", "outputs")}
+            for name, s in signatures.items()
+        }
+
+    def to_json(self) -> str:
+        """The file's text."""
+        return json.dumps(self.model_dump(exclude_none=True), indent=1, ensure_ascii=False) + "\n"
+
+
+def parse(text: str | bytes, source: Path) -> Manifest:
+    """The manifest of this text; raises ManifestError in one sentence, for a newer schema first."""
+    try:
+        content = json.loads(text)
+    except ValueError as error:
+        raise ManifestError(f"{source} is not JSON ({error}); export the bundle again") from error
+    version = content.get("crossload") if isinstance(content, dict) else None
+    if not isinstance(version, int):
+        raise ManifestError(f"{source} is no crossload manifest: it has no schema version under the key 'crossload'")
+    if version > SCHEMA_VERSION:
+        raise ManifestError(f"{source} has schema version {version}, this crossload reads up to {SCHEMA_VERSION}; install a newer crossload")
+    try:
+        manifest = Manifest.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the top level"
+        raise ManifestError(f"{source} does not follow the manifest's schema at {where}: {first['msg'].lower()}") from error
+    for name, signature in manifest.signatures.items():
+        for tensor in (*signature.inputs, *signature.outputs):
+            if tensor.datatype not in DATATYPES:
+                raise ManifestError(f"{source}: signature {name!r}, tensor {tensor.name!r} has the unknown datatype {tensor.datatype!r}")
+    return manifest
+
+
+def json_schema() -> str:
+    """The text of bindings/contract/manifest.schema.json."""
+    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema"} | Manifest.model_json_schema()
+    return json.dumps(schema, indent=1, ensure_ascii=False) + "\n"
+
+
+def _promise(tensor: dict[str, Any]) -> dict[str, Any]:
+    """A tensor as the manifest promises it: where it lies in an artifact is the binding's business."""
+    return {k: v for k, v in tensor.items() if k not in ("tensor", "quantization")}

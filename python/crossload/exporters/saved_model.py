@@ -1,0 +1,89 @@
+"""Live model to SavedModel: Keras models and tf.Modules, with the names their author gave to inputs and outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+DEFAULT_SIGNATURE = "serving_default"
+
+
+class CannotExport(Exception):
+    """What keeps a model from being exported, and what its author can do."""
+
+
+def save(model: Any, path: Path, signatures: Mapping[str, Any] | None = None) -> None:
+    """Write `model` as a SavedModel.
+
+    `signatures` maps keys to tf.functions; without it a Keras model gets `serving_default` with its input and output names, and a
+    tf.Module one signature for each of its tf.functions that has an input_signature (`__call__`, or the only one, is
+    `serving_default`). Raises CannotExport.
+    """
+    if signatures is None:
+        if is_keras(model):
+            signatures = {DEFAULT_SIGNATURE: _keras_signature(model)}
+        elif isinstance(model, tf.Module) or hasattr(model, "_tracking_metadata"):
+            signatures = _module_signatures(model)
+        else:
+            raise CannotExport(f"a {type(model).__name__} is neither a Keras model nor a tf.Module")
+    tf.saved_model.save(model, str(path), signatures=dict(signatures))
+
+
+def is_keras(model: Any) -> bool:
+    """Whether this is a model of Keras 3 or of tf-keras (Keras 2), imported or not."""
+    return any(c.__name__ == "Model" and c.__module__.split(".")[0] in ("keras", "tf_keras") for c in type(model).__mro__)
+
+
+def _keras_signature(model: Any) -> Any:
+    """A concrete function with the model's own input names.
+
+    Keras 3's own `export` names inputs after the call's arguments and outputs `output_0`, so that two inputs can be swapped unseen.
+    """
+    if not getattr(model, "inputs", None):
+        raise CannotExport(f"the Keras model {model.name!r} does not know its inputs; call it once on data, or build it with Input layers")
+    names = [getattr(t, "name", f"input_{at}").split(":")[0] for at, t in enumerate(model.inputs)]
+    specs = {
+        name: tf.TensorSpec([None, *list(t.shape)[1:]] if len(t.shape) else [], tf.as_dtype(getattr(t.dtype, "name", t.dtype)), name=name)
+        for name, t in zip(names, model.inputs, strict=True)
+    }
+    structure = getattr(model, "_inputs_struct", None)
+    output_names = list(getattr(model, "output_names", []) or [])
+
+    @tf.function
+    def serve(**inputs: Any) -> dict[str, Any]:
+        flat = [inputs[name] for name in names]
+        if isinstance(structure, dict):
+            arguments: Any = tf.nest.pack_sequence_as(structure, flat)
+        else:
+            arguments = flat[0] if len(flat) == 1 else flat
+        outputs = model(arguments, training=False)
+        if isinstance(outputs, dict):
+            return outputs
+        flat_outputs = tf.nest.flatten(outputs)
+        called = output_names if len(output_names) == len(flat_outputs) else [f"output_{at}" for at in range(len(flat_outputs))]
+        return dict(zip(called, flat_outputs, strict=True))
+
+    return serve.get_concrete_function(**specs)
+
+
+def _module_signatures(module: Any) -> dict[str, Any]:
+    if getattr(module, "signatures", None):  # what tf.saved_model.load returned
+        return dict(module.signatures)
+    functions = {}
+    for name in dir(type(module)) + list(vars(module)):
+        function = getattr(module, name, None)
+        if hasattr(function, "get_concrete_function") and getattr(function, "input_signature", None) is not None:
+            functions[name] = function
+    if not functions:
+        raise CannotExport(
+            f"the tf.Module {type(module).__name__} has no tf.function with an input_signature; decorate one: "
+            "@tf.function(input_signature=[tf.TensorSpec([None, 4], tf.float32, name='x')])"
+        )
+    if "__call__" in functions:
+        functions[DEFAULT_SIGNATURE] = functions.pop("__call__")
+    elif len(functions) == 1 and DEFAULT_SIGNATURE not in functions:
+        functions = {DEFAULT_SIGNATURE: next(iter(functions.values()))}
+    return functions

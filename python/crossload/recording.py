@@ -1,0 +1,150 @@
+"""Recording: the reference's answers, from a fresh process on the reloaded artifact, become the bundle's vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from crossload import artifacts, files
+from crossload.contract import datatypes, vectors
+from crossload.contract.bundle import Bundle
+from crossload.contract.manifest import FILE_NAME, Artifact, Binding, LeftOut, Manifest, Model, Reference, Vectors
+from crossload.contract.signatures import Signature, TensorSpec
+from crossload.errors import CrossloadError
+from crossload.requests import Wishes, requests
+from crossload.runtimes import environments, registry
+from crossload.runtimes.process import WorkerFailure
+from crossload.runtimes.supervisor import Limits, ModelSource, Supervisor
+
+Progress = Callable[[str], None]
+
+
+def artifacts_of(path: Path, stored_as: str) -> tuple[list[Artifact], dict[str, Signature]]:
+    """A bare artifact as the manifest would describe it: one entry a tag set, and the signatures it carries.
+
+    A signature that a second MetaGraph has, too, gets the tag set behind its name: it may answer differently.
+    Raises ArtifactError, also for an artifact with a part missing and for one without a signature that can be called.
+    """
+    found = artifacts.read(path)
+    signatures: dict[str, Signature] = {}
+    entries = []
+    for tags, own in artifacts.callable_signatures(found):
+        suffix = "" if not entries else "@" + "+".join(tags or ("no-tags",))
+        bindings = {}
+        for key, signature in own.items():
+            name = key if key not in signatures else f"{key}{suffix}"
+            signatures[name] = signature
+            bindings[name] = binding_of(signature)
+        tag_list = None if tags is None else list(tags)
+        entries.append(Artifact(id=found.format + suffix, format=found.format, path=stored_as, tags=tag_list, sha256=files.sha256(path), bindings=bindings))
+    if not signatures:
+        raise CrossloadError(f"{path} has no signature that can be called; `crossload show {path}` lists what it has")
+    return entries, signatures
+
+
+def binding_of(signature: Signature) -> Binding:
+    """Where a signature's names are in the artifact it was read from."""
+    return Binding(
+        key=signature.key,
+        inputs={t.name: t.tensor for t in signature.inputs if t.tensor is not None},
+        outputs={t.name: t.tensor for t in signature.outputs if t.tensor is not None},
+    )
+
+
+def reference_for(formats: str) -> registry.Runtime:
+    """The runtime that records: Python TensorFlow; LiteRT for a .tflite, which TensorFlow's own runtime does not take."""
+    return next(r for name in ("tensorflow", "litert") for r in registry.find([name]) if formats in r.formats)
+
+
+def record(
+    root: Path, artifact: Artifact, signatures: Mapping[str, Signature], wishes: Wishes, limits: Limits, progress: Progress
+) -> tuple[list[Vectors], dict[str, Signature]]:
+    """Write `vectors/` under `root` for one artifact's signatures.
+
+    Returns the manifest's entries, and the signatures with what only an answer tells (datatypes and shapes of outputs that the
+    artifact does not state). A request that the reference cannot answer is left out and said; when none is left, or the
+    model does not load, raises CrossloadError.
+    """
+    runtime = reference_for(artifact.format)
+    entries: list[Vectors] = []
+    learnt: dict[str, Signature] = {}
+    with Supervisor(runtime.name, environments.prepare(runtime.source, progress), limits) as supervisor:
+        progress(f"recording the answers of {artifact.id} with {runtime.title}")
+        source = ModelSource(root / artifact.path, artifact.format, artifact.bindings, None if artifact.tags is None else tuple(artifact.tags))
+        try:
+            supervisor.load(source)
+            identity = supervisor.identity()
+        except WorkerFailure as failure:
+            raise CrossloadError(f"the reference {runtime.title} cannot load {root / artifact.path} ({failure.outcome}): {failure}") from failure
+        environment = {k: v for k, v in identity.parameters.items() if isinstance(v, str | int | float | bool)}
+        reference = Reference(runtime=runtime.name, version=identity.version, artifact=artifact.id, environment=environment)
+        for name in artifact.bindings:
+            recorded, left_out = _answers(supervisor, name, signatures[name], wishes)
+            file = root / vectors.path_of(name)
+            vectors.write(file, name, recorded)
+            learnt[name] = _learn(signatures[name], recorded)
+            entries.append(
+                Vectors(
+                    signature=name,
+                    path=vectors.path_of(name),
+                    count=len(recorded),
+                    sha256=files.sha256(file),
+                    seed=wishes.seed,
+                    reference=reference,
+                    left_out=left_out,
+                )
+            )
+    return entries, learnt
+
+
+def bundle_of(path: Path, root: Path, wishes: Wishes, limits: Limits, progress: Progress) -> Bundle:
+    """A bundle in `root` around a bare artifact, which stays where it is; raises as `record` does."""
+    link = root / path.resolve().name
+    link.symlink_to(path.resolve(), target_is_directory=path.is_dir())
+    entries, signatures = artifacts_of(path, link.name)
+    recorded: list[Vectors] = []
+    for artifact in entries:
+        added, learnt = record(root, artifact, signatures, wishes, limits, progress)
+        recorded += added
+        signatures |= learnt
+    manifest = Manifest(model=Model(name=path.resolve().stem), signatures=signatures, artifacts=entries, vectors=recorded)
+    files.write_text(root / FILE_NAME, manifest.to_json())
+    return Bundle(root, manifest)
+
+
+def _answers(supervisor: Supervisor, name: str, signature: Signature, wishes: Wishes) -> tuple[list[vectors.Vector], list[LeftOut]]:
+    recorded, left_out = [], []
+    for vector in requests(signature, wishes):
+        try:
+            answer = supervisor.infer(name, vector.inputs, [t.name for t in signature.outputs])
+        except WorkerFailure as failure:
+            left_out.append(LeftOut(id=vector.id, reason=f"{failure.outcome}: {str(failure)[:300]}"))
+            continue
+        recorded.append(replace(vector, outputs=answer.outputs))
+    if not recorded:
+        reason = left_out[0].reason if left_out else "none was made"
+        raise CrossloadError(
+            f"no request for the signature {name!r} could be answered by the reference ({reason}); "
+            "give inputs that the model takes with --inputs FILE.npz, or shapes with --shape NAME=1,224,224,3"
+        )
+    return recorded, left_out
+
+
+def _learn(signature: Signature, recorded: list[vectors.Vector]) -> Signature:
+    def learn(spec: TensorSpec) -> TensorSpec:
+        answers = [v.outputs[spec.name] for v in recorded if spec.name in v.outputs]
+        if not answers or (spec.datatype in datatypes.DATATYPES and spec.shape is not None):
+            return spec
+        return replace(spec, datatype=datatypes.of_array(answers[0]), shape=_common_shape(answers) if spec.shape is None else spec.shape)
+
+    return replace(signature, outputs=tuple(learn(t) for t in signature.outputs))
+
+
+def _common_shape(arrays: list[np.ndarray]) -> tuple[int, ...] | None:
+    """The shape that all have in common, -1 where they differ; None where the ranks do."""
+    if len({a.ndim for a in arrays}) != 1:
+        return None
+    return tuple(next(iter(sizes)) if len(sizes) == 1 else -1 for sizes in (set(dims) for dims in zip(*(a.shape for a in arrays), strict=True)))

@@ -1,0 +1,51 @@
+"""JUnit XML: a test suite a runtime, a test case a result, for the CI servers that read it."""
+
+from __future__ import annotations
+
+import re
+from xml.etree import ElementTree
+
+from crossload.report.results import Report, Result
+
+# XML 1.0, production [2] Char: what a worker's stderr may hold and an XML file may not.
+_NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def to_junit(report: Report) -> str:
+    """The report's JUnit XML: `mismatch` is a failure, `unsupported` is skipped, every other outcome that is not ok is an error."""
+    root = ElementTree.Element("testsuites", name=_text(f"crossload {report.bundle}"))
+    for runtime in dict.fromkeys(r.case.runtime for r in report.results):
+        results = [r for r in report.results if r.case.runtime == runtime]
+        kinds = [_kind(r) for r in results]
+        suite = ElementTree.SubElement(root, "testsuite", name=_text(runtime), tests=str(len(results)))
+        for plural, kind in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
+            suite.set(plural, str(kinds.count(kind)))
+        suite.set("time", f"{sum(r.seconds or 0 for r in results):.6f}")
+        for result, kind in zip(results, kinds, strict=True):
+            _add(suite, result, kind)
+    ElementTree.indent(root)
+    return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _kind(result: Result) -> str:
+    return {"ok": "", "mismatch": "failure", "unsupported": "skipped"}.get(result.outcome, "error")
+
+
+def _add(suite: ElementTree.Element, result: Result, kind: str) -> None:
+    case = result.case
+    name = _text(f"{case.signature}/{case.vector}")
+    element = ElementTree.SubElement(suite, "testcase", classname=_text(f"{case.artifact}.{case.runtime}"), name=name)
+    element.set("time", f"{result.seconds or 0:.6f}")
+    if kind:
+        message = f"{result.outcome}: {result.error or result.agreement}"
+        problem = ElementTree.SubElement(element, kind, message=_text(message))
+        if kind != "skipped":
+            problem.set("type", result.outcome)
+        problem.text = _text("\n".join(t for t in (result.reproduce and f"reproduce: {result.reproduce}", result.stderr) if t))
+    if result.outcome in ("ok", "mismatch"):
+        about = {"agreement": result.agreement, **result.metrics}
+        ElementTree.SubElement(element, "system-out").text = _text(", ".join(f"{k} {v}" for k, v in about.items()))
+
+
+def _text(text: str) -> str:
+    return _NOT_XML.sub("\ufffd", text)

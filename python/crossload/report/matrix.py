@@ -1,0 +1,102 @@
+"""The console's view of a run: a line a result as it comes, then the matrix of artifacts and runtimes, then what failed and how to reproduce it."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from crossload.compare.judge import AGREEMENTS
+from crossload.report.results import COMPARED, Report, Result
+
+_STDERR_LINES = 5
+_STYLES = {"ok": "green", "unsupported": "dim"}
+
+
+def line(result: Result) -> str:
+    """One result as a line of rich markup."""
+    case = result.case
+    if result.outcome in COMPARED:
+        what = f"{result.agreement}{_ulp(result)}"
+    else:
+        what = escape(result.error or "")
+    style = _STYLES.get(result.outcome, "red")
+    return f"  [{style}]{result.outcome:<11}[/] {case.runtime:<16} {case.artifact:<12} {escape(f'{case.signature}/{case.vector}'):<32} {what}"
+
+
+def show(report: Report, console: Console) -> None:
+    """The matrix, the cautions, the failures with their reproducing commands, and the closing counts."""
+    runtimes = list(dict.fromkeys([*(str(r["runtime"]) for r in report.runtimes), *(r.case.runtime for r in report.results)]))
+    runtimes.sort(key=lambda name: min((at for at, r in enumerate(report.results) if r.case.runtime == name), default=0))
+    versions = {str(r["runtime"]): str(r["version"]) for r in report.runtimes}
+    table = Table(title=escape(report.bundle), title_justify="left", header_style="bold", pad_edge=False)
+    table.add_column("artifact")
+    for name in runtimes:
+        table.add_column(f"{name}\n[dim]{versions.get(name, '–')}[/]")
+    artifacts = sorted({r.case.artifact for r in report.results}, key=lambda a: [r.case.artifact for r in report.results].index(a))
+    for artifact in artifacts:
+        cells = ([r for r in report.results if r.case.artifact == artifact and r.case.runtime == name] for name in runtimes)
+        table.add_row(artifact, *(_cell(cell) for cell in cells))
+    if artifacts:
+        console.print(table)
+        console.print("[dim]ok: every vector agrees; the worst agreement and ULP are shown · – the runtime does not take the format[/]")
+    for note in _notes(report):
+        console.print(f"[yellow]note[/] {escape(note)}")
+    _unsupported(report, console)
+    _failures(report, console)
+    counts = ", ".join(f"{n} {o}" for o, n in report.summary().items() if o != "total")
+    total = report.summary()["total"]
+    if report.interrupted:
+        console.print("[red]interrupted[/]: what was not reached is not_run")
+    if report.exit_status == 3:
+        console.print("[red]nothing was compared[/]: no chosen runtime takes any chosen artifact and vector; `crossload runtimes` lists the formats of each")
+    console.print(f"{total} results: {counts or 'none'}", highlight=False)
+
+
+def _cell(results: list[Result]) -> str:
+    if not results:
+        return "[dim]–[/]"
+    counts = Counter(r.outcome for r in results)
+    unsupported = f"\n[dim]{counts['unsupported']} unsupported[/]" if counts["unsupported"] else ""
+    failed = [o for o in counts if o not in ("ok", "unsupported")]
+    if failed:
+        return "\n".join(f"[red]{o} {counts[o]}/{len(results)}[/]" for o in failed) + unsupported
+    compared = [r for r in results if r.outcome == "ok"]
+    if not compared:
+        return "[dim]unsupported[/]"
+    worst = max(compared, key=lambda r: (AGREEMENTS.index(r.agreement or "different"), r.metrics.get("max_ulp", 0)))
+    return f"[green]ok[/] {len(compared)} {worst.agreement}{_ulp(worst)}{unsupported}"
+
+
+def _ulp(result: Result) -> str:
+    ulp = result.metrics.get("max_ulp")
+    if ulp is None or result.agreement == "identical":
+        return ""
+    return f" {ulp} ULP" if ulp < 10000 else f" {result.metrics['max_abs']:.2g}"
+
+
+def _notes(report: Report) -> list[str]:
+    told = Counter((r.case.runtime, r.case.artifact, r.note) for r in report.results if r.note)
+    return [*report.cautions, *(f"{runtime} on {artifact}: {note}" for runtime, artifact, note in told)]
+
+
+def _unsupported(report: Report, console: Console) -> None:
+    reasons = Counter((r.case.runtime, r.case.artifact, r.error) for r in report.results if r.outcome == "unsupported")
+    for (runtime, artifact, reason), count in reasons.items():
+        console.print(f"[dim]unsupported[/] {runtime} on {artifact}, {count}×: {escape(reason or '')}")
+
+
+def _failures(report: Report, console: Console) -> None:
+    for result in (r for r in report.results if r.failed and r.error != "interrupted"):
+        case = result.case
+        console.print(f"\n[red]{result.outcome}[/] {case.runtime} on {case.artifact}, {escape(f'{case.signature}/{case.vector}')}: {escape(result.error or '')}")
+        metrics = ", ".join(f"{k} {v:.3g}" if isinstance(v, float) else f"{k} {v}" for k, v in result.metrics.items())
+        if metrics:
+            console.print(f"  {metrics}", highlight=False)
+        if result.stderr and result.outcome not in COMPARED:
+            for text in result.stderr.splitlines()[-_STDERR_LINES:]:
+                console.print(f"  [dim]| {escape(text)}[/]", highlight=False)
+        if result.reproduce:
+            console.print(f"  reproduce: {escape(result.reproduce)}", highlight=False, soft_wrap=True)

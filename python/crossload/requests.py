@@ -1,0 +1,210 @@
+"""Requests made from a signature: random batches of one and of several, zeros, extremes; the same seed gives the same bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from crossload.contract import datatypes
+from crossload.contract.signatures import Signature, TensorSpec
+from crossload.contract.vectors import Vector
+from crossload.errors import CrossloadError
+
+SEVERAL = 3
+# What a free dimension that is no batch becomes: as small as most convolutional networks take.
+FREE_DIMENSION = 32
+_WORDS = "the a model answer same java phone python not good bad great terrible film seven 42 naïve 東京 ok".split()
+_HARD_TEXT = ("", " ", "UPPER lower", "Grüße, 世界 🌍", "tab\tand\nnewline", "x" * 300)
+_HARD_BYTES = (b"\0", b"a\0b", b"\xff\xfe\x80", b"")
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the user says of the requests: how many, the seed, shapes of inputs whose shape is not known, own inputs."""
+
+    count: int = 8
+    seed: int = 0
+    shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    inputs: tuple[Mapping[str, np.ndarray], ...] = ()
+
+
+def requests(signature: Signature, wishes: Wishes) -> list[Vector]:
+    """The vectors (without outputs) of a signature.
+
+    Generated ones are `single_n` (batch 1), `batch_n` (batch 3), `zeros`, `extremes` and, with strings, `bytes`; the user's own are
+    `user_n`. Raises CrossloadError where the user's inputs do not fit the signature.
+    """
+    kinds = ["single", "batch", "zeros", "extremes"] + (["bytes"] if any(t.datatype == "BYTES" for t in signature.inputs) else [])
+    if not signature.inputs:
+        kinds = ["single"]
+    names = [f"{kind}_0" if kind in ("single", "batch") else kind for kind in kinds]
+    more = 1
+    while len(names) < wishes.count and signature.inputs:
+        names += [f"single_{more}", f"batch_{more}"]
+        more += 1
+    made = [
+        Vector(name, _request(signature, name.split("_")[0], np.random.default_rng([wishes.seed, at]), wishes))
+        for at, name in enumerate(names[: wishes.count])
+    ]
+    return made + [Vector(f"user_{n}", complete(signature, own)) for n, own in enumerate(wishes.inputs) if _is_for(signature, own)]
+
+
+def complete(signature: Signature, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The inputs in the signature's order and datatypes, defaults filled in.
+
+    Raises CrossloadError naming the input that is unknown, missing, or does not fit in datatype or shape.
+    """
+    there = [t.name for t in signature.inputs]
+    for name in inputs:
+        if name not in there:
+            raise CrossloadError(f"there is no input {name!r}; the signature takes: {', '.join(there) or 'no inputs'}")
+    completed = {}
+    for spec in signature.inputs:
+        if spec.name in inputs:
+            completed[spec.name] = fit(spec, np.asarray(inputs[spec.name]))
+        elif spec.default is not None:
+            completed[spec.name] = default(spec)
+        else:
+            raise CrossloadError(f"the input {spec.name!r} is missing; the signature takes: {', '.join(there)}")
+    return completed
+
+
+def fit(spec: TensorSpec, array: np.ndarray) -> np.ndarray:
+    """The array in the input's datatype where that loses nothing; raises CrossloadError when datatype or shape do not fit."""
+    people = datatypes.for_people
+    got = datatypes.of_array(array)
+    if got != spec.datatype:
+        wanted = datatypes.numpy_dtype(spec.datatype)
+        if "BYTES" in (got, spec.datatype) or not np.array_equal(array.astype(wanted).astype(array.dtype), array, equal_nan=array.dtype.kind in "fc"):
+            raise CrossloadError(f"the input {spec.name!r} is {people(spec.datatype)}; {people(got)} was given and does not convert without loss")
+        array = array.astype(wanted)
+    if spec.shape is not None and not (
+        len(spec.shape) == array.ndim and all(want in (-1, have) for want, have in zip(spec.shape, array.shape, strict=True))
+    ):
+        raise CrossloadError(f"the input {spec.name!r} has shape {list(spec.shape)} (-1 is any); {list(array.shape)} was given")
+    return array
+
+
+def default(spec: TensorSpec) -> np.ndarray:
+    """The array of an input's default value."""
+    assert spec.default is not None
+    values = [v.encode("utf-8", "surrogateescape") if isinstance(v, str) and spec.datatype == "BYTES" else v for v in spec.default["data"]]
+    if spec.datatype.startswith("COMPLEX"):
+        values = [complex(*v) if isinstance(v, list | tuple) else v for v in values]
+    elif spec.datatype != "BYTES":
+        values = [float(v) if isinstance(v, str) else v for v in values]
+    array = np.empty(len(values), dtype=datatypes.numpy_dtype(spec.datatype))
+    array[:] = values
+    return array.reshape(spec.default["shape"])
+
+
+def from_npz(path: Path) -> dict[str, np.ndarray]:
+    """A user's inputs by name; pickled arrays are refused, for they are code. Raises CrossloadError."""
+    try:
+        with np.load(path, allow_pickle=False) as found:
+            if isinstance(found, np.ndarray):
+                raise CrossloadError(f"{path} is one array; write named inputs with numpy.savez({path.stem!r}, NAME=array)")
+            return dict(found)
+    except (OSError, ValueError, EOFError) as error:
+        raise CrossloadError(f"{path} cannot be read as .npz: {error}") from error
+
+
+def _is_for(signature: Signature, inputs: Mapping[str, np.ndarray]) -> bool:
+    """Own inputs go to every signature whose names they fit."""
+    names = {t.name for t in signature.inputs}
+    return bool(names & set(inputs)) and set(inputs) <= names
+
+
+def _request(signature: Signature, kind: str, random: np.random.Generator, wishes: Wishes) -> dict[str, np.ndarray]:
+    made: dict[str, np.ndarray] = {}
+    for spec in signature.inputs:
+        if spec.name in made:
+            continue
+        if spec.default is not None and kind in ("zeros", "single"):
+            made[spec.name] = default(spec)
+        elif sparse := _sparse_parts(signature, spec):
+            made |= _sparse(sparse, kind, random)
+        else:
+            made[spec.name] = _values(spec.datatype, _shape(spec, kind, wishes), kind, random)
+    return {spec.name: made[spec.name] for spec in signature.inputs}
+
+
+def _shape(spec: TensorSpec, kind: str, wishes: Wishes) -> tuple[int, ...]:
+    """The shape with its free dimensions filled: the first is the batch."""
+    batch = SEVERAL if kind in ("batch", "extremes", "bytes") else 1
+    if spec.name in wishes.shapes:
+        return tuple(batch if d == -1 else d for d in wishes.shapes[spec.name])
+    if spec.shape is None:
+        return (batch,)
+    return tuple((batch if at == 0 else FREE_DIMENSION) if d == -1 else d for at, d in enumerate(spec.shape))
+
+
+def _values(datatype: str, shape: tuple[int, ...], kind: str, random: np.random.Generator) -> np.ndarray:
+    if datatype == "BYTES":
+        return _strings(shape, kind, random)
+    dtype = datatypes.numpy_dtype(datatype)
+    if kind == "zeros":
+        return np.zeros(shape, dtype)
+    if kind == "extremes":
+        return random.permutation(np.resize(_extremes(datatype), shape).ravel()).reshape(shape).astype(dtype)
+    if datatype == "BOOL":
+        return random.integers(0, 2, shape).astype(dtype)
+    if "INT" in datatype:
+        # Whole numbers are mostly indices, counts or pixels: small ones mean something to most models.
+        return random.integers(0, 256 if datatype == "UINT8" else 4 if datatype.endswith("INT4") else 10, shape).astype(dtype)
+    if datatype.startswith("COMPLEX"):
+        return (random.standard_normal(shape) + 1j * random.standard_normal(shape)).astype(dtype)
+    return random.standard_normal(shape).astype(dtype)
+
+
+def _extremes(datatype: str) -> np.ndarray:
+    """Both ends of what models are fed in this datatype: all of it for small integers, pixels' range for floats."""
+    if datatype == "BOOL":
+        return np.array([False, True])
+    if datatype in ("INT4", "UINT4"):
+        return np.array([-8, 7] if datatype == "INT4" else [0, 15])
+    if "INT" in datatype:
+        info = np.iinfo(datatypes.numpy_dtype(datatype))
+        return np.array([info.min, info.max, 0, 1], dtype=info.dtype)
+    if datatype.startswith("COMPLEX"):
+        return np.array([255 + 0j, -255j, 0, -0.0, 1 - 1j])
+    if datatype.startswith("FP8"):
+        return np.array([-8.0, 8.0, 0.0, -0.0, 1.0])
+    return np.array([-255.0, 255.0, 0.0, -0.0, 1.0, -1.0])
+
+
+def _strings(shape: tuple[int, ...], kind: str, random: np.random.Generator) -> np.ndarray:
+    array = np.empty(shape, dtype=object)
+    for at in np.ndindex(*shape):
+        if kind == "extremes":
+            array[at] = _HARD_TEXT[int(random.integers(len(_HARD_TEXT)))].encode()
+        elif kind == "bytes":
+            array[at] = _HARD_BYTES[int(random.integers(len(_HARD_BYTES)))]
+        else:
+            words = [] if kind == "zeros" else random.choice(_WORDS, int(random.integers(1, 8)))
+            array[at] = " ".join(words).encode()
+    return array
+
+
+def _sparse_parts(signature: Signature, spec: TensorSpec) -> tuple[TensorSpec, TensorSpec, TensorSpec] | None:
+    """The components of a sparse input (TensorInfo.coo_sparse), which only make sense together."""
+    stem = spec.name.rpartition("/")[0]
+    by_name = {t.name: t for t in signature.inputs}
+    parts = [by_name.get(f"{stem}/{part}") for part in ("values", "indices", "dense_shape")]
+    return (parts[0], parts[1], parts[2]) if stem and parts[0] and parts[1] and parts[2] else None
+
+
+def _sparse(parts: tuple[TensorSpec, TensorSpec, TensorSpec], kind: str, random: np.random.Generator) -> dict[str, np.ndarray]:
+    values, indices, dense_shape = parts
+    rank = next((t.shape[at] for t, at in ((dense_shape, 0), (indices, 1)) if t.shape and len(t.shape) > at and t.shape[at] > 0), 2)
+    shape = (SEVERAL if kind in ("batch", "extremes", "bytes") else 1, *[8] * (rank - 1))
+    count = 0 if kind == "zeros" else max(1, int(np.prod(shape)) // 4)
+    flat = np.sort(random.choice(int(np.prod(shape)), count, replace=False))
+    return {
+        values.name: _values(values.datatype, (count,), kind, random),
+        indices.name: np.stack(np.unravel_index(flat, shape), axis=-1).astype(np.int64).reshape(count, rank),
+        dense_shape.name: np.array(shape, dtype=np.int64),
+    }

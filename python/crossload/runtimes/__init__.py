@@ -1,0 +1,1 @@
+"""Runtimes: the registry of those there are, their environments, and the supervisor that keeps their workers."""

@@ -1,0 +1,257 @@
+"""Environments of runtimes: made on first use by uv or Maven, cached by what they hold, used by one worker's process.
+
+A Script's environment is pinned by the requirements file beside it (`pins/<name>.txt`, with hashes), or by its PEP 723 header.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from xml.sax.saxutils import escape
+
+import filelock
+import platformdirs
+
+from crossload import files
+from crossload.errors import CrossloadError
+from crossload.runtimes.process import Launch
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+Progress = Callable[[str], None]
+
+
+class EnvironmentProblem(CrossloadError):
+    """An environment that cannot be made; the sentence ends with what mends it."""
+
+
+@dataclass(frozen=True)
+class Script:
+    """A Python file with a PEP 723 header; its environment is made by uv."""
+
+    path: Path
+
+
+@dataclass(frozen=True)
+class Jar:
+    """A Java worker: its jar, its main class, and the Maven coordinates (`group:artifact:version[:classifier]`) it runs on."""
+
+    jar: Path
+    main: str
+    coordinates: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Command:
+    """Any command that speaks the worker protocol; it brings its own environment."""
+
+    argv: tuple[str, ...]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    cwd: Path | None = None
+
+
+Source = Script | Jar | Command
+
+JAVA_OPTIONS = (
+    "-Xrs",  # leave the signals to the supervisor
+    "-XX:-UsePerfData",  # no shared file in the temporary folder, a source of failed starts
+    "-XX:+UseSerialGC",  # one thread asks, one answers: no collector threads to start
+    "-Xshare:auto",
+    "-Dfile.encoding=UTF-8",
+)
+MINIMUM_JAVA = 17
+
+
+def cache() -> Path:
+    """Where environments live: $CROSSLOAD_CACHE, or the user's cache folder."""
+    return Path(os.environ.get("CROSSLOAD_CACHE") or platformdirs.user_cache_path("crossload"))
+
+
+def missing(source: Source) -> tuple[str, str] | None:
+    """What keeps a runtime from starting now, and what mends it; None when it is ready. Starts nothing."""
+    match source:
+        case Command(argv):
+            if shutil.which(argv[0]) is None:
+                return f"the command {argv[0]!r} is not there", "install it, or mend the runtime's entry in the configuration"
+        case Script(path):
+            if not path.is_file():
+                return f"the worker {path} is not there", "mend the runtime's entry in the configuration"
+            if not _ready(_folder(source)):
+                return "its environment is not made yet", "crossload runtimes --prepare makes it; the first use does, too"
+        case Jar(jar):
+            if not jar.is_file():
+                return f"the harness {jar.name} is not built", "make java"
+            if problem := _java_problem():
+                return problem
+            if not _ready(_folder(source)):
+                if shutil.which("mvn") is None:
+                    return "Maven is not installed", "install Maven 3.6 or newer (Debian: apt-get install maven)"
+                return "its jars are not fetched yet", "crossload runtimes --prepare fetches them; the first use does, too"
+    return None
+
+
+def prepare(source: Source, progress: Progress = lambda _: None) -> Launch:
+    """Make the environment unless it is there, and say how the worker starts.
+
+    Raises EnvironmentProblem. Two processes that prepare the same environment wait for each other; one that is
+    interrupted leaves nothing that counts as ready.
+    """
+    if isinstance(source, Command):
+        return Launch(source.argv, source.environment, source.cwd)
+    _check_possible(source)
+    folder = _folder(source)
+    if not _ready(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with filelock.FileLock(f"{folder}.lock"):
+            if not _ready(folder):
+                shutil.rmtree(folder, ignore_errors=True)
+                if isinstance(source, Script):
+                    _make_script(source, folder, progress)
+                else:
+                    _make_class_path(source, folder, progress)
+                (folder / "ready").touch()
+    if isinstance(source, Script):
+        return Launch((str(python_of(folder)), "-u", str(source.path)), {"PYTHONPATH": "", "PYTHONNOUSERSITE": "1"})
+    class_path = os.pathsep.join((str(source.jar), (folder / "class-path").read_text()))
+    return Launch((java(), *JAVA_OPTIONS, "-cp", class_path, source.main))
+
+
+def python_of(folder: Path) -> Path:
+    """The interpreter of an environment's folder."""
+    return folder / "bin" / "python"
+
+
+def java() -> str:
+    """The JVM that workers run on: $JAVA_HOME's, or the one on the path."""
+    home = os.environ.get("JAVA_HOME")
+    return str(Path(home, "bin", "java")) if home else shutil.which("java") or "java"
+
+
+def pins_of(script: Path) -> Path:
+    """The requirements file with hashes beside a worker, made from its header."""
+    return script.parent / "pins" / f"{script.stem}.txt"
+
+
+def header_of(script: Path) -> dict[str, object]:
+    """The PEP 723 header of a script, {} when it has none."""
+    found = re.search(r"(?m)^# /// script$\s(?P<content>(^#(| .*)$\s)+)^# ///$", script.read_text(encoding="utf-8"))
+    if not found:
+        return {}
+    text = "".join(line[2:] if line.startswith("# ") else line[1:] for line in found["content"].splitlines(keepends=True))
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise EnvironmentProblem(f"the script header (PEP 723) of {script} is not TOML: {error}") from error
+
+
+def _check_possible(source: Script | Jar) -> None:
+    """Raise EnvironmentProblem for what `prepare` cannot mend itself."""
+    if isinstance(source, Script):
+        if not source.path.is_file():
+            raise EnvironmentProblem(f"the worker {source.path} is not there; mend the runtime's entry in the configuration")
+        return
+    if not source.jar.is_file():
+        raise EnvironmentProblem(f"the harness {source.jar.name} is not built; make java")
+    if problem := _java_problem():
+        raise EnvironmentProblem("; ".join(problem))
+    if not _ready(_folder(source)) and shutil.which("mvn") is None:
+        raise EnvironmentProblem("Maven is not installed; install Maven 3.6 or newer (Debian: apt-get install maven)")
+
+
+def _folder(source: Script | Jar) -> Path:
+    """Named after the runtime and what the environment holds: another release or pin is another folder."""
+    if isinstance(source, Script):
+        pins = pins_of(source.path)
+        held = pins.read_bytes() if pins.is_file() else repr(sorted(header_of(source.path).items(), key=str)).encode()
+        stem = source.path.stem
+    else:
+        held, stem = " ".join(source.coordinates).encode(), source.jar.stem
+    return cache() / "environments" / f"{stem}-{hashlib.sha256(held).hexdigest()[:12]}"
+
+
+def _ready(folder: Path) -> bool:
+    if not (folder / "ready").is_file():
+        return False
+    class_path = folder / "class-path"
+    # Maven's repository is the user's: jars may have been cleaned away since.
+    return not class_path.is_file() or all(Path(p).is_file() for p in class_path.read_text().split(os.pathsep))
+
+
+def _make_script(source: Script, folder: Path, progress: Progress) -> None:
+    import uv
+
+    header = header_of(source.path)
+    wanted = str(header.get("requires-python", ">=3.10"))
+    progress(f"making the environment of {source.path.stem} (Python {wanted}, once)")
+    tool = os.fspath(uv.find_uv_bin())
+    mend = f"; see `uv venv --python '{wanted}'` for how to get that Python"
+    _run([tool, "venv", "--quiet", "--no-project", "--python", _interpreter(wanted), str(folder)], f"Python {wanted} for {source.path.stem}", mend)
+    pins = pins_of(source.path)
+    if pins.is_file():
+        what = ["--require-hashes", "-r", str(pins)]
+    else:
+        dependencies = header.get("dependencies", [])
+        what = [str(d) for d in dependencies] if isinstance(dependencies, list) else []
+    if what:
+        mend = "; is the package index reachable? Try again, or set UV_INDEX_URL to a mirror"
+        command = [tool, "pip", "install", "--quiet", "--python", str(python_of(folder)), *what]
+        _run(command, f"the environment of {source.path.stem}", mend)
+
+
+def _interpreter(wanted: str) -> str:
+    """This very Python where it fits, so that nothing needs to be found or fetched; else what uv finds."""
+    from packaging.specifiers import SpecifierSet
+
+    this = ".".join(map(str, sys.version_info[:3]))
+    return sys.executable if this in SpecifierSet(wanted) else wanted
+
+
+def _make_class_path(source: Jar, folder: Path, progress: Progress) -> None:
+    """Let Maven fetch the coordinates and what they need; the class path names the jars in Maven's own repository."""
+    progress(f"fetching the jars of {source.jar.stem}: {', '.join(source.coordinates)} (once)")
+    folder.mkdir(parents=True, exist_ok=True)
+    dependencies = "".join(
+        "<dependency>" + "".join(f"<{tag}>{escape(value)}</{tag}>" for tag, value in zip(_COORDINATE, c.split(":"), strict=False)) + "</dependency>"
+        for c in source.coordinates
+    )
+    (folder / "pom.xml").write_text(
+        '<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion><groupId>io.crossload</groupId>'
+        f"<artifactId>class-path</artifactId><version>1</version><dependencies>{dependencies}</dependencies></project>",
+        encoding="utf-8",
+    )
+    goal = f"org.apache.maven.plugins:maven-dependency-plugin:{_DEPENDENCY_PLUGIN}:build-classpath"
+    command = ["mvn", "-q", "-B", "-f", str(folder / "pom.xml"), goal, f"-Dmdep.outputFile={folder / 'class-path'}"]
+    _run(command, f"the jars of {source.jar.stem}", "; is Maven Central, or the mirror in Maven's settings, reachable? Try again")
+
+
+_COORDINATE = ("groupId", "artifactId", "version", "classifier")
+_DEPENDENCY_PLUGIN = "3.8.1"
+
+
+def _run(command: list[str], what: str, mend: str) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        lines = [line.strip() for line in (done.stderr + done.stdout).splitlines() if line.strip()]
+        cause = next((line for line in lines if "error" in line.lower()), lines[-1] if lines else f"exit status {done.returncode}")
+        raise EnvironmentProblem(f"{what} cannot be made: {cause[:400]}{mend}")
+
+
+def _java_problem() -> tuple[str, str] | None:
+    mend = f"install a JDK {MINIMUM_JAVA} or newer (Debian: apt-get install openjdk-17-jdk-headless), or point JAVA_HOME at one"
+    try:
+        done = subprocess.run([java(), "-version"], capture_output=True, text=True, check=False)
+    except OSError:
+        return "there is no Java", mend
+    found = re.search(r'version "(\d+)(?:\.(\d+))?', done.stderr)
+    major = int(found[2] if found and found[1] == "1" and found[2] else found[1]) if found else 0
+    return (f"Java {major or 'of an unknown version'} is too old", mend) if major < MINIMUM_JAVA else None

@@ -1,0 +1,255 @@
+"""One worker process and the conversation with it: a request, its answer, a time limit, and a truthful account of how it ended.
+
+A stream that owes an answer is never used again (an answer can then not be off by one): every failure here ends the process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import subprocess
+import threading
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from crossload.contract import frames
+from crossload.errors import FrameError
+
+_PIPE_BYTES = 1 << 20
+_F_SETPIPE_SZ = 1031  # fcntl.h of Linux; a bigger pipe halves the system calls of a large tensor
+_MEMORY_CHECK_SECONDS = 0.1
+_EXIT_SECONDS = 10.0
+_STDERR_LINES = 200
+
+
+@dataclass(frozen=True)
+class Launch:
+    """How a worker is started."""
+
+    argv: Sequence[str]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    cwd: Path | None = None
+
+
+@dataclass
+class WorkerFailure(Exception):
+    """A request that got no usable answer. `outcome` is a word of DESIGN's closed set; the process is gone when this is raised
+    for `crash`, `timeout` and `protocol_error`, and alive for the others (the worker answered with an error)."""
+
+    outcome: str
+    phase: str
+    message: str
+    stderr: str = ""
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class Worker:
+    """A live process that speaks the worker protocol."""
+
+    def __init__(self, launch: Launch, memory_limit: int | None = None) -> None:
+        """Start the process; raises WorkerFailure (`crash`, phase `start`) when there is nothing to start."""
+        self._memory_limit = memory_limit
+        self._next_id = 0
+        self._cancelled = False
+        self._stream_ended = False
+        try:
+            self._process = subprocess.Popen(
+                list(launch.argv),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env={**os.environ, **launch.environment},
+                cwd=launch.cwd,
+                start_new_session=True,  # Ctrl-C reaches the core alone, and killpg reaches the worker's own children
+            )
+        except OSError as error:
+            raise WorkerFailure("crash", "start", f"the worker cannot be started: {launch.argv[0]}: {error.strerror}") from error
+        assert self._process.stdin and self._process.stdout and self._process.stderr
+        self._in, self._out = self._process.stdin.fileno(), self._process.stdout.fileno()
+        for descriptor in (self._in, self._out):
+            os.set_blocking(descriptor, False)
+            _enlarge(descriptor)
+        self._stderr: deque[str] = deque(maxlen=_STDERR_LINES)
+        self._drain = threading.Thread(target=self._collect_stderr, daemon=True)
+        self._drain.start()
+
+    def request(
+        self, header: dict[str, Any], buffers: Sequence[frames.Buffer] = (), *, phase: str, limit: float
+    ) -> frames.Frame:
+        """Send one request and wait at most `limit` seconds for its answer.
+
+        Raises WorkerFailure: `timeout`, `crash`, `protocol_error` (the process is killed), or, when the worker answers with an
+        error, `unsupported`, `refused`, `load_error` or `run_error` (it lives on).
+        """
+        deadline = time.monotonic() + limit
+        self._next_id += 1
+        sent_id = str(self._next_id)
+        pending = [memoryview(b) for b in (frames.pack({"id": sent_id, **header}), *buffers) if len(b)]
+        try:
+            if self._readable_now():
+                raise FrameError("it wrote to the protocol's stream without being asked")
+            frame = frames.read(lambda count: self._exactly(count, pending, deadline))
+            if frame is None:
+                raise FrameError("it closed its standard output without an answer")
+            if frame.header.get("id") != sent_id:
+                raise FrameError(f"it answered request {frame.header.get('id')!r} where request {sent_id!r} was due")
+            if pending:
+                raise FrameError("it answered before it had read the whole request")
+        except TimeoutError:
+            self.kill()
+            raise WorkerFailure("timeout", phase, f"no answer within {limit:g} s ({phase}); the worker was killed", self.stderr()) from None
+        except FrameError as error:
+            raise self._broken(phase, error) from error
+        if "error" in frame.header:
+            raise _declined(frame.header, phase, self.stderr())
+        return frame
+
+    def stderr(self) -> str:
+        """The tail of what the process wrote to standard error."""
+        return "\n".join(self._stderr)
+
+    def close(self) -> str | None:
+        """End standard input and wait for the exit; how the process died, or None for a clean end."""
+        with contextlib.suppress(OSError):
+            assert self._process.stdin
+            self._process.stdin.close()
+        try:
+            status = self._process.wait(_EXIT_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            return f"did not exit within {_EXIT_SECONDS:g} s of the end of its standard input and was killed"
+        self._tidy()
+        return None if status == 0 else f"died at exit, {describe_exit(status)}"
+
+    def kill(self, *, cancel: bool = False) -> None:
+        """Kill the process and its children; `cancel` marks the death as wished (Ctrl-C), not as the worker's."""
+        self._cancelled |= cancel
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(_EXIT_SECONDS)
+        if not cancel:  # another thread may still be reading: it sees the end of the stream and tidies up itself
+            self._tidy()
+
+    def _broken(self, phase: str, cause: FrameError) -> WorkerFailure:
+        """Tell a death from a lie: what a conversation that broke off really was."""
+        if self._stream_ended:  # a dying process closes its streams just before its status can be read
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(1.0)
+        status = self._process.poll()
+        self.kill()
+        if self._cancelled:
+            return WorkerFailure("not_run", phase, "interrupted")
+        if status:
+            return WorkerFailure("crash", phase, f"the worker died ({phase}): {describe_exit(status)}", self.stderr())
+        return WorkerFailure("protocol_error", phase, f"the worker broke the protocol ({phase}): {cause}", self.stderr())
+
+    def _readable_now(self) -> bool:
+        return bool(select.select([self._out], [], [], 0)[0]) and self._process.poll() is None
+
+    def _exactly(self, count: int, pending: list[memoryview], deadline: float) -> frames.Buffer:
+        """`count` bytes of the answer, writing what is pending of the request meanwhile; fewer only at the stream's end."""
+        data = bytearray(count)
+        view, got = memoryview(data), 0
+        while got < count:
+            readable, writable = self._wait(bool(pending), deadline)
+            if writable:
+                self._write(pending)
+            if readable:
+                read = os.readv(self._out, [view[got:]])
+                if read == 0:
+                    self._stream_ended = True
+                    return data[:got]
+                got += read
+        return data
+
+    def _write(self, pending: list[memoryview]) -> None:
+        try:
+            written = os.writev(self._in, pending[:64])
+        except BlockingIOError:
+            return
+        except (BrokenPipeError, ConnectionResetError):
+            pending.clear()  # it died or closed its input; what it still said, and its status, tell which
+            return
+        while written:
+            step = min(written, len(pending[0]))
+            pending[0] = pending[0][step:]
+            written -= step
+            if not pending[0]:
+                pending.pop(0)
+
+    def _wait(self, writing: bool, deadline: float) -> tuple[bool, bool]:
+        while True:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise TimeoutError
+            if self._memory_limit:
+                self._check_memory()
+                left = min(left, _MEMORY_CHECK_SECONDS)
+            poll = select.poll()
+            poll.register(self._out, select.POLLIN)
+            if writing:
+                poll.register(self._in, select.POLLOUT)
+            ready = dict(poll.poll(left * 1000))
+            if ready:
+                return self._out in ready, self._in in ready
+
+    def _check_memory(self) -> None:
+        assert self._memory_limit
+        used = 0
+        with contextlib.suppress(psutil.Error):
+            process = psutil.Process(self._process.pid)
+            used = sum(p.memory_info().rss for p in (process, *process.children(recursive=True)))
+        if used > self._memory_limit:
+            self.kill()
+            raise WorkerFailure(
+                "crash", "memory", f"the worker was killed: it used {used >> 20} MiB, the limit is {self._memory_limit >> 20} MiB", self.stderr()
+            )
+
+    def _collect_stderr(self) -> None:
+        assert self._process.stderr
+        with contextlib.suppress(ValueError, OSError):
+            for line in self._process.stderr:
+                self._stderr.append(line.decode("utf-8", "replace").rstrip("\n")[:2000])
+
+    def _tidy(self) -> None:
+        self._drain.join(1.0)
+        for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
+            with contextlib.suppress(OSError, ValueError):
+                if stream:
+                    stream.close()
+
+
+def describe_exit(status: int) -> str:
+    """An exit status for people: the signal's name where a signal ended the process, also by way of a shell or ssh (128 + n)."""
+    number = -status if status < 0 else status - 128 if status > 128 else 0
+    if number:
+        with contextlib.suppress(ValueError):
+            name = signal.Signals(number).name
+            return f"killed by {name}" if status < 0 else f"exit status {status} (128 + {name})"
+    return f"exit status {status}"
+
+
+def _declined(header: dict[str, Any], phase: str, stderr: str) -> WorkerFailure:
+    """The outcome of an error that the worker reports itself (bindings/contract/README.md, table of codes)."""
+    code = str(header.get("code", "UNKNOWN"))
+    otherwise = "run_error" if phase == "run" else "load_error"
+    outcome = {"UNIMPLEMENTED": "unsupported", "FAILED_PRECONDITION": "refused", "PERMISSION_DENIED": "refused"}.get(code, otherwise)
+    return WorkerFailure(outcome, phase, str(header["error"]), "" if outcome == "unsupported" else stderr)
+
+
+def _enlarge(descriptor: int) -> None:
+    import fcntl
+
+    with contextlib.suppress(OSError):
+        fcntl.fcntl(descriptor, _F_SETPIPE_SZ, _PIPE_BYTES)

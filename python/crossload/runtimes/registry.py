@@ -1,0 +1,145 @@
+"""The registry of runtimes: those that come with crossload, those of a configuration file, those of Python entry points.
+
+Configuration: `$CROSSLOAD_CONFIG`, else `crossload.toml` in the working folder, else in the user's configuration folder.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from difflib import get_close_matches
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+from crossload.errors import CrossloadError
+from crossload.runtimes.environments import Command, Jar, Script, Source
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+WORKERS = Path(__file__).parent.parent / "workers"
+ENTRY_POINTS = "crossload.runtimes"
+CONFIGURATION = "crossload.toml"
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """Something that loads artifacts and predicts: its name, release, the formats it takes, and where its worker comes from.
+
+    `default` runtimes are those `verify` uses when none is named; others must be asked for.
+    """
+
+    name: str
+    formats: tuple[str, ...]
+    source: Source
+    version: str = ""
+    default: bool = False
+
+    @property
+    def title(self) -> str:
+        """`name@version`, or the name alone where the worker decides."""
+        return f"{self.name}@{self.version}" if self.version else self.name
+
+
+def _tensorflow_java(version: str, *, default: bool = False) -> Runtime:
+    group = "org.tensorflow"
+    coordinates = (f"{group}:tensorflow-core-api:{version}", f"{group}:tensorflow-core-native:{version}:{_platform()}")
+    jar = Jar(WORKERS / "java" / "crossload-tensorflow-java.jar", "io.crossload.tensorflow.Main", coordinates)
+    return Runtime("tensorflow-java", ("saved_model", "graph_def"), jar, version, default)
+
+
+def _platform() -> str:
+    """JavaCPP's name of this platform, a classifier of the natives."""
+    machine = {"amd64": "x86_64", "aarch64": "arm64"}.get(os.uname().machine.lower(), os.uname().machine.lower())
+    return f"{'macosx' if sys.platform == 'darwin' else 'linux'}-{machine}"
+
+
+def _script(name: str, stem: str, version: str, *formats: str) -> Runtime:
+    return Runtime(name, formats, Script(WORKERS / f"{stem}.py"), version, default=True)
+
+
+BUILT_IN = (
+    _script("tensorflow", "tensorflow_worker", "2.21.0", "saved_model", "graph_def"),
+    _tensorflow_java("1.1.0", default=True),
+    _script("tflite-runtime", "tflite_runtime_worker", "2.14.0", "tflite"),
+    _script("litert", "litert_worker", "2.3.0", "tflite"),
+    _script("tflite-micro", "tflite_micro_worker", "0.dev20261023", "tflite"),
+)
+
+
+def all_runtimes() -> list[Runtime]:
+    """Every runtime there is, the built-in ones first; raises CrossloadError for a configuration that cannot be read."""
+    return [*BUILT_IN, *_from_entry_points(), *_from_configuration()]
+
+
+def find(names: list[str] | None = None) -> list[Runtime]:
+    """The named runtimes (`name` or `name@version`), or the default ones.
+
+    Raises CrossloadError for a name that is not there, listing those that are.
+    """
+    known = all_runtimes()
+    if not names:
+        return [r for r in known if r.default]
+    found = []
+    for name in names:
+        matching = [r for r in known if name in (r.name, r.title)]
+        if not matching:
+            there = [r.name for r in known] + [r.title for r in known if "@" in name]
+            near = get_close_matches(name, there, 1)
+            hint = f" (did you mean {near[0]}?)" if near else ""
+            raise CrossloadError(f"there is no runtime {name!r}{hint}; there are: {', '.join(dict.fromkeys(there))}")
+        if matching[-1] not in found:
+            found.append(matching[-1])
+    return found
+
+
+def configuration_file() -> Path | None:
+    """The configuration that counts here, None when there is none."""
+    if named := os.environ.get("CROSSLOAD_CONFIG"):
+        return Path(named)
+    candidates = (Path(CONFIGURATION), platformdirs.user_config_path("crossload") / CONFIGURATION)
+    return next((c for c in candidates if c.is_file()), None)
+
+
+def _from_configuration() -> list[Runtime]:
+    file = configuration_file()
+    if file is None:
+        return []
+    try:
+        tables = tomllib.loads(file.read_text(encoding="utf-8")).get("runtimes", {})
+        return [_from_table(name, table, file) for name, table in tables.items()]
+    except (OSError, ValueError, AttributeError) as error:
+        raise CrossloadError(f"the configuration {file} cannot be read: {error}") from error
+
+
+def _from_table(name: str, table: dict[str, Any], file: Path) -> Runtime:
+    """`[runtimes.NAME]`: `formats`, and either `command` (any command) or `script` (a Python file with a PEP 723 header)."""
+    unknown = set(table) - {"formats", "command", "script", "environment", "version", "default"}
+    if unknown or ("command" in table) == ("script" in table) or not table.get("formats"):
+        raise CrossloadError(
+            f"{file}: [runtimes.{name}] takes formats, command or script (one of them), environment, version and default"
+            + (f"; it has {', '.join(sorted(unknown))}" if unknown else "")
+        )
+    source: Source
+    if "script" in table:
+        source = Script((file.parent / str(table["script"])).resolve())
+    else:
+        source = Command(tuple(map(str, table["command"])), dict(table.get("environment", {})), file.parent.resolve())
+    return Runtime(name, tuple(table["formats"]), source, str(table.get("version", "")), bool(table.get("default", False)))
+
+
+def _from_entry_points() -> list[Runtime]:
+    found = []
+    for point in entry_points(group=ENTRY_POINTS):
+        runtime = point.load()
+        runtime = runtime() if callable(runtime) else runtime
+        if not isinstance(runtime, Runtime):
+            raise CrossloadError(f"the entry point {point.name} of {ENTRY_POINTS} gives no crossload.runtimes.registry.Runtime ({point.value})")
+        found.append(runtime)
+    return found

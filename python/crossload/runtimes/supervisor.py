@@ -1,0 +1,209 @@
+"""The supervisor: keeps one runtime's worker alive across artifacts, and makes one crash cost one case."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from crossload.contract import vectors
+from crossload.contract.manifest import Binding
+from crossload.errors import FrameError
+from crossload.runtimes.process import Launch, Worker, WorkerFailure
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Seconds a worker may take to start (first answer), to load and to run; bytes it may hold (None: no limit)."""
+
+    start: float = 120.0
+    load: float = 120.0
+    run: float = 60.0
+    memory: int | None = None
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who answers, as the worker itself says (`ServerMetadata`)."""
+
+    runtime: str
+    version: str
+    formats: tuple[str, ...] = ()
+    parameters: dict[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """The report's form."""
+        return {"runtime": self.runtime, "version": self.version, "formats": list(self.formats), **self.parameters}
+
+
+@dataclass(frozen=True)
+class ModelSource:
+    """What a worker is asked to load."""
+
+    path: Path
+    format: str
+    signatures: dict[str, Binding]
+    tags: tuple[str, ...] | None = None
+
+    def parameters(self) -> dict[str, Any]:
+        """The parameters of `RepositoryModelLoad`."""
+        tags = {} if self.tags is None else {"tags": list(self.tags)}
+        signatures = {name: binding.model_dump() for name, binding in self.signatures.items()}
+        return {"path": str(self.path.resolve()), "format": self.format, "signatures": signatures, **tags}
+
+
+@dataclass
+class Answer:
+    """A worker's outputs, the nanoseconds of the runtime's own call (None when it does not say), and its note."""
+
+    outputs: dict[str, np.ndarray]
+    nanoseconds: int | None = None
+    note: str | None = None
+
+
+class Supervisor:
+    """One runtime. Not for several threads at once, except `cancel`."""
+
+    def __init__(self, name: str, launch: Launch, limits: Limits | None = None) -> None:
+        """Nothing is started before the first request."""
+        self.name = name
+        self.deaths: list[str] = []
+        self._launch, self._limits = launch, limits or Limits()
+        self._worker: Worker | None = None
+        self._identity: Identity | None = None
+        self._wanted: ModelSource | None = None
+        self._loaded: ModelSource | None = None
+        self._served: set[Path] = set()
+        self._cancelled = False
+
+    def identity(self) -> Identity:
+        """Start the worker if need be and ask who it is; raises WorkerFailure of phase `start`."""
+        self._started()
+        assert self._identity
+        return self._identity
+
+    def load(self, source: ModelSource) -> str | None:
+        """Load a model; the worker's note on how. Raises WorkerFailure of phase `start` or `load`."""
+        self._wanted, self._loaded = source, None
+        return self._in_fresh_worker_after_crash(self._load)[0]
+
+    def infer(self, signature: str, inputs: vectors.Tensors, outputs: list[str]) -> Answer:
+        """Run the model loaded last, which a fresh worker loads again when the last one died; raises WorkerFailure."""
+        assert self._wanted, "load first"
+        header = {
+            "rpc": "ModelInfer",
+            "model_name": "m",
+            "parameters": {"signature_name": signature},
+            "outputs": [{"name": name} for name in outputs],
+        }
+        request = vectors.with_tensors(header, inputs=inputs)
+
+        def run() -> Answer:
+            if self._loaded is None:
+                self._load()
+            frame = self._ask(request.header, request.buffers, phase="run", limit=self._limits.run)
+            try:
+                arrays = vectors.arrays(frame, "outputs")
+            except FrameError as error:
+                self._end()
+                raise WorkerFailure("protocol_error", "run", f"the worker broke the protocol (run): {error}") from error
+            about = frame.header.get("parameters") or {}
+            return Answer(arrays, about.get("nanoseconds"), about.get("note"))
+
+        answer, retried = self._in_fresh_worker_after_crash(run)
+        answer.note = answer.note or retried
+        return answer
+
+    def call(self, header: dict[str, Any], inputs: vectors.Tensors, limit: float) -> dict[str, np.ndarray]:
+        """Any other request of the protocol (`Echo`, `RegisteredOps`), its outputs."""
+        request = vectors.with_tensors(header, inputs=inputs)
+        return vectors.arrays(self._ask(request.header, request.buffers, phase="run", limit=limit), "outputs")
+
+    def cancel(self) -> None:
+        """Kill the worker from another thread: the request under way ends as `not_run`."""
+        self._cancelled = True
+        if worker := self._worker:
+            worker.kill(cancel=True)
+
+    def close(self) -> str | None:
+        """End the worker; how it died if it did not exit cleanly (its answers stand, its death is reported)."""
+        worker, self._worker, self._loaded = self._worker, None, None
+        death = worker.close() if worker else None
+        if death and not self._cancelled:
+            self.deaths.append(death)
+            return death
+        return None
+
+    def __enter__(self) -> Supervisor:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _load(self) -> str | None:
+        assert self._wanted
+        header = {"rpc": "RepositoryModelLoad", "model_name": "m", "parameters": self._wanted.parameters()}
+        frame = self._ask(header, phase="load", limit=self._limits.load)
+        self._loaded = self._wanted
+        note = (frame.header.get("parameters") or {}).get("note")
+        return str(note) if note else None
+
+    def _in_fresh_worker_after_crash(self, action: Any) -> tuple[Any, str | None]:
+        """A model may die of what another one did to the process before: try once more in a process of its own."""
+        assert self._wanted
+        others = self._served - {self._wanted.path}
+        try:
+            result, retried = action(), None
+        except WorkerFailure as failure:
+            if failure.outcome != "crash" or failure.phase == "memory" or not others or self._cancelled:
+                self._served.add(self._wanted.path)
+                raise
+            self._served.clear()
+            result, retried = action(), f"{failure.message}, in a worker that had served another model before; a fresh worker answered"
+            self.deaths.append(retried)
+        self._served.add(self._wanted.path)
+        return result, retried
+
+    def _ask(self, header: dict[str, Any], buffers: Any = (), *, phase: str, limit: float) -> Any:
+        worker = self._started()
+        try:
+            return worker.request(header, buffers, phase=phase, limit=limit)
+        except WorkerFailure as failure:
+            if failure.outcome in ("crash", "timeout", "protocol_error", "not_run"):
+                self._forget()
+            raise
+
+    def _started(self) -> Worker:
+        if self._cancelled:
+            raise WorkerFailure("not_run", "start", "interrupted")
+        if self._worker is None:
+            self._forget()
+            self._worker = Worker(self._launch, self._limits.memory)
+            try:
+                header = self._worker.request({"rpc": "ServerMetadata"}, phase="start", limit=self._limits.start).header
+                self._identity = Identity(
+                    self.name, str(header["version"]), tuple(header.get("formats", ())), dict(header.get("parameters") or {})
+                )
+            except WorkerFailure as failure:
+                self._end()
+                if failure.outcome in ("load_error", "unsupported", "refused"):
+                    failure.outcome = "protocol_error"
+                raise
+            except (KeyError, TypeError, ValueError) as error:
+                self._end()
+                raise WorkerFailure("protocol_error", "start", f"the worker's identity is incomplete: {error}") from error
+        return self._worker
+
+    def _end(self) -> None:
+        if self._worker:
+            self._worker.kill()
+        self._forget()
+
+    def _forget(self) -> None:
+        with contextlib.suppress(AttributeError):
+            self._served.clear()
+        self._worker = self._loaded = None
