@@ -1,0 +1,56 @@
+"""Bytes of files that may be anything: read with clear errors, told apart from text, described in a few words."""
+
+from __future__ import annotations
+
+import codecs
+from pathlib import Path
+
+from crossload.errors import ArtifactError
+
+HEAD = 4096
+_LFS = b"version https://git-lfs"
+
+
+def head(path: Path) -> bytes:
+    """The file's first bytes; raises ArtifactError where it cannot be read, is empty, or only stands for a file elsewhere."""
+    return _read(path, HEAD)
+
+
+def content(path: Path) -> bytes:
+    """All of the file's bytes; raises ArtifactError as `head` does."""
+    return _read(path, -1)
+
+
+def tail(path: Path, count: int) -> bytes:
+    """The file's last bytes."""
+    with path.open("rb") as stream:
+        stream.seek(max(0, path.stat().st_size - count))
+        return stream.read()
+
+
+def is_text(data: bytes) -> bool:
+    """Whether this begins as text does: UTF-8 without control characters, of which binary protobuf soon has one."""
+    beginning = data[:HEAD]
+    try:
+        text = codecs.getincrementaldecoder("utf-8")().decode(beginning, final=len(data) <= HEAD)
+    except UnicodeDecodeError:
+        return False
+    return all(c >= " " or c in "\t\n\r\f" for c in text)
+
+
+def described(data: bytes) -> str:
+    """How the content begins, for an error's sentence."""
+    return f"it begins with {data[:8].hex(' ')}"
+
+
+def _read(path: Path, count: int) -> bytes:
+    try:
+        with path.open("rb") as stream:
+            data = stream.read(count)
+    except OSError as error:
+        raise ArtifactError(f"{path} cannot be read: {error.strerror}") from error
+    if not data:
+        raise ArtifactError(f"{path} is empty; copy or export it again")
+    if data.startswith(_LFS):
+        raise ArtifactError(f"{path} is only a Git LFS pointer; fetch the file itself with `git lfs pull`")
+    return data

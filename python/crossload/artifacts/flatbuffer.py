@@ -1,0 +1,134 @@
+"""Flatbuffers from files that nobody vouches for: every offset and length is checked before it is followed.
+
+The library `flatbuffers` reads without verifying: a hostile length makes it loop, and a truncated string comes back shortened.
+Here a table is decoded whole, by a description of its fields, into a dict; what is read twice (vectors may overlap) counts twice,
+so that a small file cannot stand for a large structure. Layout: "FlatBuffer Internals" of flatbuffers' documentation.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+Buffer = Any  # bytes, or an mmap of a file too large to copy
+_U16, _I32, _U32 = struct.Struct("<H"), struct.Struct("<i"), struct.Struct("<I")
+# Real files share vtables, and a string or a vector now and then, but do not amount to many times their size.
+_SHARING = 8
+# Numbers that a file may be decoded to: the largest real models have some hundred thousand. A table costs as much memory as several.
+_MOST_NUMBERS = 1 << 23
+_TABLE_NUMBERS = 16
+_MOST_DEPTH = 16
+
+
+class FlatbufferError(ValueError):
+    """Bytes that are no flatbuffer of the described form."""
+
+
+@dataclass(frozen=True)
+class Field:
+    """A field of a table: its number in the schema and its kind.
+
+    `kind` is a `struct` code for a number, `"string"`, `"bytes"` (only its extent, as (offset, length)), `"extent"` (a table that is
+    not read, of a union), or a description of a table's fields. `vector`: many of them.
+    """
+
+    number: int
+    kind: str | Mapping[str, Field]
+    vector: bool = False
+    default: Any = 0
+
+
+Fields = Mapping[str, Field]
+
+
+def decode(data: Buffer, fields: Fields) -> dict[str, Any]:
+    """The root table as a dict with an entry for every field; absent ones have their default, or None, or are empty.
+
+    Raises FlatbufferError where an offset or a length leads outside of the data.
+    """
+    reader = _Reader(data)
+    return reader.table(reader.follow(0), fields, 0)
+
+
+class _Reader:
+    """The data, and how much more of it may be read."""
+
+    def __init__(self, data: Buffer) -> None:
+        self.data = data
+        self.size = len(data)
+        self.allowance = _SHARING * self.size + 1024
+        self.numbers = _MOST_NUMBERS
+
+    def span(self, at: int, count: int) -> int:
+        """`at`, once it is known that the next `count` bytes are there."""
+        if not 0 <= at <= self.size - count:
+            raise FlatbufferError(f"it refers to {count} bytes at {at}, but has {self.size} in all")
+        self.allowance -= count
+        if self.allowance < 0:
+            raise FlatbufferError("it refers to the same bytes over and over")
+        return at
+
+    def spend(self, numbers: int) -> None:
+        self.numbers -= numbers
+        if self.numbers < 0:
+            raise FlatbufferError("it holds more tables and numbers than any model")
+
+    def number(self, kind: struct.Struct, at: int) -> Any:
+        return kind.unpack_from(self.data, self.span(at, kind.size))[0]
+
+    def follow(self, at: int) -> int:
+        """Where the offset that stands at `at` leads."""
+        return at + int(self.number(_U32, at))
+
+    def items(self, at: int, width: int) -> tuple[int, int]:
+        """The first byte and the length of the vector whose offset stands at `at`."""
+        start = self.follow(at)
+        count = int(self.number(_U32, start))
+        return self.span(start + 4, count * width), count
+
+    def table(self, at: int, fields: Fields, depth: int) -> dict[str, Any]:
+        if depth > _MOST_DEPTH:
+            raise FlatbufferError("its tables nest too deeply")
+        self.spend(_TABLE_NUMBERS)
+        vtable = at - int(self.number(_I32, at))
+        slots = (int(self.number(_U16, vtable)) - 4) // 2
+        self.span(at, int(self.number(_U16, vtable + 2)))
+        found = {}
+        for name, field in fields.items():
+            offset = int(self.number(_U16, vtable + 4 + 2 * field.number)) if field.number < slots else 0
+            found[name] = self.field(at + offset, field, depth) if offset else _absent(field)
+        return found
+
+    def field(self, at: int, field: Field, depth: int) -> Any:
+        if isinstance(field.kind, str) and len(field.kind) == 1:
+            kind = struct.Struct(f"<{field.kind}")
+            if not field.vector:
+                return self.number(kind, at)
+            start, count = self.items(at, kind.size)
+            self.spend(count)
+            return list(struct.unpack_from(f"<{count}{field.kind}", self.data, start))
+        if not field.vector:
+            return self.value(at, field.kind, depth)
+        start, count = self.items(at, 4)
+        self.spend(count)
+        return [self.value(start + 4 * n, field.kind, depth) for n in range(count)]
+
+    def value(self, at: int, kind: str | Fields, depth: int) -> Any:
+        if kind == "string":
+            start, count = self.items(at, 1)
+            # A string ends with a NUL that its length does not count.
+            self.span(start + count, 1)
+            return self.data[start : start + count].decode("utf-8", "surrogateescape")
+        if kind == "bytes":
+            return self.items(at, 1)
+        if isinstance(kind, str):
+            return self.table(self.follow(at), {}, depth + 1)
+        return self.table(self.follow(at), kind, depth + 1)
+
+
+def _absent(field: Field) -> Any:
+    if field.vector:
+        return []
+    return field.default if isinstance(field.kind, str) and len(field.kind) == 1 else None

@@ -1,0 +1,177 @@
+"""TensorFlow's protocol buffers without TensorFlow: files to messages, tensors to plain values.
+
+The messages are those of `tensorboard.compat.proto`. saved_model.proto is not among them, so its two fields are declared here.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from google.protobuf.message import DecodeError, Message
+from tensorboard.compat.proto import graph_pb2, meta_graph_pb2
+
+from crossload.artifacts.content import content, described, is_text
+from crossload.contract.datatypes import DATATYPES, from_enum
+from crossload.errors import ArtifactError
+
+# A message's greatest size in every protobuf implementation; a default value with more elements than this is no default value.
+_MOST_BYTES = 1 << 31
+_MOST_ELEMENTS = 1 << 20
+_STRUCT = {
+    "FP32": "f", "FP64": "d", "FP16": "e", "BF16": "H", "COMPLEX64": "f", "COMPLEX128": "d", "BOOL": "?",
+    "INT8": "b", "INT16": "h", "INT32": "i", "INT64": "q", "UINT8": "B", "UINT16": "H", "UINT32": "I", "UINT64": "Q",
+    "INT4": "b", "UINT4": "B", "FP8_E5M2": "B", "FP8_E4M3FN": "B",
+}  # fmt: skip
+# tensor.proto: which repeated field holds the values of a datatype when tensor_content does not.
+_FIELD = {
+    "FP32": "float_val", "FP64": "double_val", "FP16": "half_val", "BF16": "half_val",
+    "COMPLEX64": "scomplex_val", "COMPLEX128": "dcomplex_val", "BOOL": "bool_val", "BYTES": "string_val",
+    "INT64": "int64_val", "UINT32": "uint32_val", "UINT64": "uint64_val", "FP8_E5M2": "float8_val", "FP8_E4M3FN": "float8_val",
+}  # fmt: skip
+
+
+def _saved_model_class() -> type[Message]:
+    """`message SavedModel { int64 saved_model_schema_version = 1; repeated MetaGraphDef meta_graphs = 2; }` (saved_model.proto)."""
+    file = descriptor_pb2.FileDescriptorProto(
+        name="crossload/saved_model.proto", package="crossload", syntax="proto3", dependency=[meta_graph_pb2.DESCRIPTOR.name]
+    )
+    field = descriptor_pb2.FieldDescriptorProto
+    message = file.message_type.add(name="SavedModel")
+    message.field.add(name="saved_model_schema_version", number=1, type=field.TYPE_INT64, label=field.LABEL_OPTIONAL)
+    message.field.add(
+        name="meta_graphs",
+        number=2,
+        type=field.TYPE_MESSAGE,
+        label=field.LABEL_REPEATED,
+        type_name=f".{meta_graph_pb2.MetaGraphDef.DESCRIPTOR.full_name}",
+    )
+    pool = descriptor_pool.Default()
+    pool.Add(file)
+    made: type[Message] = message_factory.GetMessageClass(pool.FindMessageTypeByName("crossload.SavedModel"))
+    return made
+
+
+SavedModelProto: Any = _saved_model_class()
+GraphDefProto: Any = graph_pb2.GraphDef
+MetaGraphProto: Any = meta_graph_pb2.MetaGraphDef
+
+
+def parse(path: Path, message: Any, what: str) -> Any:
+    """The file's message, from binary or from text, whichever the content is; raises ArtifactError naming the file and the cause."""
+    if path.stat().st_size >= _MOST_BYTES:
+        raise ArtifactError(f"{path} is larger than 2 GiB, the most a {what} can have; is it another kind of file?")
+    data = content(path)
+    if is_text(data):
+        return _parse_text(path, data, message, what)
+    try:
+        return message.FromString(data)
+    except (DecodeError, RuntimeError) as error:
+        raise ArtifactError(f"{path} is no {what}, or a truncated or corrupt one ({described(data)}); copy or export it again") from error
+
+
+def _parse_text(path: Path, data: bytes, message: Any, what: str) -> Any:
+    from google.protobuf import text_format
+
+    try:
+        return text_format.Parse(data, message(), allow_unknown_field=True)
+    # An unknown enum name, a number out of range and invalid UTF-8 leave the parser as ValueErrors, deep nesting as RecursionError.
+    except (text_format.ParseError, ValueError, RecursionError) as error:
+        cause = " ".join(str(error).split())[:200] or type(error).__name__
+        raise ArtifactError(f"{path} is text but no {what}, or a truncated or corrupt one ({cause}); copy or export it again") from error
+
+
+def shape(proto: Any) -> tuple[int, ...] | None:
+    """The dimensions of a TensorShapeProto, -1 where free; None where the rank is unknown (tensor_shape.proto)."""
+    return None if proto.unknown_rank else tuple(max(-1, d.size) for d in proto.dim)
+
+
+def attribute_shape(attribute: Any) -> tuple[int, ...] | None:
+    """The same of an attribute value that should hold a shape."""
+    return shape(attribute.shape) if attribute.HasField("shape") else None
+
+
+def default(proto: Any, path: Path, name: str) -> dict[str, Any]:
+    """A TensorProto as `{"shape": [...], "data": [flat values]}` (tensor.proto).
+
+    Numbers that are not finite are "NaN", "Infinity" and "-Infinity", complex ones are [real, imaginary], strings are text with
+    surrogate escapes. Raises ArtifactError where the values do not fit datatype and shape.
+    """
+    datatype, dimensions = from_enum(proto.dtype), shape(proto.tensor_shape)
+    if datatype not in DATATYPES or dimensions is None or -1 in dimensions:
+        raise ArtifactError(f"{path}: the value of {name!r} is no tensor ({datatype}, shape {dimensions}); the file is corrupt")
+    count = math.prod(dimensions)
+    if count > _MOST_ELEMENTS:
+        raise ArtifactError(f"{path}: the value of {name!r} has {count} elements, more than any default value needs; the file is corrupt")
+    try:
+        values = _values(proto, datatype)
+    except (struct.error, ValueError) as error:
+        raise ArtifactError(f"{path}: the value of {name!r} does not decode as {datatype} ({error}); the file is corrupt") from error
+    if len(values) > count:
+        raise ArtifactError(f"{path}: the value of {name!r} has {len(values)} elements in a shape of {count}; the file is corrupt")
+    # The writer drops a tail of equal values; none at all are zeros.
+    fill = values[-1] if values else _zero(datatype)
+    return {"shape": list(dimensions), "data": [*values, *[fill] * (count - len(values))]}
+
+
+def _zero(datatype: str) -> Any:
+    if datatype == "BYTES":
+        return ""
+    if datatype == "BOOL":
+        return False
+    if datatype.startswith("COMPLEX"):
+        return [0.0, 0.0]
+    return 0 if "INT" in datatype else 0.0
+
+
+def _values(proto: Any, datatype: str) -> list[Any]:
+    if proto.tensor_content and datatype != "BYTES":
+        kind = struct.Struct(f"<{_STRUCT[datatype]}")
+        raw: list[Any] = [value for (value,) in kind.iter_unpack(proto.tensor_content)]
+    else:
+        raw = list(getattr(proto, _FIELD.get(datatype, "int_val")))
+        if datatype == "FP16":
+            raw = [struct.unpack("<e", struct.pack("<H", bits))[0] for bits in raw]
+    if datatype == "BYTES":
+        return [value.decode("utf-8", "surrogateescape") for value in raw]
+    if datatype == "BF16":
+        raw = [struct.unpack("<f", struct.pack("<HH", 0, bits))[0] for bits in raw]
+    elif datatype == "FP8_E5M2":
+        raw = [struct.unpack("<e", bytes((0, bits)))[0] for bits in raw]
+    elif datatype == "FP8_E4M3FN":
+        raw = [_e4m3fn(bits) for bits in raw]
+    values = [_finite(value) if isinstance(value, float) else value for value in raw]
+    if datatype.startswith("COMPLEX"):
+        return [list(pair) for pair in zip(values[::2], values[1::2], strict=True)]
+    return values
+
+
+def _e4m3fn(bits: int) -> float:
+    """float8_e4m3fn: 4 exponent bits of bias 7, 3 of mantissa, no infinity, NaN only where all bits but the sign are set."""
+    sign, exponent, mantissa = (-1.0 if bits & 0x80 else 1.0), bits >> 3 & 0xF, bits & 7
+    if bits & 0x7F == 0x7F:
+        return math.nan
+    return sign * (math.ldexp(mantissa, -9) if exponent == 0 else math.ldexp(8 + mantissa, exponent - 10))
+
+
+def _finite(value: float) -> float | str:
+    """JSON has no other numbers than finite ones."""
+    if math.isnan(value):
+        return "NaN"
+    if math.isinf(value):
+        return "Infinity" if value > 0 else "-Infinity"
+    return value
+
+
+def count_ops(graph: Any) -> Counter[str]:
+    """How many nodes of each op a GraphDef has, the bodies of its functions included; the most frequent first."""
+    counts: Counter[str] = Counter()
+    bodies: Iterable[Any] = (graph.node, *(function.node_def for function in graph.library.function))
+    for body in bodies:
+        counts.update(node.op for node in body)
+    return Counter(dict(sorted(counts.items(), key=lambda item: (-item[1], item[0]))))

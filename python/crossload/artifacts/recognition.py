@@ -1,0 +1,127 @@
+"""What kind of artifact a path is, by its content: names and suffixes are never believed."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from crossload.artifacts.content import described, head, is_text, tail
+from crossload.errors import ArtifactError
+
+SAVED_MODEL_FILES = ("saved_model.pb", "saved_model.pbtxt")
+_HDF5 = b"\x89HDF\r\n\x1a\n"
+# leveldb's table format, which the index of a TensorFlow checkpoint has, ends with this number (table/format.h, kTableMagicNumber).
+_TABLE = bytes.fromhex("57fb808b247547db")
+# The tags that a GraphDef or a MetaGraphDef can begin with (graph.proto, meta_graph.proto): fields 1 to 7, as varint or as bytes.
+_PROTOBUF = bytes(number << 3 | wire for number in range(1, 8) for wire in (0, 2))
+
+
+def recognise(path: Path) -> str:
+    """The format's word: saved_model, graph_def, tflite, keras, keras_h5, checkpoint or meta_graph.
+
+    Formats with a mark of their own are told by it and may still turn out damaged when read; a GraphDef has none, so it is parsed.
+    Raises ArtifactError for a missing path, a folder or a file that is no artifact, and a truncated or corrupt GraphDef.
+    """
+    return examine(path)[0]
+
+
+def examine(path: Path) -> tuple[str, Any]:
+    """The format's word, and the message of a GraphDef, which had to be parsed to be recognised (None for all others)."""
+    try:
+        if path.is_dir():
+            return _folder(path), None
+        if not path.exists():
+            raise ArtifactError(f"{path} does not exist{_beside(path)}")
+    except (OSError, ValueError) as error:
+        raise ArtifactError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
+    if not path.is_file():
+        raise ArtifactError(f"{path} is neither a file nor a folder; give a SavedModel folder, a GraphDef (.pb, .pbtxt) or a .tflite")
+    return _file(path)
+
+
+def _folder(path: Path) -> str:
+    if any((path / name).is_file() for name in SAVED_MODEL_FILES):
+        return "saved_model"
+    names = sorted(p.name + "/" * p.is_dir() for p in path.iterdir())
+    if "crossload.json" in names:
+        artifacts = [n for n in names if n not in ("crossload.json", "vectors/")]
+        raise ArtifactError(f"{path} is a bundle; name one of its artifacts: {_listed(artifacts)}")
+    if "saved_model.cpb" in names:
+        raise ArtifactError(f"{path} is a SavedModel in chunks (saved_model.cpb), which are not read yet; save it again in one piece")
+    if any(name.endswith(".index") and (path / name).is_file() and _is_index(path / name) for name in names):
+        return "checkpoint"
+    inside = [n for n in names if any((path / n / file).is_file() for file in SAVED_MODEL_FILES)]
+    if inside:
+        raise ArtifactError(f"{path} holds SavedModels, it is none itself; name one of them: {_listed(inside)}")
+    there = _listed(names) or "nothing at all"
+    raise ArtifactError(f"{path} is no SavedModel: there is no saved_model.pb or saved_model.pbtxt in it, but {there}; name an artifact")
+
+
+def _file(path: Path) -> tuple[str, Any]:
+    data = head(path)
+    if data[4:8] == b"TFL3":
+        return "tflite", None
+    if data.startswith(_HDF5):
+        return "keras_h5", None
+    if data.startswith(b"PK\x03\x04"):
+        return _zip(path), None
+    if _is_index(path):
+        return "checkpoint", None
+    if data[0] in _PROTOBUF or is_text(data):
+        return _protobuf(path)
+    raise ArtifactError(
+        f"{path} is no artifact that crossload knows ({described(data)}); "
+        "looked for: GraphDef (.pb, .pbtxt), TFLite, Keras (.keras, .h5), checkpoint index; a SavedModel is a folder"
+    )
+
+
+def _is_index(path: Path) -> bool:
+    """Whether this file is a checkpoint's index."""
+    return tail(path, len(_TABLE)) == _TABLE
+
+
+def _zip(path: Path) -> str:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        raise ArtifactError(f"{path} is a truncated or corrupt zip archive ({error}); copy or export it again") from error
+    if {"config.json", "metadata.json"} <= set(names):
+        return "keras"
+    raise ArtifactError(
+        f"{path} is a zip archive but no .keras file: it has no config.json and metadata.json; if a model is packed in it, unpack it"
+    )
+
+
+def _protobuf(path: Path) -> tuple[str, Any]:
+    from crossload.artifacts import graph_def, protos
+
+    try:
+        return "graph_def", graph_def.parse(path)
+    except ArtifactError as error:
+        # A part of a SavedModel given alone, or another of TensorFlow's messages, deserves a better sentence.
+        for message, what in ((protos.SavedModelProto, "SavedModel"), (protos.MetaGraphProto, "MetaGraphDef")):
+            try:
+                found = protos.parse(path, message, what)
+            except ArtifactError:
+                continue
+            if what == "SavedModel" and any(m.HasField("meta_info_def") or m.graph_def.node for m in found.meta_graphs):
+                raise ArtifactError(f"{path} is the inner part of a SavedModel; name its folder: {path.parent}") from None
+            if what == "MetaGraphDef" and found.graph_def.node and found.HasField("meta_info_def"):
+                return "meta_graph", None
+        raise error
+
+
+def _beside(path: Path) -> str:
+    """What the folder of a missing path does hold: most such paths are misspelt."""
+    folder = path.parent
+    if not folder.is_dir():
+        return f", nor does the folder {folder}"
+    return f"; {folder} holds {_listed(sorted(p.name + '/' * p.is_dir() for p in folder.iterdir())) or 'nothing at all'}"
+
+
+def _listed(names: Iterable[str], most: int = 8) -> str:
+    found = list(names)
+    return ", ".join(found[:most]) + (f" and {len(found) - most} more" if len(found) > most else "")

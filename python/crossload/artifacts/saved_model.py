@@ -1,0 +1,224 @@
+"""SavedModel folders: MetaGraphs, their signatures, ops, assets and whether all files are there (saved_model.proto, meta_graph.proto)."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from crossload import files
+from crossload.artifacts import protos
+from crossload.artifacts.recognition import SAVED_MODEL_FILES
+from crossload.contract.datatypes import from_enum
+from crossload.contract.signatures import Signature, TensorSpec
+from crossload.errors import ArtifactError
+
+# tensorflow/python/saved_model/constants.py: signatures by form, but they name an operation to run, not a function to call.
+_OPERATION_KEYS = ("__saved_model_init_op", "__saved_model_train_op")
+_MAIN_OP_COLLECTIONS = ("saved_model_main_op", "legacy_init_op")
+_VARIABLE_OPS = ("VarHandleOp", "Variable", "VariableV2")
+_SHARD = re.compile(r"variables\.data-(\d{5})-of-(\d{5})")
+
+
+@dataclass(frozen=True)
+class MetaGraph:
+    """One graph of a SavedModel.
+
+    `ops` counts nodes by op, those inside functions included. `init_ops` are operations by the key or collection that names them.
+    `asset_files` are the files that the graph reads from the folder `assets`. `needs_variables`: there are variables to restore.
+    """
+
+    tags: tuple[str, ...]
+    signatures: dict[str, Signature]
+    ops: Counter[str]
+    functions: int = 0
+    init_ops: dict[str, str] = field(default_factory=dict)
+    tensorflow_version: str = ""
+    tensorflow_git_version: str = ""
+    stripped_default_attrs: bool = False
+    graph_producer: int = 0
+    collections: dict[str, int] = field(default_factory=dict)
+    asset_files: tuple[str, ...] = ()
+    needs_variables: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """An element of `meta_graphs` in `show --json`."""
+        return {
+            "tags": list(self.tags),
+            "signatures": {key: s.to_json() for key, s in self.signatures.items()},
+            "init_ops": self.init_ops,
+            "ops": dict(self.ops),
+            "functions": self.functions,
+            "asset_files": list(self.asset_files),
+            "collections": self.collections,
+            "needs_variables": self.needs_variables,
+            "tensorflow_version": self.tensorflow_version,
+            "tensorflow_git_version": self.tensorflow_git_version,
+            "stripped_default_attrs": self.stripped_default_attrs,
+            "graph_producer": self.graph_producer,
+        }
+
+
+@dataclass(frozen=True)
+class SavedModel:
+    """A SavedModel folder; `assets` and `variables` are the files there are, relative to it."""
+
+    path: Path
+    meta_graphs: list[MetaGraph]
+    assets: tuple[str, ...] = ()
+    variables: tuple[str, ...] = ()
+    format: str = "saved_model"
+
+    @property
+    def has_variables(self) -> bool:
+        """Whether there is a checkpoint in the folder."""
+        return "variables/variables.index" in self.variables
+
+    @property
+    def producer(self) -> dict[str, str]:
+        """The versions that wrote it."""
+        first = next((m for m in self.meta_graphs if m.tensorflow_version), None)
+        return {"tensorflow": first.tensorflow_version} if first else {}
+
+    def meta_graph(self, tags: Iterable[str] | None = None) -> MetaGraph:
+        """The MetaGraph of exactly these tags; of none given, the only one, or the one that is tagged `serve`.
+
+        Raises ArtifactError listing the tag sets there are.
+        """
+        if tags is not None:
+            found = [m for m in self.meta_graphs if set(m.tags) == set(tags)]
+        else:
+            found = self.meta_graphs if len(self.meta_graphs) == 1 else [m for m in self.meta_graphs if m.tags == ("serve",)]
+        if found:
+            return found[0]
+        there = ", ".join(_tag_set(m.tags) for m in self.meta_graphs)
+        asked = "one MetaGraph by default: there are several" if tags is None else f"the tags {_tag_set(tuple(tags))}: there are"
+        raise ArtifactError(f"{self.path} does not have {asked} {there}; choose one of them")
+
+    def signature(self, key: str, tags: Iterable[str] | None = None) -> Signature:
+        """The signature of this key; raises ArtifactError listing the keys there are."""
+        meta_graph = self.meta_graph(tags)
+        if key not in meta_graph.signatures:
+            there = ", ".join(repr(k) for k in meta_graph.signatures) or "none"
+            raise ArtifactError(f"{self.path} has no signature {key!r} in the MetaGraph {_tag_set(meta_graph.tags)}; it has: {there}")
+        return meta_graph.signatures[key]
+
+    def check_complete(self) -> None:
+        """Raises ArtifactError naming the first file that is missing: a variables shard, the variables' index, an asset.
+
+        Shards are told by their names, `variables.data-00000-of-00003` (tensor_bundle/naming.h). A model without variables needs none.
+        """
+        shards: dict[int, set[int]] = {}
+        for name in self.variables:
+            if match := _SHARD.fullmatch(name.rpartition("/")[2]):
+                shards.setdefault(int(match[2]), set()).add(int(match[1]))
+        required = [f"variables.data-{n:05}-of-{count:05}" for count, there in shards.items() for n in range(count) if n not in there]
+        if not shards and self.has_variables:
+            required.append("variables.data-00000-of-00001")
+        if not self.has_variables and (shards or any(m.needs_variables for m in self.meta_graphs)):
+            required.append("variables.index")
+        missing = [self.path / "variables" / name for name in required]
+        for meta_graph in self.meta_graphs:
+            missing += [self.path / "assets" / name for name in meta_graph.asset_files if not (self.path / "assets" / name).is_file()]
+        if missing:
+            others = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
+            raise ArtifactError(f"{missing[0]} is missing{others}: the SavedModel is incomplete; copy the whole folder again")
+
+    def to_json(self) -> dict[str, Any]:
+        """The object of `show --json`."""
+        return {
+            "format": self.format,
+            "path": str(self.path),
+            "size_bytes": files.size_bytes(self.path),
+            "sha256": files.sha256(self.path),
+            "producer": self.producer,
+            "meta_graphs": [m.to_json() for m in self.meta_graphs],
+            "assets": list(self.assets),
+            "variables_files": list(self.variables),
+        }
+
+
+def read(path: Path) -> SavedModel:
+    """Read a SavedModel folder; raises ArtifactError where saved_model.pb (or .pbtxt) is truncated, corrupt or holds no graph."""
+    file = next((path / name for name in SAVED_MODEL_FILES if (path / name).is_file()), path / SAVED_MODEL_FILES[0])
+    proto = protos.parse(file, protos.SavedModelProto, "SavedModel")
+    # Every prefix that ends between two fields is a message, too: only what a SavedModel must have tells it from a whole one.
+    if not proto.meta_graphs or not all(m.HasField("graph_def") or m.HasField("meta_info_def") for m in proto.meta_graphs):
+        raise ArtifactError(f"{file} holds no MetaGraph: it is truncated, corrupt or no SavedModel; copy or export the folder again")
+    if proto.saved_model_schema_version > 1:
+        raise ArtifactError(
+            f"{file} has schema version {proto.saved_model_schema_version}; TensorFlow's is 1, so the file is corrupt or newer"
+        )
+    meta_graphs = [_meta_graph(m, file) for m in proto.meta_graphs]
+    return SavedModel(path, meta_graphs, _files_in(path, "assets"), _files_in(path, "variables"))
+
+
+def _meta_graph(proto: Any, file: Path) -> MetaGraph:
+    info, graph = proto.meta_info_def, proto.graph_def
+    init_ops = {
+        f"collection {name}": proto.collection_def[name].node_list.value[0]
+        for name in _MAIN_OP_COLLECTIONS
+        if name in proto.collection_def and proto.collection_def[name].node_list.value
+    }
+    signatures = {}
+    for key in sorted(proto.signature_def):
+        definition = proto.signature_def[key]
+        if key in _OPERATION_KEYS:
+            init_ops[key] = next((info.name for info in definition.outputs.values()), "")
+        else:
+            signatures[key] = _signature(key, definition, file)
+    return MetaGraph(
+        tags=tuple(info.tags),
+        signatures=signatures,
+        ops=protos.count_ops(graph),
+        functions=len(graph.library.function),
+        init_ops=init_ops,
+        tensorflow_version=info.tensorflow_version,
+        tensorflow_git_version=info.tensorflow_git_version,
+        stripped_default_attrs=info.stripped_default_attrs,
+        graph_producer=graph.versions.producer,
+        collections={name: _collection_size(proto.collection_def[name]) for name in sorted(proto.collection_def)},
+        asset_files=tuple(dict.fromkeys(a.filename for a in proto.asset_file_def)),
+        needs_variables=bool(proto.saver_def.restore_op_name) and any(node.op in _VARIABLE_OPS for node in graph.node),
+    )
+
+
+def _signature(key: str, definition: Any, file: Path) -> Signature:
+    """The protobuf's maps have no order of their own, so names are sorted, as TensorFlow's own flattening sorts them."""
+    inputs = [t for name in sorted(definition.inputs) for t in _tensors(name, definition.inputs[name])]
+    defaults = {name: protos.default(definition.defaults[name], file, f"{key}/{name}") for name in sorted(definition.defaults)}
+    outputs = [t for name in sorted(definition.outputs) for t in _tensors(name, definition.outputs[name])]
+    with_defaults = [TensorSpec(t.name, t.datatype, t.shape, t.tensor, defaults.get(t.name)) for t in inputs]
+    return Signature(tuple(with_defaults), tuple(outputs), definition.method_name, key)
+
+
+def _tensors(name: str, info: Any) -> list[TensorSpec]:
+    """A TensorInfo's tensors: itself, the three of a sparse tensor, or a composite's components, numbered."""
+    shape = protos.shape(info.tensor_shape) if info.HasField("tensor_shape") else None
+    encoding = info.WhichOneof("encoding")
+    if encoding == "coo_sparse":
+        sparse, rank = info.coo_sparse, -1 if shape is None else len(shape)
+        return [
+            TensorSpec(f"{name}/values", from_enum(info.dtype), (-1,), sparse.values_tensor_name),
+            TensorSpec(f"{name}/indices", "INT64", (-1, rank), sparse.indices_tensor_name),
+            TensorSpec(f"{name}/dense_shape", "INT64", (rank,), sparse.dense_shape_tensor_name),
+        ]
+    if encoding == "composite_tensor":
+        return [t for at, part in enumerate(info.composite_tensor.components) for t in _tensors(f"{name}/{at}", part)]
+    return [TensorSpec(name, from_enum(info.dtype), shape, info.name or None)]
+
+
+def _collection_size(collection: Any) -> int:
+    kind = collection.WhichOneof("kind")
+    return len(getattr(collection, kind).value) if kind else 0
+
+
+def _files_in(path: Path, folder: str) -> tuple[str, ...]:
+    return tuple(sorted(p.relative_to(path).as_posix() for p in (path / folder).rglob("*") if p.is_file()))
+
+
+def _tag_set(tags: tuple[str, ...]) -> str:
+    return "{" + ", ".join(repr(t) for t in tags) + "}"
