@@ -28,11 +28,17 @@ def to_tflite(saved_model: Path, tags: list[str], signatures: list[str], destina
 
 
 def _cause(message: str) -> str:
-    """The operations that stop the conversion where the converter lists them, else its first sentence."""
-    listed = re.search(r"(Flex|Custom) ops: ([^\n]+)", message)
-    if listed:
-        which = "operations that TFLite does not have" if listed[1] == "Flex" else "custom operations"
-        return f"it uses {which}: {listed[2].strip()}"
+    """The operations that stop the conversion where the converter names them, else its first error."""
+    listed = re.search(r"Custom ops: ([^\n]+)", message)
+    flex = re.search(r"Flex ops: ([^\n]+)", message)
+    named = [*(_names(flex) if flex else ()), *(_names(listed) if listed else ())]
+    if not named:
+        named = re.findall(r"'tf\.(\w+)' op is neither a custom op nor a flex op", message)
+    if named:
+        return f"TFLite does not have its operation{'s' if len(set(named)) > 1 else ''} {', '.join(dict.fromkeys(named))}"
     lines = [line.strip() for line in message.splitlines() if line.strip()]
-    errors = [line for line in lines if "error:" in line]
-    return (errors or lines or ["the converter gave no reason"])[0][:300]
+    return (lines or ["the converter gave no reason"])[0][:300]
+
+
+def _names(listed: re.Match[str]) -> list[str]:
+    return [name.strip() for name in listed[1].split(",")]

@@ -24,11 +24,11 @@ def save(model: Any, path: Path, signatures: Mapping[str, Any] | None = None) ->
     """
     if signatures is None:
         if is_keras(model):
-            signatures = {DEFAULT_SIGNATURE: _keras_signature(model)}
-        elif isinstance(model, tf.Module) or hasattr(model, "_tracking_metadata"):
-            signatures = _module_signatures(model)
-        else:
+            _save_keras(model, path)
+            return
+        if not isinstance(model, tf.Module | tf.__internal__.tracking.Trackable):
             raise CannotExport(f"a {type(model).__name__} is neither a Keras model nor a tf.Module")
+        signatures = _module_signatures(model)
     tf.saved_model.save(model, str(path), signatures=dict(signatures))
 
 
@@ -37,8 +37,23 @@ def is_keras(model: Any) -> bool:
     return any(c.__name__ == "Model" and c.__module__.split(".")[0] in ("keras", "tf_keras") for c in type(model).__mro__)
 
 
-def _keras_signature(model: Any) -> Any:
-    """A concrete function with the model's own input names.
+def _save_keras(model: Any, path: Path) -> None:
+    function = _keras_function(model)
+    if any(c.__module__.startswith("tf_keras") for c in type(model).__mro__):
+        tf.saved_model.save(model, str(path), signatures={DEFAULT_SIGNATURE: function})
+        return
+    # tf.saved_model.save alone writes copies of Keras 3's variables that the signature does not use: what restores them by
+    # tensor name (TensorFlow Java, every v1 loader) finds the signature's own variables empty.
+    from keras.export import ExportArchive
+
+    archive = ExportArchive()
+    archive.track(model)
+    archive.add_endpoint(DEFAULT_SIGNATURE, function)
+    archive.write_out(str(path), verbose=False)
+
+
+def _keras_function(model: Any) -> Any:
+    """A traced function with the model's own input and output names.
 
     Keras 3's own `export` names inputs after the call's arguments and outputs `output_0`, so that two inputs can be swapped unseen.
     """
@@ -52,7 +67,7 @@ def _keras_signature(model: Any) -> Any:
     structure = getattr(model, "_inputs_struct", None)
     output_names = list(getattr(model, "output_names", []) or [])
 
-    @tf.function
+    @tf.function(autograph=False)
     def serve(**inputs: Any) -> dict[str, Any]:
         flat = [inputs[name] for name in names]
         if isinstance(structure, dict):
@@ -66,7 +81,8 @@ def _keras_signature(model: Any) -> Any:
         called = output_names if len(output_names) == len(flat_outputs) else [f"output_{at}" for at in range(len(flat_outputs))]
         return dict(zip(called, flat_outputs, strict=True))
 
-    return serve.get_concrete_function(**specs)
+    serve.get_concrete_function(**specs)
+    return serve
 
 
 def _module_signatures(module: Any) -> dict[str, Any]:

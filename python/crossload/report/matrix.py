@@ -52,7 +52,7 @@ def show(report: Report, console: Console) -> None:
         console.print("[red]interrupted[/]: what was not reached is not_run")
     if report.exit_status == 3:
         console.print("[red]nothing was compared[/]: no chosen runtime takes any chosen artifact and vector; `crossload runtimes` lists the formats of each")
-    console.print(f"{total} results: {counts or 'none'}", highlight=False)
+    console.print(f"{total} result{'' if total == 1 else 's'}: {counts or 'none'}", highlight=False)
 
 
 def _cell(results: list[Result]) -> str:

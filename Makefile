@@ -1,0 +1,82 @@
+# Two commands are enough on a machine with Python 3.10 to 3.13, a JDK from 17 on, and Maven: `make demo` and `make test`.
+.PHONY: help setup java demo test test-fast lint format bench dist pins schema clean
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(BIN)/uv
+JAR := python/crossload/workers/java/crossload-tensorflow-java.jar
+MVN := mvn -B -ntp -f java/pom.xml
+DEMO := build/demo
+
+help: ## what the commands are
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
+
+setup: $(VENV)/ready $(JAR) ## make .venv/ and the Java harness
+
+$(VENV)/ready: requirements/dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14))' || { echo "crossload needs Python 3.10 to 3.13; name one: make PYTHON=python3.12"; exit 2; }
+	@echo "making $(VENV)/"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes --only-binary :all: -r requirements/uv.txt
+	@$(UV) pip install -q --python $(BIN)/python --require-hashes -r requirements/dev.txt
+	@$(UV) pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e .
+	@touch $@
+
+java: $(JAR) ## build the Java harness
+
+$(JAR): $(shell find java -name pom.xml -o -path '*/src/main/*' -type f 2>/dev/null)
+	@command -v mvn >/dev/null || { echo "Maven is not installed; install Maven 3.6 or newer (Debian: apt-get install maven)"; exit 2; }
+	@echo "building the Java harness"
+	@$(MVN) -q -DskipTests package
+	@touch $@
+
+demo: setup $(DEMO)/digits/crossload.json ## train, export and verify a real model, and print the matrix
+	@$(BIN)/crossload verify $(DEMO)/digits --json $(DEMO)/report.json --junit $(DEMO)/report.xml
+
+# The bundle depends on what it is made from, so that a second run only verifies.
+$(DEMO)/digits/crossload.json: python/demo/digits.py | setup
+	@mkdir -p $(DEMO)
+	@$(BIN)/crossload export python/demo/digits.py:classifier -o $(DEMO)/digits --overwrite
+	@touch $@
+
+test: setup ## all tests, Python's and Java's
+	@$(BIN)/python -m pytest
+	@$(MVN) verify
+
+test-fast: setup ## the tests that start no real runtime
+	@$(BIN)/python -m pytest -m 'not slow'
+
+lint: setup ## ruff, mypy, import contracts, Spotless
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(MVN) -q spotless:check
+
+format: setup ## write the code as the linters want it
+	@$(BIN)/ruff check --fix-only -q .
+	@$(BIN)/ruff format -q .
+	@$(MVN) -q spotless:apply
+
+bench: setup ## measure, as ratios in one run
+	@$(BIN)/python -m tests.benchmarks
+
+dist: setup ## build the wheel
+	@$(BIN)/python -m build --wheel --no-isolation --outdir dist . >/dev/null
+	@ls -l dist/*.whl
+
+pins: $(UV) ## resolve all pinned requirements anew
+	@echo "uv==$$($(UV) --version | cut -d' ' -f2)" | $(UV) pip compile -q --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-header - -o requirements/uv.txt
+	@$(UV) pip compile -q --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-header pyproject.toml requirements/dev.in -o requirements/dev.txt
+	@for worker in python/crossload/workers/*_worker.py; do \
+	  $(UV) pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --no-annotate $$worker -o python/crossload/workers/pins/$$(basename $$worker .py).txt; done
+
+schema: $(VENV)/ready ## write the manifest's JSON Schema from its classes
+	@$(BIN)/python -c "from crossload.contract import manifest; print(manifest.json_schema(), end='')" > bindings/contract/manifest.schema.json
+
+clean: ## remove what was built here (the environments of runtimes stay in the user's cache)
+	@rm -rf build dist $(VENV) java/target java/*/target python/crossload/workers/java

@@ -1,0 +1,28 @@
+"""Fixtures that the whole suite shares."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests import fakes
+
+
+@pytest.fixture
+def configure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Make fakes known as runtimes, by a configuration file: `configure(name=behaviour, …)`."""
+
+    def write(state: Path | None = None, **behaviours: str) -> None:
+        tables = []
+        for name, behaviour in behaviours.items():
+            argv = [sys.executable, str(fakes.WORKER), behaviour, *([str(state)] if state else [])]
+            tables.append(f"[runtimes.{name}]\nformats = ['tflite']\ncommand = {json.dumps(argv)}\n")
+        file = tmp_path / "configuration.toml"
+        file.write_text("\n".join(tables), encoding="utf-8")
+        monkeypatch.setenv("CROSSLOAD_CONFIG", str(file))
+
+    return write

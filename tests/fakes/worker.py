@@ -1,0 +1,146 @@
+"""A worker that doubles its FP32 input `x` into `y`, or misbehaves as its arguments say: `worker.py BEHAVIOUR [STATE_FILE]`.
+
+It knows the contract by itself (standard library only), so a fault in crossload's own reader cannot hide in it.
+Behaviours are of the form `<what>` or `<what>:<vector id or phase>`; STATE_FILE lets a behaviour happen once only.
+"""
+
+import json
+import os
+import signal
+import struct
+import sys
+import time
+from pathlib import Path
+
+behaviour, _, where = (sys.argv[1] if len(sys.argv) > 1 else "honest").partition(":")
+state = Path(sys.argv[2]) if len(sys.argv) > 2 else None
+out = os.fdopen(os.dup(1), "wb")
+os.dup2(2, 1)
+
+
+def read(count):
+    data = sys.stdin.buffer.read(count)
+    if len(data) < count:
+        sys.exit(0)
+    return data
+
+
+def request():
+    (length,) = struct.unpack("<Q", read(8))
+    header = json.loads(read(length))
+    tensors = [read(t["parameters"]["binary_data_size"]) for t in header.get("inputs", [])]
+    return header, tensors
+
+
+def answer(header, *tensors):
+    text = json.dumps(header).encode()
+    out.write(struct.pack("<Q", len(text)) + text + b"".join(tensors))
+    out.flush()
+
+
+def die(name):
+    os.kill(os.getpid(), getattr(signal, name))
+    time.sleep(60)
+
+
+def misbehave(phase):
+    """What must happen before an answer of this phase; returns how the answer is to be bent."""
+    if where != phase or (state and state.exists()):
+        return None
+    if state:
+        state.touch()
+    if behaviour == "hang":
+        time.sleep(600)
+    elif behaviour == "late":
+        time.sleep(1.5)
+    elif behaviour == "die":
+        print("Fatal: the fake is about to die", file=sys.stderr, flush=True)
+        die("SIGSEGV")
+    elif behaviour == "abort":
+        die("SIGABRT")
+    elif behaviour == "exit":
+        sys.exit(7)
+    elif behaviour == "leave":
+        sys.exit(0)
+    elif behaviour == "garbage":
+        out.write(b"Hello from a library that prints to stdout\n" * 20)
+        out.flush()
+    elif behaviour == "huge":
+        out.write(struct.pack("<Q", 1 << 63))
+        out.flush()
+        time.sleep(600)
+    elif behaviour == "truncated":
+        out.write(struct.pack("<Q", 1000) + b'{"id": ')
+        out.flush()
+        sys.exit(0)
+    elif behaviour == "memory":
+        ballast = bytearray(600 << 20)
+        ballast[:: 4096] = b"x" * len(ballast[:: 4096])
+        time.sleep(600)
+    elif behaviour == "noise":
+        print("W0000 noise on stderr\n" * 100000, file=sys.stderr, flush=True)
+    return behaviour
+
+
+loaded = None
+served = 0
+if misbehave("import") == "never":
+    pass
+while True:
+    header, tensors = request()
+    own = {"id": header["id"]}
+    rpc = header["rpc"]
+    phase = {"ServerMetadata": "start", "RepositoryModelLoad": "load", "ModelInfer": "run"}.get(rpc, rpc)
+    bent = misbehave(phase)
+    if bent == "wrong-id":
+        own["id"] = "999"
+    if bent == "error":
+        answer({**own, "error": "the fake declines", "code": os.environ.get("FAKE_CODE", "INTERNAL")})
+        continue
+    if rpc == "ServerMetadata":
+        about = {"language": "Python", "os": "linux", "arch": "x86_64"}
+        answer({**own, "name": "fake", "version": "1.0", "formats": ["tflite"], "parameters": about} if bent != "no-version" else own)
+    elif rpc == "RepositoryModelLoad":
+        loaded = header["parameters"]["path"]
+        served += 1
+        if behaviour == "poisoned" and served > 1:
+            die("SIGSEGV")
+        answer({**own, "name": "m"})
+    elif rpc == "Echo":
+        answer({**own, "outputs": header["inputs"]}, *tensors)
+    elif rpc == "ModelInfer":
+        entry = header["inputs"][0]
+        count = len(tensors[0]) // 4
+        values = [2 * v for v in struct.unpack(f"<{count}f", tensors[0])]
+        output = {**entry, "name": "y"}
+        data = struct.pack(f"<{count}f", *values)
+        if bent == "wrong-value":
+            data = struct.pack(f"<{count}f", *(v + 1 for v in values))
+        elif bent == "nan":
+            data = struct.pack(f"<{count}f", *(float("nan") for _ in values))
+        elif bent == "wrong-datatype":
+            output["datatype"] = "INT32"
+        elif bent == "wrong-shape":
+            output["shape"] = [count, 1]
+        elif bent == "fewer-rows":
+            output["shape"], data = [1], data[:4]
+            output["parameters"] = {"binary_data_size": 4}
+        elif bent == "wrong-size":
+            output["parameters"] = {"binary_data_size": len(data) - 1}
+        elif bent == "missing-output":
+            answer({**own, "outputs": []})
+            continue
+        elif bent == "extra-output":
+            answer({**own, "outputs": [output, {**output, "name": "z"}]}, data, data)
+            continue
+        answer({**own, "outputs": [output], "parameters": {"nanoseconds": 1000}}, data)
+        if bent == "twice":
+            answer({**own, "outputs": [output]}, data)
+    elif rpc == "RepositoryModelUnload":
+        answer(own)
+    else:
+        answer({**own, "error": f"no {rpc}", "code": "UNIMPLEMENTED"})
+    if behaviour == "die-at-exit" and rpc == "ModelInfer":
+        import atexit
+
+        atexit.register(die, "SIGABRT")

@@ -1,0 +1,179 @@
+"""The supervisor's promises, proved with workers that lie, crash, hang and answer late."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from crossload.contract.manifest import Binding
+from crossload.runtimes.process import Launch, WorkerFailure
+from crossload.runtimes.supervisor import Limits, ModelSource, Supervisor
+from tests import fakes
+
+SOURCE = ModelSource(Path("a.tflite"), "tflite", {"double": Binding(key="double")})
+OTHER = ModelSource(Path("b.tflite"), "tflite", {"double": Binding(key="double")})
+X = {"x": np.array([1, 2, 3], dtype=np.float32)}
+QUICK = Limits(start=5, load=5, run=1)
+
+
+def supervisor(behaviour: str, state: Path | None = None, limits: Limits = QUICK, **environment: str) -> Supervisor:
+    return Supervisor("fake", fakes.launch(behaviour, state, **environment), limits)
+
+
+def ask(subject: Supervisor) -> list[float]:
+    return [float(v) for v in subject.infer("double", X, ["y"]).outputs["y"]]
+
+
+def failure(subject: Supervisor) -> WorkerFailure:
+    with pytest.raises(WorkerFailure) as caught:
+        subject.load(SOURCE)
+        ask(subject)
+    subject.close()
+    return caught.value
+
+
+def test_an_honest_worker_answers() -> None:
+    with supervisor("honest") as subject:
+        subject.load(SOURCE)
+        assert ask(subject) == [2, 4, 6]
+        assert subject.identity().version == "1.0"
+    assert subject.deaths == []
+
+
+@pytest.mark.parametrize("phase", ["start", "load", "run"])
+def test_a_hang_is_a_timeout_of_its_phase(phase: str) -> None:
+    found = failure(supervisor(f"hang:{phase}", limits=Limits(start=1, load=1, run=1)))
+    assert (found.outcome, found.phase) == ("timeout", phase)
+
+
+@pytest.mark.parametrize("phase", ["import", "start", "load", "run"])
+def test_a_death_by_signal_is_a_crash_that_keeps_the_signal_and_stderr(phase: str) -> None:
+    found = failure(supervisor(f"die:{phase}"))
+    assert (found.outcome, found.phase) == ("crash", "start" if phase == "import" else phase)
+    assert "SIGSEGV" in found.message
+    assert "about to die" in found.stderr
+
+
+def test_an_exit_status_is_a_crash_and_is_named() -> None:
+    found = failure(supervisor("exit:run"))
+    assert found.outcome == "crash"
+    assert "exit status 7" in found.message
+
+
+def test_a_clean_exit_that_owes_an_answer_is_a_protocol_error() -> None:
+    assert failure(supervisor("leave:run")).outcome == "protocol_error"
+
+
+@pytest.mark.parametrize("lie", ["garbage", "wrong-id", "truncated", "huge", "wrong-size", "no-version"])
+def test_a_lie_on_the_stream_is_a_protocol_error(lie: str) -> None:
+    phase = "start" if lie == "no-version" else "run"
+    found = failure(supervisor(f"{lie}:{phase}"))
+    assert (found.outcome, found.phase) == ("protocol_error", phase)
+
+
+def test_an_answer_is_never_off_by_one_after_a_late_one(tmp_path: Path) -> None:
+    """The late answer of the first request must not become the second's."""
+    with supervisor("late:run", tmp_path / "once") as subject:
+        subject.load(SOURCE)
+        with pytest.raises(WorkerFailure) as caught:
+            subject.infer("double", {"x": np.array([100], dtype=np.float32)}, ["y"])
+        assert caught.value.outcome == "timeout"
+        assert ask(subject) == [2, 4, 6]
+
+
+def test_an_answer_given_twice_is_noticed_before_the_next_request() -> None:
+    with supervisor("twice:run") as subject:
+        subject.load(SOURCE)
+        assert ask(subject) == [2, 4, 6]
+        time.sleep(0.1)
+        with pytest.raises(WorkerFailure) as caught:
+            ask(subject)
+        assert caught.value.outcome == "protocol_error"
+        assert "without being asked" in caught.value.message
+
+
+@pytest.mark.parametrize("behaviour", ["die:run", "hang:run", "garbage:run"])
+def test_after_a_death_a_fresh_worker_has_the_model_loaded_again(behaviour: str, tmp_path: Path) -> None:
+    with supervisor(behaviour, tmp_path / "once") as subject:
+        subject.load(SOURCE)
+        with pytest.raises(WorkerFailure):
+            ask(subject)
+        assert ask(subject) == [2, 4, 6]
+
+
+@pytest.mark.parametrize(
+    ("phase", "code", "outcome"),
+    [
+        ("load", "UNIMPLEMENTED", "unsupported"),
+        ("run", "UNIMPLEMENTED", "unsupported"),
+        ("load", "FAILED_PRECONDITION", "refused"),
+        ("run", "PERMISSION_DENIED", "refused"),
+        ("load", "INTERNAL", "load_error"),
+        ("run", "INVALID_ARGUMENT", "run_error"),
+        ("start", "UNIMPLEMENTED", "protocol_error"),
+    ],
+)
+def test_an_error_that_the_worker_reports_becomes_the_outcome_of_its_code(phase: str, code: str, outcome: str) -> None:
+    found = failure(supervisor(f"error:{phase}", FAKE_CODE=code))
+    assert (found.outcome, found.phase, found.message) == (outcome, phase, "the fake declines")
+
+
+def test_a_worker_lives_on_after_an_error_it_reported(tmp_path: Path) -> None:
+    with supervisor("error:run", tmp_path / "once") as subject:
+        subject.load(SOURCE)
+        pid = subject._worker._process.pid  # type: ignore[union-attr]
+        with pytest.raises(WorkerFailure):
+            ask(subject)
+        assert ask(subject) == [2, 4, 6]
+        assert subject._worker._process.pid == pid  # type: ignore[union-attr]
+
+
+def test_a_worker_lives_across_artifacts() -> None:
+    with supervisor("honest") as subject:
+        subject.load(SOURCE)
+        pid = subject._worker._process.pid  # type: ignore[union-attr]
+        subject.load(OTHER)
+        assert subject._worker._process.pid == pid  # type: ignore[union-attr]
+
+
+def test_a_model_that_dies_of_what_another_one_left_behind_is_tried_in_a_fresh_worker() -> None:
+    with supervisor("poisoned") as subject:
+        subject.load(SOURCE)
+        ask(subject)
+        subject.load(OTHER)
+        assert ask(subject) == [2, 4, 6]
+        assert "had served another model" in subject.deaths[0]
+
+
+def test_noise_on_stderr_is_no_failure() -> None:
+    with supervisor("noise:run", limits=Limits(run=20)) as subject:
+        subject.load(SOURCE)
+        assert ask(subject) == [2, 4, 6]
+
+
+def test_a_death_at_exit_keeps_the_answer_and_is_reported() -> None:
+    subject = supervisor("die-at-exit")
+    subject.load(SOURCE)
+    assert ask(subject) == [2, 4, 6]
+    assert "SIGABRT" in str(subject.close())
+
+
+def test_a_worker_above_its_memory_limit_is_killed_and_the_sentence_says_so() -> None:
+    found = failure(supervisor("memory:run", limits=Limits(run=30, memory=300 << 20)))
+    assert found.outcome == "crash"
+    assert "the limit is 300 MiB" in found.message
+
+
+def test_a_command_that_is_not_there_is_a_crash_at_start() -> None:
+    found = failure(Supervisor("fake", Launch(("no-such-command",)), QUICK))
+    assert (found.outcome, found.phase) == ("crash", "start")
+
+
+def test_a_large_tensor_passes_unchanged() -> None:
+    sent = np.random.default_rng(0).standard_normal(5_000_000).astype(np.float32)
+    with supervisor("honest", limits=Limits(run=60)) as subject:
+        back = subject.call({"rpc": "Echo"}, {"x": sent}, 60)
+    assert back["x"].tobytes() == sent.tobytes()

@@ -1,0 +1,180 @@
+"""Verify's promises: every lie is caught, one crash costs one case, nothing passes by being absent."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from crossload.compare.tolerance import parse
+from crossload.errors import CrossloadError
+from crossload.report.junit import to_junit
+from crossload.report.results import Report
+from crossload.runtimes.supervisor import Limits
+from crossload.verification import Plan, verify
+from tests import fakes
+
+Configure = Callable[..., None]
+QUICK = Plan(limits=Limits(start=5, load=5, run=1))
+
+
+def outcomes(report: Report) -> list[str]:
+    return [r.outcome for r in report.results]
+
+
+def test_an_honest_runtime_is_ok_and_identical(tmp_path: Path, configure: Configure) -> None:
+    configure(honest="honest")
+    report = verify(fakes.bundle(tmp_path / "b"), ["honest"])
+    assert outcomes(report) == ["ok"] * 3
+    assert {r.agreement for r in report.results} == {"identical"}
+    assert report.exit_status == 0
+    assert report.runtimes[0]["version"] == "1.0"
+
+
+@pytest.mark.parametrize(
+    ("lie", "says"),
+    [
+        ("wrong-value", "differs by up to 1"),
+        ("wrong-datatype", "'y' is int32"),
+        ("wrong-shape", "shape [3, 1]"),
+        ("fewer-rows", "shape [1]"),
+        ("missing-output", "is missing"),
+        ("extra-output", "was not asked for"),
+        ("nan", "NaN where the reference has none"),
+    ],
+)
+def test_a_lie_in_the_answer_is_a_mismatch_that_says_what_differs(tmp_path: Path, configure: Configure, lie: str, says: str) -> None:
+    configure(liar=f"{lie}:run")
+    report = verify(fakes.bundle(tmp_path / "b"), ["liar"], plan=QUICK)
+    assert outcomes(report) == ["mismatch"] * 3
+    assert says in str(report.results[0].error)
+    assert report.exit_status == 1
+
+
+def test_one_crash_costs_one_case(tmp_path: Path, configure: Configure) -> None:
+    configure(tmp_path / "once", crashes="die:run")
+    report = verify(fakes.bundle(tmp_path / "b", artifacts=2), ["crashes"], plan=QUICK)
+    assert outcomes(report) == ["crash", *["ok"] * 5]
+    assert "SIGSEGV" in str(report.results[0].error)
+
+
+def test_one_runtime_that_dies_leaves_the_others_alone(tmp_path: Path, configure: Configure) -> None:
+    configure(dies="die:start", hangs="hang:load", honest="honest")
+    plan = Plan(limits=Limits(start=5, load=1, run=1))
+    report = verify(fakes.bundle(tmp_path / "b"), ["dies", "hangs", "honest"], plan=plan)
+    by_runtime = {name: {r.outcome for r in report.results if r.case.runtime == name} for name in ("dies", "hangs", "honest")}
+    assert by_runtime == {"dies": {"crash"}, "hangs": {"timeout"}, "honest": {"ok"}}
+    assert len(report.results) == 9
+
+
+def test_a_model_that_kills_every_worker_is_given_up_visibly(tmp_path: Path, configure: Configure) -> None:
+    configure(dies="die:run")
+    report = verify(fakes.bundle(tmp_path / "b", count=5), ["dies"], plan=QUICK)
+    assert outcomes(report) == ["crash", "crash", "crash", "not_run", "not_run"]
+    assert report.exit_status == 1
+
+
+def test_what_a_runtime_cannot_carry_is_unsupported_and_compares_nothing(tmp_path: Path, configure: Configure, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FAKE_CODE", "UNIMPLEMENTED")
+    configure(small="error:run")
+    report = verify(fakes.bundle(tmp_path / "b"), ["small"], plan=QUICK)
+    assert outcomes(report) == ["unsupported"] * 3
+    assert report.exit_status == 3
+
+
+def test_a_selection_without_a_vector_compares_nothing_and_says_so(tmp_path: Path, configure: Configure) -> None:
+    configure(honest="honest")
+    report = verify(fakes.bundle(tmp_path / "b"), ["honest"], plan=Plan(vectors=("no-such",)))
+    assert (report.results, report.exit_status) == ([], 3)
+
+
+def test_an_unknown_artifact_runtime_or_signature_lists_those_there_are(tmp_path: Path, configure: Configure) -> None:
+    configure(honest="honest")
+    bundle = fakes.bundle(tmp_path / "b")
+    with pytest.raises(CrossloadError, match=r"no artifact 'x'.*model0"):
+        verify(bundle, ["honest"], plan=Plan(artifacts=("x",)))
+    with pytest.raises(CrossloadError, match=r"no signature 'x'.*double"):
+        verify(bundle, ["honest"], plan=Plan(signatures=("x",)))
+    with pytest.raises(CrossloadError, match=r"did you mean honest"):
+        verify(bundle, ["honst"])
+
+
+def test_a_death_at_exit_is_reported_and_its_answers_are_kept(tmp_path: Path, configure: Configure) -> None:
+    configure(dies="die-at-exit")
+    report = verify(fakes.bundle(tmp_path / "b"), ["dies"])
+    assert outcomes(report) == ["ok"] * 3
+    assert any("SIGABRT" in c and "answers are kept" in c for c in report.cautions)
+
+
+def test_a_raised_tolerance_passes_and_is_shown(tmp_path: Path, configure: Configure) -> None:
+    configure(liar="wrong-value:run")
+    report = verify(fakes.bundle(tmp_path / "b"), ["liar"], plan=Plan(tolerance=parse(["float32:atol=1"])))
+    assert outcomes(report) == ["ok"] * 3
+    assert any("raised by hand: atol 1e-06 → 1" in c for c in report.cautions)
+
+
+def test_the_tolerance_printed_beside_a_failure_does_pass(tmp_path: Path, configure: Configure) -> None:
+    configure(liar="wrong-value:run")
+    bundle = fakes.bundle(tmp_path / "b")
+    report = verify(bundle, ["liar"])
+    atol = str(report.results[0].error).split("atol=")[1].split()[0]
+    again = verify(bundle, ["liar"], plan=Plan(tolerance=parse([f"y:atol={atol},rtol=1e-5"]), vectors=("v0",)))
+    assert outcomes(again) == ["ok"]
+
+
+def test_a_closer_agreement_can_be_asked_for(tmp_path: Path, configure: Configure) -> None:
+    configure(liar="wrong-value:run")
+    plan = Plan(tolerance=parse(["y:atol=1"]), agreement="ulp")
+    assert outcomes(verify(fakes.bundle(tmp_path / "b"), ["liar"], plan=plan)) == ["mismatch"] * 3
+
+
+def test_every_failure_ends_with_a_command_that_reproduces_it(tmp_path: Path, configure: Configure) -> None:
+    configure(liar="wrong-value:run")
+    bundle = fakes.bundle(tmp_path / "b")
+    result = verify(bundle, ["liar"]).results[0]
+    command = str(result.reproduce).split()[1:]
+    done = subprocess.run([sys.executable, "-m", "crossload.cli", *command], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "1 result: 1 mismatch" in done.stdout
+
+
+def test_the_junit_report_counts_what_the_report_counts(tmp_path: Path, configure: Configure) -> None:
+    configure(honest="honest", liar="wrong-value:run", dies="die:load")
+    report = verify(fakes.bundle(tmp_path / "b"), ["honest", "liar", "dies"], plan=QUICK)
+    suites = {s.get("name"): s.attrib for s in ElementTree.fromstring(to_junit(report))}
+    assert suites["honest"]["failures"] == suites["honest"]["errors"] == "0"
+    assert suites["liar"]["failures"] == "3"
+    assert suites["dies"]["errors"] == "3"
+
+
+def test_ctrl_c_leaves_a_readable_partial_report(tmp_path: Path, configure: Configure) -> None:
+    configure(honest="honest", hangs="hang:run")
+    bundle, file = fakes.bundle(tmp_path / "b"), tmp_path / "report.json"
+    arguments = ["verify", str(bundle), "--runtimes", "honest,hangs", "--json", str(file)]
+    child = subprocess.Popen([sys.executable, "-m", "crossload.cli", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert child.stderr
+    for _ in range(3):
+        child.stderr.readline()
+    time.sleep(0.5)
+    child.send_signal(signal.SIGINT)
+    out, err = child.communicate(timeout=30)
+    assert child.returncode == 130
+    assert "Traceback" not in out + err
+    report = json.loads(file.read_text())
+    assert report["interrupted"] is True
+    assert report["summary"] == {"total": 6, "ok": 3, "not_run": 3}
+
+
+def test_no_worker_outlives_the_run(tmp_path: Path, configure: Configure) -> None:
+    configure(hangs="hang:run")
+    verify(fakes.bundle(tmp_path / "b"), ["hangs"], plan=Plan(limits=Limits(run=0.3), vectors=("v0",)))
+    children = subprocess.run(["ps", "--ppid", str(os.getpid()), "-o", "args="], capture_output=True, text=True, check=False).stdout
+    assert "fakes/worker.py" not in children
