@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crossload.artifacts.recognition import examine, recognise
+from crossload.contract.datatypes import DATATYPES
+from crossload.contract.signatures import Signature
 from crossload.errors import ArtifactError
 
 if TYPE_CHECKING:
@@ -13,7 +15,10 @@ if TYPE_CHECKING:
     from crossload.artifacts.saved_model import SavedModel
     from crossload.artifacts.tflite import TFLite
 
-__all__ = ["read", "recognise"]
+__all__ = ["callable_signatures", "read", "recognise"]
+
+# The name of the only signature of an artifact that has none of its own (tensorflow/python/saved_model/signature_constants.py).
+DEFAULT_KEY = "serving_default"
 
 
 def read(path: Path) -> SavedModel | GraphDef | TFLite:
@@ -39,3 +44,25 @@ def read(path: Path) -> SavedModel | GraphDef | TFLite:
         f"{path} is recognised ({kind}), but this format is not read yet; "
         "give a SavedModel folder, a GraphDef (.pb, .pbtxt) or a .tflite, or make one with `crossload export`"
     )
+
+
+def callable_signatures(artifact: SavedModel | GraphDef | TFLite) -> list[tuple[tuple[str, ...] | None, dict[str, Signature]]]:
+    """The signatures that a runtime can be asked for, by name: with the tags of each MetaGraph, or with None where there are no tags.
+
+    A graph, and a .tflite without signatures, have one, `serving_default`, whose `key` is None. Left out are signatures that take or
+    give what is no tensor on the wire (a resource, a variant), or give nothing; a graph's output may be of unknown datatype (`DT_0`).
+    Raises ArtifactError for a SavedModel that lacks a file it needs.
+    """
+    if artifact.format == "saved_model":
+        artifact.check_complete()
+        return [(m.tags, {key: s for key, s in m.signatures.items() if _can_be_called(s)}) for m in artifact.meta_graphs]
+    if artifact.format == "graph_def":
+        own = {DEFAULT_KEY: artifact.signature()} if artifact.outputs else {}
+        return [(None, {key: s for key, s in own.items() if _can_be_called(s, "DT_0")})]
+    own = artifact.signatures or {DEFAULT_KEY: artifact.signature()}
+    return [(None, {key: s for key, s in own.items() if _can_be_called(s)})]
+
+
+def _can_be_called(signature: Signature, unknown: str = "") -> bool:
+    outputs = [t.datatype for t in signature.outputs]
+    return bool(outputs) and all(t.datatype in DATATYPES for t in signature.inputs) and all(d in DATATYPES or d == unknown for d in outputs)

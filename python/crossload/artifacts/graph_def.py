@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from crossload import files
 from crossload.artifacts import op_types, protos
@@ -53,7 +53,7 @@ class GraphDef:
     ops: Counter[str]
     functions: tuple[str, ...] = ()
     versions: dict[str, int] = field(default_factory=dict)
-    format: str = "graph_def"
+    format: Literal["graph_def"] = "graph_def"
     _proto: Any = field(default=None, repr=False, compare=False)
 
     @property

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from crossload import files
 from crossload.artifacts import protos
@@ -70,7 +70,7 @@ class SavedModel:
     meta_graphs: list[MetaGraph]
     assets: tuple[str, ...] = ()
     variables: tuple[str, ...] = ()
-    format: str = "saved_model"
+    format: Literal["saved_model"] = "saved_model"
 
     @property
     def has_variables(self) -> bool:
@@ -106,8 +106,9 @@ class SavedModel:
             raise ArtifactError(f"{self.path} has no signature {key!r} in the MetaGraph {_tag_set(meta_graph.tags)}; it has: {there}")
         return meta_graph.signatures[key]
 
-    def check_complete(self) -> None:
-        """Raises ArtifactError naming the first file that is missing: a variables shard, the variables' index, an asset.
+    @property
+    def missing_files(self) -> tuple[str, ...]:
+        """Files that must be there and are not, relative to the folder: variables' shards, their index, assets.
 
         Shards are told by their names, `variables.data-00000-of-00003` (tensor_bundle/naming.h). A model without variables needs none.
         """
@@ -115,17 +116,20 @@ class SavedModel:
         for name in self.variables:
             if match := _SHARD.fullmatch(name.rpartition("/")[2]):
                 shards.setdefault(int(match[2]), set()).add(int(match[1]))
-        required = [f"variables.data-{n:05}-of-{count:05}" for count, there in shards.items() for n in range(count) if n not in there]
+        missing = [f"variables.data-{n:05}-of-{count:05}" for count, there in shards.items() for n in range(count) if n not in there]
         if not shards and self.has_variables:
-            required.append("variables.data-00000-of-00001")
+            missing.append("variables.data-00000-of-00001")
         if not self.has_variables and (shards or any(m.needs_variables for m in self.meta_graphs)):
-            required.append("variables.index")
-        missing = [self.path / "variables" / name for name in required]
-        for meta_graph in self.meta_graphs:
-            missing += [self.path / "assets" / name for name in meta_graph.asset_files if not (self.path / "assets" / name).is_file()]
+            missing.append("variables.index")
+        assets = dict.fromkeys(f"assets/{name}" for m in self.meta_graphs for name in m.asset_files)
+        return (*(f"variables/{name}" for name in missing), *(name for name in assets if not (self.path / name).is_file()))
+
+    def check_complete(self) -> None:
+        """Raises ArtifactError naming the first file that is missing."""
+        missing = self.missing_files
         if missing:
             others = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
-            raise ArtifactError(f"{missing[0]} is missing{others}: the SavedModel is incomplete; copy the whole folder again")
+            raise ArtifactError(f"{self.path / missing[0]} is missing{others}: the SavedModel is incomplete; copy the whole folder again")
 
     def to_json(self) -> dict[str, Any]:
         """The object of `show --json`."""
@@ -138,6 +142,7 @@ class SavedModel:
             "meta_graphs": [m.to_json() for m in self.meta_graphs],
             "assets": list(self.assets),
             "variables_files": list(self.variables),
+            "missing_files": list(self.missing_files),
         }
 
 

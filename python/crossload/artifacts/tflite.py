@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from crossload import files
 from crossload.artifacts import flatbuffer
@@ -140,7 +140,7 @@ class TFLite:
     buffers: int = 0
     external_bytes: int = 0
     producer: dict[str, str] = field(default_factory=dict)
-    format: str = "tflite"
+    format: Literal["tflite"] = "tflite"
 
     def signature(self, key: str | None = None) -> Signature:
         """The signature of this key; of None, the only one, or the first subgraph's inputs and outputs where the file has none.

@@ -1,0 +1,76 @@
+"""The command line: a group that imports a command's module only when that command is called."""
+
+from __future__ import annotations
+
+import errno
+import io
+import sys
+from importlib import import_module
+from typing import Any
+
+import click
+
+from crossload.cli.text import printable
+from crossload.errors import CrossloadError
+
+# The modules crossload.cli.<command>, and what `crossload --help` says of them without importing any.
+COMMANDS = (
+    ("show", "Describe a SavedModel, a GraphDef or a .tflite without TensorFlow."),
+    ("export", "Write a model as a bundle: its artifacts, their manifest, recorded answers."),
+    ("verify", "Prove that a bundle or an artifact predicts the same in every runtime."),
+    ("run", "Run an artifact once in one runtime and print or write its outputs."),
+    ("runtimes", "List the runtimes, and what is missing to use them."),
+)
+
+
+class _Failed(click.ClickException):
+    """A CrossloadError on its way out: one sentence, its own exit status."""
+
+    def __init__(self, error: CrossloadError) -> None:
+        super().__init__(printable(str(error)))
+        self.exit_code = error.exit_status  # type: ignore[misc]  # click means a constant of the class
+
+    def show(self, file: Any = None) -> None:
+        click.echo(f"crossload: {self.message}", file=file, err=file is None)
+
+
+class _Commands(click.Group):
+    """Commands by the names of their modules."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [name for name, _ in COMMANDS]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        found: click.Command = import_module(f"crossload.cli.{cmd_name}").command
+        return found
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS))
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except CrossloadError as error:
+            raise _Failed(error) from error
+        except OSError as error:
+            # Where the reader of the output is gone, click ends quietly; a file that cannot be read or written is the user's business.
+            if error.errno == errno.EPIPE or error.strerror is None:
+                raise
+            about = f"{error.filename}: " if error.filename else ""
+            raise _Failed(CrossloadError(f"{about}{error.strerror}; check the path, its permissions and the space on its disk")) from error
+
+
+@click.group(
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="\b\nExamples:\n  crossload show saved_model/\n  crossload export model.keras -o digits/\n  crossload verify digits/",
+)
+@click.version_option(package_name="crossload", message="%(prog)s %(version)s")
+def main() -> None:
+    """Prove that a TensorFlow model exported in Python predicts the same in Java, on phones and on microcontrollers."""
+    # A terminal that cannot show a letter of a name shows its number.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
