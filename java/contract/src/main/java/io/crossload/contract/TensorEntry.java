@@ -1,0 +1,21 @@
+package io.crossload.contract;
+
+import java.nio.ByteBuffer;
+import java.util.List;
+
+/**
+ * A tensor of a frame that brings bytes.
+ *
+ * @param name the signature's name of it
+ * @param datatype its element type
+ * @param shape its dimensions, none negative; empty for a scalar
+ * @param data its wire bytes from position to limit, little-endian and row major. Those of a frame that was read are valid until
+ *     the next one is read
+ */
+public record TensorEntry(String name, Datatype datatype, List<Long> shape, ByteBuffer data) {
+
+    /** The number of elements; 1 for a scalar. Exact for a shape that a frame was read with. */
+    public long elements() {
+        return shape.stream().reduce(1L, (a, b) -> a * b);
+    }
+}

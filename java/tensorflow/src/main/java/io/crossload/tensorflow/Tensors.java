@@ -1,0 +1,192 @@
+package io.crossload.tensorflow;
+
+import io.crossload.contract.Code;
+import io.crossload.contract.Datatype;
+import io.crossload.contract.FrameException;
+import io.crossload.contract.TensorEntry;
+import io.crossload.contract.WorkerException;
+import java.nio.ByteBuffer;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.LongStream;
+import org.bytedeco.javacpp.BytePointer;
+import org.bytedeco.javacpp.Pointer;
+import org.tensorflow.Tensor;
+import org.tensorflow.ndarray.Shape;
+import org.tensorflow.ndarray.buffer.DataBuffer;
+import org.tensorflow.ndarray.buffer.DataBuffers;
+import org.tensorflow.ndarray.buffer.DataStorageVisitor;
+import org.tensorflow.proto.DataType;
+import org.tensorflow.types.TBfloat16;
+import org.tensorflow.types.TBool;
+import org.tensorflow.types.TFloat16;
+import org.tensorflow.types.TFloat32;
+import org.tensorflow.types.TFloat64;
+import org.tensorflow.types.TInt32;
+import org.tensorflow.types.TInt64;
+import org.tensorflow.types.TString;
+import org.tensorflow.types.TUint16;
+import org.tensorflow.types.TUint8;
+import org.tensorflow.types.family.TType;
+
+/** Wire bytes to native tensors and back: one copy each way, none of it element by element but for strings. */
+final class Tensors {
+    /** What TensorFlow Java has a tensor type for. */
+    private static final Map<Datatype, Class<? extends TType>> TYPES = Map.of(
+            Datatype.FP32, TFloat32.class,
+            Datatype.FP64, TFloat64.class,
+            Datatype.FP16, TFloat16.class,
+            Datatype.BF16, TBfloat16.class,
+            Datatype.INT32, TInt32.class,
+            Datatype.INT64, TInt64.class,
+            Datatype.UINT8, TUint8.class,
+            Datatype.UINT16, TUint16.class,
+            Datatype.BOOL, TBool.class,
+            Datatype.BYTES, TString.class);
+
+    private Tensors() {}
+
+    /**
+     * The contract's datatype of a graph's.
+     *
+     * @throws WorkerException UNIMPLEMENTED where TensorFlow Java has no tensor type for it
+     */
+    static Datatype carried(DataType type) throws WorkerException {
+        int number = type == DataType.UNRECOGNIZED ? -1 : type.getNumber();
+        Datatype datatype = Datatype.ofNumber(number);
+        if (datatype == null) {
+            throw unsupported(type.name().toLowerCase(java.util.Locale.ROOT).replaceFirst("^dt_", ""));
+        }
+        carried(datatype);
+        return datatype;
+    }
+
+    /**
+     * TensorFlow Java's type of a datatype.
+     *
+     * @throws WorkerException UNIMPLEMENTED where it has none
+     */
+    static Class<? extends TType> carried(Datatype datatype) throws WorkerException {
+        Class<? extends TType> type = TYPES.get(datatype);
+        if (type == null) {
+            throw unsupported(datatype.tensorflow());
+        }
+        return type;
+    }
+
+    private static WorkerException unsupported(String type) {
+        return new WorkerException(
+                Code.UNIMPLEMENTED, "TensorFlow Java " + TensorFlowWorker.RELEASE + " has no tensor type for " + type);
+    }
+
+    /**
+     * A native tensor with a frame's bytes; the caller closes it. Any BOOL byte but 0 becomes 1.
+     *
+     * @throws WorkerException UNIMPLEMENTED for a datatype without tensor type, INVALID_ARGUMENT for BYTES that do not fill the
+     *     shape
+     */
+    static Tensor toNative(TensorEntry entry) throws WorkerException {
+        Class<? extends TType> type = carried(entry.datatype());
+        Shape shape = Shape.of(entry.shape().stream().mapToLong(Long::longValue).toArray());
+        if (entry.datatype() == Datatype.BYTES) {
+            return TString.tensorOfBytes(shape, strings(entry));
+        }
+        Tensor tensor = Tensor.of(type, shape);
+        if (entry.data().hasRemaining()) {
+            copy(entry.data(), memory(tensor), entry.datatype());
+        }
+        return tensor;
+    }
+
+    /** A native tensor as a frame's: a view of its memory, valid while the tensor is open, or a copy of BYTES and BOOL. */
+    static TensorEntry toEntry(String name, Tensor tensor) throws WorkerException {
+        Datatype datatype = carried(tensor.dataType());
+        List<Long> shape = LongStream.of(tensor.shape().asArray()).boxed().toList();
+        return new TensorEntry(name, datatype, shape, data(tensor, datatype));
+    }
+
+    private static ByteBuffer data(Tensor tensor, Datatype datatype) {
+        if (tensor.shape().size() == 0) {
+            return ByteBuffer.allocate(0);
+        }
+        if (datatype == Datatype.BYTES) {
+            return Datatype.encodeBytes(elements((TString) tensor));
+        }
+        ByteBuffer memory = memory(tensor);
+        if (datatype == Datatype.BOOL) {
+            ByteBuffer copy = ByteBuffer.allocateDirect(memory.remaining());
+            copy(memory, copy.duplicate(), datatype);
+            return copy;
+        }
+        return memory;
+    }
+
+    private static void copy(ByteBuffer source, ByteBuffer target, Datatype datatype) {
+        ByteBuffer from = source.duplicate();
+        if (datatype != Datatype.BOOL) {
+            target.put(from);
+            return;
+        }
+        while (from.hasRemaining()) {
+            target.put((byte) (from.get() == 0 ? 0 : 1));
+        }
+    }
+
+    private static DataBuffer<byte[]> strings(TensorEntry entry) throws WorkerException {
+        List<byte[]> elements;
+        try {
+            elements = Datatype.decodeBytes(entry.data());
+        } catch (FrameException error) {
+            throw new WorkerException(
+                    Code.INVALID_ARGUMENT, "input '" + entry.name() + "': " + error.getMessage(), error);
+        }
+        if (entry.shape().contains(0L) ? !elements.isEmpty() : elements.size() != entry.elements()) {
+            throw new WorkerException(
+                    Code.INVALID_ARGUMENT,
+                    "input '" + entry.name() + "': " + elements.size() + " strings do not make a tensor of shape "
+                            + entry.shape());
+        }
+        return DataBuffers.of(elements.toArray(byte[][]::new), true, false);
+    }
+
+    private static List<byte[]> elements(TString tensor) {
+        byte[][] elements = new byte[Math.toIntExact(tensor.size())][];
+        tensor.asBytes().copyTo(DataBuffers.of(elements, false, false));
+        return Arrays.asList(elements);
+    }
+
+    /** The memory of a tensor of fixed-size elements, which is not empty. */
+    private static ByteBuffer memory(Tensor tensor) {
+        ByteBuffer memory = tensor.asRawTensor().data().accept(new DataStorageVisitor<>() {
+            @Override
+            public ByteBuffer visit(ByteBuffer buffer) {
+                return buffer.duplicate();
+            }
+
+            @Override
+            public ByteBuffer visit(long address, long length, long scale) {
+                return new View(address, length * scale).asByteBuffer();
+            }
+
+            @Override
+            public ByteBuffer fallback() {
+                return null;
+            }
+        });
+        if (memory == null) {
+            throw new IllegalStateException("this release of TensorFlow Java hides the memory of its tensors");
+        }
+        return memory;
+    }
+
+    /** A pointer to memory that a tensor owns. */
+    private static final class View extends BytePointer {
+        View(long address, long size) {
+            super((Pointer) null);
+            this.address = address;
+            this.limit = size;
+            this.capacity = size;
+        }
+    }
+}
