@@ -82,7 +82,9 @@ def test_a_model_that_kills_every_worker_is_given_up_visibly(tmp_path: Path, con
     assert report.exit_status == 1
 
 
-def test_what_a_runtime_cannot_carry_is_unsupported_and_compares_nothing(tmp_path: Path, configure: Configure, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_runtime_cannot_carry_is_unsupported_and_compares_nothing(
+    tmp_path: Path, configure: Configure, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("FAKE_CODE", "UNIMPLEMENTED")
     configure(small="error:run")
     report = verify(fakes.bundle(tmp_path / "b"), ["small"], plan=QUICK)

@@ -88,7 +88,12 @@ class Model:
 
 
 def load(
-    path: str | Path, runtime: str | None = None, *, tags: Sequence[str] | None = None, artifact: str | None = None, limits: Limits | None = None
+    path: str | Path,
+    runtime: str | None = None,
+    *,
+    tags: Sequence[str] | None = None,
+    artifact: str | None = None,
+    limits: Limits | None = None,
 ) -> Model:
     """Load a bundle's artifact or a bare one in a runtime.
 
@@ -129,7 +134,9 @@ def _choose(
         left = [e for e in left if e.tags is not None and set(e.tags) == set(tags)]
         if not left:
             there = "; ".join(", ".join(e.tags) or "(none)" for e in entries if e.tags is not None)
-            raise CrossloadError(f"{path} has no MetaGraph with the tags {', '.join(tags) or '(none)'}; its tag sets are: {there or 'none'}")
+            raise CrossloadError(
+                f"{path} has no MetaGraph with the tags {', '.join(tags) or '(none)'}; its tag sets are: {there or 'none'}"
+            )
     for entry in left:
         for runtime in runtimes:
             if entry.format in runtime.formats:

@@ -30,7 +30,7 @@ def artifacts_of(path: Path, stored_as: str) -> tuple[list[Artifact], dict[str, 
     """
     found = artifacts.read(path)
     signatures: dict[str, Signature] = {}
-    entries = []
+    entries: list[Artifact] = []
     for tags, own in artifacts.callable_signatures(found):
         suffix = "" if not entries else "@" + "+".join(tags or ("no-tags",))
         bindings = {}
@@ -39,7 +39,11 @@ def artifacts_of(path: Path, stored_as: str) -> tuple[list[Artifact], dict[str, 
             signatures[name] = signature
             bindings[name] = binding_of(signature)
         tag_list = None if tags is None else list(tags)
-        entries.append(Artifact(id=found.format + suffix, format=found.format, path=stored_as, tags=tag_list, sha256=files.sha256(path), bindings=bindings))
+        entries.append(
+            Artifact(
+                id=found.format + suffix, format=found.format, path=stored_as, tags=tag_list, sha256=files.sha256(path), bindings=bindings
+            )
+        )
     if not signatures:
         raise CrossloadError(f"{path} has no signature that can be called; `crossload show {path}` lists what it has")
     return entries, signatures
@@ -73,12 +77,16 @@ def record(
     learnt: dict[str, Signature] = {}
     with Supervisor(runtime.name, environments.prepare(runtime.source, progress), limits) as supervisor:
         progress(f"recording the answers of {artifact.id} with {runtime.title}")
-        source = ModelSource(root / artifact.path, artifact.format, artifact.bindings, None if artifact.tags is None else tuple(artifact.tags))
+        source = ModelSource(
+            root / artifact.path, artifact.format, artifact.bindings, None if artifact.tags is None else tuple(artifact.tags)
+        )
         try:
             supervisor.load(source)
             identity = supervisor.identity()
         except WorkerFailure as failure:
-            raise CrossloadError(f"the reference {runtime.title} cannot load {root / artifact.path} ({failure.outcome}): {failure}") from failure
+            raise CrossloadError(
+                f"the reference {runtime.title} cannot load {root / artifact.path} ({failure.outcome}): {failure}"
+            ) from failure
         environment = {k: v for k, v in identity.parameters.items() if isinstance(v, str | int | float | bool)}
         reference = Reference(runtime=runtime.name, version=identity.version, artifact=artifact.id, environment=environment)
         for name in artifact.bindings:
@@ -147,4 +155,6 @@ def _common_shape(arrays: list[np.ndarray]) -> tuple[int, ...] | None:
     """The shape that all have in common, -1 where they differ; None where the ranks do."""
     if len({a.ndim for a in arrays}) != 1:
         return None
-    return tuple(next(iter(sizes)) if len(sizes) == 1 else -1 for sizes in (set(dims) for dims in zip(*(a.shape for a in arrays), strict=True)))
+    return tuple(
+        next(iter(sizes)) if len(sizes) == 1 else -1 for sizes in (set(dims) for dims in zip(*(a.shape for a in arrays), strict=True))
+    )

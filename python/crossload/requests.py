@@ -1,4 +1,4 @@
-"""Requests made from a signature: random batches of one and of several, zeros, extremes; the same seed gives the same bytes."""
+"""Requests made from a signature: random batches of one and of several, zeros, extremes; a seed always gives the same bytes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,27 @@ from crossload.errors import CrossloadError
 SEVERAL = 3
 # What a free dimension that is no batch becomes: as small as most convolutional networks take.
 FREE_DIMENSION = 32
-_WORDS = "the a model answer same java phone python not good bad great terrible film seven 42 naïve 東京 ok".split()
+_WORDS = [
+    "the",
+    "a",
+    "model",
+    "answer",
+    "same",
+    "java",
+    "phone",
+    "python",
+    "not",
+    "good",
+    "bad",
+    "great",
+    "terrible",
+    "film",
+    "seven",
+    "42",
+    "naïve",
+    "東京",
+    "ok",
+]
 _HARD_TEXT = ("", " ", "UPPER lower", "Grüße, 世界 🌍", "tab\tand\nnewline", "x" * 300)
 _HARD_BYTES = (b"\0", b"a\0b", b"\xff\xfe\x80", b"")
 
@@ -78,8 +98,12 @@ def fit(spec: TensorSpec, array: np.ndarray) -> np.ndarray:
     got = datatypes.of_array(array)
     if got != spec.datatype:
         wanted = datatypes.numpy_dtype(spec.datatype)
-        if "BYTES" in (got, spec.datatype) or not np.array_equal(array.astype(wanted).astype(array.dtype), array, equal_nan=array.dtype.kind in "fc"):
-            raise CrossloadError(f"the input {spec.name!r} is {people(spec.datatype)}; {people(got)} was given and does not convert without loss")
+        if "BYTES" in (got, spec.datatype) or not np.array_equal(
+            array.astype(wanted).astype(array.dtype), array, equal_nan=array.dtype.kind in "fc"
+        ):
+            raise CrossloadError(
+                f"the input {spec.name!r} is {people(spec.datatype)}; {people(got)} was given and does not convert without loss"
+            )
         array = array.astype(wanted)
     if spec.shape is not None and not (
         len(spec.shape) == array.ndim and all(want in (-1, have) for want, have in zip(spec.shape, array.shape, strict=True))
@@ -98,7 +122,8 @@ def default(spec: TensorSpec) -> np.ndarray:
         values = [float(v) if isinstance(v, str) else v for v in values]
     array = np.empty(len(values), dtype=datatypes.numpy_dtype(spec.datatype))
     array[:] = values
-    return array.reshape(spec.default["shape"])
+    shaped: np.ndarray = array.reshape(spec.default["shape"])
+    return shaped
 
 
 def from_npz(path: Path) -> dict[str, np.ndarray]:
@@ -184,7 +209,7 @@ def _strings(shape: tuple[int, ...], kind: str, random: np.random.Generator) -> 
         elif kind == "bytes":
             array[at] = _HARD_BYTES[int(random.integers(len(_HARD_BYTES)))]
         else:
-            words = [] if kind == "zeros" else random.choice(_WORDS, int(random.integers(1, 8)))
+            words = [_WORDS[int(random.integers(len(_WORDS)))] for _ in range(0 if kind == "zeros" else int(random.integers(1, 8)))]
             array[at] = " ".join(words).encode()
     return array
 

@@ -66,8 +66,8 @@ def verify(
     chosen = registry.find(list(runtimes or ()))
     with _opened(Path(path), plan, listener) as bundle:
         jobs = [_Job(runtime, cases) for runtime in chosen if (cases := _cases(bundle, runtime, plan))]
-        report = Report(str(path))
-        report.cautions = _cautions(bundle, plan)
+        rows = [a.id for a in bundle.manifest.artifacts if plan.artifacts is None or a.id in plan.artifacts]
+        report = Report(str(path), rows, [r.name for r in chosen], cautions=_cautions(bundle, plan))
         _run(jobs, report, plan, listener, Tolerances({**bundle.manifest.tolerance, **plan.tolerance}), str(path))
     return report
 

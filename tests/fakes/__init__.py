@@ -39,7 +39,9 @@ def bundle(root: Path, *, artifacts: int = 1, count: int = 3) -> Path:
     file = root / vectors.path_of("double")
     vectors.write(file, "double", made)
     reference = Reference(runtime="by hand", version="1", artifact="model0")
-    recorded = Vectors(signature="double", path=vectors.path_of("double"), count=count, sha256=files.sha256(file), seed=0, reference=reference)
+    recorded = Vectors(
+        signature="double", path=vectors.path_of("double"), count=count, sha256=files.sha256(file), seed=0, reference=reference
+    )
     manifest = Manifest(model=Model(name="double"), signatures={"double": signature}, artifacts=entries, vectors=[recorded])
     (root / FILE_NAME).write_text(manifest.to_json(), encoding="utf-8")
     return root

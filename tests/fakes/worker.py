@@ -75,7 +75,7 @@ def misbehave(phase):
         sys.exit(0)
     elif behaviour == "memory":
         ballast = bytearray(600 << 20)
-        ballast[:: 4096] = b"x" * len(ballast[:: 4096])
+        ballast[::4096] = b"x" * len(ballast[::4096])
         time.sleep(600)
     elif behaviour == "noise":
         print("W0000 noise on stderr\n" * 100000, file=sys.stderr, flush=True)

@@ -12,15 +12,21 @@ from crossload.cli import options
 @click.command(
     name="export",
     epilog=options.examples(
-        "export train.py:model -o digits", "export model.keras -o digits --formats saved_model,tflite", "export saved_model/ -o bundle --inputs real.npz"
+        "export train.py:model -o digits",
+        "export model.keras -o digits --formats saved_model,tflite",
+        "export saved_model/ -o bundle --inputs real.npz",
     ),
 )
 @click.argument("source")
 @click.option("--output", "-o", required=True, type=click.Path(path_type=Path), metavar="BUNDLE", help="The folder to write.")
-@click.option("--formats", metavar="A,B", help="saved_model, graph_def, tflite. Without it: all, and those that cannot hold the model are left out.")
+@click.option(
+    "--formats", metavar="A,B", help="saved_model, graph_def, tflite. Without it: all, and those that cannot hold the model are left out."
+)
 @click.option("--name", help="The model's name in the manifest; by default the folder's.")
 @click.option("--overwrite", is_flag=True, help="Replace a bundle that is there already.")
-@click.option("--tolerance", multiple=True, metavar="NAME:rtol=1e-4,atol=1e-5", help="Kept in the manifest, for a datatype or an output; repeatable.")
+@click.option(
+    "--tolerance", multiple=True, metavar="NAME:rtol=1e-4,atol=1e-5", help="Kept in the manifest, for a datatype or an output; repeatable."
+)
 @options.wishes
 @options.limits
 def command(
@@ -61,7 +67,9 @@ def command(
     )
     manifest = bundle.manifest
     vectors = sum(v.count for v in manifest.vectors)
-    click.echo(f"{output}: {', '.join(a.id for a in manifest.artifacts)}; {len(manifest.signatures)} signature(s), {vectors} vectors, all verified")
+    click.echo(
+        f"{output}: {', '.join(a.id for a in manifest.artifacts)}; {len(manifest.signatures)} signature(s), {vectors} vectors, all verified"
+    )
     for left in manifest.left_out:
         click.echo(f"left out: {left.id}: {left.reason}")
     click.echo(f"next: crossload verify {output}")

@@ -37,7 +37,9 @@ def value(text: str, spec: TensorSpec) -> np.ndarray:
         if spec.datatype == "BYTES":
             made = text  # plain text for a string input needs no quotes
         else:
-            raise CrossloadError(f"--input {spec.name}={text}: not a .npy file, a literal such as [[1, 2]] or a maker such as zeros([1, 4]) ({error})") from error
+            raise CrossloadError(
+                f"--input {spec.name}={text}: not a .npy file, a literal such as [[1, 2]] or a maker such as zeros([1, 4]) ({error})"
+            ) from error
     return _typed(made, spec, text)
 
 
@@ -108,7 +110,7 @@ _MAKERS: dict[str, Callable[..., np.ndarray]] = {
     "ones": lambda shape, dtype=None: np.ones(_shape(shape), _dtype(dtype)),
     "full": lambda shape, value, dtype=None: np.full(_shape(shape), value, None if dtype is None else _dtype(dtype)),
     "arange": _range,
-    "linspace": lambda start, stop, n=50: np.linspace(start, stop, *_shape(n)),
+    "linspace": lambda start, stop, n=50: np.linspace(start, stop, num=_shape(n)[0]),
     "random": lambda shape, seed=0: np.random.default_rng(seed).random(_shape(shape)),
     "normal": lambda shape, seed=0: np.random.default_rng(seed).standard_normal(_shape(shape)),
 }

@@ -35,10 +35,23 @@ def limits(function: _Function) -> _Function:
 def wishes(function: _Function) -> _Function:
     """`--vectors`, `--seed`, `--inputs` and `--shape`."""
     for option in (
-        click.option("--vectors", "count", type=click.IntRange(1, 1000), default=8, show_default=True, help="How many requests to make for a signature."),
+        click.option(
+            "--vectors",
+            "count",
+            type=click.IntRange(1, 1000),
+            default=8,
+            show_default=True,
+            help="How many requests to make for a signature.",
+        ),
         click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the random requests."),
         click.option("--inputs", "npz", multiple=True, metavar="FILE.npz", help="Own inputs by name, one vector a file; repeatable."),
-        click.option("--shape", "shapes", multiple=True, metavar="NAME=1,224,224,3", help="The shape of an input that the model leaves open (-1: batch)."),
+        click.option(
+            "--shape",
+            "shapes",
+            multiple=True,
+            metavar="NAME=1,224,224,3",
+            help="The shape of an input that the model leaves open (-1: batch).",
+        ),
     ):
         function = option(function)
     return function

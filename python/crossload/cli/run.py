@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,15 +13,27 @@ if TYPE_CHECKING:
     import numpy as np
 
 
-@click.command(name="run", epilog=options.examples("run model.tflite --input 'x=[[1, 2, 3, 4]]'", "run digits --runtime tensorflow-java --input pixels=image.npy"))
+@click.command(
+    name="run",
+    epilog=options.examples("run model.tflite --input 'x=[[1, 2, 3, 4]]'", "run digits --runtime tensorflow-java --input pixels=image.npy"),
+)
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option("--runtime", "-r", help="The runtime (`crossload runtimes` lists them); by default the first that takes the format.")
 @click.option("--signature", "-s", help="The signature; may be left out when there is only one.")
 @click.option("--tags", "-t", help="The tag set of a SavedModel's MetaGraph, separated by commas.")
 @click.option("--artifact", "-a", help="Which artifact of a bundle, by its id.")
-@click.option("--input", "-i", "given", multiple=True, metavar="NAME=VALUE", help="A .npy file, a literal ([[1, 2]]), or zeros ones full arange linspace random normal.")
+@click.option(
+    "--input",
+    "-i",
+    "given",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="A .npy file, a literal ([[1, 2]]), or zeros ones full arange linspace random normal.",
+)
 @click.option("--inputs", "npz", type=click.Path(path_type=Path), metavar="FILE.npz", help="Named inputs in one file.")
-@click.option("--outputs", "target", type=click.Path(path_type=Path), metavar="FILE.npz", help="Write the outputs instead of printing them.")
+@click.option(
+    "--outputs", "target", type=click.Path(path_type=Path), metavar="FILE.npz", help="Write the outputs instead of printing them."
+)
 @options.limits
 def command(
     path: Path,
@@ -69,7 +81,7 @@ def _write(target: Path, outputs: dict[str, np.ndarray]) -> None:
 
     from crossload import files
 
-    plain = {}
+    plain: dict[str, Any] = {}
     for name, array in outputs.items():
         # .npz without pickle holds neither Python bytes nor ml_dtypes: bytes become NumPy's, bfloat16 and float8 become float32.
         plain[name] = array.astype(np.bytes_) if array.dtype == object else array.astype(np.float32) if array.dtype.kind == "V" else array

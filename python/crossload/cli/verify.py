@@ -17,20 +17,38 @@ from crossload.cli import options
         "verify digits --runtimes tensorflow,tensorflow-java --json report.json --junit report.xml",
         "verify someone_elses.tflite --inputs real_inputs.npz",
     )
-    + "\n\nExit status: 0 all compared and agreed, 1 a mismatch or failure, 2 input that cannot be used, 3 nothing was compared, 130 interrupted.",
+    + "\n\nExit status: 0 all compared and agreed, 1 a mismatch or failure, 2 input that cannot be used, "
+    "3 nothing was compared, 130 interrupted.",
 )
 @click.argument("path", type=click.Path(path_type=Path))
-@click.option("--runtimes", "-r", metavar="A,B", help="Which runtimes (`crossload runtimes` lists them); by default those that need no asking.")
+@click.option(
+    "--runtimes", "-r", metavar="A,B", help="Which runtimes (`crossload runtimes` lists them); by default those that need no asking."
+)
 @click.option("--artifact", "-a", "artifacts", multiple=True, help="Only this artifact of the bundle; repeatable.")
 @click.option("--signature", "-s", "signatures", multiple=True, help="Only this signature; repeatable.")
 @click.option("--vector", "vectors_", multiple=True, help="Only this vector; repeatable.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the report as JSON.")
 @click.option("--junit", "junit_file", type=click.Path(path_type=Path), help="Write the report as JUnit XML.")
-@click.option("--tolerance", multiple=True, metavar="NAME:rtol=1e-4,atol=1e-5", help="For a datatype (float32) or an output; a raised one is shown; repeatable.")
 @click.option(
-    "--agreement", type=click.Choice(["identical", "ulp", "close", "decision"]), default="close", show_default=True, help="The level that counts as ok."
+    "--tolerance",
+    multiple=True,
+    metavar="NAME:rtol=1e-4,atol=1e-5",
+    help="For a datatype (float32) or an output; a raised one is shown; repeatable.",
 )
-@click.option("--nan", type=click.Choice(["same", "forbid"]), default="same", show_default=True, help="NaN must be where the reference has it, or nowhere.")
+@click.option(
+    "--agreement",
+    type=click.Choice(["identical", "ulp", "close", "decision"]),
+    default="close",
+    show_default=True,
+    help="The level that counts as ok.",
+)
+@click.option(
+    "--nan",
+    type=click.Choice(["same", "forbid"]),
+    default="same",
+    show_default=True,
+    help="NaN must be where the reference has it, or nowhere.",
+)
 @click.option("--quiet", "-q", is_flag=True, help="No line a result, only the matrix and what failed.")
 @options.wishes
 @options.limits

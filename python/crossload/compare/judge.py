@@ -75,7 +75,9 @@ def _judge_exact(name: str, reference: np.ndarray, answer: np.ndarray) -> Judgem
         return Judgement("identical")
     at = int(different[0])
     where = f"at {_index(at, reference.shape)}: {answer.ravel()[at]!r}, the reference's is {reference.ravel()[at]!r}"
-    return Judgement("different", {"differing": int(different.size)}, f"{name!r} differs in {different.size} of {reference.size} elements, first {where}")
+    return Judgement(
+        "different", {"differing": int(different.size)}, f"{name!r} differs in {different.size} of {reference.size} elements, first {where}"
+    )
 
 
 def _judge_numbers(name: str, datatype: str, reference: np.ndarray, answer: np.ndarray, tolerances: Tolerances, nan: str) -> Judgement:
@@ -107,7 +109,9 @@ def _judge_numbers(name: str, datatype: str, reference: np.ndarray, answer: np.n
     return Judgement("decision" if same_decision else "different", metrics, reason)
 
 
-def _metrics(ref: np.ndarray, got: np.ndarray, wide_ref: np.ndarray, wide_got: np.ndarray, compared: np.ndarray) -> tuple[dict[str, Any], np.ndarray]:
+def _metrics(
+    ref: np.ndarray, got: np.ndarray, wide_ref: np.ndarray, wide_got: np.ndarray, compared: np.ndarray
+) -> tuple[dict[str, Any], np.ndarray]:
     absolute = np.abs(wide_got[compared] - wide_ref[compared])
     scale = np.abs(wide_ref[compared])
     metrics: dict[str, Any] = {"max_abs": 0.0, "max_rel": 0.0, "rmse": 0.0}

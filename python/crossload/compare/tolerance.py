@@ -38,7 +38,11 @@ class Tolerances:
         said = []
         for output, datatype in datatypes.items():
             used, default = self.of(output, datatype), DEFAULTS.get(datatype, _EXACT)
-            wider = [f"{k} {getattr(default, k):g} → {getattr(used, k):g}" for k in ("rtol", "atol", "ulp") if getattr(used, k) > getattr(default, k)]
+            wider = [
+                f"{k} {getattr(default, k):g} → {getattr(used, k):g}"
+                for k in ("rtol", "atol", "ulp")
+                if getattr(used, k) > getattr(default, k)
+            ]
             if wider:
                 said.append(f"tolerance of {output} raised by hand: {', '.join(wider)}")
         return said

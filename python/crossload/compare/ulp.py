@@ -18,7 +18,8 @@ def distance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     The two zeros are 0 apart, neighbours are 1 apart, across zero the distances add up. NaN has no distance: callers mask it.
     """
     first, second = _ordered(a), _ordered(b)
-    return np.where(first > second, first - second, second - first)
+    apart: np.ndarray = np.where(first > second, first - second, second - first)
+    return apart
 
 
 def _ordered(array: np.ndarray) -> np.ndarray:
@@ -28,4 +29,5 @@ def _ordered(array: np.ndarray) -> np.ndarray:
     width = 8 * array.dtype.itemsize
     sign, middle = np.uint64(1 << (width - 1)), np.uint64(1 << (width - 1))
     magnitude = bits & ~sign & np.uint64((1 << width) - 1)
-    return np.where(bits & sign, middle - magnitude, middle + magnitude)
+    ordered: np.ndarray = np.where(bits & sign, middle - magnitude, middle + magnitude)
+    return ordered

@@ -51,11 +51,15 @@ def open_bundle(path: Path) -> Bundle:
         if not target.exists():
             raise ManifestError(f"{file} names {relative}, which is missing; copy the whole bundle, or export it again")
         if files.sha256(target) != expected:
-            raise ManifestError(f"{target} is not the file that was exported (its sha256 differs from the manifest's); export the bundle again")
+            raise ManifestError(
+                f"{target} is not the file that was exported (its sha256 differs from the manifest's); export the bundle again"
+            )
     for artifact in manifest.artifacts:
         for signature in artifact.bindings:
             if signature not in manifest.signatures:
-                raise ManifestError(f"{file}: artifact {artifact.id!r} binds the signature {signature!r}, which the manifest does not describe")
+                raise ManifestError(
+                    f"{file}: artifact {artifact.id!r} binds the signature {signature!r}, which the manifest does not describe"
+                )
     return Bundle(path, manifest)
 
 

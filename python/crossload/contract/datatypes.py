@@ -86,7 +86,8 @@ def numpy_dtype(name: str) -> np.dtype:
     if known.name in _ML_DTYPES:
         import ml_dtypes
 
-        return np.dtype(getattr(ml_dtypes, known.tensorflow))
+        found: np.dtype = np.dtype(getattr(ml_dtypes, known.tensorflow))
+        return found
     return np.dtype(known.tensorflow)
 
 
@@ -114,7 +115,7 @@ def encode(array: np.ndarray) -> bytes | memoryview:
     if array.dtype.byteorder == ">":
         array = array.astype(array.dtype.newbyteorder("<"))
     array = np.ascontiguousarray(array)
-    return memoryview(array.reshape(-1).view(np.uint8))
+    return array.reshape(-1).view(np.uint8).data
 
 
 def decode(name: str, shape: tuple[int, ...], data: bytes | bytearray | memoryview) -> np.ndarray:

@@ -120,7 +120,9 @@ def parse(text: str | bytes, source: Path) -> Manifest:
     if not isinstance(version, int):
         raise ManifestError(f"{source} is no crossload manifest: it has no schema version under the key 'crossload'")
     if version > SCHEMA_VERSION:
-        raise ManifestError(f"{source} has schema version {version}, this crossload reads up to {SCHEMA_VERSION}; install a newer crossload")
+        raise ManifestError(
+            f"{source} has schema version {version}, this crossload reads up to {SCHEMA_VERSION}; install a newer crossload"
+        )
     try:
         manifest = Manifest.model_validate(content)
     except ValidationError as error:

@@ -40,7 +40,9 @@ def _refuse_tables(graph: tf.compat.v1.GraphDef) -> None:
     nodes = [*graph.node, *(n for f in graph.library.function for n in f.node_def)]
     tables = sorted({n.op for n in nodes if "HashTable" in n.op or n.op.startswith("LookupTable")})
     if tables:
-        raise CannotFreeze(f"it holds a lookup table ({', '.join(tables)}), which a frozen graph has no way to fill; hand over the SavedModel")
+        raise CannotFreeze(
+            f"it holds a lookup table ({', '.join(tables)}), which a frozen graph has no way to fill; hand over the SavedModel"
+        )
 
 
 def _refuse_state(graph: tf.compat.v1.GraphDef) -> None:

@@ -95,7 +95,9 @@ def export(
         producer, examples = _save(model, folder, progress)
         if examples:
             wishes = replace(wishes, inputs=(*wishes.inputs, examples))
-        bundle = _fill(folder, name, producer, tuple(formats) if formats else None, wishes, dict(tolerance or {}), limits or Limits(), progress)
+        bundle = _fill(
+            folder, name, producer, tuple(formats) if formats else None, wishes, dict(tolerance or {}), limits or Limits(), progress
+        )
     return replace(bundle, root=destination)
 
 
@@ -168,9 +170,17 @@ def _save(model: Any, folder: Path, progress: Callable[[str], None]) -> tuple[di
             _copy(source.path, folder / _FILES[recognised])
             return {}, None
         if recognised not in ("keras", "keras_h5"):
-            raise CrossloadError(f"{source.path} is a {recognised}, which export does not take; it takes a SavedModel, a .keras file or file.py:function")
+            raise CrossloadError(
+                f"{source.path} is a {recognised}, which export does not take; it takes a SavedModel, a .keras file or file.py:function"
+            )
     examples = folder / "examples.npz"
-    job = {"task": "save", "source": str(source.path.resolve()), "function": source.function, "saved_model": str(target), "examples": str(examples)}
+    job = {
+        "task": "save",
+        "source": str(source.path.resolve()),
+        "function": source.function,
+        "saved_model": str(target),
+        "examples": str(examples),
+    }
     result = _in_tensorflow(job, source, progress)
     found = from_npz(examples) if examples.exists() else None
     examples.unlink(missing_ok=True)
@@ -186,7 +196,14 @@ def _converted(
         return [], [], {}
     tensors = [str(t) for b in entry.bindings.values() for t in (*b.inputs.values(), *b.outputs.values())]
     keys = [b.key for b in entry.bindings.values()]
-    job = {"task": "convert", "saved_model": str(folder / entry.path), "tags": entry.tags, "tensors": tensors, "keys": keys, "targets": targets}
+    job = {
+        "task": "convert",
+        "saved_model": str(folder / entry.path),
+        "tags": entry.tags,
+        "tensors": tensors,
+        "keys": keys,
+        "targets": targets,
+    }
     result = _in_tensorflow(job, None, progress)
     if formats and result["left_out"]:
         kind, reason = next(iter(result["left_out"].items()))
@@ -265,7 +282,7 @@ def _python_with_tensorflow(source: Source | None, progress: Callable[[str], Non
     return Path(environments.prepare(registry.find(["tensorflow"])[0].source, progress).argv[0])
 
 
-class _only_writer:  # noqa: N801 - used as a function
+class _only_writer:
     """Hold the destination against a second export; raises CrossloadError when one is under way or a bundle is there already."""
 
     def __init__(self, destination: Path, overwrite: bool) -> None:

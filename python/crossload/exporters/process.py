@@ -62,7 +62,7 @@ def _convert(job: dict[str, Any]) -> dict[str, Any]:
         print(f"converting to {kind}", file=sys.stderr, flush=True)
         try:
             if kind == "graph_def":
-                from crossload.converters.freeze import CannotFreeze, freeze
+                from crossload.converters.freeze import freeze
 
                 freeze(Path(job["saved_model"]), job["tags"], job["tensors"], Path(target))
             else:

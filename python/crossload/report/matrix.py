@@ -1,4 +1,4 @@
-"""The console's view of a run: a line a result as it comes, then the matrix of artifacts and runtimes, then what failed and how to reproduce it."""
+"""The console's view of a run: a line a result as it comes, then the matrix, then what failed and how to reproduce it."""
 
 from __future__ import annotations
 
@@ -18,28 +18,24 @@ _STYLES = {"ok": "green", "unsupported": "dim"}
 def line(result: Result) -> str:
     """One result as a line of rich markup."""
     case = result.case
-    if result.outcome in COMPARED:
-        what = f"{result.agreement}{_ulp(result)}"
-    else:
-        what = escape(result.error or "")
+    what = f"{result.agreement}{_ulp(result)}" if result.outcome in COMPARED else escape(result.error or "")
     style = _STYLES.get(result.outcome, "red")
-    return f"  [{style}]{result.outcome:<11}[/] {case.runtime:<16} {case.artifact:<12} {escape(f'{case.signature}/{case.vector}'):<32} {what}"
+    return (
+        f"  [{style}]{result.outcome:<11}[/] {case.runtime:<16} {case.artifact:<12} {escape(f'{case.signature}/{case.vector}'):<32} {what}"
+    )
 
 
 def show(report: Report, console: Console) -> None:
     """The matrix, the cautions, the failures with their reproducing commands, and the closing counts."""
-    runtimes = list(dict.fromkeys([*(str(r["runtime"]) for r in report.runtimes), *(r.case.runtime for r in report.results)]))
-    runtimes.sort(key=lambda name: min((at for at, r in enumerate(report.results) if r.case.runtime == name), default=0))
     versions = {str(r["runtime"]): str(r["version"]) for r in report.runtimes}
     table = Table(title=escape(report.bundle), title_justify="left", header_style="bold", pad_edge=False)
     table.add_column("artifact")
-    for name in runtimes:
+    for name in report.columns:
         table.add_column(f"{name}\n[dim]{versions.get(name, '–')}[/]")
-    artifacts = sorted({r.case.artifact for r in report.results}, key=lambda a: [r.case.artifact for r in report.results].index(a))
-    for artifact in artifacts:
-        cells = ([r for r in report.results if r.case.artifact == artifact and r.case.runtime == name] for name in runtimes)
+    for artifact in report.rows:
+        cells = ([r for r in report.results if r.case.artifact == artifact and r.case.runtime == name] for name in report.columns)
         table.add_row(artifact, *(_cell(cell) for cell in cells))
-    if artifacts:
+    if report.results:
         console.print(table)
         console.print("[dim]ok: every vector agrees; the worst agreement and ULP are shown · – the runtime does not take the format[/]")
     for note in _notes(report):
@@ -51,7 +47,9 @@ def show(report: Report, console: Console) -> None:
     if report.interrupted:
         console.print("[red]interrupted[/]: what was not reached is not_run")
     if report.exit_status == 3:
-        console.print("[red]nothing was compared[/]: no chosen runtime takes any chosen artifact and vector; `crossload runtimes` lists the formats of each")
+        console.print(
+            "[red]nothing was compared[/]: no chosen runtime takes a chosen artifact and vector; `crossload runtimes` lists the formats"
+        )
     console.print(f"{total} result{'' if total == 1 else 's'}: {counts or 'none'}", highlight=False)
 
 
@@ -91,7 +89,10 @@ def _unsupported(report: Report, console: Console) -> None:
 def _failures(report: Report, console: Console) -> None:
     for result in (r for r in report.results if r.failed and r.error != "interrupted"):
         case = result.case
-        console.print(f"\n[red]{result.outcome}[/] {case.runtime} on {case.artifact}, {escape(f'{case.signature}/{case.vector}')}: {escape(result.error or '')}")
+        console.print(
+            f"\n[red]{result.outcome}[/] {case.runtime} on {case.artifact}, {escape(f'{case.signature}/{case.vector}')}: "
+            + escape(result.error or "")
+        )
         metrics = ", ".join(f"{k} {v:.3g}" if isinstance(v, float) else f"{k} {v}" for k, v in result.metrics.items())
         if metrics:
             console.print(f"  {metrics}", highlight=False)

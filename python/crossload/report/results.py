@@ -52,9 +52,14 @@ class Result:
 
 @dataclass
 class Report:
-    """A run: who answered (`runtimes`, as the workers say), the results in the order they came, and what a reader must know besides."""
+    """A run: who answered (`runtimes`, as the workers say), the results in the order they came, and what a reader must know besides.
+
+    `rows` and `columns` are the matrix: the artifacts chosen and the runtimes asked, in their own order.
+    """
 
     bundle: str
+    rows: list[str] = field(default_factory=list)
+    columns: list[str] = field(default_factory=list)
     runtimes: list[dict[str, Any]] = field(default_factory=list)
     results: list[Result] = field(default_factory=list)
     cautions: list[str] = field(default_factory=list)

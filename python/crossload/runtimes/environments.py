@@ -19,7 +19,6 @@ from xml.sax.saxutils import escape
 import filelock
 import platformdirs
 
-from crossload import files
 from crossload.errors import CrossloadError
 from crossload.runtimes.process import Launch
 
@@ -149,7 +148,7 @@ def header_of(script: Path) -> dict[str, object]:
         return {}
     text = "".join(line[2:] if line.startswith("# ") else line[1:] for line in found["content"].splitlines(keepends=True))
     try:
-        return tomllib.loads(text)
+        return dict(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
         raise EnvironmentProblem(f"the script header (PEP 723) of {script} is not TOML: {error}") from error
 
@@ -195,7 +194,11 @@ def _make_script(source: Script, folder: Path, progress: Progress) -> None:
     progress(f"making the environment of {source.path.stem} (Python {wanted}, once)")
     tool = os.fspath(uv.find_uv_bin())
     mend = f"; see `uv venv --python '{wanted}'` for how to get that Python"
-    _run([tool, "venv", "--quiet", "--no-project", "--python", _interpreter(wanted), str(folder)], f"Python {wanted} for {source.path.stem}", mend)
+    _run(
+        [tool, "venv", "--quiet", "--no-project", "--python", _interpreter(wanted), str(folder)],
+        f"Python {wanted} for {source.path.stem}",
+        mend,
+    )
     pins = pins_of(source.path)
     if pins.is_file():
         what = ["--require-hashes", "-r", str(pins)]
@@ -221,7 +224,9 @@ def _make_class_path(source: Jar, folder: Path, progress: Progress) -> None:
     progress(f"fetching the jars of {source.jar.stem}: {', '.join(source.coordinates)} (once)")
     folder.mkdir(parents=True, exist_ok=True)
     dependencies = "".join(
-        "<dependency>" + "".join(f"<{tag}>{escape(value)}</{tag}>" for tag, value in zip(_COORDINATE, c.split(":"), strict=False)) + "</dependency>"
+        "<dependency>"
+        + "".join(f"<{tag}>{escape(value)}</{tag}>" for tag, value in zip(_COORDINATE, c.split(":"), strict=False))
+        + "</dependency>"
         for c in source.coordinates
     )
     (folder / "pom.xml").write_text(

@@ -83,9 +83,7 @@ class Worker:
         self._drain = threading.Thread(target=self._collect_stderr, daemon=True)
         self._drain.start()
 
-    def request(
-        self, header: dict[str, Any], buffers: Sequence[frames.Buffer] = (), *, phase: str, limit: float
-    ) -> frames.Frame:
+    def request(self, header: dict[str, Any], buffers: Sequence[frames.Buffer] = (), *, phase: str, limit: float) -> frames.Frame:
         """Send one request and wait at most `limit` seconds for its answer.
 
         Raises WorkerFailure: `timeout`, `crash`, `protocol_error` (the process is killed), or, when the worker answers with an
@@ -213,7 +211,10 @@ class Worker:
         if used > self._memory_limit:
             self.kill()
             raise WorkerFailure(
-                "crash", "memory", f"the worker was killed: it used {used >> 20} MiB, the limit is {self._memory_limit >> 20} MiB", self.stderr()
+                "crash",
+                "memory",
+                f"the worker was killed: it used {used >> 20} MiB, the limit is {self._memory_limit >> 20} MiB",
+                self.stderr(),
             )
 
     def _collect_stderr(self) -> None:

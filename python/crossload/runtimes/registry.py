@@ -140,6 +140,8 @@ def _from_entry_points() -> list[Runtime]:
         runtime = point.load()
         runtime = runtime() if callable(runtime) else runtime
         if not isinstance(runtime, Runtime):
-            raise CrossloadError(f"the entry point {point.name} of {ENTRY_POINTS} gives no crossload.runtimes.registry.Runtime ({point.value})")
+            raise CrossloadError(
+                f"the entry point {point.name} of {ENTRY_POINTS} gives no crossload.runtimes.registry.Runtime ({point.value})"
+            )
         found.append(runtime)
     return found

@@ -30,10 +30,12 @@ def certify(runtime: Runtime, limits: Limits) -> str:
                 sent = {"x": _tensor(datatype, shape, random)}
                 back = supervisor.call({"rpc": "Echo"}, sent, limits.run)
                 same = list(back) == ["x"] and back["x"].dtype == sent["x"].dtype and back["x"].shape == shape
-                if not same or back["x"].tolist() != sent["x"].tolist() and back["x"].tobytes() != sent["x"].tobytes():
+                if not same or (back["x"].tolist() != sent["x"].tolist() and back["x"].tobytes() != sent["x"].tobytes()):
                     raise CrossloadError(f"{runtime.name}: a {datatype} tensor of shape {list(shape)} came back changed (Echo)")
     about = identity.parameters
-    return ", ".join([f"{identity.runtime} {identity.version}", about["language"], about["os"], about["arch"], str(about.get("native", ""))]).strip(", ")
+    return ", ".join(
+        [f"{identity.runtime} {identity.version}", about["language"], about["os"], about["arch"], str(about.get("native", ""))]
+    ).strip(", ")
 
 
 def _tensor(datatype: str, shape: tuple[int, ...], random: np.random.Generator) -> np.ndarray:

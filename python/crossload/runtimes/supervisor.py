@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from crossload.contract import vectors
+from crossload.contract.frames import Buffer, Frame
 from crossload.contract.manifest import Binding
 from crossload.errors import FrameError
 from crossload.runtimes.process import Launch, Worker, WorkerFailure
 
 if TYPE_CHECKING:
     import numpy as np
+
+_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True)
@@ -152,12 +155,13 @@ class Supervisor:
         note = (frame.header.get("parameters") or {}).get("note")
         return str(note) if note else None
 
-    def _in_fresh_worker_after_crash(self, action: Any) -> tuple[Any, str | None]:
+    def _in_fresh_worker_after_crash(self, action: Callable[[], _Result]) -> tuple[_Result, str | None]:
         """A model may die of what another one did to the process before: try once more in a process of its own."""
         assert self._wanted
         others = self._served - {self._wanted.path}
         try:
-            result, retried = action(), None
+            result: _Result = action()
+            retried = None
         except WorkerFailure as failure:
             if failure.outcome != "crash" or failure.phase == "memory" or not others or self._cancelled:
                 self._served.add(self._wanted.path)
@@ -168,7 +172,7 @@ class Supervisor:
         self._served.add(self._wanted.path)
         return result, retried
 
-    def _ask(self, header: dict[str, Any], buffers: Any = (), *, phase: str, limit: float) -> Any:
+    def _ask(self, header: dict[str, Any], buffers: Sequence[Buffer] = (), *, phase: str, limit: float) -> Frame:
         worker = self._started()
         try:
             return worker.request(header, buffers, phase=phase, limit=limit)
@@ -204,6 +208,5 @@ class Supervisor:
         self._forget()
 
     def _forget(self) -> None:
-        with contextlib.suppress(AttributeError):
-            self._served.clear()
+        self._served.clear()
         self._worker = self._loaded = None

@@ -1,0 +1,24 @@
+# /// script
+# requires-python = ">=3.10,<3.14"
+# dependencies = ["ai-edge-litert==2.3.0", "ml-dtypes==0.6.0"]
+# ///
+"""The runtime `litert`: ai-edge-litert, the interpreter that succeeds TensorFlow Lite's on phones and desktops."""
+
+import serving
+
+serving.own_streams()  # before anything that may print is imported
+
+import importlib.metadata  # noqa: E402
+
+import interpreter  # noqa: E402
+from ai_edge_litert.interpreter import Interpreter, OpResolverType  # noqa: E402
+
+if __name__ == "__main__":
+    release = importlib.metadata.version("ai-edge-litert")
+    serving.serve(
+        "litert",
+        release,
+        ["tflite"],
+        lambda request: interpreter.TFLiteModel(request, Interpreter, OpResolverType),
+        {"native": f"LiteRT {release}", "threads": 1, "delegate": "XNNPACK, where it takes the model"},
+    )
