@@ -62,7 +62,7 @@ format: setup ## write the code as the linters want it
 	@$(BIN)/ruff format -q .
 	@$(MVN) -q spotless:apply
 
-bench: setup ## measure, as ratios in one run
+bench: setup $(DEMO)/digits/crossload.json ## measure, as ratios in one run
 	@$(BIN)/python -m tests.benchmarks
 
 dist: setup ## build the wheel

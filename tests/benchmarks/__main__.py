@@ -1,0 +1,151 @@
+"""`make bench`: measures what the README's performance table states, and prints the table.
+
+It needs the demo's bundle (`make demo`) and exits with status 1 when a promise of the table is broken.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from crossload.contract.bundle import open_bundle
+from crossload.runtimes import environments, registry
+from crossload.runtimes.supervisor import ModelSource, Supervisor
+
+BUNDLE = Path("build/demo/digits")
+CROSSLOAD = Path(sys.executable).parent / "crossload"
+
+
+@dataclass
+class Row:
+    """A line of the table: what, the figures, the ratio or figure that is promised, and whether it is kept."""
+
+    what: str
+    figures: str
+    promised: str
+    kept: bool
+
+
+@dataclass
+class Cost:
+    """Of one whole process: seconds of wall clock, and the most memory it held in MiB."""
+
+    seconds: float
+    mebibytes: float
+
+
+def process(command: Sequence[str | Path], runs: int) -> Cost:
+    """The median cost of a command, after one run to warm the caches."""
+    costs = []
+    for _ in range(runs + 1):
+        start = time.perf_counter()
+        child = subprocess.Popen([str(c) for c in command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        _, status, usage = os.wait4(child.pid, 0)
+        child.returncode = os.waitstatus_to_exitcode(status)
+        if child.returncode:
+            raise SystemExit(f"{' '.join(map(str, command))} ended with status {child.returncode}")
+        costs.append(Cost(time.perf_counter() - start, usage.ru_maxrss / 1024))
+    return Cost(statistics.median(c.seconds for c in costs[1:]), statistics.median(c.mebibytes for c in costs[1:]))
+
+
+def show() -> list[Row]:
+    """`crossload show` against `saved_model_cli show --all`, on the demo's SavedModel."""
+    python = Path(environments.prepare(registry.find(["tensorflow"])[0].source).argv[0])
+    ours = process([CROSSLOAD, "show", BUNDLE / "saved_model", "--all"], 7)
+    theirs = process([python.parent / "saved_model_cli", "show", "--all", "--dir", BUNDLE / "saved_model"], 3)
+    faster, lighter = theirs.seconds / ours.seconds, ours.mebibytes / theirs.mebibytes
+    times = f"{ours.seconds:.3f} s against {theirs.seconds:.2f} s"
+    memory = f"{ours.mebibytes:.0f} MiB against {theirs.mebibytes:.0f} MiB"
+    return [
+        Row("`crossload show` against `saved_model_cli show --all`, time", times, f"{faster:.0f} times faster (promised: 30)", faster >= 30),
+        Row("the same, memory", memory, f"{lighter:.1%} (promised: under 10 %)", lighter < 0.1),
+    ]
+
+
+def importing() -> list[Row]:
+    """`import crossload`, less what Python itself takes to start."""
+    bare = process([sys.executable, "-c", "pass"], 7).seconds
+    ours = process([sys.executable, "-c", "import crossload"], 7).seconds
+    return [Row("`import crossload`", f"{ours - bare:.3f} s over a bare Python", f"{ours - bare:.3f} s (promised: under 0.2 s)", ours - bare < 0.2)]
+
+
+def small_calls() -> list[Row]:
+    """A warm ModelInfer of one digit through the Java worker, against the runtime's own call inside it."""
+    bundle = open_bundle(BUNDLE)
+    artifact = next(a for a in bundle.manifest.artifacts if a.format == "saved_model")
+    vector = bundle.vectors("serving_default")[0]
+    with _supervisor("tensorflow-java") as supervisor:
+        supervisor.load(ModelSource(bundle.path(artifact), artifact.format, artifact.bindings, tuple(artifact.tags or ())))
+        whole, own = [], []
+        for _ in range(5000):
+            start = time.perf_counter_ns()
+            answer = supervisor.infer("serving_default", vector.inputs, ["probabilities"])
+            whole.append(time.perf_counter_ns() - start)
+            own.append(answer.nanoseconds or 0)
+    over = [w - o for w, o in zip(whole[1000:], own[1000:], strict=True)]
+    cost = statistics.median(over) / 1e6
+    figures = f"{statistics.median(whole[1000:]) / 1e6:.3f} ms in all, {statistics.median(own[1000:]) / 1e6:.3f} ms in TensorFlow Java"
+    return [Row("a warm `ModelInfer` through the Java worker", figures, f"{cost:.3f} ms more (promised: at most 0.2 ms)", cost <= 0.2)]
+
+
+def echo() -> list[Row]:
+    """64 MiB there and back through a Python and a Java worker, both ways counted."""
+    sent = {"x": np.random.default_rng(0).standard_normal(16 << 20).astype(np.float32)}
+    rows = []
+    for name in ("tensorflow", "tensorflow-java"):
+        with _supervisor(name) as supervisor:
+            seconds = _repeat(lambda s=supervisor: s.call({"rpc": "Echo"}, sent, 60), 9)  # type: ignore[misc]
+        speed = 2 * sent["x"].nbytes / seconds / 1e9
+        rows.append(Row(f"`Echo` of 64 MiB, `{name}`", f"{seconds * 1000:.0f} ms", f"{speed:.2f} GB/s (promised: 1)", speed >= 1))
+    return rows
+
+
+def verifying() -> list[Row]:
+    """`crossload verify` of the demo in all default runtimes, against the slowest of them alone."""
+    names = [r.name for r in registry.find()]
+    alone = {name: process([CROSSLOAD, "verify", BUNDLE, "--quiet", "--runtimes", name], 3).seconds for name in names}
+    together = process([CROSSLOAD, "verify", BUNDLE, "--quiet"], 3).seconds
+    slowest = max(alone, key=lambda name: alone[name])
+    ratio = together / alone[slowest]
+    figures = f"{together:.1f} s; alone: " + ", ".join(f"{name} {seconds:.1f} s" for name, seconds in alone.items())
+    return [Row("`crossload verify` of the demo, all default runtimes", figures, f"{ratio:.2f} × {slowest} alone (promised: 1.3)", ratio <= 1.3)]
+
+
+def _supervisor(name: str) -> Supervisor:
+    runtime = registry.find([name])[0]
+    return Supervisor(runtime.name, environments.prepare(runtime.source))
+
+
+def _repeat(action: Callable[[], object], times: int) -> float:
+    """The median seconds of an action, after three to warm it up."""
+    seconds = []
+    for _ in range(times + 3):
+        start = time.perf_counter()
+        action()
+        seconds.append(time.perf_counter() - start)
+    return statistics.median(seconds[3:])
+
+
+def main() -> int:
+    """Measure everything, print the table as it grows."""
+    if not (BUNDLE / "crossload.json").exists():
+        raise SystemExit("there is no build/demo/digits; make demo writes it")
+    print("| what | measured | result |\n|---|---|---|", flush=True)
+    broken = 0
+    for measure in (show, importing, small_calls, echo, verifying):
+        for row in measure():
+            broken += not row.kept
+            print(f"| {row.what} | {row.figures} | {row.promised}{'' if row.kept else ' **broken**'} |", flush=True)
+    return 1 if broken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,133 @@
+"""The judge's promises: each agreement for its reason, NaN and infinity by policy, nothing passes by being absent."""
+
+from __future__ import annotations
+
+import ml_dtypes
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from crossload.compare.judge import at_least, judge, judge_output
+from crossload.compare.tolerance import Tolerances, parse
+from crossload.contract.manifest import Tolerance
+from crossload.errors import CrossloadError
+
+DEFAULT = Tolerances()
+
+
+def agreement(reference: object, answer: object, dtype: object = np.float32, **options: str) -> str:
+    return judge_output("y", np.array(reference, dtype=dtype), np.array(answer, dtype=dtype), DEFAULT, **options).agreement
+
+
+def test_equal_bytes_are_identical() -> None:
+    assert agreement([1, 2], [1, 2]) == "identical"
+
+
+def test_neighbours_are_within_ulp() -> None:
+    one = np.float32(1)
+    judged = judge_output("y", np.array([one]), np.array([np.nextafter(one, np.float32(2))]), DEFAULT)
+    assert (judged.agreement, judged.metrics["max_ulp"]) == ("ulp", 1)
+
+
+def test_the_two_zeros_are_equal_but_not_identical() -> None:
+    assert agreement([0.0], [-0.0]) == "ulp"
+
+
+def test_within_tolerance_is_close() -> None:
+    assert agreement([1.0, 100.0], [1.000009, 100.0009]) == "close"
+
+
+def test_the_same_argmax_in_every_row_is_the_same_decision() -> None:
+    assert agreement([[0.1, 0.9], [0.8, 0.2]], [[0.2, 0.8], [0.7, 0.3]]) == "decision"
+    assert agreement([[0.1, 0.9], [0.8, 0.2]], [[0.2, 0.8], [0.3, 0.7]]) == "different"
+
+
+def test_one_number_has_no_decision() -> None:
+    assert agreement([[0.1]], [[0.9]]) == "different"
+    assert agreement(0.1, 0.9) == "different"
+
+
+def test_integers_are_exact() -> None:
+    assert agreement([1, 2], [1, 2], np.int8) == "identical"
+    assert agreement([1, 200], [1, 201], np.int32) == "decision"
+    assert agreement([2**63], [2**63 + 1], np.uint64) == "different"
+
+
+def test_a_tolerance_for_integers_is_in_steps() -> None:
+    tolerances = Tolerances(parse(["int8:atol=1"]))
+    steps = judge_output("y", np.array([1, -128], np.int8), np.array([2, -127], np.int8), tolerances)
+    assert (steps.agreement, steps.metrics["max_abs"]) == ("close", 1.0)
+
+
+def test_strings_and_bools_are_exact_and_the_first_difference_is_shown() -> None:
+    strings = judge_output("y", np.array([b"a", b"\0"], object), np.array([b"a", b""], object), DEFAULT)
+    assert strings.agreement == "different"
+    assert "at [1]: b'', the reference's is b'\\x00'" in strings.reason
+    assert agreement([True], [False], bool) == "different"
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, ml_dtypes.bfloat16, np.complex64])
+def test_nan_agrees_with_nan_in_the_same_place_only(dtype: object) -> None:
+    assert agreement([np.nan, 1], [np.nan, 1], dtype) == "identical"
+    assert agreement([np.nan, 1], [1, np.nan], dtype) == "different"
+    assert agreement([1, 1], [1, np.nan], dtype) == "different"
+    assert agreement([np.nan, 1], [np.nan, 1], dtype, nan="forbid") == "different"
+
+
+def test_infinity_agrees_with_the_infinity_of_its_sign_only() -> None:
+    assert agreement([np.inf, 1], [np.inf, 1]) == "identical"
+    assert agreement([np.inf, 1], [-np.inf, 1]) == "different"
+    assert agreement([np.inf, 1], [3e38, 1]) == "different"
+
+
+def test_nan_of_another_payload_is_no_difference() -> None:
+    quiet, other = np.array([0x7FC00000], np.uint32).view(np.float32), np.array([0x7FC00001], np.uint32).view(np.float32)
+    assert judge_output("y", quiet, other, DEFAULT).agreement == "ulp"
+
+
+def test_an_answer_without_outputs_or_with_an_empty_request_is_different() -> None:
+    assert judge({}, {}, DEFAULT)[0].agreement == "different"
+    whole, _ = judge({"y": np.zeros(1)}, {}, DEFAULT)
+    assert (whole.agreement, whole.reason) == ("different", "the output 'y' is missing")
+
+
+def test_empty_tensors_of_one_shape_are_identical() -> None:
+    assert agreement(np.zeros((0, 3)), np.zeros((0, 3))) == "identical"
+    assert judge_output("y", np.zeros((0, 3)), np.zeros((0, 4)), DEFAULT).agreement == "different"
+
+
+def test_the_worst_output_decides() -> None:
+    reference = {"a": np.ones(2, np.float32), "b": np.ones(2, np.float32)}
+    whole, each = judge(reference, {"a": np.ones(2, np.float32), "b": np.float32([1, 1.000008])}, DEFAULT)
+    assert whole.agreement == "close"
+    assert {n: j.agreement for n, j in each.items()} == {"a": "identical", "b": "close"}
+
+
+def test_an_outputs_own_tolerance_wins_over_its_datatypes() -> None:
+    tolerances = Tolerances({"FP32": Tolerance(rtol=0, atol=0, ulp=0), "y": Tolerance(rtol=0, atol=1, ulp=0)})
+    assert judge_output("y", np.float32([1]), np.float32([1.5]), tolerances).agreement == "close"
+    assert judge_output("z", np.float32([1]), np.float32([1.5]), tolerances).agreement == "different"
+
+
+@given(
+    hnp.arrays(np.float32, 5, elements=st.floats(-1e6, 1e6, width=32)),
+    hnp.arrays(np.float32, 5, elements=st.floats(-1e6, 1e6, width=32)),
+)
+def test_the_tolerance_named_in_the_reason_always_passes(reference: np.ndarray, answer: np.ndarray) -> None:
+    judged = judge_output("y", reference, answer, DEFAULT)
+    if at_least(judged.agreement, "close"):
+        return
+    atol = judged.reason.split("would pass with atol=")[1].split()[0]
+    raised = Tolerances(parse([f"y:atol={atol},rtol=1e-5"]))
+    assert at_least(judge_output("y", reference, answer, raised).agreement, "close")
+    if " or rtol=" in judged.reason:
+        rtol = judged.reason.split(" or rtol=")[1].split()[0]
+        assert at_least(judge_output("y", reference, answer, Tolerances(parse([f"y:rtol={rtol},atol=1e-6"]))).agreement, "close")
+
+
+@pytest.mark.parametrize("text", ["FP32", "FP32:", "FP32:rtol", "FP32:rtol=x", "y:rtol=-1", "y:ulp=1.5", "y:atol=1;rtol=2", ":atol=1", "y:atol=nan"])
+def test_a_tolerance_that_means_nothing_is_refused(text: str) -> None:
+    with pytest.raises(CrossloadError):
+        parse([text])

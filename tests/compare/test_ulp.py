@@ -1,0 +1,34 @@
+"""ULP distances: counted on the line of all floats of a dtype."""
+
+from __future__ import annotations
+
+import ml_dtypes
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crossload.compare.ulp import distance
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, ml_dtypes.bfloat16, ml_dtypes.float8_e5m2])
+def test_neighbours_are_one_apart_and_signs_meet_at_zero(dtype: type) -> None:
+    one, more = np.array([1], dtype), np.nextafter(np.array([1], dtype), np.array([2], dtype))
+    assert distance(one, more).tolist() == [1]
+    tiny = np.nextafter(np.array([0], dtype), np.array([1], dtype))
+    assert distance(tiny, -tiny).tolist() == [2]
+    assert distance(np.array([0.0], dtype), np.array([-0.0], dtype)).tolist() == [0]
+
+
+@given(st.floats(-1e300, 1e300), st.integers(0, 20))
+def test_n_steps_are_n_apart(start: float, steps: int) -> None:
+    there = np.float64(start)
+    for _ in range(steps):
+        there = np.nextafter(there, np.float64(np.inf))
+    assert distance(np.array([start]), np.array([there])).tolist() == [steps]
+
+
+@given(st.floats(width=32, allow_nan=False), st.floats(width=32, allow_nan=False))
+def test_the_distance_is_the_same_both_ways(a: float, b: float) -> None:
+    first, second = np.array([a], np.float32), np.array([b], np.float32)
+    assert distance(first, second) == distance(second, first)
