@@ -1,0 +1,136 @@
+"""What a path is, by content; and what is said of a path that is nothing."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+from tensorboard.compat.proto import meta_graph_pb2
+
+from crossload import artifacts
+from crossload.errors import ArtifactError
+from tests.artifacts import making
+
+
+def refusal(path: Path) -> str:
+    with pytest.raises(ArtifactError) as caught:
+        artifacts.recognise(path)
+    with pytest.raises(ArtifactError):
+        artifacts.read(path)
+    assert "\n" not in str(caught.value)
+    assert str(path) in str(caught.value)
+    return str(caught.value)
+
+
+def keras(path: Path) -> Path:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in ("config.json", "metadata.json", "model.weights.h5"):
+            archive.writestr(name, "{}")
+    return path
+
+
+def test_the_names_of_files_are_not_believed(tmp_path: Path) -> None:
+    (tmp_path / "model.pb").write_bytes(making.Lite().build())
+    assert artifacts.recognise(tmp_path / "model.pb") == "tflite"
+    assert artifacts.recognise(making.write_graph(tmp_path / "model.tflite", making.graph())) == "graph_def"
+    assert artifacts.recognise(making.write_graph(tmp_path / "model.h5", making.graph(), text=True)) == "graph_def"
+
+
+def test_a_folder_is_a_saved_model_by_the_file_in_it(tmp_path: Path) -> None:
+    assert artifacts.recognise(making.saved_model(tmp_path / "a", making.meta_graph())) == "saved_model"
+    assert artifacts.recognise(making.saved_model(tmp_path / "b", making.meta_graph(), text=True)) == "saved_model"
+
+
+def test_formats_that_are_not_read_yet_are_recognised_and_say_so(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(100))
+    (tmp_path / "b").write_bytes(bytes(100) + bytes.fromhex("57fb808b247547db"))
+    (tmp_path / "c").write_bytes(making.meta_graph("serve").SerializeToString())
+    expected = {"a": "keras_h5", "b": "checkpoint", "c": "meta_graph"}
+    assert {name: artifacts.recognise(tmp_path / name) for name in expected} == expected
+    assert artifacts.recognise(keras(tmp_path / "d")) == "keras"
+    for name in "abcd":
+        with pytest.raises(ArtifactError, match="not read yet"):
+            artifacts.read(tmp_path / name)
+
+
+def test_a_checkpoints_folder_is_a_checkpoint(tmp_path: Path) -> None:
+    (tmp_path / "ckpt-1.index").write_bytes(bytes(100) + bytes.fromhex("57fb808b247547db"))
+    assert artifacts.recognise(tmp_path) == "checkpoint"
+
+
+def test_a_missing_path_is_answered_with_what_is_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "digits.tflite").write_bytes(b"x")
+    assert "digits.tflite" in refusal(tmp_path / "digit.tflite")
+    assert "nor does the folder" in refusal(tmp_path / "a" / "b")
+
+
+def test_a_folder_that_is_no_artifact_says_what_was_looked_for_and_what_is_there(tmp_path: Path) -> None:
+    assert "nothing at all" in refusal(tmp_path)
+    for n in range(11):
+        (tmp_path / f"file{n:02}").touch()
+    sentence = refusal(tmp_path)
+    assert "saved_model.pb" in sentence
+    assert "file00" in sentence
+    assert "and 3 more" in sentence
+
+
+def test_a_folder_around_artifacts_says_which_to_name(tmp_path: Path) -> None:
+    making.saved_model(tmp_path / "00042", making.meta_graph("serve"))
+    assert refusal(tmp_path).endswith("name one of them: 00042/")
+    (tmp_path / "crossload.json").write_text("{}")
+    assert "is a bundle" in refusal(tmp_path)
+
+
+def test_the_file_inside_a_saved_model_leads_to_its_folder(tmp_path: Path) -> None:
+    folder = making.saved_model(tmp_path / "m", making.meta_graph("serve"))
+    assert refusal(folder / "saved_model.pb").endswith(str(folder))
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "is empty"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "git lfs pull"),
+        (b"\x80\x04\x95pickle", "no artifact that crossload knows"),
+        (b"<!DOCTYPE html><html></html>", "no GraphDef"),
+        (b"model_checkpoint_path: 'x'\n", "no nodes"),
+        (b"\n\x05\n\x03abc", "nodes without name or op"),
+        (b"PK\x03\x04", "corrupt zip"),
+        (b"\0\0\0\0TFL2", "no artifact that crossload knows"),
+    ],
+)
+def test_a_file_that_is_no_artifact_says_why(tmp_path: Path, content: bytes, said: str) -> None:
+    (tmp_path / "file").write_bytes(content)
+    assert said in refusal(tmp_path / "file")
+
+
+def test_a_zip_of_something_else_is_no_keras_file(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "model.zip", "w") as archive:
+        archive.writestr("saved_model/saved_model.pb", b"")
+    assert "no .keras file" in refusal(tmp_path / "model.zip")
+
+
+def test_what_is_neither_file_nor_folder_is_not_opened(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    assert "neither a file nor a folder" in refusal(tmp_path / "pipe")
+    assert "cannot be read" in refusal(tmp_path / ("x" * 300))
+
+
+def test_a_metagraph_without_a_graph_is_nothing(tmp_path: Path) -> None:
+    (tmp_path / "m").write_bytes(meta_graph_pb2.MetaGraphDef().SerializeToString() + b"\n\2\n\0")
+    assert "no GraphDef" in refusal(tmp_path / "m")
+
+
+def test_reading_imports_neither_tensorflow_nor_numpy(tmp_path: Path) -> None:
+    paths = [making.saved_model(tmp_path / "m", making.meta_graph("serve")), making.write_graph(tmp_path / "g.pb", making.graph())]
+    program = (
+        "import sys; from pathlib import Path; from crossload import artifacts\n"
+        f"for path in {[str(p) for p in paths]}: artifacts.read(Path(path)).to_json()\n"
+        "print([m for m in ('tensorflow', 'keras', 'numpy', 'pydantic', 'rich', 'flatbuffers') if m in sys.modules])"
+    )
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert run.stdout == "[]\n"
