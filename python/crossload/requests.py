@@ -161,7 +161,7 @@ def _request(signature: Signature, kind: str, random: np.random.Generator, wishe
 
 def _shape(spec: TensorSpec, kind: str, wishes: Wishes) -> tuple[int, ...]:
     """The shape with its free dimensions filled: the first is the batch."""
-    batch = SEVERAL if kind in ("batch", "extremes", "bytes") else 1
+    batch = SEVERAL if kind in ("batch", "bytes") else 1
     if spec.name in wishes.shapes:
         return tuple(batch if d == -1 else d for d in wishes.shapes[spec.name])
     if spec.shape is None:
@@ -227,7 +227,7 @@ def _sparse_parts(signature: Signature, spec: TensorSpec) -> tuple[TensorSpec, T
 def _sparse(parts: tuple[TensorSpec, TensorSpec, TensorSpec], kind: str, random: np.random.Generator) -> dict[str, np.ndarray]:
     values, indices, dense_shape = parts
     rank = next((t.shape[at] for t, at in ((dense_shape, 0), (indices, 1)) if t.shape and len(t.shape) > at and t.shape[at] > 0), 2)
-    shape = (SEVERAL if kind in ("batch", "extremes", "bytes") else 1, *[8] * (rank - 1))
+    shape = (SEVERAL if kind in ("batch", "bytes") else 1, *[8] * (rank - 1))
     count = 0 if kind == "zeros" else max(1, int(np.prod(shape)) // 4)
     flat = np.sort(random.choice(int(np.prod(shape)), count, replace=False))
     return {

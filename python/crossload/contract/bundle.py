@@ -21,12 +21,12 @@ class Bundle:
 
     def path(self, artifact: Artifact) -> Path:
         """Where an artifact lies."""
-        return inside(self.root, artifact.path)
+        return self.root / artifact.path
 
     def vectors(self, signature: str) -> list[vectors.Vector]:
         """The recorded vectors of a signature (none when nothing was recorded)."""
         found = [v for v in self.manifest.vectors if v.signature == signature]
-        return [vector for v in found for vector in vectors.read(inside(self.root, v.path), v.count)]
+        return [vector for v in found for vector in vectors.read(self.root / v.path, v.count)]
 
 
 def is_bundle(path: Path) -> bool:
@@ -47,7 +47,7 @@ def open_bundle(path: Path) -> Bundle:
     manifest = manifests.parse(text, file)
     entries: list[tuple[str, str]] = [(a.path, a.sha256) for a in manifest.artifacts] + [(v.path, v.sha256) for v in manifest.vectors]
     for relative, expected in entries:
-        target = inside(path, relative)
+        target = _inside(path, relative)
         if not target.exists():
             raise ManifestError(f"{file} names {relative}, which is missing; copy the whole bundle, or export it again")
         if files.sha256(target) != expected:
@@ -63,7 +63,7 @@ def open_bundle(path: Path) -> Bundle:
     return Bundle(path, manifest)
 
 
-def inside(root: Path, relative: str) -> Path:
+def _inside(root: Path, relative: str) -> Path:
     """A path of the manifest, which must stay inside the bundle."""
     target = (root / relative).resolve()
     if not target.is_relative_to(root.resolve()):

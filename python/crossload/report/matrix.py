@@ -18,7 +18,7 @@ _STYLES = {"ok": "green", "unsupported": "dim"}
 def line(result: Result) -> str:
     """One result as a line of rich markup."""
     case = result.case
-    what = f"{result.agreement}{_ulp(result)}" if result.outcome in COMPARED else escape(result.error or "")
+    what = _how_close(result) if result.outcome in COMPARED else escape(result.error or "")
     style = _STYLES.get(result.outcome, "red")
     return (
         f"  [{style}]{result.outcome:<11}[/] {case.runtime:<16} {case.artifact:<12} {escape(f'{case.signature}/{case.vector}'):<32} {what}"
@@ -65,14 +65,17 @@ def _cell(results: list[Result]) -> str:
     if not compared:
         return "[dim]unsupported[/]"
     worst = max(compared, key=lambda r: (AGREEMENTS.index(r.agreement or "different"), r.metrics.get("max_ulp", 0)))
-    return f"[green]ok[/] {len(compared)} {worst.agreement}{_ulp(worst)}{unsupported}"
+    return f"[green]ok[/] {len(compared)} {_how_close(worst)}{unsupported}"
 
 
-def _ulp(result: Result) -> str:
+def _how_close(result: Result) -> str:
+    """`identical`, `3 ULP`, or the level with its ULP; the largest difference where ULP have lost their meaning."""
     ulp = result.metrics.get("max_ulp")
     if ulp is None or result.agreement == "identical":
-        return ""
-    return f" {ulp} ULP" if ulp < 10000 else f" {result.metrics['max_abs']:.2g}"
+        return str(result.agreement)
+    if result.agreement == "ulp":
+        return f"{ulp} ULP"
+    return f"{result.agreement} {ulp} ULP" if ulp < 10000 else f"{result.agreement} {result.metrics['max_abs']:.2g}"
 
 
 def _notes(report: Report) -> list[str]:

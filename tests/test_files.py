@@ -1,0 +1,50 @@
+"""Files are written whole or not at all, and their digests are the contract's."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from crossload import files
+
+
+def test_a_block_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    target = tmp_path / "f.json"
+    files.write_text(target, "old")
+    with pytest.raises(RuntimeError), files.written_whole(target) as partial:
+        partial.write_text("half")
+        raise RuntimeError
+    assert target.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_folder_takes_its_place_whole(tmp_path: Path) -> None:
+    target = tmp_path / "bundle"
+    for text in ("one", "two"):
+        with files.folder_written_whole(target) as partial:
+            assert not target.exists() or (target / "a").read_text() == "one"
+            (partial / "a").write_text(text)
+    assert (target / "a").read_text() == "two"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_an_interrupted_folder_leaves_the_old_one_and_nothing_else(tmp_path: Path) -> None:
+    target = tmp_path / "bundle"
+    with files.folder_written_whole(target) as partial:
+        (partial / "a").write_text("old")
+    with pytest.raises(KeyboardInterrupt), files.folder_written_whole(target) as partial:
+        (partial / "a").write_text("half")
+        raise KeyboardInterrupt
+    assert (target / "a").read_text() == "old"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_folders_digest_is_that_of_its_files_lines_in_byte_order(tmp_path: Path) -> None:
+    (tmp_path / "b").mkdir()
+    for name, text in (("b/x", "1"), ("a", "2"), ("B", "3")):
+        (tmp_path / name).write_text(text)
+    lines = "".join(f"{hashlib.sha256(text.encode()).hexdigest()}  {name}\n" for name, text in (("B", "3"), ("a", "2"), ("b/x", "1")))
+    assert files.sha256(tmp_path) == hashlib.sha256(lines.encode()).hexdigest()
+    assert files.size_bytes(tmp_path) == 3
