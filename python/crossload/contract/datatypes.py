@@ -126,17 +126,22 @@ def decode(name: str, shape: tuple[int, ...], data: bytes | bytearray | memoryvi
     import numpy as np
 
     dtype = numpy_dtype(name)
-    if name != "BYTES":
-        try:
-            return np.frombuffer(data, dtype=dtype).reshape(shape)
-        except ValueError as error:
-            raise FrameError(f"{len(data)} bytes do not make a {for_people(name)} tensor of shape {list(shape)}") from error
-    elements = decode_bytes(data)
-    array = np.empty(len(elements), dtype=object)
-    array[:] = elements
-    if array.size != int(np.prod(shape, dtype=np.int64)):
-        raise FrameError(f"{array.size} strings do not make a tensor of shape {list(shape)}")
-    return array.reshape(shape)
+    elements = decode_bytes(data) if name == "BYTES" else []
+    if -1 in shape:  # NumPy would infer it
+        raise FrameError(f"a tensor's shape cannot be {list(shape)}")
+    try:
+        if name == "BYTES":
+            array: np.ndarray = np.empty(len(elements), dtype=object)
+            array[:] = elements
+        else:
+            array = np.frombuffer(data, dtype=dtype)
+        array = array.reshape(shape)
+    except (ValueError, OverflowError) as error:
+        have = f"{len(elements)} elements" if name == "BYTES" else f"{len(data)} bytes"
+        raise FrameError(f"{have} do not make a {for_people(name)} tensor of shape {list(shape)}") from error
+    if name == "BOOL" and (array.view(np.uint8) > 1).any():
+        raise FrameError("a bool tensor has an element that is neither 0 nor 1")
+    return array
 
 
 def decode_bytes(data: bytes | bytearray | memoryview) -> list[bytes]:

@@ -32,7 +32,7 @@ class Frame:
 
 def pack(header: dict[str, Any]) -> bytes:
     """The frame's first bytes: length and header; the tensors' bytes follow."""
-    text = json.dumps(header, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+    text = json.dumps(header, separators=(",", ":"), allow_nan=False).encode("ascii")  # any str, a lone surrogate too, survives
     return struct.pack("<Q", len(text)) + text
 
 
@@ -92,7 +92,10 @@ def _is_count(value: object) -> bool:
 
 
 def _whole(exactly: Callable[[int], Buffer], count: int, what: str) -> Buffer:
-    data = exactly(count) if count else b""
+    try:
+        data = exactly(count) if count else b""
+    except (MemoryError, OverflowError) as error:
+        raise FrameError(f"a frame's {what} of {count} bytes does not fit in memory") from error
     if len(data) < count:
         raise FrameError(f"the stream ends inside a frame's {what}: {len(data)} of {count} bytes")
     return data
@@ -100,7 +103,10 @@ def _whole(exactly: Callable[[int], Buffer], count: int, what: str) -> Buffer:
 
 def _parse_header(data: Buffer) -> dict[str, Any]:
     try:
-        header = json.loads(bytes(data))
+        # A decoder of its own: json.loads would guess UTF-16 and UTF-32 from the bytes.
+        header = json.loads(str(data, "utf-8"), parse_constant=_no_number)
+    except UnicodeDecodeError as error:
+        raise FrameError(f"a frame's header is not UTF-8 ({error.reason})") from error
     except (ValueError, RecursionError) as error:
         raise FrameError(f"a frame's header is not JSON ({error})") from error
     if not isinstance(header, dict):
@@ -111,7 +117,14 @@ def _parse_header(data: Buffer) -> dict[str, Any]:
             raise FrameError(f"a frame's {key} is not a list of named tensors")
         if not all(isinstance(e.get("parameters", {}), dict) for e in entries):
             raise FrameError(f"a frame's {key} has parameters that are no object")
+        names = [e["name"] for e in entries]
+        if len(set(names)) < len(names):
+            raise FrameError(f"a frame's {key} names {next(n for n in names if names.count(n) > 1)!r} twice")
     return header
+
+
+def _no_number(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON number")
 
 
 def _with_bytes(entries: list[dict[str, Any]] | None) -> list[dict[str, Any]]:
