@@ -90,17 +90,20 @@ def _unsupported(report: Report, console: Console) -> None:
 
 
 def _failures(report: Report, console: Console) -> None:
-    for result in (r for r in report.results if r.failed and r.error != "interrupted"):
-        case = result.case
-        console.print(
-            f"\n[red]{result.outcome}[/] {case.runtime} on {case.artifact}, {escape(f'{case.signature}/{case.vector}')}: "
-            + escape(result.error or "")
-        )
-        metrics = ", ".join(f"{k} {v:.3g}" if isinstance(v, float) else f"{k} {v}" for k, v in result.metrics.items())
+    """What failed, alike failures told once: a worker that never starts fails every case of its runtime for one reason."""
+    alike: dict[tuple[str, str, str | None], list[Result]] = {}
+    for result in report.results:
+        if result.failed and result.error != "interrupted":
+            alike.setdefault((result.case.runtime, result.outcome, result.error), []).append(result)
+    for (runtime, outcome, error), results in alike.items():
+        first, more = results[0], len(results) - 1
+        case = escape(f"{first.case.signature}/{first.case.vector}")
+        others = f" (and {more} more alike)" if more else ""
+        console.print(f"\n[red]{outcome}[/] {runtime} on {first.case.artifact}, {case}{others}: {escape(error or '')}")
+        metrics = ", ".join(f"{k} {v:.3g}" if isinstance(v, float) else f"{k} {v}" for k, v in first.metrics.items())
         if metrics:
             console.print(f"  {metrics}", highlight=False)
-        if result.stderr and result.outcome not in COMPARED:
-            for text in result.stderr.splitlines()[-_STDERR_LINES:]:
-                console.print(f"  [dim]| {escape(text)}[/]", highlight=False)
-        if result.reproduce:
-            console.print(f"  reproduce: {escape(result.reproduce)}", highlight=False, soft_wrap=True)
+        for text in (first.stderr or "").splitlines()[-_STDERR_LINES:] if outcome not in COMPARED else ():
+            console.print(f"  [dim]| {escape(text)}[/]", highlight=False)
+        if first.reproduce:
+            console.print(f"  reproduce: {escape(first.reproduce)}", highlight=False, soft_wrap=True)
