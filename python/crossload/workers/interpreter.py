@@ -19,56 +19,57 @@ class TFLiteModel:
     """A loaded .tflite; each signature is run by its key in the file, or by tensor indices where the file has no SignatureDef."""
 
     def __init__(self, request: Request, interpreter_class: Callable[..., Any], resolvers: Any) -> None:
-        """`interpreter_class` and `resolvers` are the package's `Interpreter` and `OpResolverType`. Raises Refusal."""
+        """`interpreter_class` and `resolvers` are the package's `Interpreter` and `OpResolverType`.
+
+        Raises Refusal: UNIMPLEMENTED for an op that the interpreter does not have, NOT_FOUND for an unknown key.
+        """
         self.note: str | None = None
         self._path, self._bindings = request.path, request.signatures
-        self._new: Callable[[Any], Any] = lambda resolver: interpreter_class(model_path=request.path, experimental_op_resolver_type=resolver)
-        self._plain = resolvers.BUILTIN_WITHOUT_DEFAULT_DELEGATES
-        self._runs_plain = False
+        self._class, self._resolver, self._plain = interpreter_class, resolvers.AUTO, resolvers.BUILTIN_WITHOUT_DEFAULT_DELEGATES
         try:
-            self._interpreter = self._new(resolvers.AUTO)
-            self._interpreter.allocate_tensors()
+            self._interpreter = self._new()
         except (RuntimeError, ValueError) as error:
-            self._explain(error)
-            self._fall_back(error)
-        self._check_keys()
+            self._fall_back(error, lambda: None)
+        held = self._interpreter.get_signature_list()
+        for name, binding in self._bindings.items():
+            if binding.get("key") is not None and binding["key"] not in held:
+                there = ", ".join(held) or "none"
+                raise Refusal("NOT_FOUND", f"{self._path} has no signature {binding['key']!r} (for {name!r}); it has: {there}")
 
     def run(self, signature: str, inputs: dict[str, np.ndarray], outputs: list[str]) -> Answer:
         """Run a signature; the outputs are copies, since the interpreter reuses its buffers."""
-        binding = self._bindings[signature]
+        binding, note = self._bindings[signature], None
         check_complete(signature, inputs, binding["inputs"])
         details = self._details(binding)
         for name, array in inputs.items():
-            detail = details[name]
-            check_input(name, array, _datatype(detail["dtype"], name), _free_batch(detail))
-        before = self.note
+            check_input(name, array, _datatype(details[name]["dtype"], name), _acceptable(details[name]))
         try:
-            results, took = self._call(binding, details, inputs)
+            results, took = self._call(binding, inputs)
         except (RuntimeError, ValueError) as error:
-            odd = next((n for n, a in inputs.items() if _other_batch(details[n], a)), None)
-            if odd is not None:
-                written, asked = _shape(details[odd]), list(inputs[odd].shape)
-                self._renew()
-                sentence = f"input {odd!r} was written with the shape {written}; this interpreter cannot resize it to {asked}: {_line(error)}"
+            if rebatched := [n for n, a in inputs.items() if _other_batch(details[n], a)]:
+                self._interpreter = self._new()  # a refused resize leaves the old one without memory for its tensors
+                written, asked = _shape(details[rebatched[0]]), list(inputs[rebatched[0]].shape)
+                sentence = f"input {rebatched[0]!r} was written with the shape {written} and cannot be resized to {asked}: {_line(error)}"
                 raise Refusal("UNIMPLEMENTED", sentence) from error
-            if self._runs_plain:
-                raise
-            self._fall_back(error)
-            results, took = self._call(binding, self._details(binding), inputs)
-        return Answer({n: np.asarray(results[n]) for n in outputs}, took, None if self.note == before else self.note)
+            results, took = self._fall_back(error, lambda: self._call(binding, inputs))
+            note = self.note
+        return Answer({n: np.asarray(results[n]) for n in outputs}, took, note)
 
-    def _call(self, binding: dict[str, Any], details: dict[str, Any], inputs: dict[str, np.ndarray]) -> tuple[dict[str, np.ndarray], int]:
-        if binding.get("key") is not None:
-            runner = self._interpreter.get_signature_runner(binding["key"])
-            return nanoseconds(lambda: runner(**inputs))
+    def _call(self, binding: dict[str, Any], inputs: dict[str, np.ndarray]) -> tuple[dict[str, np.ndarray], int]:
         interpreter = self._interpreter
-        resized = [n for n, a in inputs.items() if list(a.shape) != list(details[n]["shape"])]
-        for name in resized:
-            interpreter.resize_tensor_input(int(binding["inputs"][name]), inputs[name].shape)
+        interpreter.reset_all_variables()  # a vector's answer must not depend on the vectors before it
+        if binding.get("key") is not None:
+            runner = interpreter.get_signature_runner(binding["key"])
+            return nanoseconds(lambda: runner(**inputs))
+        shapes = {d["index"]: list(d["shape"]) for d in interpreter.get_input_details()}
+        by_index = {int(binding["inputs"][name]): array for name, array in inputs.items()}
+        resized = {i: array.shape for i, array in by_index.items() if shapes[i] != list(array.shape)}
+        for index, shape in resized.items():
+            interpreter.resize_tensor_input(index, shape)
         if resized:
             interpreter.allocate_tensors()
-        for name, array in inputs.items():
-            interpreter.set_tensor(int(binding["inputs"][name]), array)
+        for index, array in by_index.items():
+            interpreter.set_tensor(index, array)
         _, took = nanoseconds(interpreter.invoke)
         return {n: interpreter.get_tensor(int(index)) for n, index in binding["outputs"].items()}, took
 
@@ -78,38 +79,43 @@ class TFLiteModel:
             details: dict[str, Any] = self._interpreter.get_signature_runner(binding["key"]).get_input_details()
             return details
         by_index = {d["index"]: d for d in self._interpreter.get_input_details()}
+        if strange := [n for n, index in binding["inputs"].items() if int(index) not in by_index]:
+            bound = ", ".join(f"{n!r} to {binding['inputs'][n]}" for n in strange)
+            raise Refusal("INVALID_ARGUMENT", f"the model's inputs are the tensors {sorted(by_index)}; bound is {bound}")
+        return {n: by_index[int(index)] for n, index in binding["inputs"].items()}
+
+    def _new(self) -> Any:
+        interpreter = self._class(model_path=self._path, experimental_op_resolver_type=self._resolver)
         try:
-            return {name: by_index[int(index)] for name, index in binding["inputs"].items()}
-        except KeyError as error:
-            raise Refusal("INVALID_ARGUMENT", f"tensor {error} is no input of the model; its inputs are {sorted(by_index)}") from error
+            interpreter.allocate_tensors()
+        except (RuntimeError, ValueError) as error:
+            raise _missing_op(self._path, interpreter, error) or error from error
+        return interpreter
 
-    def _renew(self) -> None:
-        """A fresh interpreter: after a refused resize the old one has no memory allocated for its tensors."""
-        self._interpreter = self._new(self._plain) if self._runs_plain else self._new(type(self._plain).AUTO)
-        self._interpreter.allocate_tensors()
-
-    def _fall_back(self, cause: Exception) -> None:
-        """Load again without XNNPACK; raises what the interpreter's own kernels raise."""
-        self._runs_plain = True
-        self._renew()
+    def _fall_back(self, cause: Exception, call: Callable[[], Any]) -> Any:
+        """The call's result without XNNPACK, which stays off if that helps; raises the first failure where it does not."""
+        if self._resolver is self._plain:
+            raise cause
+        delegating, self._resolver = self._resolver, self._plain
+        try:
+            self._interpreter = self._new()
+            result = call()
+        except (RuntimeError, ValueError):
+            self._resolver = delegating
+            raise cause from None
         self.note = f"run by the interpreter's own kernels: with its default delegate (XNNPACK) it failed ({_line(cause)})"
+        return result
 
-    def _check_keys(self) -> None:
-        held = self._interpreter.get_signature_list()
-        for name, binding in self._bindings.items():
-            if binding.get("key") is not None and binding["key"] not in held:
-                raise Refusal("NOT_FOUND", f"{self._path} has no signature {binding['key']!r} (for {name!r}); it has: {', '.join(held) or 'none'}")
 
-    def _explain(self, error: Exception) -> None:
-        """Raise Refusal (UNIMPLEMENTED) where the cause is an op that no resolver of this interpreter has."""
-        text = str(error)
-        if "Select TensorFlow op" in text or "Flex delegate" in text:
-            flex = sorted({d["op_name"] for d in self._interpreter._get_ops_details() if d["op_name"].startswith("Flex")})
-            raise Refusal("UNIMPLEMENTED", f"{self._path} needs Flex (Select TF) ops, which this interpreter does not have: {', '.join(flex)}") from error
-        if found := re.search(r"unresolved custom op: ([^\n]+?)\.?(?:See|\n|$)", text):
-            raise Refusal("UNIMPLEMENTED", f"{self._path} needs the custom op {found[1]}, which this interpreter does not have") from error
-        if "for opcode" in text or "op version" in text.lower():
-            raise Refusal("UNIMPLEMENTED", f"{self._path} needs an op or op version that this interpreter does not have: {_line(error)}") from error
+def _missing_op(path: str, interpreter: Any, error: Exception) -> Refusal | None:
+    """A Refusal (UNIMPLEMENTED) where the cause is an op that this interpreter does not have."""
+    text = str(error)
+    if "Select TensorFlow op" in text or "Flex delegate" in text:
+        flex = sorted({d["op_name"] for d in interpreter._get_ops_details() if d["op_name"].startswith("Flex")})
+        return Refusal("UNIMPLEMENTED", f"{path} needs Flex (Select TF) ops, which this interpreter does not have: {', '.join(flex)}")
+    if found := re.search(r"unresolved custom op: (\w+)", text):
+        return Refusal("UNIMPLEMENTED", f"{path} needs the custom op {found[1]}, which this interpreter does not have")
+    return None
 
 
 def _datatype(dtype: type, name: str) -> str:
@@ -125,15 +131,15 @@ def _shape(detail: dict[str, Any]) -> list[int]:
     return [int(d) for d in (signature if len(signature) else detail["shape"])]
 
 
-def _free_batch(detail: dict[str, Any]) -> list[int] | None:
-    """The shapes worth trying: also another batch than the one written down, which kernels often can take; rank 0 may be unknown rank."""
+def _acceptable(detail: dict[str, Any]) -> list[int] | None:
+    """The shapes worth trying: kernels often take another batch than the one written down; no dimensions may mean any rank."""
     shape = _shape(detail)
     return [-1, *shape[1:]] if shape else None
 
 
 def _other_batch(detail: dict[str, Any], array: np.ndarray) -> bool:
     shape = _shape(detail)
-    return not shape and array.ndim > 0 or bool(shape) and shape[0] not in (-1, array.shape[0])
+    return array.ndim > 0 if not shape else shape[0] not in (-1, array.shape[0])
 
 
 def _line(error: Exception) -> str:

@@ -4,21 +4,17 @@
 # ///
 """The runtime `litert`: ai-edge-litert, the interpreter that succeeds TensorFlow Lite's on phones and desktops."""
 
-import serving
+import wire
 
-serving.own_streams()  # before anything that may print is imported
+wire.own_streams()  # before anything that may print is imported
 
 import importlib.metadata  # noqa: E402
 
-import interpreter  # noqa: E402
 from ai_edge_litert.interpreter import Interpreter, OpResolverType  # noqa: E402
+from interpreter import TFLiteModel  # noqa: E402
+from serving import Server  # noqa: E402
 
 if __name__ == "__main__":
     release = importlib.metadata.version("ai-edge-litert")
-    serving.serve(
-        "litert",
-        release,
-        ["tflite"],
-        lambda request: interpreter.TFLiteModel(request, Interpreter, OpResolverType),
-        {"native": f"LiteRT {release}", "threads": 1, "delegate": "XNNPACK, where it takes the model"},
-    )
+    parameters = {"native": f"LiteRT {release}", "threads": 1, "delegate": "XNNPACK, where it takes the model"}
+    Server("litert", release, ["tflite"], lambda request: TFLiteModel(request, Interpreter, OpResolverType), parameters).serve()

@@ -23,6 +23,7 @@ DTYPES = {
     "FP8_E5M2": np.dtype(ml_dtypes.float8_e5m2),
     **{f"{sign}INT{bits}": np.dtype(f"{sign.lower()}int{bits}") for sign in ("", "U") for bits in (8, 16, 32, 64)},
 }
+ITEMSIZES = {name: 0 if dtype.hasobject else dtype.itemsize for name, dtype in DTYPES.items()}  # 0: each element has its own
 _DATATYPES = {dtype: name for name, dtype in DTYPES.items()}
 
 
@@ -34,6 +35,11 @@ def datatype_of(dtype: np.dtype | type) -> str:
     if dtype not in _DATATYPES:
         raise ValueError(f"arrays of {dtype} have no datatype in the contract")
     return _DATATYPES[dtype]
+
+
+def for_people(datatype: str) -> str:
+    """TensorFlow's name of a datatype: NumPy's, but for strings."""
+    return "string" if datatype == "BYTES" else DTYPES[datatype].name
 
 
 def decode(datatype: str, shape: list[int], data: np.ndarray) -> np.ndarray:

@@ -4,11 +4,12 @@
 # ///
 """The runtime `tflite-micro`: TensorFlow Lite Micro's kernels, what microcontrollers run, in its Python interpreter."""
 
-import serving
+import wire
 
-serving.own_streams()  # before anything that may print is imported
+wire.own_streams()  # before anything that may print is imported
 
 import contextlib  # noqa: E402
+import importlib.metadata  # noqa: E402
 import os  # noqa: E402
 import re  # noqa: E402
 import tempfile  # noqa: E402
@@ -18,23 +19,26 @@ from typing import Any  # noqa: E402
 
 import numpy as np  # noqa: E402
 import tensors  # noqa: E402
-from serving import Answer, Refusal, Request, check_complete, check_input, nanoseconds  # noqa: E402
+from serving import Answer, Refusal, Request, Server, check_complete, check_input, nanoseconds  # noqa: E402
 from tflite_micro import __version__, runtime  # noqa: E402
 
-SMALLEST_ARENA, LARGEST_ARENA = 1 << 20, 1 << 30
+# Of an arena, only what a model touches costs memory; one that is too small kills the process, so it is generous.
+ARENA_BYTES = 1 << 30
+RUNTIME = "TensorFlow Lite Micro"
 
 
 class MicroModel:
-    """A .tflite in TensorFlow Lite Micro: the first subgraph, with the shapes that the file gives its inputs."""
+    """A .tflite in TensorFlow Lite Micro: the first subgraph, in the shapes that the file gives its inputs."""
 
     def __init__(self, request: Request) -> None:
-        """Raises Refusal (UNIMPLEMENTED) for what TensorFlow Lite Micro has no kernel or datatype for."""
+        """Raises Refusal: UNIMPLEMENTED for what TensorFlow Lite Micro has no kernel for, NOT_FOUND for an unknown key."""
         data = Path(request.path).read_bytes()
         self._positions = {name: _positions(data, name, binding) for name, binding in request.signatures.items()}
-        self._interpreter, printed = _load(data, request.path)
-        _, printed = _printed(self._interpreter.print_allocations)
+        self._interpreter = _explained(lambda: runtime.Interpreter.from_bytes(data, arena_size=ARENA_BYTES), request.path)
+        _, printed = _with_stderr(self._interpreter.print_allocations)
         used = re.search(r"Arena allocation total (\d+) bytes", printed)
         self.note = f"uses {int(used[1]):,} bytes of arena" if used else None
+        self._path = request.path
 
     def run(self, signature: str, inputs: dict[str, np.ndarray], outputs: list[str]) -> Answer:
         """Run a signature once, from the state that the file describes."""
@@ -45,21 +49,20 @@ class MicroModel:
         self._interpreter.reset()
         for name, array in inputs.items():
             self._interpreter.set_input(array, takes[name])
-        _, took = _explained(lambda: nanoseconds(self._interpreter.invoke))
+        _, took = _explained(lambda: nanoseconds(self._interpreter.invoke), self._path)
         return Answer({name: np.array(self._interpreter.get_output(gives[name])) for name in outputs}, took)
 
     def _check(self, name: str, array: np.ndarray, position: int) -> None:
         try:
             detail = self._interpreter.get_input_details(position)
-        except (RuntimeError, ValueError) as error:
-            raise Refusal("UNIMPLEMENTED", f"TensorFlow Lite Micro's Python interpreter cannot carry input {name!r}: {error}") from error
+            datatype = tensors.datatype_of(detail["dtype"])
+        except (RuntimeError, ValueError, TypeError) as error:
+            raise Refusal("UNIMPLEMENTED", f"{RUNTIME}'s Python interpreter cannot carry input {name!r} ({error})") from error
+        check_input(name, array, datatype, None)
         shape = [int(d) for d in detail["shape"]]
-        check_input(name, array, tensors.datatype_of(detail["dtype"]), None)
         if shape != list(array.shape):
-            raise Refusal(
-                "UNIMPLEMENTED",
-                f"TensorFlow Lite Micro runs the shape the model was written with, {shape}; this vector has {list(array.shape)} for input {name!r}",
-            )
+            sentence = f"{RUNTIME} runs the shape the model was written with, {shape}; this vector has {list(array.shape)} (input {name!r})"
+            raise Refusal("UNIMPLEMENTED", sentence)
 
 
 def _positions(data: bytes, name: str, binding: dict[str, Any]) -> tuple[dict[str, int], dict[str, int]]:
@@ -69,22 +72,52 @@ def _positions(data: bytes, name: str, binding: dict[str, Any]) -> tuple[dict[st
     if binding.get("key") is not None:
         keyed = {d.signatureKey.decode(): d for d in model.signatureDefs or []}
         if binding["key"] not in keyed:
-            raise Refusal("NOT_FOUND", f"the model has no signature {binding['key']!r} (for {name!r}); it has: {', '.join(keyed) or 'none'}")
+            raise Refusal("NOT_FOUND", f"the file has no signature {binding['key']!r} (for {name!r}); it has: {', '.join(keyed) or 'none'}")
         found = keyed[binding["key"]]
         if found.subgraphIndex:
-            raise Refusal("UNIMPLEMENTED", f"TensorFlow Lite Micro runs a file's first subgraph; signature {name!r} is subgraph {found.subgraphIndex}")
+            raise Refusal(
+                "UNIMPLEMENTED", f"{RUNTIME} runs a file's first subgraph only; signature {name!r} is subgraph {found.subgraphIndex}"
+            )
         takes, gives = ({m.name.decode(): m.tensorIndex for m in maps or []} for maps in (found.inputs, found.outputs))
     first = model.subgraphs[0]
-    return tuple(  # type: ignore[return-value]
-        {n: list(order).index(int(index)) for n, index in named.items()} for named, order in ((takes, first.inputs), (gives, first.outputs))
-    )
+    inputs, outputs = ([int(i) for i in indices] for indices in (first.inputs, first.outputs))
+    return {n: inputs.index(int(i)) for n, i in takes.items()}, {n: outputs.index(int(i)) for n, i in gives.items()}
 
 
-def _load(data: bytes, path: str) -> tuple[Any, str]:
-    """The interpreter, with the first arena that is large enough (a greater one costs address space only)."""
-    size = max(SMALLEST_ARENA, 10 * len(data))
-    while True:
+def _explained(call: Callable[[], Any], path: str) -> Any:
+    """The call's result; where it fails, a Refusal with what the runtime printed, which names the cause as its exception does not.
+
+    Standard error is caught in a second attempt only: had the first one killed the process, its last words would be lost.
+    """
+    try:
+        return call()
+    except (RuntimeError, ValueError) as error:
+        _, printed = _with_stderr(lambda: _failing(call))
+        lines = [line.strip() for line in printed.splitlines() if line.strip()]
+        missing = re.search(r"op for (?:builtin|custom|opcode)|not supported|[Uu]nsupported|[Uu]nresolved", printed)
+        sentence = f"{RUNTIME} cannot run {path}: {lines[0] if lines else error}"
+        raise Refusal("UNIMPLEMENTED" if missing else "INTERNAL", sentence) from error
+
+
+def _failing(call: Callable[[], Any]) -> None:
+    with contextlib.suppress(RuntimeError, ValueError):
+        call()
+
+
+def _with_stderr(call: Callable[[], Any]) -> tuple[Any, str]:
+    """A call's result and what it printed to standard error (descriptor 2: the printing is C++)."""
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as file:
+        os.dup2(file.fileno(), 2)
         try:
-            return _printed(lambda: _explained(lambda: runtime.Interpreter.from_bytes(data, arena_size=size)))
-        except Exception as error:
-            raise
+            result = call()
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+        file.seek(0)
+        return result, file.read().decode(errors="replace")
+
+
+if __name__ == "__main__":
+    release = importlib.metadata.version("tflite-micro")
+    Server("tflite-micro", release, ["tflite"], MicroModel, {"native": f"{RUNTIME} {__version__}", "threads": 1}).serve()

@@ -1,24 +1,20 @@
 # /// script
 # requires-python = ">=3.10,<3.12"
-# dependencies = ["tflite-runtime==2.14.0", "numpy==1.26.4", "ml-dtypes==0.5.4"]
+# dependencies = ["tflite-runtime==2.14.0", "numpy==1.26.4", "ml-dtypes==0.5.4; python_version < '3.12'"]
 # ///
 """The runtime `tflite-runtime`: the last release of TensorFlow Lite's own interpreter package (NumPy 1, Python up to 3.11)."""
 
-import serving
+import wire
 
-serving.own_streams()  # before anything that may print is imported
+wire.own_streams()  # before anything that may print is imported
 
 import importlib.metadata  # noqa: E402
 
-import interpreter  # noqa: E402
+from interpreter import TFLiteModel  # noqa: E402
+from serving import Server  # noqa: E402
 from tflite_runtime.interpreter import Interpreter, OpResolverType  # noqa: E402
 
 if __name__ == "__main__":
     release = importlib.metadata.version("tflite-runtime")
-    serving.serve(
-        "tflite-runtime",
-        release,
-        ["tflite"],
-        lambda request: interpreter.TFLiteModel(request, Interpreter, OpResolverType),
-        {"native": f"TensorFlow Lite {release}", "threads": 1, "delegate": "XNNPACK, where it takes the model"},
-    )
+    parameters = {"native": f"TensorFlow Lite {release}", "threads": 1, "delegate": "XNNPACK, where it takes the model"}
+    Server("tflite-runtime", release, ["tflite"], lambda request: TFLiteModel(request, Interpreter, OpResolverType), parameters).serve()

@@ -1,0 +1,129 @@
+"""Graphs that TensorFlow runs in a session, as TensorFlow 1 did: GraphDef files, and what any graph needs to run anywhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+import tensors
+from google.protobuf import text_format
+from google.protobuf.message import DecodeError
+from serving import Answer, Refusal, Request, check_complete, check_input, nanoseconds
+
+
+class SessionModel:
+    """A graph in a session, run by the names of its tensors."""
+
+    note: str | None = None
+
+    def __init__(self, session: Any, signatures: dict[str, dict[str, Any]], results: dict[str, str] | None = None) -> None:
+        """`signatures` are bindings to `operation:index`; `results` maps a `_Retval` node to the tensor it returns.
+
+        Raises Refusal (NOT_FOUND) for a tensor that the graph does not have.
+        """
+        self._session, self._results = session, results or {}
+        self._takes = {name: self._resolved(name, binding["inputs"]) for name, binding in signatures.items()}
+        self._gives = {name: self._resolved(name, binding["outputs"]) for name, binding in signatures.items()}
+
+    def run(self, signature: str, inputs: dict[str, np.ndarray], outputs: list[str]) -> Answer:
+        """Feed the inputs, fetch the outputs."""
+        takes, gives = self._takes[signature], self._gives[signature]
+        check_complete(signature, inputs, takes)
+        for name, array in inputs.items():
+            check_spec(name, array, takes[name])
+        feeds = {takes[name]: array for name, array in inputs.items()}
+        results, took = nanoseconds(lambda: self._session.run([gives[n] for n in outputs], feeds))
+        return Answer({n: as_array(r, gives[n].dtype) for n, r in zip(outputs, results, strict=True)}, took)
+
+    def _resolved(self, signature: str, names: dict[str, str]) -> dict[str, Any]:
+        """The graph's tensors by the signature's names."""
+        found = {}
+        for name, bound in names.items():
+            operation, _, index = bound.partition(":")
+            tensor = self._results.get(operation, f"{operation}:{index or 0}")
+            try:
+                found[name] = self._session.graph.get_tensor_by_name(tensor if ":" in tensor else f"{tensor}:0")
+            except (KeyError, ValueError) as error:
+                raise Refusal("NOT_FOUND", f"the graph has no tensor {bound!r} (signature {signature!r}, {name!r})") from error
+        return found
+
+
+def new_session() -> Any:
+    """A session on a graph of its own that takes nodes pinned to absent devices elsewhere."""
+    return tf.compat.v1.Session(graph=tf.Graph(), config=tf.compat.v1.ConfigProto(allow_soft_placement=True))
+
+
+def load_graph_def(request: Request) -> SessionModel:
+    """A .pb or .pbtxt in a session, its lookup tables initialised. Raises Refusal."""
+    graph_def = read_graph_def(Path(request.path))
+    results = _make_runnable(graph_def)
+    session = new_session()
+    with session.graph.as_default():
+        tf.import_graph_def(graph_def, name="")
+    tables = [op for op in session.graph.get_operations() if op.type.startswith("InitializeTable")]
+    session.run(tables)
+    return SessionModel(session, request.signatures, results)
+
+
+def read_graph_def(path: Path) -> Any:
+    """The GraphDef in a file, binary or text by what the file holds: many a .pb holds text. Raises Refusal."""
+    data = path.read_bytes()
+    graph_def = tf.compat.v1.GraphDef()
+    try:
+        graph_def.ParseFromString(data)
+    except DecodeError:
+        try:
+            graph_def = text_format.Parse(data.decode(), tf.compat.v1.GraphDef())
+        except (UnicodeDecodeError, text_format.ParseError) as error:
+            raise Refusal("INVALID_ARGUMENT", f"{path} is no GraphDef, neither binary nor text ({error})") from error
+    if not graph_def.node:
+        raise Refusal("INVALID_ARGUMENT", f"{path} holds no nodes of a GraphDef")
+    return graph_def
+
+
+def check_spec(name: str, array: np.ndarray, spec: Any) -> None:
+    """Raise Refusal unless an input fits a tensor or TensorSpec: UNIMPLEMENTED where its datatype cannot be fed at all."""
+    shape = None if spec.shape.rank is None else [-1 if d is None else d for d in spec.shape.as_list()]
+    try:
+        datatype = tensors.datatype_of(spec.dtype.base_dtype.as_numpy_dtype)
+    except (ValueError, TypeError) as error:
+        raise Refusal("UNIMPLEMENTED", f"input {name!r} is {spec.dtype.name}, which cannot be fed from Python") from error
+    check_input(name, array, datatype, shape)
+
+
+def as_array(value: Any, dtype: Any) -> np.ndarray:
+    """A fetched value as an array; a scalar string comes as bare bytes, which NumPy would cut at its last NUL bytes."""
+    if dtype.base_dtype != tf.string:
+        return np.asarray(value)
+    array = np.empty(np.shape(value), dtype=object)
+    array[...] = value
+    return array
+
+
+def _make_runnable(graph_def: Any) -> dict[str, str]:
+    """Free all nodes from devices, turn `_Arg` nodes into placeholders and drop `_Retval` nodes.
+
+    Gives each dropped node's name with the tensor it returned. `_Arg` and `_Retval` (core/ops/function_ops.cc) are what a
+    function's body has for parameters and results; graphs cut from functions have them, and no session runs them.
+    """
+    results = {}
+    kept = []
+    for node in graph_def.node:
+        node.device = ""
+        if node.op in ("_Retval", "_DeviceRetval"):
+            results[node.name] = node.input[0]
+            continue
+        if node.op in ("_Arg", "_DeviceArg"):
+            datatype = node.attr["T"].type
+            node.op = "Placeholder"
+            node.attr.clear()
+            node.attr["dtype"].type = datatype
+            node.attr["shape"].shape.unknown_rank = True
+        kept.append(node)
+    if results:
+        nodes = [type(n).FromString(n.SerializeToString()) for n in kept]
+        del graph_def.node[:]
+        graph_def.node.extend(nodes)
+    return results

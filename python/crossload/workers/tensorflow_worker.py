@@ -1,0 +1,130 @@
+# /// script
+# requires-python = ">=3.10,<3.14"
+# dependencies = ["tensorflow-cpu==2.21.0"]
+# ///
+"""The runtime `tensorflow`: Python TensorFlow, which loads SavedModels and GraphDefs. It records the reference's answers.
+
+A SavedModel is loaded by `tf.saved_model.load`. What that refuses, or gives other names than its signatures have, is loaded by
+TensorFlow 1's loader, which runs the graph in a session by its tensors' names; a note says so.
+"""
+
+import os
+
+import wire
+
+wire.own_streams()  # before anything that may print is imported
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
+
+from typing import Any  # noqa: E402
+
+import graphs  # noqa: E402
+import numpy as np  # noqa: E402
+import tensorflow as tf  # noqa: E402
+from serving import Answer, Model, Refusal, Request, Server, check_complete, nanoseconds  # noqa: E402
+from tensorflow.python.client import pywrap_tf_session  # noqa: E402
+from tensorflow.python.util import _pywrap_util_port  # noqa: E402
+
+# tf.errors numbers google.rpc's codes; what TensorFlow means by these codes is no refusal of this worker (an uninitialised table, for one).
+CODES = {number: name for name, number in vars(tf.errors).items() if name.isupper() and isinstance(number, int)}
+NOT_OURS = {"FAILED_PRECONDITION", "PERMISSION_DENIED", "OK"}
+UNTELLING = ("Graph execution error", "Detected at node", "<stack traces", "root error(s) found", "Traceback", "File ")
+
+
+class SavedModel:
+    """A SavedModel's signatures as functions, or, after a fall-back, as tensors in a session."""
+
+    def __init__(self, request: Request) -> None:
+        """Raises Refusal where neither loader loads it."""
+        self.note: str | None = None
+        self._request = request
+        self._session: graphs.SessionModel | None = None
+        self._functions: dict[str, Any] = {}
+        try:
+            self._loaded = tf.saved_model.load(request.path, tags=request.tags)
+            self._functions = {name: self._function(name, binding) for name, binding in request.signatures.items()}
+        except Exception as error:  # noqa: BLE001 - any refusal of the first loader is worth a try of the other
+            self._fall_back(str(error) if isinstance(error, _Unfit) else f"tf.saved_model.load refused it ({telling_line(error)})", error)
+
+    def run(self, signature: str, inputs: dict[str, np.ndarray], outputs: list[str]) -> Answer:
+        """Run a signature."""
+        if self._session is not None:
+            return self._session.run(signature, inputs, outputs)
+        function = self._functions[signature]
+        takes = function.structured_input_signature[1]
+        check_complete(signature, inputs, takes)
+        for name, array in inputs.items():
+            graphs.check_spec(name, array, takes[name])
+        try:
+            feeds = {name: tf.constant(array, dtype=takes[name].dtype) for name, array in inputs.items()}
+            results, took = nanoseconds(lambda: function(**feeds))
+        except tf.errors.OpError as error:
+            if not hasattr(self._loaded, "prune"):  # what was written by TensorFlow 1 has it: its graph, wrapped
+                raise
+            self._fall_back(f"its signature as a function failed ({telling_line(error)})", error)
+            answer = self.run(signature, inputs, outputs)
+            answer.note = self.note
+            return answer
+        return Answer({n: graphs.as_array(results[n].numpy(), results[n].dtype) for n in outputs}, took)
+
+    def _function(self, name: str, binding: dict[str, Any]) -> Any:
+        function = self._loaded.signatures[binding["key"]]
+        takes, gives = set(function.structured_input_signature[1]), set(function.structured_outputs)
+        if takes != set(binding["inputs"]) or not gives >= set(binding["outputs"]):
+            raise _Unfit(f"signature {name!r} as a function has other names ({', '.join(sorted(takes))} → {', '.join(sorted(gives))})")
+        return function
+
+    def _fall_back(self, reason: str, cause: Exception) -> None:
+        request, session = self._request, graphs.new_session()
+        try:
+            with session.graph.as_default():
+                meta_graph = tf.compat.v1.saved_model.loader.load(session, request.tags or [], request.path, clear_devices=True)
+        except Exception as error:
+            sentence = f"{request.path} cannot be loaded: {telling_line(cause)} (TensorFlow 1's loader: {telling_line(error)})"
+            raise Refusal("INTERNAL", sentence) from error
+        keys = {binding["key"] for binding in request.signatures.values() if binding.get("key") is not None}
+        if unknown := sorted(keys - set(meta_graph.signature_def)):
+            there = ", ".join(sorted(meta_graph.signature_def)) or "none"
+            raise Refusal("NOT_FOUND", f"{request.path} has no signature {', '.join(unknown)}; it has: {there}")
+        self.note = f"loaded by tf.compat.v1.saved_model.loader: {reason}"
+        self._session = graphs.SessionModel(session, request.signatures)
+        self._functions, self._loaded = {}, None
+
+
+class _Unfit(Exception):
+    """A signature function whose names are not the signature's."""
+
+
+def load(request: Request) -> Model:
+    """Load either format; raises Refusal."""
+    return SavedModel(request) if request.format == "saved_model" else graphs.load_graph_def(request)
+
+
+def explain(error: Exception) -> Refusal | None:
+    """TensorFlow's errors with their own code and the line of their message that names the cause."""
+    if not isinstance(error, tf.errors.OpError):
+        return None
+    code = CODES.get(error.error_code, "UNKNOWN")
+    return Refusal("INTERNAL" if code in NOT_OURS else code, telling_line(error))
+
+
+def telling_line(error: Exception) -> str:
+    """The first line of an error's message that names a cause: TensorFlow puts where it happened before what happened."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    telling = [line for line in lines if not any(words in line for words in UNTELLING)]
+    return (telling or lines or [type(error).__name__])[0][:500]
+
+
+def registered_ops() -> bytes:
+    """A serialised tensorflow.OpList of this TensorFlow's ops (TF_GetAllOpList of the C API)."""
+    ops: bytes = pywrap_tf_session.TF_GetBuffer(pywrap_tf_session.TF_GetAllOpList())
+    return ops
+
+
+if __name__ == "__main__":
+    tf.config.set_soft_device_placement(True)
+    parameters = {
+        "native": f"TensorFlow {tf.__version__}",
+        "threads": tf.config.threading.get_intra_op_parallelism_threads() or os.cpu_count(),
+        "onednn": bool(_pywrap_util_port.IsMklEnabled()),
+    }
+    Server("tensorflow", tf.__version__, ["saved_model", "graph_def"], load, parameters, registered_ops, explain).serve()
