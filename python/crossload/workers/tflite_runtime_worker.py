@@ -1,6 +1,6 @@
 # /// script
 # requires-python = ">=3.10,<3.12"
-# dependencies = ["tflite-runtime==2.14.0", "numpy==1.26.4", "ml-dtypes==0.5.4; python_version < '3.12'"]
+# dependencies = ["tflite-runtime==2.14.0", "numpy==1.26.4", "ml-dtypes==0.4.1"]
 # ///
 """The runtime `tflite-runtime`: the last release of TensorFlow Lite's own interpreter package (NumPy 1, Python up to 3.11)."""
 
