@@ -58,6 +58,12 @@ def test_known_heads_come_first_and_nothing_is_left_out(tmp_path: Path) -> None:
     assert [t.name for t in of(tmp_path, made).outputs] == ["head/logits", "Identity", "stray", "zebra"]
 
 
+def test_a_result_that_something_only_waits_for_is_still_an_output(tmp_path: Path) -> None:
+    made = making.graph()
+    node(made.node, "update", "NoOp", "^probabilities")
+    assert [t.name for t in of(tmp_path, made).outputs] == ["probabilities"]
+
+
 def test_only_inputs_that_the_outputs_depend_on_are_in_the_signature(tmp_path: Path) -> None:
     made = making.graph()
     node(made.node, "labels", "Placeholder", shape=(-1,), dtype=INT64)

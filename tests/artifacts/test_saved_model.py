@@ -146,6 +146,12 @@ def test_a_model_without_variables_needs_no_variables_folder(tmp_path: Path) -> 
     assert not found.has_variables
 
 
+def test_variables_that_nothing_restores_need_no_variables_folder(tmp_path: Path) -> None:
+    made = making.with_variables(making.meta_graph("serve"))
+    made.ClearField("saver_def")
+    read(making.saved_model(tmp_path / "m", made)).check_complete()
+
+
 @pytest.mark.parametrize(
     ("there", "missing"),
     [

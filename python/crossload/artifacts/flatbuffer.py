@@ -19,7 +19,6 @@ _SHARING = 8
 # Numbers that a file may be decoded to: the largest real models have some hundred thousand. A table costs as much memory as several.
 _MOST_NUMBERS = 1 << 23
 _TABLE_NUMBERS = 16
-_MOST_DEPTH = 16
 
 
 class FlatbufferError(ValueError):
@@ -49,7 +48,7 @@ def decode(data: Buffer, fields: Fields) -> dict[str, Any]:
     Raises FlatbufferError where an offset or a length leads outside of the data.
     """
     reader = _Reader(data)
-    return reader.table(reader.follow(0), fields, 0)
+    return reader.table(reader.follow(0), fields)
 
 
 class _Reader:
@@ -88,9 +87,7 @@ class _Reader:
         count = int(self.number(_U32, start))
         return self.span(start + 4, count * width), count
 
-    def table(self, at: int, fields: Fields, depth: int) -> dict[str, Any]:
-        if depth > _MOST_DEPTH:
-            raise FlatbufferError("its tables nest too deeply")
+    def table(self, at: int, fields: Fields) -> dict[str, Any]:
         self.spend(_TABLE_NUMBERS)
         vtable = at - int(self.number(_I32, at))
         slots = (int(self.number(_U16, vtable)) - 4) // 2
@@ -98,10 +95,10 @@ class _Reader:
         found = {}
         for name, field in fields.items():
             offset = int(self.number(_U16, vtable + 4 + 2 * field.number)) if field.number < slots else 0
-            found[name] = self.field(at + offset, field, depth) if offset else _absent(field)
+            found[name] = self.field(at + offset, field) if offset else _absent(field)
         return found
 
-    def field(self, at: int, field: Field, depth: int) -> Any:
+    def field(self, at: int, field: Field) -> Any:
         if isinstance(field.kind, str) and len(field.kind) == 1:
             kind = struct.Struct(f"<{field.kind}")
             if not field.vector:
@@ -110,12 +107,12 @@ class _Reader:
             self.spend(count)
             return list(struct.unpack_from(f"<{count}{field.kind}", self.data, start))
         if not field.vector:
-            return self.value(at, field.kind, depth)
+            return self.value(at, field.kind)
         start, count = self.items(at, 4)
         self.spend(count)
-        return [self.value(start + 4 * n, field.kind, depth) for n in range(count)]
+        return [self.value(start + 4 * n, field.kind) for n in range(count)]
 
-    def value(self, at: int, kind: str | Fields, depth: int) -> Any:
+    def value(self, at: int, kind: str | Fields) -> Any:
         if kind == "string":
             start, count = self.items(at, 1)
             # A string ends with a NUL that its length does not count.
@@ -124,8 +121,8 @@ class _Reader:
         if kind == "bytes":
             return self.items(at, 1)
         if isinstance(kind, str):
-            return self.table(self.follow(at), {}, depth + 1)
-        return self.table(self.follow(at), kind, depth + 1)
+            return self.table(self.follow(at), {})
+        return self.table(self.follow(at), kind)
 
 
 def _absent(field: Field) -> Any:

@@ -12,6 +12,7 @@ import click
 from crossload.cli.options import examples
 from crossload.cli.text import printable
 from crossload.contract.datatypes import DATATYPES, for_people
+from crossload.errors import ArtifactError
 
 if TYPE_CHECKING:
     from crossload.artifacts.graph_def import GraphDef
@@ -41,11 +42,12 @@ def command(path: Path, as_json: bool, everything: bool) -> None:
     """
     from crossload import artifacts
 
-    found = artifacts.read(path)
-    if as_json:
-        click.echo(json.dumps(found.to_json(), indent=1, allow_nan=False))
-        return
-    click.echo("\n".join(_Page(everything).describe(found)))
+    try:
+        found = artifacts.read(path)
+        text = json.dumps(found.to_json(), indent=1, allow_nan=False) if as_json else "\n".join(_Page(everything).describe(found))
+    except OSError as error:
+        raise ArtifactError(f"{error.filename or path} cannot be read: {error.strerror}; check its permissions and its disk") from error
+    click.echo(text)
 
 
 class _Page:

@@ -1,0 +1,195 @@
+"""`crossload show`: everything an artifact has, on a page or as JSON; and what the command line does with bad input."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from crossload.cli import COMMANDS, main
+from crossload.cli.text import printable
+from tests.artifacts import making
+from tests.artifacts.making import Lite, Tensor
+
+
+def show(path: Path, *options: str) -> str:
+    result = run("show", str(path), *options)
+    assert result.exit_code == 0, result.output
+    assert result.stderr == ""
+    return result.stdout
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(main, arguments)
+
+
+def line(page: str, beginning: str) -> str:
+    return next(row for row in page.splitlines() if row.strip().startswith(beginning))
+
+
+def test_a_saved_models_page_has_what_a_caller_needs(tmp_path: Path) -> None:
+    made = making.meta_graph("serve")
+    signature = made.signature_def["serving_default"]
+    making.tensor_info(signature.inputs["rate"], "rate:0", shape=())
+    signature.defaults["rate"].dtype = making.FLOAT
+    signature.defaults["rate"].float_val.append(0.5)
+    making.tensor_info(signature.inputs["text"], "text:0", dtype=making.STRING, shape=None)
+    page = show(making.saved_model(tmp_path / "m", made, making.meta_graph()))
+    assert line(page, "input   x").split() == ["input", "x", "float32", "(-1,", "4)", "serving_default_x:0"]
+    assert line(page, "input   rate").split() == ["input", "rate", "float32", "()", "rate:0", "default", "0.5"]
+    assert line(page, "input   text").split() == ["input", "text", "string", "unknown", "rank", "text:0"]
+    assert line(page, "output  y").split() == ["output", "y", "float32", "(-1,", "2)", "StatefulPartitionedCall:0"]
+    assert "tags: serve" in page
+    assert "the empty tag set" in page
+    assert "tensorflow/serving/predict" in page
+    assert "__saved_model_init_op = NoOp" in page
+    assert "TensorFlow 2.21.0 (v2.21.0), graph version 2474" in page
+    assert "MatMul 2" in line(page, "ops: 5")
+
+
+def test_a_missing_shard_is_said_on_the_page_and_in_json(tmp_path: Path) -> None:
+    folder = making.saved_model(tmp_path / "m", making.with_variables(making.meta_graph("serve")))
+    assert "incomplete: variables/variables.index missing" in show(folder)
+    assert json.loads(show(folder, "--json"))["missing_files"] == ["variables/variables.index"]
+
+
+def test_what_is_left_out_is_counted_and_all_shows_it(tmp_path: Path) -> None:
+    made = making.graph()
+    for n in range(20):
+        making.node(made.node, f"n{n}", f"OwnOp{n:02}", "probabilities")
+    path = making.write_graph(tmp_path / "g.pb", made)
+    short, whole = show(path), show(path, "--all")
+    assert "… 13 more, --all shows them" in line(short, "ops: 25")
+    assert "OwnOp19 1" not in short
+    assert "OwnOp19 1" in line(whole, "ops: 25")
+    assert "more, --all" not in whole
+
+
+def test_a_graphs_page_says_that_its_names_are_candidates(tmp_path: Path) -> None:
+    made = making.graph()
+    making.node(made.node, "labels", "Placeholder", dtype=making.INT64)
+    page = show(making.write_graph(tmp_path / "g.pb", made))
+    assert "Candidates" in page
+    assert line(page, "input").split() == ["input", "x", "float32", "(-1,", "4)", "x:0"]
+    assert line(page, "output").split()[:2] == ["output", "probabilities"]
+    assert "no output depends on: labels" in page
+
+
+def test_a_tflites_page_flags_flex_and_custom_ops_and_shows_quantisation(tmp_path: Path) -> None:
+    tensors = [Tensor("x", kind=9, scale=[0.5], zero_point=[-128]), Tensor("y", kind=9, scale=[0.25, 0.5], zero_point=[0, 1], axis=1)]
+    (tmp_path / "m.tflite").write_bytes(
+        Lite(tensors=tensors, operators=[9, "FlexInv", "Own"], metadata={"min_runtime_version": b"1.5.0"}).build()
+    )
+    page = show(tmp_path / "m.tflite")
+    assert "int8  (1, 4)  tensor 0  scale 0.5, zero point -128" in page
+    assert "2 scales on axis 1: 0.25, 0.5; zero points 0, 1" in page
+    assert "Flex ops need TensorFlow's kernels" in page
+    assert "flex ops: 1 of 1 kinds: FlexInv 1" in page
+    assert "custom ops: 1 of 1 kinds: Own 1" in page
+    assert "min_runtime_version = 1.5.0" in page
+    assert "no signature" in page
+
+
+def test_names_in_a_file_cannot_steer_the_terminal(tmp_path: Path) -> None:
+    made = making.meta_graph("serve\x1b[2J")
+    making.tensor_info(made.signature_def["evil\r\x1b]0;title\x07"].inputs["a\nb\u202e"], "x\x9b31m:0")
+    making.tensor_info(made.signature_def["evil\r\x1b]0;title\x07"].outputs["y"], "y:0")
+    folder = making.saved_model(tmp_path / "m", made)
+    page = show(folder, "--all")
+    assert all(c.isprintable() for c in page.replace("\n", ""))
+    assert "a\\nb\\u202e" in page
+    assert all(" " <= c < "\x7f" for c in show(folder, "--json").replace("\n", ""))
+    assert "missing\\x1b" in run("show", "missing\x1b").stderr
+
+
+def test_bytes_that_are_no_text_are_shown_as_bytes() -> None:
+    assert printable("a\udcff\ud800\t") == "a\\xff\\ud800\\t"
+    assert printable("größe/東京") == "größe/東京"
+
+
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_bad_input_is_one_sentence_and_status_2(tmp_path: Path, options: tuple[str, ...]) -> None:
+    (tmp_path / "bad.pb").write_bytes(b"\n\xff\xff")
+    for path in (tmp_path / "bad.pb", tmp_path / "missing", tmp_path):
+        result = run("show", str(path), *options)
+        assert result.exit_code == 2
+        assert result.stdout == ""
+        assert result.stderr.startswith(f"crossload: {path}")
+        assert result.stderr.count("\n") == 1
+
+
+def test_a_misused_command_is_status_2() -> None:
+    assert run("show").exit_code == 2
+    assert run("shwo", "x").exit_code == 2
+    assert run("show", "x", "--jsn").exit_code == 2
+
+
+def crossload(*arguments: str, **environment: str) -> subprocess.CompletedProcess[bytes]:
+    command = [sys.executable, "-m", "crossload.cli", *arguments]
+    return subprocess.run(command, capture_output=True, check=False, env={**os.environ, **environment})
+
+
+def test_a_file_that_cannot_be_read_to_its_end_is_status_2(tmp_path: Path) -> None:
+    # A process's memory is a regular file whose first byte cannot be read, not even by root.
+    folder = making.saved_model(tmp_path / "m", making.meta_graph("serve"))
+    (folder / "fingerprint.pb").symlink_to("/proc/self/mem")
+    for path in (folder, folder / "fingerprint.pb"):
+        result = run("show", str(path))
+        assert result.exit_code == 2
+        assert result.stderr.startswith(f"crossload: {path} cannot be read: ")
+        assert result.stdout == ""
+
+
+def test_no_traceback_reaches_the_user(tmp_path: Path) -> None:
+    (tmp_path / "m.tflite").write_bytes(b"\xff\xff\xff\x7fTFL3")
+    found = crossload("show", str(tmp_path / "m.tflite"))
+    assert found.returncode == 2
+    assert found.stderr.startswith(b"crossload: ")
+    assert found.stderr.count(b"\n") == 1
+
+
+def test_a_terminal_without_unicode_still_shows_the_page(tmp_path: Path) -> None:
+    made = making.meta_graph("東京")
+    found = crossload("show", str(making.saved_model(tmp_path / "m", made)), PYTHONIOENCODING="latin-1")
+    assert found.returncode == 0
+    assert b"\\u6771\\u4eac" in found.stdout
+
+
+def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
+    folder = making.saved_model(tmp_path / "m", making.meta_graph("serve"))
+    with subprocess.Popen(
+        [sys.executable, "-m", "crossload.cli", "show", str(folder)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+
+
+def test_help_lists_every_command_and_imports_none() -> None:
+    program = (
+        "import sys\n"
+        "from click.testing import CliRunner\n"
+        "from crossload.cli import main\n"
+        "print(CliRunner().invoke(main, ['--help']).output)\n"
+        f"print([c for c in {[c for c, _ in COMMANDS]} if f'crossload.cli.{{c}}' in sys.modules])\n"
+    )
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    assert all(f"\n  {name} " in found for name, _ in COMMANDS)
+    assert found.endswith("\n[]\n")
+
+
+@pytest.mark.parametrize("name", [name for name, _ in COMMANDS])
+def test_every_command_teaches_with_an_example(name: str) -> None:
+    result = run(name, "--help")
+    assert result.exit_code == 0
+    assert f"crossload {name} " in result.output
+
+
+def test_the_version_is_the_packages() -> None:
+    assert run("--version").output.split()[-1].startswith("0.")
