@@ -3,6 +3,7 @@ package io.crossload.contract;
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.StreamReadConstraints;
+import com.fasterxml.jackson.core.json.JsonWriteFeature;
 import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
@@ -39,6 +40,8 @@ public final class Frames {
                             .build())
                     .build())
             .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
+            // Any name survives, a lone surrogate too, which UTF-8 cannot hold.
+            .enable(JsonWriteFeature.ESCAPE_NON_ASCII)
             .build();
 
     // Buffers up to this size together stay allocated between frames; memory of larger ones is given back.

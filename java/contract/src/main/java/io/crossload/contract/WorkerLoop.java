@@ -55,11 +55,7 @@ public final class WorkerLoop {
             for (Frame request = frames.read(); request != null; request = frames.read()) {
                 try (Response response = respond(request)) {
                     ObjectNode header = Frames.JSON.createObjectNode();
-                    header.set(
-                            "id",
-                            request.header().path("id").isMissingNode()
-                                    ? null
-                                    : request.header().get("id"));
+                    header.set("id", request.header().get("id")); // null where the request has none
                     header.setAll(response.header());
                     frames.write(header, null, response.outputs());
                 }
@@ -71,7 +67,6 @@ public final class WorkerLoop {
     }
 
     // Whatever a model does, native libraries included, the worker answers and lives on.
-    @SuppressWarnings("PMD.AvoidCatchingThrowable")
     private Response respond(Frame request) {
         try {
             return answer(request);

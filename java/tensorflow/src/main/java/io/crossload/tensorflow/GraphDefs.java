@@ -13,6 +13,8 @@ import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Set;
+import java.util.stream.Collectors;
+import org.tensorflow.proto.AttrValue;
 import org.tensorflow.proto.GraphDef;
 import org.tensorflow.proto.NodeDef;
 
@@ -27,10 +29,16 @@ final class GraphDefs {
     /**
      * A graph that can be imported.
      *
-     * @param graph its arguments are placeholders, its return values are gone
-     * @param aliases the tensor that each return value stood for, by the operation's name
+     * @param graph its arguments are placeholders, its return values identities
+     * @param renamed operations that have another name here
      */
-    record Importable(GraphDef graph, Map<String, String> aliases) {}
+    record Importable(GraphDef graph, Map<String, String> renamed) {
+
+        /** The tensor of this graph that a tensor of the file is. */
+        TensorName actual(TensorName tensor) {
+            return new TensorName(renamed.getOrDefault(tensor.operation(), tensor.operation()), tensor.index());
+        }
+    }
 
     /**
      * The GraphDef of a file, whatever the file's name: binary, else text.
@@ -77,47 +85,44 @@ final class GraphDefs {
         }
     }
 
-    /** The graph with its arguments and return values, which a session neither feeds nor fetches, replaced. */
+    /** The graph with what a session cannot import, feed or fetch replaced: arguments, return values, names that begin with '_'. */
     static Importable importable(GraphDef graph) {
-        Map<String, String> aliases = new HashMap<>();
+        Set<String> taken = graph.getNodeList().stream().map(NodeDef::getName).collect(Collectors.toSet());
+        Map<String, String> renamed = new HashMap<>();
         for (NodeDef node : graph.getNodeList()) {
-            if (RETURNS.contains(node.getOp())) {
-                aliases.put(node.getName(), node.getInput(0));
+            if (node.getName().startsWith("_")) {
+                renamed.put(node.getName(), unused("internal" + node.getName(), taken));
             }
         }
-        if (aliases.isEmpty() && graph.getNodeList().stream().noneMatch(n -> ARGUMENTS.contains(n.getOp()))) {
-            return new Importable(graph, Map.of());
-        }
-        GraphDef.Builder rewritten = graph.toBuilder().clearNode();
-        for (NodeDef node : graph.getNodeList()) {
+        GraphDef.Builder rewritten = graph.toBuilder();
+        for (NodeDef.Builder node : rewritten.getNodeBuilderList()) {
             if (ARGUMENTS.contains(node.getOp())) {
-                rewritten.addNode(placeholder(node));
-            } else if (!RETURNS.contains(node.getOp())) {
-                rewritten.addNode(withoutControls(node, aliases.keySet()));
+                node.setOp("Placeholder").putAttr("dtype", node.getAttrOrDefault("T", AttrValue.getDefaultInstance()));
+                node.removeAttr("T").removeAttr("index");
+            } else if (RETURNS.contains(node.getOp())) {
+                node.setOp("Identity").removeAttr("index");
+            }
+            if (!renamed.isEmpty()) {
+                rename(node, renamed);
             }
         }
-        return new Importable(rewritten.build(), aliases);
+        return new Importable(rewritten.build(), renamed);
     }
 
-    private static NodeDef placeholder(NodeDef argument) {
-        NodeDef.Builder node =
-                argument.toBuilder().setOp("Placeholder").removeAttr("T").removeAttr("index");
-        if (argument.containsAttr("T")) {
-            node.putAttr("dtype", argument.getAttrOrThrow("T"));
-        }
-        return node.build();
-    }
-
-    private static NodeDef withoutControls(NodeDef node, Set<String> returns) {
-        if (node.getInputList().stream().noneMatch(i -> i.startsWith("^") && returns.contains(i.substring(1)))) {
-            return node;
-        }
-        NodeDef.Builder kept = node.toBuilder().clearInput();
-        for (String input : node.getInputList()) {
-            if (!(input.startsWith("^") && returns.contains(input.substring(1)))) {
-                kept.addInput(input);
+    private static void rename(NodeDef.Builder node, Map<String, String> renamed) {
+        node.setName(renamed.getOrDefault(node.getName(), node.getName()));
+        for (int i = 0; i < node.getInputCount(); i++) {
+            String input = node.getInput(i);
+            String control = input.startsWith("^") ? "^" : "";
+            TensorName tensor = TensorName.parse(input.substring(control.length()));
+            String operation = renamed.get(tensor.operation());
+            if (operation != null) {
+                node.setInput(i, control.isEmpty() ? operation + ":" + tensor.index() : control + operation);
             }
         }
-        return kept.build();
+    }
+
+    private static String unused(String name, Set<String> taken) {
+        return taken.add(name) ? name : unused("internal_" + name, taken);
     }
 }

@@ -11,6 +11,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.UnaryOperator;
 import org.tensorflow.GraphOperation;
 import org.tensorflow.Output;
 import org.tensorflow.Result;
@@ -20,18 +21,18 @@ import org.tensorflow.Tensor;
 /** A session whose tensors are fed and fetched by name: what a SavedModel and an imported GraphDef have in common. */
 final class GraphModel implements Model {
     private final Session session;
-    private final Map<String, String> aliases;
+    private final UnaryOperator<TensorName> names;
     private final List<AutoCloseable> owned;
     private final Map<String, Output<?>> resolved = new HashMap<>();
 
     /**
      * @param session runs the graph
-     * @param aliases operations that stand for another tensor, by name (see {@link GraphDefs})
+     * @param names the graph's own name of a tensor of the artifact
      * @param owned what closing the model frees, in order
      */
-    GraphModel(Session session, Map<String, String> aliases, AutoCloseable... owned) {
+    GraphModel(Session session, UnaryOperator<TensorName> names, AutoCloseable... owned) {
         this.session = session;
-        this.aliases = aliases;
+        this.names = names;
         this.owned = List.of(owned);
     }
 
@@ -40,11 +41,18 @@ final class GraphModel implements Model {
         Binding binding = request.binding();
         Session.Runner runner = session.runner();
         List<Tensor> fed = new ArrayList<>();
+        // Two outputs may be one tensor, which TensorFlow Java fetches once only.
+        List<Output<?>> fetched = new ArrayList<>();
+        List<Integer> positions = new ArrayList<>();
         try {
             for (String name : request.outputs()) {
                 Output<?> output = resolve(binding.outputs().get(name));
                 Tensors.carried(output.dataType()); // before running: a result without tensor type would leak
-                runner.fetch(output);
+                if (!fetched.contains(output)) {
+                    fetched.add(output);
+                    runner.fetch(output);
+                }
+                positions.add(fetched.indexOf(output));
             }
             for (TensorEntry entry : request.inputs()) {
                 Output<?> input = resolve(binding.inputs().get(entry.name()));
@@ -62,20 +70,21 @@ final class GraphModel implements Model {
                 fed.add(tensor);
                 runner.feed(input, tensor);
             }
-            return run(runner, request.outputs());
+            return run(runner, request.outputs(), positions);
         } finally {
             fed.forEach(Tensor::close);
         }
     }
 
-    private static Answer run(Session.Runner runner, List<String> names) throws WorkerException {
+    private static Answer run(Session.Runner runner, List<String> names, List<Integer> positions)
+            throws WorkerException {
         long start = System.nanoTime();
         Result result = runner.run();
         long nanoseconds = System.nanoTime() - start;
         try {
             List<TensorEntry> outputs = new ArrayList<>();
             for (int i = 0; i < names.size(); i++) {
-                outputs.add(Tensors.toEntry(names.get(i), result.get(i)));
+                outputs.add(Tensors.toEntry(names.get(i), result.get(positions.get(i))));
             }
             return new Answer(outputs, nanoseconds, null, result::close);
         } catch (WorkerException | RuntimeException error) {
@@ -100,13 +109,10 @@ final class GraphModel implements Model {
                     Code.INVALID_ARGUMENT,
                     "'" + name + "' is a control dependency, which has no tensor; bind an output of the operation");
         }
-        TensorName tensor = TensorName.parse(name);
-        if (tensor.index() == 0 && aliases.containsKey(tensor.operation())) {
-            tensor = TensorName.parse(aliases.get(tensor.operation()));
-        }
+        TensorName tensor = names.apply(TensorName.parse(name));
         GraphOperation operation = session.graph().operation(tensor.operation());
         if (operation == null) {
-            throw new WorkerException(Code.NOT_FOUND, "the graph has no operation '" + tensor.operation() + "'");
+            throw new WorkerException(Code.NOT_FOUND, "the graph has no operation of the tensor '" + name + "'");
         }
         if (tensor.index() >= operation.numOutputs()) {
             throw new WorkerException(

@@ -8,6 +8,7 @@ import java.io.InputStream;
 import java.util.List;
 import java.util.Map;
 import java.util.Properties;
+import java.util.function.UnaryOperator;
 import org.tensorflow.Graph;
 import org.tensorflow.SavedModelBundle;
 import org.tensorflow.Session;
@@ -52,7 +53,7 @@ final class TensorFlowWorker implements Worker {
             loader.withTags(request.tags().toArray(String[]::new));
         }
         SavedModelBundle bundle = loader.load();
-        return new GraphModel(bundle.session(), Map.of(), bundle);
+        return new GraphModel(bundle.session(), UnaryOperator.identity(), bundle);
     }
 
     private static Model graphDef(LoadRequest request) throws WorkerException {
@@ -61,7 +62,7 @@ final class TensorFlowWorker implements Worker {
         try {
             graph.importGraphDef(importable.graph());
             Session session = new Session(graph, CONFIG);
-            return new GraphModel(session, importable.aliases(), session, graph);
+            return new GraphModel(session, importable::actual, session, graph);
         } catch (RuntimeException error) {
             graph.close();
             throw error;
