@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
@@ -48,3 +49,9 @@ def test_a_folders_digest_is_that_of_its_files_lines_in_byte_order(tmp_path: Pat
     lines = "".join(f"{hashlib.sha256(text.encode()).hexdigest()}  {name}\n" for name, text in (("B", "3"), ("a", "2"), ("b/x", "1")))
     assert files.sha256(tmp_path) == hashlib.sha256(lines.encode()).hexdigest()
     assert files.size_bytes(tmp_path) == 3
+
+
+def test_a_file_name_that_is_no_utf8_has_a_digest_too(tmp_path: Path) -> None:
+    (tmp_path / os.fsdecode(b"\xff")).write_text("1")
+    line = hashlib.sha256(b"1").hexdigest().encode() + b"  \xff\n"
+    assert files.sha256(tmp_path) == hashlib.sha256(line).hexdigest()

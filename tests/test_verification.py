@@ -180,3 +180,13 @@ def test_no_worker_outlives_the_run(tmp_path: Path, configure: Configure) -> Non
     verify(fakes.bundle(tmp_path / "b"), ["hangs"], plan=Plan(limits=Limits(run=0.3), vectors=("v0",)))
     children = subprocess.run(["ps", "--ppid", str(os.getpid()), "-o", "args="], capture_output=True, text=True, check=False).stdout
     assert "fakes/worker.py" not in children
+
+
+def test_vectors_that_all_have_one_answer_are_said_to_prove_little(tmp_path: Path, configure: Configure) -> None:
+    configure(honest="honest")
+    bundle = fakes.bundle(tmp_path / "b", count=1)
+    assert not verify(bundle, ["honest"]).cautions
+    assert not verify(fakes.bundle(tmp_path / "c"), ["honest"]).cautions
+    assert verify(fakes.bundle(tmp_path / "d", constant=True), ["honest"]).cautions == [
+        "every vector of double has the same answer in y: agreeing on it proves little"
+    ]

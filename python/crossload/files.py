@@ -17,8 +17,8 @@ def sha256(path: Path) -> str:
     """The digest of a file's bytes; of a folder, the digest of the lines `<sha256>  <path inside>\\n` in the byte order of the paths."""
     digest = hashlib.sha256()
     if path.is_dir():
-        for inner in sorted((p for p in path.rglob("*") if p.is_file()), key=lambda p: p.relative_to(path).as_posix().encode()):
-            digest.update(f"{sha256(inner)}  {inner.relative_to(path).as_posix()}\n".encode("utf-8", "surrogateescape"))
+        for inner in sorted((p for p in path.rglob("*") if p.is_file()), key=lambda p: os.fsencode(p.relative_to(path).as_posix())):
+            digest.update(sha256(inner).encode() + b"  " + os.fsencode(inner.relative_to(path).as_posix()) + b"\n")
         return digest.hexdigest()
     with path.open("rb") as stream:
         while chunk := stream.read(_CHUNK):

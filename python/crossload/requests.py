@@ -119,7 +119,7 @@ def default(spec: TensorSpec) -> np.ndarray:
     assert spec.default is not None
     values = [v.encode("utf-8", "surrogateescape") if isinstance(v, str) and spec.datatype == "BYTES" else v for v in spec.default["data"]]
     if spec.datatype.startswith("COMPLEX"):
-        values = [complex(*v) if isinstance(v, list | tuple) else v for v in values]
+        values = [complex(*map(float, v)) if isinstance(v, list | tuple) else v for v in values]
     elif spec.datatype != "BYTES":
         values = [float(v) if isinstance(v, str) else v for v in values]
     array = np.empty(len(values), dtype=datatypes.numpy_dtype(spec.datatype))

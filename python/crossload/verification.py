@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
 from crossload.compare.judge import at_least, judge
 from crossload.compare.tolerance import Tolerances
 from crossload.contract.bundle import Bundle, is_bundle, open_bundle
@@ -131,9 +133,20 @@ def _cautions(bundle: Bundle, plan: Plan) -> list[str]:
     outputs = {t.name: t.datatype for s in bundle.manifest.signatures.values() for t in s.outputs}
     said = Tolerances({**bundle.manifest.tolerance, **plan.tolerance}).raised(outputs)
     said += [f"the vector {v.signature}/{o.id} was left out at recording: {o.reason}" for v in bundle.manifest.vectors for o in v.left_out]
+    for name in bundle.manifest.signatures:
+        if constant := _constant_outputs(bundle.vectors(name)):
+            said.append(f"every vector of {name} has the same answer in {', '.join(constant)}: agreeing on it proves little")
     if plan.nan != "same":
         said.append(f"NaN policy: {plan.nan}")
     return said
+
+
+def _constant_outputs(vectors: list[Vector]) -> list[str]:
+    """The outputs whose answers, of different requests, never change: an untrained or saturated model agrees with anything."""
+    if len(vectors) < 2 or not any(v.inputs for v in vectors):
+        return []
+    rows = {name: {row.tobytes() for v in vectors for row in np.atleast_1d(v.outputs[name])} for name in vectors[0].outputs}
+    return [name for name, found in rows.items() if len(found) == 1 and vectors[0].outputs[name].dtype != object]
 
 
 def _run(jobs: list[_Job], report: Report, plan: Plan, listener: Listener, tolerances: Tolerances, path: str) -> None:

@@ -21,7 +21,7 @@ def launch(behaviour: str = "honest", state: Path | None = None, **environment: 
     return Launch((sys.executable, str(WORKER), behaviour, *([str(state)] if state else [])), environment)
 
 
-def bundle(root: Path, *, artifacts: int = 1, count: int = 3) -> Path:
+def bundle(root: Path, *, artifacts: int = 1, count: int = 3, constant: bool = False) -> Path:
     """A bundle whose model doubles `x` into `y`; the artifacts are files that only a fake would take for .tflite."""
     root.mkdir(parents=True, exist_ok=True)
     spec = {"datatype": "FP32", "shape": (-1,)}
@@ -34,7 +34,7 @@ def bundle(root: Path, *, artifacts: int = 1, count: int = 3) -> Path:
         entries.append(Artifact(id=f"model{at}", format="tflite", path=path.name, sha256=files.sha256(path), bindings={"double": binding}))
     made = []
     for at in range(count):
-        x = np.arange(1, 4, dtype=np.float32) * (at + 1)
+        x = np.ones(3, np.float32) if constant else np.arange(1, 4, dtype=np.float32) * (at + 1)
         made.append(vectors.Vector(f"v{at}", {"x": x}, {"y": 2 * x}))
     file = root / vectors.path_of("double")
     vectors.write(file, "double", made)
