@@ -1,0 +1,359 @@
+package io.crossload.tensorflow;
+
+import static io.crossload.tensorflow.Graphs.argument;
+import static io.crossload.tensorflow.Graphs.graph;
+import static io.crossload.tensorflow.Graphs.node;
+import static io.crossload.tensorflow.Graphs.placeholder;
+import static io.crossload.tensorflow.Graphs.result;
+import static io.crossload.tensorflow.Graphs.savedModel;
+import static io.crossload.tensorflow.Graphs.text;
+import static io.crossload.tensorflow.Graphs.type;
+import static io.crossload.tensorflow.Graphs.unary;
+import static io.crossload.tensorflow.WorkerProcess.tensor;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.google.protobuf.TextFormat;
+import io.crossload.contract.Datatype;
+import io.crossload.contract.Frame;
+import io.crossload.contract.TensorEntry;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.EnumSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.Set;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.DisplayName;
+import org.junit.jupiter.api.DynamicTest;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestFactory;
+import org.junit.jupiter.api.io.TempDir;
+import org.tensorflow.proto.GraphDef;
+import org.tensorflow.proto.NodeDef;
+import org.tensorflow.proto.OpList;
+
+@DisplayName("The TensorFlow Java worker")
+class WorkerTest {
+    private static final Set<Datatype> CARRIED = EnumSet.of(
+            Datatype.FP32,
+            Datatype.FP64,
+            Datatype.FP16,
+            Datatype.BF16,
+            Datatype.INT32,
+            Datatype.INT64,
+            Datatype.UINT8,
+            Datatype.UINT16,
+            Datatype.BOOL,
+            Datatype.BYTES);
+    private static final List<List<Long>> SHAPES =
+            List.of(List.of(), List.of(3L), List.of(2L, 0L, 3L), List.of(1L, 2L, 1L, 2L, 2L, 1L));
+    private static final Map<String, String> X = Map.of("x", "x:0");
+    private static final Map<String, String> Y = Map.of("y", "y:0");
+
+    @TempDir
+    static Path folder;
+
+    private static WorkerProcess worker;
+
+    @BeforeAll
+    static void start() throws IOException {
+        worker = new WorkerProcess(folder);
+    }
+
+    @AfterAll
+    static void stop() {
+        worker.close();
+    }
+
+    @Test
+    @DisplayName("says its release, its native TensorFlow and its formats")
+    void metadata() throws IOException {
+        Frame answer = worker.ask("ServerMetadata", "", null);
+        assertThat(answer.header().get("name").textValue()).isEqualTo("tensorflow-java");
+        assertThat(answer.header().get("version").textValue()).isEqualTo("1.1.0");
+        assertThat(answer.header().at("/parameters/native").textValue()).isEqualTo("TensorFlow 2.18.0");
+        assertThat(answer.header().get("formats").toString()).isEqualTo("[\"saved_model\",\"graph_def\"]");
+    }
+
+    @TestFactory
+    @DisplayName("carries every bit of a datatype that TensorFlow Java has, in any shape")
+    Stream<DynamicTest> identity() {
+        return CARRIED.stream()
+                .map(datatype -> DynamicTest.dynamicTest(datatype.tensorflow(), () -> {
+                    ok(worker.loadGraph(identityGraph(datatype), X, Y));
+                    for (List<Long> shape : SHAPES) {
+                        TensorEntry x = tensor("x", datatype, shape, elements(datatype, shape));
+                        Frame answer = ok(worker.infer(List.of(x)));
+                        assertThat(answer.outputs()).containsExactly(new TensorEntry("y", datatype, shape, x.data()));
+                        assertThat(answer.header().at("/parameters/nanoseconds").longValue())
+                                .isPositive();
+                    }
+                }));
+    }
+
+    @TestFactory
+    @DisplayName(
+            "calls a datatype unsupported that TensorFlow Java has not, as an input and as an output, and lives on")
+    Stream<DynamicTest> unsupported() {
+        return EnumSet.complementOf(EnumSet.copyOf(CARRIED)).stream()
+                .map(datatype -> DynamicTest.dynamicTest(datatype.tensorflow(), () -> {
+                    String sentence =
+                            "UNIMPLEMENTED TensorFlow Java 1.1.0 has no tensor type for " + datatype.tensorflow();
+                    ok(worker.loadGraph(identityGraph(datatype), X, Map.of()));
+                    TensorEntry x = tensor("x", datatype, List.of(1L), new byte[datatype.size()]);
+                    assertThat(failure(worker.infer(List.of(x)))).isEqualTo(sentence);
+                    ok(worker.loadGraph(identityGraph(datatype), Map.of(), Y));
+                    assertThat(failure(worker.infer(List.of()))).isEqualTo(sentence);
+                }));
+    }
+
+    @Test
+    @DisplayName("calls an output without elements on the wire unsupported")
+    void resources() throws IOException {
+        NodeDef table = node(
+                "y",
+                "HashTableV2",
+                List.of(),
+                Map.of("key_dtype", type(Datatype.BYTES), "value_dtype", type(Datatype.INT64)));
+        ok(worker.loadGraph(file(graph(table)), Map.of(), Y));
+        assertThat(failure(worker.infer(List.of())))
+                .isEqualTo("UNIMPLEMENTED TensorFlow Java 1.1.0 has no tensor type for resource");
+    }
+
+    @Test
+    @DisplayName("makes any true byte the one true byte")
+    void booleans() throws IOException {
+        ok(worker.loadGraph(identityGraph(Datatype.BOOL), X, Y));
+        Frame answer = ok(worker.infer(List.of(tensor("x", Datatype.BOOL, List.of(3L), new byte[] {0, 2, -1}))));
+        assertThat(answer.outputs().get(0).data()).isEqualTo(ByteBuffer.wrap(new byte[] {0, 1, 1}));
+    }
+
+    @Test
+    @DisplayName("takes tensor names with and without an index, and explains those that are none")
+    void names() throws IOException {
+        Map<String, String> outputs =
+                Map.of("plain", "y", "indexed", "y:0", "control", "^y", "missing", "z:0", "beyond", "y:1");
+        ok(worker.loadGraph(identityGraph(Datatype.FP32), Map.of("x", "x"), outputs));
+        List<TensorEntry> x = List.of(floats("x", 1, -2));
+        Frame answer = ok(worker.infer(x, "plain", "indexed"));
+        assertThat(answer.outputs()).containsExactly(floats("plain", 1, -2), floats("indexed", 1, -2));
+        assertThat(failure(worker.infer(x, "control"))).startsWith("INVALID_ARGUMENT '^y' is a control dependency");
+        assertThat(failure(worker.infer(x, "missing")))
+                .isEqualTo("NOT_FOUND the graph has no operation of the tensor 'z:0'");
+        assertThat(failure(worker.infer(x, "beyond")))
+                .isEqualTo("INVALID_ARGUMENT operation 'y' (Identity) has 1 outputs; there is no 'y:1'");
+    }
+
+    @Test
+    @DisplayName("names what is wrong with an input: its datatype, its strings, its absence")
+    void wrongInputs() throws IOException {
+        ok(worker.loadGraph(identityGraph(Datatype.FP32), X, Y));
+        assertThat(failure(worker.infer(List.of(tensor("x", Datatype.INT32, List.of(), new byte[4])))))
+                .isEqualTo("INVALID_ARGUMENT input 'x' takes float32; the request has int32");
+        assertThat(failure(worker.infer(List.of())))
+                .isEqualTo("INVALID_ARGUMENT You must feed a value for placeholder tensor 'x' with dtype float");
+        ok(worker.loadGraph(identityGraph(Datatype.BYTES), X, Y));
+        byte[] outside = {9, 0, 0, 0, 'a'};
+        assertThat(failure(worker.infer(List.of(tensor("x", Datatype.BYTES, List.of(1L), outside)))))
+                .isEqualTo("INVALID_ARGUMENT input 'x': a BYTES tensor ends inside an element");
+        assertThat(failure(worker.infer(List.of(tensor("x", Datatype.BYTES, List.of(2L), new byte[4])))))
+                .isEqualTo("INVALID_ARGUMENT input 'x': 1 strings do not make a tensor of shape [2]");
+    }
+
+    @Test
+    @DisplayName("runs a function's body: arguments are fed, return values fetched, names with '_' kept")
+    void functionBodies() throws IOException {
+        GraphDef body = graph(
+                argument("x", 0),
+                argument("_arg_z_0_1", 1),
+                unary("Neg", "y", "x", Datatype.FP32),
+                unary("Neg", "w", "_arg_z_0_1:0", Datatype.FP32),
+                result("first", "y", 0),
+                result("_second_RetVal", "w:0", 1),
+                result("through", "x", 2),
+                node("last", "NoOp", List.of("^first", "^_arg_z_0_1"), Map.of()));
+        Map<String, String> outputs = Map.of("a", "first", "b", "_second_RetVal:0", "c", "through");
+        ok(worker.loadGraph(file(body), Map.of("x", "x:0", "z", "_arg_z_0_1"), outputs));
+        Frame answer = ok(worker.infer(List.of(floats("x", 1), floats("z", 2)), "a", "b", "c"));
+        assertThat(answer.outputs()).containsExactly(floats("a", -1), floats("b", -2), floats("c", 1));
+    }
+
+    @Test
+    @DisplayName("reads a GraphDef as text, whatever the file is called")
+    void textGraphs() throws IOException {
+        String text = "# by hand\n" + TextFormat.printer().printToString(identity(Datatype.FP32));
+        for (String name : List.of("text.pbtxt", "text.pb")) {
+            Path path = Files.writeString(folder.resolve(name), text);
+            ok(worker.loadGraph(path, X, Y));
+            assertThat(ok(worker.infer(List.of(floats("x", 3)))).outputs()).containsExactly(floats("y", 3));
+        }
+    }
+
+    @Test
+    @DisplayName("refuses to load what is no GraphDef, and an operation that it does not have")
+    void badGraphs() throws IOException {
+        byte[] whole = identity(Datatype.FP32).toByteArray();
+        Path truncated = Files.write(folder.resolve("truncated.pb"), Arrays.copyOf(whole, whole.length - 3));
+        Path prose = Files.writeString(folder.resolve("prose.pb"), "Dear reader,\n");
+        Path empty = Files.writeString(folder.resolve("empty.pb"), "");
+        assertThat(failure(worker.loadGraph(truncated, X, Y)))
+                .startsWith("INVALID_ARGUMENT " + truncated + " is no GraphDef");
+        assertThat(failure(worker.loadGraph(prose, X, Y)))
+                .startsWith("INVALID_ARGUMENT " + prose + " is no GraphDef, neither binary nor text: 1:");
+        assertThat(failure(worker.loadGraph(empty, X, Y)))
+                .isEqualTo("INVALID_ARGUMENT " + empty + " is no GraphDef: it has no node");
+        Path newer = file(graph(node("y", "OpOfTomorrow", List.of(), Map.of())));
+        assertThat(failure(worker.loadGraph(newer, X, Y)))
+                .startsWith("NOT_FOUND Op type not registered 'OpOfTomorrow' in binary");
+    }
+
+    @Test
+    @DisplayName("loads the MetaGraph of the tags given, an empty set too, and nodes that are pinned to a GPU")
+    void savedModels() throws IOException {
+        GraphDef pinned = graph(
+                placeholder("x", Datatype.FP32),
+                unary("Neg", "y", "x", Datatype.FP32).toBuilder()
+                        .setDevice("/device:GPU:0")
+                        .build());
+        Path path = Files.createDirectory(folder.resolve("saved_model"));
+        Files.write(
+                path.resolve("saved_model.pb"),
+                savedModel(Map.of(List.of("serve"), identity(Datatype.FP32), List.of(), pinned))
+                        .toByteArray());
+        ok(worker.load("saved_model", path, List.of("serve"), X, Y));
+        assertThat(ok(worker.infer(List.of(floats("x", 4)))).outputs()).containsExactly(floats("y", 4));
+        ok(worker.load("saved_model", path, List.of(), X, Y));
+        assertThat(ok(worker.infer(List.of(floats("x", 4)))).outputs()).containsExactly(floats("y", -4));
+        assertThat(failure(worker.load("saved_model", path, List.of("train"), X, Y)))
+                .contains("Could not find meta graph def matching supplied tags: { train }");
+    }
+
+    @Test
+    @DisplayName("keeps what a model prints to standard output out of the protocol")
+    void noise() throws IOException {
+        NodeDef print = node(
+                "print",
+                "PrintV2",
+                List.of("x"),
+                Map.of("output_stream", text("stdout"), "end", text("\n" + "noise ".repeat(2_000))));
+        NodeDef y = unary("Identity", "y", "x", Datatype.BYTES).toBuilder()
+                .addInput("^print")
+                .build();
+        ok(worker.loadGraph(file(graph(placeholder("x", Datatype.BYTES), print, y)), X, Y));
+        TensorEntry x = tensor("x", Datatype.BYTES, List.of(), new byte[] {1, 0, 0, 0, 'a'});
+        for (int i = 0; i < 3; i++) {
+            assertThat(ok(worker.infer(List.of(x))).outputs()).hasSize(1);
+        }
+    }
+
+    @Test
+    @DisplayName("echoes any tensor as it is, large ones too")
+    void echo() throws IOException {
+        byte[] large = new byte[9_000_001];
+        new Random(1).nextBytes(large);
+        List<TensorEntry> tensors = List.of(
+                tensor("large", Datatype.INT8, List.of((long) large.length), large),
+                tensor("odd", Datatype.BOOL, List.of(1L), new byte[] {7}),
+                tensor("malformed", Datatype.BYTES, List.of(1L), new byte[] {9, 0}));
+        assertThat(ok(worker.ask("Echo", "", tensors)).outputs()).isEqualTo(tensors);
+    }
+
+    @Test
+    @DisplayName("lists the operations it can run")
+    void registeredOps() throws IOException {
+        TensorEntry list = ok(worker.ask("RegisteredOps", "", null)).outputs().get(0);
+        assertThat(list.name()).isEqualTo("op_list");
+        assertThat(list.shape()).containsExactly(1L);
+        OpList ops = OpList.parseFrom(Datatype.decodeBytes(list.data()).get(0));
+        assertThat(ops.getOpList()).extracting(op -> op.getName()).contains("MatMul", "LookupTableFindV2");
+    }
+
+    @Test
+    @DisplayName("ends with status 0 when standard input ends, and leaves nothing but frames on standard output")
+    void endOfInput() throws Exception {
+        try (WorkerProcess another = new WorkerProcess(folder)) {
+            ok(another.ask("ServerMetadata", "", null));
+            assertThat(another.end()).isZero();
+            assertThat(another.rest()).isEmpty();
+        }
+    }
+
+    @Test
+    @DisplayName("ends with a sentence on standard error when standard input holds what is no frame")
+    void garbage() throws Exception {
+        try (WorkerProcess another = new WorkerProcess(folder)) {
+            another.send("GET / HTTP/1.1\r\n\r\n".getBytes(StandardCharsets.US_ASCII));
+            assertThat(another.end()).isEqualTo(1);
+            assertThat(another.rest()).isEmpty();
+            assertThat(another.errors())
+                    .startsWith("tensorflow-java worker: a frame's header of")
+                    .contains("the stream cannot be read on")
+                    .hasLineCount(1);
+        }
+    }
+
+    private static Path file(GraphDef graph) throws IOException {
+        return Files.write(Files.createTempFile(folder, "graph", ".pb"), graph.toByteArray());
+    }
+
+    private static Path identityGraph(Datatype datatype) throws IOException {
+        return file(identity(datatype));
+    }
+
+    private static GraphDef identity(Datatype datatype) {
+        return graph(placeholder("x", datatype), unary("Identity", "y", "x", datatype));
+    }
+
+    /** Random bits, or strings that are easily cut: empty, with NUL, not UTF-8, longer than a small native string. */
+    private static byte[] elements(Datatype datatype, List<Long> shape) {
+        int count = shape.stream().mapToInt(Long::intValue).reduce(1, (a, b) -> a * b);
+        Random random = new Random(count);
+        if (datatype == Datatype.BYTES) {
+            byte[][] kinds = {"a\0b\0".getBytes(StandardCharsets.US_ASCII), {}, {-1, -2, 0}, new byte[300]};
+            List<byte[]> strings = new ArrayList<>();
+            for (int i = 0; i < count; i++) {
+                strings.add(kinds[i % kinds.length]);
+            }
+            return bytes(Datatype.encodeBytes(strings));
+        }
+        byte[] data = new byte[count * datatype.size()];
+        random.nextBytes(data);
+        for (int i = 0; datatype == Datatype.BOOL && i < data.length; i++) {
+            data[i] &= 1;
+        }
+        return data;
+    }
+
+    private static TensorEntry floats(String name, float... values) {
+        ByteBuffer data = ByteBuffer.allocate(4 * values.length).order(ByteOrder.LITTLE_ENDIAN);
+        for (float value : values) {
+            data.putFloat(value);
+        }
+        return tensor(name, Datatype.FP32, List.of((long) values.length), data.array());
+    }
+
+    private static byte[] bytes(ByteBuffer buffer) {
+        byte[] bytes = new byte[buffer.remaining()];
+        buffer.duplicate().get(bytes);
+        return bytes;
+    }
+
+    private static Frame ok(Frame answer) {
+        assertThat(answer.header().path("error").textValue()).isNull();
+        return answer;
+    }
+
+    private static String failure(Frame answer) {
+        return answer.header().path("code").textValue() + " "
+                + answer.header().path("error").textValue();
+    }
+}
