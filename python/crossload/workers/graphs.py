@@ -12,6 +12,9 @@ from google.protobuf import text_format
 from google.protobuf.message import DecodeError
 from serving import Answer, Refusal, Request, check_complete, check_input, nanoseconds
 
+# Ops that fill a table from constants or a file (core/ops/lookup_ops.cc); a SavedModel has an init op that runs them, a graph has not.
+FILL_TABLES = ("InitializeTable", "LookupTableImport")
+
 
 class SessionModel:
     """A graph in a session, run by the names of its tensors."""
@@ -62,9 +65,12 @@ def load_graph_def(request: Request) -> SessionModel:
     session = new_session()
     with session.graph.as_default():
         tf.import_graph_def(graph_def, name="")
-    tables = [op for op in session.graph.get_operations() if op.type.startswith("InitializeTable")]
-    session.run(tables)
-    return SessionModel(session, request.signatures, results)
+    model = SessionModel(session, request.signatures, results)
+    try:
+        session.run([op for op in session.graph.get_operations() if op.type.startswith(FILL_TABLES)])
+    except tf.errors.OpError as error:
+        model.note = f"its lookup tables cannot be filled without a request ({str(error).splitlines()[0]})"
+    return model
 
 
 def read_graph_def(path: Path) -> Any:

@@ -24,6 +24,7 @@ class TFLiteModel:
         Raises Refusal: UNIMPLEMENTED for an op that the interpreter does not have, NOT_FOUND for an unknown key.
         """
         self.note: str | None = None
+        self._runners: dict[str, Any] = {}
         self._path, self._bindings = request.path, request.signatures
         self._class, self._resolver, self._plain = interpreter_class, resolvers.AUTO, resolvers.BUILTIN_WITHOUT_DEFAULT_DELEGATES
         try:
@@ -46,6 +47,8 @@ class TFLiteModel:
         try:
             results, took = self._call(binding, inputs)
         except (RuntimeError, ValueError) as error:
+            if found := re.search(r"Got value of type NOTYPE but expected type (\w+)", str(error)):
+                raise Refusal("UNIMPLEMENTED", f"this interpreter's Python API cannot carry tensors of {found[1].lower()}") from error
             if rebatched := [n for n, a in inputs.items() if _other_batch(details[n], a)]:
                 self._interpreter = self._new()  # a refused resize leaves the old one without memory for its tensors
                 written, asked = _shape(details[rebatched[0]]), list(inputs[rebatched[0]].shape)
@@ -59,7 +62,7 @@ class TFLiteModel:
         interpreter = self._interpreter
         interpreter.reset_all_variables()  # a vector's answer must not depend on the vectors before it
         if binding.get("key") is not None:
-            runner = interpreter.get_signature_runner(binding["key"])
+            runner = self._runner(binding["key"])
             return nanoseconds(lambda: runner(**inputs))
         shapes = {d["index"]: list(d["shape"]) for d in interpreter.get_input_details()}
         by_index = {int(binding["inputs"][name]): array for name, array in inputs.items()}
@@ -76,7 +79,7 @@ class TFLiteModel:
     def _details(self, binding: dict[str, Any]) -> dict[str, Any]:
         """Each input's details (shape, shape_signature, dtype) by the binding's names."""
         if binding.get("key") is not None:
-            details: dict[str, Any] = self._interpreter.get_signature_runner(binding["key"]).get_input_details()
+            details: dict[str, Any] = self._runner(binding["key"]).get_input_details()
             return details
         by_index = {d["index"]: d for d in self._interpreter.get_input_details()}
         if strange := [n for n, index in binding["inputs"].items() if int(index) not in by_index]:
@@ -85,12 +88,19 @@ class TFLiteModel:
         return {n: by_index[int(index)] for n, index in binding["inputs"].items()}
 
     def _new(self) -> Any:
-        interpreter = self._class(model_path=self._path, experimental_op_resolver_type=self._resolver)
+        interpreter = None
         try:
+            interpreter = self._class(model_path=self._path, experimental_op_resolver_type=self._resolver)
             interpreter.allocate_tensors()
         except (RuntimeError, ValueError) as error:
-            raise _missing_op(self._path, interpreter, error) or error from error
+            raise _missing(self._path, interpreter, error) or error from error
+        self._runners = {}
         return interpreter
+
+    def _runner(self, key: str) -> Any:
+        if key not in self._runners:
+            self._runners[key] = self._interpreter.get_signature_runner(key)
+        return self._runners[key]
 
     def _fall_back(self, cause: Exception, call: Callable[[], Any]) -> Any:
         """The call's result without XNNPACK, which stays off if that helps; raises the first failure where it does not."""
@@ -107,14 +117,20 @@ class TFLiteModel:
         return result
 
 
-def _missing_op(path: str, interpreter: Any, error: Exception) -> Refusal | None:
-    """A Refusal (UNIMPLEMENTED) where the cause is an op that this interpreter does not have."""
+def _missing(path: str, interpreter: Any, error: Exception) -> Refusal | None:
+    """A Refusal (UNIMPLEMENTED) where the cause is an op or a datatype that this interpreter does not have."""
     text = str(error)
     if "Select TensorFlow op" in text or "Flex delegate" in text:
         flex = sorted({d["op_name"] for d in interpreter._get_ops_details() if d["op_name"].startswith("Flex")})
         return Refusal("UNIMPLEMENTED", f"{path} needs Flex (Select TF) ops, which this interpreter does not have: {', '.join(flex)}")
     if found := re.search(r"unresolved custom op: (\w+)", text):
         return Refusal("UNIMPLEMENTED", f"{path} needs the custom op {found[1]}, which this interpreter does not have")
+    if found := re.search(r"Didn't find op for ([^.\n]+)", text):
+        return Refusal("UNIMPLEMENTED", f"{path} is too new for this interpreter, which does not have the {found[1]}")
+    if found := re.search(r"Unsupported data type (\d+)", text):
+        return Refusal(
+            "UNIMPLEMENTED", f"{path} has a datatype (number {found[1]} of the TFLite schema) that this interpreter does not know"
+        )
     return None
 
 

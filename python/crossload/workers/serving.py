@@ -19,6 +19,7 @@ import tensors
 import wire
 
 WITH_OUTPUTS = {"ModelInfer", "Echo", "RegisteredOps"}
+HALF_BYTES = {"INT4": "INT8", "UINT4": "UINT8"}
 _CODES = {  # what Python raises by itself; anything else is INTERNAL
     MemoryError: "RESOURCE_EXHAUSTED",
     FileNotFoundError: "NOT_FOUND",
@@ -147,9 +148,17 @@ def nanoseconds(call: Callable[[], Any]) -> tuple[Any, int]:
 
 
 def check_input(name: str, array: np.ndarray, datatype: str, shape: Iterable[int] | None) -> None:
-    """Raise Refusal (INVALID_ARGUMENT) unless an input has this datatype and fits this shape (-1: free, None: any rank)."""
+    """Raise Refusal unless an input has this datatype and fits this shape (-1: free, None: any rank).
+
+    INVALID_ARGUMENT, but UNIMPLEMENTED where the runtime shows a tensor of half bytes as one of bytes.
+    """
     expected = None if shape is None else [int(d) for d in shape]
     got = tensors.datatype_of(array.dtype)
+    if HALF_BYTES.get(got) == datatype:
+        half = tensors.for_people(got)
+        raise Refusal(
+            "UNIMPLEMENTED", f"input {name!r} is {half}, which this runtime shows as {tensors.for_people(datatype)} and cannot carry"
+        )
     fits = expected is None or (len(expected) == array.ndim and all(e in (-1, d) for e, d in zip(expected, array.shape, strict=True)))
     if got != datatype or not fits:
         takes = f"{tensors.for_people(datatype)} of {'any shape' if expected is None else f'shape {expected}'}"

@@ -27,7 +27,7 @@ from tensorflow.python.util import _pywrap_util_port  # noqa: E402
 # tf.errors numbers google.rpc's codes; what TensorFlow means by these codes is no refusal of this worker (an uninitialised table, for one).
 CODES = {number: name for name, number in vars(tf.errors).items() if name.isupper() and isinstance(number, int)}
 NOT_OURS = {"FAILED_PRECONDITION", "PERMISSION_DENIED", "OK"}
-UNTELLING = ("Graph execution error", "Detected at node", "<stack traces", "root error(s) found", "Traceback", "File ")
+UNTELLING = ("Graph execution error", "Detected at node", "<stack traces", "root error(s) found", "Traceback", "File ", "Node: ")
 
 
 class SavedModel:

@@ -25,6 +25,8 @@ from tflite_micro import __version__, runtime  # noqa: E402
 # Of an arena, only what a model touches costs memory; one that is too small kills the process, so it is generous.
 ARENA_BYTES = 1 << 30
 RUNTIME = "TensorFlow Lite Micro"
+# How its sources say that they have no kernel, or no room for a datatype.
+MISSING = re.compile(r"Didn't find op|not supported|[Uu]nsupported|[Uu]nresolved|type NOTYPE|get registration from op code|populate a temp")
 
 
 class MicroModel:
@@ -33,7 +35,10 @@ class MicroModel:
     def __init__(self, request: Request) -> None:
         """Raises Refusal: UNIMPLEMENTED for what TensorFlow Lite Micro has no kernel for, NOT_FOUND for an unknown key."""
         data = Path(request.path).read_bytes()
-        self._positions = {name: _positions(data, name, binding) for name, binding in request.signatures.items()}
+        model = runtime.convert_bytearray_to_object(data)
+        self._positions = {name: _positions(model, name, binding) for name, binding in request.signatures.items()}
+        if custom := sorted(code.customCode.decode() for code in model.operatorCodes or [] if code.customCode):
+            raise Refusal("UNIMPLEMENTED", f"{request.path} needs ops which {RUNTIME} does not have: {', '.join(custom)}")
         self._interpreter = _explained(lambda: runtime.Interpreter.from_bytes(data, arena_size=ARENA_BYTES), request.path)
         _, printed = _with_stderr(self._interpreter.print_allocations)
         used = re.search(r"Arena allocation total (\d+) bytes", printed)
@@ -42,13 +47,16 @@ class MicroModel:
 
     def run(self, signature: str, inputs: dict[str, np.ndarray], outputs: list[str]) -> Answer:
         """Run a signature once, from the state that the file describes."""
-        takes, gives = self._positions[signature]
+        found = self._positions[signature]
+        if isinstance(found, Refusal):
+            raise found
+        takes, gives = found
         check_complete(signature, inputs, takes)
         for name, array in inputs.items():
             self._check(name, array, takes[name])
         self._interpreter.reset()
         for name, array in inputs.items():
-            self._interpreter.set_input(array, takes[name])
+            _explained(lambda a=array, n=name: self._interpreter.set_input(a, takes[n]), self._path)
         _, took = _explained(lambda: nanoseconds(self._interpreter.invoke), self._path)
         return Answer({name: np.array(self._interpreter.get_output(gives[name])) for name in outputs}, took)
 
@@ -65,9 +73,11 @@ class MicroModel:
             raise Refusal("UNIMPLEMENTED", sentence)
 
 
-def _positions(data: bytes, name: str, binding: dict[str, Any]) -> tuple[dict[str, int], dict[str, int]]:
-    """Where a signature's inputs and outputs stand in the first subgraph (schema.fbs: SubGraph.inputs, SignatureDef)."""
-    model = runtime.convert_bytearray_to_object(data)
+def _positions(model: Any, name: str, binding: dict[str, Any]) -> tuple[dict[str, int], dict[str, int]] | Refusal:
+    """Where a signature's inputs and outputs stand in the first subgraph (schema.fbs: SubGraph.inputs, SignatureDef).
+
+    Raises Refusal for an unknown key; gives one for a signature of another subgraph, so that the others can run.
+    """
     takes, gives = binding["inputs"], binding["outputs"]
     if binding.get("key") is not None:
         keyed = {d.signatureKey.decode(): d for d in model.signatureDefs or []}
@@ -75,9 +85,7 @@ def _positions(data: bytes, name: str, binding: dict[str, Any]) -> tuple[dict[st
             raise Refusal("NOT_FOUND", f"the file has no signature {binding['key']!r} (for {name!r}); it has: {', '.join(keyed) or 'none'}")
         found = keyed[binding["key"]]
         if found.subgraphIndex:
-            raise Refusal(
-                "UNIMPLEMENTED", f"{RUNTIME} runs a file's first subgraph only; signature {name!r} is subgraph {found.subgraphIndex}"
-            )
+            return Refusal("UNIMPLEMENTED", f"{RUNTIME} runs a file's first subgraph; signature {name!r} is subgraph {found.subgraphIndex}")
         takes, gives = ({m.name.decode(): m.tensorIndex for m in maps or []} for maps in (found.inputs, found.outputs))
     first = model.subgraphs[0]
     inputs, outputs = ([int(i) for i in indices] for indices in (first.inputs, first.outputs))
@@ -94,7 +102,7 @@ def _explained(call: Callable[[], Any], path: str) -> Any:
     except (RuntimeError, ValueError) as error:
         _, printed = _with_stderr(lambda: _failing(call))
         lines = [line.strip() for line in printed.splitlines() if line.strip()]
-        missing = re.search(r"op for (?:builtin|custom|opcode)|not supported|[Uu]nsupported|[Uu]nresolved", printed)
+        missing = MISSING.search(f"{printed}\n{error}")
         sentence = f"{RUNTIME} cannot run {path}: {lines[0] if lines else error}"
         raise Refusal("UNIMPLEMENTED" if missing else "INTERNAL", sentence) from error
 

@@ -1,0 +1,107 @@
+"""The corpus's .tflite files: converted here, and some damaged on purpose. Imported by make_models.py alone."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import flatbuffers
+import numpy as np
+import tensorflow as tf
+from tensorflow.lite.python import schema_py_generated as schema
+
+# Converter and interpreter have their own lists of datatypes; the converter refuses the ones that are missing here.
+DATATYPES = ("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "float16", "float32", "float64", "complex64", "string")
+
+
+def _convert(function: Callable[..., object], *specs: tf.TensorSpec, settle: Callable[[tf.lite.TFLiteConverter], None] | None = None) -> bytes:
+    module = tf.Module()
+    module.serve = tf.function(function, input_signature=specs)
+    with tempfile.TemporaryDirectory() as folder:
+        tf.saved_model.save(module, folder, signatures={"serving_default": module.serve})
+        converter = tf.lite.TFLiteConverter.from_saved_model(folder)
+        if settle:
+            settle(converter)
+        converted: bytes = converter.convert()
+    return converted
+
+
+def _edited(data: bytes, edit: Callable[[schema.ModelT], None]) -> bytes:
+    model = schema.ModelT.InitFromPackedBuf(data, 0)
+    edit(model)
+    builder = flatbuffers.Builder(1 << 12)
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
+
+
+def _maker(name: str, doc: str, make: Callable[[], bytes]) -> Callable[[Path], None]:
+    def write(path: Path) -> None:
+        path.write_bytes(make())
+
+    write.__name__, write.__doc__ = name, doc
+    return write
+
+
+def _identity(datatype: str) -> bytes:
+    return _convert(lambda x: {"y": tf.reshape(x, [-1, 3])}, tf.TensorSpec([None, 3], tf.dtypes.as_dtype(datatype), "x"))
+
+
+def _same_shape(shape: list[int | None]) -> bytes:
+    """Transposing all dimensions twice gives the same values; a scalar is reshaped."""
+    return _convert(lambda x: {"y": x + 1.0}, tf.TensorSpec(shape, tf.float32, "x"))
+
+
+def _network(x: tf.Tensor) -> dict[str, tf.Tensor]:
+    random = np.random.default_rng(7)
+    filters = tf.constant(random.normal(size=(3, 3, 1, 4)), tf.float32)
+    weights = tf.constant(random.normal(size=(64, 10)) / 8, tf.float32)
+    convolved = tf.nn.relu(tf.nn.conv2d(x, filters, 2, "SAME"))
+    return {"probabilities": tf.nn.softmax(tf.matmul(tf.reshape(convolved, [-1, 64]), weights))}
+
+
+PIXELS = tf.TensorSpec([None, 8, 8, 1], tf.float32, "pixels")
+
+
+def _quantise(converter: tf.lite.TFLiteConverter) -> None:
+    random = np.random.default_rng(3)
+    samples = random.uniform(size=(20, 1, 8, 8, 1)).astype(np.float32)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = lambda: ([s] for s in samples)
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    converter.inference_input_type = converter.inference_output_type = tf.int8
+
+
+def _allow_flex(converter: tf.lite.TFLiteConverter) -> None:
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS, tf.lite.OpsSet.SELECT_TF_OPS]
+
+
+def _several_signatures() -> bytes:
+    module = tf.Module()
+    spec = tf.TensorSpec([None, 3], tf.float32, "x")
+    module.add_one = tf.function(lambda x: {"y": x + 1.0}, input_signature=[spec])
+    module.double = tf.function(lambda x: {"y": x * 2.0}, input_signature=[spec])
+    with tempfile.TemporaryDirectory() as folder:
+        tf.saved_model.save(module, folder, signatures={"add_one": module.add_one, "double": module.double})
+        converted: bytes = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=["add_one", "double"]).convert()
+    return converted
+
+
+def _without_signatures(model: schema.ModelT) -> None:
+    model.signatureDefs = None
+
+
+MAKERS = [
+    *(_maker(f"tflite_identity_{d}", f"A reshape that changes nothing, in {d}.", lambda d=d: _identity(d)) for d in DATATYPES),
+    _maker("tflite_scalar", "A scalar plus one.", lambda: _same_shape([])),
+    _maker("tflite_rank_6", "A tensor of rank 6 plus one.", lambda: _same_shape([None, 1, 2, 1, 2, 3])),
+    _maker("tflite_cnn", "A float network whose batch is free.", lambda: _convert(_network, PIXELS)),
+    _maker("tflite_cnn_int8", "The same network with int8 weights, inputs and outputs.", lambda: _convert(_network, PIXELS, settle=_quantise)),
+    _maker("tflite_no_signature", "The same network without a SignatureDef.", lambda: _edited(_convert(_network, PIXELS), _without_signatures)),
+    _maker("tflite_several_signatures", "Two signatures, each a subgraph of its own.", _several_signatures),
+    _maker(
+        "tflite_flex",
+        "An op of TensorFlow's own (Select TF): no interpreter from a package index has it.",
+        lambda: _convert(lambda x: {"y": tf.linalg.inv(x)}, tf.TensorSpec([None, 2, 2], tf.float32, "x"), settle=_allow_flex),
+    ),
+]
