@@ -51,7 +51,9 @@ def test_a_default_value_is_fed_and_kept() -> None:
 
 
 def test_sparse_components_belong_together() -> None:
-    spec = signature(TensorSpec("x/values", "FP32", (-1,)), TensorSpec("x/indices", "INT64", (-1, 3)), TensorSpec("x/dense_shape", "INT64", (3,)))
+    spec = signature(
+        TensorSpec("x/values", "FP32", (-1,)), TensorSpec("x/indices", "INT64", (-1, 3)), TensorSpec("x/dense_shape", "INT64", (3,))
+    )
     for vector in requests(spec, Wishes()):
         values, indices, shape = (vector.inputs[f"x/{part}"] for part in ("values", "indices", "dense_shape"))
         assert indices.shape == (len(values), 3)
@@ -82,7 +84,7 @@ def test_an_input_that_does_not_fit_is_named(given: dict[str, np.ndarray], says:
 
 def test_pickled_inputs_are_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / "evil.npz", x=np.array([object()], dtype=object))
-    with pytest.raises(CrossloadError, match="cannot be read as .npz"):
+    with pytest.raises(CrossloadError, match=r"cannot be read as \.npz"):
         from_npz(tmp_path / "evil.npz")
     (tmp_path / "no.npz").write_bytes(b"PK\3\4 but no zip")
     with pytest.raises(CrossloadError, match="cannot be read"):

@@ -16,6 +16,7 @@ from crossload.recording import artifacts_of
 from crossload.requests import complete
 from crossload.runtimes import environments, registry
 from crossload.runtimes.process import WorkerFailure
+from crossload.runtimes.registry import Runtime
 from crossload.runtimes.supervisor import Answer, Limits, ModelSource, Supervisor
 
 if TYPE_CHECKING:
@@ -52,9 +53,13 @@ class SignatureFunction:
 class Model:
     """A loaded artifact; close it, or use it as a context manager, to end its worker."""
 
-    def __init__(self, supervisor: Supervisor, artifact: Artifact, signatures: Mapping[str, Signature], note: str | None) -> None:
-        self.artifact, self.note = artifact, note
-        self._supervisor = supervisor
+    def __init__(
+        self, artifact: Artifact, signatures: Mapping[str, Signature], source: ModelSource, runtime: Runtime, limits: Limits | None
+    ) -> None:
+        self.artifact, self.runtime = artifact, runtime
+        self.note: str | None = None
+        self._source, self._limits = source, limits
+        self._supervisor: Supervisor | None = None
         self.signatures = {name: SignatureFunction(name, signatures[name], self) for name in artifact.bindings}
 
     def signature(self, name: str | None = None) -> SignatureFunction:
@@ -69,16 +74,36 @@ class Model:
             raise CrossloadError(f"there is no signature {name!r}{f' (did you mean {near[0]}?)' if near else ''}; there are: {there}")
         return self.signatures[name]
 
+    def start(self) -> None:
+        """Start the worker and load the model, unless that is done; raises RunFailed when the runtime does not load it."""
+        if self._supervisor:
+            return
+        supervisor = Supervisor(self.runtime.name, environments.prepare(self.runtime.source), self._limits)
+        try:
+            self.note = supervisor.load(self._source)
+        except WorkerFailure as failure:
+            supervisor.close()
+            raise RunFailed(
+                failure.outcome, f"{self.runtime.title} cannot load {self._source.path} ({failure.outcome}): {failure}"
+            ) from failure
+        except BaseException:
+            supervisor.close()
+            raise
+        self._supervisor = supervisor
+
     def infer(self, signature: str, inputs: Mapping[str, np.ndarray]) -> Answer:
         """Run a signature on inputs that are complete already."""
+        self.start()
+        assert self._supervisor
         try:
             return self._supervisor.infer(signature, inputs, [t.name for t in self.signatures[signature].signature.outputs])
         except WorkerFailure as failure:
-            raise RunFailed(failure.outcome, f"{self._supervisor.name} ({failure.outcome}): {failure}") from failure
+            raise RunFailed(failure.outcome, f"{self.runtime.title} ({failure.outcome}): {failure}") from failure
 
     def close(self) -> str | None:
         """End the worker; how it died if it did not exit cleanly."""
-        return self._supervisor.close()
+        supervisor, self._supervisor = self._supervisor, None
+        return supervisor.close() if supervisor else None
 
     def __enter__(self) -> Model:
         return self
@@ -100,6 +125,20 @@ def load(
     Without `runtime`, the first default one that takes the format. `tags` chooses a MetaGraph of a SavedModel, `artifact` one of a
     bundle. Raises CrossloadError for input that cannot be used, RunFailed when the runtime does not load it.
     """
+    model = choose(path, runtime, tags=tags, artifact=artifact, limits=limits)
+    model.start()
+    return model
+
+
+def choose(
+    path: str | Path,
+    runtime: str | None = None,
+    *,
+    tags: Sequence[str] | None = None,
+    artifact: str | None = None,
+    limits: Limits | None = None,
+) -> Model:
+    """The model that `load` would load, not loaded yet: its signatures are known, and mistakes are found before seconds are spent."""
     path = Path(path)
     if is_bundle(path):
         bundle = open_bundle(path)
@@ -107,24 +146,14 @@ def load(
     else:
         entries, signatures = artifacts_of(path, path.name)
         root = path.parent
-    candidates = registry.find([runtime] if runtime else None)
-    entry, chosen = _choose(path, entries, candidates, tags, artifact)
+    entry, chosen = _choose(path, entries, registry.find([runtime] if runtime else None), tags, artifact)
     source = ModelSource(root / entry.path, entry.format, entry.bindings, None if entry.tags is None else tuple(entry.tags))
-    supervisor = Supervisor(chosen.name, environments.prepare(chosen.source), limits)
-    try:
-        note = supervisor.load(source)
-    except WorkerFailure as failure:
-        supervisor.close()
-        raise RunFailed(failure.outcome, f"{chosen.title} cannot load {source.path} ({failure.outcome}): {failure}") from failure
-    except BaseException:
-        supervisor.close()
-        raise
-    return Model(supervisor, entry, signatures, note)
+    return Model(entry, signatures, source, chosen, limits)
 
 
 def _choose(
-    path: Path, entries: Sequence[Artifact], runtimes: Sequence[registry.Runtime], tags: Sequence[str] | None, wanted: str | None
-) -> tuple[Artifact, registry.Runtime]:
+    path: Path, entries: Sequence[Artifact], runtimes: Sequence[Runtime], tags: Sequence[str] | None, wanted: str | None
+) -> tuple[Artifact, Runtime]:
     left = list(entries)
     if wanted is not None:
         left = [e for e in left if e.id == wanted]

@@ -127,7 +127,9 @@ def test_the_tolerance_named_in_the_reason_always_passes(reference: np.ndarray, 
         assert at_least(judge_output("y", reference, answer, Tolerances(parse([f"y:rtol={rtol},atol=1e-6"]))).agreement, "close")
 
 
-@pytest.mark.parametrize("text", ["FP32", "FP32:", "FP32:rtol", "FP32:rtol=x", "y:rtol=-1", "y:ulp=1.5", "y:atol=1;rtol=2", ":atol=1", "y:atol=nan"])
+@pytest.mark.parametrize(
+    "text", ["FP32", "FP32:", "FP32:rtol", "FP32:rtol=x", "y:rtol=-1", "y:ulp=1.5", "y:atol=1;rtol=2", ":atol=1", "y:atol=nan"]
+)
 def test_a_tolerance_that_means_nothing_is_refused(text: str) -> None:
     with pytest.raises(CrossloadError):
         parse([text])

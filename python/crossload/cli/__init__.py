@@ -55,6 +55,9 @@ class _Commands(click.Group):
             return super().invoke(ctx)
         except CrossloadError as error:
             raise _Failed(error) from error
+        except KeyboardInterrupt:
+            click.echo("crossload: interrupted; nothing half-written is left behind", err=True)
+            ctx.exit(130)  # 128 + SIGINT, as a shell reports it
         except OSError as error:
             # Where the reader of the output is gone, click ends quietly; a file that cannot be read or written is the user's business.
             if error.errno == errno.EPIPE or error.strerror is None:

@@ -49,11 +49,11 @@ def command(
     """Run PATH (a bundle or an artifact) once and print or write the outputs."""
     from crossload.cli import expressions
     from crossload.errors import CrossloadError
-    from crossload.model import load
+    from crossload.model import choose
     from crossload.requests import from_npz
 
     tag_set = None if tags is None else [t for t in tags.split(",") if t]
-    with load(path, runtime, tags=tag_set, artifact=artifact, limits=options.to_limits(limits)) as model:
+    with choose(path, runtime, tags=tag_set, artifact=artifact, limits=options.to_limits(limits)) as model:
         function = model.signature(signature)
         specs = {t.name: t for t in function.signature.inputs}
         inputs = from_npz(npz) if npz else {}

@@ -269,6 +269,8 @@ def _in_tensorflow(job: dict[str, Any], source: Source | None, progress: Callabl
     if status == 0 and "error" not in result:
         return dict(result)
     what = f"{source.path}{':' + source.function if source.function else ''}" if source else "the model"
+    if "No space left on device" in "\n".join([str(result.get("error")), *tail]):
+        raise CrossloadError(f"no space is left on the disk of {Path(job['saved_model']).parent.parent}; free some and export again")
     reason = result.get("error") or f"the TensorFlow process ended with status {status}: " + " | ".join(tail[-3:])
     raise CrossloadError(f"{what} cannot be exported: {reason}")
 
