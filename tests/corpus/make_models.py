@@ -17,11 +17,11 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 
-import numpy as np  # noqa: E402
-import tensorflow as tf  # noqa: E402
-import tflite_files  # noqa: E402
-from google.protobuf import text_format  # noqa: E402
-from tensorflow.core.protobuf import saved_model_pb2  # noqa: E402
+import numpy as np
+import tensorflow as tf
+import tflite_files
+from google.protobuf import text_format
+from tensorflow.core.protobuf import saved_model_pb2
 
 v1 = tf.compat.v1
 Maker = Callable[[Path], None]
@@ -31,6 +31,7 @@ DATATYPES = (
     *("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "int4", "uint4"),
     *("float16", "bfloat16", "float32", "float64", "float8_e4m3fn", "float8_e5m2", "complex64", "complex128", "string"),
 )
+THREE = tf.constant(3.0)
 WORDS = ("good", "bad", "fine", "awful")
 
 
@@ -126,7 +127,7 @@ def default_input(path: Path) -> None:
 
     class Optional(tf.Module):
         @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, "x"), tf.TensorSpec([], tf.float32, "factor")])
-        def serve(self, x: tf.Tensor, factor: tf.Tensor = tf.constant(3.0)) -> dict[str, tf.Tensor]:
+        def serve(self, x: tf.Tensor, factor: tf.Tensor = THREE) -> dict[str, tf.Tensor]:
             return {"y": x * factor}
 
     module = Optional()
@@ -189,7 +190,9 @@ def _predict(inputs: dict[str, tf.Tensor], outputs: dict[str, tf.Tensor]) -> obj
     return v1.saved_model.build_signature_def(*infos, "tensorflow/serving/predict")
 
 
-def _affine(input_key: str = "x", output_key: str = "y", *, use_resource: bool = True, key: str = "serving_default", device: str = "") -> dict[str, object]:
+def _affine(
+    input_key: str = "x", output_key: str = "y", *, use_resource: bool = True, key: str = "serving_default", device: str = ""
+) -> dict[str, object]:
     with tf.device(device):
         x = v1.placeholder(tf.float32, [None, 3], "x")
         factor = v1.get_variable("factor", initializer=2.0, use_resource=use_resource)
@@ -245,6 +248,18 @@ def reference_variables(path: Path) -> None:
 
 
 @model
+def reference_output(path: Path) -> None:
+    """A signature that gives a reference variable itself: a function cannot return a reference, a session can."""
+
+    def build() -> dict[str, object]:
+        x = v1.placeholder(tf.float32, [3], "x")
+        total = v1.get_variable("total", initializer=[1.0, 2.0, 3.0], use_resource=False)
+        return {"serving_default": _predict({"x": x}, {"total": v1.assign(total, x)})}
+
+    _write_v1(path, [["serve"]], build)
+
+
+@model
 def pinned_to_gpu_v1(path: Path) -> None:
     """A graph pinned to a GPU, its variable included."""
     _write_v1(path, [["serve"]], lambda: _affine(device="/device:GPU:0"))
@@ -270,7 +285,9 @@ def text_table_v1(path: Path) -> None:
         name = tf.constant(str(vocabulary), name="vocabulary")
         v1.add_to_collection(v1.GraphKeys.ASSET_FILEPATHS, name)
         words = v1.placeholder(tf.string, [None], "words")
-        source = tf.lookup.TextFileInitializer(name, tf.string, tf.lookup.TextFileIndex.WHOLE_LINE, tf.int64, tf.lookup.TextFileIndex.LINE_NUMBER)
+        source = tf.lookup.TextFileInitializer(
+            name, tf.string, tf.lookup.TextFileIndex.WHOLE_LINE, tf.int64, tf.lookup.TextFileIndex.LINE_NUMBER
+        )
         table = tf.lookup.StaticHashTable(source, default_value=-1)
         signature = {"serving_default": _predict({"words": words}, {"ids": table.lookup(words)})}
         session.run(v1.tables_initializer())
@@ -335,6 +352,7 @@ def graph_arg_retval(path: Path) -> None:
             node.attr.clear()
             node.attr["T"].type = tf.float32.as_datatype_enum
             node.attr["index"].i = 0
+            node.attr["_output_shapes"].list.shape.add().CopyFrom(tf.TensorShape([None, 3]).as_proto())
     result = graph_def.node.add(name="y_retval", op="_Retval", input=["y"])
     result.attr["T"].type = tf.float32.as_datatype_enum
     result.attr["index"].i = 0

@@ -13,9 +13,18 @@ from tensorflow.lite.python import schema_py_generated as schema
 
 # Converter and interpreter have their own lists of datatypes; the converter refuses the ones that are missing here.
 DATATYPES = ("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "float16", "float32", "float64", "complex64", "string")
+RETYPED = (
+    ("bfloat16", "float16", schema.TensorType.BFLOAT16),
+    ("uint64", "int64", schema.TensorType.UINT64),
+    ("complex128", "complex64", schema.TensorType.COMPLEX128),
+    ("int4", "int8", schema.TensorType.INT4),
+    ("uint4", "uint8", schema.TensorType.UINT4),
+)
 
 
-def _convert(function: Callable[..., object], *specs: tf.TensorSpec, settle: Callable[[tf.lite.TFLiteConverter], None] | None = None) -> bytes:
+def _convert(
+    function: Callable[..., object], *specs: tf.TensorSpec, settle: Callable[[tf.lite.TFLiteConverter], None] | None = None
+) -> bytes:
     module = tf.Module()
     module.serve = tf.function(function, input_signature=specs)
     with tempfile.TemporaryDirectory() as folder:
@@ -47,8 +56,7 @@ def _identity(datatype: str) -> bytes:
     return _convert(lambda x: {"y": tf.reshape(x, [-1, 3])}, tf.TensorSpec([None, 3], tf.dtypes.as_dtype(datatype), "x"))
 
 
-def _same_shape(shape: list[int | None]) -> bytes:
-    """Transposing all dimensions twice gives the same values; a scalar is reshaped."""
+def _plus_one(shape: list[int | None]) -> bytes:
     return _convert(lambda x: {"y": x + 1.0}, tf.TensorSpec(shape, tf.float32, "x"))
 
 
@@ -87,21 +95,96 @@ def _several_signatures() -> bytes:
     return converted
 
 
+def _retyped(datatype: str, number: int) -> bytes:
+    """A reshape in a datatype that the converter does not write: the tensors of another are renamed."""
+
+    def edit(model: schema.ModelT) -> None:
+        graph = model.subgraphs[0]
+        for index in (*graph.inputs, *graph.outputs):
+            graph.tensors[index].type = number
+
+    return _edited(_identity(datatype), edit)
+
+
+def _with_option(data: bytes, option: str, value: int) -> bytes:
+    def edit(model: schema.ModelT) -> None:
+        for operator in model.subgraphs[0].operators:
+            if hasattr(operator.builtinOptions, option):
+                setattr(operator.builtinOptions, option, value)
+
+    return _edited(data, edit)
+
+
+def _newer_ops(model: schema.ModelT) -> None:
+    for code in model.operatorCodes:
+        code.version = 99
+
+
+def _huge_input_scale(model: schema.ModelT) -> None:
+    """XNNPACK refuses a convolution where input scale times filter scale is 256 times the output's or more, after taking the node."""
+    graph = model.subgraphs[0]
+    quantization = graph.tensors[graph.inputs[0]].quantization
+    quantization.scale = np.asarray(quantization.scale) * np.float32(1e6)
+
+
+def _reverse_beyond_the_end() -> bytes:
+    """REVERSE_SEQUENCE trusts its lengths: one of 400 where a row has 4 elements writes behind the arena, and free() finds out."""
+
+    def edit(model: schema.ModelT) -> None:
+        lengths = np.array([2, 3], np.int32).tobytes()
+        for buffer in model.buffers:
+            if buffer.data is not None and bytes(buffer.data) == lengths:
+                buffer.data = np.frombuffer(np.array([2, 400], np.int32).tobytes(), np.uint8)
+
+    spec = tf.TensorSpec([2, 4], tf.float32, "x")
+    return _edited(_convert(lambda x: {"y": tf.reverse_sequence(x, tf.constant([2, 3]), seq_axis=1, batch_axis=0)}, spec), edit)
+
+
+def _halves(x: tf.Tensor) -> dict[str, tf.Tensor]:
+    first, second = tf.split(x, 2, axis=1)
+    return {"first": first, "second": second}
+
+
 def _without_signatures(model: schema.ModelT) -> None:
     model.signatureDefs = None
 
 
 MAKERS = [
     *(_maker(f"tflite_identity_{d}", f"A reshape that changes nothing, in {d}.", lambda d=d: _identity(d)) for d in DATATYPES),
-    _maker("tflite_scalar", "A scalar plus one.", lambda: _same_shape([])),
-    _maker("tflite_rank_6", "A tensor of rank 6 plus one.", lambda: _same_shape([None, 1, 2, 1, 2, 3])),
+    _maker("tflite_scalar", "A scalar plus one.", lambda: _plus_one([])),
+    _maker("tflite_rank_6", "A tensor of rank 6 plus one.", lambda: _plus_one([None, 1, 2, 1, 2, 3])),
     _maker("tflite_cnn", "A float network whose batch is free.", lambda: _convert(_network, PIXELS)),
-    _maker("tflite_cnn_int8", "The same network with int8 weights, inputs and outputs.", lambda: _convert(_network, PIXELS, settle=_quantise)),
-    _maker("tflite_no_signature", "The same network without a SignatureDef.", lambda: _edited(_convert(_network, PIXELS), _without_signatures)),
+    _maker(
+        "tflite_cnn_int8", "The same network with int8 weights, inputs and outputs.", lambda: _convert(_network, PIXELS, settle=_quantise)
+    ),
+    _maker(
+        "tflite_no_signature", "The same network without a SignatureDef.", lambda: _edited(_convert(_network, PIXELS), _without_signatures)
+    ),
     _maker("tflite_several_signatures", "Two signatures, each a subgraph of its own.", _several_signatures),
     _maker(
         "tflite_flex",
         "An op of TensorFlow's own (Select TF): no interpreter from a package index has it.",
         lambda: _convert(lambda x: {"y": tf.linalg.inv(x)}, tf.TensorSpec([None, 2, 2], tf.float32, "x"), settle=_allow_flex),
     ),
+    *(
+        _maker(f"tflite_identity_{new}", f"A reshape that changes nothing, in {new}.", lambda old=old, number=number: _retyped(old, number))
+        for new, old, number in RETYPED
+    ),
+    _maker("tflite_newer_op", "Ops of a version that no interpreter has.", lambda: _edited(_convert(_network, PIXELS), _newer_ops)),
+    _maker(
+        "tflite_fails_on_xnnpack",
+        "A scale that LiteRT's XNNPACK refuses too late to leave the node to the interpreter's own kernel.",
+        lambda: _edited(_convert(_network, PIXELS, settle=_quantise), _huge_input_scale),
+    ),
+    _maker(
+        "tflite_stride_zero",
+        "A convolution of stride 0: tflite-runtime divides by it and dies, LiteRT refuses it.",
+        lambda: _with_option(_convert(_network, PIXELS), "strideW", 0),
+    ),
+    _maker(
+        "tflite_split_zero",
+        "A split into 0 parts: LiteRT dies of it, tflite-runtime refuses it.",
+        lambda: _with_option(_convert(_halves, tf.TensorSpec([1, 4], tf.float32, "x")), "numSplits", 0),
+    ),
+    _maker("tflite_dies_at_exit", "It answers, and has damaged the heap: the process dies when it ends.", _reverse_beyond_the_end),
 ]
