@@ -260,6 +260,18 @@ def reference_output(path: Path) -> None:
 
 
 @model
+def session_state(path: Path) -> None:
+    """A handle to a value kept in the session: it loads as a function, and fails when it runs, since there is no session."""
+
+    def build() -> dict[str, object]:
+        x = v1.placeholder(tf.float32, [3], "x")
+        kept = tf.raw_ops.GetSessionHandle(value=x)
+        return {"serving_default": _predict({"x": x}, {"kept": tf.strings.regex_replace(kept, ";.*", "")})}
+
+    _write_v1(path, [["serve"]], build)
+
+
+@model
 def pinned_to_gpu_v1(path: Path) -> None:
     """A graph pinned to a GPU, its variable included."""
     _write_v1(path, [["serve"]], lambda: _affine(device="/device:GPU:0"))

@@ -127,17 +127,22 @@ def _huge_input_scale(model: schema.ModelT) -> None:
     quantization.scale = np.asarray(quantization.scale) * np.float32(1e6)
 
 
-def _reverse_beyond_the_end() -> bytes:
-    """REVERSE_SEQUENCE trusts its lengths: one of 400 where a row has 4 elements writes behind the arena, and free() finds out."""
+def _sparse_beyond_the_end() -> bytes:
+    """SPARSE_TO_DENSE of tflite-runtime trusts its indices: 48 values into 16 places write behind the arena, and free() finds out."""
+    indices = np.arange(48, dtype=np.int32)
+
+    def serve(x: tf.Tensor) -> dict[str, tf.Tensor]:
+        dense = tf.raw_ops.SparseToDense(sparse_indices=indices[:, None], output_shape=[48], sparse_values=x, default_value=0.0)
+        return {"y": dense}
 
     def edit(model: schema.ModelT) -> None:
-        lengths = np.array([2, 3], np.int32).tobytes()
+        graph = model.subgraphs[0]
         for buffer in model.buffers:
-            if buffer.data is not None and bytes(buffer.data) == lengths:
-                buffer.data = np.frombuffer(np.array([2, 400], np.int32).tobytes(), np.uint8)
+            if buffer.data is not None and bytes(buffer.data) == np.int32(48).tobytes():
+                buffer.data = np.frombuffer(np.int32(16).tobytes(), np.uint8)
+        graph.tensors[graph.outputs[0]].shape = [16]
 
-    spec = tf.TensorSpec([2, 4], tf.float32, "x")
-    return _edited(_convert(lambda x: {"y": tf.reverse_sequence(x, tf.constant([2, 3]), seq_axis=1, batch_axis=0)}, spec), edit)
+    return _edited(_convert(serve, tf.TensorSpec([48], tf.float32, "x")), edit)
 
 
 def _halves(x: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -186,5 +191,5 @@ MAKERS = [
         "A split into 0 parts: LiteRT dies of it, tflite-runtime refuses it.",
         lambda: _with_option(_convert(_halves, tf.TensorSpec([1, 4], tf.float32, "x")), "numSplits", 0),
     ),
-    _maker("tflite_dies_at_exit", "It answers, and has damaged the heap: the process dies when it ends.", _reverse_beyond_the_end),
+    _maker("tflite_dies_at_exit", "tflite-runtime answers with a damaged heap, of which it dies when it ends.", _sparse_beyond_the_end),
 ]

@@ -159,4 +159,5 @@ def _other_batch(detail: dict[str, Any], array: np.ndarray) -> bool:
 
 
 def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300]
+    """The message on one line; the interpreter runs its parts together where it names the node."""
+    return " ".join(str(error).replace("Node number", " Node number").split())[:300]

@@ -27,6 +27,7 @@ from tensorflow.python.util import _pywrap_util_port  # noqa: E402
 # tf.errors numbers google.rpc's codes; what TensorFlow means by these codes is no refusal of this worker (an uninitialised table, for one).
 CODES = {number: name for name, number in vars(tf.errors).items() if name.isupper() and isinstance(number, int)}
 NOT_OURS = {"FAILED_PRECONDITION", "PERMISSION_DENIED", "OK"}
+SESSION_LOADER = "tf.compat.v1.saved_model.loader"
 UNTELLING = ("Graph execution error", "Detected at node", "<stack traces", "root error(s) found", "Traceback", "File ", "Node: ")
 
 
@@ -43,27 +44,42 @@ class SavedModel:
             self._loaded = tf.saved_model.load(request.path, tags=request.tags)
             self._functions = {name: self._function(name, binding) for name, binding in request.signatures.items()}
         except Exception as error:  # noqa: BLE001 - any refusal of the first loader is worth a try of the other
-            self._fall_back(str(error) if isinstance(error, _Unfit) else f"tf.saved_model.load refused it ({telling_line(error)})", error)
+            reason = str(error) if isinstance(error, _Unfit) else f"tf.saved_model.load refused it ({telling_line(error)})"
+            try:
+                self._session = self._open_session()
+            except Refusal:
+                raise
+            except Exception as second:
+                sentence = f"{request.path} cannot be loaded: {telling_line(error)} (TensorFlow 1's loader: {telling_line(second)})"
+                raise Refusal("INTERNAL", sentence) from second
+            self.note = f"loaded by {SESSION_LOADER}: {reason}"
 
     def run(self, signature: str, inputs: dict[str, np.ndarray], outputs: list[str]) -> Answer:
         """Run a signature."""
         if self._session is not None:
             return self._session.run(signature, inputs, outputs)
+        try:
+            return self._run_function(signature, inputs, outputs)
+        except tf.errors.OpError as error:
+            if not hasattr(self._loaded, "prune"):  # what TensorFlow 1 wrote has it: its graph, wrapped
+                raise
+            try:
+                session = self._open_session()
+                answer = session.run(signature, inputs, outputs)
+            except Exception:  # noqa: BLE001 - then the cause is the model or the request
+                raise error from None
+            self._session, self._functions, self._loaded = session, {}, None
+            self.note = answer.note = f"run by {SESSION_LOADER}: as a function it failed ({telling_line(error)})"
+            return answer
+
+    def _run_function(self, signature: str, inputs: dict[str, np.ndarray], outputs: list[str]) -> Answer:
         function = self._functions[signature]
         takes = function.structured_input_signature[1]
         check_complete(signature, inputs, takes)
         for name, array in inputs.items():
             graphs.check_spec(name, array, takes[name])
-        try:
-            feeds = {name: tf.constant(array, dtype=takes[name].dtype) for name, array in inputs.items()}
-            results, took = nanoseconds(lambda: function(**feeds))
-        except tf.errors.OpError as error:
-            if not hasattr(self._loaded, "prune"):  # what was written by TensorFlow 1 has it: its graph, wrapped
-                raise
-            self._fall_back(f"its signature as a function failed ({telling_line(error)})", error)
-            answer = self.run(signature, inputs, outputs)
-            answer.note = self.note
-            return answer
+        feeds = {name: tf.constant(array, dtype=takes[name].dtype) for name, array in inputs.items()}
+        results, took = nanoseconds(lambda: function(**feeds))
         return Answer({n: graphs.as_array(results[n].numpy(), results[n].dtype) for n in outputs}, took)
 
     def _function(self, name: str, binding: dict[str, Any]) -> Any:
@@ -73,21 +89,16 @@ class SavedModel:
             raise _Unfit(f"signature {name!r} as a function has other names ({', '.join(sorted(takes))} → {', '.join(sorted(gives))})")
         return function
 
-    def _fall_back(self, reason: str, cause: Exception) -> None:
+    def _open_session(self) -> graphs.SessionModel:
+        """The same signatures by TensorFlow 1's loader; raises Refusal (NOT_FOUND) for a key that the SavedModel does not have."""
         request, session = self._request, graphs.new_session()
-        try:
-            with session.graph.as_default():
-                meta_graph = tf.compat.v1.saved_model.loader.load(session, request.tags or [], request.path, clear_devices=True)
-        except Exception as error:
-            sentence = f"{request.path} cannot be loaded: {telling_line(cause)} (TensorFlow 1's loader: {telling_line(error)})"
-            raise Refusal("INTERNAL", sentence) from error
+        with session.graph.as_default():
+            meta_graph = tf.compat.v1.saved_model.loader.load(session, request.tags or [], request.path, clear_devices=True)
         keys = {binding["key"] for binding in request.signatures.values() if binding.get("key") is not None}
         if unknown := sorted(keys - set(meta_graph.signature_def)):
             there = ", ".join(sorted(meta_graph.signature_def)) or "none"
             raise Refusal("NOT_FOUND", f"{request.path} has no signature {', '.join(unknown)}; it has: {there}")
-        self.note = f"loaded by tf.compat.v1.saved_model.loader: {reason}"
-        self._session = graphs.SessionModel(session, request.signatures)
-        self._functions, self._loaded = {}, None
+        return graphs.SessionModel(session, request.signatures)
 
 
 class _Unfit(Exception):

@@ -52,8 +52,11 @@ def read(source: BinaryIO, itemsizes: Mapping[str, int]) -> tuple[dict[str, Any]
     length = struct.unpack("<Q", prefix)[0] if len(prefix) == 8 else 0
     if not 0 < length <= _MAX_HEADER:
         raise Malformed(f"a frame cannot begin with {prefix!r}")
+    text = source.read(length)
+    if len(text) < length:
+        raise Malformed("the stream ends inside a frame")
     try:
-        header = json.loads(source.read(length))
+        header = json.loads(text)
         entries = [e for key in ("inputs", "outputs") for e in header.get(key) or [] if "binary_data_size" in e.get("parameters", {})]
         sizes = [int(e["parameters"]["binary_data_size"]) for e in entries]
         counts = [math.prod(e["shape"]) if min(e["shape"], default=0) >= 0 else -1 for e in entries]

@@ -1,0 +1,43 @@
+"""The corpus, made once a session, and one process a runtime."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.workers import environment
+from tests.workers.conversation import Conversation
+
+
+@pytest.fixture(scope="session")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that holds every model of the corpus."""
+    folder = tmp_path_factory.mktemp("corpus")
+    environment.make_models(folder)
+    return folder
+
+
+def _conversation(runtime: str) -> Iterator[Conversation]:
+    conversation = Conversation(environment.launch_of(runtime))
+    yield conversation
+    assert conversation.end() == 0
+
+
+@pytest.fixture(scope="session")
+def tensorflow() -> Iterator[Conversation]:
+    """Python TensorFlow's worker."""
+    yield from _conversation("tensorflow")
+
+
+@pytest.fixture(scope="session")
+def tflite_micro() -> Iterator[Conversation]:
+    """TensorFlow Lite Micro's worker."""
+    yield from _conversation("tflite-micro")
+
+
+@pytest.fixture(scope="session", params=["litert", "tflite-runtime"])
+def interpreter(request: pytest.FixtureRequest) -> Iterator[Conversation]:
+    """The workers of the two TFLite interpreters, one after the other."""
+    yield from _conversation(request.param)

@@ -1,0 +1,181 @@
+"""Python TensorFlow's worker, on real artifacts of the corpus."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from crossload.contract import datatypes
+from tests.workers.arrays import SHAPES, array_of, same_bytes
+from tests.workers.conversation import Conversation
+
+pytestmark = pytest.mark.slow
+
+X = np.array([[1.0, 2.0, 3.0], [-1.0, 0.5, 0.0]], np.float32)
+WORDS = np.array([b"bad", b"awful", b"nobody knows", b"good\0"], dtype=object)
+
+
+@pytest.fixture(scope="module")
+def identity(tensorflow: Conversation, corpus: Path) -> Conversation:
+    assert tensorflow.load(corpus / "identity").code is None
+    return tensorflow
+
+
+@pytest.mark.parametrize("datatype", [d.tensorflow for d in datatypes.DATATYPES.values()])
+def test_every_datatype_and_shape_goes_through_a_saved_model_bit_for_bit(identity: Conversation, datatype: str) -> None:
+    for shape in SHAPES.values():
+        sent = array_of(datatype, shape)
+        assert same_bytes(identity.infer(datatype, x=sent).outputs["y"], sent), shape
+
+
+def test_it_lists_its_registered_ops(tensorflow: Conversation) -> None:
+    op_list = tensorflow.ask("RegisteredOps").outputs["op_list"]
+    assert op_list.shape == (1,) and b"MatMul" in op_list[0]
+
+
+def test_its_metadata_tell_what_explains_answers(tensorflow: Conversation) -> None:
+    header = tensorflow.ask("ServerMetadata").header
+    assert header["version"] in header["parameters"]["native"]
+    assert header["parameters"]["threads"] > 0 and isinstance(header["parameters"]["onednn"], bool)
+
+
+@pytest.mark.parametrize(
+    ("name", "tags", "signature", "takes", "gives", "expected"),
+    [
+        ("scale", ["serve"], "serving_default", "x", "y", 2 * X + 1),
+        ("several_signatures", ["serve"], "once", "x", "y", 2 * X + 1),
+        ("several_signatures", ["serve"], "twice", "x", "y", 4 * X + 2),
+        ("pinned_to_gpu", ["serve"], "serving_default", "x", "y", X + 1),
+        ("several_tag_sets", ["serve"], "serving_default", "x", "y", 2 * X + 1),
+        ("several_tag_sets", ["train"], "serving_default@train", "x", "y", 2 * X + 5),
+        ("slashes", ["serve"], "tensorflow/serving/predict", "inputs/x.1", "outputs/y.1", 2 * X + 1),
+        ("no_tags", [], "serving_default", "x", "y", 2 * X + 1),
+        ("only_eval", ["eval"], "serving_default", "x", "y", 2 * X + 1),
+        ("no_variables", ["serve"], "serving_default", "x", "y", 2 * X + 1),
+        ("reference_variables", ["serve"], "serving_default", "x", "y", 2 * X + 1),
+        ("pinned_to_gpu_v1", ["serve"], "serving_default", "x", "y", 2 * X + 1),
+    ],
+)
+def test_odd_saved_models_answer(
+    tensorflow: Conversation, corpus: Path, name: str, tags: list[str], signature: str, takes: str, gives: str, expected: np.ndarray
+) -> None:
+    loaded = tensorflow.load(corpus / name, tags)
+    assert loaded.code is None and not loaded.note
+    assert np.array_equal(tensorflow.infer(signature, **{takes: X}).outputs[gives], expected)
+
+
+@pytest.mark.parametrize(("name", "expected"), [("text_table", [1, 3, 4, 4]), ("text_table_v1", [1, 3, -1, -1])])
+def test_a_table_finds_its_words_in_the_asset(tensorflow: Conversation, corpus: Path, name: str, expected: list[int]) -> None:
+    tensorflow.load(corpus / name)
+    assert tensorflow.infer(words=WORDS).outputs["ids"].tolist() == expected
+
+
+def test_strings_come_out_with_their_nul_bytes(tensorflow: Conversation, corpus: Path) -> None:
+    tensorflow.load(corpus / "text_table")
+    assert same_bytes(tensorflow.infer(words=WORDS).outputs["words"], WORDS)
+
+
+def test_text_vectorization_answers(tensorflow: Conversation, corpus: Path) -> None:
+    tensorflow.load(corpus / "text_vectorization", only="serving_default")
+    (scores,) = tensorflow.infer(text=np.array([b"good fine", b""], dtype=object)).outputs.values()
+    assert scores.shape == (2, 2) and np.allclose(scores.sum(axis=1), 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "inputs", "gives", "expected", "words"),
+    [
+        ("optimizer_slots", {"x": X}, "y", 2 * X + 1, "tf.saved_model.load refused it ('_UserObject' object has no attribute 'add_slot')"),
+        ("reference_output", {"x": X[0]}, "total", X[0], "reference type"),
+        (
+            "sparse_input",
+            {
+                "x/indices": np.array([[0, 1], [1, 0], [1, 2]]),
+                "x/values": np.array([5, 6, 7], np.float32),
+                "x/dense_shape": np.array([2, 3]),
+            },
+            "y",
+            np.array([5, 13], np.float32),
+            "has other names (x_dense_shape, x_indices, x_values",
+        ),
+    ],
+)
+def test_what_the_first_loader_cannot_serve_the_second_does_and_says_so(
+    tensorflow: Conversation, corpus: Path, name: str, inputs: dict[str, np.ndarray], gives: str, expected: np.ndarray, words: str
+) -> None:
+    note = tensorflow.load(corpus / name).note
+    assert note.startswith("loaded by tf.compat.v1.saved_model.loader: ") and words in note
+    assert np.array_equal(tensorflow.infer(**inputs).outputs[gives], expected)
+
+
+def test_a_signature_that_fails_as_a_function_is_run_in_a_session(tensorflow: Conversation, corpus: Path) -> None:
+    assert not tensorflow.load(corpus / "session_state").note
+    first = tensorflow.infer(x=X[0])
+    assert first.outputs["kept"].tolist() == b"GetSessionHandle"
+    assert first.note.startswith("run by tf.compat.v1.saved_model.loader: as a function it failed (") and "session" in first.note
+
+
+@pytest.mark.parametrize(
+    "name", ["graph_frozen.pb", "graph_pbtxt.pbtxt", "graph_text_in_pb.pb", "graph_pinned_to_gpu.pb", "graph_arg_retval.pb"]
+)
+def test_graphs_answer_whatever_form_they_are_in(tensorflow: Conversation, corpus: Path, name: str) -> None:
+    assert tensorflow.load(corpus / name).code is None
+    (y,) = tensorflow.infer(x=X).outputs.values()
+    assert np.allclose(y, X @ (np.arange(6, dtype=np.float32).reshape(3, 2) / 7) + 1, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("bound_in", "bound_out"), [("x", "y"), ("x:0", "y:0"), ("x", "y_retval"), ("x", "y_retval:0"), ("product:0", "y")]
+)
+def test_names_of_tensors_may_leave_out_the_index_and_name_a_retval(
+    tensorflow: Conversation, corpus: Path, bound_in: str, bound_out: str
+) -> None:
+    binding = {"key": None, "inputs": {"a": bound_in}, "outputs": {"b": bound_out}}
+    parameters = {"path": str(corpus / "graph_arg_retval.pb"), "format": "graph_def", "signatures": {"s": binding}}
+    assert tensorflow.ask("RepositoryModelLoad", model_name="m", parameters=parameters).code is None
+    fed = X if bound_in.startswith("x") else X[:, :2]
+    assert tensorflow.infer("s", a=fed).outputs["b"].shape == (2, 2)
+
+
+def test_a_graphs_table_is_filled(tensorflow: Conversation, corpus: Path) -> None:
+    tensorflow.load(corpus / "graph_table.pb")
+    (ids,) = tensorflow.infer(words=WORDS).outputs.values()
+    assert ids.tolist() == [1, 3, -1, -1]
+
+
+@pytest.mark.parametrize(
+    ("file", "format", "key", "bound", "code", "words"),
+    [
+        ("scale", "saved_model", "other", "x", "NOT_FOUND", "no signature other; it has: "),
+        ("graph_frozen.pb", "graph_def", None, "other:0", "NOT_FOUND", "no tensor 'other:0'"),
+        ("graph_frozen.pb", "tflite", None, "x", "UNIMPLEMENTED", "tensorflow loads saved_model, graph_def, not tflite"),
+        ("tflite_cnn.tflite", "graph_def", None, "x", "INVALID_ARGUMENT", "is no GraphDef, neither binary nor text"),
+    ],
+)
+def test_what_it_cannot_load_is_said_in_a_sentence(
+    tensorflow: Conversation, corpus: Path, file: str, format: str, key: str | None, bound: str, code: str, words: str
+) -> None:
+    binding = {"key": key, "inputs": {"x": bound}, "outputs": {"y": "y:0"}}
+    parameters = {"path": str(corpus / file), "format": format, "tags": ["serve"], "signatures": {"s": binding}}
+    answer = tensorflow.ask("RepositoryModelLoad", model_name="m", parameters=parameters)
+    assert answer.code == code and words in answer.error
+
+
+def test_unknown_tags_are_answered_with_those_there_are(tensorflow: Conversation, corpus: Path) -> None:
+    parameters = {"path": str(corpus / "scale"), "format": "saved_model", "tags": ["gpu"], "signatures": {}}
+    assert "'serve'" in tensorflow.ask("RepositoryModelLoad", model_name="m", parameters=parameters).error
+
+
+def test_inputs_of_another_datatype_or_shape_are_refused_not_cast(tensorflow: Conversation, corpus: Path) -> None:
+    for name in ("scale", "graph_frozen.pb"):
+        tensorflow.load(corpus / name)
+        wrong = tensorflow.infer(x=X.astype(np.float64))
+        assert wrong.code == "INVALID_ARGUMENT" and "takes float32 of shape [-1, 3]; the request has float64" in wrong.error
+        assert tensorflow.infer(x=X[0]).code == "INVALID_ARGUMENT"
+
+
+def test_an_error_of_tensorflow_keeps_its_code_and_the_line_that_tells(tensorflow: Conversation, corpus: Path) -> None:
+    tensorflow.load(corpus / "sparse_input")
+    wrong = tensorflow.infer(**{"x/indices": np.array([[0, 1]]), "x/values": np.ones(2, np.float32), "x/dense_shape": np.array([2, 3])})
+    assert wrong.code == "INVALID_ARGUMENT" and "Graph execution error" not in wrong.error and "Detected at" not in wrong.error

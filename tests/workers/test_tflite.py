@@ -1,0 +1,162 @@
+"""The workers of tflite-runtime, LiteRT and TensorFlow Lite Micro, on real .tflite files of the corpus."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from crossload.contract import datatypes
+from tests.workers import environment
+from tests.workers.arrays import array_of, same_bytes
+from tests.workers.conversation import Conversation
+
+pytestmark = pytest.mark.slow
+
+PIXELS = np.random.default_rng(2).uniform(size=(3, 8, 8, 1)).astype(np.float32)
+X = np.array([[1.0, 2.0, 3.0]], np.float32)
+
+# What an interpreter's Python API cannot carry; everything else the contract has (but float8, which TFLite has not) comes back bit for bit.
+CANNOT = {
+    "litert": {"int4", "uint4"},
+    "tflite-runtime": {"int4", "uint4", "uint16", "bfloat16"},
+    "tflite-micro": {"int4", "uint4", "uint16", "string"},
+}
+DATATYPES = [d.tensorflow for d in datatypes.DATATYPES.values() if not d.tensorflow.startswith("float8")]
+
+
+def check_datatype(worker: Conversation, corpus: Path, datatype: str, batches: tuple[int, ...]) -> None:
+    runtime = worker.ask("ServerMetadata").header["name"]
+    loaded = worker.load(corpus / f"tflite_identity_{datatype}.tflite")
+    for batch in batches:
+        sent = array_of(datatype, (batch, 3))
+        answer = loaded if loaded.code else worker.infer(x=sent)
+        if datatype in CANNOT[runtime]:
+            assert answer.code == "UNIMPLEMENTED" and len(answer.error) > 20
+        else:
+            assert answer.code is None and same_bytes(answer.outputs["y"], sent), batch
+
+
+@pytest.mark.parametrize("datatype", DATATYPES)
+def test_an_interpreter_carries_a_datatype_or_says_that_it_cannot(interpreter: Conversation, corpus: Path, datatype: str) -> None:
+    check_datatype(interpreter, corpus, datatype, (1, 3, 0))
+
+
+@pytest.mark.parametrize("datatype", DATATYPES)
+def test_tflite_micro_carries_a_datatype_or_says_that_it_cannot(tflite_micro: Conversation, corpus: Path, datatype: str) -> None:
+    check_datatype(tflite_micro, corpus, datatype, (1,))
+
+
+def test_scalars_and_rank_6_are_carried(interpreter: Conversation, tflite_micro: Conversation, corpus: Path) -> None:
+    for worker in (interpreter, tflite_micro):
+        for name, shape in (("tflite_scalar", ()), ("tflite_rank_6", (1, 1, 2, 1, 2, 3))):
+            worker.load(corpus / f"{name}.tflite")
+            sent = np.full(shape, 1.5, np.float32)
+            assert same_bytes(worker.infer(x=sent).outputs["y"], sent + 1), name
+
+
+def test_three_interpreters_agree_on_a_network(interpreter: Conversation, tflite_micro: Conversation, corpus: Path) -> None:
+    for worker in (interpreter, tflite_micro):
+        worker.load(corpus / "tflite_cnn.tflite")
+    fast = interpreter.infer(pixels=PIXELS).outputs["probabilities"]
+    micro = [tflite_micro.infer(pixels=p[None]).outputs["probabilities"][0] for p in PIXELS]
+    assert fast.shape == (3, 10) and np.allclose(fast, micro, rtol=1e-5, atol=1e-7)
+
+
+def test_a_file_without_signatures_runs_by_tensor_index_and_any_batch(interpreter: Conversation, corpus: Path) -> None:
+    interpreter.load(corpus / "tflite_cnn.tflite")
+    expected = interpreter.infer(pixels=PIXELS).outputs["probabilities"]
+    path = corpus / "tflite_no_signature.tflite"
+    binding = {"key": None, "inputs": {"in": 0}, "outputs": {"out": 8}}
+    interpreter.ask("RepositoryModelLoad", model_name="m", parameters={"path": str(path), "format": "tflite", "signatures": {"s": binding}})
+    for count in (1, 3, 2):
+        assert np.allclose(interpreter.infer("s", **{"in": PIXELS[:count]}).outputs["out"], expected[:count], rtol=1e-6)
+
+
+def test_each_signature_is_a_subgraph_of_its_own(interpreter: Conversation, tflite_micro: Conversation, corpus: Path) -> None:
+    for worker in (interpreter, tflite_micro):
+        worker.load(corpus / "tflite_several_signatures.tflite")
+        assert np.array_equal(worker.infer("add_one", x=X).outputs["y"], X + 1)
+    assert np.array_equal(interpreter.infer("double", x=X).outputs["y"], X * 2)
+    refused = tflite_micro.infer("double", x=X)
+    assert refused.code == "UNIMPLEMENTED" and "first subgraph" in refused.error
+
+
+def test_outputs_are_not_overwritten_by_the_next_run(interpreter: Conversation, corpus: Path) -> None:
+    interpreter.load(corpus / "tflite_cnn.tflite")
+    first, second, again = (interpreter.infer(pixels=PIXELS[i : i + 1]).outputs["probabilities"] for i in (0, 1, 0))
+    assert same_bytes(first, again) and not same_bytes(first, second)
+
+
+def test_flex_ops_are_named(interpreter: Conversation, tflite_micro: Conversation, corpus: Path) -> None:
+    for worker in (interpreter, tflite_micro):
+        refused = worker.load(corpus / "tflite_flex.tflite")
+        assert refused.code == "UNIMPLEMENTED" and "FlexMatrixInverse" in refused.error
+
+
+def test_an_op_that_is_too_new_is_named(interpreter: Conversation, corpus: Path) -> None:
+    refused = interpreter.load(corpus / "tflite_newer_op.tflite")
+    assert refused.code == "UNIMPLEMENTED" and "'CONV_2D' version '99'" in refused.error
+
+
+def test_inputs_that_the_model_does_not_take_are_refused(interpreter: Conversation, corpus: Path) -> None:
+    interpreter.load(corpus / "tflite_cnn.tflite")
+    for wrong in (PIXELS.astype(np.float64), PIXELS[0], PIXELS[:, :4]):
+        refused = interpreter.infer(pixels=wrong)
+        assert refused.code == "INVALID_ARGUMENT"
+        assert f"takes float32 of shape [-1, 8, 8, 1]; the request has {wrong.dtype} of shape {list(wrong.shape)}" in refused.error
+    assert interpreter.infer(pixels=PIXELS).code is None
+
+
+def test_an_unknown_signature_is_answered_with_those_there_are(interpreter: Conversation, tflite_micro: Conversation, corpus: Path) -> None:
+    path = corpus / "tflite_cnn.tflite"
+    binding = {"key": "other", "inputs": {"in": 0}, "outputs": {"out": 8}}
+    for worker in (interpreter, tflite_micro):
+        parameters = {"path": str(path), "format": "tflite", "signatures": {"s": binding}}
+        refused = worker.ask("RepositoryModelLoad", model_name="m", parameters=parameters)
+        assert refused.code == "NOT_FOUND" and "'other'" in refused.error and "it has: serving_default" in refused.error
+
+
+def test_another_batch_is_unimplemented_in_tflite_micro(tflite_micro: Conversation, corpus: Path) -> None:
+    assert "bytes of arena" in tflite_micro.load(corpus / "tflite_cnn.tflite").note
+    refused = tflite_micro.infer(pixels=PIXELS)
+    assert refused.code == "UNIMPLEMENTED"
+    assert "runs the shape the model was written with, [1, 8, 8, 1]; this vector has [3, 8, 8, 1]" in refused.error
+
+
+def test_where_xnnpack_fails_plain_kernels_run_and_a_note_says_so(
+    interpreter: Conversation, tflite_micro: Conversation, corpus: Path
+) -> None:
+    pixels = np.full((1, 8, 8, 1), 7, np.int8)
+    note = interpreter.load(corpus / "tflite_fails_on_xnnpack.tflite").note
+    if interpreter.ask("ServerMetadata").header["name"] == "litert":
+        assert note.startswith("run by the interpreter's own kernels: with its default delegate (XNNPACK) it failed (")
+    else:
+        assert not note
+    tflite_micro.load(corpus / "tflite_fails_on_xnnpack.tflite")
+    plain, micro = (w.infer(pixels=pixels).outputs["probabilities"].astype(int) for w in (interpreter, tflite_micro))
+    assert np.abs(plain - micro).max() <= 2
+
+
+@pytest.mark.parametrize(
+    ("runtime", "name", "inputs"),
+    [
+        ("tflite-runtime", "tflite_stride_zero", {"pixels": PIXELS[:1]}),
+        ("litert", "tflite_split_zero", {"x": np.ones((1, 4), np.float32)}),
+    ],
+)
+def test_a_file_that_kills_one_interpreter_dies_by_a_signal(corpus: Path, runtime: str, name: str, inputs: dict[str, np.ndarray]) -> None:
+    victim = Conversation(environment.launch_of(runtime))
+    with pytest.raises(EOFError):
+        assert victim.load(corpus / f"{name}.tflite").code is None
+        victim.infer(**inputs)
+    assert victim.process.wait(10) < 0
+
+
+def test_a_file_that_damages_the_heap_answers_first_and_kills_at_exit(corpus: Path) -> None:
+    victim = Conversation(environment.launch_of("tflite-runtime"))
+    victim.load(corpus / "tflite_dies_at_exit.tflite")
+    answer = victim.infer(x=np.ones(48, np.float32))
+    assert answer.code is None and answer.outputs["y"].tolist() == [1.0] * 16
+    assert victim.end() < 0
