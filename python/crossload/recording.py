@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from crossload.errors import CrossloadError
 from crossload.requests import Wishes, requests
 from crossload.runtimes import environments, registry
 from crossload.runtimes.process import WorkerFailure
+from crossload.runtimes.registry import Runtime
 from crossload.runtimes.supervisor import Limits, ModelSource, Supervisor
 
 Progress = Callable[[str], None]
@@ -58,35 +59,66 @@ def binding_of(signature: Signature) -> Binding:
     )
 
 
-def reference_for(formats: str) -> registry.Runtime:
-    """The runtime that records: Python TensorFlow; LiteRT for a .tflite, which TensorFlow's own runtime does not take."""
-    return next(r for name in ("tensorflow", "litert") for r in registry.find([name]) if formats in r.formats)
+class NoReference(CrossloadError):
+    """No runtime that could be the reference loads and answers; `failures` says what each did instead."""
+
+    def __init__(self, artifact: Path, failures: list[tuple[Runtime, WorkerFailure]]) -> None:
+        said = "; ".join(f"{runtime.title}: {failure.outcome}: {failure}" for runtime, failure in failures)
+        super().__init__(f"{artifact} has no reference answers ({said})")
+        self.failures = failures
+
+
+def references(kind: str, others: Sequence[Runtime] = ()) -> list[Runtime]:
+    """The runtimes that may record, the reference first: Python TensorFlow, or LiteRT for a .tflite.
+
+    `others` follow for models that crash the reference itself, or that it cannot carry.
+    """
+    candidates = [*registry.find(["tensorflow", "litert"]), *others]
+    return list(dict.fromkeys(r for r in candidates if kind in r.formats))
 
 
 def record(
-    root: Path, artifact: Artifact, signatures: Mapping[str, Signature], wishes: Wishes, limits: Limits, progress: Progress
+    root: Path,
+    artifact: Artifact,
+    signatures: Mapping[str, Signature],
+    wishes: Wishes,
+    limits: Limits,
+    progress: Progress,
+    candidates: Sequence[Runtime] = (),
 ) -> tuple[list[Vectors], dict[str, Signature]]:
-    """Write `vectors/` under `root` for one artifact's signatures.
+    """Write `vectors/` under `root` for one artifact's signatures, as the first of `candidates` answers that can.
 
     Returns the manifest's entries, and the signatures with what only an answer tells (datatypes and shapes of outputs that the
-    artifact does not state). A request that the reference cannot answer is left out and said; when none is left, or the
-    model does not load, raises CrossloadError.
+    artifact does not state). A request that the reference cannot answer is left out and said; when none of a signature is left,
+    raises CrossloadError; when no candidate loads the model, NoReference.
     """
-    runtime = reference_for(artifact.format)
+    failures = []
+    for runtime in candidates or references(artifact.format)[:1]:
+        try:
+            return _record(runtime, root, artifact, signatures, wishes, limits, progress)
+        except WorkerFailure as failure:
+            progress(f"{runtime.title} cannot be the reference ({failure.outcome}: {failure})")
+            failures.append((runtime, failure))
+    raise NoReference(root / artifact.path, failures)
+
+
+def _record(
+    runtime: Runtime,
+    root: Path,
+    artifact: Artifact,
+    signatures: Mapping[str, Signature],
+    wishes: Wishes,
+    limits: Limits,
+    progress: Progress,
+) -> tuple[list[Vectors], dict[str, Signature]]:
+    """`record` with one runtime; raises WorkerFailure when it cannot load the model or cannot carry any request."""
     entries: list[Vectors] = []
     learnt: dict[str, Signature] = {}
     with Supervisor(runtime.name, environments.prepare(runtime.source, progress), limits) as supervisor:
         progress(f"recording the answers of {artifact.id} with {runtime.title}")
-        source = ModelSource(
-            root / artifact.path, artifact.format, artifact.bindings, None if artifact.tags is None else tuple(artifact.tags)
-        )
-        try:
-            supervisor.load(source)
-            identity = supervisor.identity()
-        except WorkerFailure as failure:
-            raise CrossloadError(
-                f"the reference {runtime.title} cannot load {root / artifact.path} ({failure.outcome}): {failure}"
-            ) from failure
+        tags = None if artifact.tags is None else tuple(artifact.tags)
+        supervisor.load(ModelSource(root / artifact.path, artifact.format, artifact.bindings, tags))
+        identity = supervisor.identity()
         environment = {k: v for k, v in identity.parameters.items() if isinstance(v, str | int | float | bool)}
         reference = Reference(runtime=runtime.name, version=identity.version, artifact=artifact.id, environment=environment)
         for name in artifact.bindings:
@@ -108,16 +140,32 @@ def record(
     return entries, learnt
 
 
-def bundle_of(path: Path, root: Path, wishes: Wishes, limits: Limits, progress: Progress) -> Bundle:
-    """A bundle in `root` around a bare artifact, which stays where it is; raises as `record` does."""
+def bundle_of(
+    path: Path,
+    root: Path,
+    wishes: Wishes,
+    limits: Limits,
+    progress: Progress,
+    others: Sequence[Runtime] = (),
+    only: Sequence[str] | None = None,
+) -> Bundle:
+    """A bundle in `root` around a bare artifact, which stays where it is; raises as `record` does.
+
+    `others` may be the reference where the usual one fails; `only` names the signatures that matter.
+    """
     link = root / path.resolve().name
     link.symlink_to(path.resolve(), target_is_directory=path.is_dir())
     entries, signatures = artifacts_of(path, link.name)
+    if unknown := set(only or ()) - set(signatures):
+        raise CrossloadError(f"{path} has no signature {sorted(unknown)[0]!r}; it has: {', '.join(signatures)}")
     recorded: list[Vectors] = []
     for artifact in entries:
-        added, learnt = record(root, artifact, signatures, wishes, limits, progress)
-        recorded += added
-        signatures |= learnt
+        if only is not None:
+            artifact.bindings = {name: b for name, b in artifact.bindings.items() if name in only}
+        if artifact.bindings:
+            added, learnt = record(root, artifact, signatures, wishes, limits, progress, references(artifact.format, others))
+            recorded += added
+            signatures |= learnt
     manifest = Manifest(model=Model(name=path.resolve().stem), signatures=signatures, artifacts=entries, vectors=recorded)
     files.write_text(root / FILE_NAME, manifest.to_json())
     return Bundle(root, manifest)
@@ -125,20 +173,23 @@ def bundle_of(path: Path, root: Path, wishes: Wishes, limits: Limits, progress: 
 
 def _answers(supervisor: Supervisor, name: str, signature: Signature, wishes: Wishes) -> tuple[list[vectors.Vector], list[LeftOut]]:
     recorded, left_out = [], []
+    first: WorkerFailure | None = None
     for vector in requests(signature, wishes):
         try:
             answer = supervisor.infer(name, vector.inputs, [t.name for t in signature.outputs])
         except WorkerFailure as failure:
+            first = first or failure
             left_out.append(LeftOut(id=vector.id, reason=f"{failure.outcome}: {str(failure)[:300]}"))
             continue
         recorded.append(replace(vector, outputs=answer.outputs))
-    if not recorded:
-        reason = left_out[0].reason if left_out else "none was made"
-        raise CrossloadError(
-            f"no request for the signature {name!r} could be answered by the reference ({reason}); "
-            "give inputs that the model takes with --inputs FILE.npz, or shapes with --shape NAME=1,224,224,3"
-        )
-    return recorded, left_out
+    if recorded:
+        return recorded, left_out
+    if first and first.outcome != "run_error":
+        raise first
+    raise CrossloadError(
+        f"no request for the signature {name!r} could be answered by the reference ({first or 'none was made'}); "
+        "give inputs that the model takes with --inputs FILE.npz, or shapes with --shape NAME=1,224,224,3"
+    )
 
 
 def _learn(signature: Signature, recorded: list[vectors.Vector]) -> Signature:

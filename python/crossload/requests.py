@@ -39,6 +39,7 @@ _WORDS = [
     "東京",
     "ok",
 ]
+_SENTENCES = (1, 1, 2, 4, 7)  # words a string: single ones are what tables look up
 _HARD_TEXT = ("", " ", "UPPER lower", "Grüße, 世界 🌍", "tab\tand\nnewline", "x" * 300)
 _HARD_BYTES = (b"\0", b"a\0b", b"\xff\xfe\x80", b"")
 
@@ -107,9 +108,7 @@ def fit(spec: TensorSpec, array: np.ndarray) -> np.ndarray:
                 f"the input {spec.name!r} is {people(spec.datatype)}; {people(got)} was given and does not convert without loss"
             )
         array = array.astype(wanted)
-    if spec.shape is not None and not (
-        len(spec.shape) == array.ndim and all(want in (-1, have) for want, have in zip(spec.shape, array.shape, strict=True))
-    ):
+    if spec.shape is not None and not _fits(spec.shape, array.shape):
         raise CrossloadError(f"the input {spec.name!r} has shape {list(spec.shape)} (-1 is any); {list(array.shape)} was given")
     return array
 
@@ -161,12 +160,19 @@ def _request(signature: Signature, kind: str, random: np.random.Generator, wishe
 
 def _shape(spec: TensorSpec, kind: str, wishes: Wishes) -> tuple[int, ...]:
     """The shape with its free dimensions filled: the first is the batch."""
+    wished = wishes.shapes.get(spec.name)
+    if wished is not None and spec.shape is not None and not _fits(spec.shape, wished):
+        raise CrossloadError(f"--shape {spec.name}: the input has shape {list(spec.shape)} (-1 is any), which {list(wished)} does not fit")
     batch = SEVERAL if kind in ("batch", "bytes") else 1
-    if spec.name in wishes.shapes:
-        return tuple(batch if d == -1 else d for d in wishes.shapes[spec.name])
+    if wished is not None:
+        return tuple(batch if d == -1 else d for d in wished)
     if spec.shape is None:
         return (batch,)
     return tuple((batch if at == 0 else FREE_DIMENSION) if d == -1 else d for at, d in enumerate(spec.shape))
+
+
+def _fits(wanted: tuple[int, ...], shape: tuple[int, ...]) -> bool:
+    return len(wanted) == len(shape) and all(want == -1 or have in (-1, want) for want, have in zip(wanted, shape, strict=True))
 
 
 def _values(datatype: str, shape: tuple[int, ...], kind: str, random: np.random.Generator) -> np.ndarray:
@@ -211,7 +217,7 @@ def _strings(shape: tuple[int, ...], kind: str, random: np.random.Generator) -> 
         elif kind == "bytes":
             array[at] = _HARD_BYTES[int(random.integers(len(_HARD_BYTES)))]
         else:
-            words = [_WORDS[int(random.integers(len(_WORDS)))] for _ in range(0 if kind == "zeros" else int(random.integers(1, 8)))]
+            words = [_WORDS[int(random.integers(len(_WORDS)))] for _ in range(0 if kind == "zeros" else int(random.choice(_SENTENCES)))]
             array[at] = " ".join(words).encode()
     return array
 

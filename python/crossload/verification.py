@@ -19,7 +19,7 @@ from crossload.contract.bundle import Bundle, is_bundle, open_bundle
 from crossload.contract.manifest import Artifact, Tolerance
 from crossload.contract.vectors import Vector
 from crossload.errors import CrossloadError
-from crossload.recording import bundle_of
+from crossload.recording import NoReference, bundle_of
 from crossload.report.results import Case, Report, Result
 from crossload.requests import Wishes
 from crossload.runtimes import environments, registry
@@ -66,11 +66,26 @@ def verify(
     """
     plan, listener = plan or Plan(), listener or Listener()
     chosen = registry.find(list(runtimes or ()))
-    with _opened(Path(path), plan, listener) as bundle:
+    try:
+        return _verify(Path(path), chosen, plan, listener)
+    except NoReference as error:
+        return _without_reference(str(path), chosen, error)
+
+
+def _verify(path: Path, chosen: list[Runtime], plan: Plan, listener: Listener) -> Report:
+    with _opened(path, chosen, plan, listener) as bundle:
         jobs = [_Job(runtime, cases) for runtime in chosen if (cases := _cases(bundle, runtime, plan))]
         rows = [a.id for a in bundle.manifest.artifacts if plan.artifacts is None or a.id in plan.artifacts]
         report = Report(str(path), rows, [r.name for r in chosen], cautions=_cautions(bundle, plan))
         _run(jobs, report, plan, listener, Tolerances({**bundle.manifest.tolerance, **plan.tolerance}), str(path))
+    return report
+
+
+def _without_reference(path: str, chosen: list[Runtime], error: NoReference) -> Report:
+    """A model that no runtime answers has outcomes, too: what each runtime did with it."""
+    tried = {runtime.name: failure for runtime, failure in error.failures}
+    report = Report(path, ["artifact"], [r.name for r in chosen], cautions=["there is no reference answer: nothing was compared"])
+    report.results = [_failed(Case("artifact", r.name, "-", "-"), tried[r.name]) for r in chosen if r.name in tried]
     return report
 
 
@@ -96,12 +111,12 @@ class _Job:
 
 
 @contextmanager
-def _opened(path: Path, plan: Plan, listener: Listener) -> Iterator[Bundle]:
+def _opened(path: Path, chosen: list[Runtime], plan: Plan, listener: Listener) -> Iterator[Bundle]:
     if is_bundle(path):
         yield open_bundle(path)
         return
     with tempfile.TemporaryDirectory(prefix="crossload-") as folder:
-        yield bundle_of(path, Path(folder), plan.wishes, plan.limits, listener.progress)
+        yield bundle_of(path, Path(folder), plan.wishes, plan.limits, listener.progress, chosen, plan.signatures)
 
 
 def _cases(bundle: Bundle, runtime: Runtime, plan: Plan) -> list[_Cases]:
@@ -145,8 +160,8 @@ def _constant_outputs(vectors: list[Vector]) -> list[str]:
     """The outputs whose answers, of different requests, never change: an untrained or saturated model agrees with anything."""
     if len(vectors) < 2 or not any(v.inputs for v in vectors):
         return []
-    rows = {name: {row.tobytes() for v in vectors for row in np.atleast_1d(v.outputs[name])} for name in vectors[0].outputs}
-    return [name for name, found in rows.items() if len(found) == 1 and vectors[0].outputs[name].dtype != object]
+    numbers = [name for name, array in vectors[0].outputs.items() if array.dtype != object]
+    return [name for name in numbers if len({row.tobytes() for v in vectors for row in np.atleast_1d(v.outputs[name])}) == 1]
 
 
 def _run(jobs: list[_Job], report: Report, plan: Plan, listener: Listener, tolerances: Tolerances, path: str) -> None:

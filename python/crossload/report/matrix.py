@@ -47,9 +47,8 @@ def show(report: Report, console: Console) -> None:
     if report.interrupted:
         console.print("[red]interrupted[/]: what was not reached is not_run")
     if report.exit_status == 3:
-        console.print(
-            "[red]nothing was compared[/]: no chosen runtime takes a chosen artifact and vector; `crossload runtimes` lists the formats"
-        )
+        nothing = "every case is unsupported" if report.results else "no chosen runtime takes a chosen artifact and vector"
+        console.print(f"[red]nothing was compared[/]: {nothing}; `crossload runtimes` lists the formats")
     console.print(f"{total} result{'' if total == 1 else 's'}: {counts or 'none'}", highlight=False)
 
 
