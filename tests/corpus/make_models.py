@@ -295,7 +295,6 @@ def text_table_v1(path: Path) -> None:
     builder = v1.saved_model.Builder(str(path))
     with tf.Graph().as_default(), _session() as session:
         name = tf.constant(str(vocabulary), name="vocabulary")
-        v1.add_to_collection(v1.GraphKeys.ASSET_FILEPATHS, name)
         words = v1.placeholder(tf.string, [None], "words")
         source = tf.lookup.TextFileInitializer(
             name, tf.string, tf.lookup.TextFileIndex.WHOLE_LINE, tf.int64, tf.lookup.TextFileIndex.LINE_NUMBER

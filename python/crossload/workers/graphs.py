@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,9 @@ class SessionModel:
         Raises Refusal (NOT_FOUND) for a tensor that the graph does not have.
         """
         self._session, self._results = session, results or {}
-        self._takes = {name: self._resolved(name, binding["inputs"]) for name, binding in signatures.items()}
+        self._takes = {
+            name: {n: Input.of(t) for n, t in self._resolved(name, binding["inputs"]).items()} for name, binding in signatures.items()
+        }
         self._gives = {name: self._resolved(name, binding["outputs"]) for name, binding in signatures.items()}
 
     def run(self, signature: str, inputs: dict[str, np.ndarray], outputs: list[str]) -> Answer:
@@ -35,8 +38,8 @@ class SessionModel:
         takes, gives = self._takes[signature], self._gives[signature]
         check_complete(signature, inputs, takes)
         for name, array in inputs.items():
-            check_spec(name, array, takes[name])
-        feeds = {takes[name]: array for name, array in inputs.items()}
+            takes[name].check(name, array)
+        feeds = {takes[name].spec: array for name, array in inputs.items()}
         results, took = nanoseconds(lambda: self._session.run([gives[n] for n in outputs], feeds))
         return Answer({n: as_array(r, gives[n].dtype) for n, r in zip(outputs, results, strict=True)}, took)
 
@@ -89,14 +92,28 @@ def read_graph_def(path: Path) -> Any:
     return graph_def
 
 
-def check_spec(name: str, array: np.ndarray, spec: Any) -> None:
-    """Raise Refusal unless an input fits a tensor or TensorSpec: UNIMPLEMENTED where its datatype cannot be fed at all."""
-    shape = None if spec.shape.rank is None else [-1 if d is None else d for d in spec.shape.as_list()]
-    try:
-        datatype = tensors.datatype_of(spec.dtype.base_dtype.as_numpy_dtype)
-    except (ValueError, TypeError) as error:
-        raise Refusal("UNIMPLEMENTED", f"input {name!r} is {spec.dtype.name}, which cannot be fed from Python") from error
-    check_input(name, array, datatype, shape)
+@dataclass(frozen=True)
+class Input:
+    """What an input takes: a tensor or TensorSpec, the contract's datatype (None: cannot be fed), the shape (None: any rank)."""
+
+    spec: Any
+    datatype: str | None
+    shape: list[int] | None
+
+    @classmethod
+    def of(cls, spec: Any) -> Input:
+        """Worked out once, at load: it takes longer than a small model's run."""
+        try:
+            datatype = tensors.datatype_of(spec.dtype.base_dtype.as_numpy_dtype)
+        except (ValueError, TypeError):
+            datatype = None
+        return cls(spec, datatype, None if spec.shape.rank is None else [-1 if d is None else d for d in spec.shape.as_list()])
+
+    def check(self, name: str, array: np.ndarray) -> None:
+        """Raise Refusal unless the array fits: UNIMPLEMENTED where the datatype cannot be fed at all."""
+        if self.datatype is None:
+            raise Refusal("UNIMPLEMENTED", f"input {name!r} is {self.spec.dtype.name}, which cannot be fed from Python")
+        check_input(name, array, self.datatype, self.shape)
 
 
 def as_array(value: Any, dtype: Any) -> np.ndarray:

@@ -39,7 +39,7 @@ class SavedModel:
         self.note: str | None = None
         self._request = request
         self._session: graphs.SessionModel | None = None
-        self._functions: dict[str, Any] = {}
+        self._functions: dict[str, tuple[Any, dict[str, graphs.Input]]] = {}
         try:
             self._loaded = tf.saved_model.load(request.path, tags=request.tags)
             self._functions = {name: self._function(name, binding) for name, binding in request.signatures.items()}
@@ -73,21 +73,20 @@ class SavedModel:
             return answer
 
     def _run_function(self, signature: str, inputs: dict[str, np.ndarray], outputs: list[str]) -> Answer:
-        function = self._functions[signature]
-        takes = function.structured_input_signature[1]
+        function, takes = self._functions[signature]
         check_complete(signature, inputs, takes)
         for name, array in inputs.items():
-            graphs.check_spec(name, array, takes[name])
-        feeds = {name: tf.constant(array, dtype=takes[name].dtype) for name, array in inputs.items()}
+            takes[name].check(name, array)
+        feeds = {name: tf.constant(array, dtype=takes[name].spec.dtype) for name, array in inputs.items()}
         results, took = nanoseconds(lambda: function(**feeds))
         return Answer({n: graphs.as_array(results[n].numpy(), results[n].dtype) for n in outputs}, took)
 
-    def _function(self, name: str, binding: dict[str, Any]) -> Any:
+    def _function(self, name: str, binding: dict[str, Any]) -> tuple[Any, dict[str, graphs.Input]]:
         function = self._loaded.signatures[binding["key"]]
-        takes, gives = set(function.structured_input_signature[1]), set(function.structured_outputs)
-        if takes != set(binding["inputs"]) or not gives >= set(binding["outputs"]):
+        takes, gives = function.structured_input_signature[1], set(function.structured_outputs)
+        if set(takes) != set(binding["inputs"]) or not gives >= set(binding["outputs"]):
             raise _Unfit(f"signature {name!r} as a function has other names ({', '.join(sorted(takes))} → {', '.join(sorted(gives))})")
-        return function
+        return function, {n: graphs.Input.of(spec) for n, spec in takes.items()}
 
     def _open_session(self) -> graphs.SessionModel:
         """The same signatures by TensorFlow 1's loader; raises Refusal (NOT_FOUND) for a key that the SavedModel does not have."""

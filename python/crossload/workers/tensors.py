@@ -69,4 +69,4 @@ def encode(array: np.ndarray) -> memoryview:
         return memoryview(b"".join(chain.from_iterable((struct.pack("<I", len(t)), t) for t in texts)))
     if datatype == "INT4":  # ml_dtypes leaves the upper half of the byte open; the contract extends the sign
         array = array.astype(np.int8)
-    return memoryview(np.ascontiguousarray(array).reshape(-1).view(np.uint8))
+    return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data

@@ -14,6 +14,7 @@ import os  # noqa: E402
 import re  # noqa: E402
 import tempfile  # noqa: E402
 from collections.abc import Callable  # noqa: E402
+from functools import partial  # noqa: E402
 from pathlib import Path  # noqa: E402
 from typing import Any  # noqa: E402
 
@@ -56,7 +57,7 @@ class MicroModel:
             self._check(name, array, takes[name])
         self._interpreter.reset()
         for name, array in inputs.items():
-            _explained(lambda a=array, n=name: self._interpreter.set_input(a, takes[n]), self._path)
+            _explained(partial(self._interpreter.set_input, array, takes[name]), self._path)
         _, took = _explained(lambda: nanoseconds(self._interpreter.invoke), self._path)
         return Answer({name: np.array(self._interpreter.get_output(gives[name])) for name in outputs}, took)
 

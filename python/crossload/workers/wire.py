@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import math
 import os
 import struct
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,10 +25,10 @@ class Malformed(Exception):
     """Bytes on standard input that are no frame: the stream cannot be used any more."""
 
 
-_streams: tuple[BinaryIO, int] | None = None
+_streams: tuple[io.BufferedReader, int] | None = None
 
 
-def own_streams() -> tuple[BinaryIO, int]:
+def own_streams() -> tuple[io.BufferedReader, int]:
     """Take standard input and output for the protocol; what others print from now on goes to standard error."""
     global _streams  # noqa: PLW0603
     if _streams is None:
@@ -38,11 +39,11 @@ def own_streams() -> tuple[BinaryIO, int]:
         os.close(nothing)
         for descriptor in (source, target):
             _enlarge(descriptor)
-        _streams = open(source, "rb", buffering=1 << 16), target  # noqa: SIM115, PTH123
+        _streams = io.BufferedReader(io.FileIO(source), 1 << 16), target
     return _streams
 
 
-def read(source: BinaryIO, itemsizes: Mapping[str, int]) -> tuple[dict[str, Any], Received] | None:
+def read(source: io.BufferedReader, itemsizes: Mapping[str, int]) -> tuple[dict[str, Any], Received] | None:
     """The next request's header and its input tensors' entries and bytes; None at the stream's end. Raises Malformed."""
     import numpy as np
 
@@ -68,7 +69,7 @@ def read(source: BinaryIO, itemsizes: Mapping[str, int]) -> tuple[dict[str, Any]
         if count < 0 or size < 0 or (item and size != count * item):
             raise Malformed(f"tensor {entry.get('name')!r} of {size} bytes contradicts {entry['datatype']} {entry['shape']}")
         data = np.empty(size, dtype=np.uint8)
-        if size and source.readinto(memoryview(data)) != size:  # type: ignore[attr-defined]
+        if size and source.readinto(data.data) != size:
             raise Malformed("the stream ends inside a frame")
         received.append((entry, data))
     return header, received
