@@ -128,21 +128,21 @@ def _huge_input_scale(model: schema.ModelT) -> None:
 
 
 def _sparse_beyond_the_end() -> bytes:
-    """SPARSE_TO_DENSE of tflite-runtime trusts its indices: 48 values into 16 places write behind the arena, and free() finds out."""
-    indices = np.arange(48, dtype=np.int32)
+    """SPARSE_TO_DENSE of tflite-runtime trusts its indices: 64 values into 16 places write behind the arena, and free() finds out."""
+    indices = np.arange(64, dtype=np.int32)
 
     def serve(x: tf.Tensor) -> dict[str, tf.Tensor]:
-        dense = tf.raw_ops.SparseToDense(sparse_indices=indices[:, None], output_shape=[48], sparse_values=x, default_value=0.0)
+        dense = tf.raw_ops.SparseToDense(sparse_indices=indices[:, None], output_shape=[64], sparse_values=x, default_value=0.0)
         return {"y": dense}
 
     def edit(model: schema.ModelT) -> None:
         graph = model.subgraphs[0]
         for buffer in model.buffers:
-            if buffer.data is not None and bytes(buffer.data) == np.int32(48).tobytes():
+            if buffer.data is not None and bytes(buffer.data) == np.int32(64).tobytes():
                 buffer.data = np.frombuffer(np.int32(16).tobytes(), np.uint8)
         graph.tensors[graph.outputs[0]].shape = [16]
 
-    return _edited(_convert(serve, tf.TensorSpec([48], tf.float32, "x")), edit)
+    return _edited(_convert(serve, tf.TensorSpec([64], tf.float32, "x")), edit)
 
 
 def _halves(x: tf.Tensor) -> dict[str, tf.Tensor]:
