@@ -73,7 +73,7 @@ pins: $(UV) ## resolve all pinned requirements anew
 	@echo "uv==$$($(UV) --version | cut -d' ' -f2)" | $(UV) pip compile -q --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-header - -o requirements/uv.txt
 	@$(UV) pip compile -q --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-header pyproject.toml requirements/dev.in -o requirements/dev.txt
 	@for worker in python/crossload/workers/*_worker.py; do \
-	  $(UV) pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --no-annotate $$worker -o python/crossload/workers/pins/$$(basename $$worker .py).txt; done
+	  $(UV) pip compile -q --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-header --no-annotate $$worker -o python/crossload/workers/pins/$$(basename $$worker .py).txt; done
 
 schema: $(VENV)/ready ## write the manifest's JSON Schema from its classes
 	@$(BIN)/python -c "from crossload.contract import manifest; print(manifest.json_schema(), end='')" > bindings/contract/manifest.schema.json

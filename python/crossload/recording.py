@@ -64,7 +64,10 @@ class NoReference(CrossloadError):
 
     def __init__(self, artifact: Path, failures: list[tuple[Runtime, WorkerFailure]]) -> None:
         said = "; ".join(f"{runtime.title}: {failure.outcome}: {failure}" for runtime, failure in failures)
-        super().__init__(f"{artifact} has no reference answers ({said})")
+        self.advice = ""
+        if any(failure.outcome == "run_error" for _, failure in failures):
+            self.advice = "; give inputs that the model takes with --inputs FILE.npz, or shapes with --shape NAME=1,224,224,3"
+        super().__init__(f"{artifact} has no reference answers ({said}){self.advice}")
         self.failures = failures
 
 
@@ -95,48 +98,42 @@ def record(
     failures = []
     for runtime in candidates or references(artifact.format)[:1]:
         try:
-            return _record(runtime, root, artifact, signatures, wishes, limits, progress)
+            with Supervisor(runtime.name, environments.prepare(runtime.source, progress), limits) as supervisor:
+                progress(f"recording the answers of {artifact.id} with {runtime.title}")
+                return record_with(supervisor, root, artifact, signatures, wishes)
         except WorkerFailure as failure:
             progress(f"{runtime.title} cannot be the reference ({failure.outcome}: {failure})")
             failures.append((runtime, failure))
     raise NoReference(root / artifact.path, failures)
 
 
-def _record(
-    runtime: Runtime,
-    root: Path,
-    artifact: Artifact,
-    signatures: Mapping[str, Signature],
-    wishes: Wishes,
-    limits: Limits,
-    progress: Progress,
+def record_with(
+    supervisor: Supervisor, root: Path, artifact: Artifact, signatures: Mapping[str, Signature], wishes: Wishes
 ) -> tuple[list[Vectors], dict[str, Signature]]:
-    """`record` with one runtime; raises WorkerFailure when it cannot load the model or cannot carry any request."""
+    """`record` with a runtime that is there already; raises WorkerFailure when it cannot load the model or carry any request."""
     entries: list[Vectors] = []
     learnt: dict[str, Signature] = {}
-    with Supervisor(runtime.name, environments.prepare(runtime.source, progress), limits) as supervisor:
-        progress(f"recording the answers of {artifact.id} with {runtime.title}")
-        tags = None if artifact.tags is None else tuple(artifact.tags)
-        supervisor.load(ModelSource(root / artifact.path, artifact.format, artifact.bindings, tags))
-        identity = supervisor.identity()
-        environment = {k: v for k, v in identity.parameters.items() if isinstance(v, str | int | float | bool)}
-        reference = Reference(runtime=runtime.name, version=identity.version, artifact=artifact.id, environment=environment)
-        for name in artifact.bindings:
-            recorded, left_out = _answers(supervisor, name, signatures[name], wishes)
-            file = root / vectors.path_of(name)
-            vectors.write(file, name, recorded)
-            learnt[name] = _learn(signatures[name], recorded)
-            entries.append(
-                Vectors(
-                    signature=name,
-                    path=vectors.path_of(name),
-                    count=len(recorded),
-                    sha256=files.sha256(file),
-                    seed=wishes.seed,
-                    reference=reference,
-                    left_out=left_out,
-                )
+    tags = None if artifact.tags is None else tuple(artifact.tags)
+    supervisor.load(ModelSource(root / artifact.path, artifact.format, artifact.bindings, tags))
+    identity = supervisor.identity()
+    environment = {k: v for k, v in identity.parameters.items() if isinstance(v, str | int | float | bool)}
+    reference = Reference(runtime=identity.runtime, version=identity.version, artifact=artifact.id, environment=environment)
+    for name in artifact.bindings:
+        recorded, left_out = _answers(supervisor, name, signatures[name], wishes)
+        file = root / vectors.path_of(name)
+        vectors.write(file, name, recorded)
+        learnt[name] = _learn(signatures[name], recorded)
+        entries.append(
+            Vectors(
+                signature=name,
+                path=vectors.path_of(name),
+                count=len(recorded),
+                sha256=files.sha256(file),
+                seed=wishes.seed,
+                reference=reference,
+                left_out=left_out,
             )
+        )
     return entries, learnt
 
 
@@ -184,12 +181,8 @@ def _answers(supervisor: Supervisor, name: str, signature: Signature, wishes: Wi
         recorded.append(replace(vector, outputs=answer.outputs))
     if recorded:
         return recorded, left_out
-    if first and first.outcome != "run_error":
-        raise first
-    raise CrossloadError(
-        f"no request for the signature {name!r} could be answered by the reference ({first or 'none was made'}); "
-        "give inputs that the model takes with --inputs FILE.npz, or shapes with --shape NAME=1,224,224,3"
-    )
+    assert first, "a signature has one request at least"
+    raise WorkerFailure(first.outcome, first.phase, f"no request for the signature {name!r} is answered: {first}", first.stderr)
 
 
 def _learn(signature: Signature, recorded: list[vectors.Vector]) -> Signature:

@@ -84,7 +84,9 @@ def _verify(path: Path, chosen: list[Runtime], plan: Plan, listener: Listener) -
 def _without_reference(path: str, chosen: list[Runtime], error: NoReference) -> Report:
     """A model that no runtime answers has outcomes, too: what each runtime did with it."""
     tried = {runtime.name: failure for runtime, failure in error.failures}
-    report = Report(path, ["artifact"], [r.name for r in chosen], cautions=["there is no reference answer: nothing was compared"])
+    report = Report(
+        path, ["artifact"], [r.name for r in chosen], cautions=[f"there is no reference answer: nothing was compared{error.advice}"]
+    )
     report.results = [_failed(Case("artifact", r.name, "-", "-"), tried[r.name]) for r in chosen if r.name in tried]
     return report
 

@@ -133,3 +133,9 @@ def test_the_tolerance_named_in_the_reason_always_passes(reference: np.ndarray, 
 def test_a_tolerance_that_means_nothing_is_refused(text: str) -> None:
     with pytest.raises(CrossloadError):
         parse([text])
+
+
+def test_the_same_int4_numbers_are_identical_however_their_bytes_are_filled() -> None:
+    made = np.array([-8, -1, 7], ml_dtypes.int4)
+    received = np.frombuffer(np.int8([-8, -1, 7]).tobytes(), ml_dtypes.int4)
+    assert judge_output("y", made, received, DEFAULT).agreement == "identical"

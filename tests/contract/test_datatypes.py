@@ -105,3 +105,10 @@ def test_an_array_without_a_datatype_in_the_contract_is_refused(array: np.ndarra
 def test_a_string_tensor_of_something_else_is_refused() -> None:
     with pytest.raises(ValueError, match="bytes or text, not int"):
         datatypes.encode(np.array([1, "a"], dtype=object))
+
+
+def test_int4_leaves_with_its_sign_extended() -> None:
+    import ml_dtypes
+    import numpy as np
+
+    assert bytes(datatypes.encode(np.array([-8, -1, 0, 7], ml_dtypes.int4))) == b"\xf8\xff\x00\x07"

@@ -1,4 +1,4 @@
-"""Export's promises, with real models in the real TensorFlow: names survive, what is written is verified, and nothing half-written stays."""
+"""Export's promises, with real models in the real TensorFlow: names survive, what is written is verified, nothing half-written stays."""
 
 from __future__ import annotations
 

@@ -1,13 +1,14 @@
 """A worker that doubles its FP32 input `x` into `y`, or misbehaves as its arguments say: `worker.py BEHAVIOUR [STATE_FILE]`.
 
 It knows the contract by itself (standard library only), so a fault in crossload's own reader cannot hide in it.
-Behaviours are of the form `<what>` or `<what>:<vector id or phase>`; STATE_FILE lets a behaviour happen once only.
+Behaviours are of the form `<what>` or `<what>:<phase>`; STATE_FILE lets a behaviour happen once only.
 """
 
 import json
 import os
 import signal
 import struct
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -33,6 +34,8 @@ def request():
 
 
 def answer(header, *tensors):
+    if bent == "header":
+        header = {**header, **json.loads(os.environ["FAKE_HEADER"])}
     text = json.dumps(header).encode()
     out.write(struct.pack("<Q", len(text)) + text + b"".join(tensors))
     out.flush()
@@ -77,12 +80,27 @@ def misbehave(phase):
         ballast = bytearray(600 << 20)
         ballast[::4096] = b"x" * len(ballast[::4096])
         time.sleep(600)
+    elif behaviour == "announce":
+        tensor = {"name": "y", "datatype": "BYTES", "shape": [1], "parameters": {"binary_data_size": int(os.environ["FAKE_SIZE"])}}
+        answer({"id": header["id"], "outputs": [tensor]}, b"a little of it")
+        time.sleep(600)
+    elif behaviour == "trickle":
+        for _ in range(100):
+            out.write(b"\x01")
+            out.flush()
+            time.sleep(0.1)
+    elif behaviour == "daemon":
+        subprocess.Popen(["sleep", "20"], start_new_session=True)
+    elif behaviour == "mumble":
+        for _ in range(64):
+            os.write(2, b"no end of line " * (1 << 16))
     elif behaviour == "noise":
         print("W0000 noise on stderr\n" * 100000, file=sys.stderr, flush=True)
     return behaviour
 
 
 loaded = None
+bent = None
 served = 0
 if misbehave("import") == "never":
     pass

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import os
+import resource
+import signal
 import time
+import tracemalloc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from crossload.contract.manifest import Binding
-from crossload.runtimes.process import Launch, WorkerFailure
+from crossload.runtimes import supervisor as module
+from crossload.runtimes.process import Launch, Worker, WorkerFailure
 from crossload.runtimes.supervisor import Limits, ModelSource, Supervisor
 from tests import fakes
 
@@ -177,3 +185,170 @@ def test_a_large_tensor_passes_unchanged() -> None:
     with supervisor("honest", limits=Limits(run=60)) as subject:
         back = subject.call({"rpc": "Echo"}, {"x": sent}, 60)
     assert back["x"].tobytes() == sent.tobytes()
+
+
+@contextmanager
+def at_most(memory: int) -> Iterator[None]:
+    """The block never holds more than this much memory of Python's."""
+    tracemalloc.start()
+    try:
+        yield
+        assert tracemalloc.get_traced_memory()[1] < memory
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("size", [1 << 30, 100 << 30, 1 << 61, 1 << 62, -1])
+def test_a_tensor_that_is_announced_and_never_comes_takes_no_memory(size: int) -> None:
+    with at_most(256 << 20):
+        found = failure(supervisor("announce:run", FAKE_SIZE=str(size)))
+    assert found.outcome in ("timeout", "protocol_error")
+
+
+def test_bytes_that_trickle_in_do_not_stretch_the_time_limit() -> None:
+    began = time.monotonic()
+    found = failure(supervisor("trickle:run"))
+    assert found.outcome in ("timeout", "protocol_error")
+    assert time.monotonic() - began < 5
+
+
+def test_endless_stderr_without_a_line_takes_no_memory_and_keeps_its_tail() -> None:
+    with at_most(16 << 20), supervisor("mumble:run", limits=Limits(run=20)) as subject:
+        subject.load(SOURCE)
+        assert ask(subject) == [2, 4, 6]
+        worker = subject._worker
+    assert worker is not None
+    assert worker.stderr().endswith("no end of line ")
+
+
+def test_a_background_process_that_keeps_stderr_open_holds_up_nobody() -> None:
+    began = time.monotonic()
+    with supervisor("daemon:run") as subject:
+        subject.load(SOURCE)
+        assert ask(subject) == [2, 4, 6]
+    assert time.monotonic() - began < 8
+
+
+@pytest.mark.parametrize("phase", ["start", "load", "run"])
+@pytest.mark.parametrize(
+    "header",
+    [
+        {"parameters": []},
+        {"parameters": "text"},
+        {"parameters": {"note": ["a", "list"]}},
+        {"parameters": {"nanoseconds": "soon"}},
+        {"parameters": {"nanoseconds": -1}},
+        {"parameters": {"nanoseconds": True}},
+        {"error": {"not": "a sentence"}},
+        {"outputs": None},
+        {"outputs": [{"name": "y", "parameters": None}]},
+    ],
+)
+def test_an_answer_with_a_part_of_another_json_type_is_a_protocol_error(phase: str, header: dict[str, object]) -> None:
+    found = failure(supervisor(f"header:{phase}", FAKE_HEADER=json.dumps(header)))
+    assert (found.outcome, found.phase) == ("protocol_error", phase)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        {"version": None},
+        {"version": {}},
+        {"formats": "tflite"},
+        {"formats": 5},
+        {"formats": [1]},
+        {"formats": None},
+        {"parameters": {}},
+        {"parameters": {"language": 1, "os": "linux", "arch": "x86_64"}},
+    ],
+)
+def test_an_identity_that_the_contract_does_not_allow_is_a_protocol_error(header: dict[str, object]) -> None:
+    found = failure(supervisor("header:start", FAKE_HEADER=json.dumps(header)))
+    assert (found.outcome, found.phase) == ("protocol_error", "start")
+    assert "identity" in found.message
+
+
+def test_a_worker_cannot_take_another_runtimes_name() -> None:
+    about = {"language": "x", "os": "x", "arch": "x", "runtime": "tensorflow", "version": "2.21.0"}
+    with supervisor("header:start", FAKE_HEADER=json.dumps({"parameters": about})) as subject:
+        said = subject.identity().to_json()
+    assert (said["runtime"], said["version"]) == ("fake", "1.0")
+
+
+def test_an_echo_that_is_no_tensor_is_a_protocol_error() -> None:
+    lie = {"outputs": [{"name": "x", "datatype": "BOOL", "shape": [1], "parameters": {"binary_data_size": 1}}]}
+    with supervisor("header:Echo", FAKE_HEADER=json.dumps(lie)) as subject, pytest.raises(WorkerFailure) as caught:
+        subject.call({"rpc": "Echo"}, {"x": np.array([7], np.uint8)}, 5)
+    assert caught.value.outcome == "protocol_error"
+
+
+def test_an_interrupted_request_leaves_no_worker_that_owes_an_answer(tmp_path: Path) -> None:
+    with supervisor("hang:run", tmp_path / "once", Limits(run=60)) as subject:
+        subject.load(SOURCE)
+        pid = subject._worker._process.pid  # type: ignore[union-attr]
+        before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+        signal.setitimer(signal.ITIMER_REAL, 0.5)
+        try:
+            with pytest.raises(KeyboardInterrupt):
+                ask(subject)
+        finally:
+            signal.signal(signal.SIGALRM, before)
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+        assert ask(subject) == [2, 4, 6]
+
+
+def test_a_worker_that_is_just_starting_when_the_user_interrupts_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    subject = supervisor("hang:start", limits=Limits(start=60))
+
+    class Interrupted(Worker):
+        def __init__(self, launch: Launch, memory_limit: int | None = None) -> None:
+            super().__init__(launch, memory_limit)
+            subject.cancel()
+
+    monkeypatch.setattr(module, "Worker", Interrupted)
+    began = time.monotonic()
+    assert failure(subject).outcome == "not_run"
+    assert time.monotonic() - began < 5
+
+
+def test_a_process_with_more_than_a_thousand_open_files_can_use_workers() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 2048), hard))
+    opened = []
+    try:
+        opened = [os.open("/dev/null", os.O_RDONLY) for _ in range(1100)]
+        with supervisor("honest") as subject:
+            subject.load(SOURCE)
+            assert ask(subject) == [2, 4, 6]
+    finally:
+        for descriptor in opened:
+            os.close(descriptor)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.parametrize("behaviour", ["honest", "die:run", "die:start", "garbage:run", "hang:run"])
+def test_no_file_descriptor_is_left_open(behaviour: str) -> None:
+    def descriptors() -> set[str]:
+        return {str(p) for p in Path("/proc/self/fd").iterdir()}
+
+    before = descriptors()
+    subject = supervisor(behaviour)
+    try:
+        subject.load(SOURCE)
+        ask(subject)
+    except WorkerFailure:
+        pass
+    subject.close()
+    assert len(descriptors()) <= len(before)
+
+
+def test_a_time_limit_of_years_is_a_time_limit() -> None:
+    with supervisor("honest", limits=Limits(start=1e12, load=1e12, run=1e12)) as subject:
+        subject.load(SOURCE)
+        assert ask(subject) == [2, 4, 6]
+
+
+def test_a_worker_that_cannot_be_started_with_these_words_is_a_crash_at_start() -> None:
+    found = failure(Supervisor("fake", Launch(("python", "a\0b")), QUICK))
+    assert (found.outcome, found.phase) == ("crash", "start")

@@ -138,10 +138,10 @@ def test_names_of_tensors_may_leave_out_the_index_and_name_a_retval(
     assert tensorflow.infer("s", a=fed).outputs["b"].shape == (2, 2)
 
 
-def test_a_graphs_table_is_filled(tensorflow: Conversation, corpus: Path) -> None:
+def test_a_graphs_table_stays_as_a_receiver_would_find_it(tensorflow: Conversation, corpus: Path) -> None:
+    """A worker that filled it would hide that the file does not work where it is handed to."""
     tensorflow.load(corpus / "graph_table.pb")
-    (ids,) = tensorflow.infer(words=WORDS).outputs.values()
-    assert ids.tolist() == [1, 3, -1, -1]
+    assert "Table not initialized" in tensorflow.infer(words=WORDS).error
 
 
 @pytest.mark.parametrize(

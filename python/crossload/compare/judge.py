@@ -97,7 +97,7 @@ def _judge_numbers(name: str, datatype: str, reference: np.ndarray, answer: np.n
     compared = ~(nan_ref | infinite)
     metrics, absolute = _metrics(ref, got, wide_ref, wide_got, compared)
     metrics["argmax_agreement"] = _argmax_agreement(reference, answer)
-    if np.ascontiguousarray(reference).tobytes() == np.ascontiguousarray(answer).tobytes():
+    if bytes(datatypes.encode(reference)) == bytes(datatypes.encode(answer)):
         return Judgement("identical", metrics)
     if metrics.get("max_ulp", math.inf) <= tolerance.ulp:
         return Judgement("ulp", metrics)

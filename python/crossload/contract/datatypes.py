@@ -114,6 +114,8 @@ def encode(array: np.ndarray) -> bytes | memoryview:
         )
     if array.dtype.byteorder == ">":
         array = array.astype(array.dtype.newbyteorder("<"))
+    if array.dtype.name == "int4":
+        array = array.astype(np.int8)  # ml_dtypes leaves the upper half of the byte empty, the contract extends the sign
     array = np.ascontiguousarray(array)
     return array.reshape(-1).view(np.uint8).data
 

@@ -28,7 +28,7 @@ def line(result: Result) -> str:
 def show(report: Report, console: Console) -> None:
     """The matrix, the cautions, the failures with their reproducing commands, and the closing counts."""
     versions = {str(r["runtime"]): str(r["version"]) for r in report.runtimes}
-    table = Table(title=escape(report.bundle), title_justify="left", header_style="bold", pad_edge=False)
+    table = Table(header_style="bold", pad_edge=False)
     table.add_column("artifact")
     for name in report.columns:
         table.add_column(f"{name}\n[dim]{versions.get(name, '–')}[/]")
@@ -36,6 +36,7 @@ def show(report: Report, console: Console) -> None:
         cells = ([r for r in report.results if r.case.artifact == artifact and r.case.runtime == name] for name in report.columns)
         table.add_row(artifact, *(_cell(cell) for cell in cells))
     if report.results:
+        console.print(f"[bold]{escape(report.bundle)}[/]", soft_wrap=True)
         console.print(table)
         console.print("[dim]ok: every vector agrees; the worst agreement and ULP are shown · – the runtime does not take the format[/]")
     for note in _notes(report):

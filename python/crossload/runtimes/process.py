@@ -12,7 +12,6 @@ import signal
 import subprocess
 import threading
 import time
-from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,7 +26,9 @@ _PIPE_BYTES = 1 << 20
 _F_SETPIPE_SZ = 1031  # fcntl.h of Linux; a bigger pipe halves the system calls of a large tensor
 _MEMORY_CHECK_SECONDS = 0.1
 _EXIT_SECONDS = 10.0
-_STDERR_LINES = 200
+_STDERR_BYTES = 64 << 10  # of the tail that is kept, however much is said and whether in lines or not
+_FIRST_BYTES = 64 << 20  # memory for an answer grows with what has come, not with what is announced
+_LONGEST_WAIT_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -62,24 +63,27 @@ class Worker:
         self._next_id = 0
         self._cancelled = False
         self._stream_ended = False
+        self._memory_checked = 0.0
         try:
             self._process = subprocess.Popen(
                 list(launch.argv),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
+                bufsize=0,
                 env={**os.environ, **launch.environment},
                 cwd=launch.cwd,
                 start_new_session=True,  # Ctrl-C reaches the core alone, and killpg reaches the worker's own children
             )
-        except OSError as error:
-            raise WorkerFailure("crash", "start", f"the worker cannot be started: {launch.argv[0]}: {error.strerror}") from error
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise WorkerFailure("crash", "start", f"the worker cannot be started: {launch.argv[0]}: {reason}") from error
         assert self._process.stdin and self._process.stdout and self._process.stderr
         self._in, self._out = self._process.stdin.fileno(), self._process.stdout.fileno()
         for descriptor in (self._in, self._out):
             os.set_blocking(descriptor, False)
             _enlarge(descriptor)
-        self._stderr: deque[str] = deque(maxlen=_STDERR_LINES)
+        self._stderr = b""
         self._drain = threading.Thread(target=self._collect_stderr, daemon=True)
         self._drain.start()
 
@@ -103,18 +107,22 @@ class Worker:
                 raise FrameError(f"it answered request {frame.header.get('id')!r} where request {sent_id!r} was due")
             if pending:
                 raise FrameError("it answered before it had read the whole request")
+            _check(frame.header)
         except TimeoutError:
             self.kill()
             raise WorkerFailure("timeout", phase, f"no answer within {limit:g} s ({phase}); the worker was killed", self.stderr()) from None
         except FrameError as error:
             raise self._broken(phase, error) from error
+        except BaseException:  # Ctrl-C: the stream owes an answer
+            self.kill()
+            raise
         if "error" in frame.header:
             raise _declined(frame.header, phase, self.stderr())
         return frame
 
     def stderr(self) -> str:
         """The tail of what the process wrote to standard error."""
-        return "\n".join(self._stderr)
+        return self._stderr.decode("utf-8", "replace").rstrip("\n")
 
     def close(self) -> str | None:
         """End standard input and wait for the exit; how the process died, or None for a clean end."""
@@ -153,18 +161,21 @@ class Worker:
         return WorkerFailure("protocol_error", phase, f"the worker broke the protocol ({phase}): {cause}", self.stderr())
 
     def _readable_now(self) -> bool:
-        return bool(select.select([self._out], [], [], 0)[0]) and self._process.poll() is None
+        return self._out in self._poll(writing=False, seconds=0) and self._process.poll() is None
 
     def _exactly(self, count: int, pending: list[memoryview], deadline: float) -> frames.Buffer:
         """`count` bytes of the answer, writing what is pending of the request meanwhile; fewer only at the stream's end."""
-        data = bytearray(count)
-        view, got = memoryview(data), 0
+        data = bytearray(min(count, _FIRST_BYTES))
+        got = 0
         while got < count:
+            if got == len(data):
+                data.extend(bytes(min(got, count - got)))
             readable, writable = self._wait(bool(pending), deadline)
             if writable:
                 self._write(pending)
             if readable:
-                read = os.readv(self._out, [view[got:]])
+                with memoryview(data) as view:
+                    read = os.readv(self._out, [view[got:]])
                 if read == 0:
                     self._stream_ended = True
                     return data[:got]
@@ -193,17 +204,21 @@ class Worker:
                 raise TimeoutError
             if self._memory_limit:
                 self._check_memory()
-                left = min(left, _MEMORY_CHECK_SECONDS)
-            poll = select.poll()
-            poll.register(self._out, select.POLLIN)
-            if writing:
-                poll.register(self._in, select.POLLOUT)
-            ready = dict(poll.poll(left * 1000))
-            if ready:
+            if ready := self._poll(writing, min(left, _MEMORY_CHECK_SECONDS if self._memory_limit else _LONGEST_WAIT_SECONDS)):
                 return self._out in ready, self._in in ready
+
+    def _poll(self, writing: bool, seconds: float) -> dict[int, int]:
+        poll = select.poll()
+        poll.register(self._out, select.POLLIN)
+        if writing:
+            poll.register(self._in, select.POLLOUT)
+        return dict(poll.poll(seconds * 1000))
 
     def _check_memory(self) -> None:
         assert self._memory_limit
+        if time.monotonic() - self._memory_checked < _MEMORY_CHECK_SECONDS:
+            return
+        self._memory_checked = time.monotonic()
         used = 0
         with contextlib.suppress(psutil.Error):
             process = psutil.Process(self._process.pid)
@@ -218,14 +233,15 @@ class Worker:
             )
 
     def _collect_stderr(self) -> None:
+        # The thread alone closes what it reads: a child that the worker left behind may keep the other end open for ever.
         assert self._process.stderr
-        with contextlib.suppress(ValueError, OSError):
-            for line in self._process.stderr:
-                self._stderr.append(line.decode("utf-8", "replace").rstrip("\n")[:2000])
+        with self._process.stderr as stream, contextlib.suppress(OSError):
+            while chunk := os.read(stream.fileno(), 1 << 16):
+                self._stderr = (self._stderr + chunk)[-_STDERR_BYTES:]
 
     def _tidy(self) -> None:
         self._drain.join(1.0)
-        for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
+        for stream in (self._process.stdin, self._process.stdout):
             with contextlib.suppress(OSError, ValueError):
                 if stream:
                     stream.close()
@@ -241,12 +257,26 @@ def describe_exit(status: int) -> str:
     return f"exit status {status}"
 
 
+def _check(header: dict[str, Any]) -> None:
+    """Raise FrameError where a part of an answer has another JSON type than bindings/contract/README.md gives it."""
+    about = header.get("parameters", {})
+    if not isinstance(about, dict):
+        raise FrameError("its answer's parameters are no object")
+    nanoseconds = about.get("nanoseconds", 0)
+    if not isinstance(nanoseconds, int) or isinstance(nanoseconds, bool) or nanoseconds < 0:
+        raise FrameError(f"nanoseconds is {nanoseconds!r}, which is no count")
+    for part, value in (("note", about.get("note", "")), ("error", header.get("error", "")), ("code", header.get("code", ""))):
+        if not isinstance(value, str):
+            raise FrameError(f"{part} is {value!r}, which is no text")
+
+
 def _declined(header: dict[str, Any], phase: str, stderr: str) -> WorkerFailure:
     """The outcome of an error that the worker reports itself (bindings/contract/README.md, table of codes)."""
-    code = str(header.get("code", "UNKNOWN"))
     otherwise = "run_error" if phase == "run" else "load_error"
-    outcome = {"UNIMPLEMENTED": "unsupported", "FAILED_PRECONDITION": "refused", "PERMISSION_DENIED": "refused"}.get(code, otherwise)
-    return WorkerFailure(outcome, phase, str(header["error"]), "" if outcome == "unsupported" else stderr)
+    outcome = {"UNIMPLEMENTED": "unsupported", "FAILED_PRECONDITION": "refused", "PERMISSION_DENIED": "refused"}.get(
+        header.get("code", ""), otherwise
+    )
+    return WorkerFailure(outcome, phase, header["error"], "" if outcome == "unsupported" else stderr)
 
 
 def _enlarge(descriptor: int) -> None:

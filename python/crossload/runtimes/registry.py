@@ -69,7 +69,7 @@ BUILT_IN = (
     _tensorflow_java("1.1.0", default=True),
     _script("tflite-runtime", "tflite_runtime_worker", "2.14.0", "tflite"),
     _script("litert", "litert_worker", "2.3.0", "tflite"),
-    _script("tflite-micro", "tflite_micro_worker", "0.dev20261023", "tflite"),
+    _script("tflite-micro", "tflite_micro_worker", "0.dev20261023182759", "tflite"),
 )
 
 

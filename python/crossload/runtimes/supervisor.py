@@ -40,7 +40,7 @@ class Identity:
 
     def to_json(self) -> dict[str, Any]:
         """The report's form."""
-        return {"runtime": self.runtime, "version": self.version, "formats": list(self.formats), **self.parameters}
+        return {**self.parameters, "runtime": self.runtime, "version": self.version, "formats": list(self.formats)}
 
 
 @dataclass(frozen=True)
@@ -109,13 +109,8 @@ class Supervisor:
             if self._loaded is None:
                 self._load()
             frame = self._ask(request.header, request.buffers, phase="run", limit=self._limits.run)
-            try:
-                arrays = vectors.arrays(frame, "outputs")
-            except FrameError as error:
-                self._end()
-                raise WorkerFailure("protocol_error", "run", f"the worker broke the protocol (run): {error}") from error
-            about = frame.header.get("parameters") or {}
-            return Answer(arrays, about.get("nanoseconds"), about.get("note"))
+            about = frame.header.get("parameters", {})
+            return Answer(self._outputs(frame), about.get("nanoseconds"), about.get("note"))
 
         answer, retried = self._in_fresh_worker_after_crash(run)
         answer.note = answer.note or retried
@@ -124,7 +119,7 @@ class Supervisor:
     def call(self, header: dict[str, Any], inputs: vectors.Tensors, limit: float) -> dict[str, np.ndarray]:
         """Any other request of the protocol (`Echo`, `RegisteredOps`), its outputs."""
         request = vectors.with_tensors(header, inputs=inputs)
-        return vectors.arrays(self._ask(request.header, request.buffers, phase="run", limit=limit), "outputs")
+        return self._outputs(self._ask(request.header, request.buffers, phase="run", limit=limit))
 
     def cancel(self) -> None:
         """Kill the worker from another thread: the request under way ends as `not_run`."""
@@ -152,8 +147,15 @@ class Supervisor:
         header = {"rpc": "RepositoryModelLoad", "model_name": "m", "parameters": self._wanted.parameters()}
         frame = self._ask(header, phase="load", limit=self._limits.load)
         self._loaded = self._wanted
-        note = (frame.header.get("parameters") or {}).get("note")
-        return str(note) if note else None
+        note: str | None = frame.header.get("parameters", {}).get("note")
+        return note
+
+    def _outputs(self, frame: Frame) -> dict[str, np.ndarray]:
+        try:
+            return vectors.arrays(frame, "outputs")
+        except FrameError as error:
+            self._end()
+            raise WorkerFailure("protocol_error", "run", f"the worker broke the protocol (run): {error}") from error
 
     def _in_fresh_worker_after_crash(self, action: Callable[[], _Result]) -> tuple[_Result, str | None]:
         """A model may die of what another one did to the process before: try once more in a process of its own."""
@@ -176,8 +178,8 @@ class Supervisor:
         worker = self._started()
         try:
             return worker.request(header, buffers, phase=phase, limit=limit)
-        except WorkerFailure as failure:
-            if failure.outcome in ("crash", "timeout", "protocol_error", "not_run"):
+        except BaseException as error:
+            if not isinstance(error, WorkerFailure) or error.outcome in ("crash", "timeout", "protocol_error", "not_run"):
                 self._forget()
             raise
 
@@ -187,19 +189,19 @@ class Supervisor:
         if self._worker is None:
             self._forget()
             self._worker = Worker(self._launch, self._limits.memory)
+            if self._cancelled:  # while it was being started, when `cancel` saw none
+                self._worker.kill(cancel=True)
             try:
                 header = self._worker.request({"rpc": "ServerMetadata"}, phase="start", limit=self._limits.start).header
-                self._identity = Identity(
-                    self.name, str(header["version"]), tuple(header.get("formats", ())), dict(header.get("parameters") or {})
-                )
+                self._identity = _identity(self.name, header)
             except WorkerFailure as failure:
                 self._end()
                 if failure.outcome in ("load_error", "unsupported", "refused"):
                     failure.outcome = "protocol_error"
                 raise
-            except (KeyError, TypeError, ValueError) as error:
+            except BaseException:
                 self._end()
-                raise WorkerFailure("protocol_error", "start", f"the worker's identity is incomplete: {error}") from error
+                raise
         return self._worker
 
     def _end(self) -> None:
@@ -210,3 +212,16 @@ class Supervisor:
     def _forget(self) -> None:
         self._served.clear()
         self._worker = self._loaded = None
+
+
+def _identity(name: str, header: dict[str, Any]) -> Identity:
+    """What a worker says of itself; raises WorkerFailure where the contract's parts are missing or of another type."""
+    version, formats, about = header.get("version"), header.get("formats"), header.get("parameters", {})
+    wrong = [key for key in ("language", "os", "arch") if not isinstance(about.get(key), str)]
+    if not isinstance(formats, list) or not all(isinstance(f, str) for f in formats):
+        wrong.insert(0, "formats")
+    if not isinstance(version, str):
+        wrong.insert(0, "version")
+    if wrong:
+        raise WorkerFailure("protocol_error", "start", f"the worker's identity (ServerMetadata) lacks {', '.join(wrong)}")
+    return Identity(name, str(version), tuple(formats or ()), about)

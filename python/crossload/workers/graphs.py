@@ -13,9 +13,6 @@ from google.protobuf import text_format
 from google.protobuf.message import DecodeError
 from serving import Answer, Refusal, Request, check_complete, check_input, nanoseconds
 
-# Ops that fill a table from constants or a file (core/ops/lookup_ops.cc); a SavedModel has an init op that runs them, a graph has not.
-FILL_TABLES = ("InitializeTable", "LookupTableImport")
-
 
 class SessionModel:
     """A graph in a session, run by the names of its tensors."""
@@ -62,18 +59,13 @@ def new_session() -> Any:
 
 
 def load_graph_def(request: Request) -> SessionModel:
-    """A .pb or .pbtxt in a session, its lookup tables initialised. Raises Refusal."""
+    """A .pb or .pbtxt in a session, as a receiver would import it: nothing in it is run first. Raises Refusal."""
     graph_def = read_graph_def(Path(request.path))
     results = _make_runnable(graph_def)
     session = new_session()
     with session.graph.as_default():
         tf.import_graph_def(graph_def, name="")
-    model = SessionModel(session, request.signatures, results)
-    try:
-        session.run([op for op in session.graph.get_operations() if op.type.startswith(FILL_TABLES)])
-    except tf.errors.OpError as error:
-        model.note = f"its lookup tables cannot be filled without a request ({str(error).splitlines()[0]})"
-    return model
+    return SessionModel(session, request.signatures, results)
 
 
 def read_graph_def(path: Path) -> Any:
