@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -26,3 +27,15 @@ def configure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
         monkeypatch.setenv("CROSSLOAD_CONFIG", str(file))
 
     return write
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The demo's bundle: the one `make demo` wrote, or made here."""
+    root = Path(__file__).parents[1]
+    made = root / "build" / "demo" / "digits"
+    if not (made / "crossload.json").exists():
+        made = tmp_path_factory.mktemp("demo") / "digits"
+        command = [sys.executable, "-m", "crossload.cli", "export", f"{root / 'python/demo/digits.py'}:classifier", "-o", str(made)]
+        subprocess.run(command, check=True)
+    return made

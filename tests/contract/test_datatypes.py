@@ -21,7 +21,8 @@ shapes = st.lists(st.integers(0, 3), max_size=6).map(tuple)
 @given(st.sampled_from(FIXED), shapes, st.data())
 def test_fixed_size_elements_come_back_bit_by_bit(name: str, shape: tuple[int, ...], data: st.DataObject) -> None:
     size = int(np.prod(shape, dtype=int)) * DATATYPES[name].size
-    element = st.integers(0, 1) if name == "BOOL" else st.integers(0, 255)
+    bits = {"BOOL": range(2), "UINT4": range(16), "INT4": [*range(8), *range(248, 256)]}.get(name, range(256))
+    element = st.sampled_from(bits)
     wire = bytes(data.draw(st.lists(element, min_size=size, max_size=size)))
     array = datatypes.decode(name, shape, wire)
     assert (array.shape, datatypes.of_array(array), bytes(datatypes.encode(array))) == (shape, name, wire)

@@ -51,6 +51,8 @@ _ALL = (
 DATATYPES = {d.name: d for d in _ALL}
 _BY_ENUM = {d.enum: d for d in _ALL}
 _BY_TENSORFLOW = {d.tensorflow: d for d in _ALL}
+# What a byte may hold where the element is narrower than the byte: another byte would be read differently from language to language.
+_RANGES = {"BOOL": (0, 1), "INT4": (-8, 7), "UINT4": (0, 15)}
 _ML_DTYPES = {"BF16", "FP8_E5M2", "FP8_E4M3FN", "INT4", "UINT4"}
 
 
@@ -123,7 +125,7 @@ def encode(array: np.ndarray) -> bytes | memoryview:
 def decode(name: str, shape: tuple[int, ...], data: bytes | bytearray | memoryview) -> np.ndarray:
     """The array of these wire bytes: a view of fixed-size data, an object array of `bytes` for BYTES.
 
-    Raises FrameError when the bytes do not fill the shape exactly.
+    Raises FrameError when the bytes do not fill the shape exactly, or are none of the datatype's.
     """
     import numpy as np
 
@@ -141,8 +143,10 @@ def decode(name: str, shape: tuple[int, ...], data: bytes | bytearray | memoryvi
     except (ValueError, OverflowError) as error:
         have = f"{len(elements)} elements" if name == "BYTES" else f"{len(data)} bytes"
         raise FrameError(f"{have} do not make a {for_people(name)} tensor of shape {list(shape)}") from error
-    if name == "BOOL" and (array.view(np.uint8) > 1).any():
-        raise FrameError("a bool tensor has an element that is neither 0 nor 1")
+    if name in _RANGES and array.size:
+        low, high, integers = *_RANGES[name], np.frombuffer(data, np.int8 if name == "INT4" else np.uint8)
+        if integers.min() < low or integers.max() > high:
+            raise FrameError(f"{for_people(name)} tensor: an element's byte is not one of {low} to {high}")
     return array
 
 
