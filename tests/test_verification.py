@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -18,12 +19,22 @@ from crossload.compare.tolerance import parse
 from crossload.errors import CrossloadError
 from crossload.report.junit import to_junit
 from crossload.report.results import Report
+from crossload.requests import Wishes
+from crossload.runtimes import environments, registry
+from crossload.runtimes.process import Launch
 from crossload.runtimes.supervisor import Limits
 from crossload.verification import Plan, verify
 from tests import fakes
 
 Configure = Callable[..., None]
 QUICK = Plan(limits=Limits(start=5, load=5, run=1))
+
+
+def change(bundle: Path, how: Callable[[Any], object]) -> None:
+    file = bundle / "crossload.json"
+    content = json.loads(file.read_text())
+    how(content)
+    file.write_text(json.dumps(content))
 
 
 def outcomes(report: Report) -> list[str]:
@@ -92,10 +103,71 @@ def test_what_a_runtime_cannot_carry_is_unsupported_and_compares_nothing(
     assert report.exit_status == 3
 
 
-def test_a_selection_without_a_vector_compares_nothing_and_says_so(tmp_path: Path, configure: Configure) -> None:
+def test_a_runtime_asked_for_by_name_that_takes_no_artifact_is_told_and_fails(tmp_path: Path, configure: Configure) -> None:
     configure(honest="honest")
-    report = verify(fakes.bundle(tmp_path / "b"), ["honest"], plan=Plan(vectors=("no-such",)))
-    assert (report.results, report.exit_status) == ([], 3)
+    report = verify(fakes.bundle(tmp_path / "b"), ["honest", "tensorflow"])
+    assert outcomes(report) == ["ok"] * 3
+    assert report.uncompared == ["nothing was compared in tensorflow: it takes no chosen artifact or vector"]
+    assert report.exit_status == 3
+    assert "nothing was compared in tensorflow" in to_junit(report)
+
+
+def test_a_runtime_asked_for_by_name_that_carries_nothing_is_told_while_another_passes(
+    tmp_path: Path, configure: Configure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAKE_CODE", "UNIMPLEMENTED")
+    configure(honest="honest", small="error:run")
+    report = verify(fakes.bundle(tmp_path / "b"), ["honest", "small"])
+    assert report.uncompared == ["nothing was compared in small: every case is unsupported"]
+    assert report.exit_status == 3
+
+
+def test_an_artifact_that_no_default_runtime_takes_is_told_and_fails(
+    tmp_path: Path, configure: Configure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configure(honest="honest")
+    monkeypatch.setattr(registry, "BUILT_IN", ())
+    configuration = tmp_path / "configuration.toml"
+    configuration.write_text(configuration.read_text() + "default = true\n")
+    bundle = fakes.bundle(tmp_path / "b", artifacts=2)
+    change(bundle, lambda m: m["artifacts"][1].update(format="checkpoint"))
+    report = verify(bundle)
+    assert report.uncompared == ["nothing was compared of model1: no chosen runtime takes it"]
+    assert report.exit_status == 3
+    assert verify(bundle, ["honest"]).exit_status == 0
+
+
+@pytest.mark.parametrize(
+    ("unmake", "says"),
+    [
+        (lambda m: m.update(vectors=[]), "no vectors are recorded for double"),
+        (lambda m: m["artifacts"][1].update(bindings={}), "the artifact binds no signature"),
+    ],
+)
+def test_a_signature_without_vectors_or_an_artifact_without_signatures_is_not_run(
+    tmp_path: Path, configure: Configure, unmake: Callable[[Any], object], says: str
+) -> None:
+    configure(honest="honest")
+    bundle = fakes.bundle(tmp_path / "b", artifacts=2)
+    change(bundle, unmake)
+    report = verify(bundle, ["honest"])
+    missing = [r for r in report.results if r.outcome == "not_run"]
+    assert says in str(missing[-1].error)
+    assert missing[-1].case.artifact == "model1"
+    assert str(missing[-1].reproduce).endswith("--artifact model1" if says.startswith("the") else "--signature double")
+    assert report.exit_status == 1
+
+
+def test_a_vectors_file_of_nothing_is_not_run(tmp_path: Path, configure: Configure) -> None:
+    configure(honest="honest")
+    report = verify(fakes.bundle(tmp_path / "b", count=0), ["honest"])
+    assert (outcomes(report), report.exit_status) == (["not_run"], 1)
+
+
+def test_options_that_a_bundle_cannot_follow_are_refused(tmp_path: Path, configure: Configure) -> None:
+    configure(honest="honest")
+    with pytest.raises(CrossloadError, match="recorded answers"):
+        verify(fakes.bundle(tmp_path / "b"), ["honest"], plan=Plan(wishes=Wishes(seed=7)))
 
 
 def test_an_unknown_artifact_runtime_or_signature_lists_those_there_are(tmp_path: Path, configure: Configure) -> None:
@@ -105,6 +177,10 @@ def test_an_unknown_artifact_runtime_or_signature_lists_those_there_are(tmp_path
         verify(bundle, ["honest"], plan=Plan(artifacts=("x",)))
     with pytest.raises(CrossloadError, match=r"no signature 'x'.*double"):
         verify(bundle, ["honest"], plan=Plan(signatures=("x",)))
+    with pytest.raises(CrossloadError, match=r"no vector 'x'.*v0, v1, v2"):
+        verify(bundle, ["honest"], plan=Plan(vectors=("v0", "x")))
+    with pytest.raises(CrossloadError, match=r"no output or datatype 'z'.*y, FP32"):
+        verify(bundle, ["honest"], plan=Plan(tolerance=parse(["z:atol=1"])))
     with pytest.raises(CrossloadError, match=r"did you mean honest"):
         verify(bundle, ["honst"])
 
@@ -190,3 +266,33 @@ def test_vectors_that_all_have_one_answer_are_said_to_prove_little(tmp_path: Pat
     assert verify(fakes.bundle(tmp_path / "d", constant=True), ["honest"]).cautions == [
         "every vector of double has the same answer in y: agreeing on it proves little"
     ]
+
+
+def test_an_interrupt_while_an_environment_is_made_starts_no_worker(
+    tmp_path: Path, configure: Configure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configure(slow="hang:start")
+    made = environments.prepare
+
+    def slowly(source: environments.Source, progress: environments.Progress) -> Launch:
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.5)
+        return made(source, progress)
+
+    monkeypatch.setattr(environments, "prepare", slowly)
+    began = time.monotonic()
+    report = verify(fakes.bundle(tmp_path / "b"), ["slow"], plan=Plan(limits=Limits(start=60)))
+    assert report.interrupted
+    assert outcomes(report) == ["not_run"] * 3
+    assert time.monotonic() - began < 5
+    children = subprocess.run(["ps", "--ppid", str(os.getpid()), "-o", "args="], capture_output=True, text=True, check=False).stdout
+    assert "fakes/worker.py" not in children
+
+
+def test_an_answer_of_odd_parts_is_an_outcome_not_the_end_of_the_run(
+    tmp_path: Path, configure: Configure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAKE_HEADER", json.dumps({"parameters": {"nanoseconds": "soon"}}))
+    configure(odd="header:run", honest="honest")
+    report = verify(fakes.bundle(tmp_path / "b"), ["odd", "honest"], plan=QUICK)
+    assert {(r.case.runtime, r.outcome) for r in report.results} == {("odd", "protocol_error"), ("honest", "ok")}

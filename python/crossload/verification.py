@@ -6,9 +6,9 @@ import queue
 import shlex
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +16,12 @@ import numpy as np
 from crossload.compare.judge import at_least, judge
 from crossload.compare.tolerance import Tolerances
 from crossload.contract.bundle import Bundle, is_bundle, open_bundle
+from crossload.contract.datatypes import DATATYPES
 from crossload.contract.manifest import Artifact, Tolerance
 from crossload.contract.vectors import Vector
 from crossload.errors import CrossloadError
 from crossload.recording import NoReference, bundle_of
-from crossload.report.results import Case, Report, Result
+from crossload.report.results import COMPARED, Case, Report, Result
 from crossload.requests import Wishes
 from crossload.runtimes import environments, registry
 from crossload.runtimes.environments import EnvironmentProblem
@@ -30,6 +31,9 @@ from crossload.runtimes.supervisor import Limits, ModelSource, Supervisor
 
 # A model that kills its worker again and again proves nothing more by the fourth time; the rest is `not_run`, which fails visibly.
 DEATHS_IN_A_ROW = 3
+_GRACE_SECONDS = 5.0
+_NONE = "-"  # the signature or vector of a result where there is none
+_Recorded = Mapping[str, list[Vector]]
 
 
 @dataclass(frozen=True)
@@ -65,93 +69,149 @@ def verify(
     On KeyboardInterrupt the workers are killed and the report says so, with what there is (`interrupted`).
     """
     plan, listener = plan or Plan(), listener or Listener()
-    chosen = registry.find(list(runtimes or ()))
+    chosen = {registry.shortest_name(r): r for r in registry.find(list(runtimes or ()))}
     try:
-        return _verify(Path(path), chosen, plan, listener)
+        report = _verify(Path(path), chosen, plan, listener)
     except NoReference as error:
-        return _without_reference(str(path), chosen, error)
+        report = _without_reference(str(path), chosen, plan, error)
+    report.uncompared = _uncompared(report, plan, by_name=bool(runtimes))
+    return report
 
 
-def _verify(path: Path, chosen: list[Runtime], plan: Plan, listener: Listener) -> Report:
-    with _opened(path, chosen, plan, listener) as bundle:
-        jobs = [_Job(runtime, cases) for runtime in chosen if (cases := _cases(bundle, runtime, plan))]
+def _verify(path: Path, chosen: dict[str, Runtime], plan: Plan, listener: Listener) -> Report:
+    with _opened(path, list(chosen.values()), plan, listener) as bundle:
+        recorded = {name: bundle.vectors(name) for name in bundle.manifest.signatures}
+        _check_names(bundle, recorded, plan)
+        jobs = [_Job(name, runtime, _cases(bundle, recorded, runtime, plan)) for name, runtime in chosen.items()]
         rows = [a.id for a in bundle.manifest.artifacts if plan.artifacts is None or a.id in plan.artifacts]
-        report = Report(str(path), rows, [r.name for r in chosen], cautions=_cautions(bundle, plan))
-        _run(jobs, report, plan, listener, Tolerances({**bundle.manifest.tolerance, **plan.tolerance}), str(path))
+        report = Report(str(path), rows, list(chosen), cautions=_cautions(bundle, recorded, plan))
+        _run([j for j in jobs if j.cases], report, plan, listener, Tolerances({**bundle.manifest.tolerance, **plan.tolerance}), str(path))
     return report
 
 
-def _without_reference(path: str, chosen: list[Runtime], error: NoReference) -> Report:
+def _without_reference(path: str, chosen: dict[str, Runtime], plan: Plan, error: NoReference) -> Report:
     """A model that no runtime answers has outcomes, too: what each runtime did with it."""
-    tried = {runtime.name: failure for runtime, failure in error.failures}
-    report = Report(
-        path, ["artifact"], [r.name for r in chosen], cautions=[f"there is no reference answer: nothing was compared{error.advice}"]
-    )
-    report.results = [_failed(Case("artifact", r.name, "-", "-"), tried[r.name]) for r in chosen if r.name in tried]
+    said = f"there is no reference answer: nothing was compared{error.advice}"
+    report = Report(path, ["artifact"], list(chosen), cautions=[said])
+    for runtime, failure in error.failures:
+        for name in (n for n, r in chosen.items() if r == runtime):
+            result = _failed(Case("artifact", name, _NONE, _NONE), failure)
+            report.results.append(replace(result, reproduce=_reproduce(path, replace(result.case, artifact=_NONE), plan)))
+    if not report.results:
+        raise error
     return report
+
+
+def _uncompared(report: Report, plan: Plan, *, by_name: bool) -> list[str]:
+    """What was asked for and has neither a comparison nor a failure to show: it must not pass by being absent.
+
+    Who names runtimes asks for each of them; who names none, or names artifacts, asks for each artifact.
+    """
+    settled = [r.case for r in report.results if r.failed or r.outcome in COMPARED]
+    columns = report.columns if by_name else []
+    rows = report.rows if plan.artifacts or not by_name else []
+    met = {*(r.case.runtime for r in report.results), *(r.case.artifact for r in report.results)}
+    return [
+        f"nothing was compared in {name}: {'every case is unsupported' if name in met else 'it takes no chosen artifact or vector'}"
+        for name in columns
+        if name not in {c.runtime for c in settled}
+    ] + [
+        f"nothing was compared of {name}: {'every case is unsupported' if name in met else 'no chosen runtime takes it'}"
+        for name in rows
+        if name not in {c.artifact for c in settled}
+    ]
 
 
 @dataclass
 class _Cases:
-    """The vectors of one artifact's signatures, for one runtime."""
+    """The vectors of one artifact's signatures, for one runtime; `without` are the signatures that have none."""
 
     artifact: Artifact
     source: ModelSource
     vectors: list[tuple[str, list[str], Vector]]
+    without: list[str]
+
+    def of(self, runtime: str) -> list[Case]:
+        return [Case(self.artifact.id, runtime, signature, vector.id) for signature, _, vector in self.vectors]
 
 
 @dataclass
 class _Job:
     """One runtime's share of the run, in a thread of its own."""
 
+    name: str
     runtime: Runtime
     cases: list[_Cases]
     supervisor: Supervisor | None = None
+    cancelled: bool = False
 
     def all(self) -> list[Case]:
-        return [Case(c.artifact.id, self.runtime.name, signature, vector.id) for c in self.cases for signature, _, vector in c.vectors]
+        return [case for cases in self.cases for case in cases.of(self.name)]
+
+    def supervise(self, supervisor: Supervisor) -> None:
+        self.supervisor = supervisor
+        if self.cancelled:
+            supervisor.cancel()
+
+    def cancel(self) -> None:
+        self.cancelled = True
+        if self.supervisor:
+            self.supervisor.cancel()
 
 
 @contextmanager
 def _opened(path: Path, chosen: list[Runtime], plan: Plan, listener: Listener) -> Iterator[Bundle]:
     if is_bundle(path):
+        if plan.wishes != Wishes():
+            raise CrossloadError(
+                f"{path} is a bundle with recorded answers: --vectors, --seed, --inputs and --shape are for bare artifacts"
+            )
         yield open_bundle(path)
         return
     with tempfile.TemporaryDirectory(prefix="crossload-") as folder:
         yield bundle_of(path, Path(folder), plan.wishes, plan.limits, listener.progress, chosen, plan.signatures)
 
 
-def _cases(bundle: Bundle, runtime: Runtime, plan: Plan) -> list[_Cases]:
-    known = {
-        "artifact": ({a.id for a in bundle.manifest.artifacts}, plan.artifacts),
-        "signature": (set(bundle.manifest.signatures), plan.signatures),
-    }
-    for what, (there, wanted) in known.items():
-        if unknown := set(wanted or ()) - there:
-            raise CrossloadError(f"there is no {what} {sorted(unknown)[0]!r} in the bundle; there are: {', '.join(sorted(there))}")
+def _check_names(bundle: Bundle, recorded: _Recorded, plan: Plan) -> None:
+    """What is named must be there: a misspelt tolerance or vector would pass by never being used."""
+    manifest = bundle.manifest
+    outputs = [t.name for s in manifest.signatures.values() for t in s.outputs]
+    for what, there, wanted in (
+        ("artifact", [a.id for a in manifest.artifacts], plan.artifacts),
+        ("signature", list(manifest.signatures), plan.signatures),
+        ("vector", [v.id for found in recorded.values() for v in found], plan.vectors),
+        ("output or datatype", [*outputs, *DATATYPES], tuple(plan.tolerance)),
+    ):
+        if unknown := [name for name in wanted or () if name not in there]:
+            raise CrossloadError(f"there is no {what} {unknown[0]!r} in the bundle; there are: {', '.join(dict.fromkeys(there))}")
+
+
+def _cases(bundle: Bundle, recorded: _Recorded, runtime: Runtime, plan: Plan) -> list[_Cases]:
     found = []
     for artifact in bundle.manifest.artifacts:
         if artifact.format not in runtime.formats or not (plan.artifacts is None or artifact.id in plan.artifacts):
             continue
+        names = [name for name in artifact.bindings if plan.signatures is None or name in plan.signatures]
         chosen = []
-        for name in artifact.bindings:
-            if plan.signatures is not None and name not in plan.signatures:
-                continue
+        for name in names:
             outputs = [t.name for t in bundle.manifest.signatures[name].outputs]
-            vectors = [v for v in bundle.vectors(name) if plan.vectors is None or v.id in plan.vectors]
-            chosen += [(name, outputs, vector) for vector in vectors]
+            chosen += [(name, outputs, v) for v in recorded[name] if plan.vectors is None or v.id in plan.vectors]
+        without = [name for name in names if not recorded[name]]
+        if not artifact.bindings and plan.signatures is None:
+            without = [_NONE]
         tags = None if artifact.tags is None else tuple(artifact.tags)
-        if chosen:
-            found.append(_Cases(artifact, ModelSource(bundle.path(artifact), artifact.format, artifact.bindings, tags), chosen))
+        if chosen or without:
+            source = ModelSource(bundle.path(artifact), artifact.format, artifact.bindings, tags)
+            found.append(_Cases(artifact, source, chosen, without))
     return found
 
 
-def _cautions(bundle: Bundle, plan: Plan) -> list[str]:
-    outputs = {t.name: t.datatype for s in bundle.manifest.signatures.values() for t in s.outputs}
+def _cautions(bundle: Bundle, recorded: _Recorded, plan: Plan) -> list[str]:
+    outputs = [(t.name, t.datatype) for s in bundle.manifest.signatures.values() for t in s.outputs]
     said = Tolerances({**bundle.manifest.tolerance, **plan.tolerance}).raised(outputs)
     said += [f"the vector {v.signature}/{o.id} was left out at recording: {o.reason}" for v in bundle.manifest.vectors for o in v.left_out]
-    for name in bundle.manifest.signatures:
-        if constant := _constant_outputs(bundle.vectors(name)):
+    for name, vectors in recorded.items():
+        if constant := _constant_outputs(vectors):
             said.append(f"every vector of {name} has the same answer in {', '.join(constant)}: agreeing on it proves little")
     if plan.nan != "same":
         said.append(f"NaN policy: {plan.nan}")
@@ -170,34 +230,47 @@ def _run(jobs: list[_Job], report: Report, plan: Plan, listener: Listener, toler
     """Start a thread a runtime and take in what they say until all are done, or the user has had enough."""
     events: queue.SimpleQueue[object] = queue.SimpleQueue()
     threads = [threading.Thread(target=_work, args=(job, plan, tolerances, path, events), daemon=True) for job in jobs]
-    for thread in threads:
-        thread.start()
     running = len(threads)
     try:
+        for thread in threads:
+            thread.start()
         while running:
-            event = events.get()
-            if isinstance(event, Result):
-                report.results.append(event)
-                listener.result(event)
-            elif isinstance(event, dict):
-                report.runtimes.append(event)
-            elif isinstance(event, BaseException):
-                raise event
-            elif isinstance(event, str):
-                listener.progress(event)
-            else:
-                running -= 1
+            running -= _take(events.get(), report, listener)
     except KeyboardInterrupt:
         report.interrupted = True
     finally:
-        for job in jobs:
-            if job.supervisor and running:
-                job.supervisor.cancel()
+        if running:
+            _stop(jobs, threads)
+    while not events.empty():  # what was answered while the user interrupted
+        _take(events.get(), report, Listener())
     seen = {r.case for r in report.results}
     for job in jobs:
         report.results += [Result(case, "not_run", error="interrupted") for case in job.all() if case not in seen]
         deaths = job.supervisor.deaths if job.supervisor else []
-        report.cautions += [f"{job.runtime.name}: {death}; its answers are kept" for death in deaths]
+        report.cautions += [f"{job.name}: {death}; its answers are kept" for death in deaths]
+
+
+def _take(event: object, report: Report, listener: Listener) -> bool:
+    """Act on what a thread says; whether it was its last word. A fault of the core itself is raised here."""
+    if isinstance(event, Result):
+        report.results.append(event)
+        listener.result(event)
+    elif isinstance(event, dict):
+        report.runtimes.append(event)
+    elif isinstance(event, BaseException):
+        raise event
+    elif isinstance(event, str):
+        listener.progress(event)
+    return event is None
+
+
+def _stop(jobs: list[_Job], threads: list[threading.Thread]) -> None:
+    """Kill every worker; a thread that is making an environment is left to itself, and starts no worker any more."""
+    for job in jobs:
+        job.cancel()
+    for thread in threads:
+        if thread.ident:
+            thread.join(_GRACE_SECONDS)
 
 
 def _work(job: _Job, plan: Plan, tolerances: Tolerances, path: str, events: queue.SimpleQueue[object]) -> None:
@@ -214,14 +287,19 @@ def _work(job: _Job, plan: Plan, tolerances: Tolerances, path: str, events: queu
 
 
 def _results(job: _Job, plan: Plan, tolerances: Tolerances, events: queue.SimpleQueue[object]) -> Iterator[Result]:
-    name = job.runtime.name
+    for cases in job.cases:
+        for signature in cases.without:
+            reason = "the artifact binds no signature" if signature == _NONE else f"no vectors are recorded for {signature}"
+            yield Result(Case(cases.artifact.id, job.name, signature, _NONE), "not_run", error=f"{reason}; export the bundle again")
+    if not job.all():
+        return
     try:
         launch = environments.prepare(job.runtime.source, events.put)
     except EnvironmentProblem as problem:
         yield from (Result(case, "not_run", error=f"{job.runtime.title} is not ready: {problem}") for case in job.all())
         return
-    with Supervisor(name, launch, plan.limits) as supervisor:
-        job.supervisor = supervisor
+    with Supervisor(job.name, launch, plan.limits) as supervisor:
+        job.supervise(supervisor)
         try:
             events.put(supervisor.identity().to_json())
         except WorkerFailure as failure:
@@ -232,7 +310,7 @@ def _results(job: _Job, plan: Plan, tolerances: Tolerances, events: queue.Simple
 
 
 def _of_artifact(supervisor: Supervisor, cases: _Cases, plan: Plan, tolerances: Tolerances) -> Iterator[Result]:
-    all_cases = [Case(cases.artifact.id, supervisor.name, signature, vector.id) for signature, _, vector in cases.vectors]
+    all_cases = cases.of(supervisor.name)
     try:
         note = supervisor.load(cases.source)
     except WorkerFailure as failure:
@@ -270,5 +348,6 @@ def _failed(case: Case, failure: WorkerFailure) -> Result:
 
 
 def _reproduce(path: str, case: Case, plan: Plan) -> str:
-    selection = ["--runtimes", case.runtime, "--artifact", case.artifact, "--signature", case.signature, "--vector", case.vector]
+    chosen = {"--runtimes": case.runtime, "--artifact": case.artifact, "--signature": case.signature, "--vector": case.vector}
+    selection = [word for option, value in chosen.items() if value != _NONE for word in (option, value)]
     return shlex.join(["crossload", "verify", path, *selection, *plan.options])

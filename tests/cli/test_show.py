@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from crossload.cli import COMMANDS, main
-from crossload.cli.text import printable
+from crossload.text import printable
 from tests.artifacts import making
 from tests.artifacts.making import Lite, Tensor
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import click
 
-from crossload.cli.text import printable
 from crossload.errors import CrossloadError
+from crossload.text import printable
 
 # The modules crossload.cli.<command>, and what `crossload --help` says of them without importing any.
 COMMANDS = (

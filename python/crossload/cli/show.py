@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from crossload.cli.options import examples
-from crossload.cli.text import printable
 from crossload.contract.datatypes import DATATYPES, for_people
 from crossload.errors import ArtifactError
+from crossload.text import printable
 
 if TYPE_CHECKING:
     from crossload.artifacts.graph_def import GraphDef

@@ -18,7 +18,7 @@ from crossload.cli import options
         "verify someone_elses.tflite --inputs real_inputs.npz",
     )
     + "\n\nExit status: 0 all compared and agreed, 1 a mismatch or failure, 2 input that cannot be used, "
-    "3 nothing was compared, 130 interrupted.",
+    "3 nothing was compared, or nothing of what was asked for by name, 130 interrupted.",
 )
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option(
@@ -96,15 +96,18 @@ def command(
         options=_repeated(),
     )
     listener = Listener(
-        progress=lambda text: progress.print(f"[dim]{_plain(text)}[/]"), result=lambda r: None if quiet else progress.print(matrix.line(r))
+        progress=lambda text: progress.print(f"[dim]{matrix.safe(text)}[/]"),
+        result=lambda r: None if quiet else progress.print(matrix.line(r)),
     )
     names = [n.strip() for n in runtimes.split(",") if n.strip()] if runtimes else None
     report = verify(path, names, plan=plan, listener=listener)
-    if json_file:
-        files.write_text(json_file, report.to_json())
-    if junit_file:
-        files.write_text(junit_file, junit.to_junit(report))
-    matrix.show(report, out)
+    try:
+        if json_file:
+            files.write_text(json_file, report.to_json())
+        if junit_file:
+            files.write_text(junit_file, junit.to_junit(report))
+    finally:  # a full disk must not hide what was found
+        matrix.show(report, out)
     sys.exit(report.exit_status)
 
 
@@ -120,9 +123,3 @@ def _repeated() -> tuple[str, ...]:
         if name in _REPEATED:
             kept += [argument] if equals else [argument, next(arguments, "")]
     return tuple(kept)
-
-
-def _plain(text: str) -> str:
-    from rich.markup import escape
-
-    return escape(text)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from crossload.contract.datatypes import DATATYPES, from_tensorflow
@@ -33,10 +33,10 @@ class Tolerances:
         """The tolerance of one output."""
         return self.given.get(output) or self.given.get(datatype) or DEFAULTS.get(datatype, _EXACT)
 
-    def raised(self, datatypes: Mapping[str, str]) -> list[str]:
-        """A sentence for each output (name to datatype) whose tolerance is wider than its datatype's default."""
+    def raised(self, outputs: Iterable[tuple[str, str]]) -> list[str]:
+        """A sentence for each output (name, datatype) whose tolerance is wider than its datatype's default."""
         said = []
-        for output, datatype in datatypes.items():
+        for output, datatype in dict.fromkeys(outputs):
             used, default = self.of(output, datatype), DEFAULTS.get(datatype, _EXACT)
             wider = [
                 f"{k} {getattr(default, k):g} → {getattr(used, k):g}"

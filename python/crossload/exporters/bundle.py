@@ -324,7 +324,7 @@ def _copy(source: Path, target: Path) -> None:
 def _first_failure(report: Report) -> str:
     failed = [r for r in report.results if r.failed]
     if not failed:
-        return "nothing could be compared"
+        return "; ".join(report.uncompared) or "nothing could be compared"
     case = failed[0].case
     more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
     return f"{case.artifact} on {case.runtime}, {case.signature}/{case.vector}: {failed[0].outcome}: {failed[0].error}{more}"

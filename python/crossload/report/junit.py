@@ -23,6 +23,7 @@ def to_junit(report: Report) -> str:
         suite.set("time", f"{sum(r.seconds or 0 for r in results):.6f}")
         for result, kind in zip(results, kinds, strict=True):
             _add(suite, result, kind)
+    _add_uncompared(root, report.uncompared)
     ElementTree.indent(root)
     return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
 
@@ -45,6 +46,17 @@ def _add(suite: ElementTree.Element, result: Result, kind: str) -> None:
     if result.outcome in ("ok", "mismatch"):
         about = {"agreement": result.agreement, **result.metrics}
         ElementTree.SubElement(element, "system-out").text = _text(", ".join(f"{k} {v}" for k, v in about.items()))
+
+
+def _add_uncompared(root: ElementTree.Element, uncompared: list[str]) -> None:
+    """What was asked for and never compared: a server that reads only this file must not take silence for success."""
+    if not uncompared:
+        return
+    count = str(len(uncompared))
+    suite = ElementTree.SubElement(root, "testsuite", name="crossload", tests=count, failures="0", errors=count, skipped="0", time="0")
+    for said in uncompared:
+        element = ElementTree.SubElement(suite, "testcase", classname="crossload", name=_text(said), time="0")
+        ElementTree.SubElement(element, "error", message=_text(said), type="not_run")
 
 
 def _text(text: str) -> str:

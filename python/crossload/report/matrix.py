@@ -4,24 +4,31 @@ from __future__ import annotations
 
 from collections import Counter
 
+from rich import markup
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from crossload.compare.judge import AGREEMENTS
 from crossload.report.results import COMPARED, Report, Result
+from crossload.text import printable
 
 _STDERR_LINES = 5
 _STYLES = {"ok": "green", "unsupported": "dim"}
 
 
+def safe(text: str | None) -> str:
+    """Text of unknown origin (a manifest, a worker) as rich markup that shows it: it must neither style nor steer the terminal."""
+    return markup.escape(printable(text or ""))
+
+
 def line(result: Result) -> str:
     """One result as a line of rich markup."""
     case = result.case
-    what = _how_close(result) if result.outcome in COMPARED else escape(result.error or "")
+    what = _how_close(result) if result.outcome in COMPARED else safe(result.error)
     style = _STYLES.get(result.outcome, "red")
     return (
-        f"  [{style}]{result.outcome:<11}[/] {case.runtime:<16} {case.artifact:<12} {escape(f'{case.signature}/{case.vector}'):<32} {what}"
+        f"  [{style}]{result.outcome:<11}[/] {safe(f'{case.runtime:<16} {case.artifact:<12}')} "
+        f"{safe(f'{case.signature}/{case.vector}'):<32} {what}"
     )
 
 
@@ -31,25 +38,24 @@ def show(report: Report, console: Console) -> None:
     table = Table(header_style="bold", pad_edge=False)
     table.add_column("artifact")
     for name in report.columns:
-        table.add_column(f"{name}\n[dim]{versions.get(name, '–')}[/]")
+        table.add_column(f"{safe(name)}\n[dim]{safe(versions.get(name, '–'))}[/]")
     for artifact in report.rows:
         cells = ([r for r in report.results if r.case.artifact == artifact and r.case.runtime == name] for name in report.columns)
-        table.add_row(artifact, *(_cell(cell) for cell in cells))
+        table.add_row(safe(artifact), *(_cell(cell) for cell in cells))
     if report.results:
-        console.print(f"[bold]{escape(report.bundle)}[/]", soft_wrap=True)
+        console.print(f"[bold]{safe(report.bundle)}[/]", soft_wrap=True)
         console.print(table)
         console.print("[dim]ok: every vector agrees; the worst agreement and ULP are shown · – the runtime does not take the format[/]")
     for note in _notes(report):
-        console.print(f"[yellow]note[/] {escape(note)}")
+        console.print(f"[yellow]note[/] {safe(note)}")
     _unsupported(report, console)
     _failures(report, console)
     counts = ", ".join(f"{n} {o}" for o, n in report.summary().items() if o != "total")
     total = report.summary()["total"]
     if report.interrupted:
         console.print("[red]interrupted[/]: what was not reached is not_run")
-    if report.exit_status == 3:
-        nothing = "every case is unsupported" if report.results else "no chosen runtime takes a chosen artifact and vector"
-        console.print(f"[red]nothing was compared[/]: {nothing}; `crossload runtimes` lists the formats")
+    for said in report.uncompared:
+        console.print(f"[red]{safe(said)}[/]; `crossload runtimes` lists the formats")
     console.print(f"{total} result{'' if total == 1 else 's'}: {counts or 'none'}", highlight=False)
 
 
@@ -86,7 +92,7 @@ def _notes(report: Report) -> list[str]:
 def _unsupported(report: Report, console: Console) -> None:
     reasons = Counter((r.case.runtime, r.case.artifact, r.error) for r in report.results if r.outcome == "unsupported")
     for (runtime, artifact, reason), count in reasons.items():
-        console.print(f"[dim]unsupported[/] {runtime} on {artifact}, {count}×: {escape(reason or '')}")
+        console.print(f"[dim]unsupported[/] {safe(f'{runtime} on {artifact}')}, {count}×: {safe(reason)}")
 
 
 def _failures(report: Report, console: Console) -> None:
@@ -97,13 +103,13 @@ def _failures(report: Report, console: Console) -> None:
             alike.setdefault((result.case.runtime, result.outcome, result.error), []).append(result)
     for (runtime, outcome, error), results in alike.items():
         first, more = results[0], len(results) - 1
-        case = escape(f"{first.case.signature}/{first.case.vector}")
+        case = safe(f"{runtime} on {first.case.artifact}, {first.case.signature}/{first.case.vector}")
         others = f" (and {more} more alike)" if more else ""
-        console.print(f"\n[red]{outcome}[/] {runtime} on {first.case.artifact}, {case}{others}: {escape(error or '')}")
+        console.print(f"\n[red]{outcome}[/] {case}{others}: {safe(error)}")
         metrics = ", ".join(f"{k} {v:.3g}" if isinstance(v, float) else f"{k} {v}" for k, v in first.metrics.items())
         if metrics:
             console.print(f"  {metrics}", highlight=False)
         for text in (first.stderr or "").splitlines()[-_STDERR_LINES:] if outcome not in COMPARED else ():
-            console.print(f"  [dim]| {escape(text)}[/]", highlight=False)
+            console.print(f"  [dim]| {safe(text)}[/]", highlight=False)
         if first.reproduce:
-            console.print(f"  reproduce: {escape(first.reproduce)}", highlight=False, soft_wrap=True)
+            console.print(f"  reproduce: {safe(first.reproduce)}", highlight=False, soft_wrap=True)

@@ -54,7 +54,8 @@ class Result:
 class Report:
     """A run: who answered (`runtimes`, as the workers say), the results in the order they came, and what a reader must know besides.
 
-    `rows` and `columns` are the matrix: the artifacts chosen and the runtimes asked, in their own order.
+    `rows` and `columns` are the matrix: the artifacts chosen and the runtimes asked, in their own order. `uncompared` says which of
+    them were asked for and have nothing to show.
     """
 
     bundle: str
@@ -63,16 +64,18 @@ class Report:
     runtimes: list[dict[str, Any]] = field(default_factory=list)
     results: list[Result] = field(default_factory=list)
     cautions: list[str] = field(default_factory=list)
+    uncompared: list[str] = field(default_factory=list)
     interrupted: bool = False
 
     @property
     def exit_status(self) -> int:
-        """0 all compared and agreed · 1 a mismatch or failure · 3 nothing was compared · 130 interrupted."""
+        """0 all compared and agreed · 1 a mismatch or failure · 3 nothing was compared, or nothing of what was asked for by name
+        · 130 interrupted."""
         if self.interrupted:
             return 130
         if any(r.failed for r in self.results):
             return 1
-        return 0 if any(r.outcome in COMPARED for r in self.results) else 3
+        return 0 if any(r.outcome in COMPARED for r in self.results) and not self.uncompared else 3
 
     def summary(self) -> dict[str, int]:
         """How many results of each outcome there are, and the total."""
@@ -87,6 +90,7 @@ class Report:
             "runtimes": self.runtimes,
             "results": [r.to_json() for r in self.results],
             "cautions": self.cautions,
+            "uncompared": self.uncompared,
             "interrupted": self.interrupted,
             "summary": self.summary(),
         }

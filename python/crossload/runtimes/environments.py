@@ -55,7 +55,7 @@ class Command:
     """Any command that speaks the worker protocol; it brings its own environment."""
 
     argv: tuple[str, ...]
-    environment: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict, hash=False)
     cwd: Path | None = None
 
 

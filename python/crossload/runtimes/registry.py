@@ -74,8 +74,16 @@ BUILT_IN = (
 
 
 def all_runtimes() -> list[Runtime]:
-    """Every runtime there is, the built-in ones first; raises CrossloadError for a configuration that cannot be read."""
-    return [*BUILT_IN, *_from_entry_points(), *_from_configuration()]
+    """Every runtime there is, the built-in ones first; raises CrossloadError for a configuration that cannot be read.
+
+    A later one takes the place of an earlier one of the same name and version; one without a version, of all of its name.
+    """
+    found: dict[str, Runtime] = {}
+    for runtime in (*BUILT_IN, *_from_entry_points(), *_from_configuration()):
+        for title in [t for t, r in found.items() if t == runtime.title or (r.name == runtime.name and not runtime.version)]:
+            del found[title]
+        found[runtime.title] = runtime
+    return list(found.values())
 
 
 def find(names: list[str] | None = None) -> list[Runtime]:
@@ -97,6 +105,11 @@ def find(names: list[str] | None = None) -> list[Runtime]:
         if matching[-1] not in found:
             found.append(matching[-1])
     return found
+
+
+def shortest_name(runtime: Runtime) -> str:
+    """The name, where `find` gives this runtime for it, else `name@version`: reports and commands must not mean another one."""
+    return runtime.name if find([runtime.name]) == [runtime] else runtime.title
 
 
 def configuration_file() -> Path | None:
