@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import ml_dtypes
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from hypothesis.extra import numpy as hnp
 
 from crossload.compare.judge import at_least, judge, judge_output
 from crossload.compare.tolerance import Tolerances, parse
+from crossload.contract.datatypes import DATATYPES, numpy_dtype
 from crossload.contract.manifest import Tolerance
 from crossload.errors import CrossloadError
 
@@ -128,7 +131,8 @@ def test_the_tolerance_named_in_the_reason_always_passes(reference: np.ndarray, 
 
 
 @pytest.mark.parametrize(
-    "text", ["FP32", "FP32:", "FP32:rtol", "FP32:rtol=x", "y:rtol=-1", "y:ulp=1.5", "y:atol=1;rtol=2", ":atol=1", "y:atol=nan"]
+    "text",
+    ["FP32", "FP32:", "FP32:rtol", "FP32:rtol=x", "y:rtol=-1", "y:ulp=1.5", "y:atol=1;rtol=2", ":atol=1", "y:atol=nan", "y:atol=1e999"],
 )
 def test_a_tolerance_that_means_nothing_is_refused(text: str) -> None:
     with pytest.raises(CrossloadError):
@@ -139,3 +143,34 @@ def test_the_same_int4_numbers_are_identical_however_their_bytes_are_filled() ->
     made = np.array([-8, -1, 7], ml_dtypes.int4)
     received = np.frombuffer(np.int8([-8, -1, 7]).tobytes(), ml_dtypes.int4)
     assert judge_output("y", made, received, DEFAULT).agreement == "identical"
+
+
+def test_a_nan_decides_nothing() -> None:
+    assert agreement([np.nan, 0.1, 0.9], [np.nan, 0.9, 0.1]) == "different"
+    assert agreement([np.nan, 0.1, 0.9], [np.nan, 0.2, 0.8]) == "decision"
+
+
+@pytest.mark.parametrize(("dtype", "low", "high"), [(np.int64, -(2**63), 2**63 - 1), (np.uint64, 0, 2**64 - 1)])
+def test_integers_at_the_ends_of_their_range_are_compared_exactly_on_every_platform(
+    dtype: object, low: int, high: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(np, "longdouble", np.float64)  # as where long double is a double
+    assert agreement([low, high], [low, high - 1], dtype) == "decision"
+    assert agreement([high - 1, high], [high, high - 1], dtype) == "different"
+    judged = judge_output("y", np.array([low], dtype), np.array([high], dtype), DEFAULT)
+    assert judged.metrics["max_abs"] == float(high - low)
+
+
+@pytest.mark.parametrize(("reference", "answer"), [([1.7e308], [-1.7e308]), ([5e-324, 1], [1e308, 1])])
+def test_metrics_are_always_numbers_that_json_has(reference: list[float], answer: list[float]) -> None:
+    judged = judge_output("y", np.array(reference), np.array(answer), DEFAULT)
+    assert judged.agreement == "different"
+    json.dumps(judged.metrics, allow_nan=False)
+
+
+@pytest.mark.parametrize("datatype", [d for d in DATATYPES if d != "BYTES"])
+@pytest.mark.parametrize("shape", [(), (0,), (3,), (2, 0, 3), (0, 4), (2, 3)])
+def test_every_datatype_and_shape_can_be_judged(datatype: str, shape: tuple[int, ...]) -> None:
+    ones, zeros = (make(shape, numpy_dtype(datatype)) for make in (np.ones, np.zeros))
+    assert judge_output("y", ones, ones.copy(), DEFAULT).agreement == "identical"
+    assert judge_output("y", ones, zeros, DEFAULT).agreement in (["identical"] if 0 in shape else ["different", "decision"])

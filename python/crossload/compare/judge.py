@@ -7,6 +7,7 @@ an infinity agrees with the infinity of its sign only. Neither enters the metric
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -112,17 +113,28 @@ def _judge_numbers(name: str, datatype: str, reference: np.ndarray, answer: np.n
 def _metrics(
     ref: np.ndarray, got: np.ndarray, wide_ref: np.ndarray, wide_got: np.ndarray, compared: np.ndarray
 ) -> tuple[dict[str, Any], np.ndarray]:
-    absolute = np.abs(wide_got[compared] - wide_ref[compared])
+    absolute = _apart(got[compared], ref[compared]) if ref.dtype.kind in "iu" else np.abs(wide_got[compared] - wide_ref[compared])
     scale = np.abs(wide_ref[compared])
     metrics: dict[str, Any] = {"max_abs": 0.0, "max_rel": 0.0, "rmse": 0.0}
     if absolute.size:
         nonzero = scale > 0
-        metrics["max_abs"] = float(absolute.max())
-        metrics["max_rel"] = float((absolute[nonzero] / scale[nonzero]).max()) if nonzero.any() else 0.0
-        metrics["rmse"] = float(np.sqrt(np.mean(np.square(absolute))))
+        metrics["max_abs"] = _finite(absolute.max())
+        metrics["max_rel"] = _finite((absolute[nonzero] / scale[nonzero]).max()) if nonzero.any() else 0.0
+        metrics["rmse"] = _finite(np.sqrt(np.mean(np.square(absolute))))
     if ulp.is_floating(ref.dtype):
         metrics["max_ulp"] = int(ulp.distance(got[compared], ref[compared]).max()) if absolute.size else 0
     return metrics, absolute
+
+
+def _apart(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """The exact distance of integers: modulo 2^64 it is the same for every width and sign, and what rounds rounds to no zero."""
+    greater, less = np.maximum(one, other).astype(np.uint64), np.minimum(one, other).astype(np.uint64)
+    return _wide(greater - less)
+
+
+def _finite(value: Any) -> float:
+    """A number that JSON has: beyond float64 it is float64's greatest."""
+    return min(float(value), sys.float_info.max)
 
 
 def _needed(absolute: np.ndarray, scale: np.ndarray, tolerance: Any) -> str:
@@ -152,15 +164,23 @@ def _parts(array: np.ndarray) -> np.ndarray:
 
 
 def _wide(array: np.ndarray) -> np.ndarray:
-    """float64, or longdouble for 64-bit integers and floats, so that the difference itself does not round."""
+    """float64, or longdouble for 64-bit integers and floats, so that the difference itself rounds as little as the platform can."""
     return array.astype(np.longdouble if array.dtype.itemsize == 8 else np.float64)
 
 
 def _argmax_agreement(reference: np.ndarray, answer: np.ndarray) -> float | None:
     if reference.ndim == 0 or reference.size == 0 or reference.shape[-1] < 2 or reference.dtype.kind == "c":
         return None
-    same = np.argmax(_wide(reference), axis=-1) == np.argmax(_wide(answer), axis=-1)
-    return float(np.mean(same))
+    return float(np.mean(_decisions(reference) == _decisions(answer)))
+
+
+def _decisions(array: np.ndarray) -> np.ndarray:
+    """The argmax of each row along the last axis; integers as they are, for the greatest ones round; a NaN is never the greatest."""
+    if array.dtype.kind not in "iu":
+        wide = _wide(array)
+        array = np.where(np.isnan(wide), -np.inf, wide)
+    decisions: np.ndarray = np.argmax(array, axis=-1)
+    return decisions
 
 
 def _index(at: int, shape: tuple[int, ...]) -> str:
