@@ -178,7 +178,12 @@ def _answers(supervisor: Supervisor, name: str, signature: Signature, wishes: Wi
             first = first or failure
             left_out.append(LeftOut(id=vector.id, reason=f"{failure.outcome}: {str(failure)[:300]}"))
             continue
-        recorded.append(replace(vector, outputs=answer.outputs))
+        answered = replace(vector, outputs=answer.outputs)
+        if problem := vectors.misfit(answered, signature):
+            first = first or WorkerFailure("protocol_error", "run", f"the reference's answer is not of the signature: {problem}")
+            left_out.append(LeftOut(id=vector.id, reason=problem))
+            continue
+        recorded.append(answered)
     if recorded:
         return recorded, left_out
     assert first, "a signature has one request at least"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from crossload import files
 from crossload.contract import manifest, vectors
 from crossload.contract.bundle import open_bundle
 from crossload.errors import ManifestError
@@ -54,6 +57,15 @@ def test_the_manifest_survives_its_own_text(bundle: Path) -> None:
         (lambda m: m["artifacts"][0].update(sha256="0" * 64), "is not the file that was exported"),
         (lambda m: m["signatures"]["double"]["inputs"][0].update(datatype="FLOAT"), "unknown datatype 'FLOAT'"),
         (lambda m: m["artifacts"][0]["bindings"].update(other={}), "which the manifest does not describe"),
+        (lambda m: m["artifacts"].append(m["artifacts"][0]), "two artifacts 'model0'"),
+        (lambda m: m["signatures"]["double"]["inputs"].append(m["signatures"]["double"]["inputs"][0]), "has two inputs 'x'"),
+        (lambda m: m["vectors"].append(m["vectors"][0]), "two vectors files for the signature 'double'"),
+        (lambda m: m["vectors"][0].update(signature="other"), "vectors of the signature 'other', which it does not describe"),
+        (lambda m: m["tolerance"].update(FP23={"rtol": 1}), "the tolerance 'FP23' is neither an output nor a datatype"),
+        (lambda m: m["tolerance"].update(FP32={"rtol": math.inf}), "finite number"),
+        (lambda m: m["artifacts"][0]["bindings"]["double"]["outputs"].update(z=1), "binds the output 'z'"),
+        (lambda m: m["artifacts"][0]["bindings"]["double"].update(key=None, inputs={}), "binds no input 'x'"),
+        (lambda m: m["artifacts"][0].update(path="a\0b"), "'a\\x00b'"),
     ],
 )
 def test_a_manifest_that_cannot_be_relied_on_is_refused_in_one_sentence(bundle: Path, change: Callable[[Any], object], says: str) -> None:
@@ -65,11 +77,79 @@ def test_a_manifest_that_cannot_be_relied_on_is_refused_in_one_sentence(bundle: 
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"crossload": "1"}', '{"crossload": 1}'])
+@pytest.mark.parametrize("text", ["", "{", "[" * 200000, "[]", "null", '{"crossload": "1"}', '{"crossload": 1}'])
 def test_a_manifest_that_is_no_manifest_is_refused(bundle: Path, text: str) -> None:
     (bundle / "crossload.json").write_text(text)
     with pytest.raises(ManifestError):
         open_bundle(bundle)
+
+
+def folder_artifact(bundle: Path) -> Path:
+    """The bundle's artifact as a folder, as a SavedModel is."""
+    folder = bundle / "model"
+    folder.mkdir()
+    (bundle / "model0.tflite").rename(folder / "saved_model.pb")
+    (folder / "variables").mkdir()
+    (folder / "variables" / "data").write_bytes(b"weights")
+    return folder
+
+
+def sign(bundle: Path, folder: Path) -> None:
+    edit(bundle, lambda m: m["artifacts"][0].update(path=folder.name, sha256=files.sha256(folder)))
+
+
+def test_a_folder_inside_an_artifact_that_is_a_link_is_refused_for_its_files_have_no_hash(bundle: Path, tmp_path: Path) -> None:
+    folder = folder_artifact(bundle)
+    (folder / "variables").rename(tmp_path / "elsewhere")
+    (folder / "variables").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    sign(bundle, folder)
+    with pytest.raises(ManifestError, match=r"variables.*symbolic link"):
+        open_bundle(bundle)
+
+
+def test_a_file_inside_an_artifact_that_links_out_of_the_bundle_is_refused(bundle: Path, tmp_path: Path) -> None:
+    folder = folder_artifact(bundle)
+    (folder / "variables" / "data").rename(tmp_path / "data")
+    (folder / "variables" / "data").symlink_to(tmp_path / "data")
+    sign(bundle, folder)
+    with pytest.raises(ManifestError, match="lies outside the bundle"):
+        open_bundle(bundle)
+
+
+def test_what_is_neither_file_nor_folder_is_refused_and_not_waited_for(bundle: Path) -> None:
+    (bundle / "model0.tflite").unlink()
+    os.mkfifo(bundle / "model0.tflite")
+    with pytest.raises(ManifestError, match="neither a file nor a folder"):
+        open_bundle(bundle)
+
+
+def test_a_loop_of_links_is_refused(bundle: Path) -> None:
+    (bundle / "model0.tflite").unlink()
+    (bundle / "model0.tflite").symlink_to("model0.tflite")
+    with pytest.raises(ManifestError):
+        open_bundle(bundle)
+
+
+X = np.ones(2, np.float32)
+
+
+@pytest.mark.parametrize(
+    ("recorded", "says"),
+    [
+        ([vectors.Vector("v", {"x": X}, {})], "lacks the output 'y'"),
+        ([vectors.Vector("v", {"x": X}, {"y": X, "z": X})], "has the output 'z'"),
+        ([vectors.Vector("v", {}, {"y": X})], "lacks the input 'x'"),
+        ([vectors.Vector("v", {"x": X.astype(int)}, {"y": X})], "its 'x' is int64"),
+        ([vectors.Vector("v", {"x": X}, {"y": X.astype(bool)})], "its 'y' is bool"),
+        ([vectors.Vector("v", {"x": X}, {"y": X})] * 2, "two vectors 'v'"),
+    ],
+)
+def test_vectors_that_are_not_of_their_signature_are_refused(bundle: Path, recorded: list[vectors.Vector], says: str) -> None:
+    file = bundle / "vectors" / "double.oip"
+    vectors.write(file, "double", recorded)
+    edit(bundle, lambda m: m["vectors"][0].update(count=len(recorded), sha256=files.sha256(file)))
+    with pytest.raises(ManifestError, match=says):
+        open_bundle(bundle).vectors("double")
 
 
 def test_one_changed_byte_anywhere_is_noticed(bundle: Path) -> None:

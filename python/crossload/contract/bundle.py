@@ -24,9 +24,18 @@ class Bundle:
         return self.root / artifact.path
 
     def vectors(self, signature: str) -> list[vectors.Vector]:
-        """The recorded vectors of a signature (none when nothing was recorded)."""
-        found = [v for v in self.manifest.vectors if v.signature == signature]
-        return [vector for v in found for vector in vectors.read(self.root / v.path, v.count)]
+        """The recorded vectors of a signature (none when nothing was recorded); raises ManifestError for what is not of it."""
+        found: list[vectors.Vector] = []
+        for entry in (v for v in self.manifest.vectors if v.signature == signature):
+            file = self.root / entry.path
+            for vector in vectors.read(file, entry.count):
+                problem = vectors.misfit(vector, self.manifest.signatures[signature])
+                if vector.id in {v.id for v in found}:
+                    problem = f"there are two vectors {vector.id!r}"
+                if problem:
+                    raise ManifestError(f"{file}, vector {vector.id!r} of the signature {signature!r}: {problem}; export the bundle again")
+                found.append(vector)
+        return found
 
 
 def is_bundle(path: Path) -> bool:
@@ -50,22 +59,31 @@ def open_bundle(path: Path) -> Bundle:
         target = _inside(path, relative)
         if not target.exists():
             raise ManifestError(f"{file} names {relative}, which is missing; copy the whole bundle, or export it again")
+        for inner in (target, *target.rglob("*")) if target.is_dir() else (target,):
+            _check_kind(path, inner)
         if files.sha256(target) != expected:
             raise ManifestError(
                 f"{target} is not the file that was exported (its sha256 differs from the manifest's); export the bundle again"
             )
-    for artifact in manifest.artifacts:
-        for signature in artifact.bindings:
-            if signature not in manifest.signatures:
-                raise ManifestError(
-                    f"{file}: artifact {artifact.id!r} binds the signature {signature!r}, which the manifest does not describe"
-                )
     return Bundle(path, manifest)
 
 
 def _inside(root: Path, relative: str) -> Path:
     """A path of the manifest, which must stay inside the bundle."""
-    target = (root / relative).resolve()
+    try:
+        target = (root / relative).resolve()
+    except (ValueError, OSError, RuntimeError) as error:  # a NUL in it, a loop of links (RuntimeError up to Python 3.12)
+        raise ManifestError(f"{root / manifests.FILE_NAME} names {relative!r}, which is no path that can be followed ({error})") from error
     if not target.is_relative_to(root.resolve()):
         raise ManifestError(f"{root / manifests.FILE_NAME} names {relative!r}, which lies outside the bundle")
     return target
+
+
+def _check_kind(root: Path, path: Path) -> None:
+    """A hash covers plain files: what it would pass over or wait for, and what is kept elsewhere, is refused."""
+    if path.is_symlink() and path.is_dir():
+        raise ManifestError(f"{path} is a symbolic link to a folder, whose files have no hash; copy the bundle with its links followed")
+    if not path.is_file() and not path.is_dir():
+        raise ManifestError(f"{path} is neither a file nor a folder; export the bundle again")
+    if path.is_symlink():
+        _inside(root, str(path.relative_to(root.resolve())))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -81,8 +83,8 @@ class Vectors(_Part):
 class Tolerance(_Part):
     """`close` means |answer - reference| <= atol + rtol * |reference|; `ulp` means at most that many units in the last place."""
 
-    rtol: float = Field(0.0, ge=0)
-    atol: float = Field(0.0, ge=0)
+    rtol: float = Field(0.0, ge=0, allow_inf_nan=False)
+    atol: float = Field(0.0, ge=0, allow_inf_nan=False)
     ulp: int = Field(4, ge=0)
 
 
@@ -114,7 +116,7 @@ def parse(text: str | bytes, source: Path) -> Manifest:
     """The manifest of this text; raises ManifestError in one sentence, for a newer schema first."""
     try:
         content = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ManifestError(f"{source} is not JSON ({error}); export the bundle again") from error
     version = content.get("crossload") if isinstance(content, dict) else None
     if not isinstance(version, int):
@@ -129,10 +131,8 @@ def parse(text: str | bytes, source: Path) -> Manifest:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the top level"
         raise ManifestError(f"{source} does not follow the manifest's schema at {where}: {first['msg'].lower()}") from error
-    for name, signature in manifest.signatures.items():
-        for tensor in (*signature.inputs, *signature.outputs):
-            if tensor.datatype not in DATATYPES:
-                raise ManifestError(f"{source}: signature {name!r}, tensor {tensor.name!r} has the unknown datatype {tensor.datatype!r}")
+    if problem := next(_inconsistencies(manifest), None):
+        raise ManifestError(f"{source}: {problem}")
     return manifest
 
 
@@ -140,6 +140,40 @@ def json_schema() -> str:
     """The text of bindings/contract/manifest.schema.json."""
     schema = {"$schema": "https://json-schema.org/draft/2020-12/schema"} | Manifest.model_json_schema()
     return json.dumps(schema, indent=1, ensure_ascii=False) + "\n"
+
+
+def _inconsistencies(manifest: Manifest) -> Iterator[str]:
+    """What the schema cannot say: names that mean two things or nothing."""
+    for name, signature in manifest.signatures.items():
+        for side, tensors in (("inputs", signature.inputs), ("outputs", signature.outputs)):
+            yield from (f"signature {name!r} has two {side} {twice!r}" for twice in _twice(t.name for t in tensors))
+            unknown = (t for t in tensors if t.datatype not in DATATYPES)
+            yield from (f"signature {name!r}, tensor {t.name!r} has the unknown datatype {t.datatype!r}" for t in unknown)
+    yield from (f"there are two artifacts {twice!r}" for twice in _twice(a.id for a in manifest.artifacts))
+    for artifact in manifest.artifacts:
+        for name, binding in artifact.bindings.items():
+            if name not in manifest.signatures:
+                yield f"artifact {artifact.id!r} binds the signature {name!r}, which the manifest does not describe"
+            else:
+                yield from (f"artifact {artifact.id!r}, signature {name!r}: {p}" for p in _misbound(manifest.signatures[name], binding))
+    yield from (f"there are two vectors files for the signature {twice!r}" for twice in _twice(v.signature for v in manifest.vectors))
+    undescribed = (v.signature for v in manifest.vectors if v.signature not in manifest.signatures)
+    yield from (f"there are vectors of the signature {name!r}, which it does not describe" for name in undescribed)
+    outputs = {t.name for s in manifest.signatures.values() for t in s.outputs}
+    never = (name for name in manifest.tolerance if name not in outputs and name not in DATATYPES)
+    yield from (f"the tolerance {name!r} is neither an output nor a datatype" for name in never)
+
+
+def _misbound(signature: Signature, binding: Binding) -> Iterator[str]:
+    for side, tensors, bound in (("input", signature.inputs, binding.inputs), ("output", signature.outputs, binding.outputs)):
+        names = [t.name for t in tensors]
+        yield from (f"it binds the {side} {name!r}, which the signature has not" for name in bound if name not in names)
+        if binding.key is None:  # then the artifact itself does not know the names
+            yield from (f"it binds no {side} {name!r}" for name in names if name not in bound)
+
+
+def _twice(names: Iterable[str]) -> list[str]:
+    return [name for name, count in Counter(names).items() if count > 1]
 
 
 def _promise(tensor: dict[str, Any]) -> dict[str, Any]:

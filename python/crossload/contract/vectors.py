@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from crossload.contract import datatypes, frames
+from crossload.contract.signatures import Signature
 from crossload.errors import FrameError, ManifestError
 
 if TYPE_CHECKING:
@@ -24,6 +25,21 @@ class Vector:
     id: str
     inputs: Tensors
     outputs: Tensors = field(default_factory=dict)
+
+
+def misfit(vector: Vector, signature: Signature) -> str | None:
+    """Why a recorded vector is not one of this signature: an input or output that is missing, not its own, or of another datatype."""
+    for side, specs, tensors in (("input", signature.inputs, vector.inputs), ("output", signature.outputs, vector.outputs)):
+        wanted = {t.name: t.datatype for t in specs}
+        for name in wanted.keys() - tensors.keys():
+            return f"it lacks the {side} {name!r}"
+        for name, array in tensors.items():
+            if name not in wanted:
+                return f"it has the {side} {name!r}, which the signature has not"
+            got = datatypes.of_array(array)
+            if wanted[name] in datatypes.DATATYPES and got != wanted[name]:
+                return f"its {name!r} is {datatypes.for_people(got)}, the signature's is {datatypes.for_people(wanted[name])}"
+    return None
 
 
 def path_of(signature: str) -> str:
@@ -72,7 +88,9 @@ def read(path: Path, count: int | None = None) -> list[Vector]:
         for request, response in zip(found[::2], found[1::2], strict=True):
             if request.header.get("id") != response.header.get("id"):
                 raise FrameError(f"request {request.header.get('id')!r} is followed by response {response.header.get('id')!r}")
-            vectors.append(Vector(str(request.header.get("id")), arrays(request, "inputs"), arrays(response, "outputs")))
+            if not isinstance(request.header.get("id"), str):
+                raise FrameError("a vector has no name (the id of its request)")
+            vectors.append(Vector(request.header["id"], arrays(request, "inputs"), arrays(response, "outputs")))
     except (FrameError, OSError) as error:
         raise ManifestError(f"{path} cannot be read as vectors: {error}") from error
     if count is not None and len(vectors) != count:
