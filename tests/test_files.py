@@ -55,3 +55,51 @@ def test_a_file_name_that_is_no_utf8_has_a_digest_too(tmp_path: Path) -> None:
     (tmp_path / os.fsdecode(b"\xff")).write_text("1")
     line = hashlib.sha256(b"1").hexdigest().encode() + b"  \xff\n"
     assert files.sha256(tmp_path) == hashlib.sha256(line).hexdigest()
+
+
+def test_what_is_no_plain_file_is_written_through_and_stays(tmp_path: Path) -> None:
+    read, write = os.pipe()
+    link = tmp_path / "stdout"
+    link.symlink_to(f"/proc/self/fd/{write}")
+    files.write_text(link, "text")
+    os.close(write)
+    with os.fdopen(read) as stream:
+        assert stream.read() == "text"
+    assert link.is_symlink()
+
+
+def test_a_link_to_a_file_stays_a_link(tmp_path: Path) -> None:
+    (tmp_path / "real").write_text("old")
+    (tmp_path / "link").symlink_to("real")
+    files.write_text(tmp_path / "link", "new")
+    assert (tmp_path / "real").read_text() == "new"
+    assert (tmp_path / "link").is_symlink()
+
+
+def test_a_folder_can_be_the_one_we_are_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    with files.folder_written_whole(Path()) as partial:
+        (partial / "a").write_text("text")
+    assert (tmp_path / "here" / "a").read_text() == "text"
+    assert list(tmp_path.iterdir()) == [tmp_path / "here"]
+
+
+def test_an_interrupt_between_the_old_folder_and_the_new_one_leaves_the_old_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = tmp_path / "bundle"
+    with files.folder_written_whole(target) as partial:
+        (partial / "a").write_text("old")
+    rename, renames = Path.rename, 0
+
+    def interrupted(self: Path, to: Path) -> Path:
+        nonlocal renames
+        renames += 1
+        if renames == 2:
+            raise KeyboardInterrupt
+        return rename(self, to)
+
+    monkeypatch.setattr(Path, "rename", interrupted)
+    with pytest.raises(KeyboardInterrupt), files.folder_written_whole(target) as partial:
+        (partial / "a").write_text("new")
+    assert (target / "a").read_text() == "old"
+    assert list(tmp_path.iterdir()) == [target]

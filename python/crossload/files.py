@@ -39,7 +39,14 @@ def write_text(path: Path, text: str) -> None:
 
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
-    """A file to write beside `path`; it takes `path`'s name when the block ends well and vanishes when it does not."""
+    """A file to write beside `path`; it takes `path`'s name when the block ends well and vanishes when it does not.
+
+    A link's target is what is written; what is there and no plain file (a pipe, a terminal) is written directly.
+    """
+    if path.exists() and not path.is_file():
+        yield path
+        return
+    path = path.resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
     os.close(handle)
@@ -57,6 +64,7 @@ def written_whole(path: Path) -> Iterator[Path]:
 @contextmanager
 def folder_written_whole(path: Path) -> Iterator[Path]:
     """A folder to fill beside `path`; it replaces `path` when the block ends well and vanishes when it does not."""
+    path = path.resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(prefix=f".{path.name}.partial-", dir=path.parent))
     try:
@@ -70,6 +78,10 @@ def folder_written_whole(path: Path) -> Iterator[Path]:
             if path.exists():
                 path.rename(old / path.name)
             partial.rename(path)
+        except BaseException:  # Ctrl-C between the two
+            if (old / path.name).exists():
+                (old / path.name).rename(path)
+            raise
         finally:
             shutil.rmtree(old, ignore_errors=True)
     finally:
