@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from crossload.contract.datatypes import DATATYPES, of_array
+from crossload.contract.datatypes import DATATYPES, numpy_dtype, of_array
 from crossload.contract.signatures import Signature, TensorSpec
 from crossload.errors import CrossloadError
-from crossload.requests import Wishes, complete, from_npz, requests
+from crossload.requests import Wishes, check_wishes, complete, from_npz, kept, requests
 
 OUT = (TensorSpec("y", "FP32", None),)
 
@@ -89,3 +89,60 @@ def test_pickled_inputs_are_refused(tmp_path: Path) -> None:
     (tmp_path / "no.npz").write_bytes(b"PK\3\4 but no zip")
     with pytest.raises(CrossloadError, match="cannot be read"):
         from_npz(tmp_path / "no.npz")
+    np.save(tmp_path / "one.npy", np.zeros(3))
+    with pytest.raises(CrossloadError, match="is one array"):
+        from_npz(tmp_path / "one.npy")
+
+
+ONE, TWO = signature(TensorSpec("x", "FP32", (-1,))), signature(TensorSpec("x", "FP32", (-1,)), TensorSpec("y", "FP32", (-1,)))
+
+
+def test_own_inputs_of_one_signature_do_not_disturb_another_that_has_some_of_their_names() -> None:
+    wishes = Wishes(count=1, inputs=({"x": np.float32([1])},))
+    check_wishes(wishes, {"one": ONE, "two": TWO})
+    assert [[v.id for v in requests(s, wishes)] for s in (ONE, TWO)] == [["single_0", "user_0"], ["single_0"]]
+
+
+@pytest.mark.parametrize(
+    ("wishes", "says"),
+    [
+        (Wishes(inputs=({"pixles": np.float32([1])},)), "no input 'pixles'"),
+        (Wishes(inputs=({"x": np.array(["2026-01-01"], "datetime64[D]")},)), "input 'x'.*datetime64"),
+        (Wishes(inputs=({"x": np.array([1, 2], dtype=object)},)), "'x' is float32; string"),
+        (Wishes(shapes={"pixles": (1, 2)}), "--shape pixles: there is no such input; there are: x, y"),
+    ],
+)
+def test_a_wish_that_no_signature_can_fulfil_is_refused(wishes: Wishes, says: str) -> None:
+    with pytest.raises(CrossloadError, match=says):
+        check_wishes(wishes, {"one": ONE, "two": TWO})
+
+
+@pytest.mark.parametrize(
+    "data", [{}, {"shape": [2], "data": [1]}, {"shape": [1], "data": ["x"]}, {"shape": [1], "data": [[1, 2]]}, {"shape": 1, "data": 1}]
+)
+def test_a_default_that_is_no_tensor_is_refused(data: dict[str, object]) -> None:
+    with pytest.raises(CrossloadError, match="default of the input 'k'"):
+        complete(signature(TensorSpec("k", "INT32", (1,), default=data)), {})
+
+
+def test_a_text_input_takes_text_only() -> None:
+    with pytest.raises(CrossloadError, match=r"'s'.*not int"):
+        complete(signature(TensorSpec("s", "BYTES", (1,))), {"s": np.array([1], dtype=object)})
+
+
+@pytest.mark.parametrize(
+    ("given", "datatype", "fits"),
+    [
+        (np.int64([-1]), "UINT64", False),
+        (np.uint64([2**63]), "INT64", False),
+        (np.int64([7]), "UINT64", True),
+        (np.complex64([1 + 2j]), "FP32", False),
+        (np.complex64([1]), "FP32", True),
+        (np.float32([np.nan]), "INT32", False),
+        (np.float32([np.nan]), "FP64", True),
+        (np.float64([1e300]), "FP32", False),
+        (np.int64([100]), "INT4", False),
+    ],
+)
+def test_a_conversion_loses_no_value_and_wraps_no_sign(given: np.ndarray, datatype: str, fits: bool) -> None:
+    assert kept(given, numpy_dtype(datatype)) is fits

@@ -14,7 +14,7 @@ from crossload.contract.bundle import Bundle
 from crossload.contract.manifest import FILE_NAME, Artifact, Binding, LeftOut, Manifest, Model, Reference, Vectors
 from crossload.contract.signatures import Signature, TensorSpec
 from crossload.errors import CrossloadError
-from crossload.requests import Wishes, requests
+from crossload.requests import Wishes, check_wishes, requests
 from crossload.runtimes import environments, registry
 from crossload.runtimes.process import WorkerFailure
 from crossload.runtimes.registry import Runtime
@@ -155,6 +155,7 @@ def bundle_of(
     entries, signatures = artifacts_of(path, link.name)
     if unknown := set(only or ()) - set(signatures):
         raise CrossloadError(f"{path} has no signature {sorted(unknown)[0]!r}; it has: {', '.join(signatures)}")
+    check_wishes(wishes, signatures)
     recorded: list[Vectors] = []
     for artifact in entries:
         if only is not None:

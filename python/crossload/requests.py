@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
@@ -58,7 +60,7 @@ def requests(signature: Signature, wishes: Wishes) -> list[Vector]:
     """The vectors (without outputs) of a signature.
 
     Generated ones are `single_n` (batch 1), `batch_n` (batch 3), `zeros`, `extremes` and, with strings, `bytes`; the user's own are
-    `user_n`. Raises CrossloadError where the user's inputs do not fit the signature.
+    `user_n`, those that fit this signature (`check_wishes` says which fit none).
     """
     kinds = ["single", "batch", "zeros", "extremes"] + (["bytes"] if any(t.datatype == "BYTES" for t in signature.inputs) else [])
     if not signature.inputs:
@@ -72,7 +74,28 @@ def requests(signature: Signature, wishes: Wishes) -> list[Vector]:
         Vector(name, _request(signature, name.split("_")[0], np.random.default_rng([wishes.seed, at]), wishes))
         for at, name in enumerate(names[: wishes.count])
     ]
-    return made + [Vector(f"user_{n}", complete(signature, own)) for n, own in enumerate(wishes.inputs) if _is_for(signature, own)]
+    for at, own in enumerate(wishes.inputs):
+        with suppress(CrossloadError):
+            made.append(Vector(f"user_{at}", complete(signature, own)))
+    return made
+
+
+def check_wishes(wishes: Wishes, signatures: Mapping[str, Signature]) -> None:
+    """Raise CrossloadError for own inputs that fit no signature, and for shapes of inputs that none has: they would count for nothing."""
+    inputs = list(dict.fromkeys(t.name for s in signatures.values() for t in s.inputs))
+    for name in wishes.shapes:
+        if name not in inputs:
+            raise CrossloadError(f"--shape {name}: there is no such input; there are: {', '.join(inputs)}")
+    for own in wishes.inputs:
+        problems = []
+        for signature in signatures.values():
+            try:
+                complete(signature, own)
+                break
+            except CrossloadError as error:
+                problems.append(error)
+        else:
+            raise problems[0]
 
 
 def complete(signature: Signature, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -98,12 +121,15 @@ def complete(signature: Signature, inputs: Mapping[str, np.ndarray]) -> dict[str
 def fit(spec: TensorSpec, array: np.ndarray) -> np.ndarray:
     """The array in the input's datatype where that loses nothing; raises CrossloadError when datatype or shape do not fit."""
     people = datatypes.for_people
-    got = datatypes.of_array(array)
+    try:
+        got = datatypes.of_array(array)
+        if got == spec.datatype == "BYTES":
+            datatypes.encode(array)
+    except ValueError as error:
+        raise CrossloadError(f"the input {spec.name!r} is {people(spec.datatype)}: {error}") from error
     if got != spec.datatype:
         wanted = datatypes.numpy_dtype(spec.datatype)
-        if "BYTES" in (got, spec.datatype) or not np.array_equal(
-            array.astype(wanted).astype(array.dtype), array, equal_nan=array.dtype.kind in "fc"
-        ):
+        if "BYTES" in (got, spec.datatype) or not kept(array, wanted):
             raise CrossloadError(
                 f"the input {spec.name!r} is {people(spec.datatype)}; {people(got)} was given and does not convert without loss"
             )
@@ -113,35 +139,49 @@ def fit(spec: TensorSpec, array: np.ndarray) -> np.ndarray:
     return array
 
 
+def kept(array: np.ndarray, dtype: np.dtype) -> bool:
+    """Whether every value survives the conversion to `dtype`: back again it is equal, and no sign has wrapped around."""
+    if array.dtype.kind == "c" != dtype.kind:
+        return not array.imag.any() and kept(array.real, dtype)
+    with np.errstate(invalid="ignore", over="ignore"):
+        made = array.astype(dtype)
+        same = np.array_equal(made.astype(array.dtype), array, equal_nan=array.dtype.kind in "fc")
+    wrapped = {"iu": array, "ui": made}.get(array.dtype.kind + dtype.kind)
+    return same and (wrapped is None or not (wrapped < 0).any())
+
+
 def default(spec: TensorSpec) -> np.ndarray:
-    """The array of an input's default value."""
-    assert spec.default is not None
-    values = [v.encode("utf-8", "surrogateescape") if isinstance(v, str) and spec.datatype == "BYTES" else v for v in spec.default["data"]]
+    """The array of an input's default value; raises CrossloadError for one that is no tensor of its datatype."""
+    try:
+        return _default(spec, spec.default or {})
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise CrossloadError(
+            f"the default of the input {spec.name!r} is no {datatypes.for_people(spec.datatype)} tensor ({error})"
+        ) from error
+
+
+def _default(spec: TensorSpec, stated: Mapping[str, Any]) -> np.ndarray:
+    values = [v.encode("utf-8", "surrogateescape") if isinstance(v, str) and spec.datatype == "BYTES" else v for v in stated["data"]]
     if spec.datatype.startswith("COMPLEX"):
         values = [complex(*map(float, v)) if isinstance(v, list | tuple) else v for v in values]
     elif spec.datatype != "BYTES":
         values = [float(v) if isinstance(v, str) else v for v in values]
     array = np.empty(len(values), dtype=datatypes.numpy_dtype(spec.datatype))
     array[:] = values
-    shaped: np.ndarray = array.reshape(spec.default["shape"])
+    shaped: np.ndarray = array.reshape(stated["shape"])
     return shaped
 
 
 def from_npz(path: Path) -> dict[str, np.ndarray]:
     """A user's inputs by name; pickled arrays are refused, for they are code. Raises CrossloadError."""
     try:
-        with np.load(path, allow_pickle=False) as found:
-            if isinstance(found, np.ndarray):
-                raise CrossloadError(f"{path} is one array; write named inputs with numpy.savez({path.stem!r}, NAME=array)")
+        found = np.load(path, allow_pickle=False)
+        if isinstance(found, np.ndarray):
+            raise CrossloadError(f"{path} is one array; write named inputs with numpy.savez({path.stem!r}, NAME=array)")
+        with found:
             return dict(found)
     except (OSError, ValueError, EOFError, BadZipFile, NotImplementedError, zlib.error) as error:
         raise CrossloadError(f"{path} cannot be read as .npz: {error}") from error
-
-
-def _is_for(signature: Signature, inputs: Mapping[str, np.ndarray]) -> bool:
-    """Own inputs go to every signature whose names they fit."""
-    names = {t.name for t in signature.inputs}
-    return bool(names & set(inputs)) and set(inputs) <= names
 
 
 def _request(signature: Signature, kind: str, random: np.random.Generator, wishes: Wishes) -> dict[str, np.ndarray]:

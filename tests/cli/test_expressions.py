@@ -78,3 +78,28 @@ def test_a_number_that_the_datatype_cannot_hold_is_refused() -> None:
         value("300", TensorSpec("x", "INT8", None))
     with pytest.raises(CrossloadError, match="int32"):
         value("1.5", TensorSpec("x", "INT32", None))
+
+
+@pytest.mark.parametrize(
+    ("text", "datatype"),
+    [
+        ("1+2j", "FP32"),
+        ("100", "INT4"),
+        ("-1", "UINT4"),
+        ("2", "BOOL"),
+        ("0.5", "BOOL"),
+        ("300", "UINT8"),
+        ("1e400", "INT32"),
+        ("-1", "UINT64"),
+    ],
+)
+def test_a_value_that_its_datatype_cannot_hold_is_refused_and_not_bent(text: str, datatype: str) -> None:
+    with pytest.raises(CrossloadError, match="does not fit"):
+        value(text, TensorSpec("x", datatype, None))
+
+
+@pytest.mark.parametrize(
+    ("text", "datatype"), [("7", "INT4"), ("-8", "INT4"), ("True", "BOOL"), ("1", "BOOL"), ("1+2j", "COMPLEX64"), ("0.1", "BF16")]
+)
+def test_a_value_that_its_datatype_holds_is_taken(text: str, datatype: str) -> None:
+    value(text, TensorSpec("x", datatype, None))

@@ -16,6 +16,7 @@ import numpy as np
 from crossload.contract import datatypes
 from crossload.contract.signatures import TensorSpec
 from crossload.errors import CrossloadError
+from crossload.requests import kept
 
 # An array of more than this many elements belongs in a file.
 _MOST_ELEMENTS = 1 << 28
@@ -77,9 +78,10 @@ def _typed(made: Any, spec: TensorSpec, text: str) -> np.ndarray:
         array = made if isinstance(made, np.ndarray) else np.array(made)
         if array.dtype.kind in "OSU":
             raise ValueError("text or ragged lists are no numbers")
-        typed = array.astype(dtype)
-        if array.dtype.kind in "iuf" and dtype.kind in "iu" and not np.array_equal(typed.astype(array.dtype), array):
+        exact = "INT" in spec.datatype or spec.datatype == "BOOL" or (array.dtype.kind == "c" and dtype.kind != "c")
+        if exact and not kept(array, dtype):
             raise ValueError(f"does not fit {datatypes.for_people(spec.datatype)}")
+        typed = array.astype(dtype)
     except (ValueError, TypeError, OverflowError) as error:
         raise CrossloadError(f"--input {spec.name}={text}: {error}") from error
     return typed

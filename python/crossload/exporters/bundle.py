@@ -25,7 +25,7 @@ from crossload.contract.signatures import Signature
 from crossload.errors import CrossloadError
 from crossload.recording import artifacts_of, record
 from crossload.report.results import Report
-from crossload.requests import Wishes, complete, from_npz
+from crossload.requests import Wishes, check_wishes, from_npz
 from crossload.runtimes import environments, registry
 from crossload.runtimes.environments import Script
 from crossload.runtimes.supervisor import Limits
@@ -114,7 +114,9 @@ def _fill(
     """From the first artifact in `folder` to a complete, verified bundle."""
     first = next(folder / f for f in _FILES.values() if (folder / f).exists())
     entries, signatures = artifacts_of(first, first.name)
-    _check_inputs(signatures, wishes)
+    if entries[0].format != "saved_model" and (others := [f for f in formats or () if f != entries[0].format]):
+        raise CrossloadError(f"a {entries[0].format} is bundled as it is: it cannot become {', '.join(others)}; give the SavedModel")
+    check_wishes(wishes, signatures)
     recorded: list[Vectors] = []
     for entry in entries:
         added, learnt = record(folder, entry, signatures, wishes, limits, progress)
@@ -227,20 +229,6 @@ def _bindings(kind: str, file: Path, saved_model: Artifact) -> dict[str, Binding
     return {name: own[b.key] for name, b in saved_model.bindings.items() if b.key in own}
 
 
-def _check_inputs(signatures: Mapping[str, Signature], wishes: Wishes) -> None:
-    """The user's inputs must fit one signature at least; what does not is said now, not after minutes of work."""
-    for own in wishes.inputs:
-        problems = []
-        for signature in signatures.values():
-            try:
-                complete(signature, own)
-                break
-            except CrossloadError as error:
-                problems.append(error)
-        else:
-            raise problems[0]
-
-
 def _in_tensorflow(job: dict[str, Any], source: Source | None, progress: Callable[[str], None]) -> dict[str, Any]:
     """Run exporters.process where TensorFlow is; its result. Raises CrossloadError with the reason it gives."""
     python = _python_with_tensorflow(source, progress)
@@ -257,11 +245,13 @@ def _in_tensorflow(job: dict[str, Any], source: Source | None, progress: Callabl
             child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, env=environment, stdin=subprocess.DEVNULL, text=True)
             try:
                 assert child.stdout
-                for line in child.stdout:
-                    progress(line.rstrip("\n"))
+                with child.stdout:
+                    for line in child.stdout:
+                        progress(line.rstrip("\n"))
                 status = child.wait()
             finally:
                 child.kill()
+                child.wait()
             stderr.seek(0)
             tail = stderr.read().decode("utf-8", "replace").splitlines()[-15:]
         result_file = room / "result.json"
