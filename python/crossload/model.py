@@ -41,7 +41,7 @@ class SignatureFunction:
     signature: Signature
     _model: Model
 
-    def __call__(self, **inputs: Any) -> dict[str, np.ndarray]:
+    def __call__(self, /, **inputs: Any) -> dict[str, np.ndarray]:
         """Run it. Omitted inputs take their default. Raises CrossloadError for inputs that do not fit, RunFailed for the runtime's part."""
         return self.answer(inputs).outputs
 
@@ -171,4 +171,6 @@ def _choose(
             if entry.format in runtime.formats:
                 return entry, runtime
     taken = ", ".join(dict.fromkeys(f for r in runtimes for f in r.formats))
-    raise CrossloadError(f"{runtimes[0].name} takes {taken}; {path} is {', '.join(dict.fromkeys(e.format for e in left))}")
+    raise CrossloadError(
+        f"{', '.join(r.name for r in runtimes)} takes {taken}; {path} is {', '.join(dict.fromkeys(e.format for e in left))}"
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import io
+import signal
 import sys
 from importlib import import_module
 from typing import Any
@@ -74,6 +75,7 @@ class _Commands(click.Group):
 @click.version_option(package_name="crossload", message="%(prog)s %(version)s")
 def main() -> None:
     """Prove that a TensorFlow model exported in Python predicts the same in Java, on phones and on microcontrollers."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a CI server that gives up gets the partial report, and no worker stays
     # A terminal that cannot show a letter of a name shows its number.
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from crossload.cli import options
+from crossload.text import printable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -67,7 +68,7 @@ def command(
         answer = function.answer(inputs)
         for note in (model.note, answer.note):
             if note:
-                click.echo(f"note: {note}", err=True)
+                click.echo(f"note: {printable(note)}", err=True)
         if target:
             _write(target, answer.outputs)
         else:
@@ -77,17 +78,25 @@ def command(
 
 
 def _write(target: Path, outputs: dict[str, np.ndarray]) -> None:
+    from zipfile import ZipFile
+
     import numpy as np
 
     from crossload import files
+    from crossload.errors import CrossloadError
 
-    plain: dict[str, Any] = {}
+    plain: dict[str, np.ndarray] = {}
     for name, array in outputs.items():
         # .npz without pickle holds neither Python bytes nor ml_dtypes: bytes become NumPy's, bfloat16 and float8 become float32.
         plain[name] = array.astype(np.bytes_) if array.dtype == object else array.astype(np.float32) if array.dtype.kind == "V" else array
-    with files.written_whole(target) as partial, partial.open("wb") as stream:
-        np.savez(stream, **plain)
-    click.echo(f"wrote {', '.join(plain)} to {target}", err=True)
+        if array.dtype == object and (plain[name] != array).any():
+            raise CrossloadError(f"the output {name!r} has strings that end in NUL, which .npz would shorten; print them instead")
+    # Not numpy.savez, whose own arguments (`file`) are names that outputs may have.
+    with files.written_whole(target) as partial, ZipFile(partial, "w") as archive:
+        for name, array in plain.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as stream:
+                np.lib.format.write_array(stream, array, allow_pickle=False)
+    click.echo(f"wrote {printable(', '.join(plain))} to {target}", err=True)
 
 
 def _print(outputs: dict[str, np.ndarray]) -> None:
@@ -96,5 +105,5 @@ def _print(outputs: dict[str, np.ndarray]) -> None:
     from crossload.contract import datatypes
 
     for name, array in outputs.items():
-        click.echo(f"{name}: {datatypes.for_people(datatypes.of_array(array))} {list(array.shape)}")
+        click.echo(f"{printable(name)}: {datatypes.for_people(datatypes.of_array(array))} {list(array.shape)}")
         click.echo(np.array2string(array, threshold=1000, max_line_width=120, separator=", "))

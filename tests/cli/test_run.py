@@ -1,0 +1,58 @@
+"""Run's promises: outputs come out as they went in, or it is said why not; names from elsewhere steer nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from crossload.cli import main
+from crossload.cli.run import _write
+from crossload.errors import CrossloadError
+from tests import fakes
+
+Configure = Callable[..., None]
+
+
+def run(bundle: Path, runtime: str, *more: str) -> Result:
+    return CliRunner().invoke(main, ["run", str(bundle), "--runtime", runtime, *more])
+
+
+def test_an_answer_is_printed(tmp_path: Path, configure: Configure) -> None:
+    configure(honest="honest")
+    done = run(fakes.bundle(tmp_path / "b"), "honest", "--input", "x=[1, 2]")
+    assert done.exit_code == 0
+    assert "y: float32 [2]" in done.output
+    assert "[2., 4.]" in done.output
+
+
+def test_outputs_are_written_by_name_whatever_their_names_are(tmp_path: Path) -> None:
+    outputs = {name: np.float32([n]) for n, name in enumerate(("file", "args", "allow_pickle", "a/b", "y"))}
+    _write(tmp_path / "out.npz", outputs)
+    with np.load(tmp_path / "out.npz", allow_pickle=False) as found:
+        assert {n: found[n].tolist() for n in found} == {n: a.tolist() for n, a in outputs.items()}
+
+
+def test_strings_that_npz_would_shorten_are_refused(tmp_path: Path) -> None:
+    strings = np.empty(2, object)
+    strings[:] = [b"a", b"b\0"]
+    with pytest.raises(CrossloadError, match=r"'s'.*NUL"):
+        _write(tmp_path / "out.npz", {"s": strings})
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_a_runtime_does_other_than_answer_is_one_sentence_and_status_1(tmp_path: Path, configure: Configure) -> None:
+    configure(dies="die:run")
+    done = run(fakes.bundle(tmp_path / "b"), "dies", "--input", "x=[1]")
+    assert done.exit_code == 1
+    assert done.output.splitlines()[-1] == "crossload: dies (crash): the worker died (run): killed by SIGSEGV"
+
+
+def test_a_format_that_no_runtime_takes_names_the_runtimes_that_were_asked(tmp_path: Path, configure: Configure) -> None:
+    configure(honest="honest")
+    done = run(fakes.bundle(tmp_path / "b"), "tensorflow")
+    assert done.exit_code == 2
+    assert "tensorflow takes saved_model, graph_def" in done.output
