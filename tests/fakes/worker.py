@@ -125,7 +125,7 @@ while True:
             die("SIGSEGV")
         answer({**own, "name": "m"})
     elif rpc == "Echo":
-        answer({**own, "outputs": header["inputs"]}, *tensors)
+        answer({**own, "outputs": header["inputs"]}, *((t[::-1] for t in tensors) if bent == "wrong-value" else tensors))
     elif rpc == "ModelInfer":
         entry = header["inputs"][0]
         count = len(tensors[0]) // 4

@@ -18,6 +18,7 @@ from crossload.cli import options
 @options.limits
 def command(names: tuple[str, ...], prepare: bool, check: bool, as_json: bool, **limits: object) -> None:
     """List the runtimes, or only those NAMES, with their versions, formats and state."""
+    from crossload.contract.datatypes import for_people
     from crossload.errors import CrossloadError
     from crossload.runtimes import environments, registry
     from crossload.runtimes.process import WorkerFailure
@@ -35,8 +36,9 @@ def command(names: tuple[str, ...], prepare: bool, check: bool, as_json: bool, *
             if problem:
                 row["mend"] = problem[1]
             if check:
-                row["identity"] = certify(runtime, options.to_limits(limits))
-                row["state"] = "certified: every datatype comes back as it was sent"
+                row["identity"], not_carried = certify(runtime, options.to_limits(limits))
+                people = ", ".join(map(for_people, not_carried))
+                row["state"] = f"certified: tensors come back as they were sent{f' (not carried: {people})' if people else ''}"
         except (CrossloadError, WorkerFailure) as error:
             bad, row["state"] = True, str(error)
         rows.append(row)
@@ -51,7 +53,7 @@ def command(names: tuple[str, ...], prepare: bool, check: bool, as_json: bool, *
 
 def _print(row: dict[str, object]) -> None:
     formats = ", ".join(row["formats"]) if isinstance(row["formats"], list) else ""
-    click.echo(f"{row['runtime']!s:<22} {row['version']!s:<16} {formats:<24} {row['state']}")
+    click.echo(f"{row['runtime']!s:<22} {row['version']!s:<20} {formats:<24} {row['state']}")
     if identity := row.get("identity"):
         click.echo(f"{'':<22} {identity}")
     if mend := row.get("mend"):

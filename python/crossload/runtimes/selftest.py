@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from crossload.contract.datatypes import DATATYPES, numpy_dtype
+from crossload.contract.datatypes import DATATYPES, encode, numpy_dtype, of_array
 from crossload.errors import CrossloadError
 from crossload.runtimes import environments
+from crossload.runtimes.process import WorkerFailure
 from crossload.runtimes.registry import Runtime
 from crossload.runtimes.supervisor import Limits, Supervisor
 
@@ -14,25 +15,35 @@ _SHAPES: tuple[tuple[int, ...], ...] = ((), (0,), (3,), (2, 0, 3), (1, 2, 1, 3, 
 _STRINGS = [b"", b"plain", b"\0", b"a\0b", b"\xff\xfe", "東京".encode()]
 
 
-def certify(runtime: Runtime, limits: Limits) -> str:
-    """Start the runtime's worker and test it; a line of its identity.
+def certify(runtime: Runtime, limits: Limits) -> tuple[str, list[str]]:
+    """Start the runtime's worker and test it; a line of its identity, and the datatypes that it says it does not carry.
 
-    Raises WorkerFailure when it dies, hangs or lies, CrossloadError when a tensor comes back changed.
+    Raises WorkerFailure when it dies, hangs or lies, CrossloadError when a tensor comes back changed or nothing is carried.
     """
     random = np.random.default_rng(0)
+    not_carried = []
     with Supervisor(runtime.name, environments.prepare(runtime.source), limits) as supervisor:
         identity = supervisor.identity()
         for datatype in DATATYPES:
-            for shape in _SHAPES:
-                sent = {"x": _tensor(datatype, shape, random)}
-                back = supervisor.call({"rpc": "Echo"}, sent, limits.run)
-                same = list(back) == ["x"] and back["x"].dtype == sent["x"].dtype and back["x"].shape == shape
-                if not same or (back["x"].tolist() != sent["x"].tolist() and back["x"].tobytes() != sent["x"].tobytes()):
-                    raise CrossloadError(f"{runtime.name}: a {datatype} tensor of shape {list(shape)} came back changed (Echo)")
+            try:
+                for shape in _SHAPES:
+                    _echo(supervisor, datatype, _tensor(datatype, shape, random), limits.run)
+            except WorkerFailure as failure:
+                if failure.outcome != "unsupported":
+                    raise
+                not_carried.append(datatype)
+    if len(not_carried) == len(DATATYPES):
+        raise CrossloadError(f"{runtime.name} carries no datatype at all (Echo answers UNIMPLEMENTED)")
     about = identity.parameters
-    return ", ".join(
-        [f"{identity.runtime} {identity.version}", about["language"], about["os"], about["arch"], str(about.get("native", ""))]
-    ).strip(", ")
+    parts = [f"{identity.runtime} {identity.version}", about["language"], about["os"], about["arch"], about.get("native", "")]
+    return ", ".join(str(p) for p in parts if p), not_carried
+
+
+def _echo(supervisor: Supervisor, datatype: str, sent: np.ndarray, limit: float) -> None:
+    back = supervisor.call({"rpc": "Echo"}, {"x": sent}, limit)
+    same = list(back) == ["x"] and of_array(back["x"]) == datatype and back["x"].shape == sent.shape
+    if not same or bytes(encode(back["x"])) != bytes(encode(sent)):
+        raise CrossloadError(f"{supervisor.name}: a {datatype} tensor of shape {list(sent.shape)} came back changed (Echo)")
 
 
 def _tensor(datatype: str, shape: tuple[int, ...], random: np.random.Generator) -> np.ndarray:
