@@ -25,7 +25,7 @@ def test_an_honest_adapter_is_certified_for_every_datatype() -> None:
 
 
 def test_an_adapter_that_changes_a_tensor_is_named_with_the_tensor() -> None:
-    with pytest.raises(CrossloadError, match=r"fake: a FP32 tensor of shape \[3\] came back changed"):
+    with pytest.raises(CrossloadError, match=r"fake: a FP32 tensor of shape .* came back changed"):
         certify(fake("wrong-value:Echo"), QUICK)
 
 
