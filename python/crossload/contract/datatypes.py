@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 from crossload.errors import FrameError
@@ -98,11 +99,16 @@ def of_array(array: np.ndarray) -> str:
 
     Raises ValueError for a dtype without a place in the contract (datetimes, records, longdouble).
     """
-    if array.dtype.kind in "OSU":
+    return _of_dtype(array.dtype)
+
+
+@cache  # NumPy works a dtype's name out anew each time, which a small call would feel
+def _of_dtype(dtype: np.dtype) -> str:
+    if dtype.kind in "OSU":
         return "BYTES"
-    known = _BY_TENSORFLOW.get(array.dtype.name)
+    known = _BY_TENSORFLOW.get(dtype.name)
     if known is None:
-        raise ValueError(f"arrays of {array.dtype} cannot be tensors; cast to one of TensorFlow's datatypes first")
+        raise ValueError(f"arrays of {dtype} cannot be tensors; cast to one of TensorFlow's datatypes first")
     return known.name
 
 

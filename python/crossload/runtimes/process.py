@@ -170,16 +170,19 @@ class Worker:
         while got < count:
             if got == len(data):
                 data.extend(bytes(min(got, count - got)))
-            readable, writable = self._wait(bool(pending), deadline)
-            if writable:
+            if pending:
                 self._write(pending)
-            if readable:
+            try:
                 with memoryview(data) as view:
                     read = os.readv(self._out, [view[got:]])
-                if read == 0:
-                    self._stream_ended = True
-                    return data[:got]
-                got += read
+            except BlockingIOError:
+                self._wait(bool(pending), deadline)
+                continue
+            if read == 0:
+                self._stream_ended = True
+                return data[:got]
+            got += read
+            self._check_limits(deadline)  # a worker that trickles bytes is not waited for longer than one that is silent
         return data
 
     def _write(self, pending: list[memoryview]) -> None:
@@ -197,15 +200,20 @@ class Worker:
             if not pending[0]:
                 pending.pop(0)
 
-    def _wait(self, writing: bool, deadline: float) -> tuple[bool, bool]:
-        while True:
-            left = deadline - time.monotonic()
-            if left <= 0:
-                raise TimeoutError
-            if self._memory_limit:
-                self._check_memory()
-            if ready := self._poll(writing, min(left, _MEMORY_CHECK_SECONDS if self._memory_limit else _LONGEST_WAIT_SECONDS)):
-                return self._out in ready, self._in in ready
+    def _wait(self, writing: bool, deadline: float) -> None:
+        """Until there is something to read, or room to write."""
+        longest = _MEMORY_CHECK_SECONDS if self._memory_limit else _LONGEST_WAIT_SECONDS
+        while not self._poll(writing, min(self._check_limits(deadline), longest)):
+            pass
+
+    def _check_limits(self, deadline: float) -> float:
+        """The seconds left; raises TimeoutError when there are none, WorkerFailure when the worker holds too much memory."""
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        if self._memory_limit:
+            self._check_memory()
+        return left
 
     def _poll(self, writing: bool, seconds: float) -> dict[int, int]:
         poll = select.poll()
