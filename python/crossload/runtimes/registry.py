@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any
 
 import platformdirs
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from crossload.errors import CrossloadError
 from crossload.runtimes.environments import Command, Jar, Script, Source
@@ -120,41 +120,69 @@ def configuration_file() -> Path | None:
     return next((c for c in candidates if c.is_file()), None)
 
 
+class _Table(BaseModel):
+    """`[runtimes.NAME]`: `formats`, and either `command` (any command) or `script` (a Python file with a PEP 723 header)."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+    formats: list[str] = Field(min_length=1)
+    command: list[str] | None = Field(None, min_length=1)
+    script: str | None = None
+    environment: dict[str, str] = Field(default_factory=dict)
+    version: str = ""
+    default: bool = False
+
+    def runtime(self, name: str, folder: Path) -> Runtime:
+        source: Source
+        if (self.command is None) == (self.script is None):
+            raise ValueError("give command or script, one of them")
+        if self.script is not None:
+            if self.environment:
+                raise ValueError("environment is for a command; a script says in its header what it needs")
+            source = Script((folder / self.script).resolve())
+        else:
+            source = Command(tuple(self.command or ()), self.environment, folder.resolve())
+        return Runtime(name, tuple(self.formats), source, self.version, self.default)
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+    runtimes: dict[str, _Table] = Field(default_factory=dict)
+
+
 def _from_configuration() -> list[Runtime]:
     file = configuration_file()
     if file is None:
         return []
+    where = "the top level"
     try:
-        tables = tomllib.loads(file.read_text(encoding="utf-8")).get("runtimes", {})
-        return [_from_table(name, table, file) for name, table in tables.items()]
-    except (OSError, ValueError, AttributeError) as error:
+        found = []
+        for name, table in _File.model_validate(tomllib.loads(file.read_text(encoding="utf-8"))).runtimes.items():
+            where = f"runtimes.{name}"
+            found.append(table.runtime(name, file.parent))
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise CrossloadError(f"the configuration {file} has a mistake at {place}: {first['msg'].lower()}; {_TAKES}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise CrossloadError(f"the configuration {file} cannot be read: {error}") from error
+    except ValueError as error:
+        raise CrossloadError(f"the configuration {file} has a mistake at {where}: {error}; {_TAKES}") from error
+    return found
 
 
-def _from_table(name: str, table: dict[str, Any], file: Path) -> Runtime:
-    """`[runtimes.NAME]`: `formats`, and either `command` (any command) or `script` (a Python file with a PEP 723 header)."""
-    unknown = set(table) - {"formats", "command", "script", "environment", "version", "default"}
-    if unknown or ("command" in table) == ("script" in table) or not table.get("formats"):
-        raise CrossloadError(
-            f"{file}: [runtimes.{name}] takes formats, command or script (one of them), environment, version and default"
-            + (f"; it has {', '.join(sorted(unknown))}" if unknown else "")
-        )
-    source: Source
-    if "script" in table:
-        source = Script((file.parent / str(table["script"])).resolve())
-    else:
-        source = Command(tuple(map(str, table["command"])), dict(table.get("environment", {})), file.parent.resolve())
-    return Runtime(name, tuple(table["formats"]), source, str(table.get("version", "")), bool(table.get("default", False)))
+_TAKES = "[runtimes.NAME] takes formats, command or script, environment, version and default"
 
 
 def _from_entry_points() -> list[Runtime]:
     found = []
     for point in entry_points(group=ENTRY_POINTS):
-        runtime = point.load()
-        runtime = runtime() if callable(runtime) else runtime
+        what = f"the entry point {point.name} of {ENTRY_POINTS} ({point.value})"
+        try:
+            runtime = point.load()
+            runtime = runtime() if callable(runtime) else runtime
+        except Exception as error:  # anybody's code
+            raise CrossloadError(f"{what} cannot be used: {error}; mend or uninstall the package that brings it") from error
         if not isinstance(runtime, Runtime):
-            raise CrossloadError(
-                f"the entry point {point.name} of {ENTRY_POINTS} gives no crossload.runtimes.registry.Runtime ({point.value})"
-            )
+            raise CrossloadError(f"{what} gives no crossload.runtimes.registry.Runtime; mend or uninstall the package that brings it")
         found.append(runtime)
     return found
