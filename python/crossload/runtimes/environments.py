@@ -18,6 +18,7 @@ from xml.sax.saxutils import escape
 
 import filelock
 import platformdirs
+from packaging.specifiers import SpecifierSet
 
 from crossload.errors import CrossloadError
 from crossload.runtimes.process import Launch
@@ -77,25 +78,13 @@ def cache() -> Path:
 
 
 def missing(source: Source) -> tuple[str, str] | None:
-    """What keeps a runtime from starting now, and what mends it; None when it is ready. Starts nothing."""
-    match source:
-        case Command(argv):
-            if shutil.which(argv[0]) is None:
-                return f"the command {argv[0]!r} is not there", "install it, or mend the runtime's entry in the configuration"
-        case Script(path):
-            if not path.is_file():
-                return f"the worker {path} is not there", "mend the runtime's entry in the configuration"
-            if not _ready(_folder(source)):
-                return "its environment is not made yet", "crossload runtimes --prepare makes it; the first use does, too"
-        case Jar(jar):
-            if not jar.is_file():
-                return f"the harness {jar.name} is not built", "make java"
-            if problem := _java_problem():
-                return problem
-            if not _ready(_folder(source)):
-                if shutil.which("mvn") is None:
-                    return "Maven is not installed", "install Maven 3.6 or newer (Debian: apt-get install maven)"
-                return "its jars are not fetched yet", "crossload runtimes --prepare fetches them; the first use does, too"
+    """What keeps a runtime from starting now, and what mends it; None when it is ready. Starts no worker."""
+    if problem := _obstacle(source):
+        return problem
+    if isinstance(source, Script) and not _ready(_folder(source)):
+        return "its environment is not made yet", "crossload runtimes --prepare makes it; the first use does, too"
+    if isinstance(source, Jar) and not _ready(_folder(source)):
+        return "its jars are not fetched yet", "crossload runtimes --prepare fetches them; the first use does, too"
     return None
 
 
@@ -105,20 +94,17 @@ def prepare(source: Source, progress: Progress = lambda _: None) -> Launch:
     Raises EnvironmentProblem. Two processes that prepare the same environment wait for each other; one that is
     interrupted leaves nothing that counts as ready.
     """
+    if problem := _obstacle(source):
+        raise EnvironmentProblem("; ".join(problem))
     if isinstance(source, Command):
         return Launch(source.argv, source.environment, source.cwd)
-    _check_possible(source)
     folder = _folder(source)
-    if not _ready(folder):
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with filelock.FileLock(f"{folder}.lock"):
-            if not _ready(folder):
-                shutil.rmtree(folder, ignore_errors=True)
-                if isinstance(source, Script):
-                    _make_script(source, folder, progress)
-                else:
-                    _make_class_path(source, folder, progress)
-                (folder / "ready").touch()
+    try:
+        _make_ready(source, folder, progress)
+    except OSError as error:
+        raise EnvironmentProblem(
+            f"{folder} cannot be written: {error.strerror}; free some space, or point CROSSLOAD_CACHE elsewhere"
+        ) from error
     if isinstance(source, Script):
         return Launch((str(python_of(folder)), "-u", str(source.path)), {"PYTHONPATH": "", "PYTHONNOUSERSITE": "1"})
     class_path = os.pathsep.join((str(source.jar), (folder / "class-path").read_text()))
@@ -142,29 +128,57 @@ def pins_of(script: Path) -> Path:
 
 
 def header_of(script: Path) -> dict[str, object]:
-    """The PEP 723 header of a script, {} when it has none."""
-    found = re.search(r"(?m)^# /// script$\s(?P<content>(^#(| .*)$\s)+)^# ///$", script.read_text(encoding="utf-8"))
-    if not found:
-        return {}
-    text = "".join(line[2:] if line.startswith("# ") else line[1:] for line in found["content"].splitlines(keepends=True))
+    """The PEP 723 header of a script, {} when it has none; raises EnvironmentProblem for one that means nothing."""
     try:
-        return dict(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
-        raise EnvironmentProblem(f"the script header (PEP 723) of {script} is not TOML: {error}") from error
+        found = list(re.finditer(r"(?m)^# /// script$\s(?P<content>(^#(| .*)$\s)+)^# ///$", script.read_text(encoding="utf-8")))
+        if not found:
+            return {}
+        if len(found) > 1:
+            raise ValueError("there are two")
+        lines = found[0]["content"].splitlines(keepends=True)
+        header = dict(tomllib.loads("".join(line[2:] if line.startswith("# ") else line[1:] for line in lines)))
+        dependencies = header.get("dependencies", [])
+        if not isinstance(dependencies, list) or not all(isinstance(d, str) for d in dependencies):
+            raise ValueError("dependencies is no list of texts")
+        SpecifierSet(str(header.get("requires-python", "")))
+    except ValueError as error:  # text that is not UTF-8, TOML or a version specifier
+        raise EnvironmentProblem(f"the script header (PEP 723) of {script} cannot be used: {error}; mend it") from error
+    return header
 
 
-def _check_possible(source: Script | Jar) -> None:
-    """Raise EnvironmentProblem for what `prepare` cannot mend itself."""
-    if isinstance(source, Script):
-        if not source.path.is_file():
-            raise EnvironmentProblem(f"the worker {source.path} is not there; mend the runtime's entry in the configuration")
+def _obstacle(source: Source) -> tuple[str, str] | None:
+    """What `prepare` cannot mend itself, and what does."""
+    match source:
+        case Command(argv, _, cwd):
+            # A relative path counts from where the worker will run.
+            if shutil.which(str((cwd or Path()) / argv[0]) if os.sep in argv[0] else argv[0]) is None:
+                return f"the command {argv[0]!r} is not there", "install it, or mend the runtime's entry in the configuration"
+        case Script(path):
+            if not path.is_file():
+                return f"the worker {path} is not there", "mend the runtime's entry in the configuration"
+        case Jar(jar):
+            if not jar.is_file():
+                return f"the harness {jar.name} is not built", "make java"
+            if problem := _java_problem():
+                return problem
+            if not _ready(_folder(source)) and shutil.which("mvn") is None:
+                return "Maven is not installed", "install Maven 3.6 or newer (Debian: apt-get install maven)"
+    return None
+
+
+def _make_ready(source: Script | Jar, folder: Path, progress: Progress) -> None:
+    if _ready(folder):
         return
-    if not source.jar.is_file():
-        raise EnvironmentProblem(f"the harness {source.jar.name} is not built; make java")
-    if problem := _java_problem():
-        raise EnvironmentProblem("; ".join(problem))
-    if not _ready(_folder(source)) and shutil.which("mvn") is None:
-        raise EnvironmentProblem("Maven is not installed; install Maven 3.6 or newer (Debian: apt-get install maven)")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with filelock.FileLock(f"{folder}.lock"):
+        if _ready(folder):  # another process made it meanwhile
+            return
+        shutil.rmtree(folder, ignore_errors=True)
+        if isinstance(source, Script):
+            _make_script(source, folder, progress)
+        else:
+            _make_class_path(source, folder, progress)
+        (folder / "ready").touch()
 
 
 def _folder(source: Script | Jar) -> Path:
@@ -182,8 +196,9 @@ def _ready(folder: Path) -> bool:
     if not (folder / "ready").is_file():
         return False
     class_path = folder / "class-path"
-    # Maven's repository is the user's: jars may have been cleaned away since.
-    return not class_path.is_file() or all(Path(p).is_file() for p in class_path.read_text().split(os.pathsep))
+    # Maven's repository and the Python that uv linked to are the user's: they may have been cleaned away since.
+    held = class_path.read_text().split(os.pathsep) if class_path.is_file() else [str(python_of(folder))]
+    return all(Path(p).is_file() for p in held)
 
 
 def _make_script(source: Script, folder: Path, progress: Progress) -> None:
@@ -204,7 +219,7 @@ def _make_script(source: Script, folder: Path, progress: Progress) -> None:
         what = ["--require-hashes", "-r", str(pins)]
     else:
         dependencies = header.get("dependencies", [])
-        what = [str(d) for d in dependencies] if isinstance(dependencies, list) else []
+        what = dependencies if isinstance(dependencies, list) else []
     if what:
         mend = "; is the package index reachable? Try again, or set UV_INDEX_URL to a mirror"
         command = [tool, "pip", "install", "--quiet", "--python", str(python_of(folder)), *what]
@@ -213,8 +228,6 @@ def _make_script(source: Script, folder: Path, progress: Progress) -> None:
 
 def _interpreter(wanted: str) -> str:
     """This very Python where it fits, so that nothing needs to be found or fetched; else what uv finds."""
-    from packaging.specifiers import SpecifierSet
-
     this = ".".join(map(str, sys.version_info[:3]))
     return sys.executable if this in SpecifierSet(wanted) else wanted
 
@@ -244,19 +257,21 @@ _DEPENDENCY_PLUGIN = "3.8.1"
 
 
 def _run(command: list[str], what: str, mend: str) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, errors="replace", stdin=subprocess.DEVNULL, check=False)
     if done.returncode:
         lines = [line.strip() for line in (done.stderr + done.stdout).splitlines() if line.strip()]
-        cause = next((line for line in lines if "error" in line.lower()), lines[-1] if lines else f"exit status {done.returncode}")
+        first = next((at for at, line in enumerate(lines) if "error" in line.lower()), len(lines) - 1)
+        told = lines[first : first + 1] + [line for line in lines[first + 1 :] if line.startswith("cause:")]  # uv's own words for why
+        cause = ": ".join(re.sub(r"^(error|cause):\s*", "", line) for line in told) or f"exit status {done.returncode}"
         raise EnvironmentProblem(f"{what} cannot be made: {cause[:400]}{mend}")
 
 
 def _java_problem() -> tuple[str, str] | None:
     mend = f"install a JDK {MINIMUM_JAVA} or newer (Debian: apt-get install openjdk-17-jdk-headless), or point JAVA_HOME at one"
     try:
-        done = subprocess.run([java(), "-version"], capture_output=True, text=True, check=False)
+        done = subprocess.run([java(), "-version"], capture_output=True, text=True, errors="replace", check=False)
     except OSError:
-        return "there is no Java", mend
+        return f"there is no Java at {java()}" if os.environ.get("JAVA_HOME") else "there is no Java", mend
     found = re.search(r'version "(\d+)(?:\.(\d+))?', done.stderr)
     major = int(found[2] if found and found[1] == "1" and found[2] else found[1]) if found else 0
     return (f"Java {major or 'of an unknown version'} is too old", mend) if major < MINIMUM_JAVA else None

@@ -1,0 +1,253 @@
+"""Environments' promises: made once, made again when they are not whole, and what cannot be made is one sentence with what mends it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from crossload.runtimes import environments
+from crossload.runtimes.environments import Command, EnvironmentProblem, Jar, Script, header_of, missing, prepare
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("CROSSLOAD_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+    return tmp_path / "cache"
+
+
+def script(folder: Path, header: str, name: str = "worker.py") -> Path:
+    path = folder / name
+    path.write_text(header + "import sys\n", encoding="utf-8")
+    return path
+
+
+HEADER = "# /// script\n# requires-python = '>=3.10'\n# dependencies = [{}]\n# ///\n"
+
+
+def test_a_header_is_read_with_its_blank_lines(tmp_path: Path) -> None:
+    path = script(tmp_path, "# A worker.\n# /// script\n# requires-python = '>=3.10'\n#\n# dependencies = ['six']\n# ///\n")
+    assert header_of(path) == {"requires-python": ">=3.10", "dependencies": ["six"]}
+
+
+@pytest.mark.parametrize("text", ["", "# /// script\n# dependencies = []\n", "# /// other\n# a = 1\n# ///\n"])
+def test_a_script_without_a_whole_header_has_none(tmp_path: Path, text: str) -> None:
+    assert header_of(script(tmp_path, text)) == {}
+
+
+@pytest.mark.parametrize(
+    ("header", "says"),
+    [
+        ("# /// script\n# dependencies = [\n# ///\n", "cannot be used"),
+        ("# /// script\n# dependencies = 'six'\n# ///\n", "dependencies is no list"),
+        ("# /// script\n# requires-python = 'three'\n# ///\n", "three"),
+        (HEADER + "\n" + HEADER, "there are two"),
+    ],
+)
+def test_a_header_that_means_nothing_is_one_sentence_that_names_the_script(tmp_path: Path, header: str, says: str) -> None:
+    with pytest.raises(EnvironmentProblem, match=says) as caught:
+        prepare(Script(script(tmp_path, header.replace("{}", ""))))
+    assert "worker.py" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_script_runs_with_what_its_header_names_and_is_made_once(tmp_path: Path) -> None:
+    source = Script(script(tmp_path, HEADER.format("'six==1.17.0'")))
+    said: list[str] = []
+    problem = missing(source)
+    assert problem is not None
+    assert "not made yet" in problem[0]
+    launch = prepare(source, said.append)
+    assert subprocess.run([launch.argv[0], "-c", "import six; assert six.__version__ == '1.17.0'"], check=False).returncode == 0
+    assert missing(source) is None
+    assert prepare(source, said.append) == launch
+    assert len(said) == 1
+
+
+def test_another_dependency_is_another_environment(tmp_path: Path) -> None:
+    one = environments._folder(Script(script(tmp_path, HEADER.format("'six==1.17.0'"))))
+    assert one != environments._folder(Script(script(tmp_path, HEADER.format("'six==1.16.0'"))))
+
+
+def test_an_interrupted_environment_is_made_again(tmp_path: Path) -> None:
+    source = Script(script(tmp_path, HEADER.format("")))
+    half = environments._folder(source)
+    (half / "bin").mkdir(parents=True)
+    (half / "bin" / "python").write_text("half")
+    assert missing(source) is not None
+    launch = prepare(source)
+    assert subprocess.run([launch.argv[0], "-c", ""], check=False).returncode == 0
+
+
+def test_an_environment_whose_python_is_gone_is_made_again(tmp_path: Path) -> None:
+    source = Script(script(tmp_path, HEADER.format("")))
+    launch = prepare(source)
+    Path(launch.argv[0]).unlink()
+    Path(launch.argv[0]).symlink_to("/no/such/python")
+    assert missing(source) is not None
+    prepare(source)
+    assert missing(source) is None
+
+
+@pytest.mark.parametrize(
+    ("dependency", "says"), [("six==99", "six==99"), ("six ===", "six ==="), ("six @ file:///no/such/file.whl", "no/such/file.whl")]
+)
+def test_a_package_that_cannot_be_had_is_one_sentence_that_names_it(tmp_path: Path, dependency: str, says: str) -> None:
+    source = Script(script(tmp_path, HEADER.format(f"'{dependency}'")))
+    with pytest.raises(EnvironmentProblem) as caught:
+        prepare(source)
+    assert says in str(caught.value)
+    assert "the environment of worker cannot be made" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert missing(source) is not None
+
+
+def test_a_python_that_does_not_exist_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(EnvironmentProblem, match=r"Python >=3\.99 for worker cannot be made: .*uv venv"):
+        prepare(Script(script(tmp_path, "# /// script\n# requires-python = '>=3.99'\n# ///\n")))
+
+
+def test_a_cache_that_cannot_be_written_is_one_sentence(tmp_path: Path, cache: Path) -> None:
+    cache.write_text("a file where the folder should be")
+    with pytest.raises(EnvironmentProblem, match=r"cannot be written: .*CROSSLOAD_CACHE"):
+        prepare(Script(script(tmp_path, HEADER.format(""))))
+
+
+def test_a_script_that_is_not_there_is_missing(tmp_path: Path) -> None:
+    source = Script(tmp_path / "gone.py")
+    assert "gone.py is not there" in str(missing(source))
+    with pytest.raises(EnvironmentProblem, match=r"gone\.py is not there"):
+        prepare(source)
+
+
+def test_a_relative_command_counts_from_its_configurations_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    executable(tmp_path / "worker", "exit 0")
+    monkeypatch.chdir("/")
+    assert missing(Command(("./worker",), cwd=tmp_path)) is None
+    assert prepare(Command(("./worker",), {"A": "1"}, tmp_path)).cwd == tmp_path
+    for gone in (Command(("./gone",), cwd=tmp_path), Command(("no-such-command",))):
+        with pytest.raises(EnvironmentProblem, match="is not there; install it"):
+            prepare(gone)
+
+
+def executable(path: Path, text: str) -> None:
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+
+
+JAVA_17 = """echo 'Picked up JAVA_TOOL_OPTIONS: -Dx=y' >&2; echo 'openjdk version "17.0.9" 2023-10-17' >&2"""
+# Maven as far as an environment needs it: it writes the class path where it is told to, and counts its calls.
+MAVEN = """echo called >> {log}
+for word in "$@"; do case "$word" in -Dmdep.outputFile=*) printf %s "{jar}" > "${{word#*=}}";; esac; done"""
+
+
+@pytest.fixture
+def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A PATH of the test's own executables."""
+    folder = tmp_path / "path"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", str(folder))
+    return folder
+
+
+@pytest.fixture
+def harness(tmp_path: Path) -> Jar:
+    (tmp_path / "harness.jar").touch()
+    return Jar(tmp_path / "harness.jar", "io.crossload.Main", ("group:artifact:1.0", "group:native:1.0:linux-x86_64"))
+
+
+def refused(source: Jar) -> str:
+    problem = missing(source)
+    with pytest.raises(EnvironmentProblem) as caught:
+        prepare(source)
+    assert problem is not None
+    assert str(caught.value) == "; ".join(problem)
+    return str(caught.value)
+
+
+def test_a_harness_that_is_not_built_says_how_to_build_it(tmp_path: Path) -> None:
+    assert refused(Jar(tmp_path / "gone.jar", "Main", ())) == "the harness gone.jar is not built; make java"
+
+
+def test_without_java_the_sentence_says_what_to_install(path: Path, harness: Jar, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert refused(harness).startswith("there is no Java; install a JDK 17 or newer")
+    monkeypatch.setenv("JAVA_HOME", "/no/jdk")
+    assert refused(harness).startswith("there is no Java at /no/jdk/bin/java; ")
+
+
+@pytest.mark.parametrize(
+    ("version", "says"),
+    [("11.0.2", "Java 11 is too old"), ("1.8.0_392", "Java 8 is too old"), ("", "Java of an unknown version is too old")],
+)
+def test_an_old_java_is_named(path: Path, harness: Jar, version: str, says: str) -> None:
+    executable(path / "java", f"""echo 'openjdk version "{version}"' >&2""")
+    assert refused(harness).startswith(f"{says}; install a JDK 17 or newer")
+
+
+def test_java_home_wins_over_the_path(path: Path, harness: Jar, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    executable(path / "java", JAVA_17)
+    (tmp_path / "jdk" / "bin").mkdir(parents=True)
+    executable(tmp_path / "jdk" / "bin" / "java", """echo 'openjdk version "11"' >&2""")
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path / "jdk"))
+    assert "Java 11 is too old" in refused(harness)
+
+
+def test_without_maven_the_sentence_says_what_to_install(path: Path, harness: Jar) -> None:
+    executable(path / "java", JAVA_17)
+    assert refused(harness).startswith("Maven is not installed; install Maven")
+
+
+def test_jars_are_fetched_once_and_again_when_they_were_cleaned_away(path: Path, harness: Jar, tmp_path: Path) -> None:
+    jar, log = tmp_path / "repository.jar", tmp_path / "log"
+    jar.touch()
+    executable(path / "java", JAVA_17)
+    executable(path / "mvn", MAVEN.format(jar=jar, log=log))
+    assert "not fetched yet" in str(missing(harness))
+    launch = prepare(harness)
+    assert launch.argv[0] == str(path / "java")
+    assert launch.argv[-3:] == ("-cp", os.pathsep.join((str(harness.jar), str(jar))), "io.crossload.Main")
+    assert missing(harness) is None
+    prepare(harness)
+    assert log.read_text() == "called\n"
+    jar.unlink()
+    assert "not fetched yet" in str(missing(harness))
+    jar.touch()
+    (environments._folder(harness) / "ready").unlink()
+    prepare(harness)
+    assert log.read_text() == "called\n" * 2
+
+
+def test_what_maven_is_asked_for_is_what_the_runtime_names(path: Path, harness: Jar, tmp_path: Path) -> None:
+    executable(path / "java", JAVA_17)
+    executable(path / "mvn", MAVEN.format(jar=harness.jar, log=tmp_path / "log"))
+    prepare(harness)
+    pom = (environments._folder(harness) / "pom.xml").read_text()
+    assert "<groupId>group</groupId><artifactId>native</artifactId><version>1.0</version><classifier>linux-x86_64</classifier>" in pom
+
+
+def test_what_maven_cannot_fetch_is_one_sentence(path: Path, harness: Jar) -> None:
+    executable(path / "java", JAVA_17)
+    executable(
+        path / "mvn", "echo '[INFO] Scanning'; echo '[ERROR] Could not find artifact group:artifact:1.0'; echo '[ERROR] Help'; exit 1"
+    )
+    with pytest.raises(
+        EnvironmentProblem, match=r"the jars of harness cannot be made: .*Could not find artifact group:artifact:1\.0; is Maven"
+    ):
+        prepare(harness)
+
+
+def test_two_processes_that_prepare_the_same_environment_make_it_once(path: Path, harness: Jar, tmp_path: Path) -> None:
+    executable(path / "java", JAVA_17)
+    executable(path / "mvn", "/bin/sleep 0.5\n" + MAVEN.format(jar=harness.jar, log=tmp_path / "log"))
+    code = (
+        "from pathlib import Path; from crossload.runtimes.environments import Jar, prepare;"
+        f"prepare(Jar(Path({str(harness.jar)!r}), {harness.main!r}, {harness.coordinates!r}))"
+    )
+    both = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(2)]
+    assert [p.wait() for p in both] == [0, 0]
+    assert (tmp_path / "log").read_text() == "called\n"
