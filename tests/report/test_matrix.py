@@ -1,0 +1,94 @@
+"""The matrix' promises: the worst is what a cell shows, alike failures are told once, names from elsewhere only ever show."""
+
+from __future__ import annotations
+
+import pytest
+from rich.console import Console
+
+from crossload.report.matrix import line, show
+from crossload.report.results import OUTCOMES, Case, Report, Result
+
+
+def shown(report: Report) -> str:
+    console = Console(width=160, highlight=False, force_terminal=False)
+    with console.capture() as captured:
+        show(report, console)
+    return captured.get()
+
+
+def result(outcome: str = "ok", vector: str = "v0", runtime: str = "fake", artifact: str = "model", **more: object) -> Result:
+    return Result(Case(artifact, runtime, "serve", vector), outcome, **more)  # type: ignore[arg-type]
+
+
+def report(*results: Result, **more: object) -> Report:
+    columns = list(dict.fromkeys(r.case.runtime for r in results))
+    return Report("bundle", ["model"], columns, [{"runtime": c, "version": "1.0"} for c in columns], list(results), **more)  # type: ignore[arg-type]
+
+
+def cell(*results: Result) -> str:
+    row = next(r for r in shown(report(*results)).splitlines() if r.startswith("│model"))
+    return row.strip("│").split("│")[1].strip()
+
+
+@pytest.mark.parametrize(
+    ("results", "text"),
+    [
+        ([result(agreement="identical", metrics={"max_ulp": 0})], "ok 1 identical"),
+        ([result(agreement="identical"), result(vector="v1", agreement="ulp", metrics={"max_ulp": 3})], "ok 2 3 ULP"),
+        ([result(agreement="ulp", metrics={"max_ulp": 3}), result(vector="v1", agreement="ulp", metrics={"max_ulp": 2})], "ok 2 3 ULP"),
+        ([result(agreement="close", metrics={"max_ulp": 90, "max_abs": 1e-6})], "ok 1 close 90 ULP"),
+        ([result(agreement="close", metrics={"max_ulp": 10**6, "max_abs": 1.5e-6})], "ok 1 close 1.5e-06"),
+        ([result(agreement="close", metrics={"max_abs": 1.0})], "ok 1 close"),
+        ([result(agreement="identical"), result("crash", "v1", error="died")], "crash 1/2"),
+        ([result("unsupported", error="no")], "unsupported"),
+    ],
+)
+def test_a_cell_shows_the_worst(results: list[Result], text: str) -> None:
+    assert cell(*results) == text
+
+
+def test_a_runtime_that_does_not_take_the_format_has_a_dash() -> None:
+    both = report(result(agreement="identical"))
+    both.columns.append("other")
+    row = next(r for r in shown(both).splitlines() if "model" in r)
+    assert "–" in row
+
+
+def test_alike_failures_are_told_once_with_their_command_and_the_end_of_stderr() -> None:
+    died = {"error": "it died", "stderr": "\n".join(f"line {n}" for n in range(9)), "reproduce": "crossload verify bundle --vector v0"}
+    text = shown(report(result("crash", **died), result("crash", "v1", **died)))
+    assert text.count("it died") == 1
+    assert "crash fake on model, serve/v0 (and 1 more alike): it died" in text
+    assert "reproduce: crossload verify bundle --vector v0" in text
+    assert "line 8" in text
+    assert "line 3" not in text
+    assert text.rstrip().endswith("2 results: 2 crash")
+
+
+def test_unsupported_reasons_are_told_once_and_counted() -> None:
+    text = shown(report(*(result("unsupported", f"v{n}", error="no batch") for n in range(3))))
+    assert "unsupported fake on model, 3×: no batch" in text
+
+
+def test_what_was_never_compared_is_said() -> None:
+    text = shown(report(result(agreement="identical"), uncompared=["nothing was compared in litert: it takes no chosen artifact"]))
+    assert "nothing was compared in litert: it takes no chosen artifact; `crossload runtimes` lists the formats" in text
+
+
+def test_cautions_and_notes_are_shown_once_each() -> None:
+    text = shown(report(*(result(vector=f"v{n}", note="by the plain kernels") for n in range(3)), cautions=["tolerance raised by hand"]))
+    assert text.count("note fake on model: by the plain kernels") == 1
+    assert text.count("note tolerance raised by hand") == 1
+
+
+@pytest.mark.parametrize("nasty", ["[/red]", "[bold]x", "\x1b[2J", "a\rb", "back\\", "\u202e", "[link=file:///x]y[/link]"])
+@pytest.mark.parametrize("outcome", OUTCOMES)
+def test_a_name_from_elsewhere_shows_and_does_nothing(nasty: str, outcome: str) -> None:
+    odd = result(outcome, nasty, nasty, nasty, error=nasty, stderr=nasty, note=nasty, agreement="close", reproduce=nasty)
+    whole = Report(nasty, [nasty], [nasty], [{"runtime": nasty, "version": nasty}], [odd], [nasty], [nasty])
+    console = Console(width=400, highlight=False, force_terminal=False)
+    with console.capture() as captured:
+        console.print(line(odd))
+    for text in (shown(whole), captured.get()):
+        assert nasty.encode("unicode_escape").decode().replace("\\\\", "\\") in text
+        assert not any(c in text for c in "\x1b\r\u202e")
