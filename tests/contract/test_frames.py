@@ -6,6 +6,7 @@ import io
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -171,3 +172,18 @@ def refused_in_one_sentence(content: bytes) -> None:
                 vectors.arrays(frame, side)
     except FrameError as refusal:
         assert "\n" not in str(refusal)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        {"outputs": [{"name": "y", "datatype": "FP32", "shape": [9] * 1_000_000, "parameters": {"binary_data_size": 4}}]},
+        {"outputs": [{"name": str(n)} for n in range(100_000)] + [{"name": "99999"}]},
+    ],
+)
+def test_a_header_made_to_keep_its_reader_busy_is_refused_at_once(header: dict[str, object]) -> None:
+    data = frames.pack(header)
+    began = time.monotonic()
+    with pytest.raises(FrameError):
+        frames.read(io.BytesIO(data).read)
+    assert time.monotonic() - began < 2

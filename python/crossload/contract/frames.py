@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import struct
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
@@ -13,6 +14,7 @@ from crossload.contract.datatypes import DATATYPES
 from crossload.errors import FrameError
 
 MAX_HEADER = 64 << 20
+MAX_RANK = 254  # TensorShape::MaxDimensions in tensorflow/core/framework/tensor_shape.h; the size of a longer shape takes for ever
 Buffer = bytes | bytearray | memoryview
 
 
@@ -80,8 +82,8 @@ def sized(entry: dict[str, Any]) -> int:
     datatype = DATATYPES.get(str(entry.get("datatype")))
     if datatype is None:
         raise FrameError(f"tensor {entry['name']!r}: datatype {entry.get('datatype')!r} is not in the contract")
-    if not isinstance(shape, list) or not all(_is_count(d) for d in shape):
-        raise FrameError(f"tensor {entry['name']!r}: shape {shape!r} is not a list of dimensions")
+    if not isinstance(shape, list) or len(shape) > MAX_RANK or not all(_is_count(d) for d in shape):
+        raise FrameError(f"tensor {entry['name']!r}: shape {str(shape)[:200]} is not a list of dimensions")
     if not _is_count(size) or (datatype.size and size != math.prod(shape) * datatype.size):
         raise FrameError(f"tensor {entry['name']!r}: {size!r} bytes announced for {datatype.tensorflow} of shape {shape}")
     return int(size)
@@ -119,7 +121,7 @@ def _parse_header(data: Buffer) -> dict[str, Any]:
             raise FrameError(f"a frame's {key} has parameters that are no object")
         names = [e["name"] for e in entries]
         if len(set(names)) < len(names):
-            raise FrameError(f"a frame's {key} names {next(n for n in names if names.count(n) > 1)!r} twice")
+            raise FrameError(f"a frame's {key} names {Counter(names).most_common(1)[0][0]!r} twice")
     return header
 
 
