@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from pathlib import Path
 
@@ -103,3 +104,8 @@ def test_an_interrupt_between_the_old_folder_and_the_new_one_leaves_the_old_one(
         (partial / "a").write_text("new")
     assert (target / "a").read_text() == "old"
     assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_name_that_is_no_utf8_makes_no_file_fail_and_stays_itself_in_json(tmp_path: Path) -> None:
+    files.write_text(tmp_path / "f.json", json.dumps({"name": "a\udcff"}, ensure_ascii=False))
+    assert json.loads((tmp_path / "f.json").read_text()) == {"name": "a\udcff"}

@@ -296,3 +296,16 @@ def test_an_answer_of_odd_parts_is_an_outcome_not_the_end_of_the_run(
     configure(odd="header:run", honest="honest")
     report = verify(fakes.bundle(tmp_path / "b"), ["odd", "honest"], plan=QUICK)
     assert {(r.case.runtime, r.outcome) for r in report.results} == {("odd", "protocol_error"), ("honest", "ok")}
+
+
+def test_a_plan_made_in_python_is_in_the_command_that_reproduces(tmp_path: Path, configure: Configure) -> None:
+    configure(liar="wrong-value:run")
+    plan = Plan(tolerance=parse(["y:atol=0.5"]), agreement="ulp", nan="forbid", limits=Limits(run=7, memory=1 << 30))
+    result = verify(fakes.bundle(tmp_path / "b"), ["liar"], plan=plan).results[0]
+    assert str(result.reproduce).endswith(
+        "--agreement ulp --nan forbid --tolerance y:rtol=0.0,atol=0.5,ulp=4 --time-limit run=7 --memory-limit 1073741824"
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "crossload.cli", *str(result.reproduce).split()[1:]], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, str(result.error) in done.stdout) == (1, True)

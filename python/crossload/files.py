@@ -32,9 +32,9 @@ def size_bytes(path: Path) -> int:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file whole or not at all."""
+    """Write a text file whole or not at all; a lone surrogate (a name that was no UTF-8) is escaped as JSON escapes it."""
     with written_whole(path) as partial:
-        partial.write_text(text, encoding="utf-8")
+        partial.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 @contextmanager

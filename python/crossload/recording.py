@@ -19,6 +19,7 @@ from crossload.runtimes import environments, registry
 from crossload.runtimes.process import WorkerFailure
 from crossload.runtimes.registry import Runtime
 from crossload.runtimes.supervisor import Limits, ModelSource, Supervisor
+from crossload.text import printable
 
 Progress = Callable[[str], None]
 
@@ -150,7 +151,7 @@ def bundle_of(
 
     `others` may be the reference where the usual one fails; `only` names the signatures that matter.
     """
-    link = root / path.resolve().name
+    link = root / printable(path.resolve().name)
     link.symlink_to(path.resolve(), target_is_directory=path.is_dir())
     entries, signatures = artifacts_of(path, link.name)
     if unknown := set(only or ()) - set(signatures):
@@ -164,7 +165,7 @@ def bundle_of(
             added, learnt = record(root, artifact, signatures, wishes, limits, progress, references(artifact.format, others))
             recorded += added
             signatures |= learnt
-    manifest = Manifest(model=Model(name=path.resolve().stem), signatures=signatures, artifacts=entries, vectors=recorded)
+    manifest = Manifest(model=Model(name=printable(path.resolve().stem)), signatures=signatures, artifacts=entries, vectors=recorded)
     files.write_text(root / FILE_NAME, manifest.to_json())
     return Bundle(root, manifest)
 

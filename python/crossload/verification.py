@@ -48,7 +48,7 @@ class Plan:
     nan: str = "same"
     limits: Limits = field(default_factory=Limits)
     wishes: Wishes = field(default_factory=Wishes)
-    options: tuple[str, ...] = ()  # of the command line, repeated in the commands that reproduce
+    options: tuple[str, ...] | None = None  # of the command line, repeated in the commands that reproduce; None: made from the plan
 
 
 @dataclass
@@ -350,4 +350,23 @@ def _failed(case: Case, failure: WorkerFailure) -> Result:
 def _reproduce(path: str, case: Case, plan: Plan) -> str:
     chosen = {"--runtimes": case.runtime, "--artifact": case.artifact, "--signature": case.signature, "--vector": case.vector}
     selection = [word for option, value in chosen.items() if value != _NONE for word in (option, value)]
-    return shlex.join(["crossload", "verify", path, *selection, *plan.options])
+    options = _options(plan) if plan.options is None else plan.options
+    return shlex.join(["crossload", "verify", path, *selection, *options])
+
+
+def _options(plan: Plan) -> Iterator[str]:
+    """The plan as options of the command line, where it differs from the default; own inputs have no file to name."""
+    default = Plan()
+    for option, value, usual in (("--agreement", plan.agreement, default.agreement), ("--nan", plan.nan, default.nan)):
+        yield from (option, value) if value != usual else ()
+    for name, tolerance in plan.tolerance.items():
+        yield from ("--tolerance", f"{name}:rtol={tolerance.rtol!r},atol={tolerance.atol!r},ulp={tolerance.ulp}")
+    for phase in ("start", "load", "run"):
+        if (seconds := getattr(plan.limits, phase)) != getattr(default.limits, phase):
+            yield from ("--time-limit", f"{phase}={seconds:g}")
+    if plan.limits.memory:
+        yield from ("--memory-limit", str(plan.limits.memory))
+    for option, number, usual_number in (("--vectors", plan.wishes.count, 8), ("--seed", plan.wishes.seed, 0)):
+        yield from (option, str(number)) if number != usual_number else ()
+    for name, shape in plan.wishes.shapes.items():
+        yield from ("--shape", f"{name}={','.join(map(str, shape))}")

@@ -29,6 +29,7 @@ from crossload.requests import Wishes, check_wishes, from_npz
 from crossload.runtimes import environments, registry
 from crossload.runtimes.environments import Script
 from crossload.runtimes.supervisor import Limits
+from crossload.text import printable
 from crossload.verification import Plan, verify
 
 FORMATS = ("saved_model", "graph_def", "tflite")
@@ -91,7 +92,7 @@ def export(
         raise CrossloadError(f"there is no export format {sorted(unknown)[0]!r}; there are: {', '.join(FORMATS)}")
     wishes = Wishes(vectors, seed, dict(shapes or {}), tuple(inputs))
     with _only_writer(destination, overwrite), files.folder_written_whole(destination) as folder:
-        name = name or destination.resolve().name
+        name = printable(name or destination.resolve().name)
         producer, examples = _save(model, folder, progress)
         if examples:
             wishes = replace(wishes, inputs=(*wishes.inputs, examples))
