@@ -195,6 +195,11 @@ def test_a_tflite_that_no_runtime_answers_has_an_outcome_in_each(models: Path, m
     assert report.exit_status == 3
 
 
+def test_a_reference_that_is_not_the_usual_one_is_told(tflites: Report) -> None:
+    assert "the reference of tflite_split_zero is tflite-micro: litert did not answer" in tflites.cautions
+    assert not [c for c in tflites.cautions if "the reference of tflite_cnn is" in c]
+
+
 def test_a_crash_names_the_signal_and_costs_its_own_model_only(tflites: Report) -> None:
     crashed = {r.case.artifact: str(r.error) for r in tflites.results if r.outcome == "crash"}
     assert set(crashed) == {"tflite_split_zero", "tflite_stride_zero"}

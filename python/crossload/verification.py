@@ -20,7 +20,7 @@ from crossload.contract.datatypes import DATATYPES
 from crossload.contract.manifest import Artifact, Tolerance
 from crossload.contract.vectors import Vector
 from crossload.errors import CrossloadError
-from crossload.recording import NoReference, bundle_of
+from crossload.recording import NoReference, bundle_of, references
 from crossload.report.results import COMPARED, Case, Report, Result
 from crossload.requests import Wishes
 from crossload.runtimes import environments, registry
@@ -210,6 +210,11 @@ def _cautions(bundle: Bundle, recorded: _Recorded, plan: Plan) -> list[str]:
     outputs = [(t.name, t.datatype) for s in bundle.manifest.signatures.values() for t in s.outputs]
     said = Tolerances({**bundle.manifest.tolerance, **plan.tolerance}).raised(outputs)
     said += [f"the vector {v.signature}/{o.id} was left out at recording: {o.reason}" for v in bundle.manifest.vectors for o in v.left_out]
+    usual = {a.id: references(a.format) for a in bundle.manifest.artifacts}
+    for reference in dict.fromkeys((v.reference.artifact, v.reference.runtime) for v in bundle.manifest.vectors):
+        artifact, runtime = reference
+        if runtime in [r.name for r in registry.BUILT_IN] and usual.get(artifact) and usual[artifact][0].name != runtime:
+            said.append(f"the reference of {artifact} is {runtime}: {usual[artifact][0].name} did not answer")
     for name, vectors in recorded.items():
         if constant := _constant_outputs(vectors):
             said.append(f"every vector of {name} has the same answer in {', '.join(constant)}: agreeing on it proves little")
