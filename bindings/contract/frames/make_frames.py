@@ -114,6 +114,7 @@ MALFORMED: dict[str, tuple[bytes, str]] = {
     "datatype_missing": (with_inputs({k: v for k, v in entry().items() if k != "datatype"}), "not in the contract"),
     "shape_missing": (with_inputs({k: v for k, v in entry().items() if k != "shape"}), "not a list of dimensions"),
     "shape_negative": (with_inputs(entry(shape=[-2])), "not a list of dimensions"),
+    "shape_of_rank_255": (with_inputs(entry(shape=[1] * 255)), "not a list of dimensions"),
     "shape_two_negatives": (with_inputs(entry(shape=[-1, -2])), "not a list of dimensions"),
     "shape_fraction": (with_inputs(entry(shape=[2.0])), "not a list of dimensions"),
     "shape_text": (with_inputs(entry(shape="2")), "not a list of dimensions"),

@@ -32,6 +32,9 @@ public final class Frames {
     /** The most header bytes that a reader accepts. */
     public static final int MAX_HEADER = 64 << 20;
 
+    /** The most dimensions of a shape, TensorFlow's own limit (tensor_shape.h). */
+    public static final int MAX_RANK = 254;
+
     /** The JSON of headers; everything that is no single RFC 8259 value is refused. */
     public static final ObjectMapper JSON = JsonMapper.builder(JsonFactory.builder()
                     .streamReadConstraints(StreamReadConstraints.builder()
@@ -241,6 +244,10 @@ public final class Frames {
         }
         if (!dimensions.isArray()) {
             throw new FrameException("tensor '" + name + "': shape " + dimensions + " is not a list of dimensions");
+        }
+        if (shape.size() > MAX_RANK) {
+            throw new FrameException("tensor '" + name + "': shape of " + shape.size()
+                    + " dimensions is not a list of dimensions of at most " + MAX_RANK);
         }
         return List.copyOf(shape);
     }
