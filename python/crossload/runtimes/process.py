@@ -26,6 +26,7 @@ _PIPE_BYTES = 1 << 20
 _F_SETPIPE_SZ = 1031  # fcntl.h of Linux; a bigger pipe halves the system calls of a large tensor
 _MEMORY_CHECK_SECONDS = 0.1
 _EXIT_SECONDS = 10.0
+_AWAKE_SECONDS = 0.0005  # to fall asleep and be woken costs as much as a small model's answer: the first moment is waited for awake
 _STDERR_BYTES = 64 << 10  # of the tail that is kept, however much is said and whether in lines or not
 _FIRST_BYTES = 64 << 20  # memory for an answer grows with what has come, not with what is announced
 _LONGEST_WAIT_SECONDS = 60.0
@@ -64,6 +65,7 @@ class Worker:
         self._cancelled = False
         self._stream_ended = False
         self._memory_checked = 0.0
+        self._awake_until = 0.0
         try:
             self._process = subprocess.Popen(
                 list(launch.argv),
@@ -94,6 +96,7 @@ class Worker:
         error, `unsupported`, `refused`, `load_error` or `run_error` (it lives on).
         """
         deadline = time.monotonic() + limit
+        self._awake_until = deadline - limit + _AWAKE_SECONDS
         self._next_id += 1
         sent_id = str(self._next_id)
         pending = [memoryview(b) for b in (frames.pack({"id": sent_id, **header}), *buffers) if len(b)]
@@ -176,7 +179,8 @@ class Worker:
                 with memoryview(data) as view:
                     read = os.readv(self._out, [view[got:]])
             except BlockingIOError:
-                self._wait(bool(pending), deadline)
+                if time.monotonic() >= self._awake_until:
+                    self._wait(bool(pending), deadline)
                 continue
             if read == 0:
                 self._stream_ended = True
