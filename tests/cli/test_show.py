@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 
 from crossload.cli import COMMANDS, main
 from crossload.text import printable
-from tests.artifacts import making
+from tests.artifacts import making, test_checkpoint
 from tests.artifacts.making import Lite, Tensor
 
 
@@ -193,3 +193,15 @@ def test_every_command_teaches_with_an_example(name: str) -> None:
 
 def test_the_version_is_the_packages() -> None:
     assert run("--version").output.split()[-1].startswith("0.")
+
+
+def test_a_checkpoints_page_lists_variables_and_tensor_prints_a_value(tmp_path: Path) -> None:
+    prefix = test_checkpoint.small(tmp_path)
+    page = show(prefix)
+    assert line(page, "dense/kernel").split() == ["dense/kernel", "float32", "(4,", "3)", "48", "bytes"]
+    assert "[ 9., 10., 11.]" in show(prefix, "--tensor", "dense/kernel")
+    value = json.loads(show(prefix, "--tensor", "dense/kernel", "--json"))
+    assert value == {"name": "dense/kernel", "datatype": "FP32", "shape": [4, 3], "data": [float(n) for n in range(12)]}
+    assert "near it are 'dense/kernel'" in run("show", str(prefix), "--tensor", "kernel").stderr
+    graph = making.write_graph(tmp_path / "g.pb", making.graph())
+    assert "checkpoints only" in run("show", str(graph), "--tensor", "x").stderr

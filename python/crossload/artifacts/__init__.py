@@ -11,6 +11,7 @@ from crossload.contract.signatures import Signature
 from crossload.errors import ArtifactError
 
 if TYPE_CHECKING:
+    from crossload.artifacts.checkpoint import Checkpoint
     from crossload.artifacts.graph_def import GraphDef
     from crossload.artifacts.saved_model import SavedModel
     from crossload.artifacts.tflite import TFLite
@@ -21,7 +22,7 @@ __all__ = ["callable_signatures", "read", "recognise"]
 DEFAULT_KEY = "serving_default"
 
 
-def read(path: Path) -> SavedModel | GraphDef | TFLite:
+def read(path: Path) -> SavedModel | GraphDef | TFLite | Checkpoint:
     """The artifact at `path`, by parsing only: nothing of it is executed.
 
     Raises ArtifactError, in one sentence, for what `recognise` refuses, for damaged artifacts and for formats that are not read yet.
@@ -40,19 +41,25 @@ def read(path: Path) -> SavedModel | GraphDef | TFLite:
         from crossload.artifacts import tflite
 
         return tflite.read(path)
+    if kind == "checkpoint":
+        from crossload.artifacts import checkpoint
+
+        return checkpoint.read(path)
     raise ArtifactError(
         f"{path} is recognised ({kind}), but this format is not read yet; "
-        "give a SavedModel folder, a GraphDef (.pb, .pbtxt) or a .tflite, or make one with `crossload export`"
+        "give a SavedModel folder, a GraphDef (.pb, .pbtxt), a .tflite or a checkpoint, or make one with `crossload export`"
     )
 
 
-def callable_signatures(artifact: SavedModel | GraphDef | TFLite) -> list[tuple[tuple[str, ...] | None, dict[str, Signature]]]:
+def callable_signatures(artifact: SavedModel | GraphDef | TFLite | Checkpoint) -> list[tuple[tuple[str, ...] | None, dict[str, Signature]]]:
     """The signatures that a runtime can be asked for, by name: with the tags of each MetaGraph, or with None where there are no tags.
 
     A graph, and a .tflite without signatures, have one, `serving_default`, whose `key` is None. Left out are signatures that take or
     give what is no tensor on the wire (a resource, a variant), or give nothing; a graph's output may be of unknown datatype (`DT_0`).
-    Raises ArtifactError for a SavedModel that lacks a file it needs.
+    Raises ArtifactError for a SavedModel that lacks a file it needs, and for a checkpoint.
     """
+    if artifact.format == "checkpoint":
+        raise ArtifactError(f"{artifact.path} is a checkpoint: it has values and no graph that could be called; name a SavedModel")
     if artifact.format == "saved_model":
         artifact.check_complete()
         return [(m.tags, {key: s for key, s in m.signatures.items() if _can_be_called(s)}) for m in artifact.meta_graphs]

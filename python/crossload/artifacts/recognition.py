@@ -10,6 +10,8 @@ from crossload.artifacts.content import described, head, is_text, tail
 from crossload.errors import ArtifactError
 
 SAVED_MODEL_FILES = ("saved_model.pb", "saved_model.pbtxt")
+# tensorflow/python/checkpoint/checkpoint_management.py: where TensorFlow writes down the latest checkpoint of a folder.
+STATE_FILE = "checkpoint"
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 # leveldb's table format, which the index of a TensorFlow checkpoint has, ends with this number (table/format.h, kTableMagicNumber).
 _TABLE = bytes.fromhex("57fb808b247547db")
@@ -32,12 +34,27 @@ def examine(path: Path) -> tuple[str, Any]:
         if path.is_dir():
             return _folder(path), None
         if not path.exists():
+            if path.name and index_of(path).is_file() and _is_index(index_of(path)):
+                return "checkpoint", None
             raise ArtifactError(f"{path} does not exist{_beside(path)}")
     except (OSError, ValueError) as error:
         raise ArtifactError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
     if not path.is_file():
         raise ArtifactError(f"{path} is neither a file nor a folder; give a SavedModel folder, a GraphDef (.pb, .pbtxt) or a .tflite")
     return _file(path)
+
+
+def index_of(prefix: Path) -> Path:
+    """The file that lists the variables of the checkpoint whose files' names begin with `prefix` (tensor_bundle/naming.h)."""
+    return prefix.with_name(f"{prefix.name}.index")
+
+
+def has_state(folder: Path) -> bool:
+    """Whether a state file in this folder tells which checkpoint is the latest."""
+    try:
+        return (folder / STATE_FILE).is_file() and b"model_checkpoint_path" in head(folder / STATE_FILE)
+    except ArtifactError:
+        return False
 
 
 def _folder(path: Path) -> str:
@@ -49,7 +66,7 @@ def _folder(path: Path) -> str:
         raise ArtifactError(f"{path} is a bundle; name one of its artifacts: {_listed(artifacts)}")
     if "saved_model.cpb" in names:
         raise ArtifactError(f"{path} is a SavedModel in chunks (saved_model.cpb), which are not read yet; save it again in one piece")
-    if any(name.endswith(".index") and (path / name).is_file() and _is_index(path / name) for name in names):
+    if has_state(path) or any(name.endswith(".index") and (path / name).is_file() and _is_index(path / name) for name in names):
         return "checkpoint"
     inside = [n for n in names if any((path / n / file).is_file() for file in SAVED_MODEL_FILES)]
     if inside:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,28 +16,33 @@ from crossload.errors import ArtifactError
 from crossload.text import printable
 
 if TYPE_CHECKING:
+    from crossload.artifacts.checkpoint import Checkpoint, Variable
     from crossload.artifacts.graph_def import GraphDef
     from crossload.artifacts.saved_model import MetaGraph, SavedModel
     from crossload.artifacts.tflite import TFLite
     from crossload.contract.signatures import Signature, TensorSpec
 
-_TITLES = {"saved_model": "SavedModel", "graph_def": "GraphDef", "tflite": "TFLite"}
+_TITLES = {"saved_model": "SavedModel", "graph_def": "GraphDef", "tflite": "TFLite", "checkpoint": "Checkpoint"}
 # types.proto's numbers of types without tensors on the wire, in TensorFlow's words.
 _NO_TENSOR = {"DT_0": "unknown type", "DT_11": "qint8", "DT_12": "quint8", "DT_13": "qint32", "DT_15": "qint16", "DT_16": "quint16",
               "DT_20": "resource", "DT_21": "variant"}  # fmt: skip
 _MOST = 12
 _MOST_VALUES = 6
+_MOST_VARIABLES = 40
 
 
 @click.command(
     name="show",
-    epilog=examples("show saved_model/", "show frozen_graph.pb --all", "show model.tflite --json | jq .signatures"),
+    epilog=examples(
+        "show saved_model/", "show frozen_graph.pb --all", "show model.tflite --json | jq .signatures", "show ckpt-1 --tensor global_step"
+    ),
 )
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 @click.option("--all", "everything", is_flag=True, help="Leave nothing out of the text: every op, value, file and entry.")
-def command(path: Path, as_json: bool, everything: bool) -> None:
-    """Describe PATH: a SavedModel folder, a GraphDef (.pb, .pbtxt) or a .tflite.
+@click.option("--tensor", metavar="NAME", help="Print the value of this variable of a checkpoint.")
+def command(path: Path, as_json: bool, everything: bool, tensor: str | None = None) -> None:
+    """Describe PATH: a SavedModel folder, a GraphDef (.pb, .pbtxt), a .tflite or a checkpoint (its prefix, index or folder).
 
     The format is recognised by content. The file is parsed, never executed, and TensorFlow is not needed.
     """
@@ -44,7 +50,14 @@ def command(path: Path, as_json: bool, everything: bool) -> None:
 
     try:
         found = artifacts.read(path)
-        text = json.dumps(found.to_json(), indent=1, allow_nan=False) if as_json else "\n".join(_Page(everything).describe(found))
+        if tensor is not None:
+            if found.format != "checkpoint":
+                raise ArtifactError(f"{path} is a {found.format}, and --tensor reads values of checkpoints only; leave it out")
+            text = _value(found, tensor, as_json, everything)
+        elif as_json:
+            text = json.dumps(found.to_json(), indent=1, allow_nan=False)
+        else:
+            text = "\n".join(_Page(everything).describe(found))
     except OSError as error:
         raise ArtifactError(f"{error.filename or path} cannot be read: {error.strerror}; check its permissions and its disk") from error
     click.echo(text)
@@ -56,9 +69,12 @@ class _Page:
     def __init__(self, everything: bool) -> None:
         self.everything = everything
 
-    def describe(self, found: SavedModel | GraphDef | TFLite) -> Iterator[str]:
+    def describe(self, found: SavedModel | GraphDef | TFLite | Checkpoint) -> Iterator[str]:
         from crossload import files
 
+        if found.format == "checkpoint":
+            yield from self.checkpoint(found)
+            return
         producer = ", ".join(f"{_producer_title(k)} {v}" for k, v in found.producer.items()) or "an unknown version"
         yield f"{_strong(_TITLES[found.format])}  {printable(str(found.path))}"
         yield f"  {files.size_bytes(found.path):,} bytes, sha256 {files.sha256(found.path)}"
@@ -133,6 +149,20 @@ class _Page:
                 yield _warning(f"  {kind.capitalize()} ops {need}:")
                 yield from self.ops(f"{kind} ops", found.ops[kind])
 
+    def checkpoint(self, found: Checkpoint) -> Iterator[str]:
+        yield f"{_strong(_TITLES[found.format])}  {printable(str(found.prefix))}"
+        yield f"  {found.size_bytes:,} bytes in the index and {len(found.shards)} of data"
+        if found.missing_files:
+            yield _warning(f"  incomplete: {self.some(found.missing_files)} missing; copy all files of the checkpoint")
+        if found.object_graph:
+            yield f"  with the graph of the Python objects that were saved, {found.object_graph.size:,} bytes"
+        yield ""
+        yield f"{_strong('Variables')}  {len(found.variables):,}, {sum(v.size for v in found.variables):,} bytes"
+        shown = found.variables if self.everything else found.variables[:_MOST_VARIABLES]
+        yield from _columns([_variable(v) for v in shown])
+        if len(shown) < len(found.variables):
+            yield f"    … {len(found.variables) - len(shown)} more, --all shows them"
+
     def signature(self, key: str, signature: Signature) -> Iterator[str]:
         method = f"  ({printable(signature.method_name)})" if signature.method_name else ""
         yield f"  {_strong('signature')} {_strong(printable(key) or '(empty key)')}{method}"
@@ -140,22 +170,19 @@ class _Page:
 
     def tensors(self, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) -> Iterator[str]:
         rows = [("input", *self.row(t)) for t in inputs] + [("output", *self.row(t)) for t in outputs]
-        widths = [max((len(row[column]) for row in rows), default=0) for column in range(5)]
-        for row in rows:
-            yield ("    " + "  ".join(text.ljust(width) for text, width in zip(row, (*widths, 0), strict=True))).rstrip()
+        yield from _columns(rows)
         for side, there in (("inputs", inputs), ("outputs", outputs)):
             if not there:
                 yield f"    no {side}"
 
     def row(self, tensor: TensorSpec) -> tuple[str, str, str, str, str]:
-        shape = "unknown rank" if tensor.shape is None else f"({', '.join(str(d) for d in tensor.shape)}{',' * (len(tensor.shape) == 1)})"
         where = f"tensor {tensor.tensor}" if isinstance(tensor.tensor, int) else tensor.tensor or "(no tensor name)"
         notes = []
         if tensor.default is not None:
             notes.append(f"default {self.values(tensor.default['data'], tensor.default['shape'])}")
         if tensor.quantization is not None:
             notes.append(self.quantisation(tensor.quantization))
-        return printable(tensor.name), _datatype(tensor.datatype), shape, printable(where), ", ".join(notes)
+        return printable(tensor.name), _datatype(tensor.datatype), _shape(tensor.shape), printable(where), ", ".join(notes)
 
     def values(self, data: list[Any], shape: list[int]) -> str:
         if not shape:
@@ -184,6 +211,50 @@ class _Page:
         found = [printable(n) for n in names]
         most = len(found) if self.everything else _MOST
         return ", ".join(found[:most]) + (f", … {len(found) - most} more, --all shows them" if len(found) > most else "")
+
+
+def _columns(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
+    """The rows, indented, each column but the last as wide as its longest text."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)][:-1]
+    for row in rows:
+        yield ("    " + "  ".join(text.ljust(width) for text, width in zip(row, (*widths, 0), strict=True))).rstrip()
+
+
+def _variable(found: Variable) -> tuple[str, ...]:
+    parts = f"in {len(found.slices)} parts" if found.slices else ""
+    return printable(found.name), _datatype(found.datatype), _shape(found.shape), f"{found.size:,} bytes", parts
+
+
+def _value(found: Checkpoint, name: str, as_json: bool, everything: bool) -> str:
+    """A tensor's value as text, or as `{"name", "datatype", "shape", "data": [flat values]}`."""
+    import numpy as np
+
+    from crossload.contract import datatypes
+
+    array = found.tensor(name)
+    datatype = datatypes.of_array(array)
+    if not as_json:
+        whole = array.size + 1 if everything else 1000
+        value = np.array2string(array, threshold=whole, max_line_width=120, separator=", ")
+        return f"{printable(name)}: {for_people(datatype)} {list(array.shape)}\n{value}"
+    data = [_json_value(v) for v in array.reshape(-1).tolist()]
+    return json.dumps({"name": name, "datatype": datatype, "shape": list(array.shape), "data": data}, allow_nan=False)
+
+
+def _json_value(value: Any) -> Any:
+    """Numbers that are not finite are words, complex ones are [real, imaginary], strings are text with surrogate escapes."""
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "surrogateescape")
+    if isinstance(value, complex):
+        return [_json_value(value.real), _json_value(value.imag)]
+    if isinstance(value, (bool, int)):
+        return value
+    number = float(value)  # ml_dtypes' scalars are no floats of Python
+    return number if math.isfinite(number) else "NaN" if math.isnan(number) else "Infinity" if number > 0 else "-Infinity"
+
+
+def _shape(shape: Sequence[int] | None) -> str:
+    return "unknown rank" if shape is None else f"({', '.join(map(str, shape))}{',' * (len(shape) == 1)})"
 
 
 def _datatype(name: str) -> str:
