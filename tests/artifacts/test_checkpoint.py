@@ -68,16 +68,16 @@ def varint(number: int) -> bytes:
     return bytes([number]) if number < 0x80 else bytes([number & 0x7F | 0x80]) + varint(number >> 7)
 
 
-def block(entries: dict[bytes, bytes], kind: int = 0) -> bytes:
+def block(entries: dict[bytes, bytes], kind: int = 0, more: bytes = b"") -> bytes:
     """A block whose keys are written out, its type and its checksum."""
     body = b"".join(b"\0" + varint(len(k)) + varint(len(v)) + k + v for k, v in entries.items())
-    data = body + (0).to_bytes(4, "little") + (1).to_bytes(4, "little") + bytes([kind])
+    data = body + more + (0).to_bytes(4, "little") + (1).to_bytes(4, "little") + bytes([kind])
     return data + table.masked(google_crc32c.value(data)).to_bytes(4, "little")
 
 
-def index(entries: dict[bytes, bytes], kind: int = 0) -> bytes:
+def index(entries: dict[bytes, bytes], kind: int = 0, more: bytes = b"") -> bytes:
     """A table of one block."""
-    data = block(entries, kind)
+    data = block(entries, kind, more)
     top = block({b"\xff": b"\0" + varint(len(data) - 5)})
     handles = b"\0\0" + varint(len(data)) + varint(len(top) - 5)
     return data + top + handles.ljust(40, b"\0") + table.MAGIC
@@ -241,6 +241,17 @@ def test_a_small_file_cannot_ask_for_much_memory(tmp_path: Path) -> None:
     with_shards = index({b"": header(num_shards=1 << 30)})
     (tmp_path / "ckpt.index").write_bytes(with_shards)
     assert "shards" in refusal(prefix)
+
+
+def test_a_small_index_cannot_spell_out_huge_names(tmp_path: Path) -> None:
+    parts = tuple(((n, 1),) for n in range(3000))
+    (tmp_path / "ckpt.index").write_bytes(index({b"": header(), b"v" * 50_000: entry(b"", FLOAT, (3000,), parts=parts)}))
+    assert "too many parts" in refusal(tmp_path / "ckpt")
+    # Every key is the one before and a byte more.
+    value = entry(b"", FLOAT, (0,))
+    grown = b"".join(varint(n) + b"\1" + varint(len(value)) + b"a" + value for n in range(20_000))
+    (tmp_path / "ckpt.index").write_bytes(index({b"": header()}, more=grown))
+    assert "its names have more than" in refusal(tmp_path / "ckpt")
 
 
 def test_indexes_that_are_not_tensorflows_are_refused(tmp_path: Path) -> None:

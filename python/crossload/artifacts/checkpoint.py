@@ -31,6 +31,7 @@ _BUNDLE_VERSION = 1
 # tensorflow/core/framework/tensor_shape.h: the greatest rank.
 _MOST_DIMENSIONS = 254
 _MOST_VARIABLES = 1 << 20
+_MOST_PART_KEYS = 1 << 27  # bytes: every part repeats its variable's name
 _MOST_SHARDS = 99_999  # five digits of a name
 
 
@@ -231,6 +232,7 @@ def read(path: Path) -> Checkpoint:
     index = index_of(prefix)
     header, entries = None, dict[bytes, _Entry]()
     parts: set[bytes] = set()
+    part_keys = 0
     for key, value in table.read(index):
         if len(entries) == _MOST_VARIABLES:
             raise ArtifactError(f"{index} lists more than {_MOST_VARIABLES:,} tensors; it is corrupt")
@@ -240,6 +242,9 @@ def read(path: Path) -> Checkpoint:
         if header is None:
             break
         entries[key] = entry = _entry(index, key, value, header.num_shards)
+        part_keys += len(entry.slices) * len(key)
+        if part_keys > _MOST_PART_KEYS:
+            raise _corrupt(index, "its variables have too many parts")
         parts.update(bundle.part_key(key, part) for part in entry.slices)
     if header is None:
         raise ArtifactError(f"{index} is no checkpoint index, or a corrupt one: it has no header; copy the checkpoint again")
