@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class RunFailed(CrossloadError):
-    """What a runtime did with a model other than answer; `outcome` is the word of DESIGN's closed set."""
+    """What a runtime did with a model other than answer; `outcome` is one of report.results.OUTCOMES."""
 
     exit_status = 1
 

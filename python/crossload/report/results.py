@@ -83,7 +83,7 @@ class Report:
         return {"total": len(self.results), **{o: counted[o] for o in OUTCOMES if counted[o]}}
 
     def to_json(self) -> str:
-        """The report as DESIGN's section 4 gives it (`--json`)."""
+        """The report's file (`--json`)."""
         content = {
             "crossload": 1,
             "bundle": self.bundle,

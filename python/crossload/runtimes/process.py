@@ -43,7 +43,7 @@ class Launch:
 
 @dataclass
 class WorkerFailure(Exception):
-    """A request that got no usable answer. `outcome` is a word of DESIGN's closed set; the process is gone when this is raised
+    """A request that got no usable answer. `outcome` is one of report.results.OUTCOMES; the process is gone when this is raised
     for `crash`, `timeout` and `protocol_error`, and alive for the others (the worker answered with an error)."""
 
     outcome: str
