@@ -352,3 +352,14 @@ def test_a_time_limit_of_years_is_a_time_limit() -> None:
 def test_a_worker_that_cannot_be_started_with_these_words_is_a_crash_at_start() -> None:
     found = failure(Supervisor("fake", Launch(("python", "a\0b")), QUICK))
     assert (found.outcome, found.phase) == ("crash", "start")
+
+
+def test_a_crash_in_a_fresh_worker_is_the_models_own_and_is_not_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    started = []
+    original = module.Worker
+    monkeypatch.setattr(module, "Worker", lambda *arguments: started.append(arguments) or original(*arguments))
+    with supervisor("die:load") as subject:
+        for source in (SOURCE, OTHER):
+            with pytest.raises(WorkerFailure):
+                subject.load(source)
+    assert len(started) == 2

@@ -160,7 +160,7 @@ class Supervisor:
     def _in_fresh_worker_after_crash(self, action: Callable[[], _Result]) -> tuple[_Result, str | None]:
         """A model may die of what another one did to the process before: try once more in a process of its own."""
         assert self._wanted
-        others = self._served - {self._wanted.path}
+        others = self._served - {self._wanted.path} if self._worker else set()
         try:
             result: _Result = action()
             retried = None
@@ -168,7 +168,6 @@ class Supervisor:
             if failure.outcome != "crash" or failure.phase == "memory" or not others or self._cancelled:
                 self._served.add(self._wanted.path)
                 raise
-            self._served.clear()
             result, retried = action(), f"{failure.message}, in a worker that had served another model before; a fresh worker answered"
             self.deaths.append(retried)
         self._served.add(self._wanted.path)
