@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import codecs
 from pathlib import Path
+from typing import Any
 
+from crossload import files
 from crossload.errors import ArtifactError
 
 HEAD = 4096
@@ -41,6 +43,17 @@ def is_text(data: bytes) -> bool:
 def described(data: bytes) -> str:
     """How the content begins, for an error's sentence."""
     return f"it begins with {data[:8].hex(' ')}"
+
+
+def facts(artifact: Any) -> dict[str, Any]:
+    """What `show --json` says of every artifact before what is its format's own."""
+    return {
+        "format": artifact.format,
+        "path": str(artifact.path),
+        "size_bytes": files.size_bytes(artifact.path),
+        "sha256": files.sha256(artifact.path),
+        "producer": artifact.producer,
+    }
 
 
 def _read(path: Path, count: int) -> bytes:

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from crossload import files
 from crossload.artifacts import op_types, protos
+from crossload.artifacts.content import facts
 from crossload.contract.signatures import Signature, TensorSpec
 from crossload.errors import ArtifactError
 
@@ -76,11 +76,7 @@ class GraphDef:
     def to_json(self) -> dict[str, Any]:
         """The object of `show --json`."""
         return {
-            "format": self.format,
-            "path": str(self.path),
-            "size_bytes": files.size_bytes(self.path),
-            "sha256": files.sha256(self.path),
-            "producer": self.producer,
+            **facts(self),
             "versions": self.versions,
             "inputs": [t.to_json() for t in self.inputs],
             "outputs": [t.to_json() for t in self.outputs],

@@ -94,11 +94,6 @@ def shape(proto: Any) -> tuple[int, ...] | None:
     return None if proto.unknown_rank else tuple(max(-1, d.size) for d in proto.dim)
 
 
-def attribute_shape(attribute: Any) -> tuple[int, ...] | None:
-    """The same of an attribute value that should hold a shape."""
-    return shape(attribute.shape) if attribute.HasField("shape") else None
-
-
 def default(proto: Any, path: Path, name: str) -> dict[str, Any]:
     """A TensorProto as `{"shape": [...], "data": [flat values]}` (tensor.proto).
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from crossload import files
 from crossload.artifacts import protos
+from crossload.artifacts.content import facts
 from crossload.artifacts.recognition import SAVED_MODEL_FILES
 from crossload.contract.datatypes import from_enum
 from crossload.contract.signatures import Signature, TensorSpec
@@ -134,11 +134,7 @@ class SavedModel:
     def to_json(self) -> dict[str, Any]:
         """The object of `show --json`."""
         return {
-            "format": self.format,
-            "path": str(self.path),
-            "size_bytes": files.size_bytes(self.path),
-            "sha256": files.sha256(self.path),
-            "producer": self.producer,
+            **facts(self),
             "meta_graphs": [m.to_json() for m in self.meta_graphs],
             "assets": list(self.assets),
             "variables_files": list(self.variables),

@@ -11,9 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from crossload import files
 from crossload.artifacts import flatbuffer
-from crossload.artifacts.content import described, head
+from crossload.artifacts.content import described, facts, head
 from crossload.artifacts.flatbuffer import Field, Fields, FlatbufferError
 from crossload.contract.signatures import Signature, TensorSpec
 from crossload.errors import ArtifactError
@@ -160,11 +159,7 @@ class TFLite:
     def to_json(self) -> dict[str, Any]:
         """The object of `show --json`."""
         return {
-            "format": self.format,
-            "path": str(self.path),
-            "size_bytes": files.size_bytes(self.path),
-            "sha256": files.sha256(self.path),
-            "producer": self.producer,
+            **facts(self),
             "version": self.version,
             "description": self.description,
             "signatures": {key: s.to_json() for key, s in self.signatures.items()},
