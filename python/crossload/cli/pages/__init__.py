@@ -1,0 +1,1 @@
+"""The pages of `show`, one module a format: `lines(found, page)` gives the text."""

@@ -1,0 +1,30 @@
+"""The text of `show` for a GraphDef."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from crossload.cli.pages.page import Page, strong
+
+if TYPE_CHECKING:
+    from crossload.artifacts.graph_def import GraphDef
+
+
+def lines(found: GraphDef, page: Page) -> Iterator[str]:
+    """The page's lines."""
+    yield from page.heading("GraphDef", found)
+    if found.versions.get("min_consumer"):
+        yield f"  needs a TensorFlow that reads graph version {found.versions['min_consumer']}"
+    needed = {t.name for t in found.signature().inputs} if found.outputs else set()
+    unused = [t for t in found.inputs if t.name not in needed]
+    yield ""
+    yield (
+        strong("Candidates") + "  a graph names no inputs and outputs; these are its placeholders and what nothing takes, likeliest first"
+    )
+    yield from page.tensors([t for t in found.inputs if t.name in needed], found.outputs)
+    if unused:
+        yield f"  placeholders that no output depends on: {page.some(t.name for t in unused)}"
+    yield from page.ops("ops", found.ops, f" in the graph and its {len(found.functions)} functions" if found.functions else "")
+    if found.functions:
+        yield f"  functions: {page.some(found.functions)}"

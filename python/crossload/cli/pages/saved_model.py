@@ -1,0 +1,41 @@
+"""The text of `show` for a SavedModel."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from crossload.cli.pages.page import Page, strong, warning
+from crossload.text import printable
+
+if TYPE_CHECKING:
+    from crossload.artifacts.saved_model import MetaGraph, SavedModel
+
+
+def lines(found: SavedModel, page: Page) -> Iterator[str]:
+    """The page's lines."""
+    yield from page.heading("SavedModel", found)
+    if found.missing_files:
+        yield warning(f"  incomplete: {page.some(found.missing_files)} missing; copy the whole folder again")
+    yield f"  variables: {page.some(found.variables) or 'none'}"
+    yield f"  assets: {page.some(found.assets) or 'none'}"
+    for meta_graph in found.meta_graphs:
+        yield ""
+        yield f"{strong('MetaGraph')}  tags: {page.some(meta_graph.tags) or '(none: the empty tag set)'}"
+        yield from _meta_graph(meta_graph, page)
+
+
+def _meta_graph(found: MetaGraph, page: Page) -> Iterator[str]:
+    version = f"TensorFlow {found.tensorflow_version or '(not stated)'}"
+    git = f" ({found.tensorflow_git_version})" if found.tensorflow_git_version else ""
+    stripped = ", attributes at their defaults left out" if found.stripped_default_attrs else ""
+    yield f"  {printable(version + git)}, graph version {found.graph_producer}{stripped}"
+    for key, signature in found.signatures.items():
+        yield from page.signature(key, signature)
+    if not found.signatures:
+        yield "  no signatures that can be called"
+    for key, operation in found.init_ops.items():
+        yield f"  operation to run, not to call: {printable(key)} = {printable(operation) or '(none)'}"
+    yield from page.ops("ops", found.ops, f" in the graph and its {found.functions} functions" if found.functions else "")
+    if found.collections:
+        yield f"  collections: {page.some(f'{name} ({count})' for name, count in found.collections.items())}"
