@@ -77,7 +77,7 @@ def references(kind: str, others: Sequence[Runtime] = ()) -> list[Runtime]:
 
     `others` follow for models that crash the reference itself, or that it cannot carry.
     """
-    candidates = [*(r for r in registry.BUILT_IN if r.name in ("tensorflow", "litert")), *others]
+    candidates = [*(r for r in registry.BUILT_IN if r.default and r.name in ("tensorflow", "litert")), *others]
     return list(dict.fromkeys(r for r in candidates if kind in r.formats))
 
 

@@ -60,12 +60,14 @@ def _platform() -> str:
     return f"{'macosx' if sys.platform == 'darwin' else 'linux'}-{machine}"
 
 
-def _script(name: str, stem: str, version: str, *formats: str) -> Runtime:
-    return Runtime(name, formats, Script(WORKERS / f"{stem}.py"), version, default=True)
+def _script(name: str, stem: str, version: str, *formats: str, default: bool = True) -> Runtime:
+    return Runtime(name, formats, Script(WORKERS / f"{stem}.py"), version, default)
 
 
+_TENSORFLOW = ("saved_model", "graph_def")
 BUILT_IN = (
-    _script("tensorflow", "tensorflow_worker", "2.21.0", "saved_model", "graph_def"),
+    _script("tensorflow", "tensorflow_2_15_worker", "2.15.1", *_TENSORFLOW, default=False),
+    _script("tensorflow", "tensorflow_worker", "2.21.0", *_TENSORFLOW),
     _tensorflow_java("1.1.0", default=True),
     _script("tflite-runtime", "tflite_runtime_worker", "2.14.0", "tflite"),
     _script("litert", "litert_worker", "2.3.0", "tflite"),

@@ -130,7 +130,8 @@ def registered_ops() -> bytes:
     return ops
 
 
-if __name__ == "__main__":
+def serve() -> None:
+    """Serve this interpreter's TensorFlow."""
     tf.config.set_soft_device_placement(True)
     parameters = {
         "native": f"TensorFlow {tf.__version__}",
@@ -138,3 +139,7 @@ if __name__ == "__main__":
         "onednn": bool(_pywrap_util_port.IsMklEnabled()),
     }
     Server("tensorflow", tf.__version__, ["saved_model", "graph_def"], load, parameters, registered_ops, explain).serve()
+
+
+if __name__ == "__main__":
+    serve()
