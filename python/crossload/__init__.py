@@ -8,17 +8,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["CrossloadError", "export", "load", "verify"]
+__all__ = ["CrossloadError", "export", "features_of", "load", "tf_example", "verify"]
 
 _HOMES = {
     "CrossloadError": "crossload.errors",
     "export": "crossload.exporters.bundle",
+    "features_of": "crossload.examples",
     "load": "crossload.model",
+    "tf_example": "crossload.examples",
     "verify": "crossload.verification",
 }
 
 if TYPE_CHECKING:
     from crossload.errors import CrossloadError
+    from crossload.examples import features_of, tf_example
     from crossload.exporters.bundle import export
     from crossload.model import load
     from crossload.verification import verify
