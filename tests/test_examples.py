@@ -70,6 +70,7 @@ def test_single_values_and_arrays_are_features(given: Any, kept: list[Any]) -> N
         (None, "NoneType"),
         ({"b": 1}, "dict"),
         ([1j], "complex"),
+        (["\ud800"], "UTF-8"),
         ([1 << 63], "int64"),
         ([10**5000], "int64"),
         ([1e39], "float32"),

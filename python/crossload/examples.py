@@ -82,7 +82,7 @@ def _fill(feature: Any, name: str, values: Any) -> None:
     if all(isinstance(v, str | bytes) for v in values):
         feature.SetInParent()
         if values:
-            feature.bytes_list.value.extend(v.encode("utf-8", "surrogateescape") if isinstance(v, str) else v for v in values)
+            feature.bytes_list.value.extend(_as_bytes(name, v) for v in values)
     elif all(isinstance(v, int) for v in values):
         if any(v not in _INT64 for v in values):
             raise CrossloadError(f"the feature {name!r} has a number that does not fit into int64")
@@ -101,6 +101,13 @@ def _float32(name: str, value: float) -> float:
     except (OverflowError, struct.error):
         raise CrossloadError(f"the feature {name!r} has a number that does not fit into float32") from None
     return float(value)
+
+
+def _as_bytes(name: str, value: str | bytes) -> bytes:
+    try:
+        return value.encode("utf-8", "surrogateescape") if isinstance(value, str) else value
+    except UnicodeEncodeError:
+        raise CrossloadError(f"the feature {name!r} has text that UTF-8 cannot hold") from None
 
 
 def _is_utf8(name: str) -> bool:

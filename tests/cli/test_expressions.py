@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from crossload.cli.expressions import value
+from crossload import features_of
+from crossload.cli.expressions import examples, value
 from crossload.contract.signatures import TensorSpec
 from crossload.errors import CrossloadError
 
@@ -25,6 +30,7 @@ X = TensorSpec("x", "FP32", None)
         ("arange(3)", [0, 1, 2]),
         ("arange(1, 2, 0.5)", [1, 1.5]),
         ("linspace(0, 1, 3)", [0, 0.5, 1]),
+        ("np.ones((1, 2), dtype=np.float32)", [[1, 1]]),
     ],
 )
 def test_a_literal_or_a_maker_becomes_an_array_of_the_inputs_datatype(text: str, expected: object) -> None:
@@ -103,3 +109,88 @@ def test_a_value_that_its_datatype_cannot_hold_is_refused_and_not_bent(text: str
 )
 def test_a_value_that_its_datatype_holds_is_taken(text: str, datatype: str) -> None:
     value(text, TensorSpec("x", datatype, None))
+
+
+def test_an_array_of_an_npz_is_named_unless_it_is_the_only_one(tmp_path: Path) -> None:
+    np.savez(tmp_path / "two.npz", a=np.float32([1]), b=np.float32([2]))
+    np.savez(tmp_path / "one.npz", a=np.float32([3]))
+    assert value(f"{tmp_path}/two.npz[b]", X).tolist() == [2]
+    assert value(f"{tmp_path}/one.npz", X).tolist() == [3]
+    with pytest.raises(CrossloadError, match=r"input x=.*two.npz\[KEY\]; there are: a, b"):
+        value(f"{tmp_path}/two.npz", X)
+    with pytest.raises(CrossloadError, match=r"input x=.*no array 'c' in it; there are: a, b"):
+        value(f"{tmp_path}/two.npz[c]", X)
+
+
+def test_a_pickle_is_never_opened(tmp_path: Path) -> None:
+    np.savez(tmp_path / "pickled.npz", a=np.array([{}], dtype=object))
+    with pytest.raises(CrossloadError, match="cannot be read"):
+        value(f"{tmp_path}/pickled.npz[a]", X)
+
+
+EXAMPLES = TensorSpec("examples", "BYTES", (-1,))
+PEOPLE = [{"age": [30], "name": [b"x"]}, {"age": [41], "name": [b"y"]}]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[{"age": [30], "name": ["x"]}, {"name": "y", "age": 41}]',
+        "[{'age': [30], 'name': [b'x']}, {'age': (41,), 'name': ['y']}]",
+        '[{"age": [30], "name": [{"b64": "eA=="}]}, {"age": [41], "name": {"b64": "eQ=="}}]',
+    ],
+)
+def test_dicts_as_json_or_as_python_become_a_batch_of_tf_examples(text: str, tmp_path: Path) -> None:
+    (tmp_path / "people.json").write_text(text, encoding="utf-8")
+    for given_text in (text, f"@{tmp_path}/people.json"):
+        made = examples(given_text, EXAMPLES)
+        assert made.shape == (2,)
+        assert [features_of(e) for e in made] == PEOPLE
+
+
+def test_a_scalar_input_takes_one_example() -> None:
+    assert examples('[{"a": [1]}]', TensorSpec("e", "BYTES", ())).shape == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "cause"),
+    [
+        ('[{"age": [30]}, {"age": [1, "x"]}]', "example 1: the feature 'age' has elements of int, str"),
+        ('[{"age": [[1]]}]', "example 0: the feature 'age'.*flat list"),
+        ('[{"age": null}]', "the feature 'age'.*NoneType"),
+        ('[{"age": [{"b64": "?"}]}]', "the feature 'age' has a b64"),
+        ('[{"age": [{"b64": 1}]}]', "the feature 'age' has a b64"),
+        ("[{1: [1]}]", "the feature 1: a feature's name is text"),
+        ('{"age": [30]}', "write a list of dicts"),
+        ('[["age"]]', "write a list of dicts"),
+        ("[]", "one example at least"),
+        ("__import__('os').getcwd()", "neither JSON"),
+        ("[" * 100_000, "neither JSON"),
+        ("@none.json", "none.json cannot be read: No such file"),
+    ],
+)
+def test_what_is_no_example_names_the_input_the_feature_and_the_cause(text: str, cause: str) -> None:
+    with pytest.raises(CrossloadError, match=f"--input-examples examples.*{cause}"):
+        examples(text, EXAMPLES)
+
+
+def test_only_a_string_input_takes_examples() -> None:
+    with pytest.raises(CrossloadError, match="--input-examples x: the input is float32"):
+        examples('[{"a": [1]}]', X)
+
+
+@given(
+    st.recursive(st.none() | st.booleans() | st.floats() | st.integers() | st.text(), lambda s: st.lists(s) | st.dictionaries(st.text(), s))
+)
+def test_any_json_becomes_examples_or_is_refused(content: object) -> None:
+    try:
+        made = examples(json.dumps([{"feature": content}]), EXAMPLES)
+    except CrossloadError:
+        return
+    assert list(features_of(made[0])) == ["feature"]
+
+
+@given(st.binary(max_size=20))
+def test_bytes_come_through_json_as_base64(data: bytes) -> None:
+    text = json.dumps([{"image": [{"b64": base64.b64encode(data).decode()}]}])
+    assert features_of(examples(text, EXAMPLES)[0]) == {"image": [data]}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -56,3 +57,42 @@ def test_a_format_that_no_runtime_takes_names_the_runtimes_that_were_asked(tmp_p
     done = run(fakes.bundle(tmp_path / "b"), "tensorflow")
     assert done.exit_code == 2
     assert "tensorflow takes saved_model, graph_def" in done.output
+
+
+def test_a_file_of_outputs_is_only_replaced_when_that_is_asked_for(tmp_path: Path, configure: Configure) -> None:
+    configure(honest="honest")
+    bundle, target = fakes.bundle(tmp_path / "b"), tmp_path / "out.npz"
+    target.write_bytes(b"of yesterday")
+    refused = run(bundle, "honest", "--input", "x=[1]", "--outputs", str(target))
+    assert (refused.exit_code, target.read_bytes()) == (2, b"of yesterday")
+    assert "--overwrite" in refused.output
+    assert run(bundle, "honest", "--input", "x=[1]", "--outputs", str(target), "--overwrite").exit_code == 0
+    with np.load(target) as found:
+        assert found["y"].tolist() == [2]
+
+
+def test_several_signatures_are_asked_in_one_go_and_their_outputs_stay_apart(tmp_path: Path, configure: Configure) -> None:
+    configure(honest="honest")
+    bundle, target = fakes.bundle(tmp_path / "b"), tmp_path / "out.npz"
+    manifest = json.loads((bundle / "crossload.json").read_text())
+    manifest["signatures"]["again"] = manifest["signatures"]["double"]
+    manifest["artifacts"][0]["bindings"]["again"] = manifest["artifacts"][0]["bindings"]["double"]
+    (bundle / "crossload.json").write_text(json.dumps(manifest))
+    done = run(bundle, "honest", "-s", "double", "-s", "again", "--input", "x=[1]", "--outputs", str(target))
+    assert done.exit_code == 0, done.output
+    with np.load(target) as found:
+        assert {name: found[name].tolist() for name in found} == {"double/y": [2], "again/y": [2]}
+    nobody = run(bundle, "honest", "-s", "double", "-s", "again", "--input", "z=[1]")
+    assert nobody.exit_code == 2
+    assert "there is no input 'z'" in nobody.output
+
+
+def test_examples_for_an_input_that_takes_none_are_refused_before_anything_runs(tmp_path: Path, configure: Configure) -> None:
+    configure(dies="die:load")
+    bundle = fakes.bundle(tmp_path / "b")
+    refused = run(bundle, "dies", "--input-examples", 'x=[{"a": [1]}]')
+    assert refused.exit_code == 2
+    assert "--input-examples x: the input is float32" in refused.output
+    assert "write NAME=VALUE" in run(bundle, "dies", "--input-examples", "[]").output
+    twice = run(bundle, "dies", "--input-examples", "x=[]", "--input", "x=[1]")
+    assert (twice.exit_code, "leave one out" in twice.output) == (2, True)

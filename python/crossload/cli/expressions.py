@@ -1,12 +1,15 @@
-"""Input values on the command line: a .npy file, a literal, or one of a few array makers; never `eval`.
+"""Input values on the command line: an array's file, a literal, one of a few array makers, or tf.Examples; never `eval`.
 
 `zeros(shape, dtype)`, `ones(shape, dtype)`, `full(shape, value, dtype)`, `arange(start, stop, step)`, `linspace(start, stop, n)`,
-`random(shape, seed)` (uniform in [0, 1)), `normal(shape, seed)`. dtype is TensorFlow's name and may be left out.
+`random(shape, seed)` (uniform in [0, 1)), `normal(shape, seed)`. dtype is TensorFlow's name and may be left out, as may `np.`.
 """
 
 from __future__ import annotations
 
 import ast
+import base64
+import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +19,8 @@ import numpy as np
 from crossload.contract import datatypes
 from crossload.contract.signatures import TensorSpec
 from crossload.errors import CrossloadError
-from crossload.requests import kept
+from crossload.examples import tf_example
+from crossload.requests import from_npz, kept
 
 # An array of more than this many elements belongs in a file.
 _MOST_ELEMENTS = 1 << 28
@@ -25,10 +29,13 @@ _MOST_ELEMENTS = 1 << 28
 def value(text: str, spec: TensorSpec) -> np.ndarray:
     """The array that `text` means for this input; raises CrossloadError naming the input and the cause.
 
-    Literals take the input's datatype; in files the datatype counts. Text is a string input's value when the input is a string.
+    Files are `FILE.npy`, `FILE.npz[KEY]`, or `FILE.npz` with one array. Literals take the input's datatype; in files the datatype
+    counts. Text is a string input's value when the input is a string.
     """
     if text.endswith(".npy"):
         return _file(Path(text), spec)
+    if archive := re.fullmatch(r"(.+\.npz)(?:\[(.+)\])?", text, re.DOTALL):
+        return _member(Path(archive[1]), archive[2], spec)
     try:
         tree = ast.parse(text.strip(), mode="eval").body
         made = _maker(tree, spec) if isinstance(tree, ast.Call) else ast.literal_eval(tree)
@@ -39,7 +46,7 @@ def value(text: str, spec: TensorSpec) -> np.ndarray:
             made = text  # plain text for a string input needs no quotes
         else:
             raise CrossloadError(
-                f"--input {spec.name}={text}: not a .npy file, a literal such as [[1, 2]] or a maker such as zeros([1, 4]) ({error})"
+                f"--input {spec.name}={text}: no .npy or .npz file, no literal such as [[1, 2]], no maker such as zeros([1, 4]) ({error})"
             ) from error
     return _typed(made, spec, text)
 
@@ -52,8 +59,74 @@ def _file(path: Path, spec: TensorSpec) -> np.ndarray:
     return array
 
 
+def _member(path: Path, key: str | None, spec: TensorSpec) -> np.ndarray:
+    arrays = from_npz(path)
+    there = ", ".join(arrays) or "none"
+    if key is None and len(arrays) == 1:
+        return next(iter(arrays.values()))
+    if key is None:
+        raise CrossloadError(f"--input {spec.name}={path}: name one of its arrays, {path}[KEY]; there are: {there}")
+    if key not in arrays:
+        raise CrossloadError(f"--input {spec.name}={path}[{key}]: there is no array {key!r} in it; there are: {there}")
+    return arrays[key]
+
+
+def examples(text: str, spec: TensorSpec) -> np.ndarray:
+    """The serialised tf.Examples, a batch of strings, that `text` means for this input.
+
+    `text` is a list of dicts from a feature's name to its values, as JSON or as Python's literal, or `@FILE` with such a list; in
+    JSON `{"b64": "..."}` is bytes. Raises CrossloadError naming the input, the example's number, the feature and the cause.
+    """
+    option = f"--input-examples {spec.name}"
+    if spec.datatype != "BYTES":
+        raise CrossloadError(f"{option}: the input is {datatypes.for_people(spec.datatype)}, and tf.Examples go into a string")
+    if text.startswith("@"):
+        try:
+            text = Path(text[1:]).read_text(encoding="utf-8")
+        except (OSError, ValueError) as error:
+            raise CrossloadError(f"{option}: {text[1:]} cannot be read: {getattr(error, 'strerror', None) or error}") from error
+    listed = _dicts(text, option)
+    array = np.empty(len(listed), dtype=object)
+    for at, features in enumerate(listed):
+        try:
+            array[at] = tf_example({name: _decoded(name, values) for name, values in features.items()})
+        except CrossloadError as error:
+            raise CrossloadError(f"{option}, example {at}: {error}") from error
+    return array.reshape(()) if spec.shape == () and array.size == 1 else array
+
+
+def _dicts(text: str, option: str) -> list[dict[str, Any]]:
+    try:
+        listed = json.loads(text)
+    except (ValueError, RecursionError) as problem:
+        try:
+            listed = ast.literal_eval(text.strip())
+        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+            raise CrossloadError(f'{option}: neither JSON ({problem}) nor a literal; write [{{"age": [30]}}, …]') from problem
+    if not isinstance(listed, list) or not all(isinstance(e, dict) for e in listed):
+        raise CrossloadError(f'{option}: write a list of dicts, one an example: [{{"age": [30], "name": ["x"]}}, …]')
+    if not listed:
+        raise CrossloadError(f"{option}: the list is empty; write one example at least")
+    return listed
+
+
+def _decoded(name: Any, values: Any) -> Any:
+    """A feature's values with bytes in place of `{"b64": "..."}`, by which JSON for TensorFlow Serving says them."""
+    single = not isinstance(values, list)
+    elements = [values] if single else values
+    try:
+        made = [base64.b64decode(e["b64"], validate=True) if isinstance(e, dict) and list(e) == ["b64"] else e for e in elements]
+    except (TypeError, ValueError) as error:
+        raise CrossloadError(f"the feature {name!r} has a b64 that is no base64 ({error})") from error
+    return made[0] if single else made
+
+
 def _maker(call: ast.Call, spec: TensorSpec) -> np.ndarray:
-    name = call.func.id if isinstance(call.func, ast.Name) else ""
+    function = call.func
+    if isinstance(function, ast.Attribute) and isinstance(function.value, ast.Name) and function.value.id in ("np", "numpy"):
+        name = function.attr
+    else:
+        name = function.id if isinstance(function, ast.Name) else ""
     if name not in _MAKERS:
         raise CrossloadError(f"--input {spec.name}: there is no maker {ast.unparse(call.func)!r}; there are: {', '.join(_MAKERS)}")
     arguments = [_argument(a) for a in call.args]
@@ -66,6 +139,9 @@ def _maker(call: ast.Call, spec: TensorSpec) -> np.ndarray:
 
 
 def _argument(node: ast.expr) -> Any:
+    """A literal, or a name that stands for a datatype: float32, np.float32."""
+    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in ("np", "numpy"):
+        return node.attr
     return node.id if isinstance(node, ast.Name) else ast.literal_eval(node)
 
 

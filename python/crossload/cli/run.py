@@ -1,7 +1,8 @@
-"""`crossload run`: one artifact, one runtime, one answer."""
+"""`crossload run`: one artifact, one runtime, one answer of each signature that is asked."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,14 +14,20 @@ from crossload.text import printable
 if TYPE_CHECKING:
     import numpy as np
 
+    from crossload.model import SignatureFunction
+
 
 @click.command(
     name="run",
-    epilog=options.examples("run model.tflite --input 'x=[[1, 2, 3, 4]]'", "run digits --runtime tensorflow-java --input pixels=image.npy"),
+    epilog=options.examples(
+        "run model.tflite --input 'x=[[1, 2, 3, 4]]'",
+        "run digits --runtime tensorflow-java --input pixels=image.npy",
+        """run census/ --input-examples 'examples=[{"age": [30], "name": ["x"]}]'""",
+    ),
 )
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option("--runtime", "-r", help="The runtime (`crossload runtimes` lists them); by default the first that takes the format.")
-@click.option("--signature", "-s", help="The signature; may be left out when there is only one.")
+@click.option("--signature", "-s", "signatures", multiple=True, help="The signature; may be left out when there is only one; repeatable.")
 @click.option("--tags", "-t", help="The tag set of a SavedModel's MetaGraph, separated by commas.")
 @click.option("--artifact", "-a", help="Which artifact of a bundle, by its id.")
 @click.option(
@@ -29,52 +36,102 @@ if TYPE_CHECKING:
     "given",
     multiple=True,
     metavar="NAME=VALUE",
-    help="A .npy file, a literal ([[1, 2]]), or zeros ones full arange linspace random normal.",
+    help="A .npy file, FILE.npz[KEY], a literal ([[1, 2]]), or zeros ones full arange linspace random normal; repeatable.",
+)
+@click.option(
+    "--input-examples",
+    "example_texts",
+    multiple=True,
+    metavar="NAME=[{...}, …]",
+    help="tf.Examples for a string input: a list of dicts from feature to values, JSON or Python, or @FILE.json; repeatable.",
 )
 @click.option("--inputs", "npz", type=click.Path(path_type=Path), metavar="FILE.npz", help="Named inputs in one file.")
 @click.option(
     "--outputs", "target", type=click.Path(path_type=Path), metavar="FILE.npz", help="Write the outputs instead of printing them."
 )
+@click.option("--overwrite", is_flag=True, help="Replace the file of --outputs if it is there already.")
 @options.limits
 def command(
     path: Path,
     runtime: str | None,
-    signature: str | None,
+    signatures: tuple[str, ...],
     tags: str | None,
     artifact: str | None,
     given: tuple[str, ...],
+    example_texts: tuple[str, ...],
     npz: Path | None,
     target: Path | None,
+    overwrite: bool,
     **limits: object,
 ) -> None:
-    """Run PATH (a bundle or an artifact) once and print or write the outputs."""
-    from crossload.cli import expressions
+    """Run PATH (a bundle or an artifact) once and print or write the outputs.
+
+    With several signatures each takes those of the inputs that it has, and its outputs are named SIGNATURE/OUTPUT.
+    """
     from crossload.errors import CrossloadError
     from crossload.model import choose
     from crossload.requests import from_npz
 
+    if target and target.is_file() and not overwrite:
+        raise CrossloadError(f"{target} is there already; --overwrite replaces it")
     tag_set = None if tags is None else [t for t in tags.split(",") if t]
     with choose(path, runtime, tags=tag_set, artifact=artifact, limits=options.to_limits(limits)) as model:
-        function = model.signature(signature)
-        specs = {t.name: t for t in function.signature.inputs}
-        inputs = from_npz(npz) if npz else {}
-        for text in given:
-            name, equals, value = text.partition("=")
-            if not equals:
-                raise CrossloadError(f"--input {text!r}: write NAME=VALUE; the inputs are: {', '.join(specs)}")
-            if name not in specs:
-                raise CrossloadError(f"there is no input {name!r}; the signature takes: {', '.join(specs) or 'no inputs'}")
-            inputs[name] = expressions.value(value, specs[name])
-        answer = function.answer(inputs)
-        for note in (model.note, answer.note):
-            if note:
-                click.echo(f"note: {printable(note)}", err=True)
+        functions = [model.signature(name) for name in dict.fromkeys(signatures)] or [model.signature()]
+        arrays = from_npz(npz) if npz else {}
+        there = dict.fromkeys(t.name for f in functions for t in f.signature.inputs)
+        texts = {option: _by_name(option, own, there) for option, own in (("--input", given), ("--input-examples", example_texts))}
+        for name in (*arrays, *texts["--input"], *texts["--input-examples"]):
+            if name not in there:
+                raise CrossloadError(f"there is no input {name!r}; the signature takes: {', '.join(there) or 'no inputs'}")
+        if twice := texts["--input"].keys() & texts["--input-examples"].keys():
+            raise CrossloadError(f"the input {min(twice)!r} is given by --input and by --input-examples; leave one out")
+        # All inputs are understood before the first seconds are spent.
+        asked = [(f, _inputs(f, arrays, texts["--input"], texts["--input-examples"])) for f in functions]
+        outputs: dict[str, np.ndarray] = {}
+        notes: list[str | None] = []
+        for function, inputs in asked:
+            answer = function.answer(inputs)
+            prefix = f"{function.name}/" if len(functions) > 1 else ""
+            outputs |= {f"{prefix}{name}": array for name, array in answer.outputs.items()}
+            notes += [model.note, answer.note]
+        for note in dict.fromkeys(n for n in notes if n):
+            click.echo(f"note: {printable(note)}", err=True)
         if target:
-            _write(target, answer.outputs)
+            _write(target, outputs)
         else:
-            _print(answer.outputs)
+            _print(outputs)
         if death := model.close():
             click.echo(f"note: the worker {death}; its answer is kept", err=True)
+
+
+def _by_name(option: str, texts: tuple[str, ...], there: Iterable[str]) -> dict[str, str]:
+    """NAME=VALUE as a mapping."""
+    from crossload.errors import CrossloadError
+
+    found = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise CrossloadError(f"{option} {text!r}: write NAME=VALUE; the inputs are: {', '.join(there)}")
+        found[name] = value
+    return found
+
+
+def _inputs(
+    function: SignatureFunction, arrays: Mapping[str, np.ndarray], values: Mapping[str, str], examples: Mapping[str, str]
+) -> dict[str, np.ndarray]:
+    """What was given for the inputs of this signature; raises CrossloadError."""
+    from crossload.cli import expressions
+
+    inputs = {}
+    for spec in function.signature.inputs:
+        if spec.name in arrays:
+            inputs[spec.name] = arrays[spec.name]
+        if spec.name in values:
+            inputs[spec.name] = expressions.value(values[spec.name], spec)
+        if spec.name in examples:
+            inputs[spec.name] = expressions.examples(examples[spec.name], spec)
+    return inputs
 
 
 def _write(target: Path, outputs: dict[str, np.ndarray]) -> None:
