@@ -146,14 +146,14 @@ def choose(
     else:
         entries, signatures = artifacts_of(path, path.name)
         root = path.parent
-    entry, chosen = _choose(path, entries, registry.find([runtime] if runtime else None), tags, artifact)
+    left = select(path, entries, tags, artifact)
+    entry, chosen = _choose(path, left, registry.find([runtime] if runtime else None))
     source = ModelSource(root / entry.path, entry.format, entry.bindings, None if entry.tags is None else tuple(entry.tags))
     return Model(entry, signatures, source, chosen, limits)
 
 
-def _choose(
-    path: Path, entries: Sequence[Artifact], runtimes: Sequence[Runtime], tags: Sequence[str] | None, wanted: str | None
-) -> tuple[Artifact, Runtime]:
+def select(path: Path, entries: Sequence[Artifact], tags: Sequence[str] | None, wanted: str | None) -> list[Artifact]:
+    """The artifacts of this id and of these tags (None: of any), at least one; raises CrossloadError listing those there are."""
     left = list(entries)
     if wanted is not None:
         left = [e for e in left if e.id == wanted]
@@ -166,6 +166,10 @@ def _choose(
             raise CrossloadError(
                 f"{path} has no MetaGraph with the tags {', '.join(tags) or '(none)'}; its tag sets are: {there or 'none'}"
             )
+    return left
+
+
+def _choose(path: Path, left: Sequence[Artifact], runtimes: Sequence[Runtime]) -> tuple[Artifact, Runtime]:
     for entry in left:
         for runtime in runtimes:
             if entry.format in runtime.formats:

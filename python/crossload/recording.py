@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from crossload import artifacts, files
-from crossload.contract import datatypes, vectors
+from crossload.contract import datatypes, sidecar, vectors
 from crossload.contract.bundle import Bundle
 from crossload.contract.manifest import FILE_NAME, Artifact, Binding, LeftOut, Manifest, Model, Reference, Vectors
 from crossload.contract.signatures import Signature, TensorSpec
@@ -28,11 +29,16 @@ def artifacts_of(path: Path, stored_as: str) -> tuple[list[Artifact], dict[str, 
     """A bare artifact as the manifest would describe it: one entry a tag set, and the signatures it carries.
 
     A signature that a second MetaGraph has, too, gets the tag set behind its name: it may answer differently.
-    Raises ArtifactError, also for an artifact with a part missing and for one without a signature that can be called.
+    What a manifest beside it says of it (contract.sidecar) comes first. Raises ArtifactError, also for an artifact with a part
+    missing and for one without a signature that can be called.
     """
+    if known := sidecar.stated(path):
+        entries, manifest = known
+        named = {name: manifest.signatures[name] for entry in entries for name in entry.bindings}
+        return [entry.model_copy(update={"path": stored_as}) for entry in entries], named
     found = artifacts.read(path)
     signatures: dict[str, Signature] = {}
-    entries: list[Artifact] = []
+    entries = []
     for tags, own in artifacts.callable_signatures(found):
         suffix = "" if not entries else "@" + "+".join(tags or ("no-tags",))
         bindings = {}
@@ -43,7 +49,12 @@ def artifacts_of(path: Path, stored_as: str) -> tuple[list[Artifact], dict[str, 
         tag_list = None if tags is None else list(tags)
         entries.append(
             Artifact(
-                id=found.format + suffix, format=found.format, path=stored_as, tags=tag_list, sha256=files.sha256(path), bindings=bindings
+                id=found.format + suffix,
+                format=found.format,
+                path=stored_as,
+                tags=tag_list,
+                sha256=artifacts.sha256(path),
+                bindings=bindings,
             )
         )
     if not signatures:
@@ -58,6 +69,18 @@ def binding_of(signature: Signature) -> Binding:
         inputs={t.name: t.tensor for t in signature.inputs if t.tensor is not None},
         outputs={t.name: t.tensor for t in signature.outputs if t.tensor is not None},
     )
+
+
+def bindings_in(file: Path, bound: Mapping[str, Any] | None) -> dict[str, Binding]:
+    """The bindings of an artifact that an edge made: what the edge returned, completed by what the artifact says of itself.
+
+    Without any from the edge, the artifact's own signatures, by their keys.
+    """
+    if bound and all(b.get("key") is None for b in bound.values()):
+        return {name: Binding.model_validate(b) for name, b in bound.items()}
+    own = {s.key: binding_of(s) for _, signatures in artifacts.callable_signatures(artifacts.read(file)) for s in signatures.values()}
+    keys = {name: b["key"] for name, b in bound.items()} if bound else {key: key for key in own if key is not None}
+    return {name: own[key] for name, key in keys.items() if key in own}
 
 
 class NoReference(CrossloadError):
@@ -151,9 +174,11 @@ def bundle_of(
 
     `others` may be the reference where the usual one fails; `only` names the signatures that matter.
     """
-    link = root / printable(path.resolve().name)
-    link.symlink_to(path.resolve(), target_is_directory=path.is_dir())
-    entries, signatures = artifacts_of(path, link.name)
+    # The files of a checkpoint lie beside each other, so that their folder is what can be linked.
+    linked = path.resolve() if path.is_dir() or artifacts.recognise(path) not in ("checkpoint", "meta_graph") else path.resolve().parent
+    link = root / (printable(linked.name) or "root")
+    link.symlink_to(linked, target_is_directory=linked.is_dir())
+    entries, signatures = artifacts_of(path, link.name if linked == path.resolve() else f"{link.name}/{path.name}")
     if unknown := set(only or ()) - set(signatures):
         raise CrossloadError(f"{path} has no signature {sorted(unknown)[0]!r}; it has: {', '.join(signatures)}")
     check_wishes(wishes, signatures)

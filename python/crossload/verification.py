@@ -7,7 +7,7 @@ import shlex
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -60,32 +60,39 @@ class Listener:
 
 
 def verify(
-    path: str | Path, runtimes: Sequence[str] | None = None, *, plan: Plan | None = None, listener: Listener | None = None
+    path: str | Path | Bundle,
+    runtimes: Sequence[str] | None = None,
+    *,
+    plan: Plan | None = None,
+    listener: Listener | None = None,
+    alive: Mapping[str, Supervisor] | None = None,
 ) -> Report:
-    """Verify a bundle, or a bare artifact whose reference answers are recorded first.
+    """Verify a bundle (its folder, or one that is open), or a bare artifact whose reference answers are recorded first.
 
-    `runtimes` are names (`tensorflow`, `tensorflow-java@1.1.0`); without any, the default ones.
+    `runtimes` are names (`tensorflow`, `tensorflow-java@1.1.0`); without any, the default ones. `alive` are workers, by those names,
+    that have been started already and go on living.
     Raises CrossloadError for input that cannot be used; whatever a runtime does is an outcome in the report.
     On KeyboardInterrupt the workers are killed and the report says so, with what there is (`interrupted`).
     """
     plan, listener = plan or Plan(), listener or Listener()
     chosen = {registry.shortest_name(r): r for r in registry.find(list(runtimes or ()))}
     try:
-        report = _verify(Path(path), chosen, plan, listener)
+        report = _verify(path if isinstance(path, Bundle) else Path(path), chosen, plan, listener, alive or {})
     except NoReference as error:
         report = _without_reference(str(path), chosen, plan, error)
     report.uncompared = _uncompared(report, plan, by_name=bool(runtimes))
     return report
 
 
-def _verify(path: Path, chosen: dict[str, Runtime], plan: Plan, listener: Listener) -> Report:
+def _verify(path: Path | Bundle, chosen: dict[str, Runtime], plan: Plan, listener: Listener, alive: Mapping[str, Supervisor]) -> Report:
     with _opened(path, list(chosen.values()), plan, listener) as bundle:
         recorded = {name: bundle.vectors(name) for name in bundle.manifest.signatures}
         _check_names(bundle, recorded, plan)
-        jobs = [_Job(name, runtime, _cases(bundle, recorded, runtime, plan)) for name, runtime in chosen.items()]
+        jobs = [_Job(name, runtime, _cases(bundle, recorded, runtime, plan), alive.get(name)) for name, runtime in chosen.items()]
         rows = [a.id for a in bundle.manifest.artifacts if plan.artifacts is None or a.id in plan.artifacts]
-        report = Report(str(path), rows, list(chosen), cautions=_cautions(bundle, recorded, plan))
-        _run([j for j in jobs if j.cases], report, plan, listener, Tolerances({**bundle.manifest.tolerance, **plan.tolerance}), str(path))
+        name = str(bundle.root if isinstance(path, Bundle) else path)
+        report = Report(name, rows, list(chosen), cautions=_cautions(bundle, recorded, plan))
+        _run([j for j in jobs if j.cases], report, plan, listener, Tolerances({**bundle.manifest.tolerance, **plan.tolerance}), name)
     return report
 
 
@@ -160,7 +167,10 @@ class _Job:
 
 
 @contextmanager
-def _opened(path: Path, chosen: list[Runtime], plan: Plan, listener: Listener) -> Iterator[Bundle]:
+def _opened(path: Path | Bundle, chosen: list[Runtime], plan: Plan, listener: Listener) -> Iterator[Bundle]:
+    if isinstance(path, Bundle):
+        yield path
+        return
     if is_bundle(path):
         if plan.wishes != Wishes():
             raise CrossloadError(
@@ -299,11 +309,12 @@ def _results(job: _Job, plan: Plan, tolerances: Tolerances, events: queue.Simple
     if not job.all():
         return
     try:
-        launch = environments.prepare(job.runtime.source, events.put)
+        given = nullcontext(job.supervisor) if job.supervisor else None
+        living = given or Supervisor(job.name, environments.prepare(job.runtime.source, events.put), plan.limits)
     except EnvironmentProblem as problem:
         yield from (Result(case, "not_run", error=f"{job.runtime.title} is not ready: {problem}") for case in job.all())
         return
-    with Supervisor(job.name, launch, plan.limits) as supervisor:
+    with living as supervisor:
         job.supervise(supervisor)
         try:
             events.put(supervisor.identity().to_json())

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import glob
+import hashlib
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from crossload import files
 from crossload.artifacts.recognition import examine, recognise
 from crossload.contract.datatypes import DATATYPES
 from crossload.contract.signatures import Signature
@@ -68,6 +71,35 @@ def callable_signatures(artifact: SavedModel | GraphDef | TFLite | Checkpoint) -
         return [(None, {key: s for key, s in own.items() if _can_be_called(s, "DT_0")})]
     own = artifact.signatures or {DEFAULT_KEY: artifact.signature()}
     return [(None, {key: s for key, s in own.items() if _can_be_called(s)})]
+
+
+def graph_of(path: Path) -> Any:
+    """The graph that a GraphDef, a .meta, or the .meta of a checkpoint holds; raises ArtifactError where there is none."""
+    found = read(path)
+    if found.format == "checkpoint":
+        found = read(found.prefix.with_name(f"{found.prefix.name}.meta"))
+    return found
+
+
+def weight_bytes(path: Path) -> int:
+    """The bytes of an artifact's variables, from their index alone; 0 where they are part of the graph, whose size is the file's."""
+    from crossload.artifacts import checkpoint
+
+    kind = recognise(path)
+    index = path / "variables" if kind == "saved_model" else path
+    if kind == "checkpoint" or (kind == "saved_model" and index.is_dir()):
+        return sum(v.size for v in checkpoint.read(index).variables)
+    return 0
+
+
+def sha256(path: Path) -> str:
+    """The digest of an artifact's files: of a checkpoint that is given by its prefix, of the lines `<sha256>  <file>\\n` of all."""
+    if path.exists():
+        return files.sha256(path)
+    digest = hashlib.sha256()
+    for file in sorted(path.parent.glob(f"{glob.escape(path.name)}.*")):
+        digest.update(f"{files.sha256(file)}  {file.name}\n".encode())
+    return digest.hexdigest()
 
 
 def _can_be_called(signature: Signature, unknown: str = "") -> bool:

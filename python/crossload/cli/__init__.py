@@ -18,6 +18,7 @@ from crossload.text import printable
 COMMANDS = (
     ("show", "Describe a SavedModel, a GraphDef or a .tflite without TensorFlow."),
     ("export", "Write a model as a bundle: its artifacts, their manifest, recorded answers."),
+    ("convert", "Make one artifact of another, both proved to give the same answers."),
     ("verify", "Prove that a bundle or an artifact predicts the same in every runtime."),
     ("run", "Run an artifact once in one runtime and print or write its outputs."),
     ("runtimes", "List the runtimes, and what is missing to use them."),

@@ -41,8 +41,16 @@ class Binding(_Part):
     outputs: dict[str, str | int] = Field(default_factory=dict)
 
 
+class Made(_Part):
+    """How an artifact was made of another: the source's format, the formats on the way, whether both gave the same answers."""
+
+    source: str
+    way: list[str]
+    verified: bool
+
+
 class Artifact(_Part):
-    """One saved model in one format; `path` is relative to the bundle."""
+    """One saved model in one format; `path` is relative to the bundle. `made` tells a conversion."""
 
     id: str
     format: str
@@ -50,6 +58,7 @@ class Artifact(_Part):
     tags: list[str] | None = None
     sha256: str
     bindings: dict[str, Binding] = Field(default_factory=dict)
+    made: Made | None = None
 
 
 class Reference(_Part):

@@ -1,53 +1,126 @@
-"""SavedModel to frozen GraphDef: variables become constants, tensor names stay those of the SignatureDefs."""
+"""Freezing: variables become constants, tables are filled from constants, tensor names stay what they were."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_from_session_graph
+from tensorflow.python.tools import optimize_for_inference_lib, strip_unused_lib
+
+from crossload.converters import sessions, tables
+from crossload.converters.tables import CannotFreeze
+
+__all__ = ["CannotFreeze", "freeze", "of_graph_def", "of_saved_model"]
+
+Bindings = dict[str, Any]
+_VARIABLES = ("VarHandleOp", "Variable", "VariableV2", "AutoReloadVariable")
 
 
-class CannotFreeze(Exception):
-    """Why no working .pb can be made of this model."""
+def of_saved_model(source: Path, target: Path, bindings: Bindings, options: dict[str, Any]) -> Bindings:
+    """A frozen graph of a SavedModel's signatures. `options`: `tags`, and those of `freeze`. Raises CannotFreeze."""
+    with sessions.saved_model(source, options.get("tags") or []) as session:
+        return _write(freeze(session, bindings, options), target, bindings, options)
 
 
-def freeze(saved_model: Path, tags: list[str], tensors: list[str], destination: Path) -> None:
-    """Write a frozen graph that holds the given tensors (`operation:index`: inputs and outputs of all signatures).
+def of_graph_def(source: Path, target: Path, bindings: Bindings, options: dict[str, Any]) -> Bindings:
+    """The part of a graph that its signatures need, with outputs under their own names. Raises CannotFreeze."""
+    with sessions.graph_def(source) as session:
+        return _write(freeze(session, bindings, options), target, bindings, options)
 
-    Raises CannotFreeze for a model whose graph needs an initialisation that a .pb cannot carry: a lookup table leaves
-    operations whose resource nobody fills.
+
+def freeze(session: Any, bindings: Bindings, options: Mapping[str, Any] | None = None) -> Any:
+    """The GraphDef of a live session that holds the tensors of `bindings` (`operation:index`), its variables as constants.
+
+    `options`: `keep_variables`, names of variables that stay variables; `optimize`, fold batch normalisations and drop training
+    nodes. Devices are always cleared: those of the training machine mean nothing to the receiver. Raises CannotFreeze for a
+    model whose state no .pb can carry.
     """
-    operations = list(dict.fromkeys(t.split(":")[0] for t in tensors))
-    with tf.Graph().as_default() as graph:
-        session = tf.compat.v1.Session(graph=graph, config=tf.compat.v1.ConfigProto(allow_soft_placement=True))
-        with session:
-            meta_graph = tf.compat.v1.saved_model.loader.load(session, tags, str(saved_model))
-            # Keras 3 leaves variables in the graph that nothing uses and nothing restores: only what the tensors need is converted.
-            needed = tf.compat.v1.graph_util.extract_sub_graph(meta_graph.graph_def, operations)
-            _refuse_tables(needed)
-            frozen = convert_variables_to_constants_from_session_graph(session, needed, operations)
-    _refuse_state(frozen)
-    for node in frozen.node:
-        node.device = ""  # devices of the training machine mean nothing to the receiver
-    for function in frozen.library.function:
-        for node in function.node_def:
-            node.device = ""
-    destination.write_bytes(frozen.SerializeToString(deterministic=True))
+    options = options or {}
+    takes, gives = ([t for b in bindings.values() for t in b[side].values()] for side in ("inputs", "outputs"))
+    inputs, outputs = ([*dict.fromkeys(t.split(":")[0] for t in side)] for side in (takes, gives))
+    # Keras 3 leaves variables in the graph that nothing uses and nothing restores: only what the tensors need is converted.
+    needed = tf.compat.v1.graph_util.extract_sub_graph(session.graph.as_graph_def(add_shapes=False), [*outputs, *inputs])
+    sessions.clear_devices(needed)
+    filled = tables.contents(session, needed)
+    kept = set(options.get("keep_variables") or ())
+    if unknown := kept - {n.name for n in needed.node if n.op in _VARIABLES}:
+        there = sorted(n.name for n in needed.node if n.op in _VARIABLES)
+        raise CannotFreeze(f"there is no variable {sorted(unknown)[0]!r} that could be kept; there are: {', '.join(there[:20]) or 'none'}")
+    frozen = convert_variables_to_constants_from_session_graph(session, needed, [*outputs, *inputs], variable_names_denylist=kept)
+    frozen = _cut(frozen, inputs, outputs)
+    tables.rebuild(frozen, filled)
+    if options.get("optimize"):
+        frozen = _optimized(frozen, inputs, outputs)
+    if not kept:
+        _refuse_state(frozen)
+    return frozen
 
 
-def _refuse_tables(graph: tf.compat.v1.GraphDef) -> None:
-    nodes = [*graph.node, *(n for f in graph.library.function for n in f.node_def)]
-    tables = sorted({n.op for n in nodes if "HashTable" in n.op or n.op.startswith("LookupTable")})
-    if tables:
-        raise CannotFreeze(
-            f"it holds a lookup table ({', '.join(tables)}), which a frozen graph has no way to fill; hand over the SavedModel"
-        )
+def _write(graph: Any, target: Path, bindings: Bindings, options: Mapping[str, Any]) -> Bindings:
+    """Write the graph with nameless outputs named, binary or (.pbtxt) as text; the bindings of what was written."""
+    bound = _named(graph, bindings) if options.get("name_outputs") else bindings
+    if target.suffix == ".pbtxt":
+        from google.protobuf import text_format
+
+        target.write_text(text_format.MessageToString(graph), encoding="utf-8")
+    else:
+        target.write_bytes(graph.SerializeToString(deterministic=True))
+    return {name: {**b, "key": None} for name, b in bound.items()}
 
 
-def _refuse_state(graph: tf.compat.v1.GraphDef) -> None:
+def _named(graph: Any, bindings: Bindings) -> Bindings:
+    """Give each output whose operation is not called as the signature calls it a tf.identity of that name."""
+    taken = {n.name for n in graph.node}
+    types = _output_types(graph, [t for b in bindings.values() for t in b["outputs"].values()])
+    bound = {}
+    for key, binding in bindings.items():
+        outputs = {}
+        for name, tensor in binding["outputs"].items():
+            outputs[name] = tensor
+            if name not in taken and tensor != f"{name}:0":
+                node = graph.node.add(name=name, op="Identity", input=[tensor.removesuffix(":0")])
+                node.attr["T"].type = types[tensor]
+                taken.add(name)
+                outputs[name] = f"{name}:0"
+        bound[key] = {**binding, "outputs": outputs}
+    return bound
+
+
+def _output_types(graph: Any, tensors: Sequence[str]) -> dict[str, int]:
+    with tf.Graph().as_default() as imported:
+        tf.import_graph_def(graph, name="")
+        return {t: imported.get_tensor_by_name(t).dtype.base_dtype.as_datatype_enum for t in tensors}
+
+
+def _cut(graph: Any, inputs: list[str], outputs: list[str]) -> Any:
+    """An input in the middle of the graph becomes a placeholder, and what is before it falls away."""
+    nodes = {n.name: n for n in graph.node}
+    middle = [name for name in inputs if nodes[name].op not in ("Placeholder", "PlaceholderWithDefault", "PlaceholderV2")]
+    if not middle:
+        return graph
+    if several := [name for name in middle if any(f"{name}:1" in n.input for n in graph.node)]:
+        raise CannotFreeze(f"the input {several[0]} has several outputs: it cannot become a placeholder")
+    types = _output_types(graph, [f"{name}:0" for name in middle])
+    cut = strip_unused_lib.strip_unused(graph, middle, [*outputs, *(i for i in inputs if i not in middle)], 1)
+    for node in cut.node:
+        if node.name in middle:
+            node.attr["dtype"].type = types[f"{node.name}:0"]
+    return cut
+
+
+def _optimized(graph: Any, inputs: list[str], outputs: list[str]) -> Any:
+    nodes = {n.name: n for n in graph.node}
+    types = [nodes[name].attr["dtype"].type for name in inputs]
+    optimized = optimize_for_inference_lib.optimize_for_inference(graph, inputs, outputs, types)
+    return tf.compat.v1.graph_util.remove_training_nodes(optimized, protected_nodes=[*inputs, *outputs])
+
+
+def _refuse_state(graph: Any) -> None:
     """A variable or a resource that did not become a constant would make a .pb that runs nowhere."""
-    state = {n.name for n in graph.node if n.op in ("VarHandleOp", "Variable", "VariableV2")}
+    state = {n.name for n in graph.node if n.op in _VARIABLES}
     state |= {n.name for n in graph.node if n.op == "Placeholder" and n.attr["dtype"].type == tf.resource.as_datatype_enum}
     if state:
         raise CannotFreeze(f"it keeps state that did not become constants: {', '.join(sorted(state)[:5])}")

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
-import json
 import os
 import re
 import shutil
-import subprocess
-import sys
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -20,14 +15,15 @@ import filelock
 
 from crossload import artifacts, files
 from crossload.contract.bundle import Bundle, is_bundle
-from crossload.contract.manifest import FILE_NAME, Artifact, Binding, LeftOut, Manifest, Model, Tolerance, Vectors
+from crossload.contract.manifest import FILE_NAME, Artifact, LeftOut, Manifest, Model, Tolerance, Vectors
 from crossload.contract.signatures import Signature
+from crossload.converters import launch
+from crossload.converters.edges import way
+from crossload.converters.launch import Step
 from crossload.errors import CrossloadError
-from crossload.recording import artifacts_of, record
-from crossload.report.results import Report
+from crossload.recording import artifacts_of, bindings_in, record
 from crossload.requests import Wishes, check_wishes, from_npz
 from crossload.runtimes import environments, registry
-from crossload.runtimes.environments import Script
 from crossload.runtimes.supervisor import Limits
 from crossload.text import printable
 from crossload.verification import Plan, verify
@@ -149,7 +145,7 @@ def _fill(
     if report.interrupted:
         raise KeyboardInterrupt
     if report.exit_status:
-        raise ExportRefused(f"the bundle was not written: {_first_failure(report)}")
+        raise ExportRefused(f"the bundle was not written: {report.first_failure}")
     return Bundle(folder, manifest)
 
 
@@ -172,107 +168,61 @@ def _save(model: Any, folder: Path, progress: Callable[[str], None]) -> tuple[di
             progress(f"copying {source.path}")
             _copy(source.path, folder / _FILES[recognised])
             return {}, None
-        if recognised not in ("keras", "keras_h5"):
-            raise CrossloadError(
-                f"{source.path} is a {recognised}, which export does not take; it takes a SavedModel, a .keras file or file.py:function"
-            )
     examples = folder / "examples.npz"
-    job = {
-        "task": "save",
-        "source": str(source.path.resolve()),
-        "function": source.function,
-        "saved_model": str(target),
-        "examples": str(examples),
-    }
-    result = _in_tensorflow(job, source, progress)
+    if source.function:
+        options = {"function": source.function, "examples": str(examples)}
+        step = Step("exporters.saved_model:of_python", source.path.resolve(), target, f"calling {source.function}", options=options)
+    else:
+        call = way(recognised, "saved_model")[0].call
+        step = Step(call, source.path.resolve(), target, f"loading {source.path}", _bindings_of(source.path))
+    python = launch.python_with_tensorflow(source.path if source.function else None, progress=progress)
+    about = f"{source.path}{':' + source.function if source.function else ''} cannot be exported"
+    made = launch.run([step], python, about, progress)
     found = from_npz(examples) if examples.exists() else None
     examples.unlink(missing_ok=True)
-    return dict(result["producer"]), found
+    return made.producer, found
+
+
+def _bindings_of(source: Path) -> dict[str, Any]:
+    """The bindings of an artifact's first MetaGraph."""
+    entries, _ = artifacts_of(source, source.name)
+    return {name: b.model_dump() for name, b in entries[0].bindings.items()}
 
 
 def _converted(
     folder: Path, entry: Artifact, signatures: dict[str, Signature], formats: tuple[str, ...] | None, progress: Callable[[str], None]
 ) -> tuple[list[Artifact], list[LeftOut], dict[str, str]]:
     """The other formats, made from the SavedModel on disk."""
-    targets = {f: str(folder / _FILES[f]) for f in formats or FORMATS if f != "saved_model"}
-    if not targets:
+    kinds = [f for f in formats or FORMATS if f != "saved_model"]
+    if not kinds:
         return [], [], {}
-    tensors = [str(t) for b in entry.bindings.values() for t in (*b.inputs.values(), *b.outputs.values())]
-    keys = [b.key for b in entry.bindings.values()]
-    job = {
-        "task": "convert",
-        "saved_model": str(folder / entry.path),
-        "tags": entry.tags,
-        "tensors": tensors,
-        "keys": keys,
-        "targets": targets,
-    }
-    result = _in_tensorflow(job, None, progress)
-    if formats and result["left_out"]:
-        kind, reason = next(iter(result["left_out"].items()))
-        raise ExportRefused(f"the model cannot become a {kind}: {reason}")
-    made = []
-    for kind in targets:
+    bindings = {name: b.model_dump() for name, b in entry.bindings.items()}
+    steps = [
+        Step(
+            way("saved_model", kind)[0].call,
+            folder / entry.path,
+            folder / _FILES[kind],
+            f"converting to {kind}",
+            bindings,
+            {"tags": entry.tags},
+            optional=True,
+        )
+        for kind in kinds
+    ]
+    done = launch.run(steps, launch.python_with_tensorflow(progress=progress), "the model cannot be exported", progress)
+    made, left_out = [], []
+    for kind, bound, reason in zip(kinds, done.bindings, done.errors, strict=True):
         file = folder / _FILES[kind]
-        if kind not in result["left_out"]:
-            made.append(Artifact(id=kind, format=kind, path=file.name, sha256=files.sha256(file), bindings=_bindings(kind, file, entry)))
-    for kind, reason in result["left_out"].items():
-        (folder / _FILES[kind]).unlink(missing_ok=True)
+        if reason is None:
+            own = bindings_in(file, bound)
+            made.append(Artifact(id=kind, format=kind, path=file.name, sha256=files.sha256(file), bindings=own))
+            continue
+        if formats:
+            raise ExportRefused(f"the model cannot become a {kind}: {reason}")
+        file.unlink(missing_ok=True)
         progress(f"left out: {kind}: {reason}")
-    return made, [LeftOut(id=kind, reason=reason) for kind, reason in result["left_out"].items()], dict(result["producer"])
-
-
-def _bindings(kind: str, file: Path, saved_model: Artifact) -> dict[str, Binding]:
-    """Freezing keeps tensor names; a .tflite says itself where a SignatureDef's names are."""
-    if kind == "graph_def":
-        return {name: b.model_copy(update={"key": None}) for name, b in saved_model.bindings.items()}
-    own = artifacts_of(file, file.name)[0][0].bindings
-    return {name: own[b.key] for name, b in saved_model.bindings.items() if b.key in own}
-
-
-def _in_tensorflow(job: dict[str, Any], source: Source | None, progress: Callable[[str], None]) -> dict[str, Any]:
-    """Run exporters.process where TensorFlow is; its result. Raises CrossloadError with the reason it gives."""
-    python = _python_with_tensorflow(source, progress)
-    with tempfile.TemporaryDirectory(prefix="crossload-") as scratch:
-        room = Path(scratch)
-        # The process sees this package alone, not the libraries beside it, which belong to another environment.
-        (room / "path").mkdir()
-        (room / "path" / "crossload").symlink_to(Path(__file__).parent.parent, target_is_directory=True)
-        job_file = room / "job.json"
-        job_file.write_text(json.dumps({**job, "result": str(room / "result.json")}), encoding="utf-8")
-        environment = {"TF_CPP_MIN_LOG_LEVEL": "2", **os.environ, "PYTHONPATH": str(room / "path"), "PYTHONUNBUFFERED": "1"}
-        command = [str(python), "-m", "crossload.exporters.process", str(job_file)]
-        with (room / "stderr").open("w+b") as stderr:
-            child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, env=environment, stdin=subprocess.DEVNULL, text=True)
-            try:
-                assert child.stdout
-                with child.stdout:
-                    for line in child.stdout:
-                        progress(line.rstrip("\n"))
-                status = child.wait()
-            finally:
-                child.kill()
-                child.wait()
-            stderr.seek(0)
-            tail = stderr.read().decode("utf-8", "replace").splitlines()[-15:]
-        result_file = room / "result.json"
-        result = json.loads(result_file.read_text(encoding="utf-8")) if result_file.exists() else {}
-    if status == 0 and "error" not in result:
-        return dict(result)
-    what = f"{source.path}{':' + source.function if source.function else ''}" if source else "the model"
-    if "No space left on device" in "\n".join([str(result.get("error")), *tail]):
-        raise CrossloadError(f"no space is left on the disk of {Path(job['saved_model']).parent.parent}; free some and export again")
-    reason = result.get("error") or f"the TensorFlow process ended with status {status}: " + " | ".join(tail[-3:])
-    raise CrossloadError(f"{what} cannot be exported: {reason}")
-
-
-def _python_with_tensorflow(source: Source | None, progress: Callable[[str], None]) -> Path:
-    """The source's own environment (its PEP 723 header), else this one if it has TensorFlow, else the `tensorflow` runtime's."""
-    if source and source.function and environments.header_of(source.path):
-        return Path(environments.prepare(Script(source.path.resolve()), progress).argv[0])
-    if importlib.util.find_spec("tensorflow"):
-        return Path(sys.executable)
-    return Path(environments.prepare(registry.find(["tensorflow"])[0].source, progress).argv[0])
+        left_out.append(LeftOut(id=kind, reason=reason))
+    return made, left_out, done.producer
 
 
 class _only_writer:
@@ -310,12 +260,3 @@ def _copy(source: Path, target: Path) -> None:
         shutil.copytree(source, target)
     else:
         shutil.copyfile(source, target)
-
-
-def _first_failure(report: Report) -> str:
-    failed = [r for r in report.results if r.failed]
-    if not failed:
-        return "; ".join(report.uncompared) or "nothing could be compared"
-    case = failed[0].case
-    more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
-    return f"{case.artifact} on {case.runtime}, {case.signature}/{case.vector}: {failed[0].outcome}: {failed[0].error}{more}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,16 +17,46 @@ class CannotExport(Exception):
     """What keeps a model from being exported, and what its author can do."""
 
 
-def save(model: Any, path: Path, signatures: Mapping[str, Any] | None = None) -> None:
+def of_python(source: Path, target: Path, bindings: dict[str, Any], options: dict[str, Any]) -> None:
+    """The SavedModel of what a function of the user's file returns: a model, or a model and a dict of example inputs.
+
+    `options` are `function`, and `examples`, the .npz to write the example inputs to. Raises CannotExport.
+    """
+    made = _call(source, options["function"])
+    model, examples = made if isinstance(made, tuple) else (made, None)
+    save(model, target)
+    if examples is not None:
+        import numpy as np
+
+        np.savez(options["examples"], **examples)
+
+
+def _call(file: Path, function: str) -> Any:
+    spec = importlib.util.spec_from_file_location(file.stem, file)
+    if spec is None or spec.loader is None:
+        raise CannotExport(f"{file} is no Python file")
+    sys.path.insert(0, str(file.parent))
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[file.stem] = module
+    spec.loader.exec_module(module)
+    if not callable(getattr(module, function, None)):
+        there = sorted(n for n, v in vars(module).items() if callable(v) and getattr(v, "__module__", "") == file.stem)
+        raise CannotExport(f"{file} has no function {function!r}; it has: {', '.join(there) or 'none'}")
+    return getattr(module, function)()
+
+
+def save(
+    model: Any, path: Path, signatures: Mapping[str, Any] | None = None, names: Mapping[str, Mapping[str, int]] | None = None
+) -> None:
     """Write `model` as a SavedModel.
 
     `signatures` maps keys to tf.functions; without it a Keras model gets `serving_default` with its input and output names, and a
     tf.Module one signature for each of its tf.functions that has an input_signature (`__call__`, or the only one, is
-    `serving_default`). Raises CannotExport.
+    `serving_default`). `names` gives a Keras model's `inputs` and `outputs` other names, by position. Raises CannotExport.
     """
     if signatures is None:
         if is_keras(model):
-            _save_keras(model, path)
+            _save_keras(model, path, names or {})
             return
         if not isinstance(model, tf.Module | tf.__internal__.tracking.Trackable):
             raise CannotExport(f"a {type(model).__name__} is neither a Keras model nor a tf.Module")
@@ -37,8 +69,8 @@ def is_keras(model: Any) -> bool:
     return any(c.__name__ == "Model" and c.__module__.split(".")[0] in ("keras", "tf_keras") for c in type(model).__mro__)
 
 
-def _save_keras(model: Any, path: Path) -> None:
-    function = _keras_function(model)
+def _save_keras(model: Any, path: Path, given: Mapping[str, Mapping[str, int]]) -> None:
+    function = _keras_function(model, given)
     if any(c.__module__.startswith("tf_keras") for c in type(model).__mro__):
         tf.saved_model.save(model, str(path), signatures={DEFAULT_SIGNATURE: function})
         return
@@ -52,7 +84,7 @@ def _save_keras(model: Any, path: Path) -> None:
     archive.write_out(str(path), verbose=False)
 
 
-def _keras_function(model: Any) -> Any:
+def _keras_function(model: Any, given: Mapping[str, Mapping[str, int]]) -> Any:
     """A traced function with the model's own input and output names.
 
     Keras 3's own `export` names inputs after the call's arguments and outputs `output_0`, so that two inputs can be swapped unseen.
@@ -60,12 +92,16 @@ def _keras_function(model: Any) -> Any:
     if not getattr(model, "inputs", None):
         raise CannotExport(f"the Keras model {model.name!r} does not know its inputs; call it once on data, or build it with Input layers")
     names = [getattr(t, "name", f"input_{at}").split(":")[0] for at, t in enumerate(model.inputs)]
+    for name, at in given.get("inputs", {}).items():
+        names[at] = name
     specs = {
         name: tf.TensorSpec([None, *list(t.shape)[1:]] if len(t.shape) else [], tf.as_dtype(getattr(t.dtype, "name", t.dtype)), name=name)
         for name, t in zip(names, model.inputs, strict=True)
     }
     structure = getattr(model, "_inputs_struct", None)
     output_names = list(getattr(model, "output_names", []) or [])
+    for name, at in given.get("outputs", {}).items():
+        output_names[at:] = [name, *output_names[at + 1 :]]
 
     @tf.function(autograph=False)
     def serve(**inputs: Any) -> dict[str, Any]:

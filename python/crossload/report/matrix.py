@@ -70,8 +70,12 @@ def _cell(results: list[Result]) -> str:
     compared = [r for r in results if r.outcome == "ok"]
     if not compared:
         return "[dim]unsupported[/]"
-    worst = max(compared, key=lambda r: (AGREEMENTS.index(r.agreement or "different"), r.metrics.get("max_ulp", 0)))
-    return f"[green]ok[/] {len(compared)} {_how_close(worst)}{unsupported}"
+    return f"[green]ok[/] {len(compared)} {closeness(compared)}{unsupported}"
+
+
+def closeness(compared: list[Result]) -> str:
+    """How close the worst of these comparisons is, in a word or two."""
+    return _how_close(max(compared, key=lambda r: (AGREEMENTS.index(r.agreement or "different"), r.metrics.get("max_ulp", 0))))
 
 
 def _how_close(result: Result) -> str:

@@ -77,6 +77,16 @@ class Report:
             return 1
         return 0 if any(r.outcome in COMPARED for r in self.results) and not self.uncompared else 3
 
+    @property
+    def first_failure(self) -> str:
+        """The first thing that went wrong, in one sentence, and how many more there are."""
+        failed = [r for r in self.results if r.failed]
+        if not failed:
+            return "; ".join(self.uncompared) or "nothing could be compared"
+        case = failed[0].case
+        more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
+        return f"{case.artifact} on {case.runtime}, {case.signature}/{case.vector}: {failed[0].outcome}: {failed[0].error}{more}"
+
     def summary(self) -> dict[str, int]:
         """How many results of each outcome there are, and the total."""
         counted = Counter(r.outcome for r in self.results)

@@ -64,7 +64,7 @@ def _script(name: str, stem: str, version: str, *formats: str, default: bool = T
     return Runtime(name, formats, Script(WORKERS / f"{stem}.py"), version, default)
 
 
-_TENSORFLOW = ("saved_model", "graph_def")
+_TENSORFLOW = ("saved_model", "graph_def", "checkpoint", "meta_graph", "keras", "keras_h5")
 BUILT_IN = (
     _script("tensorflow", "tensorflow_2_15_worker", "2.15.1", *_TENSORFLOW, default=False),
     _script("tensorflow", "tensorflow_worker", "2.21.0", *_TENSORFLOW),

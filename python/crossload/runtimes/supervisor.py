@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -45,18 +45,20 @@ class Identity:
 
 @dataclass(frozen=True)
 class ModelSource:
-    """What a worker is asked to load."""
+    """What a worker is asked to load; `options` are what a format needs the user to say (`custom_objects`, `allow_code`)."""
 
     path: Path
     format: str
     signatures: dict[str, Binding]
     tags: tuple[str, ...] | None = None
+    options: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     def parameters(self) -> dict[str, Any]:
         """The parameters of `RepositoryModelLoad`."""
         tags = {} if self.tags is None else {"tags": list(self.tags)}
+        options = {"options": dict(self.options)} if self.options else {}
         signatures = {name: binding.model_dump() for name, binding in self.signatures.items()}
-        return {"path": str(self.path.resolve()), "format": self.format, "signatures": signatures, **tags}
+        return {"path": str(self.path.resolve()), "format": self.format, "signatures": signatures, **tags, **options}
 
 
 @dataclass

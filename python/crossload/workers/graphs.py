@@ -1,4 +1,4 @@
-"""Graphs that TensorFlow runs in a session, as TensorFlow 1 did: GraphDef files, and what any graph needs to run anywhere."""
+"""Graphs that TensorFlow runs in a session, as TensorFlow 1 did: GraphDef and .meta files, and what any graph needs to run anywhere."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import restoring
 import tensorflow as tf
 import tensors
 from google.protobuf import text_format
@@ -17,7 +18,7 @@ from serving import Answer, Refusal, Request, check_complete, check_input, nanos
 class SessionModel:
     """A graph in a session, run by the names of its tensors."""
 
-    note: str | None = None
+    note: str | None = None  # how it was loaded, where that was not the plain way
 
     def __init__(self, session: Any, signatures: dict[str, dict[str, Any]], results: dict[str, str] | None = None) -> None:
         """`signatures` are bindings to `operation:index`; `results` maps a `_Retval` node to the tensor it returns.
@@ -66,6 +67,19 @@ def load_graph_def(request: Request) -> SessionModel:
     with session.graph.as_default():
         tf.import_graph_def(graph_def, name="")
     return SessionModel(session, request.signatures, results)
+
+
+def load_meta_graph(request: Request) -> SessionModel:
+    """A .meta with the checkpoint beside it, its variables restored and its tables filled. Raises Refusal."""
+    session = new_session()
+    try:
+        meta_graph, checkpoint = restoring.meta_graph_of(Path(request.path))
+        note = restoring.restore(session, meta_graph, checkpoint)
+    except restoring.CannotRestore as error:
+        raise Refusal("INVALID_ARGUMENT", str(error)) from error
+    model = SessionModel(session, request.signatures)
+    model.note = note
+    return model
 
 
 def read_graph_def(path: Path) -> Any:

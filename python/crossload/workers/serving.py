@@ -55,12 +55,16 @@ class Model(Protocol):
 
 @dataclass
 class Request:
-    """What RepositoryModelLoad asks for: `signatures` maps a name to {"key", "inputs", "outputs"}, the bindings."""
+    """What RepositoryModelLoad asks for: `signatures` maps a name to {"key", "inputs", "outputs"}, the bindings.
+
+    `options` are the user's, for a format that needs them (Keras files: `custom_objects`, `allow_code`).
+    """
 
     path: str
     format: str
     tags: list[str] | None
     signatures: dict[str, dict[str, Any]]
+    options: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass
@@ -191,9 +195,10 @@ def _load_request(asked: dict[str, Any], name: str, formats: list[str]) -> Reque
     path, artifact_format = str(asked.get("path")), str(asked.get("format"))
     if artifact_format not in formats:
         raise Refusal("UNIMPLEMENTED", f"{name} loads {_listed(formats)}, not {artifact_format}")
-    if not os.path.exists(path):  # noqa: PTH110
+    # A checkpoint's path is what its files' names begin with.
+    if not os.path.exists(path) and artifact_format != "checkpoint":  # noqa: PTH110
         raise Refusal("NOT_FOUND", f"{path}: there is no such file or folder")
-    return Request(path, artifact_format, asked.get("tags"), asked.get("signatures") or {})
+    return Request(path, artifact_format, asked.get("tags"), asked.get("signatures") or {}, asked.get("options") or {})
 
 
 def _decoded(entry: dict[str, Any], data: np.ndarray) -> np.ndarray:

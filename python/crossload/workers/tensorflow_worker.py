@@ -2,7 +2,7 @@
 # requires-python = ">=3.10,<3.14"
 # dependencies = ["tensorflow-cpu==2.21.0"]
 # ///
-"""The runtime `tensorflow`: Python TensorFlow, which loads SavedModels and GraphDefs. It records the reference's answers.
+"""The runtime `tensorflow`: Python TensorFlow, which loads SavedModels, graphs and Keras files. It records the reference's answers.
 
 A SavedModel is loaded by `tf.saved_model.load`. What that refuses, or gives other names than its signatures have, is loaded by
 TensorFlow 1's loader, which runs the graph in a session by its tensors' names; a note says so.
@@ -27,6 +27,7 @@ from tensorflow.python.util import _pywrap_util_port  # noqa: E402
 # tf.errors numbers google.rpc's codes; what TensorFlow means by these codes is no refusal of this worker (an uninitialised table, for one).
 CODES = {number: name for name, number in vars(tf.errors).items() if name.isupper() and isinstance(number, int)}
 NOT_OURS = {"FAILED_PRECONDITION", "PERMISSION_DENIED", "OK"}
+FORMATS = ["saved_model", "graph_def", "checkpoint", "meta_graph", "keras", "keras_h5"]
 SESSION_LOADER = "tf.compat.v1.saved_model.loader"
 UNTELLING = ("Graph execution error", "Detected at node", "<stack traces", "root error(s) found", "Traceback", "File ", "Node: ")
 
@@ -105,8 +106,16 @@ class _Unfit(Exception):
 
 
 def load(request: Request) -> Model:
-    """Load either format; raises Refusal."""
-    return SavedModel(request) if request.format == "saved_model" else graphs.load_graph_def(request)
+    """Load any of the formats; raises Refusal."""
+    if request.format == "saved_model":
+        return SavedModel(request)
+    if request.format == "graph_def":
+        return graphs.load_graph_def(request)
+    if request.format in ("checkpoint", "meta_graph"):
+        return graphs.load_meta_graph(request)
+    from keras_model import KerasModel  # Keras takes seconds to import, and most models do not need it
+
+    return KerasModel(request)
 
 
 def explain(error: Exception) -> Refusal | None:
@@ -138,7 +147,7 @@ def serve() -> None:
         "threads": tf.config.threading.get_intra_op_parallelism_threads() or os.cpu_count(),
         "onednn": bool(_pywrap_util_port.IsMklEnabled()),
     }
-    Server("tensorflow", tf.__version__, ["saved_model", "graph_def"], load, parameters, registered_ops, explain).serve()
+    Server("tensorflow", tf.__version__, FORMATS, load, parameters, registered_ops, explain).serve()
 
 
 if __name__ == "__main__":

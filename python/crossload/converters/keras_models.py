@@ -1,0 +1,32 @@
+"""Keras files (.keras, HDF5) loaded by the Keras that is there, and written in another format."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from crossload.converters import saved_models
+from crossload.exporters import saved_model
+from crossload.workers import keras_files
+
+Bindings = dict[str, Any]
+
+
+def to_saved_model(source: Path, target: Path, bindings: Bindings, options: dict[str, Any]) -> Bindings:
+    """A SavedModel with the model's own input and output names, or those that the bindings give to their positions."""
+    names = next(iter(bindings.values()), None)
+    saved_model.save(_load(source, options), target, names=names)
+    return saved_models.bindings_of(target)
+
+
+def to_keras(source: Path, target: Path, bindings: Bindings, options: dict[str, Any]) -> Bindings:
+    """The model in the format that the target's suffix means: .keras, or .h5 for HDF5."""
+    _load(source, options).save(str(target))
+    return bindings
+
+
+def _load(source: Path, options: dict[str, Any]) -> Any:
+    model = keras_files.load(source, custom_objects=options.get("custom_objects"), allow_code=bool(options.get("allow_code")))
+    if weights := options.get("weights"):
+        keras_files.load_weights(model, Path(weights), by_name=bool(options.get("by_name")))
+    return model

@@ -1,0 +1,39 @@
+"""One MetaGraph of a SavedModel as a SavedModel of its own, without TensorFlow: the files stay, the message is cut."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from crossload.artifacts import protos
+from crossload.artifacts.recognition import SAVED_MODEL_FILES
+from crossload.errors import CrossloadError
+
+# tensorflow/python/saved_model/constants.py: operations to run, stored as signatures.
+_OPERATIONS = ("__saved_model_init_op", "__saved_model_train_op")
+
+
+def of_saved_model(source: Path, target: Path, bindings: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
+    """Copy the SavedModel with the MetaGraph of `options["tags"]` alone and the signatures that the bindings name.
+
+    `options["to_tags"]` gives it other tags. Variables, assets and assets.extra are copied as they are. Raises CrossloadError.
+    """
+    name = next(n for n in SAVED_MODEL_FILES if (source / n).is_file())
+    message = protos.parse(source / name, protos.SavedModelProto, "SavedModel")
+    wanted = set(options.get("tags") or [])
+    chosen = [m for m in message.meta_graphs if set(m.meta_info_def.tags) == wanted]
+    if not chosen:
+        raise CrossloadError(f"{source} has no MetaGraph with the tags {', '.join(sorted(wanted)) or '(none)'}")
+    meta_graph = chosen[0]
+    keys = {b["key"] for b in bindings.values()}
+    for key in list(meta_graph.signature_def):
+        if key not in keys and key not in _OPERATIONS:
+            del meta_graph.signature_def[key]
+    if to_tags := options.get("to_tags"):
+        del meta_graph.meta_info_def.tags[:]
+        meta_graph.meta_info_def.tags.extend(to_tags)
+    kept = type(message)(saved_model_schema_version=message.saved_model_schema_version, meta_graphs=[meta_graph])
+    shutil.copytree(source, target, dirs_exist_ok=True, ignore=shutil.ignore_patterns(*SAVED_MODEL_FILES, "fingerprint.pb"))
+    (target / "saved_model.pb").write_bytes(kept.SerializeToString(deterministic=True))
+    return bindings

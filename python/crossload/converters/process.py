@@ -1,0 +1,75 @@
+"""The TensorFlow process: takes steps from a JSON file, makes an artifact in each, says what it made in a JSON file.
+
+Run by converters.launch as `python -m crossload.converters.process JOB.json`, in an environment that has TensorFlow; it imports
+nothing of crossload that needs another library. Standard output is the user's: what a model's own code prints while it trains.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import traceback
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+
+def main(job_file: str) -> int:
+    """Do the steps in order; exit status 0 with `{"made": [...], "producer"}`, or 1 with `{"error": sentence}` in the result file.
+
+    A step is `{"call": "module:function", "source", "target", "bindings", "options", "says", "optional"}`. Without bindings of its
+    own it takes those that the step returned which made its source. What an optional step raises becomes its result, `{"error"}`.
+    """
+    job = json.loads(Path(job_file).read_text(encoding="utf-8"))
+    result: dict[str, Any] = {"made": []}
+    bindings: dict[str, Any] = {}
+    try:
+        for step in job["steps"]:
+            made = _do(step, bindings)
+            result["made"].append(made)
+            bindings[step["target"]] = made.get("bindings")
+        result["producer"] = _versions()
+    except Exception as error:  # noqa: BLE001 - the user's model code may raise anything; the sentence crosses to the core
+        traceback.print_exc()
+        result["error"] = _sentence(error)
+    Path(job["result"]).write_text(json.dumps(result), encoding="utf-8")
+    return 1 if "error" in result else 0
+
+
+def _do(step: dict[str, Any], bindings: dict[str, Any]) -> dict[str, Any]:
+    print(step["says"], file=sys.stderr, flush=True)
+    module, _, function = step["call"].partition(":")
+    taken = step.get("bindings") or bindings.get(step["source"]) or {}
+    try:
+        edge = getattr(import_module(f"crossload.{module}"), function)
+        return {"bindings": edge(Path(step["source"]), Path(step["target"]), taken, step.get("options") or {})}
+    except OSError:
+        raise
+    except Exception as error:
+        if not step.get("optional"):
+            raise
+        traceback.print_exc()
+        return {"error": _sentence(error)}
+
+
+def _sentence(error: Exception) -> str:
+    """The first line; an error of our own (`Cannot…`) is a whole sentence, any other needs its class to be understood."""
+    line = (str(error).strip().splitlines() or [""])[0][:500]
+    name = type(error).__name__
+    return line if name.startswith("Cannot") else f"{name}: {line}" if line else name
+
+
+def _versions() -> dict[str, str]:
+    import tensorflow as tf
+
+    keras = sys.modules.get("keras")
+    return {
+        "tensorflow": tf.__version__,
+        **({"keras": keras.__version__} if keras else {}),
+        "python": ".".join(map(str, sys.version_info[:3])),
+        "platform": f"{sys.platform}/{__import__('platform').machine()}",
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

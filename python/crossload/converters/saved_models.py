@@ -1,0 +1,124 @@
+"""SavedModels written from sessions by TensorFlow 1's builder: from a .meta and its checkpoint, from a GraphDef."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+from tensorflow.python.saved_model import loader_impl
+
+from crossload.converters import sessions
+
+Bindings = dict[str, Any]
+_PREDICT = "tensorflow/serving/predict"
+
+
+class CannotWrite(Exception):
+    """Why no SavedModel can be made of this."""
+
+
+def of_meta_graph(source: Path, target: Path, bindings: Bindings, options: dict[str, Any]) -> Bindings:
+    """The SavedModel of a .meta with its checkpoint: its variables stay variables, those that were trainable stay so."""
+    with sessions.meta_graph(source) as session:
+        return _from_session(session, target, bindings, options)
+
+
+def of_graph_def(source: Path, target: Path, bindings: Bindings, options: dict[str, Any]) -> Bindings:
+    """The SavedModel of a frozen graph, with the signatures that the bindings say."""
+    with sessions.graph_def(source) as session:
+        return _from_session(session, target, bindings, options)
+
+
+def _from_session(session: Any, target: Path, bindings: Bindings, options: Mapping[str, Any]) -> Bindings:
+    signatures = {}
+    stated = session.meta_graph.signature_def if session.meta_graph else {}
+    for name, binding in bindings.items():
+        key = binding["key"] or name
+        if binding["key"] in stated:
+            signatures[key] = stated[key]
+            continue
+        tensors = {side: {n: session.graph.get_tensor_by_name(t) for n, t in binding[side].items()} for side in ("inputs", "outputs")}
+        signatures[key] = signature(tensors["inputs"], tensors["outputs"], options.get("method_names", {}).get(name, _PREDICT))
+    write([(session, options.get("to_tags") or ["serve"], signatures)], target)
+    own = bindings_of(target)
+    return {name: own[binding["key"] or name] for name, binding in bindings.items()}
+
+
+def bindings_of(saved_model: Path) -> Bindings:
+    """The bindings of a SavedModel's signatures by their keys, in all of its MetaGraphs; what is run and not called is left out."""
+    message = loader_impl.parse_saved_model(str(saved_model))
+    return {
+        key: {
+            "key": key,
+            "inputs": {n: t for name in sorted(found.inputs) for n, t in _components(name, found.inputs[name])},
+            "outputs": {n: t for name in sorted(found.outputs) for n, t in _components(name, found.outputs[name])},
+        }
+        for meta_graph in message.meta_graphs
+        for key, found in meta_graph.signature_def.items()
+        if not key.startswith("__saved_model")
+    }
+
+
+def _components(name: str, info: Any) -> list[tuple[str, str]]:
+    """Names and tensors of a TensorInfo, as artifacts.saved_model names the parts of sparse and composite ones."""
+    encoding = info.WhichOneof("encoding")
+    if encoding == "coo_sparse":
+        sparse = info.coo_sparse
+        parts = {"values": sparse.values_tensor_name, "indices": sparse.indices_tensor_name, "dense_shape": sparse.dense_shape_tensor_name}
+        return [(f"{name}/{part}", tensor) for part, tensor in parts.items()]
+    if encoding == "composite_tensor":
+        return [t for at, part in enumerate(info.composite_tensor.components) for t in _components(f"{name}/{at}", part)]
+    return [(name, info.name)]
+
+
+def signature(inputs: Mapping[str, Any], outputs: Mapping[str, Any], method_name: str = _PREDICT) -> Any:
+    """A SignatureDef over a graph's tensors (sparse and ragged ones keep their components)."""
+    info = tf.compat.v1.saved_model.utils.build_tensor_info
+    return tf.compat.v1.saved_model.signature_def_utils.build_signature_def(
+        {name: info(t) for name, t in inputs.items()}, {name: info(t) for name, t in outputs.items()}, method_name
+    )
+
+
+def write(meta_graphs: Sequence[tuple[Any, list[str], dict[str, Any]]], target: Path, extra: Mapping[str, bytes] | None = None) -> None:
+    """Write (session, tags, SignatureDefs) each as a MetaGraph; variables are the first one's, as the format has them once.
+
+    Tables are initialised by the SavedModel's init op, assets are those of the graphs' own collections; `extra` go to
+    `assets.extra/`. Raises CannotWrite for two MetaGraphs of the same tags.
+    """
+    tag_sets = [frozenset(tags) for _, tags, _ in meta_graphs]
+    if len(set(tag_sets)) < len(tag_sets):
+        raise CannotWrite(f"two MetaGraphs have the same tags: {', '.join(sorted(max(tag_sets, key=tag_sets.count)))}; name others")
+    if target.is_dir() and not any(target.iterdir()):
+        target.rmdir()  # the builder wants to make it
+    builder = tf.compat.v1.saved_model.Builder(str(target))
+    for at, (session, tags, signatures) in enumerate(meta_graphs):
+        with session.graph.as_default():
+            common = {"signature_def_map": signatures, "clear_devices": True, "strip_default_attrs": True, "main_op": _initialize(session)}
+            assets = session.graph.get_collection(tf.compat.v1.GraphKeys.ASSET_FILEPATHS) or None
+            if at == 0:
+                sessions.collect_variables(session)
+                builder.add_meta_graph_and_variables(session, tags, assets_collection=assets, **common)
+            else:
+                builder.add_meta_graph(tags, assets_collection=assets, **common)
+    builder.save()
+    for name, data in (extra or {}).items():
+        file = target / "assets.extra" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(data)
+
+
+def _initialize(session: Any) -> Any:
+    """The operation that fills the tables: those of the collection, or what the loaded MetaGraph named."""
+    keys = ("__saved_model_init_op", "__saved_model_main_op")
+    meta_graph = getattr(session, "meta_graph", None)
+    stated = [meta_graph.signature_def[k].outputs[k].name for k in keys if meta_graph and k in meta_graph.signature_def]
+    if stated:
+        return session.graph.as_graph_element(stated[0].split(":")[0])
+    for key in ("saved_model_main_op", "legacy_init_op"):
+        if found := session.graph.get_collection(key):
+            session.graph.clear_collection(key)
+            return found[0]
+    initializers = session.graph.get_collection(tf.compat.v1.GraphKeys.TABLE_INITIALIZERS)
+    return tf.group(*initializers, name="crossload_init") if initializers else None

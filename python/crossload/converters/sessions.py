@@ -1,0 +1,117 @@
+"""Artifacts opened in a session, as TensorFlow 1 did: their graph, their variables and tables as they were saved."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+from google.protobuf import text_format
+from google.protobuf.message import DecodeError
+
+from crossload.workers import restoring
+
+
+class CannotOpen(Exception):
+    """Why an artifact cannot be opened in a session."""
+
+
+@contextmanager
+def saved_model(source: Path, tags: list[str]) -> Iterator[Any]:
+    """A session with the MetaGraph of these tags; its MetaGraphDef is `session.meta_graph`."""
+    with _session() as session:
+        session.meta_graph = tf.compat.v1.saved_model.loader.load(session, tags, str(source), clear_devices=True)
+        yield session
+
+
+@contextmanager
+def meta_graph(source: Path) -> Iterator[Any]:
+    """A session with a .meta's graph and its checkpoint's values (`workers.restoring` says which paths it takes)."""
+    found, checkpoint = restoring.meta_graph_of(source)
+    with _session() as session:
+        if note := restoring.restore(session, found, checkpoint):
+            print(note, flush=True)
+        session.meta_graph = found
+        yield session
+
+
+@contextmanager
+def graph_def(source: Path) -> Iterator[Any]:
+    """A session with a GraphDef, binary or text. Raises CannotOpen for one that holds variables: a .pb has no values for them."""
+    data = source.read_bytes()
+    graph = tf.compat.v1.GraphDef()
+    try:
+        graph.ParseFromString(data)
+    except DecodeError:
+        graph = text_format.Parse(data.decode(), tf.compat.v1.GraphDef())
+    variables = sorted(n.name for n in graph.node if n.op in ("VarHandleOp", "Variable", "VariableV2"))
+    if variables:
+        raise CannotOpen(
+            f"{source} is not frozen: it holds {len(variables)} variables ({', '.join(variables[:3])}), whose values a GraphDef cannot "
+            "carry; convert the SavedModel, or the .meta with its checkpoint, instead"
+        )
+    clear_devices(graph)
+    with _session() as session:
+        tf.import_graph_def(graph, name="")
+        session.meta_graph = None
+        yield session
+
+
+def collect_variables(session: Any) -> list[Any]:
+    """The session's variables that have a value, all in the graph's collections: savers and builders know no others.
+
+    Graphs of TensorFlow 2, and .meta files whose collections are lost, have variable operations that no collection names; those
+    that are float count as trainable. Ones without a value are taken off: Keras 3 leaves some that no signature needs.
+    """
+    keys = tf.compat.v1.GraphKeys
+    graph = session.graph
+    known = {v.op.name for key in (keys.GLOBAL_VARIABLES, keys.LOCAL_VARIABLES) for v in graph.get_collection(key)}
+    with graph.as_default(), graph.control_dependencies(None):
+        for op in [o for o in graph.get_operations() if o.type in ("VarHandleOp", "VariableV2", "Variable") and o.name not in known]:
+            variable = _variable_of(op)
+            graph.add_to_collection(keys.GLOBAL_VARIABLES, variable)
+            if variable.dtype.base_dtype.is_floating:
+                graph.add_to_collection(keys.TRAINABLE_VARIABLES, variable)
+        variables = list(
+            {v.op.name: v for key in (keys.GLOBAL_VARIABLES, keys.LOCAL_VARIABLES) for v in graph.get_collection(key)}.values()
+        )
+        empty = {n.decode() for n in session.run(tf.compat.v1.report_uninitialized_variables(variables))} if variables else set()
+    for key in (keys.GLOBAL_VARIABLES, keys.LOCAL_VARIABLES, keys.TRAINABLE_VARIABLES, keys.MODEL_VARIABLES) if empty else ():
+        kept = [v for v in graph.get_collection(key) if v.op.name not in empty]
+        graph.clear_collection(key)
+        for variable in kept:
+            graph.add_to_collection(key, variable)
+    return [v for v in variables if v.op.name not in empty]
+
+
+def _variable_of(op: Any) -> Any:
+    """The Python object of a variable operation that has lost it (VariableDef, core/framework/variable.proto)."""
+    definition = tf.compat.v1.VariableDef(variable_name=op.outputs[0].name)
+    shape = tf.TensorShape(op.get_attr("shape"))
+    if op.type == "VarHandleOp":
+        read = tf.raw_ops.ReadVariableOp(resource=op.outputs[0], dtype=op.get_attr("dtype"))
+        initial = tf.zeros(shape, read.dtype) if shape.is_fully_defined() and read.dtype != tf.string else read
+        assign = tf.raw_ops.AssignVariableOp(resource=op.outputs[0], value=initial)
+        definition.is_resource = True
+    else:
+        read = tf.identity(op.outputs[0])
+        initial = tf.zeros(shape, read.dtype) if shape.is_fully_defined() and read.dtype != tf.string else read
+        assign = tf.raw_ops.Assign(ref=op.outputs[0], value=initial).op
+    definition.initial_value_name, definition.initializer_name, definition.snapshot_name = initial.name, assign.name, read.name
+    return tf.compat.v1.Variable.from_proto(definition)
+
+
+def clear_devices(graph: Any) -> None:
+    """Free all nodes of a GraphDef, those of its functions included, from devices."""
+    for nodes in (graph.node, *(f.node_def for f in graph.library.function)):
+        for node in nodes:
+            node.device = ""
+
+
+@contextmanager
+def _session() -> Iterator[Any]:
+    config = tf.compat.v1.ConfigProto(allow_soft_placement=True)
+    with tf.Graph().as_default() as graph, tf.compat.v1.Session(graph=graph, config=config) as session:
+        yield session

@@ -1,0 +1,81 @@
+"""Which signatures of a source are converted: those it states, those its manifest states, or those the user names by tensors."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from crossload import artifacts
+from crossload.contract.manifest import Artifact
+from crossload.contract.signatures import Signature, TensorSpec
+from crossload.errors import CrossloadError
+from crossload.model import select
+from crossload.recording import artifacts_of, binding_of
+
+if TYPE_CHECKING:
+    from crossload.artifacts.graph_def import GraphDef
+    from crossload.artifacts.meta_graph import MetaGraph
+
+_GRAPHS = ("graph_def", "meta_graph", "checkpoint")
+
+
+def choose(
+    source: Path,
+    tags: Sequence[str] | None = None,
+    names: Sequence[str] | None = None,
+    inputs: Sequence[str] | None = None,
+    outputs: Sequence[str] | None = None,
+) -> tuple[Artifact, dict[str, Signature]]:
+    """The source as a manifest would describe it, with the chosen MetaGraph, signatures, and tensors of a graph.
+
+    `inputs` and `outputs` are `name=operation:index` or `operation:index`. Raises CrossloadError naming what there is instead.
+    """
+    entries, signatures = artifacts_of(source, str(source.resolve()))
+    if inputs or outputs:
+        if entries[0].format not in _GRAPHS:
+            raise CrossloadError(
+                f"{source} is a {entries[0].format} with signatures of its own; choose them with --signature, not by tensors"
+            )
+        signature = by_tensors(artifacts.graph_of(source), inputs, outputs)
+        entry = entries[0].model_copy(update={"bindings": {artifacts.DEFAULT_KEY: binding_of(signature)}})
+        return entry, {artifacts.DEFAULT_KEY: signature}
+    entry = select(source, entries, tags, None)[0]
+    if unknown := [n for n in names or () if n not in entry.bindings]:
+        raise CrossloadError(f"{source} has no signature {unknown[0]!r}; it has: {', '.join(entry.bindings)}")
+    bindings = {n: b for n, b in entry.bindings.items() if not names or n in names}
+    return entry.model_copy(update={"bindings": bindings}), {n: signatures[n] for n in bindings}
+
+
+def by_tensors(graph: GraphDef | MetaGraph, inputs: Sequence[str] | None, outputs: Sequence[str] | None) -> Signature:
+    """A graph's signature by tensors: the inputs that the outputs depend on unless they are named, too.
+
+    Raises ArtifactError for a tensor that is not there, with near matches.
+    """
+    named = [named_tensor(text) for text in outputs or ()]
+    found = graph.signature([tensor for _, tensor in named] or None)
+    given = tuple(replace(t, name=name) for t, (name, _) in zip(found.outputs, named, strict=True)) if named else found.outputs
+    taken = found.inputs
+    if inputs:
+        taken = tuple(replace(graph.tensor(tensor), name=name) for name, tensor in map(named_tensor, inputs))
+    for side in (taken, given):
+        _no_name_twice(side)
+    return Signature(taken, given)
+
+
+def named_tensor(text: str) -> tuple[str, str]:
+    """`name=operation:index` as both; without a name, the operation's, in letters that every language has for names."""
+    name, equals, tensor = text.partition("=")
+    if not equals:
+        name, tensor = re.sub(r"\W+", "_", text.removesuffix(":0").rpartition("/")[2]), text
+    if not name or not tensor:
+        raise CrossloadError(f"{text!r}: write name=operation:index, or operation:index")
+    return name, tensor
+
+
+def _no_name_twice(tensors: Sequence[TensorSpec]) -> None:
+    names = [t.name for t in tensors]
+    if twice := next((n for n in names if names.count(n) > 1), None):
+        raise CrossloadError(f"two tensors are called {twice!r}; give them names: name=operation:index")

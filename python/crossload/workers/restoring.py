@@ -1,0 +1,128 @@
+"""Graphs of TensorFlow 1 with their variables restored: a .meta file (MetaGraphDef) and the checkpoint of the same name.
+
+Imports nothing that lies beside it, so that converters may use it, too.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+from google.protobuf import text_format
+from google.protobuf.message import DecodeError
+
+
+class CannotRestore(Exception):
+    """What keeps a graph or its variables from being restored, and what mends it."""
+
+
+def meta_graph_of(path: Path) -> tuple[Any, Path | None]:
+    """The MetaGraphDef, and the prefix of the checkpoint that belongs to it (None where there is none).
+
+    `path` is a .meta file, a checkpoint's prefix, one of its files, or a folder, whose state file names the latest. Raises CannotRestore.
+    """
+    prefix = _prefix(path)
+    file = path if prefix is None else prefix.with_name(f"{prefix.name}.meta")
+    if not file.is_file():
+        raise CannotRestore(
+            f"{prefix} is a checkpoint without a graph: there is no {file.name}; give the source that builds the graph (file.py:function) "
+            "and the checkpoint as its --weights"
+        )
+    data = file.read_bytes()
+    try:
+        return tf.compat.v1.MetaGraphDef.FromString(data), prefix or _beside(file)
+    except DecodeError:
+        try:
+            return text_format.Parse(data.decode(), tf.compat.v1.MetaGraphDef()), prefix or _beside(file)
+        except (UnicodeDecodeError, text_format.ParseError) as error:
+            raise CannotRestore(f"{file} is no MetaGraphDef, neither binary nor text ({error})") from error
+
+
+def restore(session: Any, meta_graph: Any, checkpoint: Path | None) -> str | None:
+    """Import the graph into the session's, and its variables' values; a note where another way than TensorFlow's own was needed.
+
+    A .meta whose version TensorFlow refuses, or whose collections name no variables, is restored through its GraphDef and its
+    saver's restore operation. Tables are initialised. Raises CannotRestore where values are missing.
+    """
+    note = None
+    with session.graph.as_default():
+        try:
+            saver = tf.compat.v1.train.import_meta_graph(_without_devices(meta_graph))
+        except Exception as error:  # noqa: BLE001 - whatever it refuses, the GraphDef inside may still be good
+            note = f"import_meta_graph refused it ({(str(error).splitlines() or [type(error).__name__])[0][:200]}); imported as a GraphDef"
+            tf.import_graph_def(_without_devices(meta_graph).graph_def, name="")
+            saver = None
+        if checkpoint is not None:
+            how = _restore_values(session, meta_graph, saver, checkpoint)
+            note = "; ".join(filter(None, (note, how)))
+        elif empty := sorted(op.name for op in session.graph.get_operations() if op.type in ("VarHandleOp", "VariableV2", "Variable")):
+            raise CannotRestore(
+                f"the graph has {len(empty)} variables ({', '.join(empty[:3])} …) and there is no checkpoint beside it; "
+                "put the checkpoint's files beside the .meta, under the same name"
+            )
+        for initializer in session.graph.get_collection(tf.compat.v1.GraphKeys.TABLE_INITIALIZERS):
+            session.run(initializer)
+    return note or None
+
+
+def _restore_values(session: Any, meta_graph: Any, saver: Any, checkpoint: Path) -> str | None:
+    """By the saver; else by the restore operation that the saver_def names; else variable by variable."""
+    if saver is not None:
+        saver.restore(session, str(checkpoint))
+        return None
+    definition = meta_graph.saver_def
+    if definition.restore_op_name:
+        session.run(definition.restore_op_name, {definition.filename_tensor_name: str(checkpoint)})
+        return f"its variables were restored by {definition.restore_op_name}"
+    reader = tf.train.load_checkpoint(str(checkpoint))
+    held = reader.get_variable_to_shape_map()
+    missing = []
+    for op in session.graph.get_operations():
+        if op.type not in ("VarHandleOp", "VariableV2", "Variable"):
+            continue
+        if op.name not in held:
+            missing.append(op.name)
+            continue
+        value = tf.constant(reader.get_tensor(op.name))
+        if op.type == "VarHandleOp":
+            session.run(tf.raw_ops.AssignVariableOp(resource=op.outputs[0], value=value))
+        else:
+            session.run(tf.raw_ops.Assign(ref=op.outputs[0], value=value))
+    if missing:
+        raise CannotRestore(f"{checkpoint} has no value for {', '.join(sorted(missing)[:5])}; it has: {', '.join(sorted(held)[:10])}")
+    return "its variables were restored by their names: it has no saver"
+
+
+def _without_devices(meta_graph: Any) -> Any:
+    """A copy whose nodes are free to run anywhere."""
+    copy = tf.compat.v1.MetaGraphDef()
+    copy.CopyFrom(meta_graph)
+    for nodes in (copy.graph_def.node, *(f.node_def for f in copy.graph_def.library.function)):
+        for node in nodes:
+            node.device = ""
+    return copy
+
+
+def _prefix(path: Path) -> Path | None:
+    """The checkpoint's prefix that a path means, None for a .meta file."""
+    if path.is_dir():
+        latest = tf.train.latest_checkpoint(str(path))
+        if latest is None:
+            found = sorted(p.name for p in path.glob("*.index"))
+            if len(found) != 1:
+                raise CannotRestore(
+                    f"{path} has no state file that names a checkpoint; name one of: {', '.join(found) or '(there is none)'}"
+                )
+            return path / found[0].removesuffix(".index")
+        return Path(latest)
+    if path.suffix == ".index" and path.is_file():
+        return path.with_suffix("")
+    if path.is_file() and not tf.compat.v1.train.checkpoint_exists(str(path)):
+        return None
+    return path
+
+
+def _beside(file: Path) -> Path | None:
+    prefix = file.with_name(file.name.removesuffix(".meta"))
+    return prefix if prefix != file and tf.compat.v1.train.checkpoint_exists(str(prefix)) else None
