@@ -1,0 +1,106 @@
+"""The event file of a graph for TensorBoard's graph view, without TensorFlow (tensorflow/core/util/event.proto, summary.proto)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from tensorboard.compat.proto import config_pb2, event_pb2, tensor_shape_pb2, types_pb2
+
+from crossload import artifacts, files
+from crossload.artifacts import protos, tfrecord
+from crossload.artifacts.recognition import SAVED_MODEL_FILES, examine
+from crossload.errors import ArtifactError
+
+# event_file_writer.py: the first event says how the file is to be read.
+_FILE_VERSION = "brain.Event:2"
+# tensorboard/plugins/graph/metadata.py: what a tagged graph is called; graphs_plugin.py reads this version of it.
+_PLUGIN, _PLUGIN_VERSION = "graph_run_metadata_graph", b"1"
+
+
+def write(source: Path, folder: Path) -> Path:
+    """Write the event file of a SavedModel, a GraphDef, a .meta file, or a checkpoint with one; its path, new in `folder`.
+
+    TensorBoard shows the graph (of a SavedModel, the MetaGraph tagged `serve` or the first) as the run's, and each of several
+    MetaGraphs under its tags. The same source always gives the same bytes; the file is named after it, and numbered where that name
+    is taken. Raises ArtifactError for what has no graph of TensorFlow's, and for what cannot be read.
+    """
+    graphs = _graphs(source)
+    main = next((graph for tag, graph in graphs if tag == "serve"), graphs[0][1])
+    events = [event_pb2.Event(file_version=_FILE_VERSION), event_pb2.Event(graph_def=_serialised(source, main))]
+    if len(graphs) > 1:
+        events += [_tagged(source, tag, graph) for tag, graph in graphs]
+    target = _new(folder, source)
+    with files.written_whole(target) as partial, partial.open("wb") as stream:
+        for event in events:
+            tfrecord.write(stream, event.SerializeToString(deterministic=True))
+    return target
+
+
+def edge(source: Path, target: Path, bindings: dict[str, Any], options: dict[str, Any]) -> None:
+    """The edge of converters.edges: `target` is the folder; an event file binds nothing."""
+    write(source, target)
+
+
+def _graphs(source: Path) -> list[tuple[str, Any]]:
+    """The GraphDefs by tag."""
+    kind, message = examine(source)
+    if kind == "checkpoint":
+        meta = _meta_of(source)
+        kind, message = examine(meta)
+        source = meta
+    if kind == "graph_def":
+        return [("graph", message)]
+    if kind == "meta_graph":
+        return [("graph", protos.parse(source, protos.MetaGraphProto, "MetaGraphDef").graph_def)]
+    if kind == "saved_model":
+        file = next(source / name for name in SAVED_MODEL_FILES if (source / name).is_file())
+        artifacts.read(source)  # which refuses what only looks like one
+        found = protos.parse(file, protos.SavedModelProto, "SavedModel")
+        graphs: dict[str, Any] = {}
+        for at, meta_graph in enumerate(found.meta_graphs):
+            tag = ",".join(meta_graph.meta_info_def.tags)
+            graphs[tag if tag and tag not in graphs else f"meta_graph_{at}"] = meta_graph.graph_def
+        return list(graphs.items())
+    advice = "give the SavedModel that it was made of" if kind == "tflite" else "`crossload convert` makes a SavedModel of it first"
+    raise ArtifactError(f"{source} is {kind}, which holds no graph of TensorFlow's that TensorBoard could show; {advice}")
+
+
+def _meta_of(source: Path) -> Path:
+    """The .meta file beside a checkpoint (training/saver.py, meta_graph_suffix)."""
+    prefix = artifacts.read(source).prefix
+    meta = prefix.with_name(f"{prefix.name}.meta")
+    if not meta.is_file():
+        raise ArtifactError(f"{source} is a checkpoint without {meta.name}, so it holds values and no graph; give a graph of the model")
+    return meta
+
+
+def _serialised(source: Path, message: Any) -> bytes:
+    try:
+        return bytes(message.SerializeToString(deterministic=True))
+    except ValueError as error:  # protobuf's own limit, which the event around the graph can pass where the graph did not
+        raise ArtifactError(f"the graph of {source} does not fit into an event ({error}); strip its constants first") from error
+
+
+def _tagged(source: Path, tag: str, graph: Any) -> Any:
+    """An event as tf.summary.graph writes one for a function (summary_ops_v2.py): a RunMetadata that holds the graph."""
+    run = config_pb2.RunMetadata()
+    run.function_graphs.add().pre_optimization_graph.CopyFrom(graph)
+    event = event_pb2.Event()
+    value = event.summary.value.add(tag=tag)
+    value.metadata.plugin_data.plugin_name = _PLUGIN
+    value.metadata.plugin_data.content = _PLUGIN_VERSION
+    value.tensor.dtype = types_pb2.DT_STRING
+    value.tensor.tensor_shape.CopyFrom(tensor_shape_pb2.TensorShapeProto())
+    value.tensor.string_val.append(_serialised(source, run))
+    return event
+
+
+def _new(folder: Path, source: Path) -> Path:
+    """The path of a new event file: TensorBoard finds it by the word in its name."""
+    name = f"events.out.tfevents.{source.resolve().name}"
+    number = 0
+    while (folder / name).exists():
+        number += 1
+        name = f"events.out.tfevents.{source.resolve().name}.{number}"
+    return folder / name
