@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from itertools import islice
+
+_MOST_NAMES, _MOST_LETTERS, _MOST_NEAR = 20_000, 256, 3
+
 
 def printable(text: str) -> str:
     """The text with everything that is not visible escaped: a name in a model file must not steer the terminal or hide another."""
@@ -14,3 +19,21 @@ def _escaped(character: str) -> str:
     if 0xDC80 <= number <= 0xDCFF:
         return f"\\x{number - 0xDC00:02x}"
     return character.encode("unicode_escape", "surrogatepass").decode("ascii")
+
+
+def near(name: str, names: Iterable[str]) -> str:
+    """What follows an error about a name that is not there: `; near it are 'a', 'b'`, or nothing where nothing is near.
+
+    Names that contain it, in either case of letters, come first, the shortest before; then those that are spelt alike.
+    """
+    from difflib import get_close_matches
+
+    # Spelling is compared letter by letter, which a hostile file could make last for minutes.
+    known = [n for n in islice(names, _MOST_NAMES) if len(n) < _MOST_LETTERS]
+    wanted = name[:_MOST_LETTERS].lower()
+    found = sorted((n for n in known if wanted and wanted in n.lower()), key=len)[:_MOST_NEAR]
+    found = found or get_close_matches(name[:_MOST_LETTERS], known, _MOST_NEAR, 0.5)
+    # In a deep scope the last part of a name is what is remembered of it.
+    last = {n.rpartition("/")[2]: n for n in reversed(known)} if not found else {}
+    found = found or [last[n] for n in get_close_matches(name.rpartition("/")[2][:_MOST_LETTERS], last, _MOST_NEAR, 0.6)]
+    return f"; near it are {', '.join(repr(n) for n in found)}" if found else ""

@@ -216,6 +216,7 @@ def test_json_lists_candidates_and_versions(tmp_path: Path) -> None:
     found = json.loads(json.dumps(of(tmp_path, making.graph()).to_json(), allow_nan=False))
     assert found["format"] == "graph_def"
     assert found["versions"]["producer"] == 2474
-    assert found["inputs"] == [{"name": "x", "datatype": "FP32", "shape": [-1, 4], "tensor": "x:0"}]
-    assert found["outputs"] == [{"name": "probabilities", "datatype": "FP32", "shape": None, "tensor": "probabilities:0"}]
+    assert found["inputs"] == [{"name": "x", "datatype": "FP32", "shape": [-1, 4], "tensor": "x:0", "reason": "placeholder"}]
+    reason = "a head by its name; nothing takes its result"
+    assert found["outputs"] == [{"name": "probabilities", "datatype": "FP32", "shape": None, "tensor": "probabilities:0", "reason": reason}]
     assert found["ops"]["MatMul"] == 1
