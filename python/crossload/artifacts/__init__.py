@@ -86,9 +86,9 @@ def weight_bytes(path: Path) -> int:
     from crossload.artifacts import checkpoint
 
     kind = recognise(path)
-    index = path / "variables" if kind == "saved_model" else path
-    if kind == "checkpoint" or (kind == "saved_model" and index.is_dir()):
-        return sum(v.size for v in checkpoint.read(index).variables)
+    prefix = path / "variables" / "variables" if kind == "saved_model" else path
+    if kind == "checkpoint" or (kind == "saved_model" and prefix.with_name("variables.index").is_file()):
+        return sum(v.size for v in checkpoint.read(prefix).variables)
     return 0
 
 

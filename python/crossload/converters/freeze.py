@@ -10,7 +10,7 @@ import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_from_session_graph
 from tensorflow.python.tools import optimize_for_inference_lib, strip_unused_lib
 
-from crossload.converters import sessions, tables
+from crossload.converters import functions, sessions, tables
 from crossload.converters.tables import CannotFreeze
 
 __all__ = ["CannotFreeze", "freeze", "of_graph_def", "of_saved_model"]
@@ -43,7 +43,9 @@ def freeze(session: Any, bindings: Bindings, options: Mapping[str, Any] | None =
     inputs, outputs = ([*dict.fromkeys(t.split(":")[0] for t in side)] for side in (takes, gives))
     # Keras 3 leaves variables in the graph that nothing uses and nothing restores: only what the tensors need is converted.
     needed = tf.compat.v1.graph_util.extract_sub_graph(session.graph.as_graph_def(add_shapes=False), [*outputs, *inputs])
+    functions.drop_unused(needed)
     sessions.clear_devices(needed)
+    needed = functions.inlined(needed, [*outputs, *inputs])
     filled = tables.contents(session, needed)
     kept = set(options.get("keep_variables") or ())
     if unknown := kept - {n.name for n in needed.node if n.op in _VARIABLES}:
