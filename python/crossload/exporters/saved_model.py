@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import os
+import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,25 +12,70 @@ from typing import Any
 
 import tensorflow as tf
 
+from crossload.exporters import graphs
+from crossload.exporters.graphs import CannotExport
+from crossload.workers import restoring
+
+__all__ = ["CannotExport", "is_keras", "of_python", "save"]
 DEFAULT_SIGNATURE = "serving_default"
-
-
-class CannotExport(Exception):
-    """What keeps a model from being exported, and what its author can do."""
 
 
 def of_python(source: Path, target: Path, bindings: dict[str, Any], options: dict[str, Any]) -> None:
     """The SavedModel of what a function of the user's file returns: a model, or a model and a dict of example inputs.
 
-    `options` are `function`, and `examples`, the .npz to write the example inputs to. Raises CannotExport.
+    The function may also return the path of a SavedModel that it wrote, a graph of TensorFlow 1 (exporters.graphs), or a pair of an
+    Estimator and its serving_input_receiver_fn. `options` are `function`; `examples`, the .npz to write the example inputs to;
+    `weights`, a checkpoint or a Keras file whose values the model takes, and `by_name`. Raises CannotExport.
     """
     made = _call(source, options["function"])
-    model, examples = made if isinstance(made, tuple) else (made, None)
-    save(model, target)
+    if isinstance(made, tuple) and hasattr(made[0], "export_saved_model"):
+        model, examples = _of_estimator(*made), None
+    else:
+        model, examples = made if isinstance(made, tuple) else (made, None)
+    if isinstance(model, bytes | str | os.PathLike):
+        shutil.copytree(os.fsdecode(model), target)
+    elif graphs.is_graph(model):
+        graphs.save(model, target, Path(options["weights"]) if options.get("weights") else None)
+    else:
+        if options.get("weights"):
+            _load_weights(model, Path(options["weights"]), by_name=bool(options.get("by_name")))
+        save(model, target)
     if examples is not None:
         import numpy as np
 
         np.savez(options["examples"], **examples)
+
+
+def _of_estimator(estimator: Any, serving_input_receiver_fn: Any) -> bytes:
+    """The path of the SavedModel that an Estimator exports into its own folder."""
+    exported: bytes = estimator.export_saved_model(str(Path(estimator.model_dir) / "export"), serving_input_receiver_fn)
+    return exported
+
+
+def _load_weights(model: Any, weights: Path, *, by_name: bool) -> None:
+    """Give a model the values of a Keras file, or of a checkpoint, by objects or else by the variables' names."""
+    if is_keras(model) and weights.is_file() and weights.suffix in (".h5", ".hdf5", ".keras"):
+        from crossload.workers import keras_files
+
+        print(keras_files.load_weights(model, weights, by_name=by_name), flush=True)
+        return
+    prefix = str(restoring.prefix_of(weights))
+    there = {name for name, _ in tf.train.list_variables(prefix)}
+    if "_CHECKPOINTABLE_OBJECT_GRAPH" in there:
+        # What a training loop saved as Checkpoint(model=…) is found below that name; a checkpoint of the model itself needs none.
+        for wrapped in (tf.train.Checkpoint(model=model), tf.train.Checkpoint(net=model), tf.train.Checkpoint(model)):
+            status = wrapped.read(prefix)
+            try:
+                status.assert_existing_objects_matched().expect_partial()
+                return
+            except AssertionError:
+                continue
+        raise CannotExport(f"the objects of the checkpoint {prefix} are not those of the model; it holds: {', '.join(sorted(there)[:8])}")
+    variables = {v.name.split(":")[0]: v for v in model.variables}
+    if missing := sorted(name for name in variables if name not in there):
+        raise CannotExport(f"the checkpoint {prefix} has no value for {', '.join(missing[:5])}; it has: {', '.join(sorted(there)[:8])}")
+    for name, variable in variables.items():
+        variable.assign(tf.train.load_variable(prefix, name))
 
 
 def _call(file: Path, function: str) -> Any:
@@ -45,9 +92,7 @@ def _call(file: Path, function: str) -> Any:
     return getattr(module, function)()
 
 
-def save(
-    model: Any, path: Path, signatures: Mapping[str, Any] | None = None, names: Mapping[str, Mapping[str, int]] | None = None
-) -> None:
+def save(model: Any, path: Path, signatures: Mapping[str, Any] | None = None, names: Mapping[str, Mapping[str, int]] | None = None) -> None:
     """Write `model` as a SavedModel.
 
     `signatures` maps keys to tf.functions; without it a Keras model gets `serving_default` with its input and output names, and a

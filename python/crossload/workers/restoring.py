@@ -22,7 +22,7 @@ def meta_graph_of(path: Path) -> tuple[Any, Path | None]:
 
     `path` is a .meta file, a checkpoint's prefix, one of its files, or a folder, whose state file names the latest. Raises CannotRestore.
     """
-    prefix = _prefix(path)
+    prefix = prefix_of(path)
     file = path if prefix is None else prefix.with_name(f"{prefix.name}.meta")
     if not file.is_file():
         raise CannotRestore(
@@ -104,7 +104,7 @@ def _without_devices(meta_graph: Any) -> Any:
     return copy
 
 
-def _prefix(path: Path) -> Path | None:
+def prefix_of(path: Path) -> Path | None:
     """The checkpoint's prefix that a path means, None for a .meta file."""
     if path.is_dir():
         latest = tf.train.latest_checkpoint(str(path))

@@ -1,0 +1,101 @@
+"""Graphs of TensorFlow 1 that a user's function built, as SavedModels: any number of MetaGraphs, signatures and method names.
+
+A MetaGraph is a dict: `inputs` and `outputs` (names to tensors), or `signatures`, a dict of such dicts, each with an optional
+`method_name`; and, where they matter, `session`, `tags` (["serve"]), `extra` ({name: bytes} for assets.extra/).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from crossload.converters import saved_models
+from crossload.workers import restoring
+
+_METHODS = {name: f"tensorflow/serving/{name}" for name in ("predict", "classify", "regress")}
+
+
+class CannotExport(Exception):
+    """What keeps a graph from being exported, and what its author can do."""
+
+
+def is_graph(model: Any) -> bool:
+    """Whether this is a MetaGraph as described above, or a list of them."""
+    first = model[0] if isinstance(model, list) and model else model
+    return isinstance(first, Mapping) and ("signatures" in first or {"inputs", "outputs"} <= set(first))
+
+
+def save(model: Mapping[str, Any] | Sequence[Mapping[str, Any]], path: Path, weights: Path | None = None) -> None:
+    """Write the MetaGraphs as one SavedModel. The first one's variables are saved: from its session, or as the checkpoint `weights`
+    has them. Raises CannotExport."""
+    meta_graphs = [model] if isinstance(model, Mapping) else list(model)
+    session = session_of(meta_graphs[0], weights)
+    written = []
+    for at, meta_graph in enumerate(meta_graphs):
+        here = session if at == 0 else _Graph(_graph_of(meta_graph))
+        written.append((here, list(meta_graph.get("tags", ["serve"])), _signature_defs(meta_graph, here.graph)))
+    saved_models.write(written, path, {n: d for m in meta_graphs for n, d in m.get("extra", {}).items()})
+
+
+def session_of(meta_graph: Mapping[str, Any], weights: Path | None = None) -> Any:
+    """The session that a graph's variables live in: its own, or a new one where the checkpoint `weights` is restored.
+
+    The variables stay what they are: trainable ones can be trained on. Raises CannotExport where no values are to be had.
+    """
+    session = meta_graph.get("session")
+    graph = session.graph if session is not None else _graph_of(meta_graph)
+    session = session or tf.compat.v1.Session(graph=graph, config=tf.compat.v1.ConfigProto(allow_soft_placement=True))
+    with graph.as_default():
+        variables = graph.get_collection(tf.compat.v1.GraphKeys.GLOBAL_VARIABLES)
+        if weights is not None:
+            _restore(session, variables, weights)
+        elif variables and len(session.run(tf.compat.v1.report_uninitialized_variables(variables))) == len(variables):
+            raise CannotExport(
+                "the graph's variables have no values: return the session they were trained in as 'session', or name a checkpoint with "
+                "--weights"
+            )
+        session.run(graph.get_collection(tf.compat.v1.GraphKeys.TABLE_INITIALIZERS))
+    return session
+
+
+class _Graph:
+    """What `saved_models.write` needs of a MetaGraph whose variables are another's."""
+
+    def __init__(self, graph: Any) -> None:
+        self.graph = graph
+
+
+def _graph_of(meta_graph: Mapping[str, Any]) -> Any:
+    if "session" in meta_graph:
+        return meta_graph["session"].graph
+    for signature in _signatures(meta_graph).values():
+        for tensor in (*signature["outputs"].values(), *signature["inputs"].values()):
+            return tensor.graph
+    raise CannotExport("the graph has no signature with an input or an output")
+
+
+def _signatures(meta_graph: Mapping[str, Any]) -> Mapping[str, Any]:
+    return meta_graph.get("signatures") or {"serving_default": meta_graph}
+
+
+def _signature_defs(meta_graph: Mapping[str, Any], graph: Any) -> dict[str, Any]:
+    with graph.as_default():
+        found = {}
+        for key, signature in _signatures(meta_graph).items():
+            method = signature.get("method_name", "predict")
+            found[key] = saved_models.signature(signature["inputs"], signature["outputs"], _METHODS.get(method, method))
+        return found
+
+
+def _restore(session: Any, variables: Sequence[Any], weights: Path) -> None:
+    checkpoint = restoring.prefix_of(weights)
+    there = {name for name, _ in tf.train.list_variables(str(checkpoint))}
+    if missing := sorted(v.op.name for v in variables if v.op.name not in there):
+        raise CannotExport(
+            f"the checkpoint {checkpoint} has no value for {len(missing)} of {len(variables)} variables: {', '.join(missing[:5])}; "
+            f"it has: {', '.join(sorted(there)[:10])}"
+        )
+    tf.compat.v1.train.Saver(variables).restore(session, str(checkpoint))
