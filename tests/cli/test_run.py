@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 
 from crossload.cli import main
 from crossload.cli.run import _write
+from crossload.contract import datatypes
 from crossload.errors import CrossloadError
 from tests import fakes
 
@@ -35,6 +36,14 @@ def test_outputs_are_written_by_name_whatever_their_names_are(tmp_path: Path) ->
     _write(tmp_path / "out.npz", outputs)
     with np.load(tmp_path / "out.npz", allow_pickle=False) as found:
         assert {n: found[n].tolist() for n in found} == {n: a.tolist() for n, a in outputs.items()}
+
+
+@pytest.mark.parametrize("name", sorted(datatypes.DATATYPES))
+def test_every_datatype_is_written_so_that_numpy_alone_reads_it(tmp_path: Path, name: str) -> None:
+    array = np.array([b"a", b""], object) if name == "BYTES" else np.array([0, 1]).astype(datatypes.numpy_dtype(name))
+    _write(tmp_path / "out.npz", {"y": array})
+    with np.load(tmp_path / "out.npz", allow_pickle=False) as found:
+        assert found["y"].tolist() == array.tolist()
 
 
 def test_strings_that_npz_would_shorten_are_refused(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from crossload.cli import options
 )
 @click.option("--name", help="The model's name in the manifest; by default the folder's.")
 @click.option("--overwrite", is_flag=True, help="Replace a bundle that is there already.")
+@click.option("--warm-up", is_flag=True, help="Put the recorded requests into the SavedModel, for TensorFlow Serving to begin with.")
 @click.option(
     "--tolerance", multiple=True, metavar="NAME:rtol=1e-4,atol=1e-5", help="Kept in the manifest, for a datatype or an output; repeatable."
 )
@@ -35,6 +36,7 @@ def command(
     formats: str | None,
     name: str | None,
     overwrite: bool,
+    warm_up: bool,
     tolerance: tuple[str, ...],
     count: int,
     seed: int,
@@ -62,6 +64,7 @@ def command(
         tolerance=parse(tolerance),
         name=name,
         overwrite=overwrite,
+        warm_up=warm_up,
         limits=options.to_limits(limits),
         progress=lambda text: click.echo(text, err=True),
     )

@@ -144,8 +144,9 @@ def _write(target: Path, outputs: dict[str, np.ndarray]) -> None:
 
     plain: dict[str, np.ndarray] = {}
     for name, array in outputs.items():
-        # .npz without pickle holds neither Python bytes nor ml_dtypes: bytes become NumPy's, bfloat16 and float8 become float32.
-        plain[name] = array.astype(np.bytes_) if array.dtype == object else array.astype(np.float32) if array.dtype.kind == "V" else array
+        # .npz without pickle holds neither Python bytes nor ml_dtypes: bytes become NumPy's, all of ml_dtypes' fit into float32.
+        own = array.dtype.isbuiltin != 1
+        plain[name] = array.astype(np.bytes_) if array.dtype == object else array.astype(np.float32) if own else array
         if array.dtype == object and (plain[name] != array).any():
             raise CrossloadError(f"the output {name!r} has strings that end in NUL, which .npz would shorten; print them instead")
     # Not numpy.savez, whose own arguments (`file`) are names that outputs may have.

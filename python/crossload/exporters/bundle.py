@@ -21,6 +21,7 @@ from crossload.converters import launch
 from crossload.converters.edges import way
 from crossload.converters.launch import Step
 from crossload.errors import CrossloadError
+from crossload.exporters import warmup
 from crossload.recording import artifacts_of, bindings_in, record
 from crossload.requests import Wishes, check_wishes, from_npz
 from crossload.runtimes import environments, registry
@@ -70,6 +71,7 @@ def export(
     tolerance: Mapping[str, Tolerance] | None = None,
     name: str | None = None,
     overwrite: bool = False,
+    warm_up: bool = False,
     limits: Limits | None = None,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Bundle:
@@ -78,7 +80,8 @@ def export(
     `model` is a Keras model or a tf.Module (then TensorFlow is imported already), or as text a SavedModel, a .keras file, a
     `file.py:function`, or a .pb or .tflite, which is bundled as it is. Formats that were not asked for by name and cannot hold
     the model are left out and noted in the manifest. `inputs` are named arrays recorded besides the generated requests;
-    `shapes` gives inputs a shape where the model leaves it open.
+    `shapes` gives inputs a shape where the model leaves it open. `warm_up` puts the recorded requests into the SavedModel as
+    TensorFlow Serving's warm-up file.
 
     Raises CrossloadError for input that cannot be used, ExportRefused when an artifact disagrees with the reference.
     """
@@ -92,9 +95,8 @@ def export(
         producer, examples = _save(model, folder, progress)
         if examples:
             wishes = replace(wishes, inputs=(*wishes.inputs, examples))
-        bundle = _fill(
-            folder, name, producer, tuple(formats) if formats else None, wishes, dict(tolerance or {}), limits or Limits(), progress
-        )
+        kinds = tuple(formats) if formats else None
+        bundle = _fill(folder, name, producer, kinds, wishes, dict(tolerance or {}), warm_up, limits or Limits(), progress)
     return replace(bundle, root=destination)
 
 
@@ -105,6 +107,7 @@ def _fill(
     formats: tuple[str, ...] | None,
     wishes: Wishes,
     tolerance: dict[str, Tolerance],
+    warm_up: bool,
     limits: Limits,
     progress: Callable[[str], None],
 ) -> Bundle:
@@ -114,6 +117,8 @@ def _fill(
     if entries[0].format != "saved_model" and (others := [f for f in formats or () if f != entries[0].format]):
         raise CrossloadError(f"a {entries[0].format} is bundled as it is: it cannot become {', '.join(others)}; give the SavedModel")
     check_wishes(wishes, signatures)
+    if warm_up:
+        warmup.check(folder, entries, formats)
     recorded: list[Vectors] = []
     for entry in entries:
         added, learnt = record(folder, entry, signatures, wishes, limits, progress)
@@ -128,6 +133,9 @@ def _fill(
             entries = []
             recorded = [v for v in recorded if any(v.signature in a.bindings for a in made)]
         entries += made
+    if warm_up:
+        for what, why in warmup.warm_up_bundle(folder, name, entries, recorded).left_out.items():
+            progress(f"not in the warm-up file: {what}: {why}")
     used = {s for a in entries for s in a.bindings}
     manifest = Manifest(
         model=Model(name=name),
