@@ -154,6 +154,11 @@ def operations(config: dict[str, Any]) -> list[str]:
     return list(dict.fromkeys(layer.class_name for layer in found))
 
 
+def gone_in_3(config: dict[str, Any]) -> list[str]:
+    """Layers of Keras 2 that Keras 3 has no counterpart for, as `path (class)`."""
+    return [f"{layer.path} ({layer.class_name})" for layer in layers(config) if layer.class_name in _GONE_IN_3]
+
+
 def policy_name(dtype: Any) -> str | None:
     """The name of a datatype or policy in any generation's form."""
     if isinstance(dtype, dict):
@@ -269,4 +274,8 @@ _LAYERS = """
     SyncBatchNormalization TFOpLambda TFSMLayer TensorFlowOpLayer TextVectorization ThresholdedReLU TimeDistributed TimeDistributedDense
     TorchModuleWrapper UnitNormalization UpSampling1D UpSampling2D UpSampling3D Wrapper ZeroPadding1D ZeroPadding2D ZeroPadding3D
 """
+_GONE_IN_3 = {
+    "ClassMethod", "CuDNNGRU", "CuDNNLSTM", "DenseFeatures", "InstanceMethod", "InstanceProperty", "LocallyConnected1D", "LocallyConnected2D",
+    "RandomHeight", "RandomWidth", "SlicingOpLambda", "TFOpLambda", "TensorFlowOpLayer",
+}  # fmt: skip
 OWN_ACTIVATIONS, OWN_LAYERS = frozenset(_ACTIVATIONS.split()), frozenset(_LAYERS.split())

@@ -1,7 +1,7 @@
 """Rewrites configs and weights of older Keras into what a newer one loads: Keras 1 into Keras 2's form, Keras 2 into Keras 3's.
 
 What is rewritten gives the same answers: where the newer Keras computes something else under the same name, the older function is
-named instead (HARD_SIGMOID). Imports the standard library and NumPy only.
+named instead (HARD_SIGMOID). Imports NumPy and what lies beside it.
 """
 
 from __future__ import annotations
@@ -10,6 +10,11 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+
+if __package__:
+    from crossload.workers import keras_configs
+else:
+    import keras_configs
 
 # Keras 1 and 2 clip 0.2 x + 0.5 to 0…1, Keras 3 clips x / 6 + 0.5: files of the older ones mean the older function.
 HARD_SIGMOID = "keras2_hard_sigmoid"
@@ -45,9 +50,18 @@ _SAME = {
 }  # fmt: skip
 # What Keras 1 had and no later Keras computes, or only in training; dropped where it is harmless.
 _DROPPED = ("input_dim", "input_length", "input_dtype", "consume_less", "mode", "output_mask", "arguments_mask", "weights")
-# What Keras 2 writes and Keras 3 refuses, with the value at which it means nothing.
-_REFUSED_BY_3: dict[str, Any] = {"time_major": False, "groups": 1}
-_GROUPED = ("Conv1D", "Conv2D", "Conv3D")
+# What Keras 2 writes and Keras 3 refuses, by layer: the arguments, and the values at which they mean nothing (any, where None is given).
+_SEPARABLE = {"groups": 1, "kernel_initializer": None, "kernel_regularizer": None, "kernel_constraint": None}
+_REFUSED_BY_3: dict[str, dict[str, Any]] = {
+    **{k: {"time_major": False} for k in ("RNN", "LSTM", "GRU", "SimpleRNN", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D")},
+    **{k: {"groups": 1} for k in ("DepthwiseConv1D", "DepthwiseConv2D", "Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose")},
+    **{k: {"trainable": None, "noise_shape": None} for k in ("SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D", "Discretization")},
+    "SeparableConv1D": _SEPARABLE,
+    "SeparableConv2D": _SEPARABLE,
+    "Lambda": dict.fromkeys(("function_type", "module", "output_shape_type", "output_shape_module")),
+    "MultiHeadAttention": dict.fromkeys(("query_shape", "key_shape", "value_shape")),
+    "Embedding": {"input_length": None},
+}
 _CLASSES_3 = {"BatchNormalizationV1": "BatchNormalization", "BatchNormalizationV2": "BatchNormalization"}
 _MODULES_3 = {"Functional": "keras.src.models.functional", "Sequential": "keras", "Model": "keras.src.models.model"}
 
@@ -255,28 +269,72 @@ def _node_to_3(node: Config) -> Config:
     kind, config = _CLASSES_3.get(node["class_name"], node["class_name"]), node["config"]
     if isinstance(config, list):
         return node
-    made = {k: v for k, v in config.items() if not (k in _REFUSED_BY_3 and v == _REFUSED_BY_3[k] and kind not in _GROUPED)}
+    refused = _REFUSED_BY_3.get(kind, {})
+    made = {k: v for k, v in config.items() if not (k in refused and refused[k] in (None, v))}
     if kind == "GRU":
         made.setdefault("reset_after", False)  # there was no other before Keras 2.1.4
-    elif kind == "MultiHeadAttention":
-        made = {k: v for k, v in made.items() if k not in ("query_shape", "key_shape", "value_shape")}
-    elif kind == "Embedding":
-        made.pop("input_length", None)
+    elif kind == "Lambda":
+        made["function"] = _lambda_to_3(made.get("function"))
     elif kind == "ThresholdedReLU":
         kind, made = "ReLU", {k: v for k, v in made.items() if k != "theta"} | {"threshold": made.get("theta", 1.0)}
-    if isinstance(axis := made.get("axis"), list) and len(axis) == 1:
-        made["axis"] = axis[0]
-    if isinstance(dtype := made.get("dtype"), dict) and isinstance(dtype.get("config"), dict) and dtype["config"].get("name"):
-        made["dtype"] = dtype["config"]["name"]
-    for key in ("activation", "recurrent_activation"):
-        if made.get(key) == "hard_sigmoid":
-            made[key] = HARD_SIGMOID
+    if kind != "InputLayer":
+        made.pop("batch_input_shape", None)  # Sequentials have an input layer by now, elsewhere it means nothing
+    made = {key: _argument_to_3(key, value) for key, value in made.items()}
     if isinstance(made.get("layers"), list) and "input_layers" in made:
         made = _nested_nodes_to_3(made)
+        made["layers"] = [n | {"inbound_nodes": [_call_to_3(c) for c in n.get("inbound_nodes") or []]} for n in made["layers"]]
     changed = node | {"class_name": kind, "config": made}
+    if kind == "MultiHeadAttention":
+        changed.pop("build_config", None)  # Keras 3 builds it of three shapes; its call tells them
     if isinstance(node.get("module"), str) and node["module"].startswith("keras.src.engine.") and kind in _MODULES_3:
         changed["module"] = _MODULES_3[kind]
     return changed
+
+
+def _argument_to_3(key: str, value: Any) -> Any:
+    """An argument whose value Keras 3 writes otherwise."""
+    if key == "axis" and isinstance(value, list) and len(value) == 1:
+        return value[0]
+    if key == "dtype":
+        return keras_configs.policy_name(value) or value
+    if key in ("activation", "recurrent_activation") and isinstance(value, str):
+        if value == "hard_sigmoid":
+            return _function(HARD_SIGMOID)
+        return value if value in keras_configs.OWN_ACTIVATIONS else _function(value)
+    return value
+
+
+def _lambda_to_3(function: Any) -> Any:
+    if isinstance(function, list) and len(function) == 3:
+        return {"class_name": "__lambda__", "config": dict(zip(("code", "defaults", "closure"), function, strict=True))}
+    return _function(function) if isinstance(function, str) else function
+
+
+def _function(name: str) -> Config:
+    """A function by name in the form in which Keras 3 looks for it outside its own."""
+    return {"module": "builtins", "class_name": "function", "config": name, "registered_name": name}
+
+
+def _call_to_3(call: Any) -> Any:
+    """A layer's call whose keywords are tensors, too (`[[layer, call, output, {"value": [layer, call, output]}]]`), in Keras 3's form."""
+    if not isinstance(call, list) or not any(len(t) == 4 and _is_tensor_in(t[3]) for t in call if isinstance(t, list)):
+        return call
+
+    def tensor(at: list[Any]) -> Config:
+        # Keras 3 takes the tensor of this history; shape and datatype only have to be there.
+        return {"class_name": "__keras_tensor__", "config": {"shape": [None], "dtype": "float32", "keras_history": at[:3]}}
+
+    arguments = [tensor(t) for t in call]
+    keywords = {k: tensor(v) if _is_tensor(v) else v for k, v in call[0][3].items()}
+    return {"args": arguments if len(arguments) == 1 else [arguments], "kwargs": keywords}
+
+
+def _is_tensor(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 3 and isinstance(value[0], str) and all(type(n) is int for n in value[1:])
+
+
+def _is_tensor_in(keywords: Any) -> bool:
+    return isinstance(keywords, dict) and any(_is_tensor(v) for v in keywords.values())
 
 
 def _nested_nodes_to_3(config: Config) -> Config:
