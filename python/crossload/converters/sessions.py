@@ -10,6 +10,8 @@ from typing import Any
 import tensorflow as tf
 from google.protobuf import text_format
 from google.protobuf.message import DecodeError
+from tensorflow.core.framework import variable_pb2
+from tensorflow.python.ops import ref_variable, resource_variable_ops
 
 from crossload.workers import restoring
 
@@ -88,7 +90,7 @@ def collect_variables(session: Any) -> list[Any]:
 
 def _variable_of(op: Any) -> Any:
     """The Python object of a variable operation that has lost it (VariableDef, core/framework/variable.proto)."""
-    definition = tf.compat.v1.VariableDef(variable_name=op.outputs[0].name)
+    definition = variable_pb2.VariableDef(variable_name=op.outputs[0].name)
     shape = tf.TensorShape(op.get_attr("shape"))
     if op.type == "VarHandleOp":
         read = tf.raw_ops.ReadVariableOp(resource=op.outputs[0], dtype=op.get_attr("dtype"))
@@ -100,7 +102,8 @@ def _variable_of(op: Any) -> Any:
         initial = tf.zeros(shape, read.dtype) if shape.is_fully_defined() and read.dtype != tf.string else read
         assign = tf.raw_ops.Assign(ref=op.outputs[0], value=initial).op
     definition.initial_value_name, definition.initializer_name, definition.snapshot_name = initial.name, assign.name, read.name
-    return tf.compat.v1.Variable.from_proto(definition)
+    kind = resource_variable_ops.ResourceVariable if definition.is_resource else ref_variable.RefVariable
+    return kind.from_proto(definition)
 
 
 def clear_devices(graph: Any) -> None:
