@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 
 from crossload.cli import COMMANDS, main
 from crossload.text import printable
-from tests.artifacts import making, test_checkpoint
+from tests.artifacts import making, test_checkpoint, test_meta_graph
 from tests.artifacts.making import Lite, Tensor
 
 
@@ -75,9 +75,19 @@ def test_a_graphs_page_says_that_its_names_are_candidates(tmp_path: Path) -> Non
     making.node(made.node, "labels", "Placeholder", dtype=making.INT64)
     page = show(making.write_graph(tmp_path / "g.pb", made))
     assert "Candidates" in page
-    assert line(page, "input").split() == ["input", "x", "float32", "(-1,", "4)", "x:0"]
+    assert line(page, "input").split() == ["input", "x", "float32", "(-1,", "4)", "x:0", "placeholder"]
     assert line(page, "output").split()[:2] == ["output", "probabilities"]
+    assert line(page, "output").endswith("probabilities:0  a head by its name; nothing takes its result")
     assert "no output depends on: labels" in page
+
+
+def test_a_metas_page_has_what_can_be_called_restored_and_what_stands_in_the_way(tmp_path: Path) -> None:
+    page = show(test_meta_graph.write(tmp_path / "model-3.meta", test_meta_graph.made()))
+    assert line(page, "output").split()[:2] == ["output", "probabilities"]
+    assert line(page, "w:0").split()[:2] == ["w:0", "float32"]
+    assert "saver: V2; save/restore_all restores from the prefix in save/Const:0" in page
+    assert "! no checkpoint of the same name (model-3.index)" in page
+    assert "collections: train_op (1), trainable_variables (1), variables (1)" in page
 
 
 def test_a_tflites_page_flags_flex_and_custom_ops_and_shows_quantisation(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from crossload.errors import ArtifactError
 if TYPE_CHECKING:
     from crossload.artifacts.checkpoint import Checkpoint
     from crossload.artifacts.graph_def import GraphDef
+    from crossload.artifacts.meta_graph import MetaGraph
     from crossload.artifacts.saved_model import SavedModel
     from crossload.artifacts.tflite import TFLite
 
@@ -25,7 +26,7 @@ __all__ = ["callable_signatures", "read", "recognise"]
 DEFAULT_KEY = "serving_default"
 
 
-def read(path: Path) -> SavedModel | GraphDef | TFLite | Checkpoint:
+def read(path: Path) -> SavedModel | GraphDef | MetaGraph | TFLite | Checkpoint:
     """The artifact at `path`, by parsing only: nothing of it is executed.
 
     Raises ArtifactError, in one sentence, for what `recognise` refuses, for damaged artifacts and for formats that are not read yet.
@@ -40,6 +41,10 @@ def read(path: Path) -> SavedModel | GraphDef | TFLite | Checkpoint:
         from crossload.artifacts import graph_def
 
         return graph_def.of(path, message)
+    if kind == "meta_graph":
+        from crossload.artifacts import meta_graph
+
+        return meta_graph.of(path, message)
     if kind == "tflite":
         from crossload.artifacts import tflite
 
@@ -54,10 +59,12 @@ def read(path: Path) -> SavedModel | GraphDef | TFLite | Checkpoint:
     )
 
 
-def callable_signatures(artifact: SavedModel | GraphDef | TFLite | Checkpoint) -> list[tuple[tuple[str, ...] | None, dict[str, Signature]]]:
+def callable_signatures(
+    artifact: SavedModel | GraphDef | MetaGraph | TFLite | Checkpoint,
+) -> list[tuple[tuple[str, ...] | None, dict[str, Signature]]]:
     """The signatures that a runtime can be asked for, by name: with the tags of each MetaGraph, or with None where there are no tags.
 
-    A graph, and a .tflite without signatures, have one, `serving_default`, whose `key` is None. Left out are signatures that take or
+    A graph, a .meta and a .tflite without signatures have one, `serving_default`, whose `key` is None. Left out are signatures that take or
     give what is no tensor on the wire (a resource, a variant), or give nothing; a graph's output may be of unknown datatype (`DT_0`).
     Raises ArtifactError for a SavedModel that lacks a file it needs, and for a checkpoint.
     """
@@ -66,6 +73,9 @@ def callable_signatures(artifact: SavedModel | GraphDef | TFLite | Checkpoint) -
     if artifact.format == "saved_model":
         artifact.check_complete()
         return [(m.tags, {key: s for key, s in m.signatures.items() if _can_be_called(s)}) for m in artifact.meta_graphs]
+    if artifact.format == "meta_graph":
+        own = artifact.signatures or ({DEFAULT_KEY: artifact.signature()} if artifact.outputs else {})
+        return [(artifact.tags, {key: s for key, s in own.items() if _can_be_called(s, "DT_0")})]
     if artifact.format == "graph_def":
         own = {DEFAULT_KEY: artifact.signature()} if artifact.outputs else {}
         return [(None, {key: s for key, s in own.items() if _can_be_called(s, "DT_0")})]
@@ -73,12 +83,18 @@ def callable_signatures(artifact: SavedModel | GraphDef | TFLite | Checkpoint) -
     return [(None, {key: s for key, s in own.items() if _can_be_called(s)})]
 
 
-def graph_of(path: Path) -> Any:
-    """The graph that a GraphDef, a .meta, or the .meta of a checkpoint holds; raises ArtifactError where there is none."""
+def graph_of(path: Path, tags: Iterable[str] | None = None) -> Graph:
+    """The graph of a GraphDef, a .meta, a checkpoint's .meta, or a SavedModel's MetaGraph of these tags; raises ArtifactError for others."""
+    from crossload.artifacts.graph import Graph
+
     found = read(path)
     if found.format == "checkpoint":
         found = read(found.prefix.with_name(f"{found.prefix.name}.meta"))
-    return found
+    if found.format == "saved_model":
+        return found.meta_graph(tags).graph
+    if found.format in ("graph_def", "meta_graph"):
+        return found.graph
+    raise ArtifactError(f"{path} is a {found.format}, which has no graph of named tensors; leave the tensors' names out")
 
 
 def weight_bytes(path: Path) -> int:

@@ -41,6 +41,8 @@ _LOSS = re.compile(
 )
 _LABELS = re.compile(r"(?:^|[/_])(?:labels?|targets?|y_true|ground_?truth|gt)(?:[/_]|\d|$)", re.IGNORECASE)
 _GRADIENT = re.compile(r"(?:^|/)gradients(?:_\d+)?/(.+)_grad/")
+_GRADIENT_SCOPE = re.compile(r"(?:^|/)gradients(?:_\d+)?/")
+_STEP = re.compile(r"(Resource)?(Sparse)?Apply[A-Z]")
 _PASSING_OPS = {"Cast", "ExpandDims", "Identity", "OneHot", "Reshape", "Squeeze", "StopGradient", "ToInt64", "ToFloat"}
 
 
@@ -59,6 +61,11 @@ def inputs(graph: Graph) -> list[tuple[Any, str]]:
 def of_training(name: str) -> bool:
     """Whether a node of this name belongs to what saves, trains or measures a model."""
     return bool(_SCOPES.search(name))
+
+
+def trains(node: Any) -> bool:
+    """Whether this node changes weights: a gradient or an optimiser's step."""
+    return bool(_GRADIENT_SCOPE.search(node.name)) or bool(_STEP.match(node.op))
 
 
 def outputs(graph: Graph) -> list[tuple[Any, str]]:

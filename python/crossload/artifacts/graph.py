@@ -75,6 +75,11 @@ class Graph:
         found.sort(key=lambda t: not self._is_needed(t, needed))
         return tuple(found)
 
+    def candidates_to_json(self) -> dict[str, Any]:
+        """`inputs` and `outputs` in `show --json`: each with the reason why it is one."""
+        sides = {"inputs": self.inputs, "outputs": self.outputs}
+        return {side: [t.to_json() | {"reason": self.reasons[str(t.tensor)]} for t in found] for side, found in sides.items()}
+
     def signature(self, outputs: Sequence[str] | None = None) -> Signature:
         """The inputs that these outputs depend on, and the outputs: names of operations or tensors, all candidates if None.
 

@@ -19,7 +19,7 @@ from crossload.errors import ArtifactError
 class GraphDef:
     """A graph without signatures: `inputs` and `outputs` are candidates, the likeliest first.
 
-    `reasons` says by tensor name why each is one. `ops` counts nodes by op, those inside functions included; `versions` are
+    `graph.reasons` says by tensor name why each is one. `ops` counts nodes by op, those inside functions included; `versions` are
     producer, min_consumer (versions.proto).
     """
 
@@ -29,7 +29,6 @@ class GraphDef:
     ops: Counter[str]
     functions: tuple[str, ...] = ()
     versions: dict[str, int] = field(default_factory=dict)
-    reasons: dict[str, str] = field(default_factory=dict, compare=False)
     format: Literal["graph_def"] = "graph_def"
     graph: Graph = field(default_factory=lambda: Graph(Path(), protos.GraphDefProto()), repr=False, compare=False)
 
@@ -58,8 +57,7 @@ class GraphDef:
         return {
             **facts(self),
             "versions": self.versions,
-            "inputs": [t.to_json() | {"reason": self.reasons[str(t.tensor)]} for t in self.inputs],
-            "outputs": [t.to_json() | {"reason": self.reasons[str(t.tensor)]} for t in self.outputs],
+            **self.graph.candidates_to_json(),
             "ops": dict(self.ops),
             "functions": list(self.functions),
         }
@@ -96,15 +94,13 @@ def read(path: Path) -> GraphDef:
 def of(path: Path, proto: Any) -> GraphDef:
     """The GraphDef of a message that has been parsed from `path`."""
     graph = Graph(path, proto)
-    outputs, inputs = graph.outputs, graph.inputs
     versions = {"producer": proto.versions.producer, "min_consumer": proto.versions.min_consumer} if proto.HasField("versions") else {}
     return GraphDef(
         path=path,
-        inputs=inputs,
-        outputs=outputs,
+        inputs=graph.inputs,
+        outputs=graph.outputs,
         ops=protos.count_ops(proto),
         functions=tuple(f.signature.name for f in proto.library.function),
         versions=versions,
-        reasons=graph.reasons,
         graph=graph,
     )

@@ -29,7 +29,7 @@ def recognise(path: Path) -> str:
 
 
 def examine(path: Path) -> tuple[str, Any]:
-    """The format's word, and the message of a GraphDef, which had to be parsed to be recognised (None for all others)."""
+    """The format's word, and the message of a GraphDef or a MetaGraphDef, which had to be parsed to be recognised (else None)."""
     try:
         if path.is_dir():
             return _folder(path), None
@@ -128,7 +128,7 @@ def _protobuf(path: Path) -> tuple[str, Any]:
             if what == "SavedModel" and any(m.HasField("meta_info_def") or m.graph_def.node for m in found.meta_graphs):
                 raise ArtifactError(f"{path} is the inner part of a SavedModel; name its folder: {path.parent}") from None
             if what == "MetaGraphDef" and found.graph_def.node and found.HasField("meta_info_def"):
-                return "meta_graph", None
+                return "meta_graph", found
         raise error
 
 

@@ -43,6 +43,7 @@ class MetaGraph:
     collections: dict[str, int] = field(default_factory=dict)
     asset_files: tuple[str, ...] = ()
     needs_variables: bool = False
+    proto: Any = field(default=None, repr=False, compare=False)
 
     def to_json(self) -> dict[str, Any]:
         """An element of `meta_graphs` in `show --json`."""
@@ -153,11 +154,12 @@ def read(path: Path) -> SavedModel:
         raise ArtifactError(
             f"{file} has schema version {proto.saved_model_schema_version}; TensorFlow's is 1, so the file is corrupt or newer"
         )
-    meta_graphs = [_meta_graph(m, file) for m in proto.meta_graphs]
+    meta_graphs = [meta_graph(m, file) for m in proto.meta_graphs]
     return SavedModel(path, meta_graphs, _files_in(path, "assets"), _files_in(path, "variables"))
 
 
-def _meta_graph(proto: Any, file: Path) -> MetaGraph:
+def meta_graph(proto: Any, file: Path) -> MetaGraph:
+    """What a MetaGraphDef of this file states; raises ArtifactError for a default value that does not decode."""
     info, graph = proto.meta_info_def, proto.graph_def
     init_ops = {
         f"collection {name}": proto.collection_def[name].node_list.value[0]
@@ -184,6 +186,7 @@ def _meta_graph(proto: Any, file: Path) -> MetaGraph:
         collections={name: _collection_size(proto.collection_def[name]) for name in sorted(proto.collection_def)},
         asset_files=tuple(dict.fromkeys(a.filename for a in proto.asset_file_def)),
         needs_variables=bool(proto.saver_def.restore_op_name) and any(node.op in _VARIABLE_OPS for node in graph.node),
+        proto=proto,
     )
 
 

@@ -9,6 +9,7 @@ from crossload.cli.pages.page import Page, strong
 
 if TYPE_CHECKING:
     from crossload.artifacts.graph_def import GraphDef
+    from crossload.artifacts.meta_graph import MetaGraph
 
 
 def lines(found: GraphDef, page: Page) -> Iterator[str]:
@@ -16,15 +17,18 @@ def lines(found: GraphDef, page: Page) -> Iterator[str]:
     yield from page.heading("GraphDef", found)
     if found.versions.get("min_consumer"):
         yield f"  needs a TensorFlow that reads graph version {found.versions['min_consumer']}"
-    needed = {t.name for t in found.signature().inputs} if found.outputs else set()
-    unused = [t for t in found.inputs if t.name not in needed]
     yield ""
-    yield (
-        strong("Candidates") + "  a graph names no inputs and outputs; these are its placeholders and what nothing takes, likeliest first"
-    )
-    yield from page.tensors([t for t in found.inputs if t.name in needed], found.outputs)
-    if unused:
-        yield f"  placeholders that no output depends on: {page.some(t.name for t in unused)}"
+    yield from candidates(found, page)
     yield from page.ops("ops", found.ops, f" in the graph and its {len(found.functions)} functions" if found.functions else "")
     if found.functions:
         yield f"  functions: {page.some(found.functions)}"
+
+
+def candidates(found: GraphDef | MetaGraph, page: Page) -> Iterator[str]:
+    """Likely inputs and outputs of a graph that states none, each with the reason why it is one."""
+    needed = {t.name for t in found.signature().inputs} if found.outputs else set()
+    unused = [t for t in found.inputs if t.name not in needed]
+    yield strong("Candidates") + "  it names no inputs and outputs; these are likely ones, the likeliest first"
+    yield from page.tensors([t for t in found.inputs if t.name in needed], found.outputs, found.graph.reasons)
+    if unused:
+        yield f"  placeholders that no output depends on: {page.some(t.name for t in unused)}"

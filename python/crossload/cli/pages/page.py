@@ -42,16 +42,21 @@ class Page:
         yield f"  {strong('signature')} {strong(printable(key) or '(empty key)')}{method}"
         yield from self.tensors(signature.inputs, signature.outputs)
 
-    def tensors(self, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) -> Iterator[str]:
-        rows = [("input", *self._row(t)) for t in inputs] + [("output", *self._row(t)) for t in outputs]
+    def tensors(
+        self, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec], reasons: Mapping[str, str] | None = None
+    ) -> Iterator[str]:
+        """A row for each; `reasons` says, by tensor, what a row should say besides."""
+        rows = [
+            (side, *self._row(t, (reasons or {}).get(str(t.tensor)))) for side, of in (("input", inputs), ("output", outputs)) for t in of
+        ]
         yield from columns(rows)
         for side, there in (("inputs", inputs), ("outputs", outputs)):
             if not there:
                 yield f"    no {side}"
 
-    def _row(self, tensor: TensorSpec) -> tuple[str, str, str, str, str]:
+    def _row(self, tensor: TensorSpec, reason: str | None = None) -> tuple[str, str, str, str, str]:
         where = f"tensor {tensor.tensor}" if isinstance(tensor.tensor, int) else tensor.tensor or "(no tensor name)"
-        notes = []
+        notes = [reason] if reason else []
         if tensor.default is not None:
             notes.append(f"default {self._values(tensor.default['data'], tensor.default['shape'])}")
         if tensor.quantization is not None:
