@@ -90,6 +90,34 @@ def test_a_metas_page_has_what_can_be_called_restored_and_what_stands_in_the_way
     assert "collections: train_op (1), trainable_variables (1), variables (1)" in page
 
 
+def test_nodes_are_listed_with_what_they_take_and_give(tmp_path: Path) -> None:
+    made = making.graph()
+    made.node[2].device = "/device:GPU:0"
+    path = making.write_graph(tmp_path / "g.pb", made)
+    assert line(show(path, "--nodes"), "x ").split() == ["x", "Placeholder", "float32", "(-1,", "4)"]
+    assert show(path, "--nodes", "MatMul").split() == ["product", "MatMul", "float32", "<-", "x,", "w", "on", "/device:GPU:0"]
+    assert [n["name"] for n in json.loads(show(path, "--nodes", "p*", "--json"))["nodes"]] == ["product", "probabilities"]
+    meta = show(test_meta_graph.write(tmp_path / "m.meta", test_meta_graph.made()), "--nodes", "w")
+    assert line(meta, "w/Assign").split() == ["w/Assign", "AssignVariableOp", "<-", "w,", "w/initial"]
+
+
+def test_a_saved_models_nodes_are_those_of_each_meta_graph_and_function(tmp_path: Path) -> None:
+    folder = making.saved_model(tmp_path / "m", making.meta_graph("serve"), making.meta_graph("serve", "gpu"))
+    page = show(folder, "--nodes", "MatMul")
+    assert [row for row in page.splitlines() if "tags" in row] == ["MetaGraph  tags: serve", "MetaGraph  tags: serve, gpu"]
+    assert "function __inference_call" in page
+    assert json.loads(show(folder, "--nodes", "again", "--json"))["nodes"][1]["tags"] == ["serve", "gpu"]
+
+
+def test_a_pattern_without_a_match_is_answered_with_near_names(tmp_path: Path) -> None:
+    path = making.write_graph(tmp_path / "g.pb", making.graph())
+    result = run("show", str(path), "--nodes", "softmacks")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "no node 'softmacks'; near it are 'Softmax'" in result.stderr
+    (tmp_path / "m.tflite").write_bytes(Lite().build())
+    assert "of TensorFlow's graphs only" in run("show", str(tmp_path / "m.tflite"), "--nodes").stderr
+
+
 def test_a_tflites_page_flags_flex_and_custom_ops_and_shows_quantisation(tmp_path: Path) -> None:
     tensors = [Tensor("x", kind=9, scale=[0.5], zero_point=[-128]), Tensor("y", kind=9, scale=[0.25, 0.5], zero_point=[0, 1], axis=1)]
     (tmp_path / "m.tflite").write_bytes(

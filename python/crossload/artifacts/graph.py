@@ -18,6 +18,7 @@ from crossload.text import near
 # Before this version a placeholder's shape [] could not be told from an unknown one (array_ops.cc, op Placeholder).
 _SCALAR_SHAPES_SINCE = 22
 _MOST_DEFAULTS = 1024
+_NO_OUTPUT_OPS = {"Assert", "AssignVariableOp", "ControlTrigger", "NoOp", "SaveV2"}
 
 
 @dataclass(frozen=True)
@@ -162,11 +163,14 @@ class Graph:
                 yield self._node(node, function.signature.name)
 
     def _node(self, node: Any, function: str | None) -> Node:
-        outputs = [
-            (datatype, self._input_shape(node) if "shape" in node.attr else self._output_shape(node, at))
-            for at, datatype in enumerate(op_types.output_datatypes(node, self.functions))
-        ]
-        return Node(node.name, node.op, tuple(node.input), tuple(outputs), node.device, function)
+        datatypes = () if node.op in _NO_OUTPUT_OPS else op_types.output_datatypes(node, self.functions)
+        outputs = tuple((datatype, self._stated_shape(node, at)) for at, datatype in enumerate(datatypes))
+        return Node(node.name, node.op, tuple(node.input), outputs, node.device, function)
+
+    def _stated_shape(self, node: Any, at: int) -> tuple[int, ...] | None:
+        if node.op in candidates.INPUT_OPS:
+            return self._input_shape(node)
+        return protos.shape(node.attr["value"].tensor.tensor_shape) if node.op == "Const" else self._output_shape(node, at)
 
     @cached_property
     def _taken(self) -> set[str]:

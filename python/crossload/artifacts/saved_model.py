@@ -6,11 +6,13 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 from crossload.artifacts import protos
 from crossload.artifacts.content import facts
+from crossload.artifacts.graph import Graph
 from crossload.artifacts.recognition import SAVED_MODEL_FILES
 from crossload.contract.datatypes import from_enum
 from crossload.contract.signatures import Signature, TensorSpec
@@ -43,7 +45,13 @@ class MetaGraph:
     collections: dict[str, int] = field(default_factory=dict)
     asset_files: tuple[str, ...] = ()
     needs_variables: bool = False
+    file: Path = field(default=Path(), repr=False, compare=False)
     proto: Any = field(default=None, repr=False, compare=False)
+
+    @cached_property
+    def graph(self) -> Graph:
+        """The graph with its nodes by name, and candidates where there is no signature."""
+        return Graph(self.file, self.proto.graph_def)
 
     def to_json(self) -> dict[str, Any]:
         """An element of `meta_graphs` in `show --json`."""
@@ -186,6 +194,7 @@ def meta_graph(proto: Any, file: Path) -> MetaGraph:
         collections={name: _collection_size(proto.collection_def[name]) for name in sorted(proto.collection_def)},
         asset_files=tuple(dict.fromkeys(a.filename for a in proto.asset_file_def)),
         needs_variables=bool(proto.saver_def.restore_op_name) and any(node.op in _VARIABLE_OPS for node in graph.node),
+        file=file,
         proto=proto,
     )
 

@@ -22,15 +22,25 @@ if TYPE_CHECKING:
 @click.command(
     name="show",
     epilog=examples(
-        "show saved_model/", "show frozen_graph.pb --all", "show model.tflite --json | jq .signatures", "show ckpt-1 --tensor global_step"
+        "show saved_model/",
+        "show frozen_graph.pb --nodes '*softmax*'",
+        "show model.tflite --json | jq .signatures",
+        "show ckpt-1 --tensor global_step",
     ),
 )
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 @click.option("--all", "everything", is_flag=True, help="Leave nothing out of the text: every op, value, file and entry.")
+@click.option(
+    "--nodes",
+    metavar="[PATTERN]",
+    is_flag=False,
+    flag_value="*",
+    help="List a graph's nodes: all, or those whose name or op matches; what has no * or ? is a part of a name.",
+)
 @click.option("--tensor", metavar="NAME", help="Print the value of this variable of a checkpoint.")
-def command(path: Path, as_json: bool, everything: bool, tensor: str | None = None) -> None:
-    """Describe PATH: a SavedModel folder, a GraphDef (.pb, .pbtxt), a .tflite or a checkpoint (its prefix, index or folder).
+def command(path: Path, as_json: bool, everything: bool, nodes: str | None = None, tensor: str | None = None) -> None:
+    """Describe PATH: a SavedModel folder, a GraphDef (.pb, .pbtxt), a .meta, a .tflite or a checkpoint (its prefix, index or folder).
 
     The format is recognised by content. The file is parsed, never executed, and TensorFlow is not needed.
     """
@@ -43,6 +53,10 @@ def command(path: Path, as_json: bool, everything: bool, tensor: str | None = No
             if found.format != "checkpoint":
                 raise ArtifactError(f"{path} is a {found.format}, and --tensor reads values of checkpoints only; leave it out")
             text = _value(found, tensor, as_json, everything)
+        elif nodes is not None:
+            from crossload.cli.pages import nodes as listing
+
+            text = listing.text(found, nodes, as_json)
         elif as_json:
             text = json.dumps(found.to_json(), indent=1, allow_nan=False)
         else:
