@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from crossload import selection
 from crossload.contract.bundle import is_bundle, open_bundle
 from crossload.contract.manifest import Artifact
 from crossload.contract.signatures import Signature
@@ -118,14 +119,19 @@ def load(
     *,
     tags: Sequence[str] | None = None,
     artifact: str | None = None,
+    inputs: Sequence[str] | None = None,
+    outputs: Sequence[str] | None = None,
+    options: Mapping[str, Any] | None = None,
     limits: Limits | None = None,
 ) -> Model:
     """Load a bundle's artifact or a bare one in a runtime.
 
     Without `runtime`, the first default one that takes the format. `tags` chooses a MetaGraph of a SavedModel, `artifact` one of a
-    bundle. Raises CrossloadError for input that cannot be used, RunFailed when the runtime does not load it.
+    bundle. `inputs` and `outputs` name tensors of a graph (`name=operation:index`, `operation`), which then are its signature.
+    `options` are what a Keras file may need: `custom_objects`, a .py with its classes, and `allow_code` for Lambda layers.
+    Raises CrossloadError for input that cannot be used, RunFailed when the runtime does not load it.
     """
-    model = choose(path, runtime, tags=tags, artifact=artifact, limits=limits)
+    model = choose(path, runtime, tags=tags, artifact=artifact, inputs=inputs, outputs=outputs, options=options, limits=limits)
     model.start()
     return model
 
@@ -136,6 +142,9 @@ def choose(
     *,
     tags: Sequence[str] | None = None,
     artifact: str | None = None,
+    inputs: Sequence[str] | None = None,
+    outputs: Sequence[str] | None = None,
+    options: Mapping[str, Any] | None = None,
     limits: Limits | None = None,
 ) -> Model:
     """The model that `load` would load, not loaded yet: its signatures are known, and mistakes are found before seconds are spent."""
@@ -143,30 +152,18 @@ def choose(
     if is_bundle(path):
         bundle = open_bundle(path)
         root, entries, signatures = path, bundle.manifest.artifacts, bundle.manifest.signatures
+    elif inputs or outputs:
+        entry, signatures = selection.choose(path, tags, None, inputs, outputs)
+        root, entries = path.parent, [entry]
     else:
         entries, signatures = artifacts_of(path, path.name)
         root = path.parent
-    left = select(path, entries, tags, artifact)
+    left = selection.select(path, entries, tags, artifact)
     entry, chosen = _choose(path, left, registry.find([runtime] if runtime else None))
-    source = ModelSource(root / entry.path, entry.format, entry.bindings, None if entry.tags is None else tuple(entry.tags))
+    source = ModelSource(
+        root / entry.path, entry.format, entry.bindings, None if entry.tags is None else tuple(entry.tags), dict(options or {})
+    )
     return Model(entry, signatures, source, chosen, limits)
-
-
-def select(path: Path, entries: Sequence[Artifact], tags: Sequence[str] | None, wanted: str | None) -> list[Artifact]:
-    """The artifacts of this id and of these tags (None: of any), at least one; raises CrossloadError listing those there are."""
-    left = list(entries)
-    if wanted is not None:
-        left = [e for e in left if e.id == wanted]
-        if not left:
-            raise CrossloadError(f"{path} has no artifact {wanted!r}; it has: {', '.join(e.id for e in entries)}")
-    if tags is not None:
-        left = [e for e in left if e.tags is not None and set(e.tags) == set(tags)]
-        if not left:
-            there = "; ".join(", ".join(e.tags) or "(none)" for e in entries if e.tags is not None)
-            raise CrossloadError(
-                f"{path} has no MetaGraph with the tags {', '.join(tags) or '(none)'}; its tag sets are: {there or 'none'}"
-            )
-    return left
 
 
 def _choose(path: Path, left: Sequence[Artifact], runtimes: Sequence[Runtime]) -> tuple[Artifact, Runtime]:

@@ -132,13 +132,18 @@ def record(
 
 
 def record_with(
-    supervisor: Supervisor, root: Path, artifact: Artifact, signatures: Mapping[str, Signature], wishes: Wishes
+    supervisor: Supervisor,
+    root: Path,
+    artifact: Artifact,
+    signatures: Mapping[str, Signature],
+    wishes: Wishes,
+    options: Mapping[str, Any] | None = None,
 ) -> tuple[list[Vectors], dict[str, Signature]]:
     """`record` with a runtime that is there already; raises WorkerFailure when it cannot load the model or carry any request."""
     entries: list[Vectors] = []
     learnt: dict[str, Signature] = {}
     tags = None if artifact.tags is None else tuple(artifact.tags)
-    supervisor.load(ModelSource(root / artifact.path, artifact.format, artifact.bindings, tags))
+    supervisor.load(ModelSource(root / artifact.path, artifact.format, artifact.bindings, tags, options or {}))
     identity = supervisor.identity()
     environment = {k: v for k, v in identity.parameters.items() if isinstance(v, str | int | float | bool)}
     reference = Reference(runtime=identity.runtime, version=identity.version, artifact=artifact.id, environment=environment)

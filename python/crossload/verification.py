@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -48,6 +49,7 @@ class Plan:
     nan: str = "same"
     limits: Limits = field(default_factory=Limits)
     wishes: Wishes = field(default_factory=Wishes)
+    load_options: Mapping[str, Any] = field(default_factory=dict)  # of ModelSource
     options: tuple[str, ...] | None = None  # of the command line, repeated in the commands that reproduce; None: made from the plan
 
 
@@ -211,7 +213,7 @@ def _cases(bundle: Bundle, recorded: _Recorded, runtime: Runtime, plan: Plan) ->
             without = [_NONE]
         tags = None if artifact.tags is None else tuple(artifact.tags)
         if chosen or without:
-            source = ModelSource(bundle.path(artifact), artifact.format, artifact.bindings, tags)
+            source = ModelSource(bundle.path(artifact), artifact.format, artifact.bindings, tags, plan.load_options)
             found.append(_Cases(artifact, source, chosen, without))
     return found
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from crossload import artifacts, files
-from crossload.artifacts.recognition import has_state
+from crossload.artifacts.recognition import has_state, index_of
 from crossload.contract.bundle import Bundle, is_bundle
 from crossload.contract.manifest import Artifact, Made, Manifest, Model, Tolerance
 from crossload.contract.sidecar import sidecar_of
@@ -21,7 +21,6 @@ from crossload.contract.signatures import Signature
 from crossload.converters import launch
 from crossload.converters.edges import TARGETS, Edge, way
 from crossload.converters.launch import Step
-from crossload.converters.signatures import choose
 from crossload.errors import CrossloadError
 from crossload.recording import NoReference, bindings_in, record_with, references
 from crossload.report.results import Report
@@ -29,12 +28,14 @@ from crossload.requests import Wishes, check_wishes
 from crossload.runtimes import environments, registry
 from crossload.runtimes.process import WorkerFailure
 from crossload.runtimes.supervisor import Limits, Supervisor
+from crossload.selection import choose
 from crossload.text import printable
 from crossload.verification import Plan, verify
 
 _SUFFIXES = {
     ".pb": "graph_def", ".pbtxt": "graph_def", ".tflite": "tflite", ".keras": "keras", ".h5": "keras_h5", ".hdf5": "keras_h5",
 }  # fmt: skip
+_FILES = ("custom_objects", "weights", "representative")
 _FOLDERS = ("saved_model", "checkpoint", "tensorboard")
 # protobuf's and flatbuffers' greatest size of one message.
 _MOST_BYTES = (1 << 31) - 1
@@ -111,7 +112,10 @@ def convert(
         made = _made(entry, path, result, bound)
         report = None
         if verified and target not in ("tensorboard",):
-            report, signatures = _compare(entry, made, result, signatures, room, wishes, dict(tolerance or {}), limits, runtime, progress)
+            options = {k: v for k, v in _edge_options(wanted).items() if k in ("custom_objects", "allow_code")}
+            report, signatures = _compare(
+                entry, made, result, signatures, room, wishes, dict(tolerance or {}), options, limits, runtime, progress
+            )
         made = made.model_copy(update={"made": Made(source=entry.format, way=[e.target for e in path], verified=report is not None)})
         _hand_over(result, destination, target)
     if made.bindings:
@@ -190,33 +194,47 @@ def _walk(
 ) -> tuple[Path, dict[str, Any] | None]:
     """Go over the edges; the last artifact and its bindings as the last edge gives them."""
     bindings: dict[str, Any] | None = {name: b.model_dump() for name, b in entry.bindings.items()}
-    here = Path(entry.path)
-    options = {**wanted.options, "tags": entry.tags}
-    options = {k: str(Path(v).resolve()) if k in ("custom_objects", "weights", "representative") and v else v for k, v in options.items()}
-    steps = []
+    options = _edge_options(wanted)
+    here, tags, steps = Path(entry.path), entry.tags, list[Step]()
     for at, edge in enumerate(path):
-        last = at == len(path) - 1
-        target = room / str(at) / (destination.name if last else edge.target)
+        target = room / str(at) / (destination.name if at == len(path) - 1 else edge.target)
         target.parent.mkdir()
-        if last and edge.target == "checkpoint" and destination.is_dir():
+        if edge.target == "checkpoint" and destination.is_dir():
             shutil.copytree(destination, target, copy_function=os.link)
         elif edge.target in _FOLDERS:
             target.mkdir()
         if edge.light:
             assert not steps, "light edges begin a way"
             progress(f"making the {edge.target}")
-            module, _, function = edge.call.partition(":")
-            bindings = getattr(import_module(f"crossload.{module}"), function)(here, target, bindings, options)
+            bindings = _light(edge.call, here, target, bindings, {**options, "tags": tags})
         else:
             given = bindings if at == 0 else None
-            steps.append(
-                Step(edge.call, here, target, f"making the {edge.target}", given, options if at == 0 else {**options, "tags": None})
-            )
-        here = target
+            steps.append(Step(edge.call, here, target, f"making the {edge.target}", given, {**options, "tags": tags}))
+        here, tags = target, ["serve"]
     if steps:
         python = launch.python_with_tensorflow(runtime=runtime, progress=progress)
         bindings = launch.run(steps, python, f"{entry.path} cannot be converted", progress).bindings[-1]
+    if path[-1].target == "saved_model" and wanted.options.get("to_tags"):
+        retagged = room / "tagged" / destination.name
+        call = way("saved_model", "saved_model")[0].call
+        bindings = _light(call, here, retagged, bindings, {"tags": tags, "to_tags": wanted.options["to_tags"]})
+        here = retagged
     return here, bindings
+
+
+def _light(call: str, source: Path, target: Path, bindings: dict[str, Any] | None, options: dict[str, Any]) -> dict[str, Any] | None:
+    module, _, function = call.partition(":")
+    made: dict[str, Any] | None = getattr(import_module(f"crossload.{module}"), function)(source, target, bindings or {}, options)
+    return made
+
+
+def _edge_options(wanted: Wanted) -> dict[str, Any]:
+    """The options as the edges get them: files by their absolute paths, for the edges run elsewhere."""
+    files_named = {k: str(Path(wanted.options[k]).resolve()) for k in _FILES if wanted.options.get(k)}
+    for name, file in files_named.items():
+        if not Path(file).exists() and not index_of(Path(file)).is_file():
+            raise CrossloadError(f"{file} (--{name.replace('_', '-')}) is not there")
+    return {k: v for k, v in wanted.options.items() if k != "to_tags"} | files_named | {"name_outputs": bool(wanted.outputs)}
 
 
 def _made(entry: Artifact, path: Sequence[Edge], result: Path, bound: dict[str, Any] | None) -> Artifact:
@@ -238,6 +256,7 @@ def _compare(
     room: Path,
     wishes: Wishes,
     tolerance: dict[str, Tolerance],
+    options: Mapping[str, Any],
     limits: Limits | None,
     runtime: str,
     progress: Callable[[str], None],
@@ -251,7 +270,7 @@ def _compare(
     with Supervisor(recorder.name, environments.prepare(recorder.source, progress), limits) as supervisor:
         progress(f"recording the answers of the {source.format} in {recorder.title}")
         try:
-            recorded, learnt = record_with(supervisor, room, source, signatures, wishes)
+            recorded, learnt = record_with(supervisor, room, source, signatures, wishes, options)
         except WorkerFailure as failure:
             raise NoReference(Path(source.path), [(recorder, failure)]) from failure
         signatures = {**signatures, **learnt}
@@ -264,7 +283,7 @@ def _compare(
         )
         progress(f"comparing the answers of the {result.format} in {judge.title}")
         alive = {registry.shortest_name(judge): supervisor} if judge == recorder else {}
-        plan = Plan(artifacts=(result.id,), limits=limits)
+        plan = Plan(artifacts=(result.id,), limits=limits, load_options=options)
         report = verify(Bundle(room, manifest), [registry.shortest_name(judge)], plan=plan, alive=alive)
     if report.interrupted:
         raise KeyboardInterrupt

@@ -41,7 +41,7 @@ def _from_session(session: Any, target: Path, bindings: Bindings, options: Mappi
             continue
         tensors = {side: {n: session.graph.get_tensor_by_name(t) for n, t in binding[side].items()} for side in ("inputs", "outputs")}
         signatures[key] = signature(tensors["inputs"], tensors["outputs"], options.get("method_names", {}).get(name, _PREDICT))
-    write([(session, options.get("to_tags") or ["serve"], signatures)], target)
+    write([(session, ["serve"], signatures)], target)
     own = bindings_of(target)
     return {name: own[binding["key"] or name] for name, binding in bindings.items()}
 

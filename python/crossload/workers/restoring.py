@@ -118,9 +118,14 @@ def prefix_of(path: Path) -> Path | None:
         return Path(latest)
     if path.suffix == ".index" and path.is_file():
         return path.with_suffix("")
-    if path.is_file() and not tf.compat.v1.train.checkpoint_exists(str(path)):
-        return None
-    return path
+    return None if path.is_file() and not _is_table(path) else path
+
+
+def _is_table(path: Path) -> bool:
+    """Whether this file is a V1 checkpoint (leveldb's table/format.h, kTableMagicNumber), which TensorFlow takes any file for."""
+    with path.open("rb") as stream:
+        stream.seek(max(0, path.stat().st_size - 8))
+        return stream.read() == bytes.fromhex("57fb808b247547db")
 
 
 def _beside(file: Path) -> Path | None:

@@ -1,4 +1,4 @@
-"""Which signatures of a source are converted: those it states, those its manifest states, or those the user names by tensors."""
+"""What of an artifact is meant: one of its MetaGraphs, some of its signatures, or tensors of its graph that the user names."""
 
 from __future__ import annotations
 
@@ -12,14 +12,10 @@ from crossload import artifacts
 from crossload.contract.manifest import Artifact
 from crossload.contract.signatures import Signature, TensorSpec
 from crossload.errors import CrossloadError
-from crossload.model import select
 from crossload.recording import artifacts_of, binding_of
 
 if TYPE_CHECKING:
-    from crossload.artifacts.graph_def import GraphDef
-    from crossload.artifacts.meta_graph import MetaGraph
-
-_GRAPHS = ("graph_def", "meta_graph", "checkpoint")
+    from crossload.artifacts.graph import Graph
 
 
 def choose(
@@ -35,13 +31,9 @@ def choose(
     """
     entries, signatures = artifacts_of(source, str(source.resolve()))
     if inputs or outputs:
-        if entries[0].format not in _GRAPHS:
-            raise CrossloadError(
-                f"{source} is a {entries[0].format} with signatures of its own; choose them with --signature, not by tensors"
-            )
-        signature = by_tensors(artifacts.graph_of(source), inputs, outputs)
-        entry = entries[0].model_copy(update={"bindings": {artifacts.DEFAULT_KEY: binding_of(signature)}})
-        return entry, {artifacts.DEFAULT_KEY: signature}
+        entry = select(source, entries, tags, None)[0]
+        signature = by_tensors(artifacts.graph_of(source, entry.tags), inputs, outputs)
+        return entry.model_copy(update={"bindings": {artifacts.DEFAULT_KEY: binding_of(signature)}}), {artifacts.DEFAULT_KEY: signature}
     entry = select(source, entries, tags, None)[0]
     if unknown := [n for n in names or () if n not in entry.bindings]:
         raise CrossloadError(f"{source} has no signature {unknown[0]!r}; it has: {', '.join(entry.bindings)}")
@@ -49,7 +41,7 @@ def choose(
     return entry.model_copy(update={"bindings": bindings}), {n: signatures[n] for n in bindings}
 
 
-def by_tensors(graph: GraphDef | MetaGraph, inputs: Sequence[str] | None, outputs: Sequence[str] | None) -> Signature:
+def by_tensors(graph: Graph, inputs: Sequence[str] | None, outputs: Sequence[str] | None) -> Signature:
     """A graph's signature by tensors: the inputs that the outputs depend on unless they are named, too.
 
     Raises ArtifactError for a tensor that is not there, with near matches.
@@ -79,3 +71,20 @@ def _no_name_twice(tensors: Sequence[TensorSpec]) -> None:
     names = [t.name for t in tensors]
     if twice := next((n for n in names if names.count(n) > 1), None):
         raise CrossloadError(f"two tensors are called {twice!r}; give them names: name=operation:index")
+
+
+def select(path: Path, entries: Sequence[Artifact], tags: Sequence[str] | None, wanted: str | None) -> list[Artifact]:
+    """The artifacts of this id and of these tags (None: of any), at least one; raises CrossloadError listing those there are."""
+    left = list(entries)
+    if wanted is not None:
+        left = [e for e in left if e.id == wanted]
+        if not left:
+            raise CrossloadError(f"{path} has no artifact {wanted!r}; it has: {', '.join(e.id for e in entries)}")
+    if tags is not None:
+        left = [e for e in left if e.tags is not None and set(e.tags) == set(tags)]
+        if not left:
+            there = "; ".join(", ".join(e.tags) or "(none)" for e in entries if e.tags is not None)
+            raise CrossloadError(
+                f"{path} has no MetaGraph with the tags {', '.join(tags) or '(none)'}; its tag sets are: {there or 'none'}"
+            )
+    return left
