@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from crossload.errors import ArtifactError
 
 if TYPE_CHECKING:
     from crossload.artifacts.checkpoint import Checkpoint
+    from crossload.artifacts.graph import Graph
     from crossload.artifacts.graph_def import GraphDef
     from crossload.artifacts.meta_graph import MetaGraph
     from crossload.artifacts.saved_model import SavedModel
@@ -66,10 +68,10 @@ def callable_signatures(
 
     A graph, a .meta and a .tflite without signatures have one, `serving_default`, whose `key` is None. Left out are signatures that take or
     give what is no tensor on the wire (a resource, a variant), or give nothing; a graph's output may be of unknown datatype (`DT_0`).
-    Raises ArtifactError for a SavedModel that lacks a file it needs, and for a checkpoint.
+    Of a checkpoint they are those of the .meta beside it. Raises ArtifactError for an artifact that lacks a file it needs.
     """
     if artifact.format == "checkpoint":
-        raise ArtifactError(f"{artifact.path} is a checkpoint: it has values and no graph that could be called; name a SavedModel")
+        artifact = _graph_beside(artifact)
     if artifact.format == "saved_model":
         artifact.check_complete()
         return [(m.tags, {key: s for key, s in m.signatures.items() if _can_be_called(s)}) for m in artifact.meta_graphs]
@@ -89,12 +91,24 @@ def graph_of(path: Path, tags: Iterable[str] | None = None) -> Graph:
 
     found = read(path)
     if found.format == "checkpoint":
-        found = read(found.prefix.with_name(f"{found.prefix.name}.meta"))
+        found = _graph_beside(found)
     if found.format == "saved_model":
-        return found.meta_graph(tags).graph
+        return Graph(path, found.meta_graph(tags).proto.graph_def)
     if found.format in ("graph_def", "meta_graph"):
         return found.graph
     raise ArtifactError(f"{path} is a {found.format}, which has no graph of named tensors; leave the tensors' names out")
+
+
+def _graph_beside(checkpoint: Checkpoint) -> MetaGraph:
+    file = checkpoint.prefix.with_name(f"{checkpoint.prefix.name}.meta")
+    if not file.is_file():
+        raise ArtifactError(
+            f"{checkpoint.prefix} is a checkpoint without {file.name}: it has values and no graph that could be called; name a SavedModel, "
+            "or export the source that builds the graph with this checkpoint as its --weights"
+        )
+    from crossload.artifacts import meta_graph
+
+    return meta_graph.read(file)
 
 
 def weight_bytes(path: Path) -> int:
