@@ -34,7 +34,7 @@ def _saver_options(function: Any) -> Any:
     epilog=options.examples(
         "convert saved_model/ frozen.pb",
         "convert old.h5 model.tflite",
-        "convert unknown.pb named.pb --output probabilities=Softmax:0",
+        "convert unknown.pb named.pb --output-tensor probabilities=Softmax:0",
         "convert model.ckpt-100 models/digits --to saved_model --version-directory",
         "convert two_tags/ serving/ --tags serve",
     ),
@@ -47,10 +47,7 @@ def _saver_options(function: Any) -> Any:
 @click.option("--tags", metavar="A,B", help="Which MetaGraph of a SavedModel.")
 @click.option("--to-tags", metavar="A,B", help="The tags of the SavedModel that is written (serve).")
 @click.option("--signature", "-s", "signatures", multiple=True, metavar="NAME", help="Which signatures; repeatable. Without it: all.")
-@click.option("--input", "taken", multiple=True, metavar="[NAME=]TENSOR", help="A graph's input; repeatable. Without it: what is needed.")
-@click.option(
-    "--output", "asked", multiple=True, metavar="[NAME=]TENSOR", help="A graph's output; repeatable. Without it: the likely ones."
-)
+@options.tensors
 @click.option("--optimize", is_flag=True, help="graph_def: fold what training needed. tflite: the converter's default optimisation.")
 @click.option("--quantize", type=click.Choice(["float16", "dynamic", "int8"]), help="For tflite; int8 needs --representative.")
 @click.option(
@@ -59,12 +56,10 @@ def _saver_options(function: Any) -> Any:
 @click.option("--allow-flex", is_flag=True, help="Leave TensorFlow's own ops in a .tflite, which no plain interpreter runs.")
 @click.option("--allow-custom-ops", is_flag=True, help="Leave ops in a .tflite that need kernels of your own.")
 @click.option("--keep-variables", metavar="A,B", help="graph_def: variables that are not frozen (needs --no-verify).")
-@click.option(
-    "--custom-objects", type=click.Path(path_type=Path), metavar="FILE.py", help="Keras files: where the model's own classes are."
-)
-@click.option("--allow-code", is_flag=True, help="Keras files: load Lambda layers' code, which can do anything. Only for files you trust.")
+@options.keras
 @click.option("--weights", type=click.Path(path_type=Path), metavar="FILE", help="Keras files: take the weights from this file.")
 @click.option("--by-name", is_flag=True, help="With --weights: where names fit; what does not is said.")
+@click.option("--warm-up", is_flag=True, help="SavedModel: put the compared requests into it, for Serving to run before it serves.")
 @click.option("--version-directory", is_flag=True, help="Write DESTINATION/N, the next free version, as Serving reads it.")
 @click.option("--with", "runtime", default="tensorflow", show_default=True, metavar="RUNTIME", help="The TensorFlow that loads the source.")
 @click.option("--tolerance", multiple=True, metavar="NAME:rtol=1e-4,atol=1e-5", help="For a datatype or an output; repeatable.")
@@ -82,6 +77,7 @@ def command(
     overwrite: bool,
     runtime: str,
     version_directory: bool,
+    warm_up: bool,
     tolerance: tuple[str, ...],
     count: int,
     seed: int,
@@ -100,7 +96,11 @@ def command(
 
     wishes = options.to_wishes(count, seed, npz, shapes)
     wanted = Wanted(
-        _list(given["tags"]), signatures or None, given["taken"] or None, given["asked"] or None, _edge_options(given, wishes.shapes)
+        tags=_list(given["tags"]),
+        signatures=signatures or None,
+        inputs=given["input_tensors"] or None,
+        outputs=given["output_tensors"] or None,
+        options=_edge_options(given, wishes.shapes),
     )
     if version_directory:
         destination = next_version(destination)
@@ -110,6 +110,7 @@ def command(
         to,
         wanted=wanted,
         verified=not no_verify,
+        warm_up=warm_up,
         overwrite=overwrite,
         runtime=runtime,
         wishes=wishes,
@@ -143,9 +144,10 @@ def _edge_options(given: dict[str, Any], shapes: Any) -> dict[str, Any]:
         "format": given["checkpoint_format"],
         "variables": _renamed(given["variables"]),
         "write_meta_graph": False if given["no_meta_graph"] else None,
-        **{k: str(given[k]) for k in ("representative", "custom_objects", "weights") if given[k]},
+        **{k: str(given[k]) for k in ("representative", "weights") if given[k]},
+        **options.load_options(given),
     }
-    plain = ("optimize", "quantize", "allow_flex", "allow_custom_ops", "allow_code", "by_name", "max_to_keep", "keep_every_n_hours",
+    plain = ("optimize", "quantize", "allow_flex", "allow_custom_ops", "by_name", "max_to_keep", "keep_every_n_hours",
              "pad_step_number", "sharded", "absolute_paths")  # fmt: skip
     found = {**named, **{k: given[k] for k in plain}}
     return {k: v for k, v in found.items() if (v is not None and v is not False) or (k == "write_meta_graph" and v is False)}

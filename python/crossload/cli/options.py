@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -57,6 +58,29 @@ def wishes(function: _Function) -> _Function:
     return function
 
 
+def tensors(function: _Function) -> _Function:
+    """`--input-tensor` and `--output-tensor`: a graph's signature by the names of its tensors."""
+    metavar = "[NAME=]TENSOR"
+    taken = "A graph's input, as OPERATION or OPERATION:INDEX, with the name it gets; repeatable. Without it: those that are needed."
+    given = "A graph's output, likewise; repeatable. Without it: the likely ones (`crossload show` ranks them)."
+    function = click.option("--output-tensor", "output_tensors", multiple=True, metavar=metavar, help=given)(function)
+    return click.option("--input-tensor", "input_tensors", multiple=True, metavar=metavar, help=taken)(function)
+
+
+def keras(function: _Function) -> _Function:
+    """`--custom-objects` and `--allow-code`: what a Keras file may need to be loaded."""
+    code = "Keras files: load the code of Lambda layers, which can do anything; only for files you trust."
+    function = click.option("--allow-code", is_flag=True, help=code)(function)
+    own = click.Path(path_type=Path, exists=True, dir_okay=False)
+    return click.option("--custom-objects", type=own, metavar="FILE.py", help="Keras files: where the model's own classes are.")(function)
+
+
+def load_options(given: dict[str, Any]) -> dict[str, Any]:
+    """What `keras`' options say, as ModelSource takes it."""
+    named = {"custom_objects": given["custom_objects"] and str(given["custom_objects"].resolve()), "allow_code": given["allow_code"]}
+    return {k: v for k, v in named.items() if v}
+
+
 def to_limits(given: dict[str, Any]) -> Limits:
     """The limits of `limits`' options; raises CrossloadError."""
     from crossload.runtimes.supervisor import Limits
@@ -72,8 +96,6 @@ def to_limits(given: dict[str, Any]) -> Limits:
 
 def to_wishes(count: int, seed: int, npz: tuple[str, ...], shapes: tuple[str, ...]) -> Wishes:
     """The wishes of `wishes`' options; raises CrossloadError."""
-    from pathlib import Path
-
     from crossload.requests import Wishes, from_npz
 
     parsed = {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     epilog=options.examples(
         "run model.tflite --input 'x=[[1, 2, 3, 4]]'",
         "run digits --runtime tensorflow-java --input pixels=image.npy",
+        "run frozen.pb --output-tensor conv2d/Relu --input serving_default_pixels=zeros([1,8,8,1])",
         """run census/ --input-examples 'examples=[{"age": [30], "name": ["x"]}]'""",
     ),
 )
@@ -50,6 +51,8 @@ if TYPE_CHECKING:
     "--outputs", "target", type=click.Path(path_type=Path), metavar="FILE.npz", help="Write the outputs instead of printing them."
 )
 @click.option("--overwrite", is_flag=True, help="Replace the file of --outputs if it is there already.")
+@options.tensors
+@options.keras
 @options.limits
 def command(
     path: Path,
@@ -62,7 +65,9 @@ def command(
     npz: Path | None,
     target: Path | None,
     overwrite: bool,
-    **limits: object,
+    input_tensors: tuple[str, ...],
+    output_tensors: tuple[str, ...],
+    **given_options: Any,
 ) -> None:
     """Run PATH (a bundle or an artifact) once and print or write the outputs.
 
@@ -75,7 +80,17 @@ def command(
     if target and target.is_file() and not overwrite:
         raise CrossloadError(f"{target} is there already; --overwrite replaces it")
     tag_set = None if tags is None else [t for t in tags.split(",") if t]
-    with choose(path, runtime, tags=tag_set, artifact=artifact, limits=options.to_limits(limits)) as model:
+    chosen = choose(
+        path,
+        runtime,
+        tags=tag_set,
+        artifact=artifact,
+        inputs=input_tensors,
+        outputs=output_tensors,
+        options=options.load_options(given_options),
+        limits=options.to_limits(given_options),
+    )
+    with chosen as model:
         functions = [model.signature(name) for name in dict.fromkeys(signatures)] or [model.signature()]
         arrays = from_npz(npz) if npz else {}
         there = dict.fromkeys(t.name for f in functions for t in f.signature.inputs)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -50,6 +51,7 @@ from crossload.cli import options
     help="NaN must be where the reference has it, or nowhere.",
 )
 @click.option("--quiet", "-q", is_flag=True, help="No line a result, only the matrix and what failed.")
+@options.keras
 @options.wishes
 @options.limits
 def command(
@@ -68,7 +70,7 @@ def command(
     seed: int,
     npz: tuple[str, ...],
     shapes: tuple[str, ...],
-    **limits: object,
+    **given: Any,
 ) -> None:
     """Verify a bundle, or an artifact on its own (then the reference records its answers first).
 
@@ -91,7 +93,8 @@ def command(
         tolerance=parse(tolerance),
         agreement=agreement,
         nan=nan,
-        limits=options.to_limits(limits),
+        limits=options.to_limits(given),
+        load_options=options.load_options(given),
         wishes=options.to_wishes(count, seed, npz, shapes),
         options=_repeated(),
     )
@@ -111,7 +114,18 @@ def command(
     sys.exit(report.exit_status)
 
 
-_REPEATED = {"--tolerance", "--agreement", "--nan", "--seed", "--vectors", "--inputs", "--shape", "--time-limit", "--memory-limit"}
+_REPEATED = {
+    "--custom-objects",
+    "--tolerance",
+    "--agreement",
+    "--nan",
+    "--seed",
+    "--vectors",
+    "--inputs",
+    "--shape",
+    "--time-limit",
+    "--memory-limit",
+}
 
 
 def _repeated() -> tuple[str, ...]:

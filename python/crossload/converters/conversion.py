@@ -82,6 +82,7 @@ def convert(
     *,
     wanted: Wanted | None = None,
     verified: bool = True,
+    warm_up: bool = False,
     overwrite: bool = False,
     runtime: str = "tensorflow",
     wishes: Wishes | None = None,
@@ -92,13 +93,15 @@ def convert(
     """Make `destination` of the artifact `source`, in the format `to` or the one its suffix means, and a manifest beside it.
 
     `runtime` is the TensorFlow that loads the source. Source and result answer the same vectors (`wishes`); a result that does not
-    agree within `tolerance` is not handed over. Raises CrossloadError for input that cannot be used, ConversionRefused for a result
-    that disagrees.
+    agree within `tolerance` is not handed over. `warm_up` puts the compared requests into a SavedModel, for Serving. Raises
+    CrossloadError for input that cannot be used, ConversionRefused for a result that disagrees.
     """
     source, destination, wanted = Path(source), Path(destination), wanted or Wanted()
     if is_bundle(source):
         raise CrossloadError(f"{source} is a bundle; name one of its artifacts")
     target = _format(destination, to)
+    if warm_up and (target != "saved_model" or not verified):
+        raise CrossloadError("--warm-up writes the requests that were compared into a SavedModel: convert to one, without --no-verify")
     entry, signatures = choose(source, wanted.tags, wanted.signatures, wanted.inputs, wanted.outputs)
     path = way(entry.format, target)
     progress(f"the way: {' → '.join([entry.format, *(e.target for e in path)])}")
@@ -117,6 +120,8 @@ def convert(
                 entry, made, result, signatures, room, wishes, dict(tolerance or {}), options, limits, runtime, progress
             )
         made = made.model_copy(update={"made": Made(source=entry.format, way=[e.target for e in path], verified=report is not None)})
+        if warm_up:
+            _warm_up(result, made, room, destination.stem)
         _hand_over(result, destination, target)
     if made.bindings:
         described = _handed_over(made, destination)
@@ -290,6 +295,14 @@ def _compare(
     if report.exit_status:
         raise ConversionRefused(f"{path.name} was not written: {report.first_failure}; --no-verify writes it all the same, and says so")
     return report, signatures
+
+
+def _warm_up(result: Path, made: Artifact, room: Path, name: str) -> None:
+    from crossload.contract import vectors
+    from crossload.exporters import warmup
+
+    recorded = {b.key: vectors.read(file) for n, b in made.bindings.items() if b.key and (file := room / vectors.path_of(n)).exists()}
+    warmup.write_warmup(result, printable(name), recorded, tags=made.tags)
 
 
 def _hand_over(result: Path, destination: Path, target: str) -> None:
