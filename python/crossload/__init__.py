@@ -12,6 +12,7 @@ __all__ = ["CrossloadError", "export", "features_of", "load", "tf_example", "ver
 
 _HOMES = {
     "CrossloadError": "crossload.errors",
+    "convert": "crossload.conversion",
     "export": "crossload.exporters.bundle",
     "features_of": "crossload.examples",
     "load": "crossload.model",
@@ -22,6 +23,7 @@ _HOMES = {
 if TYPE_CHECKING:
     from crossload.errors import CrossloadError
     from crossload.examples import features_of, tf_example
+    from crossload.conversion import convert
     from crossload.exporters.bundle import export
     from crossload.model import load
     from crossload.verification import verify

@@ -91,7 +91,7 @@ def command(
     disagrees is not written. Beside it lies its manifest, DESTINATION.crossload.json: signature, hash, way, and whether it was verified.
     """
     from crossload.compare.tolerance import parse
-    from crossload.converters.conversion import Wanted, convert, next_version
+    from crossload.conversion import Wanted, convert, next_version
     from crossload.report import matrix
 
     wishes = options.to_wishes(count, seed, npz, shapes)

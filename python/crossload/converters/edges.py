@@ -24,12 +24,12 @@ class Edge:
 
 # The shortest way wins; of two as short, the one whose first edge stands higher.
 EDGES = (
-    Edge("keras_h5", "saved_model", "converters.keras_models:to_saved_model"),
-    Edge("keras_h5", "keras", "converters.keras_models:to_keras"),
-    Edge("keras_h5", "keras_h5", "converters.keras_models:to_keras"),
-    Edge("keras", "saved_model", "converters.keras_models:to_saved_model"),
-    Edge("keras", "keras_h5", "converters.keras_models:to_keras"),
-    Edge("keras", "keras", "converters.keras_models:to_keras"),
+    Edge("keras_h5", "saved_model", "exporters.keras_models:to_saved_model"),
+    Edge("keras_h5", "keras", "exporters.keras_models:to_keras"),
+    Edge("keras_h5", "keras_h5", "exporters.keras_models:to_keras"),
+    Edge("keras", "saved_model", "exporters.keras_models:to_saved_model"),
+    Edge("keras", "keras_h5", "exporters.keras_models:to_keras"),
+    Edge("keras", "keras", "exporters.keras_models:to_keras"),
     Edge("checkpoint", "saved_model", "converters.saved_models:of_meta_graph"),
     Edge("meta_graph", "saved_model", "converters.saved_models:of_meta_graph"),
     Edge("meta_graph", "tensorboard", "converters.tensorboard:edge", light=True),

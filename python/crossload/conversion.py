@@ -201,6 +201,14 @@ def _walk(
     bindings: dict[str, Any] | None = {name: b.model_dump() for name, b in entry.bindings.items()}
     options = _edge_options(wanted)
     here, tags, steps = Path(entry.path), entry.tags, list[Step]()
+
+    def in_tensorflow() -> dict[str, Any] | None:
+        """Do the steps that have gathered, in one process."""
+        python = launch.python_with_tensorflow(runtime=runtime, progress=progress)
+        made = launch.run(steps, python, f"{entry.path} cannot be converted", progress)
+        steps.clear()
+        return made.bindings[-1]
+
     for at, edge in enumerate(path):
         target = room / str(at) / (destination.name if at == len(path) - 1 else edge.target)
         target.parent.mkdir()
@@ -209,16 +217,14 @@ def _walk(
         elif edge.target in _FOLDERS:
             target.mkdir()
         if edge.light:
-            assert not steps, "light edges begin a way"
+            bindings = in_tensorflow() if steps else bindings
             progress(f"making the {edge.target}")
             bindings = _light(edge.call, here, target, bindings, {**options, "tags": tags})
         else:
-            given = bindings if at == 0 else None
+            given = None if steps else bindings
             steps.append(Step(edge.call, here, target, f"making the {edge.target}", given, {**options, "tags": tags}))
         here, tags = target, ["serve"]
-    if steps:
-        python = launch.python_with_tensorflow(runtime=runtime, progress=progress)
-        bindings = launch.run(steps, python, f"{entry.path} cannot be converted", progress).bindings[-1]
+    bindings = in_tensorflow() if steps else bindings
     if path[-1].target == "saved_model" and wanted.options.get("to_tags"):
         retagged = room / "tagged" / destination.name
         call = way("saved_model", "saved_model")[0].call

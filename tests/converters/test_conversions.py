@@ -1,0 +1,86 @@
+"""Convert's promises: every cell of the matrix runs on a real model, what disagrees is not handed over, what is refused says why."""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import crossload
+from crossload import artifacts
+from crossload.contract.sidecar import sidecar_of
+from crossload.converters import edges
+from crossload.conversion import Converted, convert
+from crossload.errors import CrossloadError
+
+pytestmark = pytest.mark.slow
+FILES = {
+    "saved_model": "saved_model", "graph_def": "graph.pb", "tflite": "model.tflite", "keras": "model.keras", "keras_h5": "model.h5",
+    "checkpoint": "checkpoint", "meta_graph": "checkpoint/model.ckpt-12.meta",
+}  # fmt: skip
+TARGETS = {
+    "saved_model": "m", "graph_def": "m.pb", "tflite": "m.tflite", "keras": "m.keras", "keras_h5": "m.h5", "checkpoint": "m",
+    "tensorboard": "m",
+}  # fmt: skip
+LEFT, RIGHT = np.float32([[1, 2, 3, 4], [0, -1, 5, 2]]), np.float32([[1, 1, 1, 1], [2, 2, 2, 2]])
+
+
+def reachable() -> list[tuple[str, str]]:
+    found = []
+    for source in edges.SOURCES:
+        for target in edges.TARGETS:
+            try:
+                edges.way(source, target)
+            except CrossloadError:
+                continue
+            found.append((source, target))
+    return found
+
+
+CELLS = reachable()
+
+
+@pytest.fixture(scope="module")
+def conversions(sources: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], Future[Converted]]:
+    """Every cell of the matrix, two at a time."""
+    folder = tmp_path_factory.mktemp("cells")
+    with ThreadPoolExecutor(2) as pool:
+        return {
+            (source, target): pool.submit(convert, sources / FILES[source], folder / f"{source}-{target}-{TARGETS[target]}", target)
+            for source, target in CELLS
+        }
+
+
+@pytest.mark.parametrize(("source", "target"), CELLS, ids="-".join)
+def test_every_cell_of_the_matrix_gives_an_artifact_that_answers_as_its_source(
+    conversions: dict[tuple[str, str], Future[Converted]], source: str, target: str
+) -> None:
+    made = conversions[source, target].result()
+    assert (made.format, made.way) == (target, tuple(e.target for e in edges.way(source, target)))
+    if target == "tensorboard":
+        assert made.report is None
+        return
+    assert artifacts.recognise(made.path) == target
+    assert artifacts.read(made.path).to_json()["format"] == target
+    assert made.report
+    assert made.report.exit_status == 0
+    assert {r.outcome for r in made.report.results} == {"ok"}
+    assert len(made.report.results) >= 8
+    if target != "checkpoint":
+        stated = json.loads(sidecar_of(made.path).read_text())["artifacts"][0]["made"]
+        assert stated == {"source": source, "way": list(made.way), "verified": True}
+
+
+def test_what_was_converted_is_run_by_the_names_of_its_manifest(conversions: dict[tuple[str, str], Future[Converted]]) -> None:
+    frozen = conversions["keras_h5", "graph_def"].result().path
+    lite = conversions["keras_h5", "tflite"].result().path
+    answers = []
+    for path in (frozen, lite):
+        with crossload.load(path) as model:
+            answers.append(model.signatures["serving_default"](left=LEFT, right=RIGHT))
+    assert answers[0].keys() == answers[1].keys() == {"scores", "twice"}
+    np.testing.assert_allclose(answers[0]["scores"], answers[1]["scores"], rtol=1e-5)
+    np.testing.assert_array_equal(answers[0]["twice"], 2 * (LEFT - RIGHT))

@@ -1,0 +1,165 @@
+"""The promises of `crossload convert`: what it writes and says; bad input is one sentence and leaves nothing behind."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from crossload import artifacts
+from crossload.contract.sidecar import sidecar_of
+
+pytestmark = pytest.mark.slow
+COMMAND = [sys.executable, "-m", "crossload.cli"]
+
+
+def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*COMMAND, *map(str, arguments)], capture_output=True, text=True, check=False)
+
+
+def refused(*arguments: str | Path, status: int = 2) -> str:
+    done = run("convert", *arguments)
+    assert done.returncode == status, done.stderr
+    assert "Traceback" not in done.stderr
+    return done.stderr.splitlines()[-1]
+
+
+def test_a_nameless_output_gets_its_name_and_the_manifest_says_it_for_every_later_step(sources: Path, tmp_path: Path) -> None:
+    named = tmp_path / "named.pb"
+    done = run("convert", sources / "graph.pb", named, "--output-tensor", "scores=StatefulPartitionedCall", "--vectors", "2")
+    assert done.returncode == 0, done.stderr
+    assert "the way: graph_def → graph_def" in done.stderr
+    assert "2 answers of 1 signature(s) agree: identical" in done.stdout
+    assert [t.name for t in artifacts.read(named).to_json() and artifacts.read(named).outputs] == ["scores"]
+    stated = json.loads(sidecar_of(named).read_text())
+    assert stated["artifacts"][0]["bindings"]["serving_default"]["outputs"] == {"scores": "scores:0"}
+    asked = run("run", named, "--input", "serving_default_left=[[1,2,3,4]]", "--input", "serving_default_right=[[1,1,1,1]]")
+    assert asked.stdout.startswith("scores: float32 [1, 3]")
+
+
+def test_an_inner_tensor_becomes_an_input_and_what_is_before_it_falls_away(sources: Path, tmp_path: Path) -> None:
+    cut = tmp_path / "cut.pb"
+    nodes = artifacts.read(sources / "graph.pb").nodes()
+    tanh = next(n.name for n in nodes if n.op == "Tanh")
+    done = run(
+        "convert", sources / "graph.pb", cut, "--input-tensor", f"hidden={tanh}", "--output-tensor", "scores=StatefulPartitionedCall"
+    )
+    assert done.returncode == 0, done.stderr
+    left = [n.op for n in artifacts.read(cut).nodes()]
+    assert "Tanh" not in left and "Softmax" in left
+
+
+def test_a_source_whose_answers_are_not_met_is_not_handed_over(sources: Path, tmp_path: Path) -> None:
+    np.savez(tmp_path / "ranges.npz", left=np.full((1, 4), 0.01, np.float32), right=np.zeros((1, 4), np.float32))
+    arguments = [sources / "saved_model", tmp_path / "small.tflite", "--quantize", "int8", "--representative", tmp_path / "ranges.npz"]
+    said = refused(*arguments, status=1)
+    assert "small.tflite was not written: tflite on litert, serving_default/" in said
+    assert "mismatch" in said
+    assert [p.name for p in tmp_path.iterdir()] == ["ranges.npz"]
+    done = run("convert", *arguments, "--no-verify")
+    assert done.returncode == 0, done.stderr
+    assert "not verified" in done.stdout
+    assert json.loads(sidecar_of(tmp_path / "small.tflite").read_text())["artifacts"][0]["made"]["verified"] is False
+
+
+def test_checkpoints_are_added_to_a_folder_and_the_oldest_go(sources: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "training"
+    for step in ("1", "2", "3"):
+        done = run("convert", sources / "saved_model", folder, "--to", "checkpoint", "--global-step", step, "--max-to-keep", "2",
+                   "--pad-step-number", "--no-verify")  # fmt: skip
+        assert done.returncode == 0, done.stderr
+    assert sorted(p.name for p in folder.glob("*.index")) == ["model.ckpt-00000002.index", "model.ckpt-00000003.index"]
+    state = (folder / "checkpoint").read_text()
+    assert state.splitlines()[0] == 'model_checkpoint_path: "model.ckpt-00000003"'
+    assert str(tmp_path) not in state
+
+
+def test_a_v1_sharded_checkpoint_with_other_names_is_written_and_read(sources: Path, tmp_path: Path) -> None:
+    names = [v.name for v in artifacts.read(sources / "checkpoint").variables]
+    done = run("convert", sources / "saved_model", tmp_path / "old", "--to", "checkpoint", "--checkpoint-format", "v1", "--sharded",
+               "--name", "old", "--variable", f"{names[0]}=renamed", "--no-verify", "--no-meta-graph")  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert [v.name for v in artifacts.read(tmp_path / "old").variables] == ["renamed"]
+    assert not list((tmp_path / "old").glob("*.meta"))
+
+
+def test_version_directories_count_up_and_are_what_serving_reads(sources: Path, tmp_path: Path) -> None:
+    (tmp_path / "served" / "7").mkdir(parents=True)
+    done = run("convert", sources / "saved_model", tmp_path / "served", "--to", "saved_model", "--version-directory", "--warm-up",
+               "--to-tags", "serve,cpu", "--vectors", "2")  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert sorted(p.name for p in (tmp_path / "served").iterdir()) == ["7", "8", "8.crossload.json"]
+    assert (tmp_path / "served" / "8" / "assets.extra" / "tf_serving_warmup_requests").stat().st_size > 0
+    assert artifacts.read(tmp_path / "served" / "8").meta_graphs[0].tags == ("serve", "cpu")
+
+
+def test_a_wrong_tensor_is_answered_with_near_names(sources: Path, tmp_path: Path) -> None:
+    said = refused(sources / "graph.pb", tmp_path / "x.pb", "--output-tensor", "StatefulPartitionedCal")
+    assert "has no tensor 'StatefulPartitionedCal'" in said
+    assert "StatefulPartitionedCall" in said.partition("near")[2]
+
+
+def test_a_graph_that_is_not_frozen_is_told_from_one_that_is(sources: Path, tmp_path: Path) -> None:
+    meta = artifacts.read(sources / "checkpoint" / "model.ckpt-12.meta")
+    (tmp_path / "thawed.pb").write_bytes(meta.proto.graph_def.SerializeToString())
+    said = refused(tmp_path / "thawed.pb", tmp_path / "x.tflite", "--output-tensor", "StatefulPartitionedCall")
+    assert "is not frozen: it holds" in said
+    assert "convert the SavedModel, or the .meta with its checkpoint" in said
+
+
+@pytest.mark.parametrize(
+    ("source", "destination", "more", "sentence"),
+    [
+        ("nothing", "x.pb", [], "does not exist"),
+        ("saved_model", "x.pb", ["--to", "tflite"], "x.pb is a name for graph_def, and --to says tflite"),
+        ("saved_model", "x", ["--to", "onnx"], "there is no format 'onnx' to convert to; there are: saved_model"),
+        ("model.tflite", "x.pb", [], "a tflite cannot become a graph_def; it can become: tflite"),
+        ("saved_model", "x", ["--tags", "train"], "has no MetaGraph with the tags train; its tag sets are: serve"),
+        ("saved_model", "x", ["--signature", "sevring_default"], "has no signature 'sevring_default'"),
+        ("saved_model", "x.pb", ["--with", "tensorflow@1.0"], "there is no runtime 'tensorflow@1.0'"),
+        ("saved_model", "x.tflite", ["--warm-up"], "--warm-up writes the requests that were compared into a SavedModel"),
+        ("model.h5", "x", ["--weights", "none.h5"], "none.h5 (--weights) is not there"),
+        ("graph.pb", "x", ["--output-tensor", "="], "write name=operation:index, or operation:index"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_leaves_nothing(
+    sources: Path, tmp_path: Path, source: str, destination: str, more: list[str], sentence: str
+) -> None:
+    assert sentence in refused(sources / source, tmp_path / destination, *more)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_there_is_replaced_only_when_told_and_only_by_its_like(sources: Path, tmp_path: Path) -> None:
+    there = tmp_path / "there.pb"
+    there.write_text("mine")
+    assert "--overwrite replaces it" in refused(sources / "saved_model", there)
+    folder = tmp_path / "thesis"
+    folder.mkdir()
+    (folder / "chapter.txt").write_text("years of work")
+    assert "holds no artifact that --overwrite could replace" in refused(sources / "graph.pb", folder, "--overwrite")
+    assert there.read_text() == "mine"
+
+
+def test_a_manifest_that_describes_another_file_is_refused(sources: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "model.tflite"
+    copy.write_bytes((sources / "model.tflite").read_bytes() + b"\0")
+    sidecar_of(copy).write_bytes(sidecar_of(sources / "model.tflite").read_bytes())
+    done = run("run", copy)
+    assert done.returncode == 2
+    assert "describes another model.tflite than the one that is there" in done.stderr
+
+
+def test_an_interrupted_conversion_leaves_nothing_behind(sources: Path, tmp_path: Path) -> None:
+    child = subprocess.Popen([*COMMAND, "convert", str(sources / "saved_model"), str(tmp_path / "x.pb")], stderr=subprocess.PIPE, text=True)
+    time.sleep(3)
+    child.send_signal(signal.SIGINT)
+    _, said = child.communicate(timeout=60)
+    assert child.returncode == 130
+    assert "nothing half-written is left behind" in said
+    assert list(tmp_path.iterdir()) == []
