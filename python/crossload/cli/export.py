@@ -15,6 +15,7 @@ from crossload.cli import options
         "export train.py:model -o digits",
         "export model.keras -o digits --formats saved_model,tflite",
         "export saved_model/ -o bundle --inputs real.npz",
+        "export build.py:graph -o digits --weights model.ckpt-100",
     ),
 )
 @click.argument("source")
@@ -25,6 +26,13 @@ from crossload.cli import options
 @click.option("--name", help="The model's name in the manifest; by default the folder's.")
 @click.option("--overwrite", is_flag=True, help="Replace a bundle that is there already.")
 @click.option("--warm-up", is_flag=True, help="Put the recorded requests into the SavedModel, for TensorFlow Serving to begin with.")
+@click.option(
+    "--weights",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="A checkpoint or a Keras file: its values are put into the model that SOURCE builds.",
+)
+@click.option("--by-name", is_flag=True, help="With --weights of a Keras file: where layers' names fit; what does not is said.")
 @click.option(
     "--tolerance", multiple=True, metavar="NAME:rtol=1e-4,atol=1e-5", help="Kept in the manifest, for a datatype or an output; repeatable."
 )
@@ -37,6 +45,8 @@ def command(
     name: str | None,
     overwrite: bool,
     warm_up: bool,
+    weights: Path | None,
+    by_name: bool,
     tolerance: tuple[str, ...],
     count: int,
     seed: int,
@@ -46,8 +56,9 @@ def command(
 ) -> None:
     """Export SOURCE as a bundle.
 
-    SOURCE is a SavedModel, a .keras file, or file.py:function, where the function returns a Keras model or a tf.Module (or a pair of
-    it and a dict of example inputs). A file with a PEP 723 header runs in the environment that it declares.
+    SOURCE is a SavedModel, a Keras file, or file.py:function, where the function returns a Keras model, a tf.Module, a graph of
+    TensorFlow 1 as a dict of its inputs and outputs, or an Estimator and its serving_input_receiver_fn; behind it may stand a dict of
+    example inputs. A file with a PEP 723 header runs in the environment that it declares.
     """
     from crossload.compare.tolerance import parse
     from crossload.exporters.bundle import export
@@ -65,6 +76,8 @@ def command(
         name=name,
         overwrite=overwrite,
         warm_up=warm_up,
+        weights=weights,
+        by_name=by_name,
         limits=options.to_limits(limits),
         progress=lambda text: click.echo(text, err=True),
     )

@@ -1,1 +1,5 @@
-"""Exporters: a model becomes a bundle. `bundle` leads and imports no TensorFlow; `process` and `saved_model` run where TensorFlow is."""
+"""Exporters: a model becomes a bundle. `bundle` leads and imports no TensorFlow; what it has done in a TensorFlow process does."""
+
+
+class CannotExport(Exception):
+    """What keeps a model from being exported, and what its author can do."""

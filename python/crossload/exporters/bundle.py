@@ -21,9 +21,9 @@ from crossload.converters import launch
 from crossload.converters.edges import way
 from crossload.converters.launch import Step
 from crossload.errors import CrossloadError
-from crossload.exporters import warmup
+from crossload.exporters import example_inputs, warmup
 from crossload.recording import artifacts_of, bindings_in, record
-from crossload.requests import Wishes, check_wishes, from_npz
+from crossload.requests import Wishes, check_wishes
 from crossload.runtimes import environments, registry
 from crossload.runtimes.supervisor import Limits
 from crossload.text import printable
@@ -31,6 +31,7 @@ from crossload.verification import Plan, verify
 
 FORMATS = ("saved_model", "graph_def", "tflite")
 _FILES = {"saved_model": "saved_model", "graph_def": "frozen_graph.pb", "tflite": "model.tflite"}
+_HAVE_VALUES = ("checkpoint", "keras", "keras_h5", "keras_weights")
 _PROVING_RUNTIMES = ("tensorflow", "litert")
 
 
@@ -72,16 +73,19 @@ def export(
     name: str | None = None,
     overwrite: bool = False,
     warm_up: bool = False,
+    weights: str | Path | None = None,
+    by_name: bool = False,
     limits: Limits | None = None,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Bundle:
     """Write a bundle of `model` into the folder `destination`: artifacts, manifest, recorded answers, all verified.
 
-    `model` is a Keras model or a tf.Module (then TensorFlow is imported already), or as text a SavedModel, a .keras file, a
+    `model` is a Keras model or a tf.Module (then TensorFlow is imported already), or as text a SavedModel, a Keras file, a
     `file.py:function`, or a .pb or .tflite, which is bundled as it is. Formats that were not asked for by name and cannot hold
     the model are left out and noted in the manifest. `inputs` are named arrays recorded besides the generated requests;
     `shapes` gives inputs a shape where the model leaves it open. `warm_up` puts the recorded requests into the SavedModel as
-    TensorFlow Serving's warm-up file.
+    TensorFlow Serving's warm-up file. `weights` is a checkpoint or a Keras file whose values the model takes, be it live (it keeps
+    them), a Keras file, or built by a function; `by_name` takes a Keras file's layers where names fit.
 
     Raises CrossloadError for input that cannot be used, ExportRefused when an artifact disagrees with the reference.
     """
@@ -90,9 +94,10 @@ def export(
     if unknown:
         raise CrossloadError(f"there is no export format {sorted(unknown)[0]!r}; there are: {', '.join(FORMATS)}")
     wishes = Wishes(vectors, seed, dict(shapes or {}), tuple(inputs))
+    values = _values(model, weights, by_name)
     with _only_writer(destination, overwrite), files.folder_written_whole(destination) as folder:
         name = printable(name or destination.resolve().name)
-        producer, examples = _save(model, folder, progress)
+        producer, examples = _save(model, folder, values, progress)
         if examples:
             wishes = replace(wishes, inputs=(*wishes.inputs, examples))
         kinds = tuple(formats) if formats else None
@@ -157,13 +162,36 @@ def _fill(
     return Bundle(folder, manifest)
 
 
-def _save(model: Any, folder: Path, progress: Callable[[str], None]) -> tuple[dict[str, str], dict[str, Any] | None]:
+def _values(model: Any, weights: str | Path | None, by_name: bool) -> dict[str, Any]:
+    """The options of a step that say where a model's values come from. Raises CrossloadError for a model that has its own."""
+    if weights is None:
+        if by_name:
+            raise CrossloadError("--by-name says how --weights FILE fits: name the file, too")
+        return {}
+    kind = artifacts.recognise(Path(weights))
+    if kind not in _HAVE_VALUES:
+        raise CrossloadError(f"{weights} is a {kind}, of which no weights are taken; name a checkpoint or a Keras file")
+    if isinstance(model, str | os.PathLike) and (source := Source.parse(os.fspath(model))).function is None:
+        held = artifacts.recognise(source.path)
+        if held not in ("keras", "keras_h5"):
+            raise CrossloadError(
+                f"{source.path} is a {held}, which has its own values; --weights is for a Keras file, and for a model that a function "
+                "builds (FILE.py:FUNCTION)"
+            )
+    return {"weights": str(Path(weights).resolve()), "by_name": by_name}
+
+
+def _save(
+    model: Any, folder: Path, values: dict[str, Any], progress: Callable[[str], None]
+) -> tuple[dict[str, str], dict[str, Any] | None]:
     """Put the first artifact into `folder`; the versions that produced it, and the source's own example inputs."""
     target = folder / _FILES["saved_model"]
     if not isinstance(model, str | os.PathLike):
         from crossload.exporters import saved_model
 
         try:
+            if values:
+                saved_model.load_weights(model, Path(values["weights"]), by_name=values["by_name"])
             saved_model.save(model, target)
         except saved_model.CannotExport as error:
             raise CrossloadError(str(error)) from error
@@ -178,15 +206,15 @@ def _save(model: Any, folder: Path, progress: Callable[[str], None]) -> tuple[di
             return {}, None
     examples = folder / "examples.npz"
     if source.function:
-        options = {"function": source.function, "examples": str(examples)}
+        options = {"function": source.function, "examples": str(examples), **values}
         step = Step("exporters.saved_model:of_python", source.path.resolve(), target, f"calling {source.function}", options=options)
     else:
         call = way(recognised, "saved_model")[0].call
-        step = Step(call, source.path.resolve(), target, f"loading {source.path}", _bindings_of(source.path))
+        step = Step(call, source.path.resolve(), target, f"loading {source.path}", _bindings_of(source.path), values)
     python = launch.python_with_tensorflow(source.path if source.function else None, progress=progress)
     about = f"{source.path}{':' + source.function if source.function else ''} cannot be exported"
     made = launch.run([step], python, about, progress)
-    found = from_npz(examples) if examples.exists() else None
+    found = example_inputs.read(examples) if examples.exists() else None
     examples.unlink(missing_ok=True)
     return made.producer, found
 

@@ -13,13 +13,10 @@ from typing import Any
 import tensorflow as tf
 
 from crossload.converters import saved_models
-from crossload.workers import restoring
+from crossload.exporters import CannotExport
+from crossload.exporters import weights as values
 
 _METHODS = {name: f"tensorflow/serving/{name}" for name in ("predict", "classify", "regress")}
-
-
-class CannotExport(Exception):
-    """What keeps a graph from being exported, and what its author can do."""
 
 
 def is_graph(model: Any) -> bool:
@@ -91,11 +88,10 @@ def _signature_defs(meta_graph: Mapping[str, Any], graph: Any) -> dict[str, Any]
 
 
 def _restore(session: Any, variables: Sequence[Any], weights: Path) -> None:
-    checkpoint = restoring.prefix_of(weights)
-    there = {name for name, _ in tf.train.list_variables(str(checkpoint))}
-    if missing := sorted(v.op.name for v in variables if v.op.name not in there):
-        raise CannotExport(
-            f"the checkpoint {checkpoint} has no value for {len(missing)} of {len(variables)} variables: {', '.join(missing[:5])}; "
-            f"it has: {', '.join(sorted(there)[:10])}"
-        )
-    tf.compat.v1.train.Saver(variables).restore(session, str(checkpoint))
+    found = values.checkpoint(weights)
+    # A part of a partitioned variable is a slice of the whole one, which a Saver stored under its own name.
+    parts = {v.op.name: v._get_save_slice_info() for v in variables if not found.of_objects}
+    shapes = {p.full_name if (p := parts.get(v.op.name)) else v.op.name: tf.TensorShape(p.full_shape) if p else v.shape for v in variables}
+    keys = found.keys_of(shapes)
+    named = {keys[v.op.name]: v for v in variables} if found.of_objects else list(variables)
+    tf.compat.v1.train.Saver(named).restore(session, found.prefix)

@@ -12,70 +12,42 @@ from typing import Any
 
 import tensorflow as tf
 
-from crossload.exporters import graphs
-from crossload.exporters.graphs import CannotExport
-from crossload.workers import restoring
+from crossload.exporters import CannotExport, estimators, example_inputs, graphs
+from crossload.exporters.weights import load as load_weights
 
-__all__ = ["CannotExport", "is_keras", "of_python", "save"]
+__all__ = ["CannotExport", "is_keras", "load_weights", "of_python", "save"]
 DEFAULT_SIGNATURE = "serving_default"
 
 
 def of_python(source: Path, target: Path, bindings: dict[str, Any], options: dict[str, Any]) -> None:
     """The SavedModel of what a function of the user's file returns: a model, or a model and a dict of example inputs.
 
-    The function may also return the path of a SavedModel that it wrote, a graph of TensorFlow 1 (exporters.graphs), or a pair of an
-    Estimator and its serving_input_receiver_fn. `options` are `function`; `examples`, the .npz to write the example inputs to;
-    `weights`, a checkpoint or a Keras file whose values the model takes, and `by_name`. Raises CannotExport.
+    The function may also return the path of a SavedModel that it wrote, a graph of TensorFlow 1 (exporters.graphs), or an Estimator,
+    its serving_input_receiver_fn and, where there are any, example inputs. `options` are `function`; `examples`, the file to write
+    the example inputs to (exporters.example_inputs); `weights`, a checkpoint or a Keras file whose values the model takes, and
+    `by_name`. Raises CannotExport.
     """
     made = _call(source, options["function"])
-    if isinstance(made, tuple) and hasattr(made[0], "export_saved_model"):
-        model, examples = _of_estimator(*made), None
-    else:
-        model, examples = made if isinstance(made, tuple) else (made, None)
-    if isinstance(model, bytes | str | os.PathLike):
+    weights = Path(options["weights"]) if options.get("weights") else None
+    model, *rest = made if isinstance(made, tuple) and made else (made,)
+    if estimators.is_estimator(model):
+        estimators.save(model, rest.pop(0) if rest else None, target, weights)
+    elif isinstance(model, bytes | str | os.PathLike):
+        if weights:
+            raise CannotExport(f"{options['function']} returns the path of a SavedModel, which has its own values: leave out --weights")
         shutil.copytree(os.fsdecode(model), target)
     elif graphs.is_graph(model):
-        graphs.save(model, target, Path(options["weights"]) if options.get("weights") else None)
+        graphs.save(model, target, weights)
     else:
-        if options.get("weights"):
-            _load_weights(model, Path(options["weights"]), by_name=bool(options.get("by_name")))
+        if weights:
+            load_weights(model, weights, by_name=bool(options.get("by_name")))
         save(model, target)
-    if examples is not None:
-        import numpy as np
-
-        np.savez(options["examples"], **examples)
-
-
-def _of_estimator(estimator: Any, serving_input_receiver_fn: Any) -> bytes:
-    """The path of the SavedModel that an Estimator exports into its own folder."""
-    exported: bytes = estimator.export_saved_model(str(Path(estimator.model_dir) / "export"), serving_input_receiver_fn)
-    return exported
-
-
-def _load_weights(model: Any, weights: Path, *, by_name: bool) -> None:
-    """Give a model the values of a Keras file, or of a checkpoint, by objects or else by the variables' names."""
-    if is_keras(model) and weights.is_file() and weights.suffix in (".h5", ".hdf5", ".keras"):
-        from crossload.workers import keras_files
-
-        print(keras_files.load_weights(model, weights, by_name=by_name), flush=True)
-        return
-    prefix = str(restoring.prefix_of(weights))
-    there = {name for name, _ in tf.train.list_variables(prefix)}
-    if "_CHECKPOINTABLE_OBJECT_GRAPH" in there:
-        # What a training loop saved as Checkpoint(model=…) is found below that name; a checkpoint of the model itself needs none.
-        for wrapped in (tf.train.Checkpoint(model=model), tf.train.Checkpoint(net=model), tf.train.Checkpoint(model)):
-            status = wrapped.read(prefix)
-            try:
-                status.assert_existing_objects_matched().expect_partial()
-                return
-            except AssertionError:
-                continue
-        raise CannotExport(f"the objects of the checkpoint {prefix} are not those of the model; it holds: {', '.join(sorted(there)[:8])}")
-    variables = {v.name.split(":")[0]: v for v in model.variables}
-    if missing := sorted(name for name in variables if name not in there):
-        raise CannotExport(f"the checkpoint {prefix} has no value for {', '.join(missing[:5])}; it has: {', '.join(sorted(there)[:8])}")
-    for name, variable in variables.items():
-        variable.assign(tf.train.load_variable(prefix, name))
+    if len(rest) > 1:
+        raise CannotExport(
+            f"{options['function']} returns {len(rest) + 1} things; return the model, or the model and a dict of example inputs"
+        )
+    if rest and rest[0] is not None:
+        example_inputs.write(options["examples"], rest[0])
 
 
 def _call(file: Path, function: str) -> Any:
@@ -85,11 +57,16 @@ def _call(file: Path, function: str) -> Any:
     sys.path.insert(0, str(file.parent))
     module = importlib.util.module_from_spec(spec)
     sys.modules[file.stem] = module
-    spec.loader.exec_module(module)
-    if not callable(getattr(module, function, None)):
-        there = sorted(n for n, v in vars(module).items() if callable(v) and getattr(v, "__module__", "") == file.stem)
-        raise CannotExport(f"{file} has no function {function!r}; it has: {', '.join(there) or 'none'}")
-    return getattr(module, function)()
+    try:
+        spec.loader.exec_module(module)
+        if callable(getattr(module, function, None)):
+            return getattr(module, function)()
+    except Exception as error:
+        if better := estimators.explain(error):
+            raise better from error
+        raise
+    there = sorted(n for n, v in vars(module).items() if callable(v) and getattr(v, "__module__", "") == file.stem)
+    raise CannotExport(f"{file} has no function {function!r}; it has: {', '.join(there) or 'none'}")
 
 
 def save(model: Any, path: Path, signatures: Mapping[str, Any] | None = None, names: Mapping[str, Mapping[str, int]] | None = None) -> None:
