@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["CrossloadError", "export", "features_of", "load", "tf_example", "verify"]
+__all__ = ["CrossloadError", "convert", "export", "features_of", "load", "tf_example", "verify"]
 
 _HOMES = {
     "CrossloadError": "crossload.errors",
@@ -21,9 +21,9 @@ _HOMES = {
 }
 
 if TYPE_CHECKING:
+    from crossload.conversion import convert
     from crossload.errors import CrossloadError
     from crossload.examples import features_of, tf_example
-    from crossload.conversion import convert
     from crossload.exporters.bundle import export
     from crossload.model import load
     from crossload.verification import verify
