@@ -51,6 +51,25 @@ def decode(data: Buffer, fields: Fields) -> dict[str, Any]:
     return reader.table(reader.follow(0), fields)
 
 
+def root_fields(data: Buffer) -> dict[int, int]:
+    """Where the fields of the root table stand in the data, by their numbers in the schema; absent ones are left out.
+
+    Raises FlatbufferError where an offset leads outside of the data.
+    """
+    reader = _Reader(data)
+    table = reader.follow(0)
+    vtable = table - int(reader.number(_I32, table))
+    count = (int(reader.number(_U16, vtable)) - 4) // 2
+    offsets = {n: int(reader.number(_U16, vtable + 4 + 2 * n)) for n in range(count)}
+    return {n: reader.span(table + offset, 4) for n, offset in offsets.items() if offset}
+
+
+def follow(data: Buffer, at: int) -> int:
+    """Where the offset that stands at `at` leads; raises FlatbufferError where that is outside of the data."""
+    reader = _Reader(data)
+    return reader.span(reader.follow(at), 4)
+
+
 class _Reader:
     """The data, and how much more of it may be read."""
 

@@ -5,17 +5,19 @@ from __future__ import annotations
 import math
 import mmap
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from crossload.artifacts import flatbuffer
 from crossload.artifacts.content import described, facts, head
 from crossload.artifacts.flatbuffer import Field, Fields, FlatbufferError
+from crossload.artifacts.tensor_names import readable
 from crossload.contract.signatures import Signature, TensorSpec
 from crossload.errors import ArtifactError
+from crossload.text import near
 
 _IDENTIFIER = b"TFL3"
 # enum TensorType, in its order; resource and variant have no tensors on the wire (types.proto's 20 and 21).
@@ -144,10 +146,10 @@ class TFLite:
     def signature(self, key: str | None = None) -> Signature:
         """The signature of this key; of None, the only one, or the first subgraph's inputs and outputs where the file has none.
 
-        Raises ArtifactError listing the keys there are.
+        Those are then called by what is readable of their tensors' names. Raises ArtifactError listing the keys there are.
         """
         if key is None and not self.signatures:
-            return Signature(self.inputs, self.outputs)
+            return self.named({}, {})
         if key is None and len(self.signatures) == 1:
             return next(iter(self.signatures.values()))
         if key is None or key not in self.signatures:
@@ -155,6 +157,34 @@ class TFLite:
             asked = "more than one signature" if key is None else f"no signature {key!r}"
             raise ArtifactError(f"{self.path} has {asked}; choose one of: {there}")
         return self.signatures[key]
+
+    def named(self, inputs: Mapping[str, str], outputs: Mapping[str, str]) -> Signature:
+        """The first subgraph's inputs and outputs as a signature, under the given names: each says its tensor, by name or by index.
+
+        Tensors without a given name get a readable one; of the outputs, all are taken unless some are named. Raises ArtifactError
+        for a tensor that is no input or output, with near matches.
+        """
+        taken, given = self._by_index("input", inputs), self._by_index("output", outputs)
+        asked = [t for t in self.outputs if not given or t.tensor in given]
+        return Signature(_renamed(self.inputs, taken, "input"), _renamed(asked, given, "output"))
+
+    def _by_index(self, side: Literal["input", "output"], named: Mapping[str, str]) -> dict[int, str]:
+        found: dict[int, str] = {}
+        for name, text in named.items():
+            index = self._one_of(side, text)
+            if index in found:
+                raise ArtifactError(f"the {side} {text!r} of {self.path} is called {found[index]!r} and {name!r}; choose one name")
+            found[index] = name
+        return found
+
+    def _one_of(self, side: Literal["input", "output"], text: str) -> int:
+        """The index of the tensor that a text means."""
+        there = self.inputs if side == "input" else self.outputs
+        for spec in there:
+            if text in (spec.name, spec.name.removesuffix(":0"), str(spec.tensor)) and isinstance(spec.tensor, int):
+                return spec.tensor
+        listed = ", ".join(f"{t.name!r} (tensor {t.tensor})" for t in there[:8])
+        raise ArtifactError(f"{self.path} has no {side} {text!r}{near(text, [t.name for t in there])}; its {side}s are: {listed}")
 
     def to_json(self) -> dict[str, Any]:
         """The object of `show --json`."""
@@ -176,10 +206,19 @@ class TFLite:
 def read(path: Path) -> TFLite:
     """Read a .tflite; raises ArtifactError where it is truncated, corrupt, or another kind of file."""
     with _mapped(path) as data:
-        try:
-            return _Model(path, data, flatbuffer.decode(data, _MODEL)).describe()
-        except FlatbufferError as error:
-            raise ArtifactError(f"{path} is a truncated or corrupt .tflite: {error}; copy or convert it again") from error
+        return of(path, data)
+
+
+def of(path: Path, data: flatbuffer.Buffer) -> TFLite:
+    """What `read` gives, of bytes that are at hand; `path` is what errors call them."""
+    with _understood(path, data) as model:
+        return model.describe()
+
+
+def signatures(path: Path) -> dict[str, Signature]:
+    """The signatures alone, by their keys, for processes that have no library of the schema; raises as `read` does."""
+    with _mapped(path) as data, _understood(path, data) as model:
+        return model.signatures()
 
 
 class _Model:
@@ -197,7 +236,7 @@ class _Model:
         metadata = tuple(self._metadata(m) for m in self.content["metadata"])
         return TFLite(
             path=self.path,
-            signatures=self._signatures(),
+            signatures=self.signatures(),
             inputs=self._specs(0, "inputs"),
             outputs=self._specs(0, "outputs"),
             ops=self._ops(),
@@ -213,7 +252,8 @@ class _Model:
             producer=self._producer(metadata),
         )
 
-    def _signatures(self) -> dict[str, Signature]:
+    def signatures(self) -> dict[str, Signature]:
+        """The SignatureDefs; several may be of one subgraph."""
         found = {}
         for definition in self.content["signature_defs"]:
             at = definition["subgraph_index"]
@@ -286,11 +326,24 @@ class _Model:
 @contextmanager
 def _mapped(path: Path) -> Iterator[flatbuffer.Buffer]:
     """The file's bytes without copying them: weights are not looked at."""
-    beginning = head(path)
-    if beginning[4:8] != _IDENTIFIER:
-        raise ArtifactError(f"{path} is no .tflite: it lacks the identifier TFL3 ({described(beginning)})")
+    head(path)
     with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
         yield data
+
+
+@contextmanager
+def _understood(path: Path, data: flatbuffer.Buffer) -> Iterator[_Model]:
+    if data[4:8] != _IDENTIFIER:
+        raise ArtifactError(f"{path} is no .tflite: it lacks the identifier TFL3 ({described(data[:16])})")
+    try:
+        yield _Model(path, data, flatbuffer.decode(data, _MODEL))
+    except FlatbufferError as error:
+        raise ArtifactError(f"{path} is a truncated or corrupt .tflite: {error}; copy or convert it again") from error
+
+
+def _renamed(tensors: Sequence[TensorSpec], given: Mapping[int, str], side: str) -> tuple[TensorSpec, ...]:
+    stated = [given.get(t.tensor) if isinstance(t.tensor, int) else None for t in tensors]
+    return tuple(replace(t, name=name) for t, name in zip(tensors, readable([t.name for t in tensors], side, stated), strict=True))
 
 
 def _at(items: list[Any], index: int, what: str) -> Any:

@@ -1,30 +1,307 @@
-"""SavedModel to .tflite: every signature, with its names."""
+"""SavedModels, frozen graphs and live models to .tflite: every signature with its names. Runs in a TensorFlow process."""
 
 from __future__ import annotations
 
+import math
 import re
+import tempfile
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import tensorflow as tf
+from tensorflow.python.eager import context
+from tensorflow.python.saved_model import loader_impl
+
+from crossload.artifacts import tensor_names, tflite
+from crossload.converters import freeze, representative, saved_models, sessions
+from crossload.converters.signature_defs import tflite_to_tflite
+from crossload.text import near
+
+__all__ = ["CannotConvert", "graph_def_to_tflite", "live_to_tflite", "saved_model_to_tflite", "tflite_to_tflite"]
+
+Bindings = dict[str, Any]
+DEFAULT_SIGNATURE = "serving_default"
+_QUANTIZATIONS = ("float16", "dynamic", "int8")
+# A flatbuffer's greatest size, and protobuf's, by which the converter takes the weights.
+_MOST_BYTES = (1 << 31) - 1
 
 
 class CannotConvert(Exception):
-    """Why the converter makes no .tflite of this model."""
+    """Why no .tflite can be made of this model."""
 
 
-def to_tflite(saved_model: Path, tags: list[str], signatures: list[str], destination: Path) -> None:
-    """Write a .tflite with a SignatureDef for each signature, builtin operations only.
+def saved_model_to_tflite(source: Path, target: Path, bindings: Bindings, options: Mapping[str, Any]) -> Bindings:
+    """Write a .tflite with a SignatureDef for each signature of `bindings`; their tensor indices by name.
 
-    Raises CannotConvert, naming the operations that TFLite does not have: a model with Flex (Select TF) operations would
-    convert and then run in no interpreter that is a plain package.
+    `options`: `tags`; `shapes`, {input's name: shape} for what the converter needs to know; `optimize`, the converter's default
+    optimisation; `quantize`, "float16", "dynamic" (8-bit weights) or "int8" (8-bit weights and activations with ranges measured on
+    `representative`, an .npz of inputs by name or a folder of them; inputs and outputs stay float); `allow_flex` and
+    `allow_custom_ops`, which leave operations in the file that a plain interpreter does not have. Raises CannotConvert.
     """
-    converter = tf.lite.TFLiteConverter.from_saved_model(str(saved_model), signature_keys=signatures, tags=set(tags))
-    try:
-        destination.write_bytes(converter.convert())
-    except OSError:
-        raise
-    except Exception as error:  # the converter raises bare Exceptions of many classes; its text is all there is
-        raise CannotConvert(_cause(str(error))) from error
+    _check_options(options)
+    _check_size(source)
+    keys = {name: b.get("key") or name for name, b in bindings.items()}
+    wanted = list(dict.fromkeys(keys.values()))
+    tags = options.get("tags") or ["serve"]
+    _check_signatures(source, tags, wanted)
+    if options.get("shapes") and _has_variables(source) and not _meta_graph(source, tags).HasField("object_graph_def"):
+        return _frozen_to_tflite(source, target, keys, {**options, "tags": tags})
+    shapes = {name: list(shape) for name, shape in (options.get("shapes") or {}).items()}
+    with tempfile.TemporaryDirectory(prefix="crossload-") as scratch, context.eager_mode():
+        if shapes or (len(keys) > 1 and _exported_by_keras(source)):
+            source = _saved_again(source, tags, wanted, shapes, Path(scratch) / "model")
+            tags = ["serve"]
+        converter = tf.lite.TFLiteConverter.from_saved_model(str(source), signature_keys=wanted, tags=set(tags))
+        _settle(converter, options, {key: _specs(source, tags, key) for key in wanted} if options.get("quantize") == "int8" else {})
+        try:
+            data = converter.convert()
+        except OSError:
+            raise
+        except Exception as error:  # the converter raises bare Exceptions of many classes; its text is all there is
+            raise CannotConvert(_cause(str(error)) + _open_dimensions(source, tags, wanted, shapes)) from error
+    if len(data) > _MOST_BYTES:
+        raise CannotConvert(f"the .tflite would have {len(data):,} bytes, more than the {_MOST_BYTES:,} of a flatbuffer; quantise it")
+    if b"Flex" in data:
+        print("the .tflite has Select TF (Flex) operations, which no interpreter runs that is a plain package", flush=True)
+    target.write_bytes(data)
+    return _bindings_of(target, keys)
+
+
+def graph_def_to_tflite(source: Path, target: Path, bindings: Bindings, options: Mapping[str, Any]) -> Bindings:
+    """Write a .tflite of a frozen graph, one subgraph a signature; `bindings` name its tensors (`operation:index`).
+
+    `options` are those of `saved_model_to_tflite`. Raises CannotConvert, naming what is near where there is no such tensor.
+    """
+    _check_options(options)
+    bindings = {name: {**b, "key": None} for name, b in bindings.items()}
+    with tempfile.TemporaryDirectory(prefix="crossload-") as scratch:
+        with sessions.graph_def(source) as session:
+            placeholders = _check_tensors(session.graph, bindings)
+        if not placeholders:
+            # An input amid the graph: what is before it is cut off, since a function cannot be fed there.
+            cut = Path(scratch) / "cut.pb"
+            freeze.of_graph_def(source, cut, bindings, {})
+            source = cut
+        made = Path(scratch) / "model"
+        bound = saved_models.of_graph_def(source, made, bindings, {})
+        return saved_model_to_tflite(made, target, bound, {**options, "tags": ["serve"]})
+
+
+def live_to_tflite(
+    model: Any, target: Path, signatures: Mapping[str, Any] | None = None, options: Mapping[str, Any] | None = None
+) -> Bindings:
+    """Write a .tflite of a live tf.Module, Keras model, tf.function or ConcreteFunction; its signatures and tensor indices.
+
+    `signatures` maps keys to a tf.Module's functions; without it, they are those of exporters.saved_model.save. A function is
+    `serving_default`, with the names of its arguments, of the dict it returns, or else of its tensors. Raises CannotConvert.
+    """
+    from crossload.exporters import saved_model
+
+    with tempfile.TemporaryDirectory(prefix="crossload-") as scratch, context.eager_mode():
+        made = Path(scratch) / "model"
+        if _is_function(model):
+            module = tf.Module()
+            function, module.captured = _named(model)
+            tf.saved_model.save(module, str(made), signatures={DEFAULT_SIGNATURE: function})
+        else:
+            try:
+                saved_model.save(model, made, signatures)
+            except saved_model.CannotExport as error:
+                raise CannotConvert(str(error)) from error
+        return saved_model_to_tflite(made, target, saved_models.bindings_of(made), options or {})
+
+
+def _frozen_to_tflite(source: Path, target: Path, keys: Mapping[str, str], options: Mapping[str, Any]) -> Bindings:
+    """By way of a frozen graph: variables of TensorFlow 1 cannot be saved again behind inputs of other shapes."""
+    stated = _meta_graph(source, options["tags"]).signature_def
+    plain = {k: {side: {n: i.name for n, i in getattr(stated[k], side).items()} for side in ("inputs", "outputs")} for k in keys.values()}
+    with tempfile.TemporaryDirectory(prefix="crossload-") as scratch:
+        frozen = Path(scratch) / "frozen.pb"
+        freeze.of_saved_model(source, frozen, plain, {"tags": options["tags"]})
+        made = graph_def_to_tflite(frozen, target, plain, options)
+    return {name: made[key] for name, key in keys.items()}
+
+
+def _is_function(model: Any) -> bool:
+    return hasattr(model, "structured_outputs") or (hasattr(model, "get_concrete_function") and not isinstance(model, tf.Module))
+
+
+def _named(function: Any) -> tuple[Any, list[Any]]:
+    """A concrete function that takes keywords and gives a dict, as a signature has to, and the variables it needs."""
+    if not hasattr(function, "structured_outputs"):
+        if getattr(function, "input_signature", None) is None:
+            raise CannotConvert("the tf.function has no input_signature; give it one, or give its get_concrete_function(…) of the shapes")
+        function = function.get_concrete_function()
+    taken = function.inputs[: len(function.inputs) - len(function.captured_inputs)]
+    arguments = [s for s in tf.nest.flatten(function.structured_input_signature) if isinstance(s, tf.TensorSpec)]
+    known = arguments if len(arguments) == len(taken) and all(s.name for s in arguments) else taken
+    names = tensor_names.readable([t.name for t in known], "input")
+    specs = {n: tf.TensorSpec(t.shape, t.dtype, name=n) for n, t in zip(names, taken, strict=True)}
+    shape = function.structured_outputs
+    by_name = isinstance(shape, Mapping) and not any(tf.nest.is_nested(value) for value in shape.values())
+    outputs = [str(k) for k in sorted(shape)] if by_name else tensor_names.readable([t.name for t in function.outputs], "output")
+
+    @tf.function(autograph=False)
+    def serve(**inputs: Any) -> dict[str, Any]:
+        given = function._call_flat([inputs[n] for n in names], function.captured_inputs)
+        return dict(zip(outputs, tf.nest.flatten(given), strict=True))
+
+    return serve.get_concrete_function(**specs), list(function.graph.variables)
+
+
+def _saved_again(source: Path, tags: list[str], keys: list[str], shapes: Mapping[str, list[int]], target: Path) -> Path:
+    """A SavedModel of these signatures alone, with the given shapes of inputs."""
+    module = tf.Module()
+    module.loaded = tf.saved_model.load(str(source), tags)
+    functions, seen = {}, {}
+    for key in keys:
+        signature = module.loaded.signatures[key]
+        specs = signature.structured_input_signature[1]
+        seen |= specs
+        functions[key] = _reshaped(signature, {n: _shaped(n, spec, shapes) for n, spec in specs.items()})
+    if unknown := next((n for n in shapes if n not in seen), None):
+        raise CannotConvert(
+            f"there is no input {unknown!r} that could have a shape{near(unknown, seen)}; the inputs are: {', '.join(seen)}"
+        )
+    tf.saved_model.save(module, str(target), signatures=functions)
+    return target
+
+
+def _reshaped(signature: Any, specs: Mapping[str, Any]) -> Any:
+    @tf.function(autograph=False)
+    def serve(**inputs: Any) -> Any:
+        return signature(**inputs)
+
+    return serve.get_concrete_function(**specs)
+
+
+def _shaped(name: str, spec: Any, shapes: Mapping[str, list[int]]) -> Any:
+    if name not in shapes:
+        return tf.TensorSpec(spec.shape, spec.dtype, name=name)
+    shape = tf.TensorShape([None if d < 0 else d for d in shapes[name]])
+    if not spec.shape.is_compatible_with(shape):
+        raise CannotConvert(f"the input {name!r} has the shape {spec.shape}, which cannot become {shape}")
+    return tf.TensorSpec(shape, spec.dtype, name=name)
+
+
+def _check_options(options: Mapping[str, Any]) -> None:
+    quantize = options.get("quantize")
+    if quantize and quantize not in _QUANTIZATIONS:
+        raise CannotConvert(f"there is no quantisation {quantize!r}; there are: {', '.join(_QUANTIZATIONS)}")
+    if quantize == "int8" and not options.get("representative"):
+        raise CannotConvert(
+            "int8 measures the ranges of a model on representative inputs: give --representative FILE.npz, or a folder of them"
+        )
+
+
+def _check_size(source: Path) -> None:
+    """Say before minutes of work that the variables do not fit into one message."""
+    if not _has_variables(source):
+        return
+    reader = tf.train.load_checkpoint(str(source / "variables" / "variables"))
+    types = reader.get_variable_to_dtype_map()
+    size = sum(math.prod(shape) * types[name].size for name, shape in reader.get_variable_to_shape_map().items())
+    if size > _MOST_BYTES:
+        raise CannotConvert(
+            f"the variables are {size:,} bytes, and a .tflite has at most {_MOST_BYTES:,}; keep the SavedModel, or convert a smaller model"
+        )
+
+
+def _has_variables(source: Path) -> bool:
+    return (source / "variables" / "variables.index").exists()
+
+
+def _check_tensors(graph: Any, bindings: Bindings) -> bool:
+    """Whether all inputs are placeholders; raises CannotConvert for a tensor that is not there."""
+    placeholders = True
+    for name, binding in bindings.items():
+        for side in ("inputs", "outputs"):
+            for tensor in binding[side].values():
+                try:
+                    found = graph.get_tensor_by_name(tensor)
+                except (KeyError, ValueError) as error:
+                    there = near(tensor.split(":")[0], (op.name for op in graph.get_operations()))
+                    raise CannotConvert(f"the graph has no tensor {tensor!r} for the {side} of {name!r}{there}") from error
+                placeholders &= side == "outputs" or found.op.type.startswith("Placeholder")
+    return placeholders
+
+
+def _exported_by_keras(source: Path) -> bool:
+    """Whether the converter would take it for an export of Keras and keep `serve` alone of its signatures."""
+    nodes = loader_impl.parse_saved_model(str(source)).meta_graphs[0].object_graph_def.nodes
+    return bool(nodes) and any(child.local_name == "serve" for child in nodes[0].children)
+
+
+def _settle(converter: Any, options: Mapping[str, Any], specs: Mapping[str, representative.Specs]) -> None:
+    """Give the converter its options."""
+    quantize, ops = options.get("quantize"), tf.lite.OpsSet
+    supported = [ops.TFLITE_BUILTINS]
+    if options.get("optimize") or quantize:
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if quantize == "float16":
+        converter.target_spec.supported_types = [tf.float16]
+    if quantize == "int8":
+        requests = representative.samples(Path(options["representative"]), specs)
+        converter.representative_dataset = lambda: iter(requests)
+        supported = [ops.TFLITE_BUILTINS_INT8]
+    if options.get("allow_flex"):
+        supported.append(ops.SELECT_TF_OPS)
+    converter.target_spec.supported_ops = supported
+    converter.allow_custom_ops = bool(options.get("allow_custom_ops"))
+
+
+def _check_signatures(source: Path, tags: list[str], keys: Iterable[str]) -> None:
+    there = _meta_graph(source, tags).signature_def
+    if unknown := next((key for key in keys if key not in there), None):
+        raise CannotConvert(f"there is no signature {unknown!r}{near(unknown, there)}; there are: {', '.join(sorted(there)) or 'none'}")
+    if not keys:
+        raise CannotConvert("the SavedModel has no signature that could be converted; name its inputs and outputs when it is saved")
+
+
+def _meta_graph(source: Path, tags: list[str]) -> Any:
+    meta_graphs = loader_impl.parse_saved_model(str(source)).meta_graphs
+    found = next((m for m in meta_graphs if set(m.meta_info_def.tags) == set(tags)), None)
+    if found is None:
+        there = "; ".join(",".join(m.meta_info_def.tags) or "none" for m in meta_graphs)
+        raise CannotConvert(f"no MetaGraph has the tags {','.join(tags)}; there are: {there}")
+    return found
+
+
+def _specs(source: Path, tags: list[str], key: str) -> dict[str, tuple[Any, tuple[int | None, ...] | None]]:
+    """Datatype and shape of each input of a signature."""
+    inputs = _meta_graph(source, tags).signature_def[key].inputs
+    return {n: (tf.as_dtype(i.dtype).as_numpy_dtype, _shape_of(i.tensor_shape)) for n, i in sorted(inputs.items())}
+
+
+def _shape_of(shape: Any) -> tuple[int | None, ...] | None:
+    return None if shape.unknown_rank else tuple(None if d.size < 0 else d.size for d in shape.dim)
+
+
+def _open_dimensions(source: Path, tags: list[str], keys: Iterable[str], shapes: Mapping[str, Any]) -> str:
+    """What may help a conversion that failed: the inputs whose shape is open in more than the batch."""
+    inputs = {n: shape for key in keys for n, (_, shape) in _specs(source, tags, key).items()}
+    open_ones = {n: s for n, s in inputs.items() if n not in shapes and (s is None or None in s[1:])}
+    if not open_ones:
+        return ""
+    name, shape = next(iter(open_ones.items()))
+    stands = "of unknown rank" if shape is None else f"[{', '.join('?' if d is None else str(d) for d in shape)}]"
+    example = "1,224,224,3" if shape is None else ",".join(str(d or (1 if at == 0 else "N")) for at, d in enumerate(shape))
+    return f"; the input {name!r} is {stands}: a fixed shape may help, --shape {name}={example}"
+
+
+def _bindings_of(target: Path, keys: Mapping[str, str]) -> Bindings:
+    found = tflite.signatures(target)
+    if lost := next((key for key in keys.values() if key not in found), None):
+        raise CannotConvert(f"the converter lost the signature {lost!r}")
+    return {
+        name: {
+            "key": key,
+            "inputs": {t.name: t.tensor for t in found[key].inputs},
+            "outputs": {t.name: t.tensor for t in found[key].outputs},
+        }
+        for name, key in keys.items()
+    }
 
 
 def _cause(message: str) -> str:
