@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from crossload.artifacts.checkpoint import Checkpoint
     from crossload.artifacts.graph import Graph
     from crossload.artifacts.graph_def import GraphDef
+    from crossload.artifacts.keras import Keras
     from crossload.artifacts.meta_graph import MetaGraph
     from crossload.artifacts.saved_model import SavedModel
     from crossload.artifacts.tflite import TFLite
@@ -28,10 +29,10 @@ __all__ = ["callable_signatures", "read", "recognise"]
 DEFAULT_KEY = "serving_default"
 
 
-def read(path: Path) -> SavedModel | GraphDef | MetaGraph | TFLite | Checkpoint:
+def read(path: Path) -> SavedModel | GraphDef | MetaGraph | TFLite | Checkpoint | Keras:
     """The artifact at `path`, by parsing only: nothing of it is executed.
 
-    Raises ArtifactError, in one sentence, for what `recognise` refuses, for damaged artifacts and for formats that are not read yet.
+    Raises ArtifactError, in one sentence, for what `recognise` refuses and for damaged artifacts.
     """
     # Each reader brings its own libraries, so only the one that is needed is imported.
     kind, message = examine(path)
@@ -55,20 +56,21 @@ def read(path: Path) -> SavedModel | GraphDef | MetaGraph | TFLite | Checkpoint:
         from crossload.artifacts import checkpoint
 
         return checkpoint.read(path)
-    raise ArtifactError(
-        f"{path} is recognised ({kind}), but this format is not read yet; "
-        "give a SavedModel folder, a GraphDef (.pb, .pbtxt), a .tflite or a checkpoint, or make one with `crossload export`"
-    )
+    from crossload.artifacts import keras, keras_h5
+
+    return keras.read(path) if kind == "keras" else keras_h5.of(path, message)
 
 
 def callable_signatures(
-    artifact: SavedModel | GraphDef | MetaGraph | TFLite | Checkpoint,
+    artifact: SavedModel | GraphDef | MetaGraph | TFLite | Checkpoint | Keras,
 ) -> list[tuple[tuple[str, ...] | None, dict[str, Signature]]]:
     """The signatures that a runtime can be asked for, by name: with the tags of each MetaGraph, or with None where there are no tags.
 
-    A graph, a .meta and a .tflite without signatures have one, `serving_default`, whose `key` is None. Left out are signatures that take or
-    give what is no tensor on the wire (a resource, a variant), or give nothing; a graph's output may be of unknown datatype (`DT_0`).
-    Of a checkpoint they are those of the .meta beside it. Raises ArtifactError for an artifact that lacks a file it needs.
+    A graph, a .meta, a .tflite without signatures and a Keras model have one, `serving_default`, whose `key` is None. Left out are
+    signatures that take or give what is no tensor on the wire (a resource, a variant), or give nothing; an output of a graph or of a
+    Keras model may be of unknown datatype (`DT_0`).
+    Of a checkpoint they are those of the .meta beside it. Raises ArtifactError for an artifact that lacks a file it needs,
+    and for Keras files that name no inputs: weights alone, and models of the user's own class.
     """
     if artifact.format == "checkpoint":
         artifact = _graph_beside(artifact)
@@ -81,8 +83,11 @@ def callable_signatures(
     if artifact.format == "graph_def":
         own = {DEFAULT_KEY: artifact.signature()} if artifact.outputs else {}
         return [(None, {key: s for key, s in own.items() if _can_be_called(s, "DT_0")})]
-    own = artifact.signatures or {DEFAULT_KEY: artifact.signature()}
-    return [(None, {key: s for key, s in own.items() if _can_be_called(s)})]
+    if artifact.format == "tflite":
+        own = artifact.signatures or {DEFAULT_KEY: artifact.signature()}
+        return [(None, {key: s for key, s in own.items() if _can_be_called(s)})]
+    own = {DEFAULT_KEY: artifact.signature()}
+    return [(None, {key: s for key, s in own.items() if _can_be_called(s, "DT_0")})]
 
 
 def graph_of(path: Path, tags: Iterable[str] | None = None) -> Graph:

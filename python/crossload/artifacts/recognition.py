@@ -20,7 +20,7 @@ _PROTOBUF = bytes(number << 3 | wire for number in range(1, 8) for wire in (0, 2
 
 
 def recognise(path: Path) -> str:
-    """The format's word: saved_model, graph_def, tflite, keras, keras_h5, checkpoint or meta_graph.
+    """The format's word: saved_model, graph_def, tflite, keras, keras_h5, keras_weights, checkpoint or meta_graph.
 
     Formats with a mark of their own are told by it and may still turn out damaged when read; a GraphDef has none, so it is parsed.
     Raises ArtifactError for a missing path, a folder or a file that is no artifact, and a truncated or corrupt GraphDef.
@@ -80,7 +80,9 @@ def _file(path: Path) -> tuple[str, Any]:
     if data[4:8] == b"TFL3":
         return "tflite", None
     if data.startswith(_HDF5):
-        return "keras_h5", None
+        from crossload.artifacts import keras_h5
+
+        return keras_h5.parse(path)
     if data.startswith(b"PK\x03\x04"):
         return _zip(path), None
     if _is_index(path):

@@ -275,7 +275,7 @@ _LAYERS = """
     TorchModuleWrapper UnitNormalization UpSampling1D UpSampling2D UpSampling3D Wrapper ZeroPadding1D ZeroPadding2D ZeroPadding3D
 """
 _GONE_IN_3 = {
-    "ClassMethod", "CuDNNGRU", "CuDNNLSTM", "DenseFeatures", "InstanceMethod", "InstanceProperty", "LocallyConnected1D", "LocallyConnected2D",
-    "RandomHeight", "RandomWidth", "SlicingOpLambda", "TFOpLambda", "TensorFlowOpLayer",
+    "ClassMethod", "CuDNNGRU", "CuDNNLSTM", "DenseFeatures", "InstanceMethod", "InstanceProperty", "LocallyConnected1D",
+    "LocallyConnected2D", "RandomHeight", "RandomWidth", "SlicingOpLambda", "TFOpLambda", "TensorFlowOpLayer",
 }  # fmt: skip
 OWN_ACTIVATIONS, OWN_LAYERS = frozenset(_ACTIVATIONS.split()), frozenset(_LAYERS.split())

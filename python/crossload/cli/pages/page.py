@@ -24,9 +24,10 @@ _MOST_VALUES = 6
 
 @dataclass(frozen=True)
 class Page:
-    """Lines of text in the making; `everything` leaves nothing out."""
+    """Lines of text in the making; `everything` leaves nothing out; `canonical` is what is said of the canonical hash."""
 
     everything: bool = False
+    canonical: str = ""
 
     def heading(self, title: str, found: Any) -> Iterator[str]:
         """What every artifact's page begins with."""
@@ -35,7 +36,13 @@ class Page:
         producer = ", ".join(f"{_producer_title(k)} {v}" for k, v in found.producer.items()) or "an unknown version"
         yield f"{strong(title)}  {printable(str(found.path))}"
         yield f"  {files.size_bytes(found.path):,} bytes, sha256 {files.sha256(found.path)}"
+        yield from self.canonical_hash()
         yield f"  made by {printable(producer)}"
+
+    def canonical_hash(self) -> Iterator[str]:
+        """The hash of graph and weights, which another export of the same model has, too."""
+        if self.canonical:
+            yield f"  canonical sha256 {printable(self.canonical)}"
 
     def signature(self, key: str, signature: Signature) -> Iterator[str]:
         method = f"  ({printable(signature.method_name)})" if signature.method_name else ""
@@ -111,7 +118,7 @@ def datatype(name: str) -> str:
 
 
 def _producer_title(key: str) -> str:
-    titles = {"tensorflow": "TensorFlow", "graph_def": "graph version", "min_runtime_version": "for TFLite runtimes from"}
+    titles = {"tensorflow": "TensorFlow", "keras": "Keras", "graph_def": "graph version", "min_runtime_version": "for TFLite runtimes from"}
     return titles.get(key, key)
 
 
