@@ -102,6 +102,9 @@ def convert(
     target = _format(destination, to)
     if warm_up and (target != "saved_model" or not verified):
         raise CrossloadError("--warm-up writes the requests that were compared into a SavedModel: convert to one, without --no-verify")
+    for option in ("keep_variables", "without_graph"):
+        if verified and wanted.options.get(option):
+            raise CrossloadError(f"--{option.replace('_', '-')} leaves an artifact that cannot answer by itself: it needs --no-verify")
     entry, signatures = choose(source, wanted.tags, wanted.signatures, wanted.inputs, wanted.outputs)
     path = way(entry.format, target)
     progress(f"the way: {' → '.join([entry.format, *(e.target for e in path)])}")
@@ -112,7 +115,7 @@ def convert(
     with tempfile.TemporaryDirectory(prefix=f".{destination.name}.partial-", dir=_parent(destination)) as scratch:
         room = Path(scratch)
         result, bound = _walk(entry, path, room, destination, wanted, runtime, progress)
-        made = _made(entry, path, result, bound)
+        made = _made(path, result, bound, wanted.options)
         report = None
         if verified and target not in ("tensorboard",):
             options = {k: v for k, v in _edge_options(wanted).items() if k in ("custom_objects", "allow_code")}
@@ -248,11 +251,11 @@ def _edge_options(wanted: Wanted) -> dict[str, Any]:
     return {k: v for k, v in wanted.options.items() if k != "to_tags"} | files_named | {"name_outputs": bool(wanted.outputs)}
 
 
-def _made(entry: Artifact, path: Sequence[Edge], result: Path, bound: dict[str, Any] | None) -> Artifact:
+def _made(path: Sequence[Edge], result: Path, bound: dict[str, Any] | None, options: Mapping[str, Any]) -> Artifact:
     target = path[-1].target
     tags = None
     bindings = {}
-    if target != "tensorboard":
+    if target != "tensorboard" and not options.get("without_graph"):
         bindings = bindings_in(result, bound)
     if target == "saved_model":
         tags = list(artifacts.callable_signatures(artifacts.read(result))[0][0] or ())

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crossload import artifacts
+from crossload.artifacts.graph import operation_of
 from crossload.contract.manifest import Artifact
 from crossload.contract.signatures import Signature, TensorSpec
 from crossload.errors import CrossloadError
@@ -52,9 +53,25 @@ def by_tensors(graph: Graph, inputs: Sequence[str] | None, outputs: Sequence[str
     taken = found.inputs
     if inputs:
         taken = tuple(replace(graph.tensor(tensor), name=name) for name, tensor in map(named_tensor, inputs))
+        if unfed := _unfed(graph, given, taken):
+            raise CrossloadError(
+                f"the outputs also need {', '.join(unfed)}: name what feeds {'it' if len(unfed) == 1 else 'them'} as inputs, too"
+            )
     for side in (taken, given):
         _no_name_twice(side)
     return Signature(taken, given)
+
+
+def _unfed(graph: Graph, outputs: Sequence[TensorSpec], inputs: Sequence[TensorSpec]) -> list[str]:
+    """The placeholders that the outputs depend on and that nothing feeds when these inputs are fed."""
+    fed = {operation_of(str(t.tensor)) for t in inputs}
+    waiting, seen = [operation_of(str(t.tensor)) for t in outputs], set[str]()
+    while waiting:
+        name = waiting.pop()
+        if name not in seen | fed:
+            seen.add(name)
+            waiting += [operation_of(at) for at in graph.nodes[name].input]
+    return sorted(name for name in seen if graph.nodes[name].op == "Placeholder")
 
 
 def named_tensor(text: str) -> tuple[str, str]:

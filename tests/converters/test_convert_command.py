@@ -46,13 +46,14 @@ def test_a_nameless_output_gets_its_name_and_the_manifest_says_it_for_every_late
 def test_an_inner_tensor_becomes_an_input_and_what_is_before_it_falls_away(sources: Path, tmp_path: Path) -> None:
     cut = tmp_path / "cut.pb"
     nodes = artifacts.read(sources / "graph.pb").nodes()
-    tanh = next(n.name for n in nodes if n.op == "Tanh")
-    done = run(
-        "convert", sources / "graph.pb", cut, "--input-tensor", f"hidden={tanh}", "--output-tensor", "scores=StatefulPartitionedCall"
-    )
+    tanh, softmax = (next(n.name for n in nodes if n.op == op) for op in ("Tanh", "Softmax"))
+    done = run("convert", sources / "graph.pb", cut, "--input-tensor", f"hidden={tanh}", "--output-tensor", f"scores={softmax}")
     assert done.returncode == 0, done.stderr
     left = [n.op for n in artifacts.read(cut).nodes()]
-    assert "Tanh" not in left and "Softmax" in left
+    assert "Softmax" in left
+    assert "Tanh" not in left
+    said = refused(sources / "graph.pb", tmp_path / "x.pb", "--input-tensor", tanh, "--output-tensor", "StatefulPartitionedCall")
+    assert "the outputs also need serving_default_left, serving_default_right: name what feeds them as inputs, too" in said
 
 
 def test_a_source_whose_answers_are_not_met_is_not_handed_over(sources: Path, tmp_path: Path) -> None:
@@ -83,7 +84,7 @@ def test_checkpoints_are_added_to_a_folder_and_the_oldest_go(sources: Path, tmp_
 def test_a_v1_sharded_checkpoint_with_other_names_is_written_and_read(sources: Path, tmp_path: Path) -> None:
     names = [v.name for v in artifacts.read(sources / "checkpoint").variables]
     done = run("convert", sources / "saved_model", tmp_path / "old", "--to", "checkpoint", "--checkpoint-format", "v1", "--sharded",
-               "--name", "old", "--variable", f"{names[0]}=renamed", "--no-verify", "--no-meta-graph")  # fmt: skip
+               "--name", "old", "--variable", f"{names[0]}=renamed", "--no-verify", "--without-graph")  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert [v.name for v in artifacts.read(tmp_path / "old").variables] == ["renamed"]
     assert not list((tmp_path / "old").glob("*.meta"))

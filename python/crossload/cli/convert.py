@@ -21,7 +21,7 @@ def _saver_options(function: Any) -> Any:
         click.option("--pad-step-number", is_flag=True, help="Steps of eight digits, so that names sort."),
         click.option("--sharded", is_flag=True, help="One file of values a device."),
         click.option("--absolute-paths", is_flag=True, help="In the state file; without it, it can be moved."),
-        click.option("--no-meta-graph", is_flag=True, help="Leave out the .meta."),
+        click.option("--without-graph", is_flag=True, help="Leave out the .meta (needs --no-verify)."),
         click.option("--checkpoint-format", type=click.Choice(["v1", "v2"]), help="v2 unless said otherwise."),
         click.option("--variable", "variables", multiple=True, metavar="NAME[=NEW]", help="Save these alone, under new names; repeatable."),
     ):
@@ -143,14 +143,13 @@ def _edge_options(given: dict[str, Any], shapes: Any) -> dict[str, Any]:
         "global_step": int(step) if step and step.isdecimal() else step,
         "format": given["checkpoint_format"],
         "variables": _renamed(given["variables"]),
-        "write_meta_graph": False if given["no_meta_graph"] else None,
         **{k: str(given[k]) for k in ("representative", "weights") if given[k]},
         **options.load_options(given),
     }
     plain = ("optimize", "quantize", "allow_flex", "allow_custom_ops", "by_name", "max_to_keep", "keep_every_n_hours",
-             "pad_step_number", "sharded", "absolute_paths")  # fmt: skip
+             "pad_step_number", "sharded", "absolute_paths", "without_graph")  # fmt: skip
     found = {**named, **{k: given[k] for k in plain}}
-    return {k: v for k, v in found.items() if (v is not None and v is not False) or (k == "write_meta_graph" and v is False)}
+    return {k: v for k, v in found.items() if (v is not None and v is not False)}
 
 
 def _renamed(variables: tuple[str, ...]) -> dict[str, str] | None:

@@ -28,8 +28,8 @@ def save(session: Any, folder: Path, bindings: Bindings, options: Mapping[str, A
     """Save a session's variables in `folder`, beside the checkpoints that its state file names; the new one's prefix.
 
     `options` are the Saver's: `name` (model.ckpt), `global_step` (int, or the name of a variable that holds it), `max_to_keep` (5; 0:
-    all), `keep_every_n_hours`, `pad_step_number`, `sharded`, `absolute_paths` (else the state file is relative), `write_meta_graph`
-    (True), `format` ("v2"; "v1"), `variables`: a list of names to save, or {variable's name: name in the checkpoint}. Raises CannotSave.
+    all), `keep_every_n_hours`, `pad_step_number`, `sharded`, `absolute_paths` (else the state file is relative), `without_graph`
+    (no .meta), `format` ("v2"; "v1"), `variables`: a list of names to save, or {variable's name: name in the checkpoint}. Raises CannotSave.
     """
     options = options or {}
     variables = {v.op.name: v for v in sessions.collect_variables(session)}
@@ -59,7 +59,7 @@ def save(session: Any, folder: Path, bindings: Bindings, options: Mapping[str, A
             raise CannotSave(f"there is no variable {step!r} that holds the step; there are: {', '.join(sorted(variables)[:20])}")
         step = int(session.run(variables[step]))
     folder.mkdir(parents=True, exist_ok=True)
-    write_meta_graph = options.get("write_meta_graph", True)
+    write_meta_graph = not options.get("without_graph")
     prefix = Path(saver.save(session, str(folder / options.get("name", "model.ckpt")), global_step=step, write_meta_graph=write_meta_graph))
     if write_meta_graph:
         _add_signatures(session, prefix.with_name(f"{prefix.name}.meta"), bindings)
