@@ -5,6 +5,7 @@ The messages are those of `tensorboard.compat.proto`. saved_model.proto is not a
 
 from __future__ import annotations
 
+import hashlib
 import math
 import struct
 from collections import Counter
@@ -147,6 +148,29 @@ def _values(proto: Any, datatype: str) -> list[Any]:
     if datatype.startswith("COMPLEX"):
         return [list(pair) for pair in zip(values[::2], values[1::2], strict=True)]
     return values
+
+
+def packed(proto: Any, datatype: str) -> tuple[bytes, int] | None:
+    """A TensorProto's elements as stored, a tail of equal ones maybe left out, and the bytes of each; None where it has no such value.
+
+    Numbers are little-endian; a string is its length and its digest, so that all have one width. No element is a single zero.
+    """
+    if datatype == "BYTES":
+        digests = b"".join(hashlib.sha256(value).digest() for value in proto.string_val)
+        return digests or hashlib.sha256(b"").digest(), 32
+    if datatype not in _STRUCT:
+        return None
+    pair = 2 if datatype.startswith("COMPLEX") else 1
+    width = struct.calcsize(_STRUCT[datatype]) * pair
+    if proto.tensor_content:
+        return proto.tensor_content, width
+    code = "H" if datatype in ("FP16", "BF16") else _STRUCT[datatype]
+    stored = getattr(proto, _FIELD.get(datatype, "int_val"))
+    try:
+        data = bytes(stored) if datatype.startswith("FP8") else struct.pack(f"<{len(stored)}{code}", *stored)
+    except struct.error:
+        return None
+    return data or bytes(width), width
 
 
 def _e4m3fn(bits: int) -> float:

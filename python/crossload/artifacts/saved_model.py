@@ -169,24 +169,13 @@ def read(path: Path) -> SavedModel:
 def meta_graph(proto: Any, file: Path) -> MetaGraph:
     """What a MetaGraphDef of this file states; raises ArtifactError for a default value that does not decode."""
     info, graph = proto.meta_info_def, proto.graph_def
-    init_ops = {
-        f"collection {name}": proto.collection_def[name].node_list.value[0]
-        for name in _MAIN_OP_COLLECTIONS
-        if name in proto.collection_def and proto.collection_def[name].node_list.value
-    }
-    signatures = {}
-    for key in sorted(proto.signature_def):
-        definition = proto.signature_def[key]
-        if key in _OPERATION_KEYS:
-            init_ops[key] = next((info.name for info in definition.outputs.values()), "")
-        else:
-            signatures[key] = _signature(key, definition, file)
+    signatures = {key: _signature(key, proto.signature_def[key], file) for key in sorted(proto.signature_def) if key not in _OPERATION_KEYS}
     return MetaGraph(
         tags=tuple(info.tags),
         signatures=signatures,
         ops=protos.count_ops(graph),
         functions=len(graph.library.function),
-        init_ops=init_ops,
+        init_ops=init_ops(proto),
         tensorflow_version=info.tensorflow_version,
         tensorflow_git_version=info.tensorflow_git_version,
         stripped_default_attrs=info.stripped_default_attrs,
@@ -199,16 +188,31 @@ def meta_graph(proto: Any, file: Path) -> MetaGraph:
     )
 
 
+def init_ops(proto: Any) -> dict[str, str]:
+    """The operations of a MetaGraphDef that are to be run and not called, by the key or the collection that names them."""
+    found = {
+        f"collection {name}": proto.collection_def[name].node_list.value[0]
+        for name in _MAIN_OP_COLLECTIONS
+        if name in proto.collection_def and proto.collection_def[name].node_list.value
+    }
+    stated = {
+        key: next((info.name for info in proto.signature_def[key].outputs.values()), "")
+        for key in _OPERATION_KEYS
+        if key in proto.signature_def
+    }
+    return found | stated
+
+
 def _signature(key: str, definition: Any, file: Path) -> Signature:
     """The protobuf's maps have no order of their own, so names are sorted, as TensorFlow's own flattening sorts them."""
-    inputs = [t for name in sorted(definition.inputs) for t in _tensors(name, definition.inputs[name])]
+    inputs = [t for name in sorted(definition.inputs) for t in tensors(name, definition.inputs[name])]
     defaults = {name: protos.default(definition.defaults[name], file, f"{key}/{name}") for name in sorted(definition.defaults)}
-    outputs = [t for name in sorted(definition.outputs) for t in _tensors(name, definition.outputs[name])]
+    outputs = [t for name in sorted(definition.outputs) for t in tensors(name, definition.outputs[name])]
     with_defaults = [TensorSpec(t.name, t.datatype, t.shape, t.tensor, defaults.get(t.name)) for t in inputs]
     return Signature(tuple(with_defaults), tuple(outputs), definition.method_name, key)
 
 
-def _tensors(name: str, info: Any) -> list[TensorSpec]:
+def tensors(name: str, info: Any) -> list[TensorSpec]:
     """A TensorInfo's tensors: itself, the three of a sparse tensor, or a composite's components, numbered."""
     shape = protos.shape(info.tensor_shape) if info.HasField("tensor_shape") else None
     encoding = info.WhichOneof("encoding")
@@ -220,7 +224,7 @@ def _tensors(name: str, info: Any) -> list[TensorSpec]:
             TensorSpec(f"{name}/dense_shape", "INT64", (rank,), sparse.dense_shape_tensor_name),
         ]
     if encoding == "composite_tensor":
-        return [t for at, part in enumerate(info.composite_tensor.components) for t in _tensors(f"{name}/{at}", part)]
+        return [t for at, part in enumerate(info.composite_tensor.components) for t in tensors(f"{name}/{at}", part)]
     return [TensorSpec(name, from_enum(info.dtype), shape, info.name or None)]
 
 

@@ -38,8 +38,11 @@ if TYPE_CHECKING:
     flag_value="*",
     help="List a graph's nodes: all, or those whose name or op matches; what has no * or ? is a part of a name.",
 )
+@click.option("--hash", "with_hash", is_flag=True, help="Compute the canonical hash of graph and weights above 64 MiB, too.")
 @click.option("--tensor", metavar="NAME", help="Print the value of this variable of a checkpoint.")
-def command(path: Path, as_json: bool, everything: bool, nodes: str | None = None, tensor: str | None = None) -> None:
+def command(
+    path: Path, as_json: bool, everything: bool, nodes: str | None = None, with_hash: bool = False, tensor: str | None = None
+) -> None:
     """Describe PATH: a SavedModel folder, a GraphDef (.pb, .pbtxt), a .meta, a .tflite or a checkpoint (its prefix, index or folder).
 
     The format is recognised by content. The file is parsed, never executed, and TensorFlow is not needed.
@@ -58,13 +61,30 @@ def command(path: Path, as_json: bool, everything: bool, nodes: str | None = Non
 
             text = listing.text(found, nodes, as_json)
         elif as_json:
-            text = json.dumps(found.to_json(), indent=1, allow_nan=False)
+            text = json.dumps(found.to_json() | {"canonical_sha256": _canonical(found, with_hash)[0]}, indent=1, allow_nan=False)
         else:
             page = import_module(f"crossload.cli.pages.{found.format}")
-            text = "\n".join(page.lines(found, Page(everything)))
+            text = "\n".join(page.lines(found, Page(everything, _canonical(found, with_hash)[1])))
     except OSError as error:
         raise ArtifactError(f"{error.filename or path} cannot be read: {error.strerror}; check its permissions and its disk") from error
     click.echo(text)
+
+
+def _canonical(found: Any, asked: bool) -> tuple[str | None, str]:
+    """The canonical hash, None where there is none, and what the page says of it; raises ArtifactError where it was asked for."""
+    from crossload.artifacts import canonical
+
+    if found.format not in canonical.FORMATS and not asked:
+        return None, ""
+    if not asked and canonical.size_bytes(found) > canonical.MOST_BYTES:
+        return None, f"not computed above {canonical.MOST_BYTES >> 20} MiB; --hash computes it"
+    try:
+        digest = canonical.sha256(found)
+    except ArtifactError as error:
+        if asked:
+            raise
+        return None, f"cannot be computed ({error})"
+    return digest, digest
 
 
 def _value(found: Checkpoint, name: str, as_json: bool, everything: bool) -> str:

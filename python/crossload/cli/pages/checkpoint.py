@@ -18,6 +18,7 @@ def lines(found: Checkpoint, page: Page) -> Iterator[str]:
     """The page's lines."""
     yield f"{strong('Checkpoint')}  {printable(str(found.prefix))}"
     yield f"  {found.size_bytes:,} bytes in the index and {len(found.shards)} of data"
+    yield from page.canonical_hash()
     if found.missing_files:
         yield warning(f"  incomplete: {page.some(found.missing_files)} missing; copy all files of the checkpoint")
     if found.object_graph:
