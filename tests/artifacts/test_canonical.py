@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tensorboard.compat.proto import graph_pb2, tensor_pb2
 
 from crossload import artifacts
-from crossload.artifacts import canonical, canonical_graph
+from crossload.artifacts import canonical, canonical_graph, canonical_tflite
 from crossload.errors import ArtifactError
 from tests.artifacts import making, test_checkpoint, test_meta_graph
 from tests.artifacts.making import FLOAT, INT64, RESOURCE, STRING, node
@@ -353,6 +353,65 @@ def test_a_resource_alone_is_no_trouble(tmp_path: Path) -> None:
     assert len(of_graph(tmp_path, made)) == 64
 
 
+def lite(path: Path, **changes: Any) -> str:
+    path.write_bytes(making.Lite(**changes).build())
+    return of(path)
+
+
+def test_a_tflites_hash_is_that_of_its_content_not_of_its_layout(tmp_path: Path) -> None:
+    path = tmp_path / "m.tflite"
+    signed = {"serve": ({"x": 0}, {"y": 1})}
+    plain = lite(path, signatures=signed)
+    assert lite(path, signatures=signed, metadata={"CONVERSION_METADATA": b"a longer note than none at all"}) == plain
+    inner = making.Tensor("y", shape=(1, 2), free=(-1, 2))
+    others = {
+        "signature": lite(path, signatures={"serve": ({"x": 0}, {"z": 1})}),
+        "none": lite(path),
+        "operators": lite(path, signatures=signed, operators=[25, 9]),
+        "custom": lite(path, signatures=signed, operators=["Own", 9]),
+        "input's name": lite(path, signatures=signed, tensors=[making.Tensor("other", free=(-1, 4)), inner]),
+        "shape": lite(path, signatures=signed, tensors=[making.Tensor("x", free=(-1, 5)), inner]),
+        "datatype": lite(path, signatures=signed, tensors=[making.Tensor("x", kind=9, free=(-1, 4)), inner]),
+        "scale": lite(path, signatures=signed, tensors=[making.Tensor("x", free=(-1, 4), scale=[0.5], zero_point=[1]), inner]),
+        "zero point": lite(path, signatures=signed, tensors=[making.Tensor("x", free=(-1, 4), scale=[0.5], zero_point=[2]), inner]),
+        "labels": lite(path, signatures=signed, metadata={"TFLITE_METADATA": b"cat"}),
+    }
+    assert len({plain, *others.values()}) == len(others) + 1
+    stray = making.Tensor("inner_7010")
+    named = [making.Tensor("x", free=(-1, 4)), inner, stray]
+    renamed = [*named[:2], making.Tensor("inner_7450_longer")]
+    assert lite(path, tensors=named) == lite(path, tensors=renamed)
+
+
+def test_the_options_that_are_no_plain_numbers_are_those_of_the_schema() -> None:
+    """Of every table of options in the schema's generated classes: which fields are vectors or texts, and how wide their elements."""
+    from importlib import import_module
+
+    from tflite.BuiltinOptions import BuiltinOptions
+    from tflite.BuiltinOptions2 import BuiltinOptions2
+
+    width = {"Int32Flags": 4, "Uint32Flags": 4, "Float32Flags": 4, "Int64Flags": 8, "BoolFlags": 1, "Uint8Flags": 1}
+    for side, union in (("options", BuiltinOptions), ("options_2", BuiltinOptions2)):
+        found: dict[int, dict[int, int]] = {}
+        for name, number in vars(union).items():
+            if name.startswith("_") or name == "NONE":
+                continue
+            options = getattr(import_module(f"tflite.{name}"), name)
+            for method in (m for m in dir(options) if not m.startswith("_") and hasattr(getattr(options, m), "__code__")):
+                code = getattr(options, method).__code__
+                slots = [(c - 4) // 2 for c in code.co_consts if isinstance(c, int) and c >= 4]
+                if method.endswith("Length"):
+                    kinds = [width[n] for n in getattr(options, method.removesuffix("Length")).__code__.co_names if n in width]
+                    found.setdefault(number, {})[slots[0]] = kinds[0]
+                elif "String" in code.co_names:
+                    found.setdefault(number, {})[slots[0]] = 1
+                assert "Indirect" not in code.co_names
+        known = canonical_tflite.VECTORS[side]
+        assert found.items() <= known.items()
+        # Newer than the generated classes: StablehloCaseOptions.
+        assert known.keys() - found.keys() <= ({23} if side == "options_2" else set())
+
+
 EXPORTS = """
 import os, sys
 import numpy as np, tensorflow as tf, keras
@@ -395,7 +454,7 @@ v1.disable_eager_execution()
 with tf.Graph().as_default(), v1.Session() as session:
     x = v1.placeholder(tf.float32, [None, 4], name="x")
     y = tf.nn.softmax(tf.matmul(x, v1.get_variable("w", initializer=weights.standard_normal((4, 2)).astype("float32"))), name="y")
-    asset = tf.constant(os.path.abspath("words.txt"))
+    asset = tf.constant("words.txt")
     v1.add_to_collection(v1.GraphKeys.ASSET_FILEPATHS, asset)
     session.run(v1.global_variables_initializer())
     v1.train.Saver().save(session, os.path.abspath("model"))
@@ -406,7 +465,7 @@ with tf.Graph().as_default(), v1.Session() as session:
     builder.add_meta_graph(["serve", "gpu"], {"serving_default": signature}, **kept)
     builder.save()
 """
-KINDS = ["keras", "keras_saved", "module", "frozen.pb", "v1", "model", "model.meta"]
+KINDS = ["keras", "keras_saved", "module", "frozen.pb", "v1", "model", "model.meta", "keras.tflite", "module.tflite"]
 
 
 @pytest.fixture(scope="module")

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from crossload.artifacts.graph import Graph
     from crossload.artifacts.saved_model import SavedModel
 
-FORMATS = ("saved_model", "graph_def", "meta_graph", "checkpoint")
+FORMATS = ("saved_model", "graph_def", "meta_graph", "checkpoint", "tflite")
 MOST_BYTES = 64 << 20
 _RESTORES = ("RestoreV2", "Restore", "RestoreSlice")
 _ASSIGNS = ("AssignVariableOp", "Assign")
@@ -65,6 +65,10 @@ def size_bytes(artifact: Any) -> int:
 def _content(artifact: Any) -> bytes:
     if artifact.format == "saved_model":
         return _saved_model(artifact)
+    if artifact.format == "tflite":
+        from crossload.artifacts import canonical_tflite
+
+        return canonical_tflite.digest(artifact.path)
     if artifact.format == "graph_def":
         return _whole_graph(artifact.graph)
     return _meta_graph(artifact) if artifact.format == "meta_graph" else _checkpoint(artifact)

@@ -29,8 +29,9 @@ class FlatbufferError(ValueError):
 class Field:
     """A field of a table: its number in the schema and its kind.
 
-    `kind` is a `struct` code for a number, `"string"`, `"bytes"` (only its extent, as (offset, length)), `"extent"` (a table that is
-    not read, of a union), or a description of a table's fields. `vector`: many of them.
+    `kind` is a `struct` code for a number, `"string"`, `"bytes"` (only its extent, as (offset, length)), `"slots"` (of a table of any
+    kind, as a union has: the extents of its fields by their numbers), `"table"` (one that is not read), or a description of a table's
+    fields. `vector`: many of them.
     """
 
     number: int
@@ -68,6 +69,11 @@ def follow(data: Buffer, at: int) -> int:
     """Where the offset that stands at `at` leads; raises FlatbufferError where that is outside of the data."""
     reader = _Reader(data)
     return reader.span(reader.follow(at), 4)
+
+
+def vector(data: Buffer, at: int) -> tuple[int, int]:
+    """The first byte and the length of the vector, or of the text, whose offset stands at `at`; raises FlatbufferError as `follow` does."""
+    return _Reader(data).items(at, 1)
 
 
 class _Reader:
@@ -117,6 +123,20 @@ class _Reader:
             found[name] = self.field(at + offset, field) if offset else _absent(field)
         return found
 
+    def slots(self, at: int) -> dict[int, tuple[int, int]]:
+        """Where the fields of a table begin and end; the padding behind a field is taken for a part of it."""
+        self.spend(_TABLE_NUMBERS)
+        vtable = at - int(self.number(_I32, at))
+        count = (int(self.number(_U16, vtable)) - 4) // 2
+        size = int(self.number(_U16, vtable + 2))
+        self.span(at, size)
+        self.spend(max(0, count))
+        offsets = {n: int(self.number(_U16, vtable + 4 + 2 * n)) for n in range(count)}
+        edges = sorted({*offsets.values(), size})
+        if edges[-1] > size:
+            raise FlatbufferError("a table has a field behind its end")
+        return {n: (at + offset, at + edges[edges.index(offset) + 1]) for n, offset in offsets.items() if 0 < offset < size}
+
     def field(self, at: int, field: Field) -> Any:
         if isinstance(field.kind, str) and len(field.kind) == 1:
             kind = struct.Struct(f"<{field.kind}")
@@ -139,6 +159,8 @@ class _Reader:
             return self.data[start : start + count].decode("utf-8", "surrogateescape")
         if kind == "bytes":
             return self.items(at, 1)
+        if kind == "slots":
+            return self.slots(self.follow(at))
         if isinstance(kind, str):
             return self.table(self.follow(at), {})
         return self.table(self.follow(at), kind)
