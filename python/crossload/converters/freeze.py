@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -22,27 +23,31 @@ _VARIABLES = ("VarHandleOp", "Variable", "VariableV2", "AutoReloadVariable")
 def of_saved_model(source: Path, target: Path, bindings: Bindings, options: dict[str, Any]) -> Bindings:
     """A frozen graph of a SavedModel's signatures. `options`: `tags`, and those of `freeze`. Raises CannotFreeze."""
     with sessions.saved_model(source, options.get("tags") or []) as session:
-        return _write(freeze(session, bindings, options), target, bindings, options)
+        return _write(*freeze(session, bindings, options), target, options)
 
 
 def of_graph_def(source: Path, target: Path, bindings: Bindings, options: dict[str, Any]) -> Bindings:
     """The part of a graph that its signatures need, with outputs under their own names. Raises CannotFreeze."""
     with sessions.graph_def(source) as session:
-        return _write(freeze(session, bindings, options), target, bindings, options)
+        return _write(*freeze(session, bindings, options), target, options)
 
 
-def freeze(session: Any, bindings: Bindings, options: Mapping[str, Any] | None = None) -> Any:
+def freeze(session: Any, bindings: Bindings, options: Mapping[str, Any] | None = None) -> tuple[Any, Bindings]:
     """The GraphDef of a live session that holds the tensors of `bindings` (`operation:index`), its variables as constants.
+
+    With it the bindings to it: an input that is one of several outputs of an operation is a placeholder of its own there.
 
     `options`: `keep_variables`, names of variables that stay variables; `optimize`, fold batch normalisations and drop training
     nodes. Devices are always cleared: those of the training machine mean nothing to the receiver. Raises CannotFreeze for a
     model whose state no .pb can carry.
     """
     options = options or {}
+    graph = session.graph.as_graph_def(add_shapes=False)
+    bindings = _apart(graph, session.graph, bindings)
     takes, gives = ([t for b in bindings.values() for t in b[side].values()] for side in ("inputs", "outputs"))
     inputs, outputs = ([*dict.fromkeys(t.split(":")[0] for t in side)] for side in (takes, gives))
     # Keras 3 leaves variables in the graph that nothing uses and nothing restores: only what the tensors need is converted.
-    needed = tf.compat.v1.graph_util.extract_sub_graph(session.graph.as_graph_def(add_shapes=False), [*outputs, *inputs])
+    needed = tf.compat.v1.graph_util.extract_sub_graph(graph, [*outputs, *inputs])
     functions.drop_unused(needed)
     sessions.clear_devices(needed)
     needed = functions.inlined(needed, [*outputs, *inputs])
@@ -58,10 +63,10 @@ def freeze(session: Any, bindings: Bindings, options: Mapping[str, Any] | None =
         frozen = _optimized(frozen, inputs, outputs)
     if not kept:
         _refuse_state(frozen)
-    return frozen
+    return frozen, bindings
 
 
-def _write(graph: Any, target: Path, bindings: Bindings, options: Mapping[str, Any]) -> Bindings:
+def _write(graph: Any, bindings: Bindings, target: Path, options: Mapping[str, Any]) -> Bindings:
     """Write the graph with nameless outputs named, binary or (.pbtxt) as text; the bindings of what was written."""
     bound = _named(graph, bindings) if options.get("name_outputs") else bindings
     if target.suffix == ".pbtxt":
@@ -97,14 +102,33 @@ def _output_types(graph: Any, tensors: Sequence[str]) -> dict[str, int]:
         return {t: imported.get_tensor_by_name(t).dtype.base_dtype.as_datatype_enum for t in tensors}
 
 
+def _apart(graph: Any, of: Any, bindings: Bindings) -> Bindings:
+    """Make placeholders of inputs that are one of several outputs of an operation (an iterator's features); the bindings to them."""
+    taken = {n.name for n in graph.node}
+    moved: dict[str, str] = {}
+    for tensor in dict.fromkeys(t for b in bindings.values() for t in b["inputs"].values()):
+        found = of.get_tensor_by_name(tensor)
+        if len(found.op.outputs) > 1:
+            names = (f"{found.op.name}_{found.value_index}{'_' * more}" for more in count())
+            name = next(n for n in names if n not in taken)
+            node = graph.node.add(name=name, op="Placeholder")
+            node.attr["dtype"].type = found.dtype.as_datatype_enum
+            node.attr["shape"].shape.CopyFrom(found.shape.as_proto())
+            taken.add(name)
+            moved[tensor] = name
+    for node in graph.node if moved else ():
+        for at, source in enumerate(node.input):
+            node.input[at] = moved.get(source if ":" in source else f"{source}:0", source)
+    sides = ("inputs", "outputs")
+    return {k: {**b, **{s: {n: f"{moved[t]}:0" if t in moved else t for n, t in b[s].items()} for s in sides}} for k, b in bindings.items()}
+
+
 def _cut(graph: Any, inputs: list[str], outputs: list[str]) -> Any:
     """An input in the middle of the graph becomes a placeholder, and what is before it falls away."""
     nodes = {n.name: n for n in graph.node}
     middle = [name for name in inputs if nodes[name].op not in ("Placeholder", "PlaceholderWithDefault", "PlaceholderV2")]
     if not middle:
         return graph
-    if several := [name for name in middle if any(f"{name}:1" in n.input for n in graph.node)]:
-        raise CannotFreeze(f"the input {several[0]} has several outputs: it cannot become a placeholder")
     types = _output_types(graph, [f"{name}:0" for name in middle])
     cut = strip_unused_lib.strip_unused(graph, middle, [*outputs, *(i for i in inputs if i not in middle)], 1)
     for node in cut.node:
