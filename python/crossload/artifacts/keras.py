@@ -302,7 +302,7 @@ def _inputs(config: dict[str, Any]) -> list[_Tensor]:
         return nested
     stated = inside.get("build_input_shape") if isinstance(inside, dict) else None
     shape = keras_configs.batch_shape(own) or keras_configs.batch_shape({"batch_shape": stated})
-    return [_input({"config": {"batch_shape": shape, "dtype": own.get("input_dtype")}}, f"{keras_configs.name_of(first)}_input")]
+    return [_input({"config": {"batch_shape": shape, "dtype": keras_configs.input_dtype(own)}}, f"{keras_configs.name_of(first)}_input")]
 
 
 def _input(node: dict[str, Any], name: str) -> _Tensor:

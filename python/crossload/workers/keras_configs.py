@@ -178,6 +178,14 @@ def batch_shape(config: dict[str, Any]) -> list[int | None] | None:
     return None
 
 
+def input_dtype(config: dict[str, Any]) -> str:
+    """The datatype of a model's input that its first layer states, where there is no input layer."""
+    for stated in (config.get("input_dtype"), config.get("dtype")):
+        if isinstance(stated, str) and not stated.startswith("mixed"):
+            return stated
+    return "float32"
+
+
 def _is_shape(value: Any) -> bool:
     return isinstance(value, list) and all(d is None or (type(d) is int and -1 <= d < 1 << 62) for d in value) and len(value) <= 254
 

@@ -116,7 +116,7 @@ _CONVOLUTIONS = ("Conv1D", "Conv2D", "Conv3D", "Conv2DTranspose")
 def _kernel_to_2(kind: str, config: Config, kernel: np.ndarray) -> np.ndarray:
     first = config.get("data_format") == "channels_first"
     if kind == "Conv1D" and kernel.ndim == 4:
-        length = config["kernel_size"][0] if isinstance(config["kernel_size"], list) else config["kernel_size"]
+        length = int(np.ravel(config["kernel_size"])[0])
         if kernel.shape[:2] != (length, 1) or kernel.shape[3] != config["filters"]:
             kernel = kernel.transpose(2, 3, 1, 0)  # before Keras 1.2: (filters, channels, length, 1)
         return kernel[:, 0]
@@ -174,8 +174,12 @@ def _each(node: Any, change: Callable[[Config], Config]) -> Any:
 def _layer_to_2(node: Config, problems: list[str]) -> Config:
     old, config = node["class_name"], node["config"]
     kind = _CLASSES.get(old, old)
-    if isinstance(config, list) or "layers" in config:
-        return node | {"class_name": kind}
+    if isinstance(config, list):
+        return node
+    if "layers" in config and old != "Merge":
+        # Only the first layer of a Sequential tells what the model takes; a functional model has input layers for that.
+        inner = [n | {"config": {k: v for k, v in n["config"].items() if k != "input_dtype"}} for n in keras_configs.inner(node)]
+        return node | {"config": config | {"layers": inner}}
     if kind not in _SAME and not kind.startswith(_POOLING):
         problems.append(f"{config.get('name', old)} ({old})")
         return node
@@ -190,8 +194,8 @@ def _layer_to_2(node: Config, problems: list[str]) -> Config:
 
 def _special_to_2(kind: str, made: Config, config: Config) -> Config:
     """Arguments that did not only change their names; `config` is what Keras 1 wrote, `made` has Keras 2's names already."""
-    if config.get("input_dtype"):
-        made["dtype"] = config["input_dtype"]
+    if config.get("batch_input_shape") and config.get("input_dtype"):
+        made["input_dtype"] = config["input_dtype"]
     for size in (("nb_row", "nb_col"), ("kernel_dim1", "kernel_dim2", "kernel_dim3")):
         if size[0] in made:
             made["kernel_size"] = [made.pop(s) for s in size]
@@ -254,13 +258,13 @@ def _with_input_layer(node: Config) -> Config:
     first = found[0]["config"]
     shape = first.get("batch_input_shape")
     if found[0]["class_name"] != "InputLayer" and isinstance(shape, list):
-        dtype = first.get("dtype") if isinstance(first.get("dtype"), str) and "mixed" not in first["dtype"] else "float32"
+        dtype = keras_configs.input_dtype(first)
         entry = {"class_name": "InputLayer", "config": {"batch_input_shape": shape, "dtype": dtype, "name": f"{first.get('name')}_input"}}
         if "module" in found[0]:
             entry |= {"module": "keras.layers", "registered_name": None}
-        rest = {k: v for k, v in first.items() if k != "batch_input_shape"}
-        # The input's datatype is not what the layer computes in.
-        rest |= {"dtype": "float32"} if str(dtype).startswith(("int", "uint", "bool")) else {}
+        rest = {k: v for k, v in first.items() if k not in ("batch_input_shape", "input_dtype")}
+        if dtype.startswith(("int", "uint", "bool")) and rest.get("dtype") == dtype:
+            rest["dtype"] = "float32"  # what the layer takes is not what it computes in
         config = config | {"layers": [entry, found[0] | {"config": rest}, *found[1:]]}
     return node | {"config": config}
 

@@ -13,7 +13,6 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -123,7 +122,8 @@ def _matched_trees(model: Any, file: Any, by_name: bool) -> tuple[Callable[[], N
         titles = [{_title(u): path for path, u in side.items()} for side in (mine, theirs)]
         if by_name and not all(u["vars"].attrs.get("name") for side in (mine, theirs) for u in side.values() if "vars" in u):
             raise CannotMatch(
-                "or the model has no names of layers in this layout, which Keras 2 wrote without; use HDF5 (.h5) to load by name"
+                "cannot be loaded by name: Keras 2 writes this layout without the names of layers, and the file or the model is Keras 2's; "
+                "save the weights in the older layout (.h5) for this"
             )
         if by_name:
             pairs, report = _pairs(list(titles[0]), list(titles[1]), True)
@@ -136,10 +136,10 @@ def _matched_trees(model: Any, file: Any, by_name: bool) -> tuple[Callable[[], N
             )
         for a, b in paths:
             wanted, given = _arrays(mine[a]), _arrays(theirs[b])
-            keys = sorted(wanted)
-            same = keys == sorted(given)
-            if _fits(_title(mine[a]), [wanted[k].shape for k in keys], [given[k].shape for k in (keys if same else sorted(given))], report):
-                for key in keys:
+            if sorted(wanted) != sorted(given):
+                report.misfits.append(f"{_title(mine[a])} (the model has {', '.join(sorted(wanted))}, the file {', '.join(sorted(given))})")
+            elif _fits(_title(mine[a]), *([side[k].shape for k in sorted(side)] for side in (wanted, given)), report):
+                for key in wanted:
                     wanted[key][...] = given[key][...]
 
     def put() -> None:
@@ -154,9 +154,12 @@ def _pairs(mine: list[str], theirs: list[str], by_name: bool) -> tuple[list[tupl
     if by_name:
         report = Report(missing=[n for n in mine if n not in theirs], unused=[n for n in theirs if n not in mine])
         return [(n, n) for n in mine if n in theirs], report
-    pairs = list(zip_longest(mine, theirs))
-    report = Report(missing=[a for a, b in pairs if b is None], unused=[b for a, b in pairs if a is None])
-    return [(a, b) for a, b in pairs if a is not None and b is not None], report
+    if len(mine) == len(theirs):
+        return list(zip(mine, theirs, strict=True)), Report()
+    pairs, report = _pairs(mine, theirs, True)
+    if not report.problems():  # names say nothing here: one of them occurs twice
+        report.misfits.append(f"all ({len(mine)} layers of the model, {len(theirs)} of the file)")
+    return pairs, report
 
 
 def _fits(name: str, wanted: list[Any], given: list[Any], report: Report) -> bool:
@@ -184,12 +187,15 @@ def _title(unit: Any) -> str:
 
 
 def _arrays(unit: Any) -> dict[str, Any]:
-    """The weights below a group, by path; the states of random generators are no weights."""
+    """The weights below a group, by path; the states of random generators are no weights.
+
+    Keras 2 names parts by private attributes that Keras 3 names without the underscore (`_key_dense` in MultiHeadAttention).
+    """
     found: dict[str, Any] = {}
 
     def visit(path: str, member: Any) -> None:
         if isinstance(member, h5py.Dataset) and "seed_generator" not in path:
-            found[path] = member
+            found["/".join(part.lstrip("_") for part in path.split("/"))] = member
 
     unit.visititems(visit)
     return found
