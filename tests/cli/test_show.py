@@ -90,6 +90,34 @@ def test_a_metas_page_has_what_can_be_called_restored_and_what_stands_in_the_way
     assert "collections: train_op (1), trainable_variables (1), variables (1)" in page
 
 
+def test_the_canonical_hash_is_on_the_page_and_in_json(tmp_path: Path) -> None:
+    path = making.write_graph(tmp_path / "g.pb", making.graph())
+    found = json.loads(show(path, "--json"))["canonical_sha256"]
+    assert line(show(path), "canonical").split() == ["canonical", "sha256", found]
+    text = making.write_graph(tmp_path / "g.pbtxt", making.graph(), text=True)
+    assert json.loads(show(text, "--json"))["canonical_sha256"] == found
+
+
+def test_the_canonical_hash_of_variables_is_on_the_page_when_it_is_asked_for(tmp_path: Path) -> None:
+    prefix = test_checkpoint.small(tmp_path)
+    found = json.loads(show(prefix, "--json"))["canonical_sha256"]
+    assert "--hash computes it" in line(show(prefix), "canonical")
+    assert line(show(prefix, "--hash"), "canonical").split() == ["canonical", "sha256", found]
+
+
+def test_an_artifact_too_large_or_incomplete_for_a_canonical_hash_is_shown_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from crossload.artifacts import canonical
+
+    incomplete = making.saved_model(tmp_path / "m", making.with_variables(making.meta_graph("serve")))
+    assert json.loads(show(incomplete, "--json"))["canonical_sha256"] is None
+    assert "cannot be computed (" in line(show(incomplete), "canonical")
+    assert "is missing" in run("show", str(incomplete), "--hash").stderr
+    path = making.write_graph(tmp_path / "g.pb", making.graph())
+    monkeypatch.setattr(canonical, "MOST_BYTES", 16)
+    assert json.loads(show(path, "--json"))["canonical_sha256"] is None
+    assert json.loads(show(path, "--json", "--hash"))["canonical_sha256"]
+
+
 def test_nodes_are_listed_with_what_they_take_and_give(tmp_path: Path) -> None:
     made = making.graph()
     made.node[2].device = "/device:GPU:0"

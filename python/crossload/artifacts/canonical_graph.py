@@ -24,6 +24,7 @@ _RESOURCES = ("HashTable", "HashTableV2", "MutableHashTable", "MutableHashTableV
               "Variable", "VariableV2", "AnonymousHashTable", "BoostedTreesEnsembleResourceHandleOp")  # fmt: skip
 # Loops and resources make a node depend on what depends on it: so often is the knowledge of each passed on.
 _ROUNDS = 3
+_SMALL = 1 << 16
 
 
 class GraphContent:
@@ -83,7 +84,7 @@ class GraphContent:
         name = source(at)
         digest = known.get(at) or known.get(name) or found.get(name) or before.get(name) or b"later"
         output = at.removeprefix("^").partition(":")[2] or ("" if at.startswith("^") else "0")
-        return hashed(digest, output.encode())
+        return digest + output.encode()
 
     def _operation(self, node: Any) -> bytes:
         """A node may call a function as if it were an op."""
@@ -134,9 +135,11 @@ class GraphContent:
 
 def hashed(*parts: bytes) -> bytes:
     """A digest of the parts in their order, none of which can run into the next."""
+    if sum(map(len, parts)) < _SMALL:
+        return hashlib.sha256(b"".join([len(part).to_bytes(8, "little") + part for part in parts])).digest()
     digest = hashlib.sha256()
     for part in parts:
-        digest.update(struct.pack("<Q", len(part)))
+        digest.update(len(part).to_bytes(8, "little"))
         digest.update(part)
     return digest.digest()
 

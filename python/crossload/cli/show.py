@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     flag_value="*",
     help="List a graph's nodes: all, or those whose name or op matches; what has no * or ? is a part of a name.",
 )
-@click.option("--hash", "with_hash", is_flag=True, help="Compute the canonical hash of graph and weights above 64 MiB, too.")
+@click.option("--hash", "with_hash", is_flag=True, help="Compute the canonical hash of graph and weights, however long it takes.")
 @click.option("--tensor", metavar="NAME", help="Print the value of this variable of a checkpoint.")
 def command(
     path: Path, as_json: bool, everything: bool, nodes: str | None = None, with_hash: bool = False, tensor: str | None = None
@@ -61,16 +61,16 @@ def command(
 
             text = listing.text(found, nodes, as_json)
         elif as_json:
-            text = json.dumps(found.to_json() | {"canonical_sha256": _canonical(found, with_hash)[0]}, indent=1, allow_nan=False)
+            text = json.dumps(found.to_json() | {"canonical_sha256": _canonical(found, with_hash, as_json)[0]}, indent=1, allow_nan=False)
         else:
             page = import_module(f"crossload.cli.pages.{found.format}")
-            text = "\n".join(page.lines(found, Page(everything, _canonical(found, with_hash)[1])))
+            text = "\n".join(page.lines(found, Page(everything, _canonical(found, with_hash, as_json)[1])))
     except OSError as error:
         raise ArtifactError(f"{error.filename or path} cannot be read: {error.strerror}; check its permissions and its disk") from error
     click.echo(text)
 
 
-def _canonical(found: Any, asked: bool) -> tuple[str | None, str]:
+def _canonical(found: Any, asked: bool, as_json: bool) -> tuple[str | None, str]:
     """The canonical hash, None where there is none, and what the page says of it; raises ArtifactError where it was asked for."""
     from crossload.artifacts import canonical
 
@@ -78,6 +78,8 @@ def _canonical(found: Any, asked: bool) -> tuple[str | None, str]:
         return None, ""
     if not asked and canonical.size_bytes(found) > canonical.MOST_BYTES:
         return None, f"not computed above {canonical.MOST_BYTES >> 20} MiB; --hash computes it"
+    if not asked and not as_json and canonical.reads_values(found):
+        return None, "--hash computes it"
     try:
         digest = canonical.sha256(found)
     except ArtifactError as error:
