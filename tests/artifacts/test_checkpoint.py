@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from crossload import artifacts
-from crossload.artifacts import bundle, checkpoint, table
+from crossload.artifacts import checkpoint, slices, table
+from crossload.artifacts.checkpoint_protos import messages
 from crossload.errors import ArtifactError
 from crossload.runtimes import environments, registry
 
@@ -71,7 +73,9 @@ def varint(number: int) -> bytes:
 def block(entries: dict[bytes, bytes], kind: int = 0, more: bytes = b"") -> bytes:
     """A block whose keys are written out, its type and its checksum."""
     body = b"".join(b"\0" + varint(len(k)) + varint(len(v)) + k + v for k, v in entries.items())
-    data = body + more + (0).to_bytes(4, "little") + (1).to_bytes(4, "little") + bytes([kind])
+    data = body + more + (0).to_bytes(4, "little") + (1).to_bytes(4, "little")
+    # Of Snappy's ways to write bytes, the literal: their length, and a tag with that length again.
+    data = (varint(len(data)) + b"\xfc" + (len(data) - 1).to_bytes(4, "little") + data if kind == 1 else data) + bytes([kind])
     return data + table.masked(google_crc32c.value(data)).to_bytes(4, "little")
 
 
@@ -84,12 +88,12 @@ def index(entries: dict[bytes, bytes], kind: int = 0, more: bytes = b"") -> byte
 
 
 def header(**fields: Any) -> bytes:
-    data: bytes = bundle.messages()["BundleHeaderProto"](**{"num_shards": 1, **fields}).SerializeToString()
+    data: bytes = messages()["BundleHeaderProto"](**{"num_shards": 1, **fields}).SerializeToString()
     return data
 
 
 def entry(data: bytes, dtype: int, shape: tuple[int, ...], offset: int = 0, size: int | None = None, parts: tuple[Any, ...] = ()) -> bytes:
-    made = bundle.messages()["BundleEntryProto"](dtype=dtype, offset=offset, size=len(data) if size is None else size)
+    made = messages()["BundleEntryProto"](dtype=dtype, offset=offset, size=len(data) if size is None else size)
     made.crc32c = table.masked(google_crc32c.value(data))
     made.shape.SetInParent()
     for dimension in shape:
@@ -102,8 +106,8 @@ def entry(data: bytes, dtype: int, shape: tuple[int, ...], offset: int = 0, size
     return written
 
 
-def write(prefix: Path, entries: dict[bytes, bytes], data: bytes = WEIGHTS.tobytes()) -> Path:
-    prefix.with_name(f"{prefix.name}.index").write_bytes(index({b"": header(), **entries}))
+def write(prefix: Path, entries: dict[bytes, bytes], data: bytes = WEIGHTS.tobytes(), **fields: Any) -> Path:
+    prefix.with_name(f"{prefix.name}.index").write_bytes(index({b"": header(**fields), **entries}))
     prefix.with_name(f"{prefix.name}.data-00000-of-00001").write_bytes(data)
     return prefix
 
@@ -167,7 +171,8 @@ def test_a_state_file_that_points_nowhere_says_what_is_there(tmp_path: Path) -> 
     small(tmp_path)
     (tmp_path / "checkpoint").write_text('model_checkpoint_path: "ckpt-7"')
     assert "points to 'ckpt-7'" in refusal(tmp_path)
-    assert refusal(tmp_path).endswith("name another: ckpt")
+    assert f"crossload checkpoint use {tmp_path} NAME" in refusal(tmp_path)
+    assert refusal(tmp_path).endswith(": ckpt")
     for text in ('model_checkpoint_path: "', 'model_checkpoint_path: "\\000"', 'model_checkpoint_path: ""', "model_checkpoint_path: { x"):
         (tmp_path / "checkpoint").write_text(text)
         assert str(tmp_path / "checkpoint") in refusal(tmp_path)
@@ -185,6 +190,7 @@ def test_listing_needs_no_data_and_no_numpy(tmp_path: Path) -> None:
     (tmp_path / "ckpt.data-00000-of-00001").unlink()
     found = checkpoint.read(prefix)
     assert found.missing_files == ("ckpt.data-00000-of-00001",)
+    assert found.diagnosis == ("incomplete: ckpt.data-00000-of-00001 is missing; copy all files of the checkpoint",)
     described = json.loads(json.dumps(found.to_json()))
     assert described["variables"] == [{"name": "dense/kernel", "datatype": "FP32", "shape": [4, 3], "size_bytes": 48}]
     assert "ckpt.data-00000-of-00001 is missing" in refusal(prefix, "dense/kernel")
@@ -197,8 +203,59 @@ def test_damaged_data_is_refused_by_name_and_cause(tmp_path: Path) -> None:
     sentence = refusal(prefix, "dense/kernel")
     assert str(data) in sentence
     assert "checksum of the tensor 'dense/kernel'" in sentence
+    stored, computed = (table.masked(google_crc32c.value(b)) for b in (WEIGHTS.tobytes(), data.read_bytes()))
+    assert f"({stored:#010x} is stored, {computed:#010x} computed)" in sentence
+    assert checkpoint.read(prefix).diagnosis == ()
     data.write_bytes(WEIGHTS.tobytes()[:-1])
     assert f"{data} is too short" in refusal(prefix, "dense/kernel")
+    assert checkpoint.read(prefix).truncated_files == (data.name,)
+    assert "cut off" in checkpoint.read(prefix).diagnosis[0]
+
+
+def test_a_damaged_block_of_the_index_is_named_with_its_checksums(tmp_path: Path) -> None:
+    file = small(tmp_path).with_name("ckpt.index")
+    data = bytearray(file.read_bytes())
+    data[9] ^= 1
+    file.write_bytes(data)
+    assert re.search(r"the checksum of the block at 0 is wrong: 0x[0-9a-f]{8} is stored, 0x[0-9a-f]{8} computed", refusal(file))
+
+
+def test_a_slot_knows_its_variable(tmp_path: Path) -> None:
+    float4, scalar = entry(WEIGHTS.tobytes(), FLOAT, (4, 3)), entry(WEIGHTS.tobytes()[:4], FLOAT, ())
+    key, value = "model/kernel/.OPTIMIZER_SLOT/optimizer/m/.ATTRIBUTES/VARIABLE_VALUE", "model/kernel/.ATTRIBUTES/VARIABLE_VALUE"
+    names = {key: float4, value: float4, "step": scalar, "step/of_its_own": scalar, "step/ExponentialMovingAverage": scalar}
+    names |= {"w": float4, "w/Adam": float4, "w/Adam_1": float4, "w/adam_m": float4, "w/Ftrl": scalar, "w/b": scalar, "x/Adam": float4}
+    found = checkpoint.read(write(tmp_path / "ckpt", {k.encode(): v for k, v in sorted(names.items())}))
+    slots = dict.fromkeys(("w/Adam", "w/Adam_1", "w/adam_m", "w/Ftrl"), "w") | {key: value, "step/ExponentialMovingAverage": "step"}
+    assert {v.name: v.slot_of for v in found.variables if v.slot_of} == slots
+    described = {v["name"]: v for v in found.to_json()["variables"]}
+    assert described["w/Adam"]["slot_of"] == "w"
+    assert "slot_of" not in described["w"]
+
+
+def test_values_of_a_big_endian_machine_are_turned_round(tmp_path: Path) -> None:
+    complex64 = np.array([1 + 2j, -3j], np.complex64)
+    parts = [WEIGHTS.byteswap().tobytes(), complex64.byteswap().tobytes(), np.array([True, False]).tobytes()]
+    # A string's length of four bytes, and its checksum, are big-endian, too.
+    crc = google_crc32c.value((2).to_bytes(4, "big"))
+    stored = table.masked(crc).to_bytes(4, "big")
+    texts = b"\2" + stored + b"ab"
+    entries = {
+        b"c": entry(parts[1], 8, (2,), offset=48),
+        b"o": entry(parts[2], 10, (2,), offset=64),
+        b"s": entry((2).to_bytes(4, "big") + stored + b"ab", STRING, (1,), offset=66, size=len(texts)),
+        b"w": entry(parts[0], FLOAT, (4, 3)),
+    }
+    found = checkpoint.read(write(tmp_path / "ckpt", entries, b"".join(parts) + texts, endianness=1))
+    for name, value in (("c", complex64), ("o", [True, False]), ("s", [b"ab"]), ("w", WEIGHTS)):
+        assert found.tensor(name).tolist() == np.asarray(value, object if name == "s" else None).tolist()
+
+
+def test_an_index_in_compressed_blocks_is_read(tmp_path: Path) -> None:
+    prefix = small(tmp_path)
+    entries = dict(table.read(prefix.with_name("ckpt.index")))
+    prefix.with_name("ckpt.index").write_bytes(index(entries, kind=1))
+    assert [v.name for v in checkpoint.read(prefix).variables] == ["dense/kernel"]
 
 
 def test_an_unknown_name_is_answered_with_those_near_it(tmp_path: Path) -> None:
@@ -211,7 +268,7 @@ def test_parts_must_cover_their_variable_once(tmp_path: Path) -> None:
     half = WEIGHTS.tobytes()[:24]
 
     def variable(*parts: Any) -> Path:
-        keys = {bundle.part_key(b"v", part): entry(half, FLOAT, (2, 3)) for part in parts}
+        keys = {slices.part_key(b"v", part): entry(half, FLOAT, (2, 3)) for part in parts}
         return write(tmp_path / "ckpt", {**dict(sorted(keys.items())), b"v": entry(b"", FLOAT, (4, 3), parts=parts)})
 
     found = checkpoint.read(variable(first, second))
@@ -222,7 +279,7 @@ def test_parts_must_cover_their_variable_once(tmp_path: Path) -> None:
     assert "overlap" in refusal(variable(first, ((1, 2), (0, 3))), "v")
     assert "outside of its shape" in refusal(variable(first, ((3, 2), (0, 3))))
     huge = ((0, 1 << 40), (0, 3))
-    keys = {bundle.part_key(b"v", huge): entry(half, FLOAT, (1 << 40, 3)), b"v": entry(b"", FLOAT, (1 << 40, 3), parts=(huge,))}
+    keys = {slices.part_key(b"v", huge): entry(half, FLOAT, (1 << 40, 3)), b"v": entry(b"", FLOAT, (1 << 40, 3), parts=(huge,))}
     assert "do not fill" in refusal(write(tmp_path / "ckpt", keys), "v")
     alone = write(tmp_path / "ckpt", {b"v": entry(b"", FLOAT, (4, 3), parts=(first, second))})
     assert "not in the index" in refusal(alone, "v")
@@ -231,7 +288,7 @@ def test_parts_must_cover_their_variable_once(tmp_path: Path) -> None:
 @given(name=st.binary(max_size=6), parts=st.lists(st.integers(-(2**63), 2**63 - 1), min_size=2, max_size=2))
 def test_keys_of_parts_sort_as_their_values(name: bytes, parts: list[int]) -> None:
     low, high = sorted(parts)
-    assert (bundle.part_key(name, ((low, 1),)) < bundle.part_key(name, ((high, 1),))) == (low < high)
+    assert (slices.part_key(name, ((low, 1),)) < slices.part_key(name, ((high, 1),))) == (low < high)
 
 
 def test_a_small_file_cannot_ask_for_much_memory(tmp_path: Path) -> None:
@@ -258,7 +315,7 @@ def test_indexes_that_are_not_tensorflows_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "ckpt.index"
     some = {b"a": entry(b"", FLOAT, (0,))}
     for content, said in (
-        (index({b"": header(), **some}, kind=1), "compressed"),
+        (index({b"": header(), **some}, kind=2), "compressed in a way (type 2)"),
         (index(some), "no header"),
         (index({b"": header(), b"b": some[b"a"], **some}), "not in order"),
         (index({b"": header(version={"min_consumer": 2})}), "newer"),
@@ -291,7 +348,7 @@ def varied(folder: Path) -> tuple[Path, bytes]:
     part = ((0, 4), (0, 3))
     over = b"".join(n.to_bytes(4, "little") for n in lengths) + stored + b"abc"
     entries = {
-        bundle.part_key(b"v", part): entry(WEIGHTS.tobytes(), FLOAT, (4, 3)),
+        slices.part_key(b"v", part): entry(WEIGHTS.tobytes(), FLOAT, (4, 3)),
         b"s": entry(over, STRING, (3,), offset=48, size=len(texts)),
         b"v": entry(b"", FLOAT, (4, 3), parts=(part,)),
     }

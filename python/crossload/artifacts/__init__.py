@@ -132,7 +132,8 @@ def sha256(path: Path) -> str:
     if path.exists():
         return files.sha256(path)
     digest = hashlib.sha256()
-    for file in sorted(path.parent.glob(f"{glob.escape(path.name)}.*")):
+    stem = glob.escape(path.name)
+    for file in sorted((*path.parent.glob(f"{stem}.*"), *path.parent.glob(f"{stem}-?????-of-?????"))):
         digest.update(f"{files.sha256(file)}  {file.name}\n".encode())
     return digest.hexdigest()
 

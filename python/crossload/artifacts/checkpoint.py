@@ -1,45 +1,40 @@
-"""TensorFlow's V2 checkpoints (tensor bundles): the variables from the index alone, their values from the shards.
+"""TensorFlow's checkpoints, V2 (tensor bundles) and V1: the variables without their values, and the value of each on request.
 
-Sources: tensorflow/core/protobuf/tensor_bundle.proto; tensorflow/core/util/tensor_bundle/naming.h (file names).
+Sources: tensorflow/core/util/tensor_bundle/naming.h and tensorflow/python/training/saver.py (file names);
+tensorflow/python/trackable/base.py and tensorflow/python/training/slot_creator.py (names).
 """
 
 from __future__ import annotations
 
-import math
-import os
-from dataclasses import dataclass, field
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import google_crc32c
-
 from crossload import files
-from crossload.artifacts import bundle, protos, table
-from crossload.artifacts.bundle import Slice
-from crossload.artifacts.content import head
-from crossload.artifacts.recognition import STATE_FILE, has_state, index_of
-from crossload.contract.datatypes import from_enum, numpy_dtype
+from crossload.artifacts import bundle, checkpoint_state, table, tensor_slices
+from crossload.artifacts.checkpoint_state import unsharded
+from crossload.artifacts.recognition import has_state, index_of, v1_files
+from crossload.artifacts.slices import Slice
 from crossload.errors import ArtifactError, FrameError
-from crossload.text import printable
+from crossload.text import near
 
 if TYPE_CHECKING:
     import numpy as np
 
 # tensorflow/python/checkpoint/checkpoint.py writes the graph of Python objects under this name (trackable/base.py).
 OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
-_BUNDLE_VERSION = 1
-# tensorflow/core/framework/tensor_shape.h: the greatest rank.
-_MOST_DIMENSIONS = 254
-_MOST_VARIABLES = 1 << 20
-_MOST_PART_KEYS = 1 << 27  # bytes: every part repeats its variable's name
-_MOST_SHARDS = 99_999  # five digits of a name
+# The last part of a slot's name, as TensorFlow 1's own optimizers and moving averages choose it (a second one of the kind ends in _1).
+_SLOTS = re.compile(r"(Adam|AdaMax|Momentum|Adagrad|AdagradDA|Adadelta|Ftrl|RMSProp|ExponentialMovingAverage)\w*")
 
 
 @dataclass(frozen=True)
 class Variable:
-    """A tensor of the checkpoint: its shape is the whole one, `size` its bytes in the shards.
+    """A tensor of the checkpoint: its shape is the whole one, `size` its bytes in the shards (0 for strings of a V1 checkpoint).
 
     `slices` are the parts of a partitioned variable, each a (start, length) for every dimension; none for a variable in one piece.
+    `slot_of` is the variable that this one belongs to, as an optimizer's state or a moving average.
     """
 
     name: str
@@ -47,24 +42,14 @@ class Variable:
     shape: tuple[int, ...]
     size: int
     slices: tuple[Slice, ...] = ()
+    slot_of: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """An element of `variables` in `show --json`."""
         found = {"name": self.name, "datatype": self.datatype, "shape": list(self.shape), "size_bytes": self.size}
-        return found | ({"slices": [[list(extent) for extent in part] for part in self.slices]} if self.slices else {})
-
-
-@dataclass(frozen=True)
-class _Entry:
-    """Where the bytes of a tensor, or of a part of one, are."""
-
-    datatype: str
-    shape: tuple[int, ...]
-    shard: int
-    offset: int
-    size: int
-    crc: int
-    slices: tuple[Slice, ...]
+        if self.slices:
+            found["slices"] = [[list(extent) for extent in part] for part in self.slices]
+        return found | ({"slot_of": self.slot_of} if self.slot_of is not None else {})
 
 
 @dataclass(frozen=True)
@@ -72,22 +57,29 @@ class Checkpoint:
     """A checkpoint: `path` as it was given, `prefix` what its files' names begin with, `shards` the names that its data must have.
 
     `variables` are in the order of their names' bytes. `object_graph` is the tensor, no variable of the model, in which
-    `tf.train.Checkpoint` stores which Python object has which variable.
+    `tf.train.Checkpoint` stores which Python object has which variable. Of a V1 checkpoint with missing shards, only those
+    variables are known that the others describe.
     """
 
     path: Path
     prefix: Path
+    version: Literal["v1", "v2"]
     shards: tuple[str, ...]
     variables: list[Variable]
+    _values: bundle.Bundle | tensor_slices.TensorSlices = field(repr=False)
     object_graph: Variable | None = None
-    big_endian: bool = False
     format: Literal["checkpoint"] = "checkpoint"
-    _entries: dict[bytes, _Entry] = field(default_factory=dict, repr=False)
 
     @property
-    def index(self) -> Path:
-        """The file that lists the variables."""
-        return index_of(self.prefix)
+    def index(self) -> Path | None:
+        """The file that lists the variables; None for V1, whose every file lists its own."""
+        return self._values.index if isinstance(self._values, bundle.Bundle) else None
+
+    @property
+    def meta_graph(self) -> Path | None:
+        """The .meta beside it, which has its graph."""
+        file = self.prefix.with_name(f"{self.prefix.name}.meta")
+        return file if file.is_file() else None
 
     @property
     def producer(self) -> dict[str, str]:
@@ -100,10 +92,22 @@ class Checkpoint:
         return tuple(name for name in self.shards if not (self.prefix.parent / name).is_file())
 
     @property
+    def truncated_files(self) -> tuple[str, ...]:
+        """Shards that are shorter than the index says."""
+        needed = self._values.needed_bytes if isinstance(self._values, bundle.Bundle) else {}
+        there = ((name, self.prefix.parent / name, size) for name, size in needed.items())
+        return tuple(name for name, file, size in there if file.is_file() and file.stat().st_size < size)
+
+    @property
+    def diagnosis(self) -> tuple[str, ...]:
+        """What is wrong with its files, or misleading, and what mends it: sentences without the checkpoint's name."""
+        return tuple(self._diagnosis())
+
+    @property
     def size_bytes(self) -> int:
         """The bytes of the index and of the shards that are there."""
-        there = (self.prefix.parent / name for name in self.shards)
-        return self.index.stat().st_size + sum(file.stat().st_size for file in there if file.is_file())
+        there = [self.prefix.parent / name for name in self.shards] + [self.index] * (self.index is not None)
+        return sum(file.stat().st_size for file in there if file is not None and file.is_file())
 
     def tensor(self, name: str) -> np.ndarray:
         """The value of a variable, its checksum verified; strings are an object array of `bytes`.
@@ -111,249 +115,137 @@ class Checkpoint:
         Raises ArtifactError for a name that is not there, a missing or short shard, a wrong checksum, and a datatype without values.
         """
         try:
-            entry = self._entries.get(name.encode("utf-8", "surrogateescape"))
-        except UnicodeEncodeError:
-            entry = None
-        if entry is None:
-            raise ArtifactError(f"{self.prefix} has no tensor {name!r}{self._near(name)}; `crossload show {self.prefix}` lists what it has")
-        try:
-            return self._joined(name, entry) if entry.slices else self._read(name, entry)
+            return self._values.tensor(name)
+        except (KeyError, UnicodeEncodeError):
+            about = f"{self.prefix} has no tensor {name!r}{near(name, (v.name for v in self.variables))}"
+            raise ArtifactError(f"{about}; `crossload show {self.prefix}` lists what it has") from None
         except (table.Damage, FrameError, ValueError, OverflowError) as error:
             raise ArtifactError(f"{self.prefix}: the tensor {name!r} cannot be read ({error}); copy the checkpoint again") from error
         except MemoryError:
             raise ArtifactError(f"{self.prefix}: the tensor {name!r} does not fit into memory; read it on a larger machine") from None
 
     def to_json(self) -> dict[str, Any]:
-        """The object of `show --json`; of the files only the index is hashed: the checksums of all values are in it."""
+        """The object of `show --json`; of the files only the index is hashed: the checksums of all values are in it (V1 has none)."""
         return {
             "format": self.format,
             "path": str(self.path),
             "prefix": str(self.prefix),
+            "version": self.version,
             "size_bytes": self.size_bytes,
-            "index_sha256": files.sha256(self.index),
+            "index_sha256": files.sha256(self.index) if self.index else None,
             "producer": self.producer,
             "shards": list(self.shards),
             "missing_files": list(self.missing_files),
+            "truncated_files": list(self.truncated_files),
+            "diagnosis": list(self.diagnosis),
+            "meta_graph": self.meta_graph.name if self.meta_graph else None,
             "object_graph": self.object_graph.to_json() if self.object_graph else None,
             "variables": [v.to_json() for v in self.variables],
         }
 
-    def _near(self, name: str) -> str:
-        from difflib import get_close_matches
-
-        names = [v.name for v in self.variables[:10_000] if len(v.name) < 512]
-        near = [n for n in names if name and name in n][:3] or get_close_matches(name[:512], names, 3, 0.5)
-        return f"; near it are {', '.join(repr(n) for n in near)}" if near else ""
-
-    def _joined(self, name: str, whole: _Entry) -> np.ndarray:
-        """A partitioned variable; its parts must cover the whole shape exactly once, else its memory would not be bounded by its files."""
-        import numpy as np
-
-        count = math.prod(whole.shape)
-        parts, elements = [], 0
-        for part in whole.slices:
-            extents = bundle.extents(part, whole.shape)
-            entry = self._entries.get(bundle.part_key(name.encode("utf-8", "surrogateescape"), part))
-            if entry is None or entry.datatype != whole.datatype or entry.shape != tuple(length for _, length in extents) or entry.slices:
-                raise table.Damage(f"its part {list(extents)} is not in the index, or is of another datatype or shape")
-            _check_size(entry)
-            parts.append((tuple(slice(start, start + length) for start, length in extents), entry))
-            elements += math.prod(entry.shape)
-        if elements != count:
-            raise table.Damage("its parts do not cover its shape")
-        if sum(entry.size for _, entry in parts) > self.size_bytes:
-            raise table.Damage("its parts have more bytes than the shards")
-        joined = np.empty(whole.shape, numpy_dtype(whole.datatype))
-        covered = np.zeros(whole.shape, bool)
-        for region, entry in parts:
-            if covered[region].any():
-                raise table.Damage("its parts overlap")
-            covered[region] = True
-            joined[region] = self._read(name, entry)
-        return joined
-
-    def _read(self, name: str, entry: _Entry) -> np.ndarray:
-        import numpy as np
-
-        if self.big_endian:
-            raise ArtifactError(f"{self.prefix}: the tensor {name!r} is big-endian, which is not read; save it on a little-endian machine")
-        if entry.datatype.startswith("DT_"):
-            raise ArtifactError(f"{self.prefix}: the tensor {name!r} has no values to read: its datatype is {entry.datatype}")
-        _check_size(entry)
-        count = math.prod(entry.shape)
-        shard, data = self._shard(entry.shard), self._bytes(name, entry)
-        if entry.datatype == "BYTES":
-            texts, crc = bundle.strings(data, count)
-        else:
-            crc = google_crc32c.value(data)
-        if table.masked(crc) != entry.crc:
-            raise ArtifactError(f"{shard} is corrupt: the checksum of the tensor {name!r} is wrong; copy the checkpoint again")
-        if entry.datatype == "BYTES":
-            array = np.empty(count, object)
-            array[:] = texts
-        else:
-            # A byte of a bool is true whatever its value is, as in TensorFlow.
-            array = (
-                np.frombuffer(data, np.uint8).astype(bool) if entry.datatype == "BOOL" else np.frombuffer(data, numpy_dtype(entry.datatype))
+    def _diagnosis(self) -> Iterator[str]:
+        if self.missing_files:
+            lost = "" if self.version == "v2" else "; the variables in it are not listed"
+            yield f"incomplete: {_some(self.missing_files)} missing; copy all files of the checkpoint{lost}"
+        if self.truncated_files:
+            yield f"cut off: {_some(self.truncated_files)} shorter than the index says; copy the checkpoint again"
+        if self.version == "v2" and (old := v1_files(self.prefix)):
+            yield (
+                f"files of both versions have this name: TensorFlow reads V2, {self.prefix.name}.index, and never the V1 "
+                f"{_some([file.name for file in old])}; move those of the version you do not want away"
             )
-        return array.reshape(entry.shape)
-
-    def _shard(self, number: int) -> Path:
-        return self.prefix.parent / self.shards[number]
-
-    def _bytes(self, name: str, entry: _Entry) -> bytes:
-        """An entry's bytes; raises ArtifactError where the shard does not have them all."""
-        shard = self._shard(entry.shard)
-        try:
-            with shard.open("rb") as stream:
-                there = stream.seek(0, os.SEEK_END)
-                if entry.offset + entry.size > there:
-                    raise ArtifactError(
-                        f"{shard} is too short for the tensor {name!r}, which ends at byte {entry.offset + entry.size:,}: "
-                        f"the file has {there:,}; copy the checkpoint again"
-                    )
-                stream.seek(entry.offset)
-                data = stream.read(entry.size)
-                if len(data) != entry.size:
-                    raise ArtifactError(f"{shard} became shorter while the tensor {name!r} was read; copy the checkpoint again")
-                return data
-        except FileNotFoundError:
-            raise ArtifactError(f"{shard} is missing, and the tensor {name!r} is in it; copy all files of the checkpoint") from None
-        except OSError as error:
-            raise ArtifactError(f"{shard} cannot be read for the tensor {name!r}: {error.strerror}; check its permissions") from error
+        if self.version == "v1" and index_of(self.prefix).is_file():
+            yield (
+                f"files of both versions have this name: this is V1, but TensorFlow reads V2, {self.prefix.name}.index, when it is given "
+                "the name; move those of the version you do not want away"
+            )
 
 
 def read(path: Path) -> Checkpoint:
-    """Read the index of a checkpoint: `path` is its prefix, its index, or a folder whose state file `checkpoint` names it.
+    """Read what a checkpoint says of its variables: `path` is its prefix, its index, a V1 file, or a folder, whose state file names one.
 
-    Raises ArtifactError for a state file that points nowhere, a folder with several checkpoints and no state file, and a damaged index.
+    Where V1 and V2 have the same prefix, it means V2, as for TensorFlow; a V1 file's own name means itself.
+    Raises ArtifactError for a state file that points nowhere, a folder with several checkpoints and no state file, and damaged files.
     """
     prefix = _prefix(path)
-    index = index_of(prefix)
-    header, entries = None, dict[bytes, _Entry]()
-    parts: set[bytes] = set()
-    part_keys = 0
-    for key, value in table.read(index):
-        if len(entries) == _MOST_VARIABLES:
-            raise ArtifactError(f"{index} lists more than {_MOST_VARIABLES:,} tensors; it is corrupt")
-        if not key:
-            header = _header(index, value)
-            continue
-        if header is None:
-            break
-        entries[key] = entry = _entry(index, key, value, header.num_shards)
-        part_keys += len(entry.slices) * len(key)
-        if part_keys > _MOST_PART_KEYS:
-            raise _corrupt(index, "its variables have too many parts")
-        parts.update(bundle.part_key(key, part) for part in entry.slices)
-    if header is None:
-        raise ArtifactError(f"{index} is no checkpoint index, or a corrupt one: it has no header; copy the checkpoint again")
-    listed = [_variable(key, entries) for key in entries if key not in parts]
-    return Checkpoint(
-        path=path,
-        prefix=prefix,
-        shards=tuple(f"{prefix.name}.data-{n:05}-of-{header.num_shards:05}" for n in range(header.num_shards)),
-        variables=[v for v in listed if v.name != OBJECT_GRAPH],
-        object_graph=next((v for v in listed if v.name == OBJECT_GRAPH), None),
-        big_endian=header.endianness == 1,
-        _entries=entries,
-    )
+    named = prefix.is_file() and path == prefix
+    if index_of(prefix).is_file() and not (named and _is_v1(prefix)):
+        index = index_of(prefix)
+    elif files_ := v1_files(prefix):
+        return _v1(path, prefix, files_)
+    else:
+        index = prefix if prefix.is_file() else index_of(prefix)  # an index that was renamed still lists its variables
+    if index.is_file() and _is_v1(index):
+        raise ArtifactError(f"{index} is a V1 checkpoint under the name of a V2 index; rename it to {prefix.name}, which is no index' name")
+    found = bundle.read(index, prefix.name)
+    listed = [Variable(*tensor) for tensor in found.tensors()]
+    graph = next((v for v in listed if v.name == OBJECT_GRAPH), None)
+    return Checkpoint(path, prefix, "v2", found.shards, _with_slots(v for v in listed if v.name != OBJECT_GRAPH), found, graph)
+
+
+def _v1(path: Path, prefix: Path, there: tuple[Path, ...]) -> Checkpoint:
+    counts = {file.name[-5:] for file in there if file.name != prefix.name}
+    if len(counts) > 1:
+        raise ArtifactError(
+            f"{prefix} has shards of several checkpoints ({', '.join(f'{prefix.name}-?????-of-{n}' for n in sorted(counts))}); "
+            "move those away that do not belong together"
+        )
+    expected = [f"{prefix.name}-{n:05}-of-{count}" for count in counts for n in range(int(count))]
+    if counts and (prefix.name in {file.name for file in there}):
+        # A file in one piece beside shards: TensorFlow takes the name for the file.
+        there, expected = (prefix,), []
+    found = tensor_slices.read(there)
+    listed = _with_slots(Variable(*tensor) for tensor in found.tensors())
+    return Checkpoint(path, prefix, "v1", tuple(expected) or (prefix.name,), listed, found)
+
+
+def _is_v1(file: Path) -> bool:
+    try:
+        return tensor_slices.is_first(*table.first(file))
+    except ArtifactError:
+        return False  # whoever reads it says what is wrong with it
 
 
 def _prefix(path: Path) -> Path:
     if path.is_dir():
-        return _latest(path) if has_state(path) else _only(path)
+        return checkpoint_state.latest(path) if has_state(path) else _only(path)
     if path.is_file():
         # The name is what leads to the shards, so an index of another name has none.
-        return path.with_name(path.name.removesuffix(".index"))
-    return path
-
-
-def _latest(folder: Path) -> Path:
-    """The checkpoint that the state file, a CheckpointState in text (checkpoint_state.proto), calls the latest."""
-    from google.protobuf import text_format
-    from google.protobuf.message import DecodeError
-
-    state = folder / STATE_FILE
-    try:
-        found = text_format.Parse(head(state), bundle.messages()["CheckpointState"](), allow_unknown_field=True)
-        prefix = folder / str(found.model_checkpoint_path)  # an absolute path replaces the folder
-        there = bool(found.model_checkpoint_path) and bool(prefix.name) and index_of(prefix).is_file()
-    except (text_format.ParseError, DecodeError, ValueError, RecursionError, OSError) as error:
-        cause = " ".join(str(error).split())[:200]
-        raise ArtifactError(f"{state} is no checkpoint state file, or a corrupt one ({printable(cause)}); name the checkpoint") from error
-    if not there:
-        raise ArtifactError(
-            f"{state} points to {found.model_checkpoint_path!r}, but there is no such index ({prefix.name}.index); "
-            f"copy the checkpoint, too, or name another: {_listed(folder)}"
-        )
-    return prefix
+        name = path.name.removesuffix(".index")
+        return path.with_name(name) if name != path.name else unsharded(path)
+    return unsharded(path)
 
 
 def _only(folder: Path) -> Path:
-    indexes = sorted(folder.glob("*.index"))
-    if len(indexes) != 1:
+    found = checkpoint_state.prefixes(folder)
+    if len(found) != 1:
         raise ArtifactError(
-            f"{folder} holds {len(indexes)} checkpoints and no state file that names the latest; name one: {_listed(folder)}"
+            f"{folder} holds {len(found)} checkpoints and no state file that names the latest; name one: {checkpoint_state.listed(folder)}"
         )
-    return indexes[0].with_suffix("")
+    return found[0]
 
 
-def _listed(folder: Path) -> str:
-    names = sorted(p.name.removesuffix(".index") for p in folder.glob("*.index"))
-    return (", ".join(names[:8]) or "the folder has none") + (f" and {len(names) - 8} more" if len(names) > 8 else "")
+def _with_slots(variables: Iterable[Variable]) -> list[Variable]:
+    """The variables, those marked that belong to another.
+
+    Of `tf.train.Checkpoint` a slot's key says so. TensorFlow 1's Saver writes `<variable>/<slot>`: what has another variable's
+    name before its last part is its slot if it is called like one, or has its shape and is no single number.
+    """
+    known = {v.name: v for v in variables}
+    return [v if (of := _slot_of(v, known)) is None else replace(v, slot_of=of) for v in known.values()]
 
 
-def _parsed(index: Path, message: str, value: bytes, what: str) -> Any:
-    from google.protobuf.message import DecodeError
-
-    try:
-        return bundle.messages()[message].FromString(value)
-    except (DecodeError, RuntimeError) as error:
-        raise _corrupt(index, f"{what} does not decode") from error
-
-
-def _corrupt(index: Path, cause: str) -> ArtifactError:
-    return ArtifactError(f"{index} is a corrupt checkpoint index ({cause}); copy the checkpoint again")
+def _slot_of(variable: Variable, known: dict[str, Variable]) -> str | None:
+    owner, mark, _ = variable.name.partition("/.OPTIMIZER_SLOT/")
+    if mark:
+        return f"{owner}/.ATTRIBUTES/VARIABLE_VALUE"
+    owner, _, last = variable.name.rpartition("/")
+    of = known.get(owner)
+    if of is None or not (_SLOTS.fullmatch(last) or (variable.shape and (variable.shape, variable.datatype) == (of.shape, of.datatype))):
+        return None
+    return owner
 
 
-def _header(index: Path, value: bytes) -> Any:
-    header = _parsed(index, "BundleHeaderProto", value, "its header")
-    if header.version.min_consumer > _BUNDLE_VERSION:
-        raise ArtifactError(
-            f"{index} is of bundle version {header.version.min_consumer}; TensorFlow's is {_BUNDLE_VERSION}, so it is newer"
-        )
-    if not 0 < header.num_shards <= _MOST_SHARDS:
-        raise _corrupt(index, f"it has {header.num_shards} shards")
-    return header
-
-
-def _entry(index: Path, key: bytes, value: bytes, shards: int) -> _Entry:
-    what = f"the entry of {key.decode('utf-8', 'surrogateescape')[:200]!r}"
-    proto = _parsed(index, "BundleEntryProto", value, what)
-    shape = protos.shape(proto.shape)
-    if shape is None or -1 in shape or len(shape) > _MOST_DIMENSIONS:
-        raise _corrupt(index, f"{what} has no whole shape")
-    if not 0 <= proto.shard_id < shards or proto.offset < 0 or proto.size < 0:
-        raise _corrupt(index, f"{what} points outside of the {shards} shards")
-    slices = tuple(tuple((e.start, e.length if e.HasField("length") else bundle.WHOLE) for e in part.extent) for part in proto.slices)
-    for part in slices:
-        extents = bundle.extents(part, shape)
-        if len(part) != len(shape) or any(s < 0 or n < 0 or s + n > size for (s, n), size in zip(extents, shape, strict=True)):
-            raise _corrupt(index, f"{what} has a part outside of its shape")
-    return _Entry(from_enum(proto.dtype), shape, proto.shard_id, proto.offset, proto.size, proto.crc32c, slices)
-
-
-def _check_size(entry: _Entry) -> None:
-    """Raises Damage, before any memory is asked for, where the bytes cannot fill the shape (a string has a byte of length at least)."""
-    least = math.prod(entry.shape) * (1 if entry.datatype == "BYTES" else numpy_dtype(entry.datatype).itemsize)
-    if least > entry.size or (least < entry.size and entry.datatype != "BYTES"):
-        raise table.Damage(f"{entry.size} bytes do not fill the shape {list(entry.shape)}")
-
-
-def _variable(key: bytes, entries: dict[bytes, _Entry]) -> Variable:
-    entry = entries[key]
-    there = (entries.get(bundle.part_key(key, part)) for part in entry.slices)
-    size = sum(part.size for part in there if part) if entry.slices else entry.size
-    slices = tuple(bundle.extents(part, entry.shape) for part in entry.slices)
-    return Variable(key.decode("utf-8", "surrogateescape"), entry.datatype, entry.shape, size, slices)
+def _some(names: Iterable[str]) -> str:
+    found = list(names)
+    return ", ".join(found[:4]) + (f" and {len(found) - 4} more are" if len(found) > 4 else " is" if len(found) == 1 else " are")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import glob
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ SAVED_MODEL_FILES = ("saved_model.pb", "saved_model.pbtxt")
 # tensorflow/python/checkpoint/checkpoint_management.py: where TensorFlow writes down the latest checkpoint of a folder.
 STATE_FILE = "checkpoint"
 _HDF5 = b"\x89HDF\r\n\x1a\n"
-# leveldb's table format, which the index of a TensorFlow checkpoint has, ends with this number (table/format.h, kTableMagicNumber).
+# leveldb's table format, of V2 checkpoints' indexes and of V1 checkpoints, ends with this number (table/format.h, kTableMagicNumber).
 _TABLE = bytes.fromhex("57fb808b247547db")
 # The tags that a GraphDef or a MetaGraphDef can begin with (graph.proto, meta_graph.proto): fields 1 to 7, as varint or as bytes.
 _PROTOBUF = bytes(number << 3 | wire for number in range(1, 8) for wire in (0, 2))
@@ -34,7 +36,7 @@ def examine(path: Path) -> tuple[str, Any]:
         if path.is_dir():
             return _folder(path), None
         if not path.exists():
-            if path.name and index_of(path).is_file() and _is_index(index_of(path)):
+            if path.name and ((index_of(path).is_file() and is_table(index_of(path))) or v1_files(unsharded(path))):
                 return "checkpoint", None
             raise ArtifactError(f"{path} does not exist{_beside(path)}")
     except (OSError, ValueError) as error:
@@ -47,6 +49,23 @@ def examine(path: Path) -> tuple[str, Any]:
 def index_of(prefix: Path) -> Path:
     """The file that lists the variables of the checkpoint whose files' names begin with `prefix` (tensor_bundle/naming.h)."""
     return prefix.with_name(f"{prefix.name}.index")
+
+
+def unsharded(path: Path) -> Path:
+    """The prefix of a V1 checkpoint that is named by a shard, or by the pattern of all, as in state files: `prefix-?????-of-00003`."""
+    sharded = re.fullmatch(r"(.+)-(?:[0-9]{5}|\?{5})-of-[0-9]{5}", path.name, re.DOTALL)
+    return path.with_name(sharded[1]) if sharded else path
+
+
+def v1_files(prefix: Path) -> tuple[Path, ...]:
+    """The files of a V1 checkpoint that are there: the one of this name, its shards `prefix-00000-of-00003` (saver.py), or both."""
+    shards = (p for p in sorted(prefix.parent.glob(f"{glob.escape(prefix.name)}-*-of-*")) if unsharded(p) == prefix)
+    return tuple(p for p in (prefix, *shards) if p.is_file() and is_table(p))
+
+
+def is_table(path: Path) -> bool:
+    """Whether this file is a checkpoint's index, or a V1 checkpoint."""
+    return tail(path, len(_TABLE)) == _TABLE
 
 
 def has_state(folder: Path) -> bool:
@@ -66,7 +85,7 @@ def _folder(path: Path) -> str:
         raise ArtifactError(f"{path} is a bundle; name one of its artifacts: {_listed(artifacts)}")
     if "saved_model.cpb" in names:
         raise ArtifactError(f"{path} is a SavedModel in chunks (saved_model.cpb), which are not read yet; save it again in one piece")
-    if has_state(path) or any(name.endswith(".index") and (path / name).is_file() and _is_index(path / name) for name in names):
+    if has_state(path) or any((path / name).is_file() and is_table(path / name) for name in names):
         return "checkpoint"
     inside = [n for n in names if any((path / n / file).is_file() for file in SAVED_MODEL_FILES)]
     if inside:
@@ -85,7 +104,7 @@ def _file(path: Path) -> tuple[str, Any]:
         return keras_h5.parse(path)
     if data.startswith(b"PK\x03\x04"):
         return _zip(path), None
-    if _is_index(path):
+    if is_table(path):
         return "checkpoint", None
     if data[0] in _PROTOBUF or is_text(data):
         return _protobuf(path)
@@ -93,11 +112,6 @@ def _file(path: Path) -> tuple[str, Any]:
         f"{path} is no artifact that crossload knows ({described(data)}); "
         "looked for: GraphDef (.pb, .pbtxt), TFLite, Keras (.keras, .h5), checkpoint index; a SavedModel is a folder"
     )
-
-
-def _is_index(path: Path) -> bool:
-    """Whether this file is a checkpoint's index."""
-    return tail(path, len(_TABLE)) == _TABLE
 
 
 def _zip(path: Path) -> str:

@@ -1,0 +1,63 @@
+"""The messages of TensorFlow's checkpoints, of both versions and of the state file, as far as they are read here.
+
+Sources: tensorflow/core/protobuf/tensor_bundle.proto, tensorflow/core/framework/tensor_slice.proto,
+tensorflow/core/util/saved_tensor_slice.proto, tensorflow/python/training/checkpoint_state.proto.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+
+@cache
+def messages() -> dict[str, Any]:
+    """The classes by name.
+
+    Fields that are left out keep their place on the wire; enums are declared as the numbers that they are there. The values of a V1
+    checkpoint are packed fields of a TensorProto (tensor.proto): declared as bytes, they are not spelt out as millions of Python's numbers.
+    """
+    from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+    from tensorboard.compat.proto import tensor_shape_pb2, versions_pb2
+
+    kind = descriptor_pb2.FieldDescriptorProto
+    file = descriptor_pb2.FileDescriptorProto(name="crossload/tensor_bundle.proto", package="crossload", syntax="proto2")
+    file.dependency.extend([tensor_shape_pb2.DESCRIPTOR.name, versions_pb2.DESCRIPTOR.name])
+    shape, version = (m.DESCRIPTOR.full_name for m in (tensor_shape_pb2.TensorShapeProto, versions_pb2.VersionDef))
+    int32, int64, text, raw, double = kind.TYPE_INT32, kind.TYPE_INT64, kind.TYPE_STRING, kind.TYPE_BYTES, kind.TYPE_DOUBLE
+    # A field's name, its number, and what it holds: a scalar's type, a message's name, or [many] of either.
+    declared: dict[str, tuple[tuple[str, int, Any], ...]] = {
+        "Extent": (("start", 1, int64), ("length", 2, int64)),
+        "TensorSliceProto": (("extent", 1, ["crossload.Extent"]),),
+        "BundleHeaderProto": (("num_shards", 1, int32), ("endianness", 2, int32), ("version", 3, version)),
+        "BundleEntryProto": (
+            ("dtype", 1, int32), ("shape", 2, shape), ("shard_id", 3, int32), ("offset", 4, int64), ("size", 5, int64),
+            ("crc32c", 6, kind.TYPE_FIXED32), ("slices", 7, ["crossload.TensorSliceProto"]),
+        ),
+        "SavedSliceMeta": (("name", 1, raw), ("shape", 2, shape), ("type", 3, int32), ("slice", 4, ["crossload.TensorSliceProto"])),
+        "SavedTensorSliceMeta": (("tensor", 1, ["crossload.SavedSliceMeta"]), ("versions", 2, version)),
+        "SliceValues": (
+            ("float_val", 5, raw), ("double_val", 6, raw), ("int_val", 7, raw), ("string_val", 8, [raw]), ("scomplex_val", 9, raw),
+            ("int64_val", 10, raw), ("bool_val", 11, raw), ("dcomplex_val", 12, raw), ("half_val", 13, raw), ("uint32_val", 16, raw),
+            ("uint64_val", 17, raw),
+        ),
+        "SavedSlice": (("name", 1, raw), ("slice", 2, "crossload.TensorSliceProto"), ("data", 3, "crossload.SliceValues")),
+        "SavedTensorSlices": (("meta", 1, "crossload.SavedTensorSliceMeta"), ("data", 2, "crossload.SavedSlice")),
+        "CheckpointState": (
+            ("model_checkpoint_path", 1, text), ("all_model_checkpoint_paths", 2, [text]),
+            ("all_model_checkpoint_timestamps", 3, [double]), ("last_preserved_timestamp", 4, double),
+        ),
+    }  # fmt: skip
+    for name, fields in declared.items():
+        message = file.message_type.add(name=name)
+        for field_name, number, holds in fields:
+            of = holds[0] if isinstance(holds, list) else holds
+            added = message.field.add(name=field_name, number=number)
+            added.label = kind.LABEL_REPEATED if isinstance(holds, list) else kind.LABEL_OPTIONAL
+            if isinstance(of, int):
+                added.type = of
+            else:
+                added.type, added.type_name = kind.TYPE_MESSAGE, f".{of}"
+    pool = descriptor_pool.Default()
+    pool.AddSerializedFile(file.SerializeToString())
+    return {name: message_factory.GetMessageClass(pool.FindMessageTypeByName(f"crossload.{name}")) for name in declared}
