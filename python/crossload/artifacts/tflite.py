@@ -178,10 +178,10 @@ class TFLite:
         return found
 
     def _one_of(self, side: Literal["input", "output"], text: str) -> int:
-        """The index of the tensor that a text means."""
+        """The index of the tensor that a text means: its name, the readable one, or the index."""
         there = self.inputs if side == "input" else self.outputs
-        for spec in there:
-            if text in (spec.name, spec.name.removesuffix(":0"), str(spec.tensor)) and isinstance(spec.tensor, int):
+        for spec, short in zip(there, _renamed(there, {}, side), strict=True):
+            if text in (spec.name, spec.name.removesuffix(":0"), short.name, str(spec.tensor)) and isinstance(spec.tensor, int):
                 return spec.tensor
         listed = ", ".join(f"{t.name!r} (tensor {t.tensor})" for t in there[:8])
         raise ArtifactError(f"{self.path} has no {side} {text!r}{near(text, [t.name for t in there])}; its {side}s are: {listed}")
@@ -203,22 +203,23 @@ class TFLite:
         }
 
 
-def read(path: Path) -> TFLite:
-    """Read a .tflite; raises ArtifactError where it is truncated, corrupt, or another kind of file."""
+def read(path: Path, *, ops: bool = True) -> TFLite:
+    """Read a .tflite; raises ArtifactError where it is truncated, corrupt, or another kind of file.
+
+    Without `ops` they are not counted, for processes that lack the library which knows their names.
+    """
     with _mapped(path) as data:
-        return of(path, data)
+        return of(path, data, ops=ops)
 
 
-def of(path: Path, data: flatbuffer.Buffer) -> TFLite:
+def of(path: Path, data: flatbuffer.Buffer, *, ops: bool = True) -> TFLite:
     """What `read` gives, of bytes that are at hand; `path` is what errors call them."""
-    with _understood(path, data) as model:
-        return model.describe()
-
-
-def signatures(path: Path) -> dict[str, Signature]:
-    """The signatures alone, by their keys, for processes that have no library of the schema; raises as `read` does."""
-    with _mapped(path) as data, _understood(path, data) as model:
-        return model.signatures()
+    if data[4:8] != _IDENTIFIER:
+        raise ArtifactError(f"{path} is no .tflite: it lacks the identifier TFL3 ({described(data[:8])})")
+    try:
+        return _Model(path, data, flatbuffer.decode(data, _MODEL)).describe(ops)
+    except FlatbufferError as error:
+        raise ArtifactError(f"{path} is a truncated or corrupt .tflite: {error}; copy or convert it again") from error
 
 
 class _Model:
@@ -230,16 +231,16 @@ class _Model:
         self.content = content
         self.subgraphs: list[dict[str, Any]] = content["subgraphs"]
 
-    def describe(self) -> TFLite:
+    def describe(self, ops: bool) -> TFLite:
         if not self.subgraphs:
             raise FlatbufferError("it has no subgraph")
         metadata = tuple(self._metadata(m) for m in self.content["metadata"])
         return TFLite(
             path=self.path,
-            signatures=self.signatures(),
+            signatures=self._signatures(),
             inputs=self._specs(0, "inputs"),
             outputs=self._specs(0, "outputs"),
-            ops=self._ops(),
+            ops=self._ops() if ops else {},
             subgraphs=tuple(
                 Subgraph(s["name"] or "", len(s["tensors"]), len(s["operators"]), tuple(s["inputs"]), tuple(s["outputs"]))
                 for s in self.subgraphs
@@ -252,8 +253,7 @@ class _Model:
             producer=self._producer(metadata),
         )
 
-    def signatures(self) -> dict[str, Signature]:
-        """The SignatureDefs; several may be of one subgraph."""
+    def _signatures(self) -> dict[str, Signature]:
         found = {}
         for definition in self.content["signature_defs"]:
             at = definition["subgraph_index"]
@@ -329,16 +329,6 @@ def _mapped(path: Path) -> Iterator[flatbuffer.Buffer]:
     head(path)
     with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
         yield data
-
-
-@contextmanager
-def _understood(path: Path, data: flatbuffer.Buffer) -> Iterator[_Model]:
-    if data[4:8] != _IDENTIFIER:
-        raise ArtifactError(f"{path} is no .tflite: it lacks the identifier TFL3 ({described(data[:16])})")
-    try:
-        yield _Model(path, data, flatbuffer.decode(data, _MODEL))
-    except FlatbufferError as error:
-        raise ArtifactError(f"{path} is a truncated or corrupt .tflite: {error}; copy or convert it again") from error
 
 
 def _renamed(tensors: Sequence[TensorSpec], given: Mapping[int, str], side: str) -> tuple[TensorSpec, ...]:

@@ -77,12 +77,10 @@ def graph_def_to_tflite(source: Path, target: Path, bindings: Bindings, options:
     bindings = {name: {**b, "key": None} for name, b in bindings.items()}
     with tempfile.TemporaryDirectory(prefix="crossload-") as scratch:
         with sessions.graph_def(source) as session:
-            placeholders = _check_tensors(session.graph, bindings)
-        if not placeholders:
-            # An input amid the graph: what is before it is cut off, since a function cannot be fed there.
-            cut = Path(scratch) / "cut.pb"
-            freeze.of_graph_def(source, cut, bindings, {})
-            source = cut
+            taken = _inputs(session.graph, bindings)
+        if any(not t.op.type.startswith("Placeholder") for t in taken.values()):
+            # What is before an input amid the graph is cut off, since a function cannot be fed there.
+            source, bindings = _cut(source, Path(scratch) / "cut.pb", bindings, {name: t.shape for name, t in taken.items()})
         made = Path(scratch) / "model"
         bound = saved_models.of_graph_def(source, made, bindings, {})
         return saved_model_to_tflite(made, target, bound, {**options, "tags": ["serve"]})
@@ -212,19 +210,30 @@ def _has_variables(source: Path) -> bool:
     return (source / "variables" / "variables.index").exists()
 
 
-def _check_tensors(graph: Any, bindings: Bindings) -> bool:
-    """Whether all inputs are placeholders; raises CannotConvert for a tensor that is not there."""
-    placeholders = True
-    for name, binding in bindings.items():
+def _inputs(graph: Any, bindings: Bindings) -> dict[tuple[str, str], Any]:
+    """The tensors that are inputs, by signature and name; raises CannotConvert for a tensor that is not there, outputs included."""
+    found = {}
+    for key, binding in bindings.items():
         for side in ("inputs", "outputs"):
-            for tensor in binding[side].values():
+            for name, tensor in binding[side].items():
                 try:
-                    found = graph.get_tensor_by_name(tensor)
+                    found[side, key, name] = graph.get_tensor_by_name(tensor)
                 except (KeyError, ValueError) as error:
                     there = near(tensor.split(":")[0], (op.name for op in graph.get_operations()))
-                    raise CannotConvert(f"the graph has no tensor {tensor!r} for the {side} of {name!r}{there}") from error
-                placeholders &= side == "outputs" or found.op.type.startswith("Placeholder")
-    return placeholders
+                    raise CannotConvert(f"the graph has no tensor {tensor!r} for the {side} of {key!r}{there}") from error
+    return {(key, name): tensor for (side, key, name), tensor in found.items() if side == "inputs"}
+
+
+def _cut(source: Path, target: Path, bindings: Bindings, shapes: Mapping[tuple[str, str], Any]) -> tuple[Path, Bindings]:
+    """The graph from its inputs on, which keep the shapes that they had."""
+    bound = freeze.of_graph_def(source, target, bindings, {})
+    graph = tf.compat.v1.GraphDef.FromString(target.read_bytes())
+    nodes = {node.name: node for node in graph.node}
+    for key, binding in bound.items():
+        for name, tensor in binding["inputs"].items():
+            nodes[tensor.split(":")[0]].attr["shape"].shape.CopyFrom(shapes[key, name].as_proto())
+    target.write_bytes(graph.SerializeToString(deterministic=True))
+    return target, bound
 
 
 def _exported_by_keras(source: Path) -> bool:
@@ -252,9 +261,9 @@ def _settle(converter: Any, options: Mapping[str, Any], specs: Mapping[str, repr
 
 
 def _check_signatures(source: Path, tags: list[str], keys: Iterable[str]) -> None:
-    there = _meta_graph(source, tags).signature_def
+    there = sorted(key for key in _meta_graph(source, tags).signature_def if not key.startswith("__saved_model"))
     if unknown := next((key for key in keys if key not in there), None):
-        raise CannotConvert(f"there is no signature {unknown!r}{near(unknown, there)}; there are: {', '.join(sorted(there)) or 'none'}")
+        raise CannotConvert(f"there is no signature {unknown!r}{near(unknown, there)}; there are: {', '.join(there) or 'none'}")
     if not keys:
         raise CannotConvert("the SavedModel has no signature that could be converted; name its inputs and outputs when it is saved")
 
@@ -291,7 +300,7 @@ def _open_dimensions(source: Path, tags: list[str], keys: Iterable[str], shapes:
 
 
 def _bindings_of(target: Path, keys: Mapping[str, str]) -> Bindings:
-    found = tflite.signatures(target)
+    found = tflite.read(target, ops=False).signatures
     if lost := next((key for key in keys.values() if key not in found), None):
         raise CannotConvert(f"the converter lost the signature {lost!r}")
     return {

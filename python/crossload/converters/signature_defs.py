@@ -13,9 +13,9 @@ from typing import Any
 
 from crossload.artifacts import flatbuffer, tflite
 from crossload.artifacts.content import content
-from crossload.artifacts.flatbuffer import Field, Fields
+from crossload.artifacts.flatbuffer import Field, Fields, FlatbufferError
 from crossload.artifacts.tflite import Subgraph
-from crossload.errors import CrossloadError
+from crossload.errors import ArtifactError, CrossloadError
 
 Bindings = dict[str, Any]
 _IDENTIFIER = b"TFL3"
@@ -54,25 +54,37 @@ def inject_signatures(source: Path | bytes, signatures: Mapping[str, Mapping[str
 
 def _edited(path: Path, data: flatbuffer.Buffer, signatures: Mapping[str, Mapping[str, Any]]) -> list[Any]:
     """The edited file in parts."""
-    found = tflite.of(path, data)
-    content = flatbuffer.decode(data, _MODEL)
-    if any(b["offset"] > 1 for b in content["buffers"]) or any(
-        o["large_custom_options_offset"] > 1 for s in content["subgraphs"] for o in s["operators"]
-    ):
-        raise CrossloadError(f"{path} has weights behind its flatbuffer, as files above 2 GB do: it cannot be given signatures")
-    homes = {d["key"]: int(d["subgraph_index"]) for d in content["signature_defs"]}
+    found = tflite.of(path, data, ops=False)
+    try:
+        content = flatbuffer.decode(data, _MODEL)
+        fields = flatbuffer.root_fields(data)
+        places = {n: at if n == _VERSION else flatbuffer.follow(data, at) for n, at in fields.items() if n <= _LAST_FIELD}
+    except FlatbufferError as error:
+        raise ArtifactError(f"{path} is a truncated or corrupt .tflite: {error}; copy or convert it again") from error
+    _refuse_what_cannot_move(path, content, fields)
+    homes = {d["key"] or "": int(d["subgraph_index"]) for d in content["signature_defs"]}
     definitions = []
     for key, signature in signatures.items():
-        at = homes.get(signature.get("key"), 0)
+        at = homes.get(signature.get("key") or key, 0)
+        if at >= len(found.subgraphs):
+            raise ArtifactError(f"{path} is a corrupt .tflite: its signature {key!r} is of a subgraph that is not there; convert it again")
         _check(path, key, signature, found.subgraphs[at])
         definitions.append((key, at, signature))
     held = {key: [{t.name: t.tensor for t in side} for side in (s.inputs, s.outputs)] for key, s in found.signatures.items()}
-    if held == {key: [s["inputs"], s["outputs"]] for key, s in signatures.items()} and all(homes[key] == at for key, at, _ in definitions):
+    if held == {key: [s["inputs"], s["outputs"]] for key, s in signatures.items()}:
         return [data]
-    beginning = _beginning(path, data, definitions)
+    beginning = _beginning(data, places, definitions)
     if len(beginning) + len(data) > _MOST_BYTES:
         raise CrossloadError(f"{path} has {len(data):,} bytes: no room is left for signatures below the {_MOST_BYTES:,} of a flatbuffer")
     return [beginning, *_archive_moved(data, len(beginning))]
+
+
+def _refuse_what_cannot_move(path: Path, content: Mapping[str, Any], fields: Mapping[int, int]) -> None:
+    options = (o["large_custom_options_offset"] for s in content["subgraphs"] for o in s["operators"])
+    if any(b["offset"] > 1 for b in content["buffers"]) or any(offset > 1 for offset in options):
+        raise CrossloadError(f"{path} has weights behind its flatbuffer, as files above 2 GB do: it cannot be given signatures")
+    if unknown := [n for n in fields if n > _LAST_FIELD]:
+        raise CrossloadError(f"{path} is of a newer schema (field {unknown[0]} of its Model is unknown): it cannot be given signatures")
 
 
 def _check(path: Path, key: str, signature: Mapping[str, Any], subgraph: Subgraph) -> None:
@@ -91,24 +103,20 @@ def _check(path: Path, key: str, signature: Mapping[str, Any], subgraph: Subgrap
         raise CrossloadError(f"{path}: the signature {key!r} has no output; name one at least")
 
 
-def _beginning(path: Path, data: flatbuffer.Buffer, definitions: Sequence[tuple[str, int, Mapping[str, Any]]]) -> bytes:
+def _beginning(data: flatbuffer.Buffer, places: Mapping[int, int], definitions: Sequence[tuple[str, int, Mapping[str, Any]]]) -> bytes:
     """The new beginning: offset of the root, identifier, signatures, and a root table whose other fields are found in what follows."""
     import flatbuffers
 
-    fields = flatbuffer.root_fields(data)
-    if unknown := [n for n in fields if n > _LAST_FIELD]:
-        raise CrossloadError(f"{path} is of a newer schema (field {unknown[0]} of its Model is unknown) and cannot be edited safely")
     builder = flatbuffers.Builder(1 << 12)
     builder.Prep(_ALIGNMENT, 0)
-    written = [_definition(builder, key, subgraph, signature) for key, subgraph, signature in definitions]
-    vector = _vector(builder, written)
+    vector = _vector(builder, [_definition(builder, key, subgraph, signature) for key, subgraph, signature in definitions])
     builder.StartObject(_LAST_FIELD + 1)
-    for number, at in fields.items():
+    for number, at in places.items():
         if number == _VERSION:
             builder.PrependUint32Slot(number, struct.unpack_from("<I", data, at)[0], 0)
         elif number != _SIGNATURE_DEFS:
             # The builder counts from its end, where the old file begins: what is in that has a negative distance.
-            builder.PrependUOffsetTRelativeSlot(number, -flatbuffer.follow(data, at), 0)
+            builder.PrependUOffsetTRelativeSlot(number, -at, 0)
     builder.PrependUOffsetTRelativeSlot(_SIGNATURE_DEFS, vector, 0)
     builder.Finish(builder.EndObject(), file_identifier=_IDENTIFIER)
     return bytes(builder.Output())
@@ -158,6 +166,8 @@ def _archive_moved(data: flatbuffer.Buffer, by: int) -> list[Any]:
         if tail[at : at + 4] != b"PK\1\2" or at + _ENTRY.size > size:
             return [memoryview(data)]
         *_, name, extra, comment, _, _, _, place = _ENTRY.unpack_from(tail, at)
+        if place + by >= 1 << 32:
+            return [memoryview(data)]
         struct.pack_into("<I", tail, at + _ENTRY.size - 4, place + by)
         at += _ENTRY.size + name + extra + comment
     struct.pack_into("<I", tail, end - start + 16, start + by)

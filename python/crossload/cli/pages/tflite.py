@@ -27,8 +27,9 @@ def lines(found: TFLite, page: Page) -> Iterator[str]:
     for key, signature in found.signatures.items():
         yield from page.signature(key, signature)
     if not found.signatures:
-        yield strong("Tensors") + "  the file has no signature; inputs and outputs are known by their index"
-        yield from page.tensors(found.inputs, found.outputs)
+        yield strong("Tensors") + "  the file has no signature; these names are made of its tensors'; `crossload convert` writes them in"
+        signature = found.signature()
+        yield from page.tensors(signature.inputs, signature.outputs)
     yield from page.ops("builtin ops", found.ops["builtin"])
     for kind, need in (("flex", "need TensorFlow's kernels, which no plain interpreter has"), ("custom", "need kernels of their own")):
         if found.ops[kind]:
