@@ -71,9 +71,9 @@ class CannotMigrate(Exception):
 
 
 def to_keras_2(config: Config) -> Config:
-    """The model config of Keras 1 in Keras 2's form; raises CannotMigrate naming all layers that have none."""
+    """The model config of Keras 1 in Keras 2's form; raises CannotMigrate naming all layers that have none, as for a damaged config."""
     problems: list[str] = []
-    made = _each(config, lambda node: _layer_to_2(node, problems))
+    made = _guarded(config, lambda node: _layer_to_2(node, problems))
     if problems:
         raise CannotMigrate(f"has layers of Keras 1 that later ones lack: {', '.join(dict.fromkeys(problems))}")
     return made
@@ -81,12 +81,12 @@ def to_keras_2(config: Config) -> Config:
 
 def modern_sequential(config: Config) -> Config:
     """Sequentials whose config is a plain list, or whose first layer states the model's input, in the form of Keras ≥ 2.3."""
-    return _each(config, _with_input_layer)
+    return _guarded(config, _with_input_layer)
 
 
 def to_keras_3(config: Config) -> Config:
     """The model config of Keras 2 in Keras 3's form."""
-    return _each(config, _node_to_3)
+    return _guarded(config, _node_to_3)
 
 
 def weights_to_keras_2(layer: Config, weights: list[np.ndarray], backend: str | None) -> list[np.ndarray]:
@@ -159,6 +159,14 @@ def _weight_count(layer: Config) -> tuple[int, int] | None:
     if kind == "SeparableConv2D":
         return 2 + bool(config.get("use_bias", True)), 0
     return {"LSTM": (12, 0), "GRU": (9, 0), "SimpleRNN": (3, 0), "Embedding": (1, 0), "PReLU": (1, 0)}.get(kind)
+
+
+def _guarded(config: Config, change: Callable[[Config], Config]) -> Config:
+    try:
+        made: Config = _each(config, change)
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        raise CannotMigrate(f"has a config that no Keras can have written ({type(error).__name__}: {error})") from error
+    return made
 
 
 def _each(node: Any, change: Callable[[Config], Config]) -> Any:
