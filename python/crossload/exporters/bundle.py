@@ -171,6 +171,10 @@ def _values(model: Any, weights: str | Path | None, by_name: bool) -> dict[str, 
     kind = artifacts.recognise(Path(weights))
     if kind not in _HAVE_VALUES:
         raise CrossloadError(f"{weights} is a {kind}, of which no weights are taken; name a checkpoint or a Keras file")
+    if by_name and kind == "checkpoint":
+        raise CrossloadError(
+            f"--by-name is for the layers of a Keras file; {weights} is a checkpoint, whose variables always go by their names"
+        )
     if isinstance(model, str | os.PathLike) and (source := Source.parse(os.fspath(model))).function is None:
         held = artifacts.recognise(source.path)
         if held not in ("keras", "keras_h5"):

@@ -11,7 +11,7 @@ from typing import Any
 import tensorflow as tf
 
 from crossload.exporters import CannotExport
-from crossload.workers import restoring
+from crossload.exporters import weights as values
 
 _RECEIVERS = "tf.estimator.export.build_raw_serving_input_receiver_fn or build_parsing_serving_input_receiver_fn makes one"
 
@@ -30,7 +30,7 @@ def save(estimator: Any, receiver: Callable[[], Any] | None, target: Path, weigh
         )
     if weights is None and estimator.latest_checkpoint() is None:
         raise CannotExport(f"the Estimator has no checkpoint in {estimator.model_dir}: train it first, or name one with --weights")
-    prefix = None if weights is None else str(restoring.prefix_of(weights))
+    prefix = None if weights is None else values.checkpoint(weights).prefix
     with tempfile.TemporaryDirectory(prefix=".estimator-", dir=target.parent) as room:
         exported = estimator.export_saved_model(room, receiver, checkpoint_path=prefix)
         shutil.move(exported.decode() if isinstance(exported, bytes) else exported, target)

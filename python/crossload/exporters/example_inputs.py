@@ -16,7 +16,7 @@ _END = b"."
 
 def write(file: Path, inputs: Mapping[str, Any]) -> None:
     """Write named arrays; elements of strings are text or bytes. Raises ValueError for an array that is neither numbers nor strings."""
-    kept: dict[str, Any] = {name: _kept(name, np.asarray(array)) for name, array in inputs.items()}
+    kept: dict[str, Any] = {name: _kept(name, given) for name, given in inputs.items()}
     np.savez(file, **kept)
 
 
@@ -26,7 +26,10 @@ def read(file: Path) -> dict[str, np.ndarray]:
         return {name: _given(array) for name, array in found.items()}
 
 
-def _kept(name: str, array: np.ndarray) -> np.ndarray:
+def _kept(name: str, given: Any) -> np.ndarray:
+    array = np.asarray(given)
+    if array.dtype.kind == "S":  # as objects, bytes that were no NumPy array before keep their end
+        array = np.asarray(given, object)
     if array.dtype.kind not in "OSU":
         return array
     elements = [e.encode() if isinstance(e, str) else e for e in array.reshape(-1).tolist()]

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from crossload.converters import saved_models
-from crossload.exporters import saved_model
+from crossload.exporters import saved_model, weights
 from crossload.workers import keras_files
 
 Bindings = dict[str, Any]
@@ -27,6 +27,6 @@ def to_keras(source: Path, target: Path, bindings: Bindings, options: dict[str, 
 
 def _load(source: Path, options: dict[str, Any]) -> Any:
     model = keras_files.load(source, custom_objects=options.get("custom_objects"), allow_code=bool(options.get("allow_code")))
-    if weights := options.get("weights"):
-        keras_files.load_weights(model, Path(weights), by_name=bool(options.get("by_name")))
+    if options.get("weights"):
+        weights.load(model, Path(options["weights"]), by_name=bool(options.get("by_name")))
     return model

@@ -83,7 +83,7 @@ def load(model: Any, path: Path, *, by_name: bool = False) -> None:
         return
     if by_name:
         raise CannotExport(
-            f"--by-name is for Keras files and Keras models: a checkpoint such as {path} fits by names, or by objects, as it is"
+            f"--by-name is for a Keras model and a Keras file: {path} fits by its variables' names, or its objects, as it is"
         )
     found = checkpoint(path)
     variables = _variables(model)
@@ -125,7 +125,7 @@ def _names_of_objects(prefix: str) -> dict[str, str]:
 
 def _restore_objects(model: Any, found: Checkpoint) -> bool:
     """Restore by objects, below whatever name the training loop gave the model in its Checkpoint; False where they do not fit."""
-    roots = dict.fromkeys(key.split("/")[0] for key in found.shapes if "/.ATTRIBUTES/" in key)
+    roots = dict.fromkeys(key.split("/")[0] for key in found.shapes if "/.ATTRIBUTES/" in key and not key.startswith("save_counter/"))
     for wrapped in (*(tf.train.Checkpoint(**{root: model}) for root in roots), tf.train.Checkpoint(model)):
         try:
             wrapped.read(found.prefix).assert_existing_objects_matched().expect_partial()
