@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 from hypothesis import given
@@ -17,7 +19,7 @@ from tensorboard.compat.proto import graph_pb2, tensor_pb2
 from crossload import artifacts
 from crossload.artifacts import canonical, canonical_graph, canonical_tflite
 from crossload.errors import ArtifactError
-from tests.artifacts import making, test_checkpoint, test_meta_graph
+from tests.artifacts import making, test_checkpoint, test_keras, test_meta_graph
 from tests.artifacts.making import FLOAT, INT64, RESOURCE, STRING, node
 from tests.workers.environment import launch_of
 
@@ -353,6 +355,63 @@ def test_a_resource_alone_is_no_trouble(tmp_path: Path) -> None:
     assert len(of_graph(tmp_path, made)) == 64
 
 
+@pytest.mark.parametrize("kind", ["whole", "weights"])
+def test_a_keras_files_hash_is_of_config_and_values(tmp_path: Path, kind: str) -> None:
+    def made(name: str, change: Callable[[Any], None] = lambda _: None) -> str:
+        path = test_keras.whole_h5(tmp_path / name, backend="tensorflow")
+        with h5py.File(path, "r+") as file:
+            if kind == "weights":
+                for key in ("layer_names", "keras_version", "backend"):
+                    file.attrs.pop(key, None)
+                for key, value in file["model_weights"].attrs.items():
+                    file.attrs[key] = value
+                for group in list(file["model_weights"]):
+                    file.move(f"model_weights/{group}", group)
+                del file["model_weights"], file.attrs["model_config"]
+            change(file)
+        return of(path)
+
+    def values(file: Any) -> None:
+        kernel = file[("model_weights/" if kind == "whole" else "") + "head/head/kernel:0"]
+        kernel[1, 1] = 1e-30
+
+    def version(file: Any) -> None:
+        file.attrs["keras_version"] = "2.14.0"
+
+    def config(file: Any) -> None:
+        file.attrs["model_config"] = file.attrs["model_config"].replace("[null, 4]", "[8, 4]")
+
+    plain = made("a")
+    assert made("b") == plain
+    assert made("c", version) == plain
+    assert made("d", values) != plain
+    if kind == "whole":
+        assert made("e", config) != plain
+
+
+def test_a_keras_archive_is_the_same_whenever_and_by_whichever_version_it_was_saved(tmp_path: Path) -> None:
+    plain = of(test_keras.zipped(tmp_path / "a.keras"))
+    assert of(test_keras.zipped(tmp_path / "b.keras", version="3.0.0", compression=zipfile.ZIP_DEFLATED)) == plain
+    other = test_keras.functional(
+        test_keras.entry("x", [None, 5]), test_keras.layer("Dense", "head"), inputs=["x", 0, 0], outputs=["head", 0, 0]
+    )
+    assert of(test_keras.zipped(tmp_path / "c.keras", other)) != plain
+
+
+def test_addresses_and_optimisers_in_a_keras_config_do_not_count() -> None:
+    shared = {"config": {"dtype": {"name": "float32", "shared_object_id": 139954076774864}, "units": [3]}, "compile_config": {"lr": 1}}
+    assert canonical._lasting(shared) == {"config": {"dtype": {"name": "float32"}, "units": [3]}}
+
+
+def test_a_small_keras_file_that_stands_for_endless_values_is_refused(tmp_path: Path) -> None:
+    path = test_keras.whole_h5(tmp_path / "m.h5")
+    with h5py.File(path, "r+") as file:
+        del file["model_weights/head/head/kernel:0"]
+        file["model_weights/head"].create_dataset("head/kernel:0", shape=(1 << 32, 8), chunks=(1024, 8), dtype="float32")
+    with pytest.raises(ArtifactError, match="too many for a file of its size"):
+        of(path)
+
+
 def lite(path: Path, **changes: Any) -> str:
     path.write_bytes(making.Lite(**changes).build())
     return of(path)
@@ -422,9 +481,10 @@ for n in range(before):  # what a process did earlier changes its counters
     keras.layers.Dense(2)(np.ones((1, 2), "float32"))
 weights, v1 = np.random.default_rng(int(sys.argv[3])), tf.compat.v1
 x = keras.Input((4,), name="x")
-model = keras.Model(x, keras.layers.Dense(2, activation="softmax")(keras.layers.Dense(3, activation="relu")(x)))
+model = keras.Model(x, keras.layers.Dense(2, "softmax", name="head")(keras.layers.Dense(3, "relu", name="body")(x)), name="m")
 model.set_weights([weights.standard_normal(w.shape).astype("float32") for w in model.get_weights()])
 model.export("keras", verbose=False)
+model.save("m.keras"), model.save("m.h5"), model.save_weights("w.weights.h5")
 tf.saved_model.save(model, "keras_saved")
 open("words.txt", "w").write("a\\nb\\n")
 class Module(tf.Module):
@@ -465,7 +525,20 @@ with tf.Graph().as_default(), v1.Session() as session:
     builder.add_meta_graph(["serve", "gpu"], {"serving_default": signature}, **kept)
     builder.save()
 """
-KINDS = ["keras", "keras_saved", "module", "frozen.pb", "v1", "model", "model.meta", "keras.tflite", "module.tflite"]
+KINDS = [
+    "keras",
+    "keras_saved",
+    "module",
+    "frozen.pb",
+    "v1",
+    "model",
+    "model.meta",
+    "m.keras",
+    "m.h5",
+    "w.weights.h5",
+    "keras.tflite",
+    "module.tflite",
+]
 
 
 @pytest.fixture(scope="module")

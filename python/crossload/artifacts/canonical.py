@@ -8,6 +8,8 @@ What counts, by format (a digest is SHA-256; `hashed` keeps parts from running i
 - graph_def, meta_graph: the names of likely inputs and outputs, everything that ends in the graph, a .meta's signatures; a variable,
   which has no value here, by its name.
 - checkpoint: names, datatypes, shapes and values of its variables.
+- keras, keras_h5, keras_weights: the config but for `compile_config` and the addresses of shared objects; names, datatypes, shapes and
+  values of weights; nothing of the optimiser, the date, the version.
 - tflite: see artifacts.canonical_tflite.
 
 What does not count: names of inner nodes and functions, orders, devices, attributes that begin with `_`, names of resources, the
@@ -23,6 +25,7 @@ same but not of what has variables, and `--hash` always.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,9 +39,10 @@ from crossload.errors import ArtifactError
 if TYPE_CHECKING:
     from crossload.artifacts.checkpoint import Checkpoint
     from crossload.artifacts.graph import Graph
+    from crossload.artifacts.keras import Keras
     from crossload.artifacts.saved_model import SavedModel
 
-FORMATS = ("saved_model", "graph_def", "meta_graph", "checkpoint", "tflite")
+FORMATS = ("saved_model", "graph_def", "meta_graph", "checkpoint", "keras", "keras_h5", "keras_weights", "tflite")
 MOST_BYTES = 64 << 20
 _RESTORES = ("RestoreV2", "Restore", "RestoreSlice")
 _ASSIGNS = ("AssignVariableOp", "Assign")
@@ -60,7 +64,9 @@ def sha256(artifact: Any) -> str:
 
 def reads_values(artifact: Any) -> bool:
     """Whether variables' values have to be read."""
-    return artifact.format == "checkpoint" or (artifact.format == "saved_model" and bool(artifact.has_variables))
+    return artifact.format in ("checkpoint", "keras", "keras_h5", "keras_weights") or (
+        artifact.format == "saved_model" and bool(artifact.has_variables)
+    )
 
 
 def size_bytes(artifact: Any) -> int:
@@ -75,6 +81,8 @@ def _content(artifact: Any) -> bytes:
         from crossload.artifacts import canonical_tflite
 
         return canonical_tflite.digest(artifact.path)
+    if artifact.format.startswith("keras"):
+        return _keras(artifact)
     if artifact.format == "graph_def":
         return _whole_graph(artifact.graph)
     return _meta_graph(artifact) if artifact.format == "meta_graph" else _checkpoint(artifact)
@@ -161,6 +169,24 @@ def _text(name: str) -> bytes:
 
 def _checkpoint(artifact: Checkpoint) -> bytes:
     return hashed(*(hashed(_text(v.name), _value(artifact, v.name)) for v in sorted(artifact.variables, key=lambda v: v.name)))
+
+
+def _keras(artifact: Keras) -> bytes:
+    from crossload.artifacts import keras, keras_h5
+
+    found = (keras if artifact.format == "keras" else keras_h5).read(artifact.path, digests=True)
+    if found.external:
+        raise ArtifactError(f"{found.path} has parts in other files ({found.external[0]}), which are not opened; save it in one piece")
+    config = json.dumps(_lasting(found.config), sort_keys=True).encode()
+    weights = sorted(hashed(_text(w.name), w.datatype.encode(), repr(w.shape).encode(), w.sha256.encode()) for w in found.weights)
+    return hashed(config, hashed(*weights))
+
+
+def _lasting(config: Any) -> Any:
+    """A Keras config without what differs each time it is written: an object's address is its identity."""
+    if isinstance(config, dict):
+        return {k: _lasting(v) for k, v in config.items() if k not in ("shared_object_id", "compile_config")}
+    return [_lasting(v) for v in config] if isinstance(config, list) else config
 
 
 def _values(prefix: Path) -> dict[str, bytes]:

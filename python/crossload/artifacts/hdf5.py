@@ -23,10 +23,11 @@ SECONDS = 60
 
 @dataclass(frozen=True)
 class Dataset:
-    """A dataset: its datatype by the contract's name (HDF5's own where it has none there) and its shape."""
+    """A dataset: its datatype by the contract's name (HDF5's own where it has none there), its shape, its elements' digest if asked for."""
 
     datatype: str
     shape: tuple[int, ...]
+    sha256: str = ""
 
 
 @dataclass
@@ -55,12 +56,14 @@ class Contents:
         return found if at else None
 
 
-def read(path: Path, *, attributes: tuple[str, ...], offset: int = 0, size: int | None = None) -> Contents:
+def read(path: Path, *, attributes: tuple[str, ...], offset: int = 0, size: int | None = None, digests: bool = False) -> Contents:
     """The contents of the file, or of the one that lies inside it from `offset` on; of attributes, those whose names begin so.
 
-    Raises ArtifactError for a file that HDF5 cannot read, and for one with more parts than memory should be spent on.
+    With `digests` the data is read, too, for the SHA-256 of each dataset's elements, which takes as long as the file is large. Raises
+    ArtifactError for a file that HDF5 cannot read, and for one with more parts or values than memory or time should be spent on.
     """
-    command = [sys.executable, "-m", "crossload.artifacts.hdf5_process", str(path), str(offset), str(size or ""), *attributes]
+    command = [sys.executable, "-m", "crossload.artifacts.hdf5_process", str(path), str(offset), str(size or "")]
+    command += [*(["--digests"] if digests else []), *attributes]
     # The process must find this crossload, wherever the parent found it; numeric libraries need no threads of theirs.
     paths = os.pathsep.join(filter(None, [str(Path(crossload.__file__).parent.parent), os.environ.get("PYTHONPATH")]))
     environment = {**os.environ, "PYTHONPATH": paths, "OPENBLAS_NUM_THREADS": "1"}
@@ -77,7 +80,7 @@ def read(path: Path, *, attributes: tuple[str, ...], offset: int = 0, size: int 
         raise ArtifactError(f"{path} could not be read by h5py ({' '.join(told)[:200]}); see whether `import h5py` works") from error
     if "error" in result:
         raise ArtifactError(f"{path} is a truncated or corrupt HDF5 file ({result['error']}); copy or save it again")
-    datasets = {place: Dataset(_datatype(name), tuple(shape)) for place, (name, shape) in result["datasets"].items()}
+    datasets = {place: Dataset(_datatype(name), tuple(shape), *digest) for place, (name, shape, *digest) in result["datasets"].items()}
     return Contents(result["attributes"], datasets, result["external"])
 
 

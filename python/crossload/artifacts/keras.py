@@ -35,11 +35,12 @@ _TRAINED = ("optimizer", "metrics", "compile_metrics", "compile_loss", "_metrics
 
 @dataclass(frozen=True)
 class Weight:
-    """A weight by its layer and its own name, its datatype and shape."""
+    """A weight by its layer and its own name, its datatype and shape, and its elements' digest where values were read."""
 
     name: str
     datatype: str
     shape: tuple[int, ...]
+    sha256: str = field(default="", compare=False)
 
     def to_json(self) -> dict[str, Any]:
         """An element of `weights` in `show --json`."""
@@ -67,7 +68,7 @@ class Keras:
     code: tuple[Code, ...] = ()
     custom_classes: tuple[str, ...] = ()
     external: tuple[str, ...] = ()
-    _config: dict[str, Any] | None = field(default=None, repr=False, compare=False)
+    config: dict[str, Any] | None = field(default=None, repr=False, compare=False)
 
     @property
     def producer(self) -> dict[str, str]:
@@ -84,19 +85,19 @@ class Keras:
     @property
     def remedy(self) -> str:
         """Which Keras loads it, and what it needs for that."""
-        return " ".join(_remedy(self, self._config))
+        return " ".join(_remedy(self, self.config))
 
     def signature(self) -> Signature:
         """The inputs and outputs of the model in its order; `tensor` is the position. A config does not say what outputs are.
 
         Raises ArtifactError for weights, and for a model whose class is its own and whose config names no inputs.
         """
-        if self._config is None:
+        if self.config is None:
             raise ArtifactError(f"{self.path} holds weights and no model; build the model and load them into it, then export that")
-        inputs, outputs = _inputs(self._config), _outputs(self._config)
+        inputs, outputs = _inputs(self.config), _outputs(self.config)
         if not inputs or not outputs:
             raise ArtifactError(
-                f"{self.path} holds a model of the class {self._config['class_name']}, whose config names no inputs and outputs; "
+                f"{self.path} holds a model of the class {self.config['class_name']}, whose config names no inputs and outputs; "
                 "load it where its class is and export a SavedModel"
             )
         return Signature(tuple(_numbered(inputs)), tuple(_numbered([(name, "DT_0", None) for name in outputs])))
@@ -124,12 +125,15 @@ class Keras:
         }
 
 
-def read(path: Path) -> Keras:
-    """Read a .keras file; raises ArtifactError where it is truncated or corrupt, or a part of it is larger than any model's."""
+def read(path: Path, digests: bool = False) -> Keras:
+    """Read a .keras file, `digests`: its weights' values, too.
+
+    Raises ArtifactError where it is truncated or corrupt, or a part of it is larger than any model's.
+    """
     try:
         with zipfile.ZipFile(path) as archive:
             config, metadata = _json(path, archive, _CONFIG), _json(path, archive, _METADATA)
-            contents = _contents(path, archive)
+            contents = _contents(path, archive, digests)
     except (zipfile.BadZipFile, OSError, ValueError, KeyError, NotImplementedError, RuntimeError, EOFError, zlib.error) as error:
         raise ArtifactError(f"{path} is a truncated or corrupt .keras file ({str(error)[:200]}); copy or save it again") from error
     version = metadata.get("keras_version")
@@ -172,7 +176,7 @@ def described(
         code=tuple(code),
         custom_classes=tuple(custom),
         external=tuple(contents.external),
-        _config=config,
+        config=config,
     )
 
 
@@ -183,7 +187,7 @@ def weights(path: Path, contents: hdf5.Contents) -> Iterator[Weight]:
     if listed is None:
         for place, dataset in contents.datasets.items():
             if place.split("/", 1)[0] not in _TRAINED:
-                yield Weight(place, dataset.datatype, dataset.shape)
+                yield Weight(place, dataset.datatype, dataset.shape, dataset.sha256)
         return
     for layer in listed:
         group = f"{root}/{layer}" if root else layer
@@ -194,7 +198,7 @@ def weights(path: Path, contents: hdf5.Contents) -> Iterator[Weight]:
                     f"{path} is incomplete: it lists the weight {name!r} of layer {layer!r} and does not hold it; copy it again"
                 )
             if held is not None:
-                yield Weight(name if name.startswith(f"{layer}/") else f"{layer}/{name}", held.datatype, held.shape)
+                yield Weight(name if name.startswith(f"{layer}/") else f"{layer}/{name}", held.datatype, held.shape, held.sha256)
 
 
 def _optimizer(compiled: dict[str, Any] | None, contents: hdf5.Contents) -> dict[str, Any] | None:
@@ -221,7 +225,7 @@ def _json(path: Path, archive: zipfile.ZipFile, name: str) -> dict[str, Any]:
     return found
 
 
-def _contents(path: Path, archive: zipfile.ZipFile) -> hdf5.Contents:
+def _contents(path: Path, archive: zipfile.ZipFile, digests: bool) -> hdf5.Contents:
     if _WEIGHTS not in archive.namelist():
         raise ArtifactError(
             f"{path} is incomplete: it has no {_WEIGHTS}; save it again (one of the newest Keras may have saved it in shards)"
@@ -229,7 +233,7 @@ def _contents(path: Path, archive: zipfile.ZipFile) -> hdf5.Contents:
     member = archive.getinfo(_WEIGHTS)
     with _file_of(path, archive, member) as (file, offset):
         try:
-            return hdf5.read(file, attributes=ATTRIBUTES, offset=offset, size=member.file_size)
+            return hdf5.read(file, attributes=ATTRIBUTES, offset=offset, size=member.file_size, digests=digests)
         except ArtifactError as error:
             raise ArtifactError(str(error).replace(str(file), f"{path} ({_WEIGHTS} in it)")) from error
 

@@ -14,9 +14,9 @@ from crossload.workers import keras_configs
 _CONTAINERS = ("layers", "_layer_checkpoint_dependencies")
 
 
-def parse(path: Path) -> tuple[str, hdf5.Contents]:
+def parse(path: Path, digests: bool = False) -> tuple[str, hdf5.Contents]:
     """The format's word, `keras_h5` or `keras_weights`, and the file's contents; raises ArtifactError for HDF5 of something else."""
-    contents = hdf5.read(path, attributes=keras.ATTRIBUTES)
+    contents = hdf5.read(path, attributes=keras.ATTRIBUTES, digests=digests)
     if contents.text("", "model_config") is not None:
         return "keras_h5", contents
     if contents.names("", "layer_names") is not None or any(g.split("/", 1)[0] in (*_CONTAINERS, "vars") for g in contents.attributes):
@@ -28,9 +28,9 @@ def parse(path: Path) -> tuple[str, hdf5.Contents]:
     )
 
 
-def read(path: Path) -> Keras:
-    """Read a whole model or weights; raises ArtifactError as `parse` does, and where it is incomplete."""
-    return of(path, parse(path)[1])
+def read(path: Path, digests: bool = False) -> Keras:
+    """Read a whole model or weights, `digests`: their values, too; raises ArtifactError as `parse` does, and where it is incomplete."""
+    return of(path, parse(path, digests)[1])
 
 
 def of(path: Path, contents: hdf5.Contents) -> Keras:
