@@ -1,9 +1,11 @@
 """Models of every kind as .tflite, with TensorFlow's own answers beside them; runs where TensorFlow is: `python make_lites.py FOLDER`.
 
-Beside NAME.tflite lie NAME.npz, arrays called `signature|in|name` and `signature|out|name`, and in bindings.json what the edge returned.
+FOLDER has large.index, the index of a checkpoint that is too large. Beside NAME.tflite lie NAME.npz, arrays called
+`signature|in|name` and `signature|out|name`; bindings.json has what the edges returned, refused.json why they did not.
 """
 
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -24,11 +26,12 @@ class Two(tf.Module):
 
     def __init__(self):
         super().__init__()
-        self.weights = tf.Variable(np.linspace(-1, 1, 12, dtype=np.float32).reshape(4, 3))
+        # As many weights as the converter thinks worth quantising (1,024).
+        self.weights = tf.Variable(np.linspace(-1, 1, 1200, dtype=np.float32).reshape(4, 300))
 
     @tf.function(input_signature=[tf.TensorSpec([None, 4], tf.float32, "x")])
     def scores(self, x):
-        return {"scores": tf.nn.softmax(x @ self.weights), "largest": tf.reduce_max(x, axis=1)}
+        return {"scores": tf.sigmoid(x @ self.weights), "largest": tf.reduce_max(x, axis=1)}
 
     @tf.function(input_signature=[tf.TensorSpec([None, 4], tf.float32, "left"), tf.TensorSpec([None, 4], tf.float32, "right")])
     def compare(self, left, right):
@@ -204,6 +207,9 @@ def main(folder: Path) -> None:
     make.made("no_tags", lambda to: lite.saved_model_to_tflite(folder / "old", to, {"predict": {"key": "predict"}}, {"tags": ["cpu"]}))
     make.made("no_key", lambda to: lite.saved_model_to_tflite(folder / "two", to, {"score": {"key": "score"}}, {}))
     make.made("none", lambda to: lite.saved_model_to_tflite(folder / "two", to, {}, {}))
+    shutil.copytree(folder / "two", folder / "large")
+    shutil.copy(folder / "large.index", folder / "large" / "variables" / "variables.index")
+    make.made("too_large", lambda to: lite.saved_model_to_tflite(folder / "large", to, {"scores": {"key": "scores"}}, {}))
     make.end()
 
 
