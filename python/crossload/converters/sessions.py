@@ -41,13 +41,25 @@ def meta_graph(source: Path) -> Iterator[Any]:
 
 @contextmanager
 def graph_def(source: Path) -> Iterator[Any]:
-    """A session with a GraphDef, binary or text. Raises CannotOpen for one that holds variables: a .pb has no values for them."""
+    """A session with a frozen graph; raises CannotOpen as `read_frozen` does."""
+    graph = read_frozen(source)
+    with _session() as session:
+        tf.import_graph_def(graph, name="")
+        session.meta_graph = None
+        yield session
+
+
+def read_frozen(source: Path) -> Any:
+    """A GraphDef, binary or text, free from devices. Raises CannotOpen for one that holds variables: a .pb has no values for them."""
     data = source.read_bytes()
     graph = tf.compat.v1.GraphDef()
     try:
         graph.ParseFromString(data)
     except DecodeError:
-        graph = text_format.Parse(data.decode(), tf.compat.v1.GraphDef())
+        try:
+            graph = text_format.Parse(data.decode(), tf.compat.v1.GraphDef())
+        except (UnicodeDecodeError, text_format.ParseError) as error:
+            raise CannotOpen(f"{source} is no GraphDef, neither binary nor text ({error})") from error
     variables = sorted(n.name for n in graph.node if n.op in ("VarHandleOp", "Variable", "VariableV2"))
     if variables:
         raise CannotOpen(
@@ -55,10 +67,7 @@ def graph_def(source: Path) -> Iterator[Any]:
             "carry; convert the SavedModel, or the .meta with its checkpoint, instead"
         )
     clear_devices(graph)
-    with _session() as session:
-        tf.import_graph_def(graph, name="")
-        session.meta_graph = None
-        yield session
+    return graph
 
 
 def collect_variables(session: Any) -> list[Any]:
