@@ -21,6 +21,7 @@ COMMANDS = (
     ("convert", "Make one artifact of another, both proved to give the same answers."),
     ("verify", "Prove that a bundle or an artifact predicts the same in every runtime."),
     ("run", "Run an artifact once in one runtime and print or write its outputs."),
+    ("checkpoint", "List, choose and delete the checkpoints of a folder."),
     ("runtimes", "List the runtimes, and what is missing to use them."),
 )
 

@@ -1,0 +1,331 @@
+"""The checkpoints of a folder: listed, and the state file and the files changed together, so that neither contradicts the other.
+
+The state file always is what is changed first when a checkpoint goes: whatever stops the work, it never names what is gone.
+Sources: tensorflow/python/checkpoint/checkpoint_management.py (the state file), tensorflow/python/training/saver.py (files' names).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from crossload import files
+from crossload.artifacts import checkpoint, checkpoint_state
+from crossload.artifacts.checkpoint_protos import messages
+from crossload.artifacts.checkpoint_state import State
+from crossload.artifacts.recognition import SAVED_MODEL_FILES, STATE_FILE, index_of, is_table, unsharded, v1_files
+from crossload.errors import ArtifactError, CrossloadError
+from crossload.text import near
+
+# Of a checkpoint's files, what follows its name (tensor_bundle/naming.h; saver.py): the index goes first, so that one whose
+# removal was interrupted is not taken for a whole one, and the graph before the data, which show that something is left.
+_SUFFIXES = (r"\.index", r"-[0-9]{5}-of-[0-9]{5}", "", r"\.meta", r"\.data-[0-9]{5}-of-[0-9]{5}")
+
+
+@dataclass(frozen=True)
+class Held:
+    """A checkpoint of a folder.
+
+    `files` are its own, in the order in which they are to be removed; `time` is in seconds since 1970: the state file's, else that of
+    its newest file; `problem` is why it cannot be loaded, if it cannot; `managed` is whether the state file lists it, so that
+    TensorFlow deletes it in its turn.
+    """
+
+    name: str
+    files: tuple[Path, ...]
+    step: int | None
+    time: float
+    version: str | None
+    problem: str | None
+    served: bool
+    managed: bool
+
+    @property
+    def complete(self) -> bool:
+        """Whether it can be loaded, as far as the lengths of its files tell."""
+        return self.problem is None
+
+    @property
+    def size_bytes(self) -> int:
+        """The bytes of all its files, the graph included."""
+        return sum(file.stat().st_size for file in self.files)
+
+    def to_json(self) -> dict[str, Any]:
+        """An element of `checkpoints` in `crossload checkpoint list --json`."""
+        return {
+            "name": self.name,
+            "step": self.step,
+            "time": self.time,
+            "size_bytes": self.size_bytes,
+            "version": self.version,
+            "complete": self.complete,
+            "problem": self.problem,
+            "served": self.served,
+            "managed": self.managed,
+            "files": [file.name for file in self.files],
+        }
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A folder of checkpoints, the oldest first; `problem` is what is wrong with its state file, if anything is."""
+
+    path: Path
+    checkpoints: tuple[Held, ...]
+    state: State | None
+    problem: str | None
+
+    @property
+    def served(self) -> Held | None:
+        """The one that the state file calls the latest, if it is there."""
+        return next((held for held in self.checkpoints if held.served), None)
+
+    def named(self, name: str) -> Held:
+        """The checkpoint of this name (that of its index will do); raises ArtifactError with those whose names are near."""
+        names = {held.name: held for held in self.checkpoints}
+        found = names.get(name) or names.get(name.removesuffix(".index"))
+        if found is None:
+            raise ArtifactError(
+                f"{self.path} has no checkpoint {name!r}{near(name, names)}; `crossload checkpoint list {self.path}` lists what it has"
+            )
+        return found
+
+    def to_json(self) -> dict[str, Any]:
+        """The object of `crossload checkpoint list --json`."""
+        return {
+            "folder": str(self.path),
+            "served": self.served.name if self.served else None,
+            "state_file": self.state.served if self.state else None,
+            "problem": self.problem,
+            "checkpoints": [held.to_json() for held in self.checkpoints],
+        }
+
+
+def read(folder: Path, check: bool = False) -> Folder:
+    """The folder's checkpoints: those that the state file lists in its order, before them, by their steps, those it does not.
+
+    With `check` every value is read and its checksum verified. Raises ArtifactError for a path that is no folder with checkpoints.
+    """
+    if not folder.is_dir():
+        raise ArtifactError(f"{folder} is no folder; name the folder that the checkpoints are in")
+    state, problem = None, None
+    try:
+        if (folder / STATE_FILE).exists():
+            state = checkpoint_state.read(folder)
+        else:
+            problem = f"there is no state file; `crossload checkpoint use {folder} NAME` writes one"
+    except ArtifactError as error:
+        problem = str(error)
+    groups = _groups(folder)
+    if not groups:
+        raise ArtifactError(f"{folder} holds no checkpoint: no file in it is called like a part of one; name another folder")
+    times = _times(folder, state)
+    served = _name(folder, state.served) if state else None
+    if state is not None and served not in groups:
+        where = "which is not there" if _is_stale(folder, state.served) else "which is in another folder"
+        problem = f"{folder / STATE_FILE} points to {state.served!r}, {where}; {_cure(folder, state, groups)}"
+    held = [_held(folder / name, own, check, times, name == served) for name, own in groups.items()]
+    order = list(times)
+    held.sort(key=lambda h: (order.index(h.name) if h.managed else -1, h.step if h.step is not None else -1, h.time, h.name))
+    return Folder(folder, tuple(held), state, problem)
+
+
+def use(folder: Path, name: str) -> Folder:
+    """Make a checkpoint the one that the state file calls the latest; what else the file says stays.
+
+    It is not added to the list of those that TensorFlow manages: it would delete it in its turn. Entries of the list that point to
+    the folder that this one was moved or copied from are turned to it. Raises ArtifactError for a checkpoint that is not there or not whole.
+    """
+    there = read(folder)
+    chosen = there.named(name)
+    if chosen.problem:
+        raise ArtifactError(f"{folder / chosen.name} cannot be loaded: {chosen.problem}; use another, or remove it")
+    state = there.state
+    if state is None:
+        written = _spelt(folder, chosen, absolute=False)
+        _write(folder, State(written, (written,), (chosen.time,)))
+    else:
+        names = {h.name: h for h in there.checkpoints}
+        paths = [_mended(folder, path, names) for path in state.paths]
+        listed = next((path for path in paths if _name(folder, path) == chosen.name), None)
+        absolute = Path(state.served).is_absolute() and _name(folder, state.served) is not None
+        _write(folder, replace(state, served=listed or _spelt(folder, chosen, absolute), paths=tuple(paths)))
+    return read(folder)
+
+
+def remove(folder: Path, names: Collection[str], force: bool = False) -> list[Held]:
+    """Delete checkpoints, all their files, and what the state file says of them; what was deleted.
+
+    The one that is served only goes with `force`: the newest whole one that stays is served from then on; without any, the state
+    file goes, too. Raises ArtifactError, before anything is changed, for a name that is not there, for the one that is served, for a
+    state file that cannot be read, and for the variables of a SavedModel.
+    """
+    there = read(folder)
+    going = [there.named(name) for name in dict.fromkeys(names)]
+    if folder.resolve().name == "variables" and any((folder.resolve().parent / file).is_file() for file in SAVED_MODEL_FILES):
+        raise ArtifactError(f"{folder} belongs to the SavedModel around it, which is nothing without its variables; remove that as a whole")
+    if there.state is None and (folder / STATE_FILE).exists():
+        raise ArtifactError(f"nothing was removed: {there.problem}")
+    if there.served in going and not force:
+        raise CrossloadError(
+            f"{folder / going[going.index(there.served)].name} is the checkpoint that the state file serves; make another the one "
+            f"(`crossload checkpoint use {folder} NAME`), or remove it with --force"
+        )
+    if there.state is not None:
+        _forget(there, there.state, {held.name for held in going})
+    for held in going:
+        for file in held.files:
+            file.unlink(missing_ok=True)
+    return going
+
+
+def to_prune(there: Folder, keep: int, keep_every: int | None = None) -> list[Held]:
+    """Those that `keep` newer ones of the same name but for the step make superfluous, the oldest first.
+
+    Always kept are the one that is served, those whose step is a multiple of `keep_every`, and those that are not whole, which may
+    be being written just now.
+    """
+    going = []
+    families: dict[str, list[Held]] = {}
+    for held in there.checkpoints:
+        if held.complete:
+            families.setdefault(re.sub(r"-[0-9]+$", "", held.name), []).append(held)
+    for family in families.values():
+        for held in family[: max(0, len(family) - keep)]:
+            if not held.served and not (keep_every and held.step is not None and held.step % keep_every == 0):
+                going.append(held)
+    return [held for held in there.checkpoints if held in going]
+
+
+def _groups(folder: Path) -> dict[str, list[Path]]:
+    """The files of each checkpoint of the folder, by its name, in the order of _SUFFIXES; a graph alone is no checkpoint."""
+    names = {prefix.name for prefix in checkpoint_state.prefixes(folder)}
+    everything = [file for file in sorted(folder.iterdir()) if file.is_file()]
+    # What lost its index is still found by its data.
+    names |= {m[1] for file in everything if (m := re.fullmatch(rf"(.+){_SUFFIXES[-1]}", file.name, re.DOTALL))}
+    found: dict[str, list[tuple[int, Path]]] = {}
+    for file in everything:
+        for name, at in _belongs(file):
+            if name in names:
+                found.setdefault(name, []).append((at, file))
+    return {name: [file for _, file in sorted(own)] for name, own in found.items()}
+
+
+def _belongs(file: Path) -> Iterator[tuple[str, int]]:
+    """The names that this file can be a part of, and which part."""
+    for at, suffix in enumerate(_SUFFIXES):
+        match = re.fullmatch(rf"(.+?){suffix}", file.name, re.DOTALL)
+        # What is called like a V1 file may be anything.
+        if match and (at not in (1, 2) or (is_table(file) and not (at == 2 and (file.suffix == ".index" or unsharded(file) != file)))):
+            yield match[1], at
+
+
+def _held(prefix: Path, own: list[Path], check: bool, times: dict[str, float], served: bool) -> Held:
+    version, problem, found = None, None, None
+    index = index_of(prefix)
+    try:
+        found = checkpoint.read(index if index.is_file() else prefix)
+        version = found.version
+        problem = "; ".join(found.diagnosis[:1]) if found.missing_files or found.truncated_files else None
+        if check and not problem:
+            for variable in found.variables:
+                found.tensor(variable.name)
+    except ArtifactError as error:
+        lost = not index.is_file() and any(".data-" in file.name for file in own)
+        problem = f"incomplete: {index.name} is missing; copy all files of the checkpoint, or remove it" if lost else str(error)
+    step = re.search(r"-([0-9]{1,18})$", prefix.name)
+    time = times.get(prefix.name) or max(file.stat().st_mtime for file in own)
+    number = int(step[1]) if step else _step(found) if found is not None and not problem else None
+    return Held(prefix.name, tuple(own), number, time, version, problem, served, prefix.name in times)
+
+
+def _step(found: checkpoint.Checkpoint) -> int | None:
+    """The step of a checkpoint whose name has none: the value of global_step."""
+    for variable in found.variables:
+        if variable.name == "global_step" and variable.datatype in ("INT64", "INT32") and not variable.shape:
+            try:
+                return int(found.tensor(variable.name))
+            except ArtifactError:
+                return None
+    return None
+
+
+def _times(folder: Path, state: State | None) -> dict[str, float]:
+    """The names that the state file lists, in its order, with their timestamps (0 where it has none)."""
+    if state is None:
+        return {}
+    stamps = state.timestamps if len(state.timestamps) == len(state.paths) else (0.0,) * len(state.paths)
+    return {name: stamp for path, stamp in zip(state.paths, stamps, strict=True) if (name := _name(folder, path))}
+
+
+def _name(folder: Path, path: str) -> str | None:
+    """The name of the folder's checkpoint that a path in its state file means; None for one elsewhere."""
+    prefix = checkpoint_state.resolve(folder, path)
+    try:
+        return prefix.name if prefix.parent.resolve() == folder.resolve() else None
+    except (OSError, ValueError, RuntimeError):  # a name that no file can have, a link to itself
+        return None
+
+
+def _is_stale(folder: Path, path: str) -> bool:
+    """Whether a path in the folder's state file points to nothing."""
+    prefix = checkpoint_state.resolve(folder, path)
+    try:
+        return not (prefix.name and (index_of(prefix).is_file() or v1_files(prefix)))
+    except (OSError, ValueError):
+        return True
+
+
+def _cure(folder: Path, state: State, names: Collection[str]) -> str:
+    name = checkpoint_state.resolve(folder, state.served).name
+    if name in names:
+        return f"this folder has one of that name, so it may have been moved: `crossload checkpoint use {folder} {name}` mends it"
+    return f"`crossload checkpoint use {folder} NAME` makes one of these the latest: {checkpoint_state.listed(folder)}"
+
+
+def _spelt(folder: Path, held: Held, absolute: bool) -> str:
+    """How TensorFlow's state files name a checkpoint: one in V1 shards by their pattern."""
+    shards = [file.name for file in held.files if unsharded(file) != file]
+    name = re.sub(r"-[0-9]{5}(-of-[0-9]{5})$", r"-?????\1", shards[0]) if held.version == "v1" and shards else held.name
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise ArtifactError(f"{folder / held.name} cannot be named in a state file, which is UTF-8; rename its files first") from None
+    return str(folder.resolve() / name) if absolute else name
+
+
+def _mended(folder: Path, path: str, names: dict[str, Held]) -> str:
+    """The path, or a relative one where it points to what the folder was moved or copied from: TensorFlow would delete files there."""
+    name = checkpoint_state.resolve(folder, path).name
+    return _spelt(folder, names[name], absolute=False) if name in names and _name(folder, path) is None else path
+
+
+def _forget(there: Folder, state: State, names: Collection[str]) -> None:
+    """Write the state file as it is without these checkpoints, or delete it where nothing is left to serve."""
+    stays = [i for i, path in enumerate(state.paths) if _name(there.path, path) not in names]
+    stamps = state.timestamps if len(state.timestamps) == len(state.paths) else ()
+    served = state.served
+    if _name(there.path, served) in names:
+        left = [held for held in there.checkpoints if held.name not in names and held.complete]
+        if not left:
+            (there.path / STATE_FILE).unlink()
+            return
+        listed = next((path for path in state.paths if _name(there.path, path) == left[-1].name), None)
+        served = listed or _spelt(there.path, left[-1], Path(served).is_absolute())
+    mended = replace(state, served=served, paths=tuple(state.paths[i] for i in stays), timestamps=tuple(stamps[i] for i in stays if stamps))
+    if mended != state:
+        _write(there.path, mended)
+
+
+def _write(folder: Path, state: State) -> None:
+    from google.protobuf import text_format
+
+    proto = messages()["CheckpointState"](model_checkpoint_path=state.served)
+    proto.all_model_checkpoint_paths.extend(state.paths)
+    proto.all_model_checkpoint_timestamps.extend(state.timestamps)
+    if state.preserved is not None:
+        proto.last_preserved_timestamp = state.preserved
+    files.write_text(folder / STATE_FILE, text_format.MessageToString(proto))

@@ -1,0 +1,369 @@
+"""Checkpoints of a folder: what is listed, and that the state file and the files never contradict each other."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from crossload import checkpoints, files
+from crossload.artifacts import checkpoint, checkpoint_state
+from crossload.errors import ArtifactError, CrossloadError
+from crossload.runtimes import environments, registry
+from tests.artifacts import test_tensor_slices
+from tests.artifacts.test_checkpoint import FLOAT, WEIGHTS, entry, write
+
+# What TensorFlow does in a folder that crossload has changed: which is the latest, restore it, go on saving and deleting.
+MANAGER = """
+import json, sys
+import tensorflow as tf
+folder, action = sys.argv[1:]
+value = tf.Variable(0)
+model = tf.train.Checkpoint(value=value)
+manager = tf.train.CheckpointManager(model, folder, max_to_keep=3)
+if action == "save":
+    for n in range(1, 5):
+        value.assign(n)
+        manager.save()
+latest = tf.train.latest_checkpoint(folder)
+model.restore(latest)
+restored = int(value)
+listed = manager.checkpoints
+if action == "go on":
+    for n in range(3):
+        value.assign(100 + n)
+        manager.save()
+print(json.dumps([latest, restored, listed, manager.checkpoints]))
+"""
+SAVER = """
+import json, os, sys
+import tensorflow as tf
+v1 = tf.compat.v1
+v1.disable_eager_execution()
+folder, version, sharded = sys.argv[1], sys.argv[2], sys.argv[3] == "True"
+value = v1.get_variable("value", initializer=0)
+saver = v1.train.Saver(sharded=sharded, max_to_keep=9, write_version=getattr(v1.train.SaverDef, version))
+with v1.Session() as session:
+    session.run(v1.global_variables_initializer())
+    if not tf.train.latest_checkpoint(folder):
+        for n in range(1, 4):
+            session.run(value.assign(n))
+            saver.save(session, os.path.join(folder, "model.ckpt"), global_step=n)
+    latest = tf.train.latest_checkpoint(folder)
+    saver.restore(session, latest)
+    print(json.dumps([latest, int(session.run(value))]))
+"""
+
+
+def tensorflow(program: str, *arguments: object) -> list[object]:
+    python = environments.prepare(registry.find(["tensorflow"])[0].source).argv[0]
+    done = subprocess.run([python, "-c", program, *map(str, arguments)], check=True, capture_output=True, text=True)
+    found: list[object] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def saved(folder: Path, *names: str) -> Path:
+    """A folder with these checkpoints, each with a .meta; their times in the order of their names here."""
+    folder.mkdir(exist_ok=True)
+    for at, name in enumerate(names):
+        prefix = write(folder / name, {b"w": entry(WEIGHTS.tobytes(), FLOAT, (4, 3))})
+        (folder / f"{name}.meta").write_bytes(b"graph")
+        for file in folder.glob(f"{prefix.name}.*"):
+            os.utime(file, (1000 + at, 1000 + at))
+    return folder
+
+
+def serving(folder: Path, served: str, *paths: str, stamps: bool = False) -> Path:
+    lines = [f'model_checkpoint_path: "{served}"', *(f'all_model_checkpoint_paths: "{path}"' for path in paths)]
+    lines += [f"all_model_checkpoint_timestamps: {1000.25 + n}" for n in range(len(paths)) if stamps]
+    (folder / "checkpoint").write_text("\n".join([*lines, "last_preserved_timestamp: 1700000000.123456"]))
+    return folder
+
+
+def names(folder: Path) -> list[str]:
+    return [held.name for held in checkpoints.read(folder).checkpoints]
+
+
+def beside(folder: Path) -> set[str]:
+    return {file.name for file in folder.iterdir()} - {"checkpoint"}
+
+
+def files_of(*names: str) -> set[str]:
+    return {f"{name}{end}" for name in names for end in (".index", ".data-00000-of-00001", ".meta")}
+
+
+def test_the_list_has_steps_times_sizes_and_which_is_served(tmp_path: Path) -> None:
+    folder = serving(saved(tmp_path, "model-10", "model-9", "model-1"), "model-9", "model-9", "model-10", stamps=True)
+    found = checkpoints.read(folder)
+    assert found.problem is None
+    assert [(h.name, h.step, h.time, h.served, h.managed) for h in found.checkpoints] == [
+        ("model-1", 1, 1002, False, False), ("model-9", 9, 1000.25, True, True), ("model-10", 10, 1001.25, False, True)
+    ]  # fmt: skip
+    first = found.checkpoints[0]
+    assert first.size_bytes == sum(file.stat().st_size for file in folder.glob("model-1.*"))
+    assert {file.name for file in first.files} == files_of("model-1")
+    assert json.loads(json.dumps(found.to_json()))["served"] == "model-9"
+
+
+def test_without_a_step_in_the_name_it_is_the_value_of_global_step(tmp_path: Path) -> None:
+    write(tmp_path / "best", {b"global_step": entry(b"\x07" + bytes(7), 9, ())}, b"\x07" + bytes(7))
+    assert [(h.name, h.step) for h in checkpoints.read(tmp_path).checkpoints] == [("best", 7)]
+
+
+def test_what_is_not_whole_says_what_is_missing(tmp_path: Path) -> None:
+    folder = saved(tmp_path, "a-1", "a-2", "a-3", "a-4", "a-5")
+    (folder / "a-1.index").unlink()
+    (folder / "a-2.data-00000-of-00001").unlink()
+    (folder / "a-3.data-00000-of-00001").write_bytes(b"short")
+    (folder / "a-4.index").write_bytes(b"torn")
+    said = {h.name: h.problem for h in checkpoints.read(folder).checkpoints}
+    assert "a-1.index is missing" in str(said["a-1"])
+    assert "a-2.data-00000-of-00001 is missing" in str(said["a-2"])
+    assert "a-3.data-00000-of-00001 is shorter" in str(said["a-3"])
+    assert "truncated or corrupt" in str(said["a-4"])
+    assert said["a-5"] is None
+
+
+def test_check_reads_every_value(tmp_path: Path) -> None:
+    data = saved(tmp_path, "a-1") / "a-1.data-00000-of-00001"
+    data.write_bytes(data.read_bytes()[:-1] + b"\x01")
+    assert checkpoints.read(tmp_path).checkpoints[0].complete
+    assert "checksum of the tensor 'w'" in str(checkpoints.read(tmp_path, check=True).checkpoints[0].problem)
+
+
+def test_a_graph_alone_and_other_files_are_no_checkpoints(tmp_path: Path) -> None:
+    folder = saved(tmp_path, "a-1")
+    for name in ("b-2.meta", "events.out.tfevents.1", "graph.pbtxt", "notes-00000-of-00001", "a-1.txt"):
+        (folder / name).write_bytes(b"whatever it is")
+    assert names(folder) == ["a-1"]
+    assert {file.name for file in checkpoints.read(folder).checkpoints[0].files} == files_of("a-1")
+    with pytest.raises(ArtifactError, match="holds no checkpoint"):
+        checkpoints.read(files_only(tmp_path / "none"))
+    with pytest.raises(ArtifactError, match="is no folder"):
+        checkpoints.read(folder / "a-1.meta")
+
+
+def files_only(folder: Path) -> Path:
+    folder.mkdir()
+    (folder / "graph.meta").touch()
+    return folder
+
+
+def test_a_state_file_that_points_nowhere_is_explained_with_what_is_there(tmp_path: Path) -> None:
+    folder = serving(saved(tmp_path, "a-1"), "a-2", "a-2")
+    found = checkpoints.read(folder)
+    assert found.served is None
+    assert "points to 'a-2', which is not there" in str(found.problem)
+    assert str(found.problem).endswith("NAME` makes one of these the latest: a-1")
+    (folder / "checkpoint").write_text("{{{")
+    assert "no checkpoint state file, or a corrupt one" in str(checkpoints.read(folder).problem)
+    (folder / "checkpoint").unlink()
+    assert "no state file" in str(checkpoints.read(folder).problem)
+
+
+def test_use_changes_which_is_served_and_nothing_else(tmp_path: Path) -> None:
+    folder = serving(saved(tmp_path, "a-1", "a-2", "a-3"), "a-3", "a-2", "a-3", stamps=True)
+    before = checkpoint_state.read(folder)
+    assert checkpoints.use(folder, "a-2").served == checkpoints.read(folder).named("a-2")
+    assert checkpoint_state.read(folder) == checkpoint_state.State("a-2", before.paths, before.timestamps, 1700000000.123456)
+    # One that TensorFlow does not manage stays out of its list, or it would be deleted in its turn.
+    checkpoints.use(folder, "a-1.index")
+    assert checkpoint_state.read(folder) == checkpoint_state.State("a-1", before.paths, before.timestamps, 1700000000.123456)
+    assert beside(folder) == files_of("a-1", "a-2", "a-3")
+
+
+def test_use_writes_a_state_file_where_there_is_none_or_a_broken_one(tmp_path: Path) -> None:
+    folder = saved(tmp_path, "a-1", "a-2")
+    checkpoints.use(folder, "a-1")
+    assert checkpoint_state.read(folder) == checkpoint_state.State("a-1", ("a-1",), (1000.0,))
+    (folder / "checkpoint").write_text("{{{")
+    checkpoints.use(folder, "a-2")
+    assert checkpoint_state.latest(folder) == folder / "a-2"
+
+
+def test_use_refuses_what_cannot_be_loaded_or_is_not_there(tmp_path: Path) -> None:
+    folder = serving(saved(tmp_path, "a-1", "a-2"), "a-1", "a-1", "a-2")
+    (folder / "a-2.data-00000-of-00001").unlink()
+    before = (folder / "checkpoint").read_bytes()
+    for name, said in (("a-2", "cannot be loaded"), ("a-11", "near it are 'a-1'")):
+        with pytest.raises(ArtifactError, match=said):
+            checkpoints.use(folder, name)
+    assert (folder / "checkpoint").read_bytes() == before
+
+
+def test_relative_paths_stay_relative_and_absolute_ones_absolute(tmp_path: Path) -> None:
+    relative = serving(saved(tmp_path / "r", "a-1", "a-2", "a-3"), "a-3", "a-1", "a-2", "a-3")
+    absolute = saved(tmp_path / "a", "a-1", "a-2", "a-3")
+    serving(absolute, f"{absolute}/a-3", *(f"{absolute}/a-{n}" for n in (2, 3)))
+    for folder, start in ((relative, ""), (absolute, f"{absolute}/")):
+        checkpoints.use(folder, "a-1")
+        assert checkpoint_state.read(folder).served == f"{start}a-1"
+        checkpoints.remove(folder, ["a-2"])
+        assert checkpoint_state.read(folder).paths[-1] == f"{start}a-3"
+        checkpoints.remove(folder, ["a-1"], force=True)
+        assert checkpoint_state.read(folder) == checkpoint_state.State(f"{start}a-3", (f"{start}a-3",), (), 1700000000.123456)
+
+
+def test_a_folder_that_was_moved_or_copied_is_turned_to_itself(tmp_path: Path) -> None:
+    old = saved(tmp_path / "old", "a-1", "a-2")
+    serving(old, f"{old}/a-2", f"{old}/a-1", f"{old}/a-2")
+    new = saved(tmp_path / "new", "a-1", "a-2")
+    (new / "checkpoint").write_bytes((old / "checkpoint").read_bytes())
+    assert "which is in another folder" in str(checkpoints.read(new).problem)
+    old.rename(tmp_path / "elsewhere")
+    assert f"`crossload checkpoint use {new} a-2` mends it" in str(checkpoints.read(new).problem)
+    checkpoints.use(new, "a-2")
+    assert checkpoint_state.read(new).paths == ("a-1", "a-2")
+    assert checkpoint_state.latest(new) == new / "a-2"
+
+
+def test_remove_takes_all_files_of_one_and_none_of_another(tmp_path: Path) -> None:
+    folder = saved(tmp_path, "model-1", "model-10", "model", "model-1.index-2")
+    serving(folder, "model", "model-1", "model-10", "model", stamps=True)
+    removed = checkpoints.remove(folder, ["model-1"])
+    assert [held.name for held in removed] == ["model-1"]
+    assert beside(folder) == files_of("model-10", "model", "model-1.index-2")
+    assert checkpoint_state.read(folder) == checkpoint_state.State("model", ("model-10", "model"), (1001.25, 1002.25), 1700000000.123456)
+
+
+def test_the_served_one_only_goes_by_force_and_the_newest_whole_one_takes_its_place(tmp_path: Path) -> None:
+    folder = serving(saved(tmp_path, "a-1", "a-2", "a-3", "a-4"), "a-4", "a-1", "a-2", "a-3", "a-4")
+    before = (folder / "checkpoint").read_bytes()
+    with pytest.raises(CrossloadError, match="--force"):
+        checkpoints.remove(folder, ["a-1", "a-4"])
+    assert (folder / "checkpoint").read_bytes() == before
+    assert beside(folder) == files_of("a-1", "a-2", "a-3", "a-4")
+    (folder / "a-3.data-00000-of-00001").unlink()
+    checkpoints.remove(folder, ["a-4"], force=True)
+    assert checkpoint_state.read(folder).served == "a-2"
+    checkpoints.remove(folder, ["a-1", "a-2", "a-3"], force=True)
+    assert list(folder.iterdir()) == []
+
+
+def test_a_removal_that_is_interrupted_leaves_a_state_file_that_is_right(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    genuine, interrupted = Path.unlink, 0
+    for stop in range(10):
+        folder = serving(saved(tmp_path / str(stop), "a-1", "a-2", "a-3"), "a-3", "a-1", "a-2", "a-3")
+        left = [None] * stop
+
+        def unlink(path: Path, missing_ok: bool = False, left: list[None] = left) -> None:
+            if not left:
+                raise KeyboardInterrupt
+            left.pop()
+            genuine(path, missing_ok)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, "unlink", unlink)
+            try:
+                checkpoints.remove(folder, ["a-1", "a-3"], force=True)
+            except KeyboardInterrupt:
+                interrupted += 1
+        found = checkpoints.read(folder)
+        assert found.problem is None
+        assert found.served is not None
+        assert found.served.complete
+        # What is left over is found, and goes when it is told to again.
+        checkpoints.remove(folder, [held.name for held in found.checkpoints if not held.served])
+        assert beside(folder) == files_of("a-2")
+    assert interrupted >= 6  # files
+
+
+def test_an_unreadable_state_file_keeps_files_from_being_removed(tmp_path: Path) -> None:
+    folder = saved(tmp_path, "a-1", "a-2")
+    (folder / "checkpoint").write_text("{{{")
+    with pytest.raises(ArtifactError, match="nothing was removed"):
+        checkpoints.remove(folder, ["a-1"])
+    assert beside(folder) == files_of("a-1", "a-2")
+
+
+def test_the_variables_of_a_saved_model_are_not_removed(tmp_path: Path) -> None:
+    folder = saved(tmp_path / "variables", "variables")
+    (tmp_path / "saved_model.pb").touch()
+    with pytest.raises(ArtifactError, match="belongs to the SavedModel"):
+        checkpoints.remove(folder, ["variables"])
+    assert beside(folder) == files_of("variables")
+
+
+def test_prune_keeps_the_newest_of_each_name_the_served_one_and_every_so_many_steps(tmp_path: Path) -> None:
+    folder = saved(tmp_path, *(f"a-{n}" for n in (100, 200, 300, 900, 1000)), "best-5", "best-50", "last")
+    serving(folder, "a-200", "a-900", "a-1000")
+    (folder / "a-300.data-00000-of-00001").unlink()
+    there = checkpoints.read(folder)
+    assert [h.name for h in checkpoints.to_prune(there, 1)] == ["best-5", "a-100", "a-900"]
+    assert [h.name for h in checkpoints.to_prune(there, 1, 100)] == ["best-5"]
+    assert [h.name for h in checkpoints.to_prune(there, 2)] == ["a-100"]
+    assert checkpoints.to_prune(there, 9) == []
+
+
+def test_what_the_state_file_lists_is_newer_than_what_it_does_not(tmp_path: Path) -> None:
+    # Training that began again at step 0: higher steps are left over from before.
+    folder = serving(saved(tmp_path, "a-1", "a-2", "a-900"), "a-2", "a-1", "a-2")
+    assert names(folder) == ["a-900", "a-1", "a-2"]
+    assert [h.name for h in checkpoints.to_prune(checkpoints.read(folder), 2)] == ["a-900"]
+
+
+def test_v1_checkpoints_are_served_by_the_pattern_of_their_shards(tmp_path: Path) -> None:
+    one, shards = tmp_path / "one", tmp_path / "shards"
+    for folder in (one, shards):
+        folder.mkdir()
+        saved(folder, "other-1")
+    test_tensor_slices.small(one)
+    test_tensor_slices.sharded(shards)
+    for folder, served in ((one, "model.ckpt"), (shards, "model.ckpt-?????-of-00002")):
+        (folder / "model.ckpt.meta").touch()
+        checkpoints.use(folder, "model.ckpt")
+        assert checkpoint_state.read(folder).served == served
+        assert checkpoint.read(folder).prefix == folder / "model.ckpt"
+        checkpoints.remove(folder, ["model.ckpt"], force=True)
+        assert beside(folder) == files_of("other-1")
+        assert checkpoint_state.read(folder).served == "other-1"
+
+
+def test_a_state_file_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = serving(saved(tmp_path, "a-1", "a-2"), "a-2", "a-1", "a-2")
+    before = (folder / "checkpoint").read_bytes()
+
+    def full(_: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(files, "_sync", full)
+    for action in (lambda: checkpoints.use(folder, "a-1"), lambda: checkpoints.remove(folder, ["a-2"], force=True)):
+        with pytest.raises(OSError, match="No space left"):
+            action()
+        assert (folder / "checkpoint").read_bytes() == before
+        assert beside(folder) == files_of("a-1", "a-2")
+
+
+@pytest.mark.slow
+def test_tensorflows_manager_goes_on_in_a_folder_that_was_changed(tmp_path: Path) -> None:
+    assert tensorflow(MANAGER, tmp_path, "save")[:2] == [str(tmp_path / "ckpt-4"), 4]
+    assert names(tmp_path) == ["ckpt-2", "ckpt-3", "ckpt-4"]
+    checkpoints.use(tmp_path, "ckpt-3")
+    checkpoints.remove(tmp_path, ["ckpt-2"])
+    latest, restored, listed, then = tensorflow(MANAGER, tmp_path, "go on")
+    assert (latest, restored) == (str(tmp_path / "ckpt-3"), 3)
+    assert listed == [str(tmp_path / f"ckpt-{n}") for n in (3, 4)]
+    assert len(then) == 3  # type: ignore[arg-type]
+    assert names(tmp_path) == [Path(path).name for path in then]  # type: ignore[attr-defined]
+    assert checkpoints.read(tmp_path).problem is None
+    checkpoints.remove(tmp_path, [names(tmp_path)[-1]], force=True)
+    served = checkpoints.read(tmp_path).served
+    assert served is not None
+    assert tensorflow(MANAGER, tmp_path, "look")[0] == str(tmp_path / served.name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("version", "sharded"), [("V1", False), ("V1", True), ("V2", True)])
+def test_tensorflow_restores_what_is_served(tmp_path: Path, version: str, sharded: bool) -> None:
+    tensorflow(SAVER, tmp_path, version, sharded)
+    assert [(h.name, h.step, h.version, h.complete) for h in checkpoints.read(tmp_path).checkpoints] == [
+        (f"model.ckpt-{n}", n, version.lower(), True) for n in (1, 2, 3)
+    ]
+    checkpoints.use(tmp_path, "model.ckpt-1")
+    assert tensorflow(SAVER, tmp_path, version, sharded)[1] == 1
+    checkpoints.remove(tmp_path, ["model.ckpt-1", "model.ckpt-3"], force=True)
+    assert tensorflow(SAVER, tmp_path, version, sharded)[1] == 2
+    assert {unstepped.split(".ckpt-")[1][0] for unstepped in beside(tmp_path)} == {"2"}
