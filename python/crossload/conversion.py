@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -88,13 +88,15 @@ def convert(
     wishes: Wishes | None = None,
     tolerance: Mapping[str, Tolerance] | None = None,
     limits: Limits | None = None,
+    alive: Mapping[str, Supervisor] | None = None,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Converted:
     """Make `destination` of the artifact `source`, in the format `to` or the one its suffix means, and a manifest beside it.
 
     `runtime` is the TensorFlow that loads the source. Source and result answer the same vectors (`wishes`); a result that does not
-    agree within `tolerance` is not handed over. `warm_up` puts the compared requests into a SavedModel, for Serving. Raises
-    CrossloadError for input that cannot be used, ConversionRefused for a result that disagrees.
+    agree within `tolerance` is not handed over. `warm_up` puts the compared requests into a SavedModel, for Serving. `alive` are
+    workers that have been started already, as for `verify`. Raises CrossloadError for input that cannot be used, ConversionRefused
+    for a result that disagrees.
     """
     source, destination, wanted = Path(source), Path(destination), wanted or Wanted()
     if is_bundle(source):
@@ -120,7 +122,7 @@ def convert(
         if verified and target not in ("tensorboard",):
             options = {k: v for k, v in _edge_options(wanted).items() if k in ("custom_objects", "allow_code")}
             report, signatures = _compare(
-                entry, made, result, signatures, room, wishes, dict(tolerance or {}), options, limits, runtime, progress
+                entry, made, result, signatures, room, wishes, dict(tolerance or {}), options, limits, runtime, alive or {}, progress
             )
         made = made.model_copy(update={"made": Made(source=entry.format, way=[e.target for e in path], verified=report is not None)})
         if warm_up:
@@ -273,6 +275,7 @@ def _compare(
     options: Mapping[str, Any],
     limits: Limits | None,
     runtime: str,
+    alive: Mapping[str, Supervisor],
     progress: Callable[[str], None],
 ) -> tuple[Report, dict[str, Signature]]:
     """Record the source's answers and ask the result for the same; the report, and the signatures with what the answers told."""
@@ -281,7 +284,9 @@ def _compare(
     recorder = registry.find([runtime])[0] if source.format != "tflite" else references("tflite")[0]
     judge = references("tflite")[0] if result.format == "tflite" else recorder
     limits = limits or Limits()
-    with Supervisor(recorder.name, environments.prepare(recorder.source, progress), limits) as supervisor:
+    name = registry.shortest_name(recorder)
+    living = nullcontext(alive[name]) if name in alive else Supervisor(name, environments.prepare(recorder.source, progress), limits)
+    with living as supervisor:
         progress(f"recording the answers of the {source.format} in {recorder.title}")
         try:
             recorded, learnt = record_with(supervisor, room, source, signatures, wishes, options)
@@ -296,7 +301,7 @@ def _compare(
             tolerance=tolerance,
         )
         progress(f"comparing the answers of the {result.format} in {judge.title}")
-        alive = {registry.shortest_name(judge): supervisor} if judge == recorder else {}
+        alive = {**alive, name: supervisor}
         plan = Plan(artifacts=(result.id,), limits=limits, load_options=options)
         report = verify(Bundle(room, manifest), [registry.shortest_name(judge)], plan=plan, alive=alive)
     if report.interrupted:

@@ -17,6 +17,7 @@ from crossload.recording import artifacts_of, binding_of
 
 if TYPE_CHECKING:
     from crossload.artifacts.graph import Graph
+    from crossload.artifacts.tflite import TFLite
 
 
 def choose(
@@ -33,7 +34,11 @@ def choose(
     entries, signatures = artifacts_of(source, str(source.resolve()))
     if inputs or outputs:
         entry = select(source, entries, tags, None)[0]
-        signature = by_tensors(artifacts.graph_of(source, entry.tags), inputs, outputs)
+        if entry.format == "tflite":
+            found: TFLite = artifacts.read(source)  # type: ignore[assignment]  # the entry says so
+            signature = found.named(dict(map(named_tensor, inputs or ())), dict(map(named_tensor, outputs or ())))
+        else:
+            signature = by_tensors(artifacts.graph_of(source, entry.tags), inputs, outputs)
         return entry.model_copy(update={"bindings": {artifacts.DEFAULT_KEY: binding_of(signature)}}), {artifacts.DEFAULT_KEY: signature}
     entry = select(source, entries, tags, None)[0]
     if unknown := [n for n in names or () if n not in entry.bindings]:

@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from crossload.converters import lite, saved_models
+from crossload.exporters import live_lite
 
 v1 = tf.compat.v1
 RANDOM = np.random.default_rng(5)
@@ -116,7 +117,7 @@ class Maker:
         self.answers(name, found)
 
     def live(self, name, model, answers=None, **options):
-        self.made(name, lambda to: lite.live_to_tflite(model, to, options=options))
+        self.made(name, lambda to: live_lite.live_to_tflite(model, to, options=options))
         if answers:
             self.answers(name, answers)
 

@@ -6,7 +6,7 @@ import glob
 import hashlib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from crossload import files
 from crossload.artifacts.recognition import examine, recognise
@@ -91,7 +91,7 @@ def callable_signatures(
 
 
 def graph_of(path: Path, tags: Iterable[str] | None = None) -> Graph:
-    """The graph of a GraphDef, a .meta, a checkpoint's .meta, or a SavedModel's MetaGraph of these tags; raises ArtifactError for others."""
+    """The graph of a GraphDef, a .meta, a checkpoint's .meta, or a MetaGraph of a SavedModel; raises ArtifactError for others."""
     from crossload.artifacts.graph import Graph
 
     found = read(path)

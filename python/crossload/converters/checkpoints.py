@@ -29,7 +29,7 @@ def save(session: Any, folder: Path, bindings: Bindings, options: Mapping[str, A
 
     `options` are the Saver's: `name` (model.ckpt), `global_step` (int, or the name of a variable that holds it), `max_to_keep` (5; 0:
     all), `keep_every_n_hours`, `pad_step_number`, `sharded`, `absolute_paths` (else the state file is relative), `without_graph`
-    (no .meta), `format` ("v2"; "v1"), `variables`: a list of names to save, or {variable's name: name in the checkpoint}. Raises CannotSave.
+    (no .meta), `format` ("v2"; "v1"), `variables`: names to save, or {name: name in the checkpoint}. Raises CannotSave.
     """
     options = options or {}
     variables = {v.op.name: v for v in sessions.collect_variables(session)}

@@ -42,14 +42,18 @@ EDGES = (
     Edge("graph_def", "tflite", "converters.lite:graph_def_to_tflite"),
     Edge("graph_def", "graph_def", "converters.freeze:of_graph_def"),
     Edge("graph_def", "tensorboard", "converters.tensorboard:edge", light=True),
-    Edge("tflite", "tflite", "converters.lite:tflite_to_tflite"),
+    Edge("tflite", "tflite", "converters.signature_defs:tflite_to_tflite", light=True),
 )
+# What the edges would allow and the formats' nature does not.
+_NEVER = {("graph_def", "checkpoint"): "its variables have become constants, so that a checkpoint would be empty"}
 SOURCES = tuple(dict.fromkeys(e.source for e in EDGES))
 TARGETS = ("saved_model", "graph_def", "tflite", "keras", "keras_h5", "checkpoint", "tensorboard")
 
 
 def way(source: str, target: str) -> list[Edge]:
     """The edges from one format to the other, at least one; raises CrossloadError naming what the source can become."""
+    if reason := _NEVER.get((source, target)):
+        raise CrossloadError(f"a {source} cannot become a {target}: {reason}")
     waiting: deque[list[Edge]] = deque([e] for e in EDGES if e.source == source)
     seen = set()
     while waiting:
@@ -60,7 +64,7 @@ def way(source: str, target: str) -> list[Edge]:
         if here not in seen:
             seen.add(here)
             waiting.extend([*path, e] for e in EDGES if e.source == here and e.target != here)
-    possible = [t for t in TARGETS if t in seen]
+    possible = [t for t in TARGETS if t in seen and (source, t) not in _NEVER]
     raise CrossloadError(f"a {source} cannot become a {target}; it can become: {', '.join(possible) or 'nothing'}")
 
 

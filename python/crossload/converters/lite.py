@@ -13,12 +13,11 @@ import tensorflow as tf
 from tensorflow.python.eager import context
 from tensorflow.python.saved_model import loader_impl
 
-from crossload.artifacts import tensor_names, tflite
+from crossload.artifacts import tflite
 from crossload.converters import freeze, representative, saved_models, sessions
-from crossload.converters.signature_defs import tflite_to_tflite
 from crossload.text import near
 
-__all__ = ["CannotConvert", "graph_def_to_tflite", "live_to_tflite", "saved_model_to_tflite", "tflite_to_tflite"]
+__all__ = ["CannotConvert", "graph_def_to_tflite", "saved_model_to_tflite"]
 
 Bindings = dict[str, Any]
 DEFAULT_SIGNATURE = "serving_default"
@@ -80,34 +79,11 @@ def graph_def_to_tflite(source: Path, target: Path, bindings: Bindings, options:
             taken = _inputs(session.graph, bindings)
         if any(not t.op.type.startswith("Placeholder") for t in taken.values()):
             # What is before an input amid the graph is cut off, since a function cannot be fed there.
-            source, bindings = _cut(source, Path(scratch) / "cut.pb", bindings, {name: t.shape for name, t in taken.items()})
+            cut = Path(scratch) / "cut.pb"
+            source, bindings = cut, freeze.of_graph_def(source, cut, bindings, {})
         made = Path(scratch) / "model"
         bound = saved_models.of_graph_def(source, made, bindings, {})
         return saved_model_to_tflite(made, target, bound, {**options, "tags": ["serve"]})
-
-
-def live_to_tflite(
-    model: Any, target: Path, signatures: Mapping[str, Any] | None = None, options: Mapping[str, Any] | None = None
-) -> Bindings:
-    """Write a .tflite of a live tf.Module, Keras model, tf.function or ConcreteFunction; its signatures and tensor indices.
-
-    `signatures` maps keys to a tf.Module's functions; without it, they are those of exporters.saved_model.save. A function is
-    `serving_default`, with the names of its arguments, of the dict it returns, or else of its tensors. Raises CannotConvert.
-    """
-    from crossload.exporters import saved_model
-
-    with tempfile.TemporaryDirectory(prefix="crossload-") as scratch, context.eager_mode():
-        made = Path(scratch) / "model"
-        if _is_function(model):
-            module = tf.Module()
-            function, module.captured = _named(model)
-            tf.saved_model.save(module, str(made), signatures={DEFAULT_SIGNATURE: function})
-        else:
-            try:
-                saved_model.save(model, made, signatures)
-            except saved_model.CannotExport as error:
-                raise CannotConvert(str(error)) from error
-        return saved_model_to_tflite(made, target, saved_models.bindings_of(made), options or {})
 
 
 def _frozen_to_tflite(source: Path, target: Path, keys: Mapping[str, str], options: Mapping[str, Any]) -> Bindings:
@@ -119,33 +95,6 @@ def _frozen_to_tflite(source: Path, target: Path, keys: Mapping[str, str], optio
         freeze.of_saved_model(source, frozen, plain, {"tags": options["tags"]})
         made = graph_def_to_tflite(frozen, target, plain, options)
     return {name: made[key] for name, key in keys.items()}
-
-
-def _is_function(model: Any) -> bool:
-    return hasattr(model, "structured_outputs") or (hasattr(model, "get_concrete_function") and not isinstance(model, tf.Module))
-
-
-def _named(function: Any) -> tuple[Any, list[Any]]:
-    """A concrete function that takes keywords and gives a dict, as a signature has to, and the variables it needs."""
-    if not hasattr(function, "structured_outputs"):
-        if getattr(function, "input_signature", None) is None:
-            raise CannotConvert("the tf.function has no input_signature; give it one, or give its get_concrete_function(…) of the shapes")
-        function = function.get_concrete_function()
-    taken = function.inputs[: len(function.inputs) - len(function.captured_inputs)]
-    arguments = [s for s in tf.nest.flatten(function.structured_input_signature) if isinstance(s, tf.TensorSpec)]
-    known = arguments if len(arguments) == len(taken) and all(s.name for s in arguments) else taken
-    names = tensor_names.readable([t.name for t in known], "input")
-    specs = {n: tf.TensorSpec(t.shape, t.dtype, name=n) for n, t in zip(names, taken, strict=True)}
-    shape = function.structured_outputs
-    by_name = isinstance(shape, Mapping) and not any(tf.nest.is_nested(value) for value in shape.values())
-    outputs = [str(k) for k in sorted(shape)] if by_name else tensor_names.readable([t.name for t in function.outputs], "output")
-
-    @tf.function(autograph=False)
-    def serve(**inputs: Any) -> dict[str, Any]:
-        given = function._call_flat([inputs[n] for n in names], function.captured_inputs)
-        return dict(zip(outputs, tf.nest.flatten(given), strict=True))
-
-    return serve.get_concrete_function(**specs), list(function.graph.variables)
 
 
 def _saved_again(source: Path, tags: list[str], keys: list[str], shapes: Mapping[str, list[int]], target: Path) -> Path:
@@ -222,18 +171,6 @@ def _inputs(graph: Any, bindings: Bindings) -> dict[tuple[str, str], Any]:
                     there = near(tensor.split(":")[0], (op.name for op in graph.get_operations()))
                     raise CannotConvert(f"the graph has no tensor {tensor!r} for the {side} of {key!r}{there}") from error
     return {(key, name): tensor for (side, key, name), tensor in found.items() if side == "inputs"}
-
-
-def _cut(source: Path, target: Path, bindings: Bindings, shapes: Mapping[tuple[str, str], Any]) -> tuple[Path, Bindings]:
-    """The graph from its inputs on, which keep the shapes that they had."""
-    bound = freeze.of_graph_def(source, target, bindings, {})
-    graph = tf.compat.v1.GraphDef.FromString(target.read_bytes())
-    nodes = {node.name: node for node in graph.node}
-    for key, binding in bound.items():
-        for name, tensor in binding["inputs"].items():
-            nodes[tensor.split(":")[0]].attr["shape"].shape.CopyFrom(shapes[key, name].as_proto())
-    target.write_bytes(graph.SerializeToString(deterministic=True))
-    return target, bound
 
 
 def _exported_by_keras(source: Path) -> bool:
