@@ -5,9 +5,11 @@ It needs the demo's bundle (`make demo`) and exits with status 1 when a promise 
 
 from __future__ import annotations
 
+import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,6 +22,8 @@ from crossload.runtimes import environments, registry
 from crossload.runtimes.supervisor import ModelSource, Supervisor
 
 BUNDLE = Path("build/demo/digits")
+# The checkpoint that is listed: variables of 1 MiB. The listing of several GiB costs the same but for its names.
+MEBIBYTES = int(os.environ.get("BENCH_CHECKPOINT_MIB", "512"))
 CROSSLOAD = Path(sys.executable).parent / "crossload"
 
 
@@ -78,6 +82,43 @@ def show() -> list[Row]:
         ),
         Row("the same, memory", memory, f"{lighter:.1%} (promised: under 10 %)", lighter < 0.1),
     ]
+
+
+_SAVE = """
+import sys
+import tensorflow as tf
+v1 = tf.compat.v1
+v1.disable_eager_execution()
+with v1.Session() as session:
+    for n in range(int(sys.argv[2])):
+        v1.get_variable(f"layer_{n:05}/kernel", initializer=v1.random_uniform((512, 512)))
+    session.run(v1.global_variables_initializer())
+    v1.train.Saver().save(session, sys.argv[1], write_meta_graph=False)
+"""
+_LIST = """
+import sys
+import tensorflow as tf
+reader = tf.train.load_checkpoint(sys.argv[1])
+shapes, types = reader.get_variable_to_shape_map(), reader.get_variable_to_dtype_map()
+for name in sorted(shapes):
+    print(name, types[name], shapes[name])
+"""
+
+
+def listing() -> list[Row]:
+    """`crossload show --all` of a checkpoint against the same listing by tf.train.load_checkpoint."""
+    python = Path(environments.prepare(registry.find(["tensorflow"])[0].source).argv[0])
+    with tempfile.TemporaryDirectory(dir=BUNDLE.parent, prefix="checkpoint-") as folder:
+        prefix = Path(folder).resolve() / "model.ckpt"
+        subprocess.run([python, "-c", _SAVE, prefix, str(MEBIBYTES)], check=True, capture_output=True)
+        ours = process([CROSSLOAD, "show", "--all", prefix], 7)
+        theirs = process([python, "-c", _LIST, prefix], 3)
+    faster, lighter = theirs.seconds / ours.seconds, ours.mebibytes / theirs.mebibytes
+    what = f"`crossload show` of a checkpoint ({MEBIBYTES:,} MiB, as many variables) against `tf.train.load_checkpoint` and listing"
+    figures = f"{ours.seconds:.3f} s against {theirs.seconds:.2f} s; {ours.mebibytes:.0f} MiB against {theirs.mebibytes:.0f} MiB of memory"
+    kept = faster >= 8 and lighter < 0.15 and ours.seconds < 1
+    promised = f"{faster:.0f} times faster (promised: 8, and under a second), {lighter:.1%} of the memory (promised: under 15 %)"
+    return [Row(what, figures, promised, kept)]
 
 
 def importing() -> list[Row]:
@@ -159,7 +200,7 @@ def main() -> int:
         raise SystemExit("there is no build/demo/digits; make demo writes it")
     print("| what | measured | result |\n|---|---|---|", flush=True)
     broken = 0
-    for measure in (show, importing, small_calls, echo, verifying):
+    for measure in (show, listing, importing, small_calls, echo, verifying):
         for row in measure():
             broken += not row.kept
             print(f"| {row.what} | {row.figures} | {row.promised}{'' if row.kept else ' **broken**'} |", flush=True)
