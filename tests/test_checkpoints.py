@@ -8,6 +8,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from crossload import checkpoints, files
 from crossload.artifacts import checkpoint, checkpoint_state
@@ -367,3 +369,29 @@ def test_tensorflow_restores_what_is_served(tmp_path: Path, version: str, sharde
     checkpoints.remove(tmp_path, ["model.ckpt-1", "model.ckpt-3"], force=True)
     assert tensorflow(SAVER, tmp_path, version, sharded)[1] == 2
     assert {unstepped.split(".ckpt-")[1][0] for unstepped in beside(tmp_path)} == {"2"}
+
+
+_text = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8)
+_number = st.floats(allow_nan=False, allow_infinity=False)
+
+
+@given(served=_text, listed=st.lists(st.tuples(_text, _number), max_size=3), preserved=st.none() | _number)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=2000)
+def test_whatever_a_state_file_says_is_written_as_it_was_read(
+    tmp_path: Path, served: str, listed: list[tuple[str, float]], preserved: float | None
+) -> None:
+    state = checkpoint_state.State(served, tuple(path for path, _ in listed), tuple(stamp for _, stamp in listed), preserved)
+    checkpoints._write(tmp_path, state)
+    assert checkpoint_state.read(tmp_path) == state
+
+
+@given(content=st.binary(max_size=60), whole=st.booleans())
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=2000)
+def test_any_state_file_is_read_or_refused(tmp_path: Path, content: bytes, whole: bool) -> None:
+    if not (tmp_path / "a-1.index").exists():
+        saved(tmp_path, "a-1")
+    (tmp_path / "checkpoint").write_bytes((b"" if whole else b'model_checkpoint_path: "a-1" all_model_checkpoint_paths: "') + content)
+    found = checkpoints.read(tmp_path)
+    assert [held.name for held in found.checkpoints] == ["a-1"]
+    assert (found.served is None) == (found.problem is not None)
+    assert checkpoints.use(tmp_path, "a-1").served is not None
