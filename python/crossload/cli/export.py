@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -36,6 +37,8 @@ from crossload.cli import options
 @click.option(
     "--tolerance", multiple=True, metavar="NAME:rtol=1e-4,atol=1e-5", help="Kept in the manifest, for a datatype or an output; repeatable."
 )
+@click.option("--with", "runtime", default="tensorflow", show_default=True, metavar="RUNTIME", help="The TensorFlow that loads the source.")
+@options.keras
 @options.wishes
 @options.limits
 def command(
@@ -52,11 +55,12 @@ def command(
     seed: int,
     npz: tuple[str, ...],
     shapes: tuple[str, ...],
-    **limits: object,
+    runtime: str,
+    **given: Any,
 ) -> None:
     """Export SOURCE as a bundle.
 
-    SOURCE is a SavedModel, a Keras file, or file.py:function, where the function returns a Keras model, a tf.Module, a graph of
+    SOURCE is an artifact of any format, or file.py:function, where the function returns a Keras model, a tf.Module, a graph of
     TensorFlow 1 as a dict of its inputs and outputs, or an Estimator and its serving_input_receiver_fn; behind it may stand a dict of
     example inputs. A file with a PEP 723 header runs in the environment that it declares.
     """
@@ -78,7 +82,9 @@ def command(
         warm_up=warm_up,
         weights=weights,
         by_name=by_name,
-        limits=options.to_limits(limits),
+        load_options=options.load_options(given),
+        runtime=runtime,
+        limits=options.to_limits(given),
         progress=lambda text: click.echo(text, err=True),
     )
     manifest = bundle.manifest

@@ -53,7 +53,7 @@ class Source:
         """`file.py:function`, or a path; raises CrossloadError when it is not there."""
         match = re.fullmatch(r"(.+\.py):([A-Za-z_]\w*)", text)
         source = cls(Path(match[1]), match[2]) if match else cls(Path(text))
-        if not source.path.exists():
+        if source.function and not source.path.exists():
             raise CrossloadError(f"{source.path} is not there")
         if source.path.suffix == ".py" and not source.function:
             raise CrossloadError(f"{text}: name the function that returns the model: {text}:FUNCTION")
@@ -75,6 +75,8 @@ def export(
     warm_up: bool = False,
     weights: str | Path | None = None,
     by_name: bool = False,
+    load_options: Mapping[str, Any] | None = None,
+    runtime: str = "tensorflow",
     limits: Limits | None = None,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Bundle:
@@ -86,6 +88,7 @@ def export(
     `shapes` gives inputs a shape where the model leaves it open. `warm_up` puts the recorded requests into the SavedModel as
     TensorFlow Serving's warm-up file. `weights` is a checkpoint or a Keras file whose values the model takes, be it live (it keeps
     them), a Keras file, or built by a function; `by_name` takes a Keras file's layers where names fit.
+    `load_options` are what a Keras file may need, as for `load`; `runtime` is the TensorFlow that loads the source.
 
     Raises CrossloadError for input that cannot be used, ExportRefused when an artifact disagrees with the reference.
     """
@@ -94,10 +97,10 @@ def export(
     if unknown:
         raise CrossloadError(f"there is no export format {sorted(unknown)[0]!r}; there are: {', '.join(FORMATS)}")
     wishes = Wishes(vectors, seed, dict(shapes or {}), tuple(inputs))
-    values = _values(model, weights, by_name)
+    values = {**_values(model, weights, by_name), **(load_options or {})}
     with _only_writer(destination, overwrite), files.folder_written_whole(destination) as folder:
         name = printable(name or destination.resolve().name)
-        producer, examples = _save(model, folder, values, progress)
+        producer, examples = _save(model, folder, values, runtime, progress)
         if examples:
             wishes = replace(wishes, inputs=(*wishes.inputs, examples))
         kinds = tuple(formats) if formats else None
@@ -186,7 +189,7 @@ def _values(model: Any, weights: str | Path | None, by_name: bool) -> dict[str, 
 
 
 def _save(
-    model: Any, folder: Path, values: dict[str, Any], progress: Callable[[str], None]
+    model: Any, folder: Path, values: dict[str, Any], runtime: str, progress: Callable[[str], None]
 ) -> tuple[dict[str, str], dict[str, Any] | None]:
     """Put the first artifact into `folder`; the versions that produced it, and the source's own example inputs."""
     target = folder / _FILES["saved_model"]
@@ -194,7 +197,7 @@ def _save(
         from crossload.exporters import saved_model
 
         try:
-            if values:
+            if "weights" in values:
                 saved_model.load_weights(model, Path(values["weights"]), by_name=values["by_name"])
             saved_model.save(model, target)
         except saved_model.CannotExport as error:
@@ -215,7 +218,7 @@ def _save(
     else:
         call = way(recognised, "saved_model")[0].call
         step = Step(call, source.path.resolve(), target, f"loading {source.path}", _bindings_of(source.path), values)
-    python = launch.python_with_tensorflow(source.path if source.function else None, progress=progress)
+    python = launch.python_with_tensorflow(source.path if source.function else None, runtime, progress)
     about = f"{source.path}{':' + source.function if source.function else ''} cannot be exported"
     made = launch.run([step], python, about, progress)
     found = example_inputs.read(examples) if examples.exists() else None
