@@ -81,7 +81,7 @@ def _write(graph: Any, bindings: Bindings, target: Path, options: Mapping[str, A
 def _named(graph: Any, bindings: Bindings) -> Bindings:
     """Give each output whose operation is not called as the signature calls it a tf.identity of that name."""
     taken = {n.name for n in graph.node}
-    types = _output_types(graph, [t for b in bindings.values() for t in b["outputs"].values()])
+    given = _tensors(graph, [t for b in bindings.values() for t in b["outputs"].values()])
     bound = {}
     for key, binding in bindings.items():
         outputs = {}
@@ -89,17 +89,18 @@ def _named(graph: Any, bindings: Bindings) -> Bindings:
             outputs[name] = tensor
             if name not in taken and tensor != f"{name}:0":
                 node = graph.node.add(name=name, op="Identity", input=[tensor.removesuffix(":0")])
-                node.attr["T"].type = types[tensor]
+                node.attr["T"].type = given[tensor].dtype.base_dtype.as_datatype_enum
                 taken.add(name)
                 outputs[name] = f"{name}:0"
         bound[key] = {**binding, "outputs": outputs}
     return bound
 
 
-def _output_types(graph: Any, tensors: Sequence[str]) -> dict[str, int]:
+def _tensors(graph: Any, names: Sequence[str]) -> dict[str, Any]:
+    """The tensors of these names, with the datatypes and shapes that TensorFlow infers."""
     with tf.Graph().as_default() as imported:
         tf.import_graph_def(graph, name="")
-        return {t: imported.get_tensor_by_name(t).dtype.base_dtype.as_datatype_enum for t in tensors}
+        return {name: imported.get_tensor_by_name(name) for name in names}
 
 
 def _apart(graph: Any, of: Any, bindings: Bindings) -> Bindings:
@@ -129,11 +130,13 @@ def _cut(graph: Any, inputs: list[str], outputs: list[str]) -> Any:
     middle = [name for name in inputs if nodes[name].op not in ("Placeholder", "PlaceholderWithDefault", "PlaceholderV2")]
     if not middle:
         return graph
-    types = _output_types(graph, [f"{name}:0" for name in middle])
+    fed = _tensors(graph, [f"{name}:0" for name in middle])
     cut = strip_unused_lib.strip_unused(graph, middle, [*outputs, *(i for i in inputs if i not in middle)], 1)
     for node in cut.node:
         if node.name in middle:
-            node.attr["dtype"].type = types[f"{node.name}:0"]
+            tensor = fed[f"{node.name}:0"]
+            node.attr["dtype"].type = tensor.dtype.base_dtype.as_datatype_enum
+            node.attr["shape"].shape.CopyFrom(tensor.shape.as_proto())
     return cut
 
 
