@@ -177,11 +177,11 @@ def _beginning(stream: BinaryIO, offset: int, size: int, end: int) -> tuple[byte
     if kind != bytes([_PLAIN]):
         raise Damage(f"the block at {offset} is compressed and has more than {_MOST_BLOCK >> 20} MiB")
     stream.seek(offset)
-    data = stream.read(_MOST_BLOCK)
-    shared, own, length, at = _lengths(data, 0)
-    if shared or at + own + length > len(data):
+    shared, own, length, at = _lengths(stream.read(30), 0)
+    if shared or at + own + length > min(size, _MOST_BLOCK):
         raise Damage(f"an entry of the block at {offset} does not fit into it")
-    return data[at : at + own], data[at + own : at + own + length]
+    stream.seek(offset + at)
+    return stream.read(own), stream.read(length)
 
 
 def _lengths(data: bytes, at: int) -> tuple[int, int, int, int]:
