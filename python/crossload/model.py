@@ -128,7 +128,8 @@ def load(
 
     Without `runtime`, the first default one that takes the format. `tags` chooses a MetaGraph of a SavedModel, `artifact` one of a
     bundle. `inputs` and `outputs` name tensors of a graph (`name=operation:index`, `operation`), which then are its signature.
-    `options` are what a Keras file may need: `custom_objects`, a .py with its classes, and `allow_code` for Lambda layers.
+    `options` are what a Keras file may need (`custom_objects`, a .py with its classes, and `allow_code` for Lambda layers), and the
+    `loader` of a SavedModel in `tensorflow`: "function", "session" or "keras".
     Raises CrossloadError for input that cannot be used, RunFailed when the runtime does not load it.
     """
     model = choose(path, runtime, tags=tags, artifact=artifact, inputs=inputs, outputs=outputs, options=options, limits=limits)

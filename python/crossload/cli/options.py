@@ -67,6 +67,13 @@ def tensors(function: _Function) -> _Function:
     return click.option("--input-tensor", "input_tensors", multiple=True, metavar=metavar, help=taken)(function)
 
 
+def loader(function: _Function) -> _Function:
+    """`--loader`: how Python's TensorFlow loads a SavedModel."""
+    ways = click.Choice(["function", "session", "keras"])
+    text = "How `tensorflow` loads a SavedModel: by tf.saved_model.load (then by session), in a session, or by Keras 3's TFSMLayer."
+    return click.option("--loader", type=ways, help=text)(function)
+
+
 def keras(function: _Function) -> _Function:
     """`--custom-objects` and `--allow-code`: what a Keras file may need to be loaded."""
     code = "Keras files: load the code of Lambda layers, which can do anything; only for files you trust."
@@ -77,7 +84,11 @@ def keras(function: _Function) -> _Function:
 
 def load_options(given: dict[str, Any]) -> dict[str, Any]:
     """What `keras`' options say, as ModelSource takes it."""
-    named = {"custom_objects": given["custom_objects"] and str(given["custom_objects"].resolve()), "allow_code": given["allow_code"]}
+    named = {
+        "loader": given.get("loader"),
+        "custom_objects": given["custom_objects"] and str(given["custom_objects"].resolve()),
+        "allow_code": given["allow_code"],
+    }
     return {k: v for k, v in named.items() if v}
 
 

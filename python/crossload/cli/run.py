@@ -52,6 +52,7 @@ if TYPE_CHECKING:
 )
 @click.option("--overwrite", is_flag=True, help="Replace the file of --outputs if it is there already.")
 @options.tensors
+@options.loader
 @options.keras
 @options.limits
 def command(

@@ -51,6 +51,7 @@ from crossload.cli import options
     help="NaN must be where the reference has it, or nowhere.",
 )
 @click.option("--quiet", "-q", is_flag=True, help="No line a result, only the matrix and what failed.")
+@options.loader
 @options.keras
 @options.wishes
 @options.limits

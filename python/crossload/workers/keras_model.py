@@ -56,3 +56,34 @@ class KerasModel:
         given = tf.nest.flatten(results)
         gives = self._gives[signature]
         return Answer({n: graphs.as_array(given[gives[n]].numpy(), given[gives[n]].dtype) for n in outputs}, took)
+
+
+class KerasLayer:
+    """A SavedModel as Keras 3 loads it, as a layer (TFSMLayer) for each signature."""
+
+    note: str | None = "loaded by keras.layers.TFSMLayer"
+
+    def __init__(self, request: Request) -> None:
+        """Raises Refusal for a Keras without that layer, and for a key that the SavedModel does not have."""
+        import keras
+
+        if not hasattr(keras.layers, "TFSMLayer"):
+            raise Refusal("UNIMPLEMENTED", f"Keras {keras.__version__} has no TFSMLayer, by which Keras 3 loads SavedModels")
+        self._endpoints = {}
+        for name, binding in request.signatures.items():
+            try:
+                layer = keras.layers.TFSMLayer(request.path, call_endpoint=binding["key"])
+            except ValueError as error:
+                raise Refusal("NOT_FOUND", str(error).splitlines()[0]) from error
+            taken = layer._reloaded_obj.signatures[binding["key"]].structured_input_signature[1]
+            self._endpoints[name] = layer, {n: graphs.Input.of(spec) for n, spec in taken.items()}
+
+    def run(self, signature: str, inputs: dict[str, np.ndarray], outputs: list[str]) -> Answer:
+        """Call the layer's endpoint with the signature's names."""
+        layer, takes = self._endpoints[signature]
+        check_complete(signature, inputs, takes)
+        for name, array in inputs.items():
+            takes[name].check(name, array)
+        feeds = {name: tf.constant(array, dtype=takes[name].spec.dtype) for name, array in inputs.items()}
+        results, took = nanoseconds(lambda: layer.call_endpoint_fn(**feeds))
+        return Answer({n: graphs.as_array(results[n].numpy(), results[n].dtype) for n in outputs}, took)

@@ -41,6 +41,11 @@ class SavedModel:
         self._request = request
         self._session: graphs.SessionModel | None = None
         self._functions: dict[str, tuple[Any, dict[str, graphs.Input]]] = {}
+        by_tensors = any(binding.get("key") is None for binding in request.signatures.values())
+        if by_tensors or request.options.get("loader") == "session":
+            self._session = self._open_session()
+            self.note = f"loaded by {SESSION_LOADER}: run by the names of its tensors"
+            return
         try:
             self._loaded = tf.saved_model.load(request.path, tags=request.tags)
             self._functions = {name: self._function(name, binding) for name, binding in request.signatures.items()}
@@ -107,15 +112,15 @@ class _Unfit(Exception):
 
 def load(request: Request) -> Model:
     """Load any of the formats; raises Refusal."""
-    if request.format == "saved_model":
+    if request.format == "saved_model" and request.options.get("loader") != "keras":
         return SavedModel(request)
     if request.format == "graph_def":
         return graphs.load_graph_def(request)
     if request.format in ("checkpoint", "meta_graph"):
         return graphs.load_meta_graph(request)
-    from keras_model import KerasModel  # Keras takes seconds to import, and most models do not need it
+    import keras_model  # Keras takes seconds to import, and most models do not need it
 
-    return KerasModel(request)
+    return keras_model.KerasLayer(request) if request.format == "saved_model" else keras_model.KerasModel(request)
 
 
 def explain(error: Exception) -> Refusal | None:
