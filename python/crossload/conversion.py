@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from crossload import artifacts, files
-from crossload.artifacts.recognition import has_state, index_of
+from crossload.artifacts.recognition import has_state, index_of, v1_files
 from crossload.contract.bundle import Bundle, is_bundle
 from crossload.contract.manifest import Artifact, Made, Manifest, Model, Tolerance
 from crossload.contract.sidecar import sidecar_of
@@ -104,9 +104,8 @@ def convert(
     target = _format(destination, to)
     if warm_up and (target != "saved_model" or not verified):
         raise CrossloadError("--warm-up writes the requests that were compared into a SavedModel: convert to one, without --no-verify")
-    for option in ("keep_variables", "without_graph"):
-        if verified and wanted.options.get(option):
-            raise CrossloadError(f"--{option.replace('_', '-')} leaves an artifact that cannot answer by itself: it needs --no-verify")
+    if verified and (wanted.options.get("keep_variables") or wanted.options.get("without_graph")):
+        raise CrossloadError("kept variables, and a checkpoint without its graph, cannot answer by themselves: that needs --no-verify")
     entry, signatures = choose(source, wanted.tags, wanted.signatures, wanted.inputs, wanted.outputs)
     path = way(entry.format, target)
     progress(f"the way: {' → '.join([entry.format, *(e.target for e in path)])}")
@@ -248,7 +247,7 @@ def _edge_options(wanted: Wanted) -> dict[str, Any]:
     """The options as the edges get them: files by their absolute paths, for the edges run elsewhere."""
     files_named = {k: str(Path(wanted.options[k]).resolve()) for k in _FILES if wanted.options.get(k)}
     for name, file in files_named.items():
-        if not Path(file).exists() and not index_of(Path(file)).is_file():
+        if not Path(file).exists() and not index_of(Path(file)).is_file() and not v1_files(Path(file)):
             raise CrossloadError(f"{file} (--{name.replace('_', '-')}) is not there")
     return {k: v for k, v in wanted.options.items() if k != "to_tags"} | files_named | {"name_outputs": bool(wanted.outputs)}
 

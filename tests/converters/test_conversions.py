@@ -14,7 +14,7 @@ import pytest
 import crossload
 from crossload import artifacts
 from crossload.contract.sidecar import sidecar_of
-from crossload.conversion import Converted, convert
+from crossload.conversion import Converted, Wanted, convert
 from crossload.converters import edges
 from crossload.errors import CrossloadError
 from crossload.requests import Wishes
@@ -94,3 +94,30 @@ def test_what_was_converted_is_run_by_the_names_of_its_manifest(conversions: dic
     assert answers[0].keys() == answers[1].keys() == {"scores", "twice"}
     np.testing.assert_allclose(answers[0]["scores"], answers[1]["scores"], rtol=1e-5)
     np.testing.assert_array_equal(answers[0]["twice"], 2 * (LEFT - RIGHT))
+
+
+def test_a_saved_model_answers_the_same_by_signature_by_tensors_and_by_keras(sources: Path) -> None:
+    path = sources / "saved_model"
+    given = {"left": LEFT, "right": RIGHT}
+    answers = []
+    for loader in ("function", "session", "keras"):
+        with crossload.load(path, "tensorflow", options={"loader": loader}) as model:
+            answers.append(model.signature()(**given)["scores"])
+            assert (
+                (model.note or "function")
+                .rpartition(".")[2]
+                .startswith({"function": "function", "session": "loader", "keras": "TFSMLayer"}[loader])
+            )
+    with crossload.load(path, outputs=["s=StatefulPartitionedCall:0"]) as model:
+        answers.append(model.signature()(serving_default_left=LEFT, serving_default_right=RIGHT)["s"])
+    for answer in answers[1:]:
+        np.testing.assert_allclose(answer, answers[0], rtol=1e-6)
+
+
+def test_an_object_based_checkpoint_is_written_by_a_checkpoint_manager(sources: Path, tmp_path: Path) -> None:
+    wanted = Wanted(options={"format": "object", "global_step": 4, "without_graph": True})
+    made = convert(sources / "model.keras", tmp_path / "objects", "checkpoint", wanted=wanted, verified=False)
+    found = artifacts.read(made.path)
+    assert found.object_graph
+    assert found.prefix.name == "model.ckpt-4"
+    assert any(v.shape == (4, 5) for v in found.variables)

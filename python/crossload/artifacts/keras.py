@@ -93,7 +93,9 @@ class Keras:
         Raises ArtifactError for weights, and for a model whose class is its own and whose config names no inputs.
         """
         if self.config is None:
-            raise ArtifactError(f"{self.path} holds weights and no model; build the model and load them into it, then export that")
+            raise ArtifactError(
+                f"{self.path} holds weights and no model; let a function build it: export FILE.py:FUNCTION --weights {self.path.name}"
+            )
         inputs, outputs = _inputs(self.config), _outputs(self.config)
         if not inputs or not outputs:
             raise ArtifactError(

@@ -22,7 +22,9 @@ def _saver_options(function: Any) -> Any:
         click.option("--sharded", is_flag=True, help="One file of values a device."),
         click.option("--absolute-paths", is_flag=True, help="In the state file; without it, it can be moved."),
         click.option("--without-graph", is_flag=True, help="Leave out the .meta (needs --no-verify)."),
-        click.option("--checkpoint-format", type=click.Choice(["v1", "v2"]), help="v2 unless said otherwise."),
+        click.option(
+            "--checkpoint-format", type=click.Choice(["v1", "v2", "object"]), help="v2; object: as tf.train.Checkpoint (no graph)."
+        ),
         click.option("--variable", "variables", multiple=True, metavar="NAME[=NEW]", help="Save these alone, under new names; repeatable."),
     ):
         function = option(function)
@@ -142,12 +144,13 @@ def _edge_options(given: dict[str, Any], shapes: Any) -> dict[str, Any]:
         "name": given["checkpoint_name"],
         "global_step": int(step) if step and step.isdecimal() else step,
         "format": given["checkpoint_format"],
+        "without_graph": given["without_graph"] or given["checkpoint_format"] == "object",
         "variables": _renamed(given["variables"]),
         **{k: str(given[k]) for k in ("representative", "weights") if given[k]},
         **options.load_options(given),
     }
     plain = ("optimize", "quantize", "allow_flex", "allow_custom_ops", "by_name", "max_to_keep", "keep_every_n_hours",
-             "pad_step_number", "sharded", "absolute_paths", "without_graph")  # fmt: skip
+             "pad_step_number", "sharded", "absolute_paths")  # fmt: skip
     found = {**named, **{k: given[k] for k in plain}}
     return {k: v for k, v in found.items() if (v is not None and v is not False)}
 

@@ -18,7 +18,13 @@ class CannotSave(Exception):
 
 
 def of_saved_model(source: Path, target: Path, bindings: Bindings, options: dict[str, Any]) -> Bindings:
-    """A checkpoint of a SavedModel's variables in the folder `target`, with its graph and signatures as .meta."""
+    """A checkpoint of a SavedModel's variables in the folder `target`, with its graph and signatures as .meta.
+
+    `options["format"] == "object"` writes what tf.train.Checkpoint(model=…) would, by a CheckpointManager, without a graph.
+    """
+    if options.get("format") == "object":
+        save_objects(tf.saved_model.load(str(source), tags=options.get("tags")), target, options)
+        return bindings
     with sessions.saved_model(source, options.get("tags") or []) as session:
         save(session, target, bindings, options)
     return bindings
@@ -64,6 +70,22 @@ def save(session: Any, folder: Path, bindings: Bindings, options: Mapping[str, A
     if write_meta_graph:
         _add_signatures(session, prefix.with_name(f"{prefix.name}.meta"), bindings)
     return prefix
+
+
+def save_objects(model: Any, folder: Path, options: Mapping[str, Any] | None = None) -> Path:
+    """Save a trackable model's variables by a tf.train.CheckpointManager, as Checkpoint(model=model); the new one's prefix.
+
+    Of the options of `save` it takes `name`, `global_step` (int), `max_to_keep` and `keep_every_n_hours`.
+    """
+    options = options or {}
+    manager = tf.train.CheckpointManager(
+        tf.train.Checkpoint(model=model),
+        str(folder),
+        max_to_keep=options.get("max_to_keep", 5) or None,
+        keep_checkpoint_every_n_hours=options.get("keep_every_n_hours"),
+        checkpoint_name=options.get("name", "model.ckpt"),
+    )
+    return Path(manager.save(checkpoint_number=options.get("global_step")))
 
 
 def _add_signatures(session: Any, file: Path, bindings: Bindings) -> None:

@@ -5,12 +5,17 @@ Imports nothing that lies beside it, so that converters may use it, too.
 
 from __future__ import annotations
 
+import glob
+import re
 from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
 from google.protobuf import text_format
 from google.protobuf.message import DecodeError
+
+# A file of a V1 checkpoint in several (tensorflow/core/util/tensor_slice_util.cc), or the pattern of all of them.
+_SHARD = re.compile(r"-([0-9]{5}|\?{5})-of-[0-9]{5}$")
 
 
 class CannotRestore(Exception):
@@ -23,7 +28,7 @@ def meta_graph_of(path: Path) -> tuple[Any, Path | None]:
     `path` is a .meta file, a checkpoint's prefix, one of its files, or a folder, whose state file names the latest. Raises CannotRestore.
     """
     prefix = prefix_of(path)
-    file = path if prefix is None else prefix.with_name(f"{prefix.name}.meta")
+    file = path if prefix is None else prefix.with_name(f"{_unsharded(prefix.name)}.meta")
     if not file.is_file():
         raise CannotRestore(
             f"{prefix} is a checkpoint without a graph: there is no {file.name}; give the source that builds the graph (file.py:function) "
@@ -105,7 +110,10 @@ def _without_devices(meta_graph: Any) -> Any:
 
 
 def prefix_of(path: Path) -> Path | None:
-    """The checkpoint's prefix that a path means, None for a .meta file."""
+    """The checkpoint's prefix that a path means, None for a .meta file.
+
+    A V1 checkpoint in several files has the pattern of their names as its prefix, which is what TensorFlow takes.
+    """
     if path.is_dir():
         latest = tf.train.latest_checkpoint(str(path))
         if latest is None:
@@ -118,7 +126,18 @@ def prefix_of(path: Path) -> Path | None:
         return Path(latest)
     if path.suffix == ".index" and path.is_file():
         return path.with_suffix("")
-    return None if path.is_file() and not _is_table(path) else path
+    return None if path.is_file() and not _is_table(path) else _as_pattern(path)
+
+
+def _unsharded(name: str) -> str:
+    return _SHARD.sub("", name)
+
+
+def _as_pattern(prefix: Path) -> Path:
+    shards = sorted(prefix.parent.glob(f"{glob.escape(_unsharded(prefix.name))}-?????-of-?????"))
+    if not shards or (prefix == prefix.with_name(_unsharded(prefix.name)) and tf.compat.v1.train.checkpoint_exists(str(prefix))):
+        return prefix
+    return prefix.with_name(f"{_unsharded(prefix.name)}-?????-of-{shards[0].name[-5:]}")
 
 
 def _is_table(path: Path) -> bool:
@@ -129,5 +148,5 @@ def _is_table(path: Path) -> bool:
 
 
 def _beside(file: Path) -> Path | None:
-    prefix = file.with_name(file.name.removesuffix(".meta"))
+    prefix = _as_pattern(file.with_name(file.name.removesuffix(".meta")))
     return prefix if prefix != file and tf.compat.v1.train.checkpoint_exists(str(prefix)) else None
