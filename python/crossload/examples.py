@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
-from functools import cache
 from typing import Any
 
 from crossload.errors import CrossloadError
+from crossload.once import once
 
 _INT64 = range(-(1 << 63), 1 << 63)
 
@@ -54,7 +54,7 @@ def is_example(data: bytes) -> bool:
     return len(message.SerializeToString()) == len(data)
 
 
-@cache
+@once
 def _messages() -> dict[str, Any]:
     from crossload.artifacts.declaration import declare
 

@@ -6,11 +6,12 @@ tensorflow/core/util/saved_tensor_slice.proto, tensorflow/python/training/checkp
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
+from crossload.once import once
 
-@cache
+
+@once
 def messages() -> dict[str, Any]:
     """The classes by name.
 

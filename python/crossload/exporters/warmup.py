@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +21,7 @@ from crossload.contract.manifest import Artifact, Vectors
 from crossload.contract.vectors import Vector
 from crossload.errors import CrossloadError
 from crossload.examples import is_example
+from crossload.once import once
 
 if TYPE_CHECKING:
     import numpy as np
@@ -194,7 +194,7 @@ def _size(array: np.ndarray) -> int:
     return sum(map(len, array.reshape(-1))) if array.dtype == object else array.nbytes
 
 
-@cache
+@once
 def _messages() -> dict[str, Any]:
     """prediction_log.proto and what it imports, as far as requests need it; an Example is the bytes that it is on the wire."""
     from tensorboard.compat.proto import tensor_pb2
