@@ -73,6 +73,9 @@ def test_the_estimator_s_folder_is_a_checkpoint_with_its_optimizer_s_slots(room:
     assert (variables["hidden/kernel"], variables["hidden/kernel/Adam_1"], variables["global_step"]) == ([7, 8], [7, 8], [])
     kept = sorted(p.name for p in (room / "trained").glob("*.index"))
     assert kept == ["model.ckpt-20.index", "model.ckpt-30.index"]  # RunConfig's keep_checkpoint_max
+    listed = run("checkpoint", "list", room / "trained").stdout.splitlines()
+    assert ["*" in line for line in listed] == [False, True]
+    assert all(f"step {step}" in line and "complete" in line for line, step in zip(listed, (20, 30), strict=True))
 
 
 def test_the_graph_that_trained_freezes_with_the_iterator_s_features_as_inputs(room: Path, tmp_path: Path) -> None:
