@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
+import h5py
 import pytest
 from google.protobuf import text_format
 from tensorboard.backend.event_processing.data_provider import MultiplexerDataProvider
@@ -107,7 +109,8 @@ def test_what_has_no_graph_is_refused_with_the_next_step(tmp_path: Path) -> None
     with pytest.raises(ArtifactError, match=r"model.tflite is tflite.*SavedModel that it was made of"):
         write(lite, tmp_path / "log")
     hdf5 = tmp_path / "model.h5"
-    hdf5.write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(100))
+    with h5py.File(hdf5, "w") as file:
+        file.attrs["model_config"] = json.dumps({"class_name": "Sequential", "config": {"name": "m", "layers": []}})
     with pytest.raises(ArtifactError, match=r"model.h5 is keras.*crossload convert"):
         write(hdf5, tmp_path / "log")
     assert not (tmp_path / "log").exists()
