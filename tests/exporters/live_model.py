@@ -2,7 +2,8 @@
 # requires-python = ">=3.10,<3.14"
 # dependencies = [
 #   "tensorflow-cpu==2.21.0",
-#   "filelock", "google-crc32c", "h5py", "ml-dtypes", "packaging", "platformdirs", "psutil", "pydantic", "rich", "tensorboard", "tflite", "uv",
+#   "filelock", "google-crc32c", "h5py", "ml-dtypes", "packaging", "platformdirs", "psutil", "pydantic", "rich", "tensorboard",
+#   "tflite", "uv",
 # ]
 # ///
 """The README's Python: a live Keras model is exported, verified and loaded, in one process that has TensorFlow itself."""
