@@ -157,7 +157,7 @@ def choose(
         entry, signatures = selection.choose(path, tags, None, inputs, outputs)
         root, entries = path.parent, [entry]
     else:
-        entries, signatures = artifacts_of(path, path.name)
+        entries, signatures = artifacts_of(path, path.name, tags)
         root = path.parent
     left = selection.select(path, entries, tags, artifact)
     entry, chosen = _choose(path, left, registry.find([runtime] if runtime else None))

@@ -25,12 +25,15 @@ from crossload.text import printable
 Progress = Callable[[str], None]
 
 
-def artifacts_of(path: Path, stored_as: str) -> tuple[list[Artifact], dict[str, Signature]]:
+def artifacts_of(
+    path: Path, stored_as: str, tags: Sequence[str] | None = None, *, unnamed: bool = False
+) -> tuple[list[Artifact], dict[str, Signature]]:
     """A bare artifact as the manifest would describe it: one entry a tag set, and the signatures it carries.
 
-    A signature that a second MetaGraph has, too, gets the tag set behind its name: it may answer differently.
-    What a manifest beside it says of it (contract.sidecar) comes first. Raises ArtifactError, also for an artifact with a part
-    missing and for one without a signature that can be called.
+    A signature that a second MetaGraph has, too, gets the tag set behind its name: it may answer differently; with `tags` there is
+    but the MetaGraph of these, if there is one. What a manifest beside it says of it (contract.sidecar) comes first. Raises
+    ArtifactError, also for an artifact with a part missing and, unless it is `unnamed` (its tensors are named by the caller), for one
+    without a signature that can be called.
     """
     if known := sidecar.stated(path):
         entries, manifest = known
@@ -39,14 +42,17 @@ def artifacts_of(path: Path, stored_as: str) -> tuple[list[Artifact], dict[str, 
     found = artifacts.read(path)
     signatures: dict[str, Signature] = {}
     entries = []
-    for tags, own in artifacts.callable_signatures(found):
-        suffix = "" if not entries else "@" + "+".join(tags or ("no-tags",))
+    meta_graphs = artifacts.callable_signatures(found)
+    if tags is not None:
+        meta_graphs = [m for m in meta_graphs if m[0] is not None and set(m[0]) == set(tags)] or meta_graphs
+    for own_tags, own in meta_graphs:
+        suffix = "" if not entries else "@" + "+".join(own_tags or ("no-tags",))
         bindings = {}
         for key, signature in own.items():
             name = key if key not in signatures else f"{key}{suffix}"
             signatures[name] = signature
             bindings[name] = binding_of(signature)
-        tag_list = None if tags is None else list(tags)
+        tag_list = None if own_tags is None else list(own_tags)
         entries.append(
             Artifact(
                 id=found.format + suffix,
@@ -57,9 +63,25 @@ def artifacts_of(path: Path, stored_as: str) -> tuple[list[Artifact], dict[str, 
                 bindings=bindings,
             )
         )
-    if not signatures:
-        raise CrossloadError(f"{path} has no signature that can be called; `crossload show {path}` lists what it has")
+    if not signatures and not unnamed:
+        raise CrossloadError(_no_signature(path, found))
     return entries, signatures
+
+
+def _no_signature(path: Path, found: Any) -> str:
+    """Why nothing of this artifact can be called, and what to do."""
+    if found.format == "graph_def" and (handles := [t.name for t in found.inputs if t.datatype == "DT_20"]):
+        return (
+            f"{path} takes {handles[0]!r}, a resource (a lookup table or a variable) that was left behind when it was frozen and that "
+            "nobody can feed; freeze it again from its SavedModel or checkpoint: crossload convert SOURCE frozen.pb"
+        )
+    if found.format not in ("saved_model", "graph_def", "meta_graph", "checkpoint"):
+        return f"{path} has no signature that can be called; `crossload show {path}` lists what it has"
+    listing = f"crossload show {path} --nodes '*'"
+    return (
+        f"{path} has no signature that can be called; `crossload convert` and `crossload run` take its tensors by name "
+        f"(--output-tensor), and `{listing}` lists them"
+    )
 
 
 def binding_of(signature: Signature) -> Binding:

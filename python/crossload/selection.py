@@ -31,7 +31,7 @@ def choose(
 
     `inputs` and `outputs` are `name=operation:index` or `operation:index`. Raises CrossloadError naming what there is instead.
     """
-    entries, signatures = artifacts_of(source, str(source.resolve()))
+    entries, signatures = artifacts_of(source, str(source.resolve()), tags, unnamed=bool(inputs or outputs))
     if inputs or outputs:
         entry = select(source, entries, tags, None)[0]
         if entry.format == "tflite":
