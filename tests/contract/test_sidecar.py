@@ -1,0 +1,37 @@
+"""The manifest beside an artifact: what it says holds as long as the artifact is the one it describes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from crossload import files
+from crossload.contract.manifest import Artifact, Manifest, Model
+from crossload.contract.sidecar import sidecar_of, stated
+from crossload.errors import ManifestError
+
+
+def described(path: Path, kind: str) -> Path:
+    entry = Artifact(id=kind, format=kind, path=path.name, sha256=files.sha256(path))
+    files.write_text(sidecar_of(path), Manifest(model=Model(name="m"), signatures={}, artifacts=[entry]).to_json())
+    return path
+
+
+def test_an_artifact_that_is_another_now_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "model.pb"
+    file.write_bytes(b"one")
+    found = stated(described(file, "graph_def"))
+    assert found and found[0][0].format == "graph_def"
+    file.write_bytes(b"two")
+    with pytest.raises(ManifestError, match=r"describes another model\.pb than the one that is there"):
+        stated(file)
+
+
+def test_a_folder_of_checkpoints_may_change_and_then_speaks_for_itself(tmp_path: Path) -> None:
+    folder = tmp_path / "training"
+    folder.mkdir()
+    (folder / "checkpoint").write_text('model_checkpoint_path: "a"')
+    assert stated(described(folder, "checkpoint"))
+    (folder / "checkpoint").write_text('model_checkpoint_path: "b"')
+    assert stated(folder) is None
