@@ -13,6 +13,7 @@ _TABLES = (
 )  # fmt: skip
 # Tables without a name of their own, whose values are tensors, or that a kernel of its own makes: no graph can fill them from constants.
 _UNFILLABLE = ("AnonymousHashTable", "AnonymousMutableHashTable", "MutableHashTableOfTensors", "MutableHashTableOfTensorsV2")
+_DENSE = ("MutableDenseHashTable", "MutableDenseHashTableV2")
 _CHANGES = ("LookupTableInsert", "LookupTableRemove", "LookupTableImport", "InitializeTable")
 
 
@@ -80,12 +81,29 @@ def _content(session: Any, node: Any) -> Table:
         keys, values = session.run(exported)
     except tf.errors.OpError as error:
         raise CannotFreeze(f"its lookup table {node.name} holds nothing that could be frozen: {error.message.splitlines()[0]}") from error
-    if values.ndim != 1:
+    if node.op in _DENSE:
+        keys, values = _filled(session, node, keys, values)
+    if not len(keys):
         raise CannotFreeze(
-            f"the values of its lookup table {node.name} are tensors, which no frozen graph can fill; hand over the SavedModel"
+            f"its lookup table {node.name} is empty, and no graph can make an empty one; fill it in an init op, or hand over the SavedModel"
+        )
+    if values.ndim != 1 or keys.ndim != 1:
+        raise CannotFreeze(
+            f"the keys or the values of its lookup table {node.name} are tensors, which no frozen graph can fill; hand over the SavedModel"
         )
     order = np.argsort(keys, kind="stable")  # a hash table gives its entries in no order
     return Table(keys[order], values[order])
+
+
+def _filled(session: Any, node: Any, keys: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The entries among a dense table's buckets, which it exports all (core/kernels/lookup_table_op.cc, MutableDenseHashTable)."""
+    unused = session.run([session.graph.get_tensor_by_name(at if ":" in at else f"{at}:0") for at in node.input[:2]])
+    taken = np.ones(len(keys), bool)
+    for key in unused:
+        taken &= (keys != np.reshape(key, (1, -1))).any(axis=1)
+    keys, values = keys[taken], values[taken]
+    scalar = not np.ndim(unused[0]), not node.attr["value_shape"].shape.dim
+    return (keys[:, 0] if scalar[0] else keys), (values[:, 0] if scalar[1] and values.ndim == 2 else values)
 
 
 def _make_static(node: Any) -> None:
