@@ -136,6 +136,17 @@ def test_check_reads_every_value(tmp_path: Path) -> None:
     assert "checksum of the tensor 'w'" in str(checkpoints.read(tmp_path, check=True).checkpoints[0].problem)
 
 
+def test_a_copied_folder_manages_its_own_files_alone(tmp_path: Path) -> None:
+    here, before = saved(tmp_path / "copy", "a-1", "a-2"), tmp_path / "training"
+    serving(here, f"{before}/a-2", f"{before}/a-0", f"{before}/a-1", f"{before}/a-2", stamps=True)
+    checkpoints.respell(here)
+    state = checkpoint_state.read(here)
+    assert (state.served, state.paths, state.timestamps) == ("a-2", ("a-1", "a-2"), (1001.25, 1002.25))
+    assert state.preserved == 1700000000.123456
+    checkpoints.respell(here, absolute_in=before)
+    assert checkpoint_state.read(here).paths == (f"{before}/a-1", f"{before}/a-2")
+
+
 def test_a_graph_alone_and_other_files_are_no_checkpoints(tmp_path: Path) -> None:
     folder = saved(tmp_path, "a-1")
     for name in ("b-2.meta", "events.out.tfevents.1", "graph.pbtxt", "notes-00000-of-00001", "a-1.txt"):

@@ -137,7 +137,8 @@ def use(folder: Path, name: str) -> Folder:
     """Make a checkpoint the one that the state file calls the latest; what else the file says stays.
 
     It is not added to the list of those that TensorFlow manages: it would delete it in its turn. Entries of the list that point to
-    the folder that this one was moved or copied from are turned to it. Raises ArtifactError for a checkpoint that is not there or not whole.
+    the folder that this one was moved or copied from are turned to it. Raises ArtifactError for a checkpoint that is not there, or not
+    whole.
     """
     there = read(folder)
     chosen = there.named(name)
@@ -198,6 +199,26 @@ def to_prune(there: Folder, keep: int, keep_every: int | None = None) -> list[He
             if not held.served and not (keep_every and held.step is not None and held.step % keep_every == 0):
                 going.append(held)
     return [held for held in there.checkpoints if held in going]
+
+
+def respell(folder: Path, absolute_in: Path | None = None) -> None:
+    """Write the paths in the folder's state file relative to it, or as if it were the folder `absolute_in`.
+
+    Paths of checkpoints that the folder does not have are left out: whoever adds one to a copy of a folder would have TensorFlow
+    delete the oldest where it came from. Raises ArtifactError as `read` does.
+    """
+    state = checkpoint_state.read(folder)
+    names = {held.name: held for held in read(folder).checkpoints}
+    stamps = state.timestamps if len(state.timestamps) == len(state.paths) else ()
+
+    def spelt(path: str) -> str:
+        name = checkpoint_state.resolve(folder, path).name
+        own = _spelt(folder, names[name], absolute=False) if name in names else path
+        return str(absolute_in.resolve() / own) if absolute_in else own
+
+    stays = [at for at, path in enumerate(state.paths) if checkpoint_state.resolve(folder, path).name in names]
+    paths, times = tuple(spelt(state.paths[at]) for at in stays), tuple(stamps[at] for at in stays if stamps)
+    _write(folder, replace(state, served=spelt(state.served), paths=paths, timestamps=times))
 
 
 def _groups(folder: Path) -> dict[str, list[Path]]:

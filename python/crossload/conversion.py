@@ -12,7 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from crossload import artifacts, files
+from crossload import artifacts, checkpoints, files
 from crossload.artifacts.recognition import has_state, index_of, v1_files
 from crossload.contract.bundle import Bundle, is_bundle
 from crossload.contract.manifest import Artifact, Made, Manifest, Model, Tolerance
@@ -110,7 +110,7 @@ def convert(
     path = way(entry.format, target)
     progress(f"the way: {' → '.join([entry.format, *(e.target for e in path)])}")
     _check_size(source, path)
-    _check_destination(destination, target, overwrite)
+    _check_destination(source, destination, target, overwrite)
     wishes = wishes or Wishes()
     check_wishes(wishes, signatures)
     with tempfile.TemporaryDirectory(prefix=f".{destination.name}.partial-", dir=_parent(destination)) as scratch:
@@ -124,6 +124,8 @@ def convert(
                 entry, made, result, signatures, room, wishes, dict(tolerance or {}), options, limits, runtime, alive or {}, progress
             )
         made = made.model_copy(update={"made": Made(source=entry.format, way=[e.target for e in path], verified=report is not None)})
+        if target == "checkpoint" and wanted.options.get("absolute_paths"):
+            checkpoints.respell(result, absolute_in=destination)
         if warm_up:
             _warm_up(result, made, room, destination.stem)
         _hand_over(result, destination, target)
@@ -179,7 +181,9 @@ def _check_size(source: Path, path: Sequence[Edge]) -> None:
         )
 
 
-def _check_destination(destination: Path, target: str, overwrite: bool) -> None:
+def _check_destination(source: Path, destination: Path, target: str, overwrite: bool) -> None:
+    if source.is_dir() and source.resolve() in destination.resolve().parents:
+        raise CrossloadError(f"{destination} lies inside {source}, which would be no longer what it was; name another folder")
     if not destination.exists() or (destination.is_dir() and not any(destination.iterdir())):
         return
     if target == "checkpoint" and has_state(destination):  # another one is added
@@ -218,6 +222,7 @@ def _walk(
         target.parent.mkdir()
         if edge.target == "checkpoint" and destination.is_dir():
             shutil.copytree(destination, target, copy_function=os.link)
+            checkpoints.respell(target)
         elif edge.target in _FOLDERS:
             target.mkdir()
         if edge.light:
@@ -249,7 +254,12 @@ def _edge_options(wanted: Wanted) -> dict[str, Any]:
     for name, file in files_named.items():
         if not Path(file).exists() and not index_of(Path(file)).is_file() and not v1_files(Path(file)):
             raise CrossloadError(f"{file} (--{name.replace('_', '-')}) is not there")
-    return {k: v for k, v in wanted.options.items() if k != "to_tags"} | files_named | {"name_outputs": bool(wanted.outputs)}
+    # What is made here is moved once more: where it will be, only the core knows.
+    return (
+        {k: v for k, v in wanted.options.items() if k not in ("to_tags", "absolute_paths")}
+        | files_named
+        | {"name_outputs": bool(wanted.outputs)}
+    )
 
 
 def _made(path: Sequence[Edge], result: Path, bound: dict[str, Any] | None, options: Mapping[str, Any]) -> Artifact:

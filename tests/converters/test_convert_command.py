@@ -79,6 +79,28 @@ def test_checkpoints_are_added_to_a_folder_and_the_oldest_go(sources: Path, tmp_
     state = (folder / "checkpoint").read_text()
     assert state.splitlines()[0] == 'model_checkpoint_path: "model.ckpt-00000003"'
     assert str(tmp_path) not in state
+    asked = run("checkpoint", "use", folder, "model.ckpt-00000002")
+    assert asked.returncode == 0, asked.stderr
+    assert [p.name for p in tmp_path.iterdir() if p.name.startswith(".")] == []
+
+
+def test_absolute_paths_are_those_of_the_folder_and_nothing_outside_a_copy_is_deleted(sources: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "training"
+    for step in ("1", "2"):
+        done = run("convert", sources / "saved_model", folder, "--to", "checkpoint", "--global-step", step, "--max-to-keep", "1",
+                   "--absolute-paths", "--no-verify")  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        assert (folder / "checkpoint").read_text().splitlines() == [
+            f'model_checkpoint_path: "{folder}/model.ckpt-{step}"', f'all_model_checkpoint_paths: "{folder}/model.ckpt-{step}"'
+        ]  # fmt: skip
+        assert [p.name for p in folder.glob("*.index")] == [f"model.ckpt-{step}.index"]
+
+
+def test_nothing_is_written_into_the_source(sources: Path) -> None:
+    source = sources / "saved_model"
+    before = sorted(source.rglob("*"))
+    assert f"lies inside {source}" in refused(source, source / "frozen.pb")
+    assert sorted(source.rglob("*")) == before
 
 
 def test_a_v1_sharded_checkpoint_with_other_names_is_written_and_read(sources: Path, tmp_path: Path) -> None:
