@@ -44,7 +44,8 @@ $(DEMO)/digits/crossload.json: python/demo/digits.py | setup
 	@touch $@
 
 test: setup ## all tests, Python's and Java's
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -m 'not slow'
+	@$(BIN)/python -m pytest -m slow --numprocesses auto --dist loadfile
 	@$(MVN) verify
 
 test-fast: setup ## the tests that start no real runtime

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import threading
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -48,27 +47,27 @@ def reachable() -> list[tuple[str, str]]:
 CELLS = reachable()
 
 
+Cell = Callable[[str, str], Converted]
+
+
 @pytest.fixture(scope="module")
-def conversions(sources: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], Future[Converted]]:
-    """Every cell of the matrix, two at a time."""
+def cell(sources: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cell]:
+    """A cell of the matrix, each converted once; they share the worker that answers."""
     folder = tmp_path_factory.mktemp("cells")
-    here = threading.local()  # each of the two threads keeps its worker from cell to cell
 
-    def cell(source: str, target: str) -> Converted:
-        if not hasattr(here, "alive"):
-            here.alive = {"tensorflow": workers.enter_context(Supervisor("tensorflow", launch_of("tensorflow")))}
-        destination = folder / f"{source}-{target}-{TARGETS[target]}"
-        return convert(sources / FILES[source], destination, target, alive=here.alive, wishes=Wishes(count=4))
+    with Supervisor("tensorflow", launch_of("tensorflow")) as worker:
 
-    with ExitStack() as workers, ThreadPoolExecutor(2) as pool:
-        return {(source, target): pool.submit(cell, source, target) for source, target in CELLS}
+        @cache
+        def made(source: str, target: str) -> Converted:
+            destination = folder / f"{source}-{target}-{TARGETS[target]}"
+            return convert(sources / FILES[source], destination, target, alive={"tensorflow": worker}, wishes=Wishes(count=4))
+
+        yield made
 
 
 @pytest.mark.parametrize(("source", "target"), CELLS, ids=["-".join(c) for c in CELLS])
-def test_every_cell_of_the_matrix_gives_an_artifact_that_answers_as_its_source(
-    conversions: dict[tuple[str, str], Future[Converted]], source: str, target: str
-) -> None:
-    made = conversions[source, target].result()
+def test_every_cell_of_the_matrix_gives_an_artifact_that_answers_as_its_source(cell: Cell, source: str, target: str) -> None:
+    made = cell(source, target)
     assert (made.format, made.way) == (target, tuple(e.target for e in edges.way(source, target)))
     if target == "tensorboard":
         assert made.report is None
@@ -84,9 +83,9 @@ def test_every_cell_of_the_matrix_gives_an_artifact_that_answers_as_its_source(
         assert stated == {"source": source, "way": list(made.way), "verified": True}
 
 
-def test_what_was_converted_is_run_by_the_names_of_its_manifest(conversions: dict[tuple[str, str], Future[Converted]]) -> None:
-    frozen = conversions["keras_h5", "graph_def"].result().path
-    lite = conversions["keras_h5", "tflite"].result().path
+def test_what_was_converted_is_run_by_the_names_of_its_manifest(cell: Cell) -> None:
+    frozen = cell("keras_h5", "graph_def").path
+    lite = cell("keras_h5", "tflite").path
     answers = []
     for path in (frozen, lite):
         with crossload.load(path) as model:
