@@ -8,14 +8,14 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
-JAR := python/crossload/workers/java/crossload-tensorflow-java.jar
+JARS := $(addprefix python/crossload/workers/java/crossload-tensorflow-java,.jar -0.x.jar -legacy.jar)
 MVN := mvn -B -ntp -f java/pom.xml
 DEMO := build/demo
 
 help: ## what the commands are
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
 
-setup: $(VENV)/ready $(JAR) ## make .venv/ and the Java harness
+setup: $(VENV)/ready $(JARS) ## make .venv/ and the Java harness
 
 $(VENV)/ready: requirements/dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14))' || { echo "crossload needs Python 3.10 to 3.13; name one: make PYTHON=python3.12"; exit 2; }
@@ -26,13 +26,13 @@ $(VENV)/ready: requirements/dev.txt pyproject.toml
 	@$(UV) pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e .
 	@touch $@
 
-java: $(JAR) ## build the Java harness
+java: $(JARS) ## build the Java harness
 
-$(JAR): $(shell find java -name pom.xml -o -path '*/src/main/*' -type f 2>/dev/null)
+$(JARS) &: $(shell find java -name pom.xml -o -path '*/src/main/*' -type f 2>/dev/null)
 	@command -v mvn >/dev/null || { echo "Maven is not installed; install Maven 3.6 or newer (Debian: apt-get install maven)"; exit 2; }
 	@echo "building the Java harness"
 	@$(MVN) -q -DskipTests package
-	@touch $@
+	@touch $(JARS)
 
 demo: setup $(DEMO)/digits/crossload.json ## train, export and verify a real model, and print the matrix
 	@$(BIN)/crossload verify $(DEMO)/digits --json $(DEMO)/report.json --junit $(DEMO)/report.xml

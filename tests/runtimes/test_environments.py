@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -228,6 +230,22 @@ def test_what_maven_is_asked_for_is_what_the_runtime_names(path: Path, harness: 
     prepare(harness)
     pom = (environments._folder(harness) / "pom.xml").read_text()
     assert "<groupId>group</groupId><artifactId>native</artifactId><version>1.0</version><classifier>linux-x86_64</classifier>" in pom
+
+
+def test_libraries_that_a_release_unpacks_at_every_start_are_unpacked_once(path: Path, harness: Jar, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "natives.jar", "w") as archive:
+        for name in ("native/linux/libone.so", "native/linux/libtwo.so.1", "native/darwin/libone.dylib", "native/linux/docs/readme"):
+            archive.writestr(name, name)
+    executable(path / "java", JAVA_17)
+    executable(path / "mvn", MAVEN.format(jar=tmp_path / "natives.jar", log=tmp_path / "log"))
+    launch = prepare(replace(harness, libraries="native/linux"))
+    folder = next(Path(a.removeprefix("-Djava.library.path=")) for a in launch.argv if a.startswith("-Djava.library.path="))
+    assert {p.name: p.read_text() for p in folder.iterdir()} == {
+        "libone.so": "native/linux/libone.so",
+        "libtwo.so.1": "native/linux/libtwo.so.1",
+    }
+    with pytest.raises(EnvironmentProblem, match=r"group:artifact:1\.0 has no native libraries for this platform \(native/linux-arm64\)"):
+        prepare(replace(harness, libraries="native/linux-arm64"))
 
 
 def test_what_maven_cannot_fetch_is_one_sentence(path: Path, harness: Jar) -> None:

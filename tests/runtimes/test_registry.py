@@ -114,6 +114,26 @@ def test_a_runtime_named_twice_is_found_once() -> None:
     assert len(registry.find(["litert", "litert@2.3.0", "litert"])) == 1
 
 
+def test_the_last_release_of_a_name_is_meant_by_the_name_alone() -> None:
+    assert registry.find(["tensorflow-java"]) == registry.find(["tensorflow-java@1.1.0"])
+    assert registry.shortest_name(registry.find(["tensorflow-java@0.5.0"])[0]) == "tensorflow-java@0.5.0"
+
+
+def test_a_pattern_means_every_release_that_it_matches() -> None:
+    releases = ["tensorflow-java@0.3.3", "tensorflow-java@0.4.2", "tensorflow-java@0.5.0", "tensorflow-java@1.0.0", "tensorflow-java@1.1.0"]
+    assert [r.title for r in registry.find(["tensorflow-java@*"])] == releases
+    assert [r.title for r in registry.find(["tensorflow-java@1.?.0", "tensorflow-java", "tensorflow-java@0.[34]*"])] == [
+        *releases[3:],
+        *releases[:2],
+    ]
+    assert [r.title for r in registry.find(["*-legacy@*"])] == ["tensorflow-java-legacy@1.15.0"]
+
+
+def test_a_pattern_that_matches_nothing_lists_what_there_is() -> None:
+    with pytest.raises(CrossloadError, match=r"no runtime 'tensorflow-java@2\.\*'.*there are: .*tensorflow-java@1\.1\.0, .*litert@2\.3\.0"):
+        registry.find(["litert", "tensorflow-java@2.*"])
+
+
 def test_a_near_match_is_offered_and_all_names_are_listed() -> None:
     with pytest.raises(
         CrossloadError, match=r"no runtime 'tensorflow-jav' \(did you mean tensorflow-java\?\); there are: tensorflow, .*litert"

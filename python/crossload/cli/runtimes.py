@@ -17,7 +17,10 @@ from crossload.cli import options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @options.limits
 def command(names: tuple[str, ...], prepare: bool, check: bool, as_json: bool, **limits: object) -> None:
-    """List the runtimes, or only those NAMES, with their versions, formats and state."""
+    """List the runtimes, or only those NAMES, with their versions, formats and state.
+
+    A name may carry its version (litert@2.3.0) or be a pattern ('tensorflow-java@*'), which means all that match.
+    """
     from crossload.contract.datatypes import for_people
     from crossload.errors import CrossloadError
     from crossload.runtimes import environments, registry

@@ -16,6 +16,7 @@ from crossload.cli import options
     epilog=options.examples(
         "verify build/demo/digits",
         "verify digits --runtimes tensorflow,tensorflow-java --json report.json --junit report.xml",
+        "verify digits --runtimes 'tensorflow-java@*'",
         "verify someone_elses.tflite --inputs real_inputs.npz",
     )
     + "\n\nExit status: 0 all compared and agreed, 1 a mismatch or failure, 2 input that cannot be used, "
@@ -23,7 +24,10 @@ from crossload.cli import options
 )
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option(
-    "--runtimes", "-r", metavar="A,B", help="Which runtimes (`crossload runtimes` lists them); by default those that need no asking."
+    "--runtimes",
+    "-r",
+    metavar="A,B",
+    help="Which runtimes (`crossload runtimes` lists them): name, name@version or a pattern ('tensorflow-java@*'); default: the usual ones.",
 )
 @click.option("--artifact", "-a", "artifacts", multiple=True, help="Only this artifact of the bundle; repeatable.")
 @click.option("--signature", "-s", "signatures", multiple=True, help="Only this signature; repeatable.")

@@ -11,6 +11,7 @@ import re
 import shutil
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,11 +45,15 @@ class Script:
 
 @dataclass(frozen=True)
 class Jar:
-    """A Java worker: its jar, its main class, and the Maven coordinates (`group:artifact:version[:classifier]`) it runs on."""
+    """A Java worker: its jar, its main class, and the Maven coordinates (`group:artifact:version[:classifier]`) it runs on.
+
+    `libraries` is the folder of native libraries inside those jars, for a release that would unpack them at every start.
+    """
 
     jar: Path
     main: str
     coordinates: tuple[str, ...]
+    libraries: str = ""
 
 
 @dataclass(frozen=True)
@@ -108,7 +113,8 @@ def prepare(source: Source, progress: Progress = lambda _: None) -> Launch:
     if isinstance(source, Script):
         return Launch((str(python_of(folder)), "-u", str(source.path)), {"PYTHONPATH": "", "PYTHONNOUSERSITE": "1"})
     class_path = os.pathsep.join((str(source.jar), (folder / "class-path").read_text()))
-    return Launch((java(), *JAVA_OPTIONS, "-cp", class_path, source.main))
+    libraries = (f"-Djava.library.path={folder / 'libraries'}",) if source.libraries else ()
+    return Launch((java(), *JAVA_OPTIONS, *libraries, "-cp", class_path, source.main))
 
 
 def python_of(folder: Path) -> Path:
@@ -188,7 +194,7 @@ def _folder(source: Script | Jar) -> Path:
         held = pins.read_bytes() if pins.is_file() else repr(sorted(header_of(source.path).items(), key=str)).encode()
         stem = source.path.stem
     else:
-        held, stem = " ".join(source.coordinates).encode(), source.jar.stem
+        held, stem = " ".join((*source.coordinates, *filter(None, [source.libraries]))).encode(), source.jar.stem
     return cache() / "environments" / f"{stem}-{hashlib.sha256(held).hexdigest()[:12]}"
 
 
@@ -250,6 +256,22 @@ def _make_class_path(source: Jar, folder: Path, progress: Progress) -> None:
     goal = f"org.apache.maven.plugins:maven-dependency-plugin:{_DEPENDENCY_PLUGIN}:build-classpath"
     command = ["mvn", "-q", "-B", "-f", str(folder / "pom.xml"), goal, f"-Dmdep.outputFile={folder / 'class-path'}"]
     _run(command, f"the jars of {source.jar.stem}", "; is Maven Central, or the mirror in Maven's settings, reachable? Try again")
+    if source.libraries:
+        _unpack(source, folder)
+
+
+def _unpack(source: Jar, folder: Path) -> None:
+    """The native libraries of the jars' own folder for this platform, side by side."""
+    (folder / "libraries").mkdir()
+    for jar in map(Path, (folder / "class-path").read_text().split(os.pathsep)):
+        with zipfile.ZipFile(jar) as archive:
+            for name in archive.namelist():
+                parent, _, file = name.rpartition("/")
+                if parent == source.libraries and file:
+                    with archive.open(name) as packed, (folder / "libraries" / file).open("wb") as unpacked:
+                        shutil.copyfileobj(packed, unpacked)
+    if not any((folder / "libraries").iterdir()):
+        raise EnvironmentProblem(f"{source.coordinates[0]} has no native libraries for this platform ({source.libraries}); use another one")
 
 
 _COORDINATE = ("groupId", "artifactId", "version", "classifier")

@@ -9,6 +9,7 @@ import os
 import sys
 from dataclasses import dataclass
 from difflib import get_close_matches
+from fnmatch import fnmatchcase
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -48,10 +49,26 @@ class Runtime:
 
 
 def _tensorflow_java(version: str, *, default: bool = False) -> Runtime:
-    group = "org.tensorflow"
-    coordinates = (f"{group}:tensorflow-core-api:{version}", f"{group}:tensorflow-core-native:{version}:{_platform()}")
-    jar = Jar(WORKERS / "java" / "crossload-tensorflow-java.jar", "io.crossload.tensorflow.Main", coordinates)
-    return Runtime("tensorflow-java", ("saved_model", "graph_def"), jar, version, default)
+    # Before 1.0 the messages are in another Java package, and the natives beside the API.
+    early = version.startswith("0.")
+    native = "tensorflow-core-api" if early else "tensorflow-core-native"
+    coordinates = (f"org.tensorflow:tensorflow-core-api:{version}", f"org.tensorflow:{native}:{version}:{_platform()}")
+    return _java(
+        "tensorflow-java", "tensorflow-java-0.x" if early else "tensorflow-java", "tensorflow", version, coordinates, default=default
+    )
+
+
+def _tensorflow_java_legacy(version: str) -> Runtime:
+    coordinates = tuple(f"org.tensorflow:{artifact}:{version}" for artifact in ("tensorflow", "libtensorflow_jni", "proto"))
+    libraries = f"org/tensorflow/native/{_platform()}"  # without it 190 MB are unpacked at every start, and stay when a worker is killed
+    return _java("tensorflow-java-legacy", "tensorflow-java-legacy", "tensorflow.legacy", version, coordinates, libraries=libraries)
+
+
+def _java(
+    name: str, jar: str, package: str, version: str, coordinates: tuple[str, ...], *, default: bool = False, libraries: str = ""
+) -> Runtime:
+    source = Jar(WORKERS / "java" / f"crossload-{jar}.jar", f"io.crossload.{package}.Main", coordinates, libraries)
+    return Runtime(name, ("saved_model", "graph_def"), source, version, default)
 
 
 def _platform() -> str:
@@ -65,9 +82,15 @@ def _script(name: str, stem: str, version: str, *formats: str, default: bool = T
 
 
 _TENSORFLOW = ("saved_model", "graph_def", "checkpoint", "meta_graph", "keras", "keras_h5")
+# Of several releases of a name, the last is meant by the name alone.
 BUILT_IN = (
     _script("tensorflow", "tensorflow_2_15_worker", "2.15.1", *_TENSORFLOW, default=False),
     _script("tensorflow", "tensorflow_worker", "2.21.0", *_TENSORFLOW),
+    _tensorflow_java_legacy("1.15.0"),
+    _tensorflow_java("0.3.3"),
+    _tensorflow_java("0.4.2"),
+    _tensorflow_java("0.5.0"),
+    _tensorflow_java("1.0.0"),
     _tensorflow_java("1.1.0", default=True),
     _script("tflite-runtime", "tflite_runtime_worker", "2.14.0", "tflite"),
     _script("litert", "litert_worker", "2.3.0", "tflite"),
@@ -89,24 +112,25 @@ def all_runtimes() -> list[Runtime]:
 
 
 def find(names: list[str] | None = None) -> list[Runtime]:
-    """The named runtimes (`name` or `name@version`), or the default ones.
+    """The named runtimes, or the default ones: `name`, `name@version`, or a pattern of these (`name@*`), which means all that match.
 
-    Raises CrossloadError for a name that is not there, listing those that are.
+    Raises CrossloadError for a name that is not there and for a pattern that nothing matches, listing what there is.
     """
     known = all_runtimes()
     if not names:
         return [r for r in known if r.default]
-    found = []
+    found: dict[str, Runtime] = {}
     for name in names:
-        matching = [r for r in known if name in (r.name, r.title)]
+        pattern = any(c in name for c in "*?[")
+        alike = [r for r in known if name in (r.name, r.title) or (pattern and fnmatchcase(r.title, name))]
+        matching = alike if pattern else alike[-1:]
         if not matching:
-            there = [r.name for r in known] + [r.title for r in known if "@" in name]
+            there = [r.title if pattern or "@" in name else r.name for r in known]
             near = get_close_matches(name, there, 1)
             hint = f" (did you mean {near[0]}?)" if near else ""
             raise CrossloadError(f"there is no runtime {name!r}{hint}; there are: {', '.join(dict.fromkeys(there))}")
-        if matching[-1] not in found:
-            found.append(matching[-1])
-    return found
+        found.update((r.title, r) for r in matching)
+    return list(found.values())
 
 
 def shortest_name(runtime: Runtime) -> str:

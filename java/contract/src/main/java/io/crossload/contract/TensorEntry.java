@@ -18,4 +18,24 @@ public record TensorEntry(String name, Datatype datatype, List<Long> shape, Byte
     public long elements() {
         return shape.stream().reduce(1L, (a, b) -> a * b);
     }
+
+    /**
+     * The elements of a BYTES tensor.
+     *
+     * @throws WorkerException INVALID_ARGUMENT for data that is no BYTES or does not fill the shape
+     */
+    public List<byte[]> strings() throws WorkerException {
+        List<byte[]> strings;
+        try {
+            strings = Datatype.decodeBytes(data);
+        } catch (FrameException error) {
+            throw new WorkerException(Code.INVALID_ARGUMENT, "input '" + name + "': " + error.getMessage(), error);
+        }
+        if (shape.contains(0L) ? !strings.isEmpty() : strings.size() != elements()) {
+            throw new WorkerException(
+                    Code.INVALID_ARGUMENT,
+                    "input '" + name + "': " + strings.size() + " strings do not make a tensor of shape " + shape);
+        }
+        return strings;
+    }
 }

@@ -18,6 +18,7 @@ import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Supplier;
 import java.util.stream.Collectors;
 import java.util.stream.StreamSupport;
 
@@ -42,6 +43,31 @@ public final class WorkerLoop {
     public WorkerLoop(Worker worker, Frames frames) {
         this.worker = worker;
         this.frames = frames;
+    }
+
+    /**
+     * A worker process: answers requests on standard input until it ends, and ends the process, with status 1 where the streams
+     * cannot be used.
+     *
+     * @param runtime the name that sentences on standard error begin with
+     * @param worker makes the worker, once standard output is kept for the protocol: native libraries print when they load
+     * @throws IOException when standard output cannot be taken
+     */
+    public static void serve(String runtime, Supplier<Worker> worker) throws IOException {
+        Frames frames = Streams.own();
+        String problem = null;
+        try {
+            new WorkerLoop(worker.get(), frames).run();
+        } catch (FrameException error) {
+            problem = "%s; the stream cannot be read on".formatted(error.getMessage());
+        } catch (IOException error) {
+            problem = "nobody reads the answers any more (%s)".formatted(error.getMessage());
+        }
+        if (problem != null) {
+            System.err.println(runtime + " worker: " + problem);
+        }
+        // Native threads and shutdown hooks must not keep the process.
+        System.exit(problem == null ? 0 : 1);
     }
 
     /**

@@ -3,6 +3,8 @@ package io.crossload.tensorflow;
 import io.crossload.contract.Code;
 import io.crossload.contract.Worker;
 import io.crossload.contract.WorkerException;
+import io.crossload.graph.GraphDefs;
+import io.crossload.graph.GraphModel;
 import java.io.IOException;
 import java.io.InputStream;
 import java.util.List;
@@ -22,7 +24,7 @@ import org.tensorflow.exceptions.TFUnimplementedException;
 import org.tensorflow.exceptions.TensorFlowException;
 import org.tensorflow.proto.ConfigProto;
 
-/** The runtime tensorflow-java: SavedModels through SavedModelBundle, GraphDefs through Graph.importGraphDef. */
+/** The runtime tensorflow-java from 0.3 on: SavedModels through SavedModelBundle, GraphDefs through Graph.importGraphDef. */
 final class TensorFlowWorker implements Worker {
     /** TensorFlow Java's release: that of the jar on the class path, or the system property crossload.runtime.version. */
     static final String RELEASE = release();
@@ -53,7 +55,8 @@ final class TensorFlowWorker implements Worker {
             loader.withTags(request.tags().toArray(String[]::new));
         }
         SavedModelBundle bundle = loader.load();
-        return new GraphModel(bundle.session(), UnaryOperator.identity(), bundle);
+        return new GraphModel<>(
+                new TensorFlowSession(bundle.graph(), bundle.session(), bundle), UnaryOperator.identity());
     }
 
     private static Model graphDef(LoadRequest request) throws WorkerException {
@@ -62,7 +65,7 @@ final class TensorFlowWorker implements Worker {
         try {
             graph.importGraphDef(importable.graph());
             Session session = new Session(graph, CONFIG);
-            return new GraphModel(session, importable::actual, session, graph);
+            return new GraphModel<>(new TensorFlowSession(graph, session, session, graph), importable::actual);
         } catch (RuntimeException error) {
             graph.close();
             throw error;
@@ -96,7 +99,7 @@ final class TensorFlowWorker implements Worker {
             return Code.ABORTED;
         }
         if (error instanceof TensorFlowException) {
-            return error.getMessage() != null && error.getMessage().startsWith("Op type not registered")
+            return error.getMessage() != null && error.getMessage().contains("Op type not registered")
                     ? Code.NOT_FOUND
                     : Code.UNKNOWN;
         }

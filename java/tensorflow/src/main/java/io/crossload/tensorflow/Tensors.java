@@ -1,12 +1,12 @@
 package io.crossload.tensorflow;
 
-import io.crossload.contract.Code;
 import io.crossload.contract.Datatype;
-import io.crossload.contract.FrameException;
 import io.crossload.contract.TensorEntry;
 import io.crossload.contract.WorkerException;
+import io.crossload.graph.TensorTypes;
 import java.nio.ByteBuffer;
-import java.util.Arrays;
+import java.util.ArrayList;
+import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.LongStream;
@@ -14,7 +14,6 @@ import org.bytedeco.javacpp.BytePointer;
 import org.bytedeco.javacpp.Pointer;
 import org.tensorflow.Tensor;
 import org.tensorflow.ndarray.Shape;
-import org.tensorflow.ndarray.buffer.DataBuffer;
 import org.tensorflow.ndarray.buffer.DataBuffers;
 import org.tensorflow.ndarray.buffer.DataStorageVisitor;
 import org.tensorflow.proto.DataType;
@@ -32,52 +31,35 @@ import org.tensorflow.types.family.TType;
 
 /** Wire bytes to native tensors and back: one copy each way, none of it element by element but for strings. */
 final class Tensors {
-    /** What TensorFlow Java has a tensor type for. */
-    private static final Map<Datatype, Class<? extends TType>> TYPES = Map.of(
-            Datatype.FP32, TFloat32.class,
-            Datatype.FP64, TFloat64.class,
-            Datatype.FP16, TFloat16.class,
-            Datatype.BF16, TBfloat16.class,
-            Datatype.INT32, TInt32.class,
-            Datatype.INT64, TInt64.class,
-            Datatype.UINT8, TUint8.class,
-            Datatype.UINT16, TUint16.class,
-            Datatype.BOOL, TBool.class,
-            Datatype.BYTES, TString.class);
+    /** What this release of TensorFlow Java has a tensor type for. */
+    private static final Map<Datatype, Class<? extends TType>> TYPES = types();
+
+    private static final TensorTypes CARRIED = new TensorTypes(TensorFlowWorker.RELEASE, TYPES.keySet());
 
     private Tensors() {}
 
-    /**
-     * The contract's datatype of a graph's.
-     *
-     * @throws WorkerException UNIMPLEMENTED where TensorFlow Java has no tensor type for it
-     */
-    static Datatype carried(DataType type) throws WorkerException {
-        int number = type == DataType.UNRECOGNIZED ? -1 : type.getNumber();
-        Datatype datatype = Datatype.ofNumber(number);
-        if (datatype == null) {
-            throw unsupported(type.name().toLowerCase(java.util.Locale.ROOT).replaceFirst("^dt_", ""));
+    private static Map<Datatype, Class<? extends TType>> types() {
+        Map<Datatype, Class<? extends TType>> types = new EnumMap<>(Map.of(
+                Datatype.FP32, TFloat32.class,
+                Datatype.FP64, TFloat64.class,
+                Datatype.FP16, TFloat16.class,
+                Datatype.BF16, TBfloat16.class,
+                Datatype.INT32, TInt32.class,
+                Datatype.INT64, TInt64.class,
+                Datatype.UINT8, TUint8.class,
+                Datatype.BOOL, TBool.class,
+                Datatype.BYTES, TString.class));
+        try {
+            types.put(Datatype.UINT16, TUint16.class);
+        } catch (NoClassDefFoundError since) {
+            // TUint16 came with 0.5.0.
         }
-        carried(datatype);
-        return datatype;
+        return types;
     }
 
-    /**
-     * TensorFlow Java's type of a datatype.
-     *
-     * @throws WorkerException UNIMPLEMENTED where it has none
-     */
-    static Class<? extends TType> carried(Datatype datatype) throws WorkerException {
-        Class<? extends TType> type = TYPES.get(datatype);
-        if (type == null) {
-            throw unsupported(datatype.tensorflow());
-        }
-        return type;
-    }
-
-    private static WorkerException unsupported(String type) {
-        return new WorkerException(
-                Code.UNIMPLEMENTED, "TensorFlow Java " + TensorFlowWorker.RELEASE + " has no tensor type for " + type);
+    /** The contract's datatype of a graph's; as {@link TensorTypes#ofNumber} says. */
+    static Datatype datatype(DataType type) throws WorkerException {
+        return CARRIED.ofNumber(type == DataType.UNRECOGNIZED ? -1 : type.getNumber());
     }
 
     /**
@@ -87,10 +69,11 @@ final class Tensors {
      *     shape
      */
     static Tensor toNative(TensorEntry entry) throws WorkerException {
-        Class<? extends TType> type = carried(entry.datatype());
+        CARRIED.check(entry.datatype());
+        Class<? extends TType> type = TYPES.get(entry.datatype());
         Shape shape = Shape.of(entry.shape().stream().mapToLong(Long::longValue).toArray());
         if (entry.datatype() == Datatype.BYTES) {
-            return TString.tensorOfBytes(shape, strings(entry));
+            return TString.tensorOfBytes(shape, DataBuffers.of(entry.strings().toArray(byte[][]::new), true, false));
         }
         Tensor tensor = Tensor.of(type, shape);
         if (entry.data().hasRemaining()) {
@@ -101,7 +84,7 @@ final class Tensors {
 
     /** A native tensor as a frame's: a view of its memory, valid while the tensor is open, or a copy of BYTES and BOOL. */
     static TensorEntry toEntry(String name, Tensor tensor) throws WorkerException {
-        Datatype datatype = carried(tensor.dataType());
+        Datatype datatype = datatype(tensor.dataType());
         List<Long> shape = LongStream.of(tensor.shape().asArray()).boxed().toList();
         return new TensorEntry(name, datatype, shape, data(tensor, datatype));
     }
@@ -133,27 +116,11 @@ final class Tensors {
         }
     }
 
-    private static DataBuffer<byte[]> strings(TensorEntry entry) throws WorkerException {
-        List<byte[]> elements;
-        try {
-            elements = Datatype.decodeBytes(entry.data());
-        } catch (FrameException error) {
-            throw new WorkerException(
-                    Code.INVALID_ARGUMENT, "input '" + entry.name() + "': " + error.getMessage(), error);
-        }
-        if (entry.shape().contains(0L) ? !elements.isEmpty() : elements.size() != entry.elements()) {
-            throw new WorkerException(
-                    Code.INVALID_ARGUMENT,
-                    "input '" + entry.name() + "': " + elements.size() + " strings do not make a tensor of shape "
-                            + entry.shape());
-        }
-        return DataBuffers.of(elements.toArray(byte[][]::new), true, false);
-    }
-
+    // One by one: to copy them at once has another name in each ndarray release.
     private static List<byte[]> elements(TString tensor) {
-        byte[][] elements = new byte[Math.toIntExact(tensor.size())][];
-        tensor.asBytes().copyTo(DataBuffers.of(elements, false, false));
-        return Arrays.asList(elements);
+        List<byte[]> elements = new ArrayList<>();
+        tensor.asBytes().scalars().forEach(scalar -> elements.add(scalar.getObject()));
+        return elements;
     }
 
     /** The memory of a tensor of fixed-size elements, which is not empty. */

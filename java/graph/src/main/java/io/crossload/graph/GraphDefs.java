@@ -1,4 +1,4 @@
-package io.crossload.tensorflow;
+package io.crossload.graph;
 
 import com.google.protobuf.InvalidProtocolBufferException;
 import com.google.protobuf.TextFormat;
@@ -19,7 +19,7 @@ import org.tensorflow.proto.GraphDef;
 import org.tensorflow.proto.NodeDef;
 
 /** Reads GraphDef files, binary or text, and makes graphs importable that were cut out of a function's body. */
-final class GraphDefs {
+public final class GraphDefs {
     // core/ops/function_ops.cc: a function's arguments and return values as nodes.
     private static final Set<String> ARGUMENTS = Set.of("_Arg", "_DeviceArg");
     private static final Set<String> RETURNS = Set.of("_Retval", "_DeviceRetval");
@@ -32,10 +32,10 @@ final class GraphDefs {
      * @param graph its arguments are placeholders, its return values identities
      * @param renamed operations that have another name here
      */
-    record Importable(GraphDef graph, Map<String, String> renamed) {
+    public record Importable(GraphDef graph, Map<String, String> renamed) {
 
         /** The tensor of this graph that a tensor of the file is. */
-        TensorName actual(TensorName tensor) {
+        public TensorName actual(TensorName tensor) {
             return new TensorName(renamed.getOrDefault(tensor.operation(), tensor.operation()), tensor.index());
         }
     }
@@ -45,7 +45,7 @@ final class GraphDefs {
      *
      * @throws WorkerException INVALID_ARGUMENT for a file that is neither, NOT_FOUND for one that cannot be read
      */
-    static GraphDef read(Path path) throws WorkerException {
+    public static GraphDef read(Path path) throws WorkerException {
         byte[] content;
         try {
             content = Files.readAllBytes(path);
@@ -76,7 +76,9 @@ final class GraphDefs {
             throw new WorkerException(Code.INVALID_ARGUMENT, path + " is no GraphDef: " + binary.getMessage(), binary);
         }
         try {
-            return TextFormat.parse(text, GraphDef.class);
+            GraphDef.Builder graph = GraphDef.newBuilder();
+            TextFormat.merge(text, graph); // the oldest releases' protobuf has no TextFormat.parse
+            return graph.build();
         } catch (TextFormat.ParseException error) {
             throw new WorkerException(
                     Code.INVALID_ARGUMENT,
@@ -86,7 +88,7 @@ final class GraphDefs {
     }
 
     /** The graph with what a session cannot import, feed or fetch replaced: arguments, return values, names that begin with '_'. */
-    static Importable importable(GraphDef graph) {
+    public static Importable importable(GraphDef graph) {
         Set<String> taken = graph.getNodeList().stream().map(NodeDef::getName).collect(Collectors.toSet());
         Map<String, String> renamed = new HashMap<>();
         for (NodeDef node : graph.getNodeList()) {

@@ -1,4 +1,4 @@
-package io.crossload.tensorflow;
+package io.crossload.graph;
 
 /**
  * A tensor of a graph, as in NodeDef.input (tensorflow/core/framework/node_def.proto).
@@ -6,10 +6,10 @@ package io.crossload.tensorflow;
  * @param operation the operation that makes it
  * @param index which of its outputs
  */
-record TensorName(String operation, int index) {
+public record TensorName(String operation, int index) {
 
     /** The tensor of {@code operation:index}, or of {@code operation}, which means output 0. */
-    static TensorName parse(String name) {
+    public static TensorName parse(String name) {
         int colon = name.lastIndexOf(':');
         String digits = name.substring(colon + 1);
         boolean indexed = colon >= 0

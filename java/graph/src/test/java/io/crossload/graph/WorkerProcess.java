@@ -1,10 +1,11 @@
-package io.crossload.tensorflow;
+package io.crossload.graph;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.crossload.contract.Datatype;
 import io.crossload.contract.Frame;
 import io.crossload.contract.Frames;
 import io.crossload.contract.TensorEntry;
+import java.io.File;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.ByteBuffer;
@@ -25,9 +26,13 @@ final class WorkerProcess implements AutoCloseable {
 
     WorkerProcess(Path folder) throws IOException {
         errors = Files.createTempFile(folder, "worker", ".txt");
-        String classPath = System.getProperty("surefire.test.class.path", System.getProperty("java.class.path"));
+        // The jar goes first: the rest of the module's class path adds the release that it is tested with.
+        String classPath = System.getProperty("crossload.worker.jar")
+                + File.pathSeparator
+                + System.getProperty("surefire.test.class.path", System.getProperty("java.class.path"));
         String java = Path.of(System.getProperty("java.home"), "bin", "java").toString();
-        process = new ProcessBuilder(java, "-XX:+UseSerialGC", "-cp", classPath, "io.crossload.tensorflow.Main")
+        process = new ProcessBuilder(
+                        java, "-XX:+UseSerialGC", "-cp", classPath, System.getProperty("crossload.worker.main"))
                 .redirectError(errors.toFile())
                 .start();
         frames = new Frames(Channels.newChannel(process.getInputStream()), unbuffered(process.getOutputStream()));
@@ -123,9 +128,18 @@ final class WorkerProcess implements AutoCloseable {
         return Files.readString(errors);
     }
 
+    /** Ends the worker; one that is killed may leave behind the libraries it unpacked. */
     @Override
     public void close() {
-        process.destroyForcibly();
+        try {
+            end();
+        } catch (IOException error) {
+            // It is gone already, or it hangs.
+        } catch (InterruptedException error) {
+            Thread.currentThread().interrupt();
+        } finally {
+            process.destroyForcibly();
+        }
     }
 
     static TensorEntry tensor(String name, Datatype datatype, List<Long> shape, byte[] data) {

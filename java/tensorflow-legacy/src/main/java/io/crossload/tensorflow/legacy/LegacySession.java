@@ -1,0 +1,59 @@
+package io.crossload.tensorflow.legacy;
+
+import io.crossload.contract.Datatype;
+import io.crossload.contract.TensorEntry;
+import io.crossload.contract.WorkerException;
+import io.crossload.graph.GraphSession;
+import java.util.List;
+import org.tensorflow.Graph;
+import org.tensorflow.GraphOperation;
+import org.tensorflow.Output;
+import org.tensorflow.Session;
+import org.tensorflow.Tensor;
+
+/**
+ * A graph and its session in TensorFlow 1's Java API.
+ *
+ * @param graph the session's
+ * @param session runs it
+ * @param owned frees both
+ */
+record LegacySession(Graph graph, Session session, Runnable owned) implements GraphSession<Output<?>, Tensor<?>> {
+
+    @Override
+    public Operation<Output<?>> operation(String name) {
+        GraphOperation operation = graph.operation(name);
+        return operation == null
+                ? null
+                : new Operation<>(operation.type(), operation.numOutputs(), index -> operation.output(index));
+    }
+
+    @Override
+    public Datatype datatype(Output<?> output) throws WorkerException {
+        return LegacyTensors.datatype(output);
+    }
+
+    @Override
+    public Tensor<?> toNative(TensorEntry entry) throws WorkerException {
+        return LegacyTensors.toNative(entry);
+    }
+
+    @Override
+    public TensorEntry toEntry(String name, Tensor<?> tensor) throws WorkerException {
+        return LegacyTensors.toEntry(name, tensor);
+    }
+
+    @Override
+    public Fetched<Tensor<?>> run(List<Feed<Output<?>, Tensor<?>>> feeds, List<Output<?>> fetches) {
+        Session.Runner runner = session.runner();
+        feeds.forEach(feed -> runner.feed(feed.output(), feed.tensor()));
+        fetches.forEach(runner::fetch);
+        List<Tensor<?>> tensors = runner.run();
+        return new Fetched<>(tensors, () -> tensors.forEach(Tensor::close));
+    }
+
+    @Override
+    public void close() {
+        owned.run();
+    }
+}

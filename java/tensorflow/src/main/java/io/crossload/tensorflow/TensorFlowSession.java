@@ -1,0 +1,107 @@
+package io.crossload.tensorflow;
+
+import io.crossload.contract.Datatype;
+import io.crossload.contract.TensorEntry;
+import io.crossload.contract.WorkerException;
+import io.crossload.graph.GraphSession;
+import java.lang.invoke.MethodHandle;
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.MethodType;
+import java.util.List;
+import java.util.stream.IntStream;
+import org.tensorflow.Graph;
+import org.tensorflow.GraphOperation;
+import org.tensorflow.Output;
+import org.tensorflow.Result;
+import org.tensorflow.Session;
+import org.tensorflow.Tensor;
+
+/** A graph and its session in TensorFlow Java from 0.3 on. */
+final class TensorFlowSession implements GraphSession<Output<?>, Tensor> {
+    // Session.Runner.run gives a Result from 0.5 on, a List<Tensor> before: the one method whose descriptor differs.
+    private static final MethodHandle RUN = run();
+
+    private final Graph graph;
+    private final Session session;
+    private final List<AutoCloseable> owned;
+
+    /**
+     * @param graph the session's
+     * @param session runs it
+     * @param owned what closing frees, in order
+     */
+    TensorFlowSession(Graph graph, Session session, AutoCloseable... owned) {
+        this.graph = graph;
+        this.session = session;
+        this.owned = List.of(owned);
+    }
+
+    @Override
+    public Operation<Output<?>> operation(String name) {
+        GraphOperation operation = graph.operation(name);
+        return operation == null
+                ? null
+                : new Operation<>(operation.type(), operation.numOutputs(), index -> operation.output(index));
+    }
+
+    @Override
+    public Datatype datatype(Output<?> output) throws WorkerException {
+        return Tensors.datatype(output.dataType());
+    }
+
+    @Override
+    public Tensor toNative(TensorEntry entry) throws WorkerException {
+        return Tensors.toNative(entry);
+    }
+
+    @Override
+    public TensorEntry toEntry(String name, Tensor tensor) throws WorkerException {
+        return Tensors.toEntry(name, tensor);
+    }
+
+    @Override
+    public Fetched<Tensor> run(List<Feed<Output<?>, Tensor>> feeds, List<Output<?>> fetches) {
+        Session.Runner runner = session.runner();
+        feeds.forEach(feed -> runner.feed(feed.output(), feed.tensor()));
+        fetches.forEach(runner::fetch);
+        Object ran = ran(runner);
+        if (ran instanceof List<?> list) {
+            List<Tensor> tensors = list.stream().map(Tensor.class::cast).toList();
+            return new Fetched<>(tensors, () -> tensors.forEach(Tensor::close));
+        }
+        Result result = (Result) ran;
+        return new Fetched<>(
+                IntStream.range(0, result.size()).mapToObj(result::get).toList(), result::close);
+    }
+
+    private static Object ran(Session.Runner runner) {
+        try {
+            return (Object) RUN.invokeExact(runner);
+        } catch (RuntimeException | Error error) {
+            throw error;
+        } catch (Throwable error) {
+            throw new IllegalStateException(error); // run declares none
+        }
+    }
+
+    private static MethodHandle run() {
+        try {
+            return MethodHandles.lookup()
+                    .unreflect(Session.Runner.class.getMethod("run"))
+                    .asType(MethodType.methodType(Object.class, Session.Runner.class));
+        } catch (ReflectiveOperationException error) {
+            throw new IllegalStateException("this release of TensorFlow Java has no Session.Runner.run", error);
+        }
+    }
+
+    @Override
+    public void close() {
+        for (AutoCloseable resource : owned) {
+            try {
+                resource.close();
+            } catch (Exception error) {
+                error.printStackTrace(System.err);
+            }
+        }
+    }
+}
