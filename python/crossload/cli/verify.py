@@ -27,7 +27,7 @@ from crossload.cli import options
     "--runtimes",
     "-r",
     metavar="A,B",
-    help="Which runtimes (`crossload runtimes` lists them): name, name@version or a pattern ('tensorflow-java@*'); default: the usual ones.",
+    help="Which runtimes (`crossload runtimes` lists them): names, name@version, patterns ('tensorflow-java@*'); default: the usual ones.",
 )
 @click.option("--artifact", "-a", "artifacts", multiple=True, help="Only this artifact of the bundle; repeatable.")
 @click.option("--signature", "-s", "signatures", multiple=True, help="Only this signature; repeatable.")
