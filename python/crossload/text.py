@@ -1,7 +1,9 @@
-"""Text from files of unknown origin, made safe to print."""
+"""Text from files of unknown origin, made safe to print and to call by."""
 
 from __future__ import annotations
 
+import keyword
+import re
 from collections.abc import Iterable
 from itertools import islice
 
@@ -19,6 +21,19 @@ def _escaped(character: str) -> str:
     if 0xDC80 <= number <= 0xDCFF:
         return f"\\x{number - 0xDC00:02x}"
     return character.encode("unicode_escape", "surrogatepass").decode("ascii")
+
+
+def identifiers(names: Iterable[str]) -> list[str]:
+    """The names as parameters of a function, which a SavedModel's inputs are in TensorFlow: ASCII letters, digits and `_`, each once.
+
+    TensorFlow names `image-input` `image_input` without a word (core/function/polymorphism/function_type.py, sanitize_arg_name).
+    """
+    found: list[str] = []
+    for at, name in enumerate(names):
+        made = re.sub(r"[^0-9A-Za-z_]", "_", name)
+        made = f"input_{made}" if not made or made[0].isdigit() or keyword.iskeyword(made) else made
+        found.append(made if made not in found else f"{made}_{at}")
+    return found
 
 
 def near(name: str, names: Iterable[str]) -> str:

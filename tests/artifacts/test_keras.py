@@ -188,7 +188,7 @@ def test_a_signature_has_the_loaded_models_order_and_positions(tmp_path: Path, i
         ([layer("Embedding", "e", "", batch_input_shape=[None, 9], input_dtype="int32")], ("e_input", "INT32", (-1, 9))),
         ({"name": "s", "layers": [entry("given", [None, 5]), layer("Dense", "d")]}, ("given", "FP32", (-1, 5))),
         ({"name": "s", "layers": [layer("Dense", "d")], "build_input_shape": [None, 7]}, ("d_input", "FP32", (-1, 7))),
-        ({"name": "s", "layers": [{"class_name": "Sequential", "config": [entry("in", [1])]}, layer("Dense", "d")]}, ("in", "FP32", (1,))),
+        ({"name": "s", "layers": [{"class_name": "Sequential", "config": [entry("x.", [1])]}, layer("Dense", "d")]}, ("x_", "FP32", (1,))),
     ],
 )
 def test_a_sequentials_input_is_found_wherever_its_generation_wrote_it(tmp_path: Path, config: Any, expected: Any) -> None:

@@ -19,7 +19,7 @@ def text_classifier():
     keras.utils.set_random_seed(0)
     vectorize = keras.layers.TextVectorization(max_tokens=50, output_sequence_length=6)
     vectorize.adapt(["the good film", "a bad film terrible", "great answer python"])
-    text = keras.Input((1,), dtype="string", name="text")
+    text = keras.Input((1,), dtype="string", name="text-input")
     x = keras.layers.Embedding(50, 8)(vectorize(text))
     x = keras.layers.GlobalAveragePooling1D()(x)
     return keras.Model(text, keras.layers.Dense(2, activation="softmax", name="sentiment")(x))

@@ -21,6 +21,7 @@ from crossload.artifacts.content import facts
 from crossload.contract.datatypes import from_tensorflow
 from crossload.contract.signatures import Signature, TensorSpec
 from crossload.errors import ArtifactError
+from crossload.text import identifiers
 from crossload.workers import keras_configs, keras_migration
 from crossload.workers.keras_configs import Code, Layer
 
@@ -90,6 +91,8 @@ class Keras:
     def signature(self) -> Signature:
         """The inputs and outputs of the model in its order; `tensor` is the position. A config does not say what outputs are.
 
+        Inputs whose names a function's parameters cannot have (`image-input`) are called as in a SavedModel of it: `image_input`.
+
         Raises ArtifactError for weights, and for a model whose class is its own and whose config names no inputs.
         """
         if self.config is None:
@@ -102,7 +105,9 @@ class Keras:
                 f"{self.path} holds a model of the class {self.config['class_name']}, whose config names no inputs and outputs; "
                 "load it where its class is and export a SavedModel"
             )
-        return Signature(tuple(_numbered(inputs)), tuple(_numbered([(name, "DT_0", None) for name in outputs])))
+        called = identifiers(name for name, _, _ in inputs)
+        taken = [(name, datatype, shape) for name, (_, datatype, shape) in zip(called, inputs, strict=True)]
+        return Signature(tuple(_numbered(taken)), tuple(_numbered([(name, "DT_0", None) for name in outputs])))
 
     def to_json(self) -> dict[str, Any]:
         """The object of `show --json`."""

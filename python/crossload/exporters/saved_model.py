@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from crossload.exporters import CannotExport, estimators, example_inputs, graphs
 from crossload.exporters.weights import load as load_weights
+from crossload.text import identifiers
 
 __all__ = ["CannotExport", "is_keras", "load_weights", "of_python", "save"]
 DEFAULT_SIGNATURE = "serving_default"
@@ -113,7 +114,7 @@ def _keras_function(model: Any, given: Mapping[str, Mapping[str, int]]) -> Any:
     """
     if not getattr(model, "inputs", None):
         raise CannotExport(f"the Keras model {model.name!r} does not know its inputs; call it once on data, or build it with Input layers")
-    names = [getattr(t, "name", f"input_{at}").split(":")[0] for at, t in enumerate(model.inputs)]
+    names = identifiers(getattr(t, "name", f"input_{at}").split(":")[0] for at, t in enumerate(model.inputs))
     for name, at in given.get("inputs", {}).items():
         names[at] = name
     specs = {

@@ -1,0 +1,31 @@
+"""Names from files: as parameters of a function they are TensorFlow's, and two never become one."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crossload.text import identifiers
+
+
+@pytest.mark.parametrize(
+    ("name", "called"),
+    [
+        ("pixels", "pixels"),
+        ("image-input", "image_input"),
+        ("input.1", "input_1"),
+        ("1in", "input_1in"),
+        ("class", "input_class"),
+        ("", "input_"),
+    ],
+)
+def test_a_name_that_no_parameter_can_have_is_spelt_as_one(name: str, called: str) -> None:
+    assert identifiers([name]) == [called]
+
+
+@given(st.lists(st.text(max_size=4), max_size=3, unique=True))
+def test_names_that_differ_stay_identifiers_that_differ(names: list[str]) -> None:
+    made = identifiers(names)
+    assert all(name.isidentifier() and name.isascii() for name in made)
+    assert len(set(made)) == len(names)
