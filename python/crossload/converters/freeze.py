@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from itertools import count
 from pathlib import Path
@@ -87,11 +88,13 @@ def _named(graph: Any, bindings: Bindings) -> Bindings:
         outputs = {}
         for name, tensor in binding["outputs"].items():
             outputs[name] = tensor
-            if name not in taken and tensor != f"{name}:0":
-                node = graph.node.add(name=name, op="Identity", input=[tensor.removesuffix(":0")])
+            # An operation's name (core/framework/node_def_util.cc) has fewer letters to choose from than a signature's.
+            called = re.sub(r"^[^A-Za-z0-9.]|[^A-Za-z0-9_./-]", ".", name)
+            if called not in taken and tensor != f"{called}:0":
+                node = graph.node.add(name=called, op="Identity", input=[tensor.removesuffix(":0")])
                 node.attr["T"].type = given[tensor].dtype.base_dtype.as_datatype_enum
-                taken.add(name)
-                outputs[name] = f"{name}:0"
+                taken.add(called)
+                outputs[name] = f"{called}:0"
         bound[key] = {**binding, "outputs": outputs}
     return bound
 
