@@ -22,6 +22,7 @@ from crossload.converters import launch
 from crossload.converters.edges import TARGETS, Edge, way
 from crossload.converters.launch import Step
 from crossload.errors import CrossloadError
+from crossload.locks import only_writer
 from crossload.recording import NoReference, bindings_in, record_with, references
 from crossload.report.results import Report
 from crossload.requests import Wishes, check_wishes
@@ -110,35 +111,38 @@ def convert(
     path = way(entry.format, target)
     progress(f"the way: {' → '.join([entry.format, *(e.target for e in path)])}")
     _check_size(source, path)
-    _check_destination(source, destination, target, overwrite)
     wishes = wishes or Wishes()
     check_wishes(wishes, signatures)
-    with tempfile.TemporaryDirectory(prefix=f".{destination.name}.partial-", dir=_parent(destination)) as scratch:
-        room = Path(scratch)
-        result, bound = _walk(entry, path, room, destination, wanted, runtime, progress)
-        made = _made(path, result, bound, wanted.options)
-        report = None
-        if verified and target not in ("tensorboard",):
-            options = {k: v for k, v in _edge_options(wanted).items() if k in ("custom_objects", "allow_code")}
-            report, signatures = _compare(
-                entry, made, result, signatures, room, wishes, dict(tolerance or {}), options, limits, runtime, alive or {}, progress
+    with only_writer(destination, "conversion"):
+        _check_destination(source, destination, target, overwrite)
+        with tempfile.TemporaryDirectory(prefix=f".{destination.name}.partial-", dir=_parent(destination)) as scratch:
+            room = Path(scratch)
+            result, bound = _walk(entry, path, room, destination, wanted, runtime, progress)
+            made = _made(path, result, bound, wanted.options)
+            report = None
+            if verified and target not in ("tensorboard",):
+                options = {k: v for k, v in _edge_options(wanted).items() if k in ("custom_objects", "allow_code")}
+                report, signatures = _compare(
+                    entry, made, result, signatures, room, wishes, dict(tolerance or {}), options, limits, runtime, alive or {}, progress
+                )
+            made = made.model_copy(update={"made": Made(source=entry.format, way=[e.target for e in path], verified=report is not None)})
+            if target == "checkpoint" and wanted.options.get("absolute_paths"):
+                checkpoints.respell(result, absolute_in=destination)
+            if warm_up:
+                _warm_up(result, made, room, destination.stem)
+            _hand_over(result, destination, target)
+        if made.bindings:
+            described = _handed_over(made, destination)
+            manifest = Manifest(
+                model=Model(name=printable(destination.stem)),
+                signatures={n: s for n, s in signatures.items() if n in made.bindings},
+                artifacts=[described],
+                tolerance=dict(tolerance or {}),
             )
-        made = made.model_copy(update={"made": Made(source=entry.format, way=[e.target for e in path], verified=report is not None)})
-        if target == "checkpoint" and wanted.options.get("absolute_paths"):
-            checkpoints.respell(result, absolute_in=destination)
-        if warm_up:
-            _warm_up(result, made, room, destination.stem)
-        _hand_over(result, destination, target)
-    if made.bindings:
-        described = _handed_over(made, destination)
-        manifest = Manifest(
-            model=Model(name=printable(destination.stem)),
-            signatures={n: s for n, s in signatures.items() if n in made.bindings},
-            artifacts=[described],
-            tolerance=dict(tolerance or {}),
-        )
-        files.write_text(sidecar_of(destination), manifest.to_json())
-        made = described
+            files.write_text(sidecar_of(destination), manifest.to_json())
+            made = described
+        else:
+            sidecar_of(destination).unlink(missing_ok=True)  # what was here before is what it described
     return Converted(destination, target, tuple(e.target for e in path), made, report)
 
 

@@ -32,15 +32,15 @@ def refused(*arguments: str | Path, status: int = 2) -> str:
 
 def test_a_nameless_output_gets_its_name_and_the_manifest_says_it_for_every_later_step(sources: Path, tmp_path: Path) -> None:
     named = tmp_path / "named.pb"
-    done = run("convert", sources / "graph.pb", named, "--output-tensor", "scores=StatefulPartitionedCall", "--vectors", "2")
+    done = run("convert", sources / "graph.pb", named, "--output-tensor", "my scores=StatefulPartitionedCall", "--vectors", "2")
     assert done.returncode == 0, done.stderr
     assert "the way: graph_def → graph_def" in done.stderr
     assert "2 answers of 1 signature(s) agree: identical" in done.stdout
-    assert [t.name for t in artifacts.read(named).to_json() and artifacts.read(named).outputs] == ["scores"]
+    assert [t.name for t in artifacts.read(named).to_json() and artifacts.read(named).outputs] == ["my.scores"]
     stated = json.loads(sidecar_of(named).read_text())
-    assert stated["artifacts"][0]["bindings"]["serving_default"]["outputs"] == {"scores": "scores:0"}
+    assert stated["artifacts"][0]["bindings"]["serving_default"]["outputs"] == {"my scores": "my.scores:0"}
     asked = run("run", named, "--input", "serving_default_left=[[1,2,3,4]]", "--input", "serving_default_right=[[1,1,1,1]]")
-    assert asked.stdout.startswith("scores: float32 [1, 3]")
+    assert asked.stdout.startswith("my scores: float32 [1, 3]")
 
 
 def test_an_inner_tensor_becomes_an_input_and_what_is_before_it_falls_away(sources: Path, tmp_path: Path) -> None:
@@ -176,6 +176,20 @@ def test_a_manifest_that_describes_another_file_is_refused(sources: Path, tmp_pa
     done = run("run", copy)
     assert done.returncode == 2
     assert "describes another model.tflite than the one that is there" in done.stderr
+
+
+def test_two_conversions_to_one_destination_at_once_are_one_and_a_sentence(sources: Path, tmp_path: Path) -> None:
+    arguments = [*COMMAND, "convert", str(sources / "saved_model"), str(tmp_path / "x.pb"), "--no-verify"]
+    first = subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True)
+    assert first.stderr
+    while not any(p.name.startswith(".x.pb.partial-") for p in tmp_path.iterdir()):
+        assert first.poll() is None
+        time.sleep(0.05)
+    second = subprocess.run(arguments, capture_output=True, text=True, check=False)
+    first.communicate(timeout=120)
+    assert (first.returncode, second.returncode) == (0, 2)
+    assert "another conversion is writing" in second.stderr
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["x.pb", "x.pb.crossload.json"]
 
 
 def test_an_interrupted_conversion_leaves_nothing_behind(sources: Path, tmp_path: Path) -> None:

@@ -7,11 +7,8 @@ import re
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
-
-import filelock
 
 from crossload import artifacts, files
 from crossload.contract.bundle import Bundle, is_bundle
@@ -22,9 +19,10 @@ from crossload.converters.edges import way
 from crossload.converters.launch import Step
 from crossload.errors import CrossloadError
 from crossload.exporters import example_inputs, warmup
+from crossload.locks import only_writer
 from crossload.recording import artifacts_of, bindings_in, record
 from crossload.requests import Wishes, check_wishes
-from crossload.runtimes import environments, registry
+from crossload.runtimes import registry
 from crossload.runtimes.supervisor import Limits
 from crossload.text import printable
 from crossload.verification import Plan, verify
@@ -98,13 +96,15 @@ def export(
         raise CrossloadError(f"there is no export format {sorted(unknown)[0]!r}; there are: {', '.join(FORMATS)}")
     wishes = Wishes(vectors, seed, dict(shapes or {}), tuple(inputs))
     values = {**_values(model, weights, by_name), **(load_options or {})}
-    with _only_writer(destination, overwrite), files.folder_written_whole(destination) as folder:
-        name = printable(name or destination.resolve().name)
-        producer, examples = _save(model, folder, values, runtime, progress)
-        if examples:
-            wishes = replace(wishes, inputs=(*wishes.inputs, examples))
-        kinds = tuple(formats) if formats else None
-        bundle = _fill(folder, name, producer, kinds, wishes, dict(tolerance or {}), warm_up, limits or Limits(), progress)
+    with only_writer(destination, "export"):
+        _check_destination(destination, overwrite)
+        with files.folder_written_whole(destination) as folder:
+            name = printable(name or destination.resolve().name)
+            producer, examples = _save(model, folder, values, runtime, progress)
+            if examples:
+                wishes = replace(wishes, inputs=(*wishes.inputs, examples))
+            kinds = tuple(formats) if formats else None
+            bundle = _fill(folder, name, producer, kinds, wishes, dict(tolerance or {}), warm_up, limits or Limits(), progress)
     return replace(bundle, root=destination)
 
 
@@ -268,34 +268,14 @@ def _converted(
     return made, left_out, done.producer
 
 
-class _only_writer:
-    """Hold the destination against a second export; raises CrossloadError when one is under way or a bundle is there already."""
-
-    def __init__(self, destination: Path, overwrite: bool) -> None:
-        self.destination, self.overwrite = destination, overwrite
-        locks = environments.cache() / "locks"
-        locks.mkdir(parents=True, exist_ok=True)
-        self.lock = filelock.FileLock(locks / sha256(os.fsencode(destination.resolve())).hexdigest()[:16])
-
-    def __enter__(self) -> None:
-        try:
-            self.lock.acquire(timeout=0)
-        except filelock.Timeout:
-            raise CrossloadError(f"another export is writing {self.destination}; wait for it, or choose another folder") from None
-        there = self.destination
-        if there.is_dir() and not any(there.iterdir()):
-            return
-        problem = None
-        if there.exists() and not is_bundle(there):
-            problem = f"{there} is there already and is no bundle; choose another folder"
-        elif there.exists() and not self.overwrite:
-            problem = f"{there} is there already; --overwrite replaces it"
-        if problem:
-            self.lock.release()
-            raise CrossloadError(problem)
-
-    def __exit__(self, *_: object) -> None:
-        self.lock.release()
+def _check_destination(there: Path, overwrite: bool) -> None:
+    """Raise CrossloadError where a bundle is there already, unless it may be replaced, or something else."""
+    if there.is_dir() and not any(there.iterdir()):
+        return
+    if there.exists() and not is_bundle(there):
+        raise CrossloadError(f"{there} is there already and is no bundle; choose another folder")
+    if there.exists() and not overwrite:
+        raise CrossloadError(f"{there} is there already; --overwrite replaces it")
 
 
 def _copy(source: Path, target: Path) -> None:
