@@ -212,6 +212,14 @@ def test_damaged_data_is_refused_by_name_and_cause(tmp_path: Path) -> None:
     assert "cut off" in checkpoint.read(prefix).diagnosis[0]
 
 
+def test_a_checkpoint_without_its_values_has_nothing_to_call(tmp_path: Path) -> None:
+    prefix = small(tmp_path)
+    data = next(tmp_path.glob("*.data-*"))
+    data.unlink()
+    with pytest.raises(ArtifactError, match=rf"{re.escape(str(prefix))} is incomplete: {data.name} is missing; copy all files"):
+        artifacts.callable_signatures(artifacts.read(prefix))
+
+
 def test_a_damaged_block_of_the_index_is_named_with_its_checksums(tmp_path: Path) -> None:
     file = small(tmp_path).with_name("ckpt.index")
     data = bytearray(file.read_bytes())

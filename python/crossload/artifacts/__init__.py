@@ -73,6 +73,8 @@ def callable_signatures(
     and for Keras files that name no inputs: weights alone, and models of the user's own class.
     """
     if artifact.format == "checkpoint":
+        if artifact.missing_files or artifact.truncated_files:
+            raise ArtifactError(f"{artifact.prefix} is {artifact.diagnosis[0]}")
         artifact = _graph_beside(artifact)
     if artifact.format == "saved_model":
         artifact.check_complete()

@@ -13,6 +13,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+# Lines of TensorFlow's messages that say where something happened, or guess why, before the one that says what.
+_UNTELLING = (
+    "Graph execution error", "Restoring from checkpoint failed", "Detected at node", "<stack traces", "Node: ", "File ", "Traceback",
+)  # fmt: skip
+
 
 def main(job_file: str) -> int:
     """Do the steps in order; exit status 0 with `{"made": [...], "producer"}`, or 1 with `{"error": sentence}` in the result file.
@@ -53,8 +58,10 @@ def _do(step: dict[str, Any], bindings: dict[str, Any]) -> dict[str, Any]:
 
 
 def _sentence(error: Exception) -> str:
-    """The first line; an error of our own (`Cannot…`) is a whole sentence, any other needs its class to be understood."""
-    line = (str(error).strip().splitlines() or [""])[0][:500]
+    """The first line that tells; an error of our own (`Cannot…`) is a whole sentence, any other needs its class to be understood."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    telling = [line for line in lines if not line.startswith(_UNTELLING) and "root error(s) found" not in line]
+    line = (telling or lines or [""])[0][:500]
     name = type(error).__name__
     return line if name.startswith("Cannot") else f"{name}: {line}" if line else name
 

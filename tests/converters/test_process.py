@@ -1,0 +1,35 @@
+"""What the TensorFlow process says of an exception: the line that names the cause."""
+
+from __future__ import annotations
+
+import pytest
+
+from crossload.converters import process
+
+
+class DataLossError(Exception):
+    """As TensorFlow's."""
+
+
+class CannotDo(Exception):
+    """As the converters' own."""
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (
+            DataLossError("Graph execution error:\n\nDetected at node 'r' defined at\nNode: 'r'\nChecksum does not match"),
+            "Checksum does not match",
+        ),
+        (DataLossError("2 root error(s) found.\n  Unsuccessful TensorSliceReader"), "Unsuccessful TensorSliceReader"),
+        (DataLossError("Graph execution error:"), "Graph execution error:"),
+        (DataLossError(), ""),
+    ],
+)
+def test_the_line_that_names_the_cause_is_said_with_the_error_s_class(error: Exception, said: str) -> None:
+    assert process._sentence(error) == (f"DataLossError: {said}" if said else "DataLossError")
+
+
+def test_an_own_error_is_a_whole_sentence() -> None:
+    assert process._sentence(CannotDo("it holds a queue")) == "it holds a queue"
