@@ -294,7 +294,7 @@ def _compare(
     """Record the source's answers and ask the result for the same; the report, and the signatures with what the answers told."""
     if lost := set(source.bindings) - set(result.bindings):
         raise ConversionRefused(f"{path.name} was not written: the signature {sorted(lost)[0]!r} was lost on the way")
-    recorder = registry.find([runtime])[0] if source.format != "tflite" else references("tflite")[0]
+    recorder = registry.one(runtime) if source.format != "tflite" else references("tflite")[0]
     judge = references("tflite")[0] if result.format == "tflite" else recorder
     limits = limits or Limits()
     name = registry.shortest_name(recorder)

@@ -160,7 +160,7 @@ def choose(
         entries, signatures = artifacts_of(path, path.name, tags)
         root = path.parent
     left = selection.select(path, entries, tags, artifact)
-    entry, chosen = _choose(path, left, registry.find([runtime] if runtime else None))
+    entry, chosen = _choose(path, left, [registry.one(runtime)] if runtime else registry.find())
     source = ModelSource(
         root / entry.path, entry.format, entry.bindings, None if entry.tags is None else tuple(entry.tags), dict(options or {})
     )

@@ -191,3 +191,9 @@ def test_a_broken_entry_point_is_one_sentence_that_names_it(
     with pytest.raises(CrossloadError, match=says) as caught:
         registry.all_runtimes()
     assert f"entry point toy of crossload.runtimes ({name}:runtime)" in str(caught.value)
+
+
+def test_where_one_runtime_is_needed_a_pattern_of_several_is_refused() -> None:
+    assert registry.one("tensorflow-java") == registry.find(["tensorflow-java"])[0]
+    with pytest.raises(CrossloadError, match=r"'tensorflow-java@\*' means 5 runtimes, and one is needed: tensorflow-java@0\.3\.3"):
+        registry.one("tensorflow-java@*")

@@ -83,7 +83,7 @@ def python_with_tensorflow(script: Path | None = None, runtime: str = "tensorflo
         return Path(environments.prepare(Script(script.resolve()), progress).argv[0])
     if runtime == "tensorflow" and importlib.util.find_spec("tensorflow"):
         return Path(sys.executable)
-    return Path(environments.prepare(registry.find([runtime])[0].source, progress).argv[0])
+    return Path(environments.prepare(registry.one(runtime).source, progress).argv[0])
 
 
 def _watched(command: list[str], room: Path, progress: Progress) -> tuple[int, list[str]]:

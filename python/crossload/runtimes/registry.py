@@ -133,6 +133,14 @@ def find(names: list[str] | None = None) -> list[Runtime]:
     return list(found.values())
 
 
+def one(name: str) -> Runtime:
+    """The one runtime of this name; raises CrossloadError as `find` does, and for a pattern that means several."""
+    found = find([name])
+    if len(found) > 1:
+        raise CrossloadError(f"{name!r} means {len(found)} runtimes, and one is needed: {', '.join(r.title for r in found)}")
+    return found[0]
+
+
 def shortest_name(runtime: Runtime) -> str:
     """The name, where `find` gives this runtime for it, else `name@version`: reports and commands must not mean another one."""
     return runtime.name if find([runtime.name]) == [runtime] else runtime.title
