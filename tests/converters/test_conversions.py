@@ -12,6 +12,7 @@ import pytest
 
 import crossload
 from crossload import artifacts
+from crossload.artifacts import canonical
 from crossload.contract.sidecar import sidecar_of
 from crossload.conversion import Converted, Wanted, convert
 from crossload.converters import edges
@@ -120,3 +121,11 @@ def test_an_object_based_checkpoint_is_written_by_a_checkpoint_manager(sources: 
     assert found.object_graph
     assert found.prefix.name == "model.ckpt-4"
     assert any(v.shape == (4, 5) for v in found.variables)
+
+
+@pytest.mark.parametrize("target", ["graph_def", "saved_model", "tflite"])
+def test_the_same_source_twice_gives_the_same_canonical_hash(cell: Cell, sources: Path, tmp_path: Path, target: str) -> None:
+    again = convert(sources / FILES["keras_h5"], tmp_path / TARGETS[target], target, verified=False)
+    first = cell("keras_h5", target)
+    assert canonical.sha256(artifacts.read(again.path)) == canonical.sha256(artifacts.read(first.path))
+    assert canonical.sha256(artifacts.read(sources / FILES["keras"])) != canonical.sha256(artifacts.read(first.path))
