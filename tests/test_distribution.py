@@ -40,8 +40,8 @@ def test_the_wheel_carries_the_workers_the_harness_and_the_contract(wheel: Path)
 @pytest.mark.parametrize("python", ["3.10", "3.12", "3.13"])
 def test_the_core_s_fast_tests_pass_on_every_python(python: str, wheel: Path, tmp_path: Path) -> None:
     interpreter = _interpreter(python)
-    environment = _install(wheel, tmp_path, interpreter, "pytest", "hypothesis")
-    command = [environment / "bin/python", "-m", "pytest", "-q", "-x", "-m", "not slow", "-p", "no:cacheprovider"]
+    environment = _install(wheel, tmp_path, interpreter, "pytest", "pytest-xdist", "hypothesis")
+    command = [environment / "bin/python", "-m", "pytest", "-q", "-x", "-m", "not slow", "-n", "auto", "-p", "no:cacheprovider"]
     chosen = [
         "contract",
         "compare",

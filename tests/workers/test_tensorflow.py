@@ -149,7 +149,14 @@ def test_a_graphs_table_stays_as_a_receiver_would_find_it(tensorflow: Conversati
     [
         ("scale", "saved_model", "other", "x", "NOT_FOUND", "no signature other; it has: "),
         ("graph_frozen.pb", "graph_def", None, "other:0", "NOT_FOUND", "no tensor 'other:0'"),
-        ("graph_frozen.pb", "tflite", None, "x", "UNIMPLEMENTED", "tensorflow loads saved_model, graph_def, not tflite"),
+        (
+            "graph_frozen.pb",
+            "tflite",
+            None,
+            "x",
+            "UNIMPLEMENTED",
+            "tensorflow loads saved_model, graph_def, checkpoint, meta_graph, keras, keras_h5, not tflite",
+        ),
         ("tflite_cnn.tflite", "graph_def", None, "x", "INVALID_ARGUMENT", "is no GraphDef, neither binary nor text"),
     ],
 )
