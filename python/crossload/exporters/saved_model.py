@@ -93,9 +93,9 @@ def is_keras(model: Any) -> bool:
 
 
 def _save_keras(model: Any, path: Path, given: Mapping[str, Mapping[str, int]]) -> None:
-    function = _keras_function(model, given)
-    if any(c.__module__.startswith("tf_keras") for c in type(model).__mro__):
-        tf.saved_model.save(model, str(path), signatures={DEFAULT_SIGNATURE: function})
+    function, concrete = _keras_function(model, given)
+    if _is_keras_2(model):
+        tf.saved_model.save(model, str(path), signatures={DEFAULT_SIGNATURE: concrete})
         return
     # tf.saved_model.save alone writes copies of Keras 3's variables that the signature does not use: what restores them by
     # tensor name (TensorFlow Java, every v1 loader) finds the signature's own variables empty.
@@ -107,8 +107,17 @@ def _save_keras(model: Any, path: Path, given: Mapping[str, Mapping[str, int]]) 
     archive.write_out(str(path), verbose=False)
 
 
-def _keras_function(model: Any, given: Mapping[str, Mapping[str, int]]) -> Any:
-    """A traced function with the model's own input and output names.
+def _is_keras_2(model: Any) -> bool:
+    """Whether it is tf-keras', or that of a TensorFlow before Keras 3."""
+    if any(c.__module__.startswith("tf_keras") for c in type(model).__mro__):
+        return True
+    import keras
+
+    return bool(keras.__version__.startswith("2."))
+
+
+def _keras_function(model: Any, given: Mapping[str, Mapping[str, int]]) -> tuple[Any, Any]:
+    """A traced function with the model's own input and output names, and its concrete function.
 
     Keras 3's own `export` names inputs after the call's arguments and outputs `output_0`, so that two inputs can be swapped unseen.
     """
@@ -140,8 +149,7 @@ def _keras_function(model: Any, given: Mapping[str, Mapping[str, int]]) -> Any:
         called = output_names if len(output_names) == len(flat_outputs) else [f"output_{at}" for at in range(len(flat_outputs))]
         return dict(zip(called, flat_outputs, strict=True))
 
-    serve.get_concrete_function(**specs)
-    return serve
+    return serve, serve.get_concrete_function(**specs)
 
 
 def _module_signatures(module: Any) -> dict[str, Any]:
