@@ -44,11 +44,11 @@ $(DEMO)/digits/crossload.json: python/demo/digits.py | setup
 	@touch $@
 
 # A file is one core's work: the longest ones must not be left for the end.
-LONGEST_FIRST := tests/converters/test_conversions.py tests/test_distribution.py tests/exporters tests/converters
+LONGEST_FIRST := tests/converters tests/exporters tests/test_distribution.py tests/workers
 
 test: setup ## all tests, Python's and Java's
 	@$(BIN)/python -m pytest -m 'not slow' --numprocesses auto
-	@$(BIN)/python -m pytest -m slow --numprocesses auto --dist loadfile $(LONGEST_FIRST) tests
+	@$(BIN)/python -m pytest -m slow --numprocesses auto --dist loadfile --no-loadscope-reorder $(LONGEST_FIRST) tests
 	@$(MVN) verify
 
 test-fast: setup ## the tests that start no real runtime

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
+from tensorflow.python.framework import meta_graph
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_from_session_graph
 from tensorflow.python.tools import optimize_for_inference_lib, strip_unused_lib
 
@@ -64,7 +65,14 @@ def freeze(session: Any, bindings: Bindings, options: Mapping[str, Any] | None =
         frozen = _optimized(frozen, inputs, outputs)
     if not kept:
         _refuse_state(frozen)
-    return frozen, bindings
+    return _without_defaults(frozen), bindings
+
+
+def _without_defaults(graph: Any) -> Any:
+    """The graph without attributes that hold their defaults: older releases refuse the ones they do not know, whatever they hold."""
+    stripped = tf.compat.v1.MetaGraphDef(graph_def=graph)
+    meta_graph.strip_graph_default_valued_attrs(stripped)
+    return stripped.graph_def
 
 
 def _write(graph: Any, bindings: Bindings, target: Path, options: Mapping[str, Any]) -> Bindings:
