@@ -32,15 +32,14 @@ def choose(
     `inputs` and `outputs` are `name=operation:index` or `operation:index`. Raises CrossloadError naming what there is instead.
     """
     entries, signatures = artifacts_of(source, str(source.resolve()), tags, unnamed=bool(inputs or outputs))
+    entry = select(source, entries, tags, None)[0]
     if inputs or outputs:
-        entry = select(source, entries, tags, None)[0]
         if entry.format == "tflite":
             found: TFLite = artifacts.read(source)  # type: ignore[assignment]  # the entry says so
             signature = found.named(dict(map(named_tensor, inputs or ())), dict(map(named_tensor, outputs or ())))
         else:
             signature = by_tensors(artifacts.graph_of(source, entry.tags), inputs, outputs)
         return entry.model_copy(update={"bindings": {artifacts.DEFAULT_KEY: binding_of(signature)}}), {artifacts.DEFAULT_KEY: signature}
-    entry = select(source, entries, tags, None)[0]
     if unknown := [n for n in names or () if n not in entry.bindings]:
         raise CrossloadError(f"{source} has no signature {unknown[0]!r}; it has: {', '.join(entry.bindings)}")
     bindings = {n: b for n, b in entry.bindings.items() if not names or n in names}

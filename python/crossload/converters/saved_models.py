@@ -22,16 +22,16 @@ class CannotWrite(Exception):
 def of_meta_graph(source: Path, target: Path, bindings: Bindings, options: dict[str, Any]) -> Bindings:
     """The SavedModel of a .meta with its checkpoint: its variables stay variables, those that were trainable stay so."""
     with sessions.meta_graph(source) as session:
-        return _from_session(session, target, bindings, options)
+        return _from_session(session, target, bindings)
 
 
 def of_graph_def(source: Path, target: Path, bindings: Bindings, options: dict[str, Any]) -> Bindings:
     """The SavedModel of a frozen graph, with the signatures that the bindings say."""
     with sessions.graph_def(source) as session:
-        return _from_session(session, target, bindings, options)
+        return _from_session(session, target, bindings)
 
 
-def _from_session(session: Any, target: Path, bindings: Bindings, options: Mapping[str, Any]) -> Bindings:
+def _from_session(session: Any, target: Path, bindings: Bindings) -> Bindings:
     signatures = {}
     stated = session.meta_graph.signature_def if session.meta_graph else {}
     for name, binding in bindings.items():
@@ -40,7 +40,7 @@ def _from_session(session: Any, target: Path, bindings: Bindings, options: Mappi
             signatures[key] = stated[key]
             continue
         tensors = {side: {n: session.graph.get_tensor_by_name(t) for n, t in binding[side].items()} for side in ("inputs", "outputs")}
-        signatures[key] = signature(tensors["inputs"], tensors["outputs"], options.get("method_names", {}).get(name, _PREDICT))
+        signatures[key] = signature(tensors["inputs"], tensors["outputs"])
     write([(session, ["serve"], signatures)], target)
     own = bindings_of(target)
     return {name: own[binding["key"] or name] for name, binding in bindings.items()}

@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
-from google.protobuf import text_format
-from google.protobuf.message import DecodeError
 from tensorflow.core.framework import variable_pb2
 from tensorflow.python.ops import ref_variable, resource_variable_ops
 
@@ -51,22 +49,17 @@ def graph_def(source: Path) -> Iterator[Any]:
 
 def read_frozen(source: Path) -> Any:
     """A GraphDef, binary or text, free from devices. Raises CannotOpen for one that holds variables: a .pb has no values for them."""
-    data = source.read_bytes()
-    graph = tf.compat.v1.GraphDef()
     try:
-        graph.ParseFromString(data)
-    except DecodeError:
-        try:
-            graph = text_format.Parse(data.decode(), tf.compat.v1.GraphDef())
-        except (UnicodeDecodeError, text_format.ParseError) as error:
-            raise CannotOpen(f"{source} is no GraphDef, neither binary nor text ({error})") from error
+        graph = restoring.parsed(source, tf.compat.v1.GraphDef)
+    except restoring.CannotRestore as error:
+        raise CannotOpen(str(error)) from error
     variables = sorted(n.name for n in graph.node if n.op in ("VarHandleOp", "Variable", "VariableV2"))
     if variables:
         raise CannotOpen(
             f"{source} is not frozen: it holds {len(variables)} variables ({', '.join(variables[:3])}), whose values a GraphDef cannot "
             "carry; convert the SavedModel, or the .meta with its checkpoint, instead"
         )
-    clear_devices(graph)
+    restoring.clear_devices(graph)
     return graph
 
 
@@ -113,13 +106,6 @@ def _variable_of(op: Any) -> Any:
     definition.initial_value_name, definition.initializer_name, definition.snapshot_name = initial.name, assign.name, read.name
     kind = resource_variable_ops.ResourceVariable if definition.is_resource else ref_variable.RefVariable
     return kind.from_proto(definition)
-
-
-def clear_devices(graph: Any) -> None:
-    """Free all nodes of a GraphDef, those of its functions included, from devices."""
-    for nodes in (graph.node, *(f.node_def for f in graph.library.function)):
-        for node in nodes:
-            node.device = ""
 
 
 @contextmanager

@@ -10,8 +10,6 @@ import numpy as np
 import restoring
 import tensorflow as tf
 import tensors
-from google.protobuf import text_format
-from google.protobuf.message import DecodeError
 from serving import Answer, Refusal, Request, check_complete, check_input, nanoseconds
 
 
@@ -84,15 +82,10 @@ def load_meta_graph(request: Request) -> SessionModel:
 
 def read_graph_def(path: Path) -> Any:
     """The GraphDef in a file, binary or text by what the file holds: many a .pb holds text. Raises Refusal."""
-    data = path.read_bytes()
-    graph_def = tf.compat.v1.GraphDef()
     try:
-        graph_def.ParseFromString(data)
-    except DecodeError:
-        try:
-            graph_def = text_format.Parse(data.decode(), tf.compat.v1.GraphDef())
-        except (UnicodeDecodeError, text_format.ParseError) as error:
-            raise Refusal("INVALID_ARGUMENT", f"{path} is no GraphDef, neither binary nor text ({error})") from error
+        graph_def = restoring.parsed(path, tf.compat.v1.GraphDef)
+    except restoring.CannotRestore as error:
+        raise Refusal("INVALID_ARGUMENT", str(error)) from error
     if not graph_def.node:
         raise Refusal("INVALID_ARGUMENT", f"{path} holds no nodes of a GraphDef")
     return graph_def

@@ -34,14 +34,26 @@ def meta_graph_of(path: Path) -> tuple[Any, Path | None]:
             f"{prefix} is a checkpoint without a graph: there is no {file.name}; give the source that builds the graph (file.py:function) "
             "and the checkpoint as its --weights"
         )
+    return parsed(file, tf.compat.v1.MetaGraphDef), prefix or _beside(file)
+
+
+def parsed(file: Path, message: Any) -> Any:
+    """A file's message of this class, binary or text by what the file holds: many a .pb holds text. Raises CannotRestore."""
     data = file.read_bytes()
     try:
-        return tf.compat.v1.MetaGraphDef.FromString(data), prefix or _beside(file)
+        return message.FromString(data)
     except DecodeError:
         try:
-            return text_format.Parse(data.decode(), tf.compat.v1.MetaGraphDef()), prefix or _beside(file)
+            return text_format.Parse(data.decode(), message())
         except (UnicodeDecodeError, text_format.ParseError) as error:
-            raise CannotRestore(f"{file} is no MetaGraphDef, neither binary nor text ({error})") from error
+            raise CannotRestore(f"{file} is no {message.DESCRIPTOR.name}, neither binary nor text ({error})") from error
+
+
+def clear_devices(graph: Any) -> None:
+    """Free all nodes of a GraphDef, those of its functions included, from devices."""
+    for nodes in (graph.node, *(f.node_def for f in graph.library.function)):
+        for node in nodes:
+            node.device = ""
 
 
 def restore(session: Any, meta_graph: Any, checkpoint: Path | None) -> str | None:
@@ -103,9 +115,7 @@ def _without_devices(meta_graph: Any) -> Any:
     """A copy whose nodes are free to run anywhere."""
     copy = tf.compat.v1.MetaGraphDef()
     copy.CopyFrom(meta_graph)
-    for nodes in (copy.graph_def.node, *(f.node_def for f in copy.graph_def.library.function)):
-        for node in nodes:
-            node.device = ""
+    clear_devices(copy.graph_def)
     return copy
 
 
