@@ -18,7 +18,8 @@ public interface Worker {
      * @param name the runtime's name, such as {@code tensorflow-java}
      * @param version its release
      * @param formats the artifact formats that {@link #load} takes
-     * @param parameters what else explains answers ({@code native}, {@code threads}, …): strings, numbers, booleans
+     * @param parameters what else explains answers ({@code native}, {@code threads}, {@code datatypes}, …): strings, numbers,
+     *     booleans, lists of strings
      */
     record Metadata(String name, String version, List<String> formats, Map<String, Object> parameters) {}
 

@@ -12,16 +12,23 @@ import io.crossload.graph.GraphSession.Feed;
 import io.crossload.graph.GraphSession.Fetched;
 import io.crossload.graph.GraphSession.Operation;
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.UnaryOperator;
 
-/** A session whose tensors are fed and fetched by name: what a SavedModel and an imported GraphDef have in common. */
+/**
+ * A session whose tensors are fed and fetched by name: what a SavedModel and an imported GraphDef have in common.
+ *
+ * <p>{@link #infer} may be called by several threads at once, as Session.run may; {@link #close} once they are done.
+ */
 public final class GraphModel<O, T extends AutoCloseable> implements Model {
     private final GraphSession<O, T> session;
     private final UnaryOperator<TensorName> names;
-    private final Map<String, O> resolved = new HashMap<>();
+    private final Map<String, Resolved<O>> resolved = new ConcurrentHashMap<>();
+
+    /** A tensor of the graph: what names it in TensorFlow Java, and its datatype. */
+    private record Resolved<O>(O output, Datatype datatype) {}
 
     /**
      * @param session runs the graph; closing the model closes it
@@ -39,8 +46,8 @@ public final class GraphModel<O, T extends AutoCloseable> implements Model {
         List<O> fetches = new ArrayList<>();
         List<Integer> positions = new ArrayList<>();
         for (String name : request.outputs()) {
-            O output = resolve(binding.outputs().get(name));
-            session.datatype(output); // before running: a result without tensor type would leak
+            // This checks the datatype before running: a result without tensor type would leak.
+            O output = resolve(binding.outputs().get(name)).output();
             if (!fetches.contains(output)) {
                 fetches.add(output);
             }
@@ -49,18 +56,17 @@ public final class GraphModel<O, T extends AutoCloseable> implements Model {
         List<Feed<O, T>> feeds = new ArrayList<>();
         try {
             for (TensorEntry entry : request.inputs()) {
-                O input = resolve(binding.inputs().get(entry.name()));
-                Datatype taken = session.datatype(input);
-                if (taken != entry.datatype()) {
+                Resolved<O> input = resolve(binding.inputs().get(entry.name()));
+                if (input.datatype() != entry.datatype()) {
                     throw new WorkerException(
                             Code.INVALID_ARGUMENT,
                             "input '%s' takes %s; the request has %s"
                                     .formatted(
                                             entry.name(),
-                                            taken.tensorflow(),
+                                            input.datatype().tensorflow(),
                                             entry.datatype().tensorflow()));
                 }
-                feeds.add(new Feed<>(input, session.toNative(entry)));
+                feeds.add(new Feed<>(input.output(), session.toNative(entry)));
             }
             return run(feeds, fetches, request.outputs(), positions);
         } finally {
@@ -86,11 +92,12 @@ public final class GraphModel<O, T extends AutoCloseable> implements Model {
     }
 
     /** The graph's tensor of a name {@code operation:index}; {@code :0} may be missing. */
-    private O resolve(String name) throws WorkerException {
-        O known = resolved.get(name);
+    private Resolved<O> resolve(String name) throws WorkerException {
+        Resolved<O> known = resolved.get(name);
         if (known == null) {
-            known = find(name);
-            resolved.put(name, known);
+            O output = find(name);
+            known = new Resolved<>(output, session.datatype(output));
+            resolved.put(name, known); // a second thread may find the same
         }
         return known;
     }

@@ -3,6 +3,7 @@ package io.crossload.graph;
 import io.crossload.contract.Code;
 import io.crossload.contract.Datatype;
 import io.crossload.contract.WorkerException;
+import java.util.List;
 import java.util.Locale;
 import java.util.Set;
 import org.tensorflow.proto.DataType;
@@ -37,6 +38,11 @@ public record TensorTypes(String release, Set<Datatype> carried) {
         if (!carried.contains(datatype)) {
             throw unsupported(datatype.tensorflow());
         }
+    }
+
+    /** The contract's names of those carried, in the contract's order: ServerMetadata's {@code datatypes}. */
+    public List<String> names() {
+        return carried.stream().sorted().map(Datatype::name).toList();
     }
 
     private static String name(int number) {

@@ -12,6 +12,7 @@ import static io.crossload.graph.Graphs.unary;
 import static io.crossload.graph.WorkerProcess.tensor;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import io.crossload.contract.Datatype;
 import io.crossload.contract.Frame;
 import io.crossload.contract.TensorEntry;
@@ -81,13 +82,18 @@ public abstract class WorkerTest {
     }
 
     @Test
-    @DisplayName("says its release, its native TensorFlow and its formats")
+    @DisplayName("says its release, its native TensorFlow, its formats and the datatypes that it carries")
     void metadata() throws IOException {
         Frame answer = worker.ask("ServerMetadata", "", null);
         assertThat(answer.header().get("name").textValue()).isEqualTo(runtime);
         assertThat(answer.header().get("version").textValue()).isEqualTo(release);
         assertThat(answer.header().at("/parameters/native").textValue()).isEqualTo("TensorFlow " + tensorflow);
         assertThat(answer.header().get("formats").toString()).isEqualTo("[\"saved_model\",\"graph_def\"]");
+        assertThat(answer.header().at("/parameters/datatypes").elements())
+                .toIterable()
+                .extracting(JsonNode::textValue)
+                .containsExactlyElementsOf(
+                        carried.stream().sorted().map(Datatype::name).toList());
     }
 
     @TestFactory

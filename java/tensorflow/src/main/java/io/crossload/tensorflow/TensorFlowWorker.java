@@ -39,7 +39,9 @@ final class TensorFlowWorker implements Worker {
                 "native",
                 "TensorFlow " + TensorFlow.version(),
                 "threads",
-                Runtime.getRuntime().availableProcessors());
+                Runtime.getRuntime().availableProcessors(),
+                "datatypes",
+                Tensors.datatypes());
         return new Metadata("tensorflow-java", RELEASE, List.of("saved_model", "graph_def"), parameters);
     }
 

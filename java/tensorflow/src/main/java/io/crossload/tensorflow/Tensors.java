@@ -57,6 +57,11 @@ final class Tensors {
         return types;
     }
 
+    /** What ServerMetadata says of them. */
+    static List<String> datatypes() {
+        return CARRIED.names();
+    }
+
     /** The contract's datatype of a graph's; as {@link TensorTypes#ofNumber} says. */
     static Datatype datatype(DataType type) throws WorkerException {
         return CARRIED.ofNumber(type == DataType.UNRECOGNIZED ? -1 : type.getNumber());

@@ -45,6 +45,11 @@ final class LegacyTensors {
 
     private LegacyTensors() {}
 
+    /** What ServerMetadata says of them. */
+    static List<String> datatypes() {
+        return CARRIED.names();
+    }
+
     /** As {@link io.crossload.graph.GraphSession#datatype} says. */
     static Datatype datatype(Output<?> output) throws WorkerException {
         try {

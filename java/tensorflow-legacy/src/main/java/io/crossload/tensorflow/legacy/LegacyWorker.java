@@ -30,7 +30,9 @@ final class LegacyWorker implements Worker {
                 "native",
                 "TensorFlow " + RELEASE,
                 "threads",
-                Runtime.getRuntime().availableProcessors());
+                Runtime.getRuntime().availableProcessors(),
+                "datatypes",
+                LegacyTensors.datatypes());
         return new Metadata("tensorflow-java-legacy", RELEASE, List.of("saved_model", "graph_def"), parameters);
     }
 
