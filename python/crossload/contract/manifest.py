@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_serializer
 
+from crossload.contract.bridge import CARRIERS
 from crossload.contract.datatypes import DATATYPES
 from crossload.contract.signatures import Signature
 from crossload.errors import ManifestError
@@ -30,6 +31,19 @@ class Model(_Part):
     version: str = "1"
 
 
+class Bridge(_Part):
+    """The same computation for a runtime that lacks a datatype of the signature: the tensors that cross have other datatypes instead.
+
+    `key` is the bridge's own SignatureDef, None in a GraphDef; `inputs` and `outputs` bind every name of the signature. `carriers`
+    says which datatype travels as which ({"INT8": "INT32"}); contract.bridge converts there and back, the others travel as they are.
+    """
+
+    key: str | None = None
+    inputs: dict[str, str] = Field(default_factory=dict)
+    outputs: dict[str, str] = Field(default_factory=dict)
+    carriers: dict[str, str]
+
+
 class Binding(_Part):
     """Where a signature's names are in one artifact: `operation:index` in graphs, a tensor index in a .tflite.
 
@@ -39,6 +53,7 @@ class Binding(_Part):
     key: str | None = None
     inputs: dict[str, str | int] = Field(default_factory=dict)
     outputs: dict[str, str | int] = Field(default_factory=dict)
+    bridge: Bridge | None = None
 
 
 class Made(_Part):
@@ -179,6 +194,11 @@ def _misbound(signature: Signature, binding: Binding) -> Iterator[str]:
         yield from (f"it binds the {side} {name!r}, which the signature has not" for name in bound if name not in names)
         if binding.key is None:  # then the artifact itself does not know the names
             yield from (f"it binds no {side} {name!r}" for name in names if name not in bound)
+    if bridge := binding.bridge:
+        for side, tensors, crossed in (("input", signature.inputs, bridge.inputs), ("output", signature.outputs, bridge.outputs)):
+            if {t.name for t in tensors} != set(crossed):
+                yield f"its bridge binds the {side}s {', '.join(sorted(crossed)) or 'none'}, which are not the signature's"
+        yield from (f"its bridge carries {d} as {c}, which no table says" for d, c in bridge.carriers.items() if CARRIERS.get(d) != c)
 
 
 def _twice(names: Iterable[str]) -> list[str]:
