@@ -7,6 +7,7 @@ import io.crossload.graph.GraphSession;
 import java.lang.invoke.MethodHandle;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.MethodType;
+import java.util.Iterator;
 import java.util.List;
 import java.util.stream.IntStream;
 import org.tensorflow.Graph;
@@ -42,6 +43,11 @@ final class TensorFlowSession implements GraphSession<Output<?>, Tensor> {
         return operation == null
                 ? null
                 : new Operation<>(operation.type(), operation.numOutputs(), index -> operation.output(index));
+    }
+
+    /** The graph's operations, in its own order. */
+    Iterator<GraphOperation> operations() {
+        return graph.operations();
     }
 
     @Override

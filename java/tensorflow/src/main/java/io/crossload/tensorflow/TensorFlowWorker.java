@@ -7,6 +7,7 @@ import io.crossload.graph.GraphDefs;
 import io.crossload.graph.GraphModel;
 import java.io.IOException;
 import java.io.InputStream;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.Properties;
@@ -23,6 +24,7 @@ import org.tensorflow.exceptions.TFUnauthenticatedException;
 import org.tensorflow.exceptions.TFUnimplementedException;
 import org.tensorflow.exceptions.TensorFlowException;
 import org.tensorflow.proto.ConfigProto;
+import org.tensorflow.proto.GraphDef;
 
 /** The runtime tensorflow-java from 0.3 on: SavedModels through SavedModelBundle, GraphDefs through Graph.importGraphDef. */
 final class TensorFlowWorker implements Worker {
@@ -51,23 +53,33 @@ final class TensorFlowWorker implements Worker {
     }
 
     private static Model savedModel(LoadRequest request) {
-        SavedModelBundle.Loader loader =
-                SavedModelBundle.loader(request.path().toString()).withConfigProto(CONFIG);
-        if (request.tags() != null) {
-            loader.withTags(request.tags().toArray(String[]::new));
-        }
-        SavedModelBundle bundle = loader.load();
+        SavedModelBundle bundle = bundle(request.path(), request.tags());
         return new GraphModel<>(
                 new TensorFlowSession(bundle.graph(), bundle.session(), bundle), UnaryOperator.identity());
     }
 
     private static Model graphDef(LoadRequest request) throws WorkerException {
         GraphDefs.Importable importable = GraphDefs.importable(GraphDefs.read(request.path()));
+        return new GraphModel<>(session(importable.graph()), importable::actual);
+    }
+
+    /** The SavedModel at a path; tags may be null, which means the loader's own. */
+    static SavedModelBundle bundle(Path path, List<String> tags) {
+        SavedModelBundle.Loader loader =
+                SavedModelBundle.loader(path.toString()).withConfigProto(CONFIG);
+        if (tags != null) {
+            loader.withTags(tags.toArray(String[]::new));
+        }
+        return loader.load();
+    }
+
+    /** A graph of its own with this content. */
+    static TensorFlowSession session(GraphDef content) {
         Graph graph = new Graph();
         try {
-            graph.importGraphDef(importable.graph());
+            graph.importGraphDef(content);
             Session session = new Session(graph, CONFIG);
-            return new GraphModel<>(new TensorFlowSession(graph, session, session, graph), importable::actual);
+            return new TensorFlowSession(graph, session, session, graph);
         } catch (RuntimeException error) {
             graph.close();
             throw error;

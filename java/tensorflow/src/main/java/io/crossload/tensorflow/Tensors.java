@@ -152,8 +152,8 @@ final class Tensors {
         return memory;
     }
 
-    /** A pointer to memory that a tensor owns. */
-    private static final class View extends BytePointer {
+    /** A pointer to memory that somebody else owns. */
+    static final class View extends BytePointer {
         View(long address, long size) {
             super((Pointer) null);
             this.address = address;

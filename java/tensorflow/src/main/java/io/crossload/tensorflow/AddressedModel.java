@@ -1,0 +1,269 @@
+package io.crossload.tensorflow;
+
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.crossload.contract.Code;
+import io.crossload.contract.Datatype;
+import io.crossload.contract.Frames;
+import io.crossload.contract.TensorEntry;
+import io.crossload.contract.Worker.Answer;
+import io.crossload.contract.Worker.Binding;
+import io.crossload.contract.Worker.InferRequest;
+import io.crossload.contract.WorkerException;
+import io.crossload.graph.GraphDefs;
+import io.crossload.graph.GraphModel;
+import io.crossload.graph.TensorName;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Iterator;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.UnaryOperator;
+import java.util.stream.LongStream;
+import org.bytedeco.javacpp.BytePointer;
+import org.tensorflow.GraphOperation;
+import org.tensorflow.Output;
+import org.tensorflow.SavedModelBundle;
+import org.tensorflow.Tensor;
+import org.tensorflow.TensorFlow;
+import org.tensorflow.proto.SignatureDef;
+import org.tensorflow.proto.TensorInfo;
+import org.tensorflow.proto.TensorShapeProto;
+
+/**
+ * A model for a caller in the same process that is not Java: its tensors are memory at addresses, so that one call into Java runs
+ * it, however many tensors there are. Its caller is the Python package of bindings/jpype.
+ *
+ * <p>A tensor is described by numbers: its datatype's (types.proto), the address and count of its bytes (bindings/contract, section
+ * Frame), its rank, its dimensions. All methods may be called by several threads at once.
+ */
+public final class AddressedModel implements AutoCloseable {
+    private static final TensorFlowWorker RUNTIME = new TensorFlowWorker();
+
+    private final TensorFlowSession session;
+    private final GraphModel<Output<?>, Tensor> model;
+    private final Map<String, SignatureDef> signatures;
+    private final List<Binding> plans = new CopyOnWriteArrayList<>();
+    private final Map<Long, Answer> answers = new ConcurrentHashMap<>();
+    private final AtomicLong runs = new AtomicLong();
+
+    private AddressedModel(
+            TensorFlowSession session, UnaryOperator<TensorName> names, Map<String, SignatureDef> signatures) {
+        this.session = session;
+        this.model = new GraphModel<>(session, names);
+        this.signatures = signatures;
+    }
+
+    /**
+     * Loads a SavedModel by SavedModelBundle.
+     *
+     * @throws WorkerException with the code that the worker protocol has for it
+     */
+    public static AddressedModel savedModel(String path, String[] tags) throws WorkerException {
+        return coded(() -> {
+            SavedModelBundle bundle = TensorFlowWorker.bundle(existing(path), List.of(tags));
+            return new AddressedModel(
+                    new TensorFlowSession(bundle.graph(), bundle.session(), bundle),
+                    UnaryOperator.identity(),
+                    bundle.metaGraphDef().getSignatureDefMap());
+        });
+    }
+
+    /**
+     * Imports a GraphDef, binary or text.
+     *
+     * @throws WorkerException with the code that the worker protocol has for it
+     */
+    public static AddressedModel graphDef(String path) throws WorkerException {
+        return coded(() -> {
+            GraphDefs.Importable importable = GraphDefs.importable(GraphDefs.read(existing(path)));
+            return new AddressedModel(TensorFlowWorker.session(importable.graph()), importable::actual, Map.of());
+        });
+    }
+
+    /** TensorFlow Java's release, native TensorFlow's version, and the contract's names of the datatypes carried. */
+    public static String[] versions() {
+        return new String[] {TensorFlowWorker.RELEASE, TensorFlow.version(), String.join(" ", Tensors.datatypes())};
+    }
+
+    /** A serialised tensorflow.OpList of what the runtime can run. */
+    public static byte[] registeredOps() {
+        return RUNTIME.registeredOps();
+    }
+
+    /**
+     * The SavedModel's signatures as JSON: {@code {name: {"inputs": {name: tensor}, "outputs": {name: tensor}}}}, where a tensor is
+     * {@code {"tensor", "datatype", "shape"}}: no tensor name for a composite tensor, no shape for any rank.
+     */
+    public String signatures() {
+        ObjectNode described = Frames.JSON.createObjectNode();
+        signatures.forEach((name, signature) -> {
+            ObjectNode one = described.putObject(name);
+            describe(one.putObject("inputs"), signature.getInputsMap());
+            describe(one.putObject("outputs"), signature.getOutputsMap());
+        });
+        return described.toString();
+    }
+
+    private static void describe(ObjectNode described, Map<String, TensorInfo> tensors) {
+        tensors.forEach((name, info) -> {
+            Datatype datatype = Datatype.ofNumber(info.getDtypeValue());
+            ObjectNode tensor = described.putObject(name);
+            tensor.put("tensor", info.getName().isEmpty() ? null : info.getName());
+            String other = info.getDtype().name().toLowerCase(Locale.ROOT).replaceFirst("^dt_", "");
+            tensor.put("datatype", datatype == null ? other : datatype.tensorflow());
+            tensor.putNull("shape");
+            if (info.hasTensorShape() && !info.getTensorShape().getUnknownRank()) {
+                ArrayNode shape = tensor.putArray("shape");
+                for (TensorShapeProto.Dim dimension : info.getTensorShape().getDimList()) {
+                    shape.add(dimension.getSize());
+                }
+            }
+        });
+    }
+
+    /** The graph's operations as JSON, {@code [[name, op, number of outputs]]}, in the graph's order. */
+    public String operations() throws WorkerException {
+        return coded(() -> {
+            ArrayNode described = Frames.JSON.createArrayNode();
+            Iterator<GraphOperation> operations = session.operations();
+            while (operations.hasNext()) {
+                GraphOperation operation = operations.next();
+                described.addArray().add(operation.name()).add(operation.type()).add(operation.numOutputs());
+            }
+            return described.toString();
+        });
+    }
+
+    /**
+     * What later runs feed and fetch.
+     *
+     * @param inputs names for people, in the order of a run's tensors
+     * @param fed their tensors ({@code operation:index})
+     * @param fetched the tensors that a run gives, in this order
+     * @return the plan's number
+     */
+    public synchronized int plan(String[] inputs, String[] fed, String[] fetched) {
+        Map<String, String> feeds = new LinkedHashMap<>();
+        for (int i = 0; i < inputs.length; i++) {
+            feeds.put(inputs[i], fed[i]);
+        }
+        Map<String, String> fetches = new LinkedHashMap<>();
+        for (String tensor : fetched) {
+            fetches.put(tensor, tensor);
+        }
+        plans.add(new Binding(null, feeds, fetches));
+        return plans.size() - 1;
+    }
+
+    /**
+     * Runs a plan.
+     *
+     * @param plan its number
+     * @param tensors the descriptions of the plan's inputs, one after the other; their memory is read before this returns
+     * @return the run's number, the nanoseconds of TensorFlow Java's own call, and the descriptions of the outputs, whose memory is
+     *     valid until {@link #release}
+     * @throws WorkerException with the code that the worker protocol has for it
+     */
+    public long[] run(int plan, long[] tensors) throws WorkerException {
+        return coded(() -> {
+            Binding binding = plans.get(plan);
+            List<TensorEntry> inputs = new ArrayList<>();
+            int at = 0;
+            for (String name : binding.inputs().keySet()) {
+                int dimensions = at + 4;
+                int end = dimensions + (int) tensors[at + 3];
+                List<Long> shape = LongStream.range(dimensions, end)
+                        .mapToObj(i -> tensors[(int) i])
+                        .toList();
+                ByteBuffer memory = memory(name, tensors[at + 1], tensors[at + 2]);
+                inputs.add(new TensorEntry(name, Datatype.ofNumber((int) tensors[at]), shape, memory));
+                at = end;
+            }
+            Answer answer = model.infer(new InferRequest(
+                    "", binding, inputs, List.copyOf(binding.outputs().keySet())));
+            try {
+                long[] described = described(answer);
+                answers.put(described[0], answer);
+                return described;
+            } catch (WorkerException | RuntimeException error) {
+                answer.close();
+                throw error;
+            }
+        });
+    }
+
+    private static ByteBuffer memory(String name, long address, long size) throws WorkerException {
+        if (size == 0) {
+            return ByteBuffer.allocate(0);
+        }
+        checkSize("input '" + name + "'", size);
+        return new Tensors.View(address, size).asByteBuffer().order(ByteOrder.LITTLE_ENDIAN);
+    }
+
+    private long[] described(Answer answer) throws WorkerException {
+        LongStream.Builder numbers = LongStream.builder();
+        numbers.add(runs.incrementAndGet()).add(answer.nanoseconds());
+        for (TensorEntry entry : answer.outputs()) {
+            checkSize(
+                    "output '" + entry.name() + "'",
+                    entry.elements() * entry.datatype().size());
+            ByteBuffer memory = entry.data().slice();
+            numbers.add(entry.datatype().number());
+            numbers.add(memory.hasRemaining() ? new BytePointer(memory).address() : 0);
+            numbers.add(memory.remaining());
+            numbers.add(entry.shape().size());
+            entry.shape().forEach(numbers::add);
+        }
+        return numbers.build().toArray();
+    }
+
+    private static void checkSize(String what, long size) throws WorkerException {
+        if (size > Integer.MAX_VALUE) {
+            throw new WorkerException(
+                    Code.UNIMPLEMENTED, what + " has " + size + " bytes; a buffer of Java holds at most 2 GiB");
+        }
+    }
+
+    /** Frees the outputs of a run. */
+    public void release(long run) {
+        Answer answer = answers.remove(run);
+        if (answer != null) {
+            answer.close();
+        }
+    }
+
+    /** Frees the model, once the calls under way are done. */
+    @Override
+    public void close() {
+        model.close();
+    }
+
+    private static Path existing(String name) throws WorkerException {
+        Path path = Path.of(name);
+        if (!Files.exists(path)) {
+            throw new WorkerException(Code.NOT_FOUND, name + ": there is no such file or folder");
+        }
+        return path;
+    }
+
+    private static <T> T coded(Callable<T> action) throws WorkerException {
+        try {
+            return action.call();
+        } catch (WorkerException error) {
+            throw error;
+        } catch (Throwable error) { // the natives' own errors included
+            throw new WorkerException(
+                    RUNTIME.code(error), error.getMessage() == null ? error.toString() : error.getMessage(), error);
+        }
+    }
+}
