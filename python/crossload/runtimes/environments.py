@@ -38,9 +38,13 @@ class EnvironmentProblem(CrossloadError):
 
 @dataclass(frozen=True)
 class Script:
-    """A Python file with a PEP 723 header; its environment is made by uv."""
+    """A Python file with a PEP 723 header; its environment is made by uv.
+
+    One that runs Java in its own process finds the class path of `embeds` in $CROSSLOAD_JPYPE_CLASS_PATH.
+    """
 
     path: Path
+    embeds: Jar | None = None
 
 
 @dataclass(frozen=True)
@@ -88,6 +92,8 @@ def missing(source: Source) -> tuple[str, str] | None:
         return problem
     if isinstance(source, Script) and not _ready(_folder(source)):
         return "its environment is not made yet", "crossload runtimes --prepare makes it; the first use does, too"
+    if isinstance(source, Script) and source.embeds:
+        return missing(source.embeds)
     if isinstance(source, Jar) and not _ready(_folder(source)):
         return "its jars are not fetched yet", "crossload runtimes --prepare fetches them; the first use does, too"
     return None
@@ -111,10 +117,20 @@ def prepare(source: Source, progress: Progress = lambda _: None) -> Launch:
             f"{folder} cannot be written: {error.strerror}; free some space, or point CROSSLOAD_CACHE elsewhere"
         ) from error
     if isinstance(source, Script):
-        return Launch((str(python_of(folder)), "-u", str(source.path)), {"PYTHONPATH": "", "PYTHONNOUSERSITE": "1"})
-    class_path = os.pathsep.join((str(source.jar), (folder / "class-path").read_text()))
+        embedded = {"CROSSLOAD_JPYPE_CLASS_PATH": class_path(source.embeds, progress)} if source.embeds else {}
+        return Launch((str(python_of(folder)), "-u", str(source.path)), {"PYTHONPATH": "", "PYTHONNOUSERSITE": "1", **embedded})
     libraries = (f"-Djava.library.path={folder / 'libraries'}",) if source.libraries else ()
-    return Launch((java(), *JAVA_OPTIONS, *libraries, "-cp", class_path, source.main))
+    return Launch((java(), *JAVA_OPTIONS, *libraries, "-cp", _class_path(source), source.main))
+
+
+def class_path(source: Jar, progress: Progress = lambda _: None) -> str:
+    """A Java worker's jar and the jars it runs on, fetched unless they are there; raises EnvironmentProblem."""
+    prepare(source, progress)
+    return _class_path(source)
+
+
+def _class_path(source: Jar) -> str:
+    return os.pathsep.join((str(source.jar), (_folder(source) / "class-path").read_text()))
 
 
 def python_of(folder: Path) -> Path:
@@ -159,9 +175,11 @@ def _obstacle(source: Source) -> tuple[str, str] | None:
             # A relative path counts from where the worker will run.
             if shutil.which(str((cwd or Path()) / argv[0]) if os.sep in argv[0] else argv[0]) is None:
                 return f"the command {argv[0]!r} is not there", "install it, or mend the runtime's entry in the configuration"
-        case Script(path):
+        case Script(path, embeds):
             if not path.is_file():
                 return f"the worker {path} is not there", "mend the runtime's entry in the configuration"
+            if embeds:
+                return _obstacle(embeds)
         case Jar(jar):
             if not jar.is_file():
                 return f"the harness {jar.name} is not built", "make java"
