@@ -22,8 +22,9 @@ CASTS: list[tuple[str, str, str, str, list[float]]] = [
 # Both sides' bytes are the same, or stated.
 BITS = [
     ("UINT64", "INT64", "Q", [0, 1, 2**63, 2**64 - 1], "q", [0, 1, -(2**63), -1]),
-    ("FP8_E4M3FN", "UINT8", "B", [0x00, 0x38, 0xB8, 0x7E], "B", [0x00, 0x38, 0xB8, 0x7E]),
-    ("FP8_E5M2", "UINT8", "B", [0x00, 0x3C, 0xBC, 0x7C], "B", [0x00, 0x3C, 0xBC, 0x7C]),
+    # 0, 1, -1, the least above 0, the greatest; float8_e5m2 has infinities.
+    ("FP8_E4M3FN", "FP32", "B", [0x00, 0x38, 0xB8, 0x01, 0x7E], "f", [0.0, 1.0, -1.0, 2.0**-9, 448.0]),
+    ("FP8_E5M2", "FP32", "B", [0x00, 0x3C, 0xBC, 0x01, 0x7B, 0x7C], "f", [0.0, 1.0, -1.0, 2.0**-16, 57344.0, float("inf")]),
     # bfloat16 is the upper half of a float32: 0, -0, 1.5, the greatest, infinity.
     ("BF16", "FP32", "H", [0, 0x8000, 0x3FC0, 0x7F7F, 0x7F80], "I", [0, 0x80000000, 0x3FC00000, 0x7F7F0000, 0x7F800000]),
 ]

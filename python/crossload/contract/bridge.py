@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 EVERYWHERE = ("BOOL", "BYTES", "FP32", "FP64", "INT32", "INT64", "UINT8")
 _CAST = {
     "INT8": "INT32", "INT16": "INT32", "UINT16": "INT32", "UINT32": "INT64", "INT4": "INT32", "UINT4": "INT32",
-    "FP16": "FP32", "BF16": "FP32",
+    "FP16": "FP32", "BF16": "FP32", "FP8_E4M3FN": "FP32", "FP8_E5M2": "FP32",
 }  # fmt: skip
 # The same bytes under another name; a complex number is two floats: a last axis of 2.
-_SAME_BITS = {"UINT64": "INT64", "COMPLEX64": "FP32", "COMPLEX128": "FP64", "FP8_E4M3FN": "UINT8", "FP8_E5M2": "UINT8"}
+_SAME_BITS = {"UINT64": "INT64", "COMPLEX64": "FP32", "COMPLEX128": "FP64"}
 CARRIERS = _CAST | _SAME_BITS
 
 
