@@ -19,8 +19,8 @@ CASTS: list[tuple[str, str, str, str, list[float]]] = [
     ("UINT32", "INT64", "I", "q", [0, 1, 2**31, 2**32 - 1]),
     ("FP16", "FP32", "e", "f", [0.0, -0.0, 1.5, -65504.0, 2.0**-24, float("inf"), float("-inf")]),
 ]
-# Both sides' bytes are the same, or stated.
-BITS = [
+# Both sides are stated.
+BITS: list[tuple[str, str, str, list[float], str, list[float]]] = [
     ("UINT64", "INT64", "Q", [0, 1, 2**63, 2**64 - 1], "q", [0, 1, -(2**63), -1]),
     # 0, 1, -1, the least above 0, the greatest; float8_e5m2 has infinities.
     ("FP8_E4M3FN", "FP32", "B", [0x00, 0x38, 0xB8, 0x01, 0x7E], "f", [0.0, 1.0, -1.0, 2.0**-9, 448.0]),
