@@ -1,0 +1,154 @@
+package io.crossload;
+
+import io.crossload.contract.Code;
+import io.crossload.contract.Worker;
+import io.crossload.contract.Worker.Metadata;
+import io.crossload.contract.WorkerException;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.net.URL;
+import java.util.Collections;
+import java.util.List;
+import java.util.Properties;
+import java.util.ServiceLoader;
+import java.util.stream.Collectors;
+
+/** The engine that the class path brings, and its failures as sentences. */
+final class Engines {
+    private static final String SERVICE = "META-INF/services/" + Worker.class.getName();
+
+    private Engines() {}
+
+    /** What an engine does. */
+    interface Call<T> {
+        T run() throws WorkerException;
+    }
+
+    /**
+     * The one engine.
+     *
+     * @throws CrossloadException FAILED_PRECONDITION where there is none or more than one
+     */
+    static Worker find() {
+        ClassLoader context = Thread.currentThread().getContextClassLoader();
+        boolean known = context != null && context.getResource(SERVICE) != null;
+        ClassLoader loader = known ? context : Worker.class.getClassLoader();
+        // By the jars: those of TensorFlow Java 0.x and 1.x hold engines of one name, of which a loader shows the first
+        // only.
+        List<URL> jars;
+        try {
+            jars = Collections.list(loader.getResources(SERVICE)).stream()
+                    .distinct()
+                    .toList();
+        } catch (IOException error) {
+            throw new UncheckedIOException(error);
+        }
+        if (jars.size() > 1) {
+            throw new CrossloadException(
+                    Code.FAILED_PRECONDITION,
+                    "the class path has " + jars.size() + " engines, and one process holds one TensorFlow; keep one of "
+                            + jars.stream().map(Engines::jar).collect(Collectors.joining(", ")));
+        }
+        Worker[] found = calling(null, "no engine starts", () -> ServiceLoader.load(Worker.class, loader).stream()
+                .map(ServiceLoader.Provider::get)
+                .toArray(Worker[]::new));
+        if (found.length == 0) {
+            throw new CrossloadException(
+                    Code.FAILED_PRECONDITION,
+                    "the class path has no engine; add crossload-tensorflow-java.jar (TensorFlow Java 1.x),"
+                            + " crossload-tensorflow-java-0.x.jar or crossload-tensorflow-java-legacy.jar (1.15)");
+        }
+        return found[0];
+    }
+
+    /** Who the engine is. */
+    static Metadata metadata(Worker engine) {
+        return calling(engine, "the engine does not start", engine::metadata);
+    }
+
+    /**
+     * What an engine gives.
+     *
+     * @param what begins the sentence of a failure
+     * @throws CrossloadException for whatever it throws
+     */
+    static <T> T calling(Worker engine, String what, Call<T> call) {
+        try {
+            return call.run();
+        } catch (CrossloadException error) {
+            throw error;
+        } catch (WorkerException error) {
+            throw new CrossloadException(error.code(), what + ": " + error.getMessage(), error);
+        } catch (LinkageError error) {
+            throw new CrossloadException(Code.FAILED_PRECONDITION, what + ": " + remedy(error), error);
+        } catch (RuntimeException error) {
+            throw new CrossloadException(
+                    engine == null ? Code.INTERNAL : engine.code(error), what + ": " + sentence(error), error);
+        }
+    }
+
+    private static String jar(URL service) {
+        return service.toString().replaceFirst("^jar:file:", "").replaceFirst("!?/" + SERVICE + "$", "");
+    }
+
+    private static String remedy(LinkageError error) {
+        String platform = platform();
+        String release = release("tensorflow-core-api");
+        String legacy = release("libtensorflow");
+        if (release == null && legacy == null) {
+            return "TensorFlow is not on the class path (" + sentence(error)
+                    + "); add org.tensorflow:tensorflow-core-api and org.tensorflow:tensorflow-core-native with the classifier "
+                    + platform;
+        }
+        String natives;
+        if (release == null) {
+            natives = "org.tensorflow:libtensorflow_jni:" + legacy;
+        } else if (release.startsWith("0.")) {
+            natives = "org.tensorflow:tensorflow-core-api:" + release + ":" + platform;
+        } else {
+            natives = "org.tensorflow:tensorflow-core-native:" + release + ":" + platform;
+        }
+        return "TensorFlow's native library for " + platform + " is not on the class path or does not load ("
+                + sentence(error) + "); add " + natives + ", if there is one for this platform";
+    }
+
+    /** The platform as JavaCPP names it: {@code linux-x86_64}. */
+    private static String platform() {
+        String system = System.getProperty("os.name").toLowerCase(java.util.Locale.ROOT);
+        String os = system.startsWith("mac") ? "macosx" : system.startsWith("windows") ? "windows" : system;
+        String architecture = System.getProperty("os.arch");
+        return os + "-"
+                + switch (architecture) {
+                    case "amd64" -> "x86_64";
+                    case "aarch64" -> "arm64";
+                    default -> architecture;
+                };
+    }
+
+    /** The release of an artifact of org.tensorflow on the class path, null where it is not there. */
+    private static String release(String artifact) {
+        String pom = "META-INF/maven/org.tensorflow/" + artifact + "/pom.properties";
+        ClassLoader loader = Thread.currentThread().getContextClassLoader();
+        try (InputStream stream = (loader == null ? Engines.class.getClassLoader() : loader).getResourceAsStream(pom)) {
+            Properties properties = new Properties();
+            if (stream == null) {
+                return null;
+            }
+            properties.load(stream);
+            return properties.getProperty("version");
+        } catch (IOException error) {
+            return null;
+        }
+    }
+
+    /** The first line with text of an exception's message, or its class where it has none. */
+    private static String sentence(Throwable error) {
+        String message = error.getMessage() == null ? "" : error.getMessage();
+        return message.lines()
+                .map(String::strip)
+                .filter(line -> !line.isEmpty())
+                .findFirst()
+                .orElse(error.getClass().getSimpleName());
+    }
+}

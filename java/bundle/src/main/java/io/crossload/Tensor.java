@@ -1,0 +1,387 @@
+package io.crossload;
+
+import io.crossload.contract.Datatype;
+import io.crossload.contract.Elements;
+import io.crossload.contract.FrameException;
+import io.crossload.contract.TensorEntry;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
+import java.util.List;
+import java.util.stream.LongStream;
+
+/**
+ * A tensor: datatype, shape, and its elements, row major. Immutable, but for the buffer that {@link #of(Datatype, ByteBuffer, long...)}
+ * takes as it is. It holds no native memory and needs no closing.
+ *
+ * <p>The factories throw IllegalArgumentException where the elements do not fill the shape. No shape is a scalar's; nothing is inferred:
+ * {@code Tensor.of(new float[] {1, 2}, 2)}.
+ */
+public final class Tensor {
+    private final Datatype datatype;
+    private final List<Long> shape;
+    private final ByteBuffer data;
+
+    private Tensor(Datatype datatype, List<Long> shape, ByteBuffer data) {
+        this.datatype = datatype;
+        this.shape = shape;
+        this.data = data;
+    }
+
+    /** A float32 tensor. */
+    public static Tensor of(float[] values, long... shape) {
+        ByteBuffer data = allocate(Datatype.FP32, values.length, shape);
+        data.asFloatBuffer().put(values);
+        return new Tensor(Datatype.FP32, boxed(shape), data);
+    }
+
+    /** A float64 tensor. */
+    public static Tensor of(double[] values, long... shape) {
+        ByteBuffer data = allocate(Datatype.FP64, values.length, shape);
+        data.asDoubleBuffer().put(values);
+        return new Tensor(Datatype.FP64, boxed(shape), data);
+    }
+
+    /** An int32 tensor. */
+    public static Tensor of(int[] values, long... shape) {
+        return of(Datatype.INT32, values, shape);
+    }
+
+    /** An int64 tensor. */
+    public static Tensor of(long[] values, long... shape) {
+        return of(Datatype.INT64, values, shape);
+    }
+
+    /** An int16 tensor. */
+    public static Tensor of(short[] values, long... shape) {
+        return of(Datatype.INT16, values, shape);
+    }
+
+    /** An int8 tensor; {@link #of(Datatype, byte[], long...)} makes one of uint8. */
+    public static Tensor of(byte[] values, long... shape) {
+        return of(Datatype.INT8, values, shape);
+    }
+
+    /** A bool tensor. */
+    public static Tensor of(boolean[] values, long... shape) {
+        ByteBuffer data = allocate(Datatype.BOOL, values.length, shape);
+        for (int at = 0; at < values.length; at++) {
+            data.put(at, (byte) (values[at] ? 1 : 0));
+        }
+        return new Tensor(Datatype.BOOL, boxed(shape), data);
+    }
+
+    /** A string tensor of texts, in UTF-8. */
+    public static Tensor of(String[] values, long... shape) {
+        return ofBytes(
+                Arrays.stream(values)
+                        .map(value -> value.getBytes(StandardCharsets.UTF_8))
+                        .toList(),
+                shape);
+    }
+
+    /** A scalar: float32. */
+    public static Tensor scalar(float value) {
+        return of(new float[] {value});
+    }
+
+    /** A scalar: float64. */
+    public static Tensor scalar(double value) {
+        return of(new double[] {value});
+    }
+
+    /** A scalar: int32. */
+    public static Tensor scalar(int value) {
+        return of(new int[] {value});
+    }
+
+    /** A scalar: int64. */
+    public static Tensor scalar(long value) {
+        return of(new long[] {value});
+    }
+
+    /** A scalar: bool. */
+    public static Tensor scalar(boolean value) {
+        return of(new boolean[] {value});
+    }
+
+    /** A scalar: string, in UTF-8. */
+    public static Tensor scalar(String value) {
+        return of(new String[] {value});
+    }
+
+    /** A string tensor of any bytes, such as serialised messages. */
+    public static Tensor ofBytes(List<byte[]> values, long... shape) {
+        fill(values.size(), shape);
+        return new Tensor(Datatype.BYTES, boxed(shape), Datatype.encodeBytes(values));
+    }
+
+    /** A tensor of an integer datatype of 8 bits, each byte an element's: INT8, UINT8, INT4, UINT4 (sign-extended). */
+    public static Tensor of(Datatype datatype, byte[] values, long... shape) {
+        ByteBuffer data = integers(datatype, 1, values.length, shape);
+        data.put(0, values);
+        return new Tensor(datatype, boxed(shape), data);
+    }
+
+    /** A tensor of an integer datatype of 16 bits: INT16, or UINT16 by its bits. */
+    public static Tensor of(Datatype datatype, short[] values, long... shape) {
+        ByteBuffer data = integers(datatype, 2, values.length, shape);
+        data.asShortBuffer().put(values);
+        return new Tensor(datatype, boxed(shape), data);
+    }
+
+    /** A tensor of an integer datatype of 32 bits: INT32, or UINT32 by its bits. */
+    public static Tensor of(Datatype datatype, int[] values, long... shape) {
+        ByteBuffer data = integers(datatype, 4, values.length, shape);
+        data.asIntBuffer().put(values);
+        return new Tensor(datatype, boxed(shape), data);
+    }
+
+    /** A tensor of an integer datatype of 64 bits: INT64, or UINT64 by its bits. */
+    public static Tensor of(Datatype datatype, long[] values, long... shape) {
+        ByteBuffer data = integers(datatype, 8, values.length, shape);
+        data.asLongBuffer().put(values);
+        return new Tensor(datatype, boxed(shape), data);
+    }
+
+    /**
+     * A tensor of any datatype, of the buffer's bytes from position to limit, which are not copied: they must not change while the
+     * tensor is used. A direct buffer is the fastest way in.
+     *
+     * @param datatype the element type
+     * @param data little-endian and row major; the elements of BYTES are each a uint32 length and that many bytes
+     * @param shape the dimensions
+     */
+    public static Tensor of(Datatype datatype, ByteBuffer data, long... shape) {
+        ByteBuffer view = data.slice().order(ByteOrder.LITTLE_ENDIAN);
+        if (datatype == Datatype.BYTES) {
+            fill(strings(view).size(), shape);
+        } else if (view.remaining() % datatype.size() != 0) {
+            throw new IllegalArgumentException(view.remaining() + " bytes are no whole number of "
+                    + datatype.tensorflow() + ", of " + datatype.size() + " bytes each");
+        } else {
+            fill(view.remaining() / datatype.size(), shape);
+        }
+        return new Tensor(datatype, boxed(shape), view);
+    }
+
+    /** A copy of a contract's tensor. */
+    static Tensor copyOf(TensorEntry entry) {
+        ByteBuffer source = entry.data();
+        ByteBuffer data = ByteBuffer.allocate(source.remaining()).order(ByteOrder.LITTLE_ENDIAN);
+        data.put(0, source, source.position(), source.remaining());
+        return new Tensor(entry.datatype(), entry.shape(), data);
+    }
+
+    /** A contract's tensor that does not change. */
+    static Tensor viewOf(TensorEntry entry) {
+        return new Tensor(entry.datatype(), entry.shape(), entry.data().slice().order(ByteOrder.LITTLE_ENDIAN));
+    }
+
+    /** This tensor under a name. */
+    TensorEntry entry(String name) {
+        return new TensorEntry(name, datatype, shape, data.duplicate());
+    }
+
+    /** The element type. */
+    public Datatype datatype() {
+        return datatype;
+    }
+
+    /** The dimensions; none for a scalar. */
+    public long[] shape() {
+        return shape.stream().mapToLong(Long::longValue).toArray();
+    }
+
+    /** The dimensions, not to be changed. */
+    List<Long> dimensions() {
+        return shape;
+    }
+
+    /** The number of elements. */
+    public int size() {
+        return Math.toIntExact(product(shape));
+    }
+
+    /**
+     * The elements of a tensor of float32, float16, bfloat16 or float8.
+     *
+     * @throws IllegalStateException for another datatype
+     */
+    public float[] floats() {
+        float[] values = new float[size()];
+        if (datatype == Datatype.FP32) {
+            data.asFloatBuffer().get(values);
+        } else {
+            require("floats", Elements.isFloating(datatype) && datatype != Datatype.FP64);
+            for (int at = 0; at < values.length; at++) {
+                values[at] = (float) Elements.real(datatype, data, at);
+            }
+        }
+        return values;
+    }
+
+    /**
+     * The elements of a tensor of numbers that a double holds exactly: floats of every kind, integers of up to 32 bits.
+     *
+     * @throws IllegalStateException for another datatype
+     */
+    public double[] doubles() {
+        double[] values = new double[size()];
+        require(
+                "doubles",
+                Elements.isFloating(datatype) || Elements.isInteger(datatype) && datatype.size() < Long.BYTES);
+        for (int at = 0; at < values.length; at++) {
+            values[at] = Elements.real(datatype, data, at);
+        }
+        return values;
+    }
+
+    /**
+     * The elements of a tensor of integers that an int holds: int8, int16, int32, uint8, uint16, int4, uint4.
+     *
+     * @throws IllegalStateException for another datatype
+     */
+    public int[] ints() {
+        int[] values = new int[size()];
+        if (datatype == Datatype.INT32) {
+            data.asIntBuffer().get(values);
+        } else {
+            require("ints", Elements.isInteger(datatype) && datatype.size() < Integer.BYTES);
+            for (int at = 0; at < values.length; at++) {
+                values[at] = (int) Elements.integer(datatype, data, at);
+            }
+        }
+        return values;
+    }
+
+    /**
+     * The elements of a tensor of integers; those of uint64 are its bits ({@link Long#toUnsignedString(long)}).
+     *
+     * @throws IllegalStateException for another datatype
+     */
+    public long[] longs() {
+        require("longs", Elements.isInteger(datatype));
+        long[] values = new long[size()];
+        for (int at = 0; at < values.length; at++) {
+            values[at] = Elements.integer(datatype, data, at);
+        }
+        return values;
+    }
+
+    /**
+     * The elements of a bool tensor.
+     *
+     * @throws IllegalStateException for another datatype
+     */
+    public boolean[] booleans() {
+        require("booleans", datatype == Datatype.BOOL);
+        boolean[] values = new boolean[size()];
+        for (int at = 0; at < values.length; at++) {
+            values[at] = data.get(at) != 0;
+        }
+        return values;
+    }
+
+    /**
+     * The elements of a string tensor as text, decoded from UTF-8; {@link #byteStrings()} keeps bytes that are none.
+     *
+     * @throws IllegalStateException for another datatype
+     */
+    public String[] strings() {
+        return byteStrings().stream()
+                .map(bytes -> new String(bytes, StandardCharsets.UTF_8))
+                .toArray(String[]::new);
+    }
+
+    /**
+     * The elements of a string tensor.
+     *
+     * @throws IllegalStateException for another datatype
+     */
+    public List<byte[]> byteStrings() {
+        require("byteStrings", datatype == Datatype.BYTES);
+        return strings(data);
+    }
+
+    /** The wire bytes, little-endian and row major, for reading only. */
+    public ByteBuffer buffer() {
+        return data.asReadOnlyBuffer().order(ByteOrder.LITTLE_ENDIAN);
+    }
+
+    /** Datatype and shape: {@code float32 [1, 10]}. */
+    @Override
+    public String toString() {
+        return datatype.tensorflow() + " " + shape;
+    }
+
+    private void require(String accessor, boolean holds) {
+        if (!holds) {
+            throw new IllegalStateException("a tensor of " + datatype.tensorflow() + " has no " + accessor + "(); use "
+                    + accessor(datatype) + "()");
+        }
+    }
+
+    private static String accessor(Datatype datatype) {
+        return switch (datatype) {
+            case BYTES -> "strings";
+            case BOOL -> "booleans";
+            case FP64 -> "doubles";
+            case INT64, UINT64, UINT32 -> "longs";
+            case COMPLEX64, COMPLEX128 -> "buffer";
+            default -> Elements.isFloating(datatype) ? "floats" : "ints";
+        };
+    }
+
+    private static ByteBuffer integers(Datatype datatype, int size, int count, long[] shape) {
+        if (!Elements.isInteger(datatype) || datatype.size() != size) {
+            throw new IllegalArgumentException(datatype.tensorflow() + " is no integer of " + size
+                    + " bytes; use Tensor.of(Datatype, ByteBuffer, ...)");
+        }
+        return allocate(datatype, count, shape);
+    }
+
+    // On the heap: collected at once, where a direct buffer waits for its cleaner. The engine copies either alike.
+    private static ByteBuffer allocate(Datatype datatype, int count, long[] shape) {
+        fill(count, shape);
+        return ByteBuffer.allocate(Math.multiplyExact(count, datatype.size())).order(ByteOrder.LITTLE_ENDIAN);
+    }
+
+    private static void fill(int count, long[] shape) {
+        long elements = 1;
+        for (long dimension : shape) {
+            elements = dimension < 0 ? -1 : Math.multiplyExact(elements, dimension);
+            if (elements < 0) {
+                break;
+            }
+        }
+        if (elements != count) {
+            throw new IllegalArgumentException(count + " elements do not make a tensor of shape "
+                    + Arrays.toString(shape)
+                    + (shape.length == 0
+                            ? ", a scalar; the shape follows the elements: Tensor.of(values, " + count + ")"
+                            : ""));
+        }
+    }
+
+    private static List<Long> boxed(long[] shape) {
+        return LongStream.of(shape).boxed().toList();
+    }
+
+    private static long product(List<Long> shape) {
+        long product = 1;
+        for (long dimension : shape) {
+            product *= dimension;
+        }
+        return product;
+    }
+
+    private static List<byte[]> strings(ByteBuffer data) {
+        try {
+            return Datatype.decodeBytes(data);
+        } catch (FrameException error) {
+            throw new IllegalArgumentException(error.getMessage(), error);
+        }
+    }
+}
