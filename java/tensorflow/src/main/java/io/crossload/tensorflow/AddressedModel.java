@@ -12,6 +12,7 @@ import io.crossload.contract.Worker.InferRequest;
 import io.crossload.contract.WorkerException;
 import io.crossload.graph.GraphDefs;
 import io.crossload.graph.GraphModel;
+import io.crossload.graph.GraphSession.Operation;
 import io.crossload.graph.TensorName;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -35,6 +36,7 @@ import org.tensorflow.Output;
 import org.tensorflow.SavedModelBundle;
 import org.tensorflow.Tensor;
 import org.tensorflow.TensorFlow;
+import org.tensorflow.ndarray.Shape;
 import org.tensorflow.proto.SignatureDef;
 import org.tensorflow.proto.TensorInfo;
 import org.tensorflow.proto.TensorShapeProto;
@@ -51,15 +53,20 @@ public final class AddressedModel implements AutoCloseable {
 
     private final TensorFlowSession session;
     private final GraphModel<Output<?>, Tensor> model;
+    private final UnaryOperator<TensorName> names;
     private final Map<String, SignatureDef> signatures;
-    private final List<Binding> plans = new CopyOnWriteArrayList<>();
+    private final List<Plan> plans = new CopyOnWriteArrayList<>();
     private final Map<Long, Answer> answers = new ConcurrentHashMap<>();
     private final AtomicLong runs = new AtomicLong();
+
+    /** What a run feeds and fetches, and the shapes that the graph takes. */
+    private record Plan(Binding binding, List<Shape> shapes) {}
 
     private AddressedModel(
             TensorFlowSession session, UnaryOperator<TensorName> names, Map<String, SignatureDef> signatures) {
         this.session = session;
         this.model = new GraphModel<>(session, names);
+        this.names = names;
         this.signatures = signatures;
     }
 
@@ -151,18 +158,31 @@ public final class AddressedModel implements AutoCloseable {
      * @param fed their tensors ({@code operation:index})
      * @param fetched the tensors that a run gives, in this order
      * @return the plan's number
+     * @throws WorkerException with the code that the worker protocol has for it
      */
-    public synchronized int plan(String[] inputs, String[] fed, String[] fetched) {
+    public synchronized int plan(String[] inputs, String[] fed, String[] fetched) throws WorkerException {
         Map<String, String> feeds = new LinkedHashMap<>();
+        List<Shape> shapes = new ArrayList<>();
         for (int i = 0; i < inputs.length; i++) {
-            feeds.put(inputs[i], fed[i]);
+            String tensor = fed[i];
+            feeds.put(inputs[i], tensor);
+            shapes.add(coded(() -> shape(tensor)));
         }
         Map<String, String> fetches = new LinkedHashMap<>();
         for (String tensor : fetched) {
             fetches.put(tensor, tensor);
         }
-        plans.add(new Binding(null, feeds, fetches));
+        plans.add(new Plan(new Binding(null, feeds, fetches), shapes));
         return plans.size() - 1;
+    }
+
+    /** A tensor's shape as far as the graph knows it; unknown for a tensor that is not there, which a run says. */
+    private Shape shape(String name) {
+        TensorName tensor = names.apply(TensorName.parse(name));
+        Operation<Output<?>> operation = session.operation(tensor.operation());
+        return operation == null || tensor.index() >= operation.outputs()
+                ? Shape.unknown()
+                : operation.output().apply(tensor.index()).shape();
     }
 
     /**
@@ -176,7 +196,8 @@ public final class AddressedModel implements AutoCloseable {
      */
     public long[] run(int plan, long[] tensors) throws WorkerException {
         return coded(() -> {
-            Binding binding = plans.get(plan);
+            Binding binding = plans.get(plan).binding();
+            Iterator<Shape> shapes = plans.get(plan).shapes().iterator();
             List<TensorEntry> inputs = new ArrayList<>();
             int at = 0;
             for (String name : binding.inputs().keySet()) {
@@ -185,6 +206,7 @@ public final class AddressedModel implements AutoCloseable {
                 List<Long> shape = LongStream.range(dimensions, end)
                         .mapToObj(i -> tensors[(int) i])
                         .toList();
+                checkShape(name, shapes.next(), shape);
                 ByteBuffer memory = memory(name, tensors[at + 1], tensors[at + 2]);
                 inputs.add(new TensorEntry(name, Datatype.ofNumber((int) tensors[at]), shape, memory));
                 at = end;
@@ -200,6 +222,16 @@ public final class AddressedModel implements AutoCloseable {
                 throw error;
             }
         });
+    }
+
+    /** Kernels may abort the process where a rank is not the graph's; a session of Python's checks this, one of Java's does not. */
+    private static void checkShape(String name, Shape taken, List<Long> shape) throws WorkerException {
+        Shape given = Shape.of(shape.stream().mapToLong(Long::longValue).toArray());
+        if (!taken.isCompatibleWith(given)) {
+            throw new WorkerException(
+                    Code.INVALID_ARGUMENT,
+                    "input '%s' takes shape %s; the request has %s".formatted(name, taken, given));
+        }
     }
 
     private static ByteBuffer memory(String name, long address, long size) throws WorkerException {

@@ -1,0 +1,1 @@
+../../../python/crossload/workers/tensors.py
