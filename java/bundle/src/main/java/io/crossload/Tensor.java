@@ -271,6 +271,18 @@ public final class Tensor {
     }
 
     /**
+     * The elements of a tensor of integers of 8 bits, a byte each; those of uint8 are its bits ({@link Byte#toUnsignedInt(byte)}).
+     *
+     * @throws IllegalStateException for another datatype
+     */
+    public byte[] bytes() {
+        require("bytes", Elements.isInteger(datatype) && datatype.size() == 1);
+        byte[] values = new byte[size()];
+        data.get(0, values);
+        return values;
+    }
+
+    /**
      * The elements of a bool tensor.
      *
      * @throws IllegalStateException for another datatype
