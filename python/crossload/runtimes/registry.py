@@ -71,6 +71,12 @@ def _java(
     return Runtime(name, ("saved_model", "graph_def"), source, version, default)
 
 
+def _tensorflow_java_jpype(version: str) -> Runtime:
+    java = _tensorflow_java(version)
+    assert isinstance(java.source, Jar)
+    return Runtime("tensorflow-java-jpype", java.formats, Script(WORKERS / "tensorflow_java_jpype_worker.py", java.source), version)
+
+
 def _platform() -> str:
     """JavaCPP's name of this platform, a classifier of the natives."""
     machine = {"amd64": "x86_64", "aarch64": "arm64"}.get(os.uname().machine.lower(), os.uname().machine.lower())
@@ -92,6 +98,7 @@ BUILT_IN = (
     _tensorflow_java("0.5.0"),
     _tensorflow_java("1.0.0"),
     _tensorflow_java("1.1.0", default=True),
+    _tensorflow_java_jpype("1.1.0"),
     _script("tflite-runtime", "tflite_runtime_worker", "2.14.0", "tflite"),
     _script("litert", "litert_worker", "2.3.0", "tflite"),
     _script("tflite-micro", "tflite_micro_worker", "0.dev20261023182759", "tflite"),
