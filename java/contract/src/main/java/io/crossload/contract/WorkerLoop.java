@@ -47,7 +47,7 @@ public final class WorkerLoop {
 
     /**
      * A worker process: answers requests on standard input until it ends, and ends the process, with status 1 where the streams
-     * cannot be used.
+     * cannot be used, or the worker cannot be made (an IllegalStateException with a sentence, or classes that are not there).
      *
      * @param runtime the name that sentences on standard error begin with
      * @param worker makes the worker, once standard output is kept for the protocol: native libraries print when they load
@@ -58,6 +58,10 @@ public final class WorkerLoop {
         String problem = null;
         try {
             new WorkerLoop(worker.get(), frames).run();
+        } catch (IllegalStateException error) {
+            problem = sentence(error);
+        } catch (LinkageError error) {
+            problem = "what it runs on does not fit together: " + error;
         } catch (FrameException error) {
             problem = "%s; the stream cannot be read on".formatted(error.getMessage());
         } catch (IOException error) {

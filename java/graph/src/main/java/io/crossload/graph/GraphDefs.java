@@ -1,13 +1,8 @@
 package io.crossload.graph;
 
 import com.google.protobuf.InvalidProtocolBufferException;
-import com.google.protobuf.TextFormat;
 import io.crossload.contract.Code;
 import io.crossload.contract.WorkerException;
-import java.io.IOException;
-import java.nio.ByteBuffer;
-import java.nio.charset.CharacterCodingException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashMap;
@@ -43,47 +38,40 @@ public final class GraphDefs {
     /**
      * The GraphDef of a file, whatever the file's name: binary, else text.
      *
-     * @throws WorkerException INVALID_ARGUMENT for a file that is neither, NOT_FOUND for one that cannot be read
+     * @throws WorkerException INVALID_ARGUMENT for a file that is neither, or another artifact; NOT_FOUND for one that cannot be
+     *     read
      */
     public static GraphDef read(Path path) throws WorkerException {
-        byte[] content;
-        try {
-            content = Files.readAllBytes(path);
-        } catch (IOException error) {
-            throw new WorkerException(Code.NOT_FOUND, path + " cannot be read: " + error.getMessage(), error);
+        if (Files.isDirectory(path)) {
+            throw new WorkerException(
+                    Code.INVALID_ARGUMENT, path + " is a folder, no GraphDef; a SavedModel is loaded as saved_model");
         }
-        GraphDef graph;
-        try {
-            graph = GraphDef.parseFrom(content);
-        } catch (InvalidProtocolBufferException binary) {
-            graph = text(path, content, binary);
+        byte[] content = Messages.content(path);
+        if (content.length == 0) {
+            throw new WorkerException(
+                    Code.INVALID_ARGUMENT, path + " is no GraphDef: it is empty; copy or export it again");
         }
+        if (SavedModels.isSavedModel(content)) {
+            throw new WorkerException(
+                    Code.INVALID_ARGUMENT,
+                    path + " is a SavedModel's file, no GraphDef; load the folder that holds it, as saved_model");
+        }
+        GraphDef graph =
+                Messages.parse(path, content, GraphDef.newBuilder(), "GraphDef").build();
         if (graph.getNodeCount() == 0) {
             throw new WorkerException(Code.INVALID_ARGUMENT, path + " is no GraphDef: it has no node");
         }
         return graph;
     }
 
-    private static GraphDef text(Path path, byte[] content, InvalidProtocolBufferException binary)
-            throws WorkerException {
-        String text;
+    /** Whether the content is a graph, in binary. */
+    static boolean isGraph(byte[] content) {
         try {
-            text = StandardCharsets.UTF_8
-                    .newDecoder()
-                    .decode(ByteBuffer.wrap(content))
-                    .toString();
-        } catch (CharacterCodingException error) {
-            throw new WorkerException(Code.INVALID_ARGUMENT, path + " is no GraphDef: " + binary.getMessage(), binary);
-        }
-        try {
-            GraphDef.Builder graph = GraphDef.newBuilder();
-            TextFormat.merge(text, graph); // the oldest releases' protobuf has no TextFormat.parse
-            return graph.build();
-        } catch (TextFormat.ParseException error) {
-            throw new WorkerException(
-                    Code.INVALID_ARGUMENT,
-                    path + " is no GraphDef, neither binary nor text: " + error.getMessage(),
-                    error);
+            GraphDef graph = GraphDef.parseFrom(content);
+            return graph.getNodeCount() > 0
+                    && graph.getNodeList().stream().noneMatch(n -> n.getOp().isEmpty());
+        } catch (InvalidProtocolBufferException error) {
+            return false;
         }
     }
 

@@ -16,6 +16,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.UnaryOperator;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
 /**
  * A session whose tensors are fed and fetched by name: what a SavedModel and an imported GraphDef have in common.
@@ -23,6 +25,10 @@ import java.util.function.UnaryOperator;
  * <p>{@link #infer} may be called by several threads at once, as Session.run may; {@link #close} once they are done.
  */
 public final class GraphModel<O, T extends AutoCloseable> implements Model {
+    // Native TensorFlow: "You must feed a value for placeholder tensor 'table' with dtype resource".
+    private static final Pattern UNFED_HANDLE =
+            Pattern.compile("feed a value for placeholder tensor '([^']*)' with dtype (?:resource|variant)");
+
     private final GraphSession<O, T> session;
     private final UnaryOperator<TensorName> names;
     private final Map<String, Resolved<O>> resolved = new ConcurrentHashMap<>();
@@ -47,7 +53,7 @@ public final class GraphModel<O, T extends AutoCloseable> implements Model {
         List<Integer> positions = new ArrayList<>();
         for (String name : request.outputs()) {
             // This checks the datatype before running: a result without tensor type would leak.
-            O output = resolve(binding.outputs().get(name)).output();
+            O output = resolve(name, binding.outputs().get(name)).output();
             if (!fetches.contains(output)) {
                 fetches.add(output);
             }
@@ -56,7 +62,7 @@ public final class GraphModel<O, T extends AutoCloseable> implements Model {
         List<Feed<O, T>> feeds = new ArrayList<>();
         try {
             for (TensorEntry entry : request.inputs()) {
-                Resolved<O> input = resolve(binding.inputs().get(entry.name()));
+                Resolved<O> input = resolve(entry.name(), binding.inputs().get(entry.name()));
                 if (input.datatype() != entry.datatype()) {
                     throw new WorkerException(
                             Code.INVALID_ARGUMENT,
@@ -77,7 +83,7 @@ public final class GraphModel<O, T extends AutoCloseable> implements Model {
     private Answer run(List<Feed<O, T>> feeds, List<O> fetches, List<String> names, List<Integer> positions)
             throws WorkerException {
         long start = System.nanoTime();
-        Fetched<T> fetched = session.run(feeds, fetches);
+        Fetched<T> fetched = ran(feeds, fetches);
         long nanoseconds = System.nanoTime() - start;
         try {
             List<TensorEntry> outputs = new ArrayList<>();
@@ -85,41 +91,64 @@ public final class GraphModel<O, T extends AutoCloseable> implements Model {
                 outputs.add(session.toEntry(names.get(i), fetched.tensors().get(positions.get(i))));
             }
             return new Answer(outputs, nanoseconds, null, fetched.memory());
-        } catch (WorkerException | RuntimeException error) {
+        } catch (WorkerException | RuntimeException | Error error) {
             fetched.memory().run();
             throw error;
         }
     }
 
-    /** The graph's tensor of a name {@code operation:index}; {@code :0} may be missing. */
-    private Resolved<O> resolve(String name) throws WorkerException {
-        Resolved<O> known = resolved.get(name);
+    private Fetched<T> ran(List<Feed<O, T>> feeds, List<O> fetches) throws WorkerException {
+        try {
+            return session.run(feeds, fetches);
+        } catch (RuntimeException error) {
+            Matcher handle = UNFED_HANDLE.matcher(String.valueOf(error.getMessage()));
+            if (handle.find()) {
+                throw new WorkerException(
+                        Code.INVALID_ARGUMENT,
+                        "freezing left the handle of a table or variable, '%s', as an input, which nothing can feed;"
+                                        .formatted(handle.group(1))
+                                + " freeze the model again from its SavedModel or checkpoint: crossload convert SOURCE frozen.pb",
+                        error);
+            }
+            throw error;
+        }
+    }
+
+    /** The graph's tensor that a name is bound to: {@code operation:index}; {@code :0} may be missing. */
+    private Resolved<O> resolve(String name, String bound) throws WorkerException {
+        Resolved<O> known = resolved.get(bound);
         if (known == null) {
-            O output = find(name);
+            O output = find(name, bound);
             known = new Resolved<>(output, session.datatype(output));
-            resolved.put(name, known); // a second thread may find the same
+            resolved.put(bound, known); // a second thread may find the same
         }
         return known;
     }
 
-    private O find(String name) throws WorkerException {
-        if (name.startsWith("^")) {
-            throw new WorkerException(
-                    Code.INVALID_ARGUMENT,
-                    "'" + name + "' is a control dependency, which has no tensor; bind an output of the operation");
+    private O find(String name, String bound) throws WorkerException {
+        if (bound.startsWith("^")) {
+            throw unbound(Code.INVALID_ARGUMENT, name, bound, "a control dependency, which has no tensor");
         }
-        TensorName tensor = names.apply(TensorName.parse(name));
+        TensorName tensor = names.apply(TensorName.parse(bound));
         Operation<O> operation = session.operation(tensor.operation());
         if (operation == null) {
-            throw new WorkerException(Code.NOT_FOUND, "the graph has no operation of the tensor '" + name + "'");
+            String near = NearNames.of(tensor.operation(), session.names());
+            throw unbound(Code.NOT_FOUND, name, bound, "which is not in the graph" + near);
         }
         if (tensor.index() >= operation.outputs()) {
-            throw new WorkerException(
+            String has = operation.outputs() == 1 ? "1 output" : operation.outputs() + " outputs";
+            throw unbound(
                     Code.INVALID_ARGUMENT,
-                    "operation '%s' (%s) has %d outputs; there is no '%s'"
-                            .formatted(tensor.operation(), operation.type(), operation.outputs(), name));
+                    name,
+                    bound,
+                    "but the operation '%s' (%s) has %s".formatted(tensor.operation(), operation.type(), has));
         }
         return operation.output().apply(tensor.index());
+    }
+
+    private static WorkerException unbound(Code code, String name, String bound, String why) {
+        return new WorkerException(
+                code, "'%s' is bound to '%s', %s; bind it to a tensor that is there".formatted(name, bound, why));
     }
 
     @Override

@@ -5,6 +5,7 @@ import io.crossload.contract.TensorEntry;
 import io.crossload.contract.WorkerException;
 import java.util.List;
 import java.util.function.IntFunction;
+import java.util.stream.Stream;
 
 /**
  * A loaded graph behind the API of one TensorFlow Java generation: what {@link GraphModel} needs of it.
@@ -41,6 +42,9 @@ public interface GraphSession<O, T extends AutoCloseable> extends AutoCloseable 
 
     /** The operation of this name, null where the graph has none. */
     Operation<O> operation(String name);
+
+    /** The names of the graph's operations. */
+    Stream<String> names();
 
     /**
      * The datatype of a graph's tensor; a reference counts as what it refers to.

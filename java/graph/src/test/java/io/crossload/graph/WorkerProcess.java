@@ -24,12 +24,16 @@ final class WorkerProcess implements AutoCloseable {
     private final Frames frames;
     private int asked;
 
-    WorkerProcess(Path folder) throws IOException {
+    /** The worker as it starts in use; {@code others} go behind its class path. */
+    WorkerProcess(Path folder, Path... others) throws IOException {
         errors = Files.createTempFile(folder, "worker", ".txt");
         // The jar goes first: the rest of the module's class path adds the release that it is tested with.
         String classPath = System.getProperty("crossload.worker.jar")
                 + File.pathSeparator
                 + System.getProperty("surefire.test.class.path", System.getProperty("java.class.path"));
+        for (Path other : others) {
+            classPath += File.pathSeparator + other;
+        }
         String java = Path.of(System.getProperty("java.home"), "bin", "java").toString();
         process = new ProcessBuilder(
                         java, "-XX:+UseSerialGC", "-cp", classPath, System.getProperty("crossload.worker.main"))

@@ -161,16 +161,54 @@ public abstract class WorkerTest {
     @DisplayName("takes tensor names with and without an index, and explains those that are none")
     void names() throws IOException {
         Map<String, String> outputs =
-                Map.of("plain", "y", "indexed", "y:0", "control", "^y", "missing", "z:0", "beyond", "y:1");
+                Map.of("plain", "y", "indexed", "y:0", "control", "^y", "missing", "zzz:0", "beyond", "y:1");
         ok(worker.loadGraph(identityGraph(Datatype.FP32), Map.of("x", "x"), outputs));
         List<TensorEntry> x = List.of(floats("x", 1, -2));
         Frame answer = ok(worker.infer(x, "plain", "indexed"));
         assertThat(answer.outputs()).containsExactly(floats("plain", 1, -2), floats("indexed", 1, -2));
-        assertThat(failure(worker.infer(x, "control"))).startsWith("INVALID_ARGUMENT '^y' is a control dependency");
+        assertThat(failure(worker.infer(x, "control")))
+                .startsWith("INVALID_ARGUMENT 'control' is bound to '^y', a control dependency");
         assertThat(failure(worker.infer(x, "missing")))
-                .isEqualTo("NOT_FOUND the graph has no operation of the tensor 'z:0'");
+                .isEqualTo(
+                        "NOT_FOUND 'missing' is bound to 'zzz:0', which is not in the graph; bind it to a tensor that is there");
         assertThat(failure(worker.infer(x, "beyond")))
-                .isEqualTo("INVALID_ARGUMENT operation 'y' (Identity) has 1 outputs; there is no 'y:1'");
+                .isEqualTo("INVALID_ARGUMENT 'beyond' is bound to 'y:1', but the operation 'y' (Identity) has 1 output;"
+                        + " bind it to a tensor that is there");
+    }
+
+    @Test
+    @DisplayName("lists the operations that a misspelt one is near to, for an input and for an output")
+    void nearNames() throws IOException {
+        String graph = graph(
+                placeholder("images", Datatype.FP32),
+                unary("Identity", "head/Softmax", "images", Datatype.FP32),
+                unary("Neg", "head/Softmax_1", "images", Datatype.FP32));
+        ok(worker.loadGraph(file(graph), Map.of("x", "imagse:0"), Map.of("y", "Softmax:0", "n", "head/Softmax")));
+        assertThat(failure(worker.infer(List.of(), "y")))
+                .isEqualTo("NOT_FOUND 'y' is bound to 'Softmax:0', which is not in the graph;"
+                        + " near it are 'head/Softmax', 'head/Softmax_1'; bind it to a tensor that is there");
+        assertThat(failure(worker.infer(List.of(floats("x", 1)), "n")))
+                .isEqualTo("NOT_FOUND 'x' is bound to 'imagse:0', which is not in the graph;"
+                        + " near it are 'images'; bind it to a tensor that is there");
+    }
+
+    @Test
+    @DisplayName("explains the handle of a table that a bad freeze left as an input")
+    void leftHandle() throws IOException {
+        String find = node(
+                "y",
+                "LookupTableFindV2",
+                List.of("table", "x", "default"),
+                Map.of("Tin", type(Datatype.BYTES), "Tout", type(Datatype.INT64)));
+        String table = node("table", "Placeholder", List.of(), Map.of("dtype", "type: DT_RESOURCE"));
+        String graph = graph(placeholder("x", Datatype.BYTES), placeholder("default", Datatype.INT64), table, find);
+        ok(worker.loadGraph(file(graph), Map.of("x", "x", "d", "default"), Y));
+        TensorEntry x = tensor("x", Datatype.BYTES, List.of(1L), new byte[] {1, 0, 0, 0, 'a'});
+        TensorEntry d = tensor("d", Datatype.INT64, List.of(), new byte[8]);
+        assertThat(failure(worker.infer(List.of(x, d))))
+                .isEqualTo("INVALID_ARGUMENT freezing left the handle of a table or variable, 'table', as an input,"
+                        + " which nothing can feed; freeze the model again from its SavedModel or checkpoint:"
+                        + " crossload convert SOURCE frozen.pb");
     }
 
     @Test
@@ -231,7 +269,7 @@ public abstract class WorkerTest {
         assertThat(failure(worker.loadGraph(prose, X, Y)))
                 .startsWith("INVALID_ARGUMENT " + prose + " is no GraphDef, neither binary nor text: 1:");
         assertThat(failure(worker.loadGraph(empty, X, Y)))
-                .isEqualTo("INVALID_ARGUMENT " + empty + " is no GraphDef: it has no node");
+                .isEqualTo("INVALID_ARGUMENT " + empty + " is no GraphDef: it is empty; copy or export it again");
         Path newer = file(graph(node("y", "OpOfTomorrow", List.of(), Map.of())));
         assertThat(failure(worker.loadGraph(newer, X, Y)))
                 .startsWith("NOT_FOUND Op type not registered 'OpOfTomorrow' in binary");
@@ -250,8 +288,64 @@ public abstract class WorkerTest {
         assertThat(ok(worker.infer(List.of(floats("x", 4)))).outputs()).containsExactly(floats("y", 4));
         ok(worker.load("saved_model", path, List.of(), X, Y));
         assertThat(ok(worker.infer(List.of(floats("x", 4)))).outputs()).containsExactly(floats("y", -4));
+        String there = " has no MetaGraph with the tags %s; its tag sets are: ";
         assertThat(failure(worker.load("saved_model", path, List.of("train"), X, Y)))
-                .contains("Could not find meta graph def matching supplied tags: { train }");
+                .startsWith("NOT_FOUND " + path + there.formatted("train"))
+                .containsPattern("(serve; \\(none\\)|\\(none\\); serve)$");
+        // The tags must be those of the MetaGraph, all of them.
+        assertThat(failure(worker.load("saved_model", path, List.of("serve", "gpu"), X, Y)))
+                .startsWith("NOT_FOUND " + path + there.formatted("serve, gpu"));
+    }
+
+    @Test
+    @DisplayName(
+            "tells a SavedModel and a GraphDef that were taken for each other, and a folder or file that is neither")
+    void mistakenArtifacts() throws IOException {
+        // schema version 1, a MetaGraph with the tag serve; node { name: "y" op: "NoOp" }
+        byte[] savedModel = {8, 1, 18, 9, 10, 7, 34, 5, 's', 'e', 'r', 'v', 'e'};
+        byte[] graph = {10, 9, 10, 1, 'y', 18, 4, 'N', 'o', 'O', 'p'};
+        Path saved = Files.createDirectories(folder.resolve("mistaken"));
+        Path file = Files.write(saved.resolve("saved_model.pb"), savedModel);
+        assertThat(failure(worker.loadGraph(file, X, Y)))
+                .isEqualTo("INVALID_ARGUMENT " + file
+                        + " is a SavedModel's file, no GraphDef; load the folder that holds it, as saved_model");
+        assertThat(failure(worker.loadGraph(saved, X, Y)))
+                .isEqualTo("INVALID_ARGUMENT " + saved
+                        + " is a folder, no GraphDef; a SavedModel is loaded as saved_model");
+        assertThat(failure(worker.load("saved_model", file, List.of("serve"), X, Y)))
+                .isEqualTo("NOT_FOUND " + file + " is a file; a SavedModel is the folder that holds saved_model.pb");
+        Files.write(file, graph);
+        assertThat(failure(worker.load("saved_model", saved, List.of("serve"), X, Y)))
+                .isEqualTo("INVALID_ARGUMENT " + file + " is a GraphDef; load the file itself, as graph_def");
+        Files.write(file, new byte[0]);
+        assertThat(failure(worker.load("saved_model", saved, List.of("serve"), X, Y)))
+                .isEqualTo(
+                        "INVALID_ARGUMENT " + file
+                                + " holds no MetaGraph: it is empty, truncated or no SavedModel; copy or export the folder again");
+        Files.write(file, Arrays.copyOf(savedModel, savedModel.length - 2));
+        assertThat(failure(worker.load("saved_model", saved, null, X, Y)))
+                .startsWith("INVALID_ARGUMENT " + file + " is no SavedModel");
+        Files.delete(file);
+        assertThat(failure(worker.load("saved_model", saved, List.of("serve"), X, Y)))
+                .isEqualTo("NOT_FOUND " + saved
+                        + " holds no saved_model.pb; name the folder that does, or export the model again");
+    }
+
+    @Test
+    @DisplayName("does not start where the class path has another TensorFlow Java, and names both")
+    void twoTensorFlows() throws Exception {
+        Path other = folder.resolve("another-tensorflow");
+        Files.createDirectories(other.resolve("org/tensorflow"));
+        Files.write(other.resolve("org/tensorflow/TensorFlow.class"), new byte[0]);
+        try (WorkerProcess two = new WorkerProcess(folder, other)) {
+            assertThat(two.end()).isEqualTo(1);
+            assertThat(two.rest()).isEmpty();
+            assertThat(two.errors())
+                    .startsWith(runtime + " worker: there are two TensorFlow Java on the class path")
+                    .contains("another-tensorflow")
+                    .containsPattern("tensorflow(-core-api)?-" + release.replace(".", "\\.") + "\\.jar")
+                    .hasLineCount(1);
+        }
     }
 
     @Test

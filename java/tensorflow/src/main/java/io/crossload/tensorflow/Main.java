@@ -1,6 +1,7 @@
 package io.crossload.tensorflow;
 
 import io.crossload.contract.WorkerLoop;
+import io.crossload.graph.ClassPath;
 import java.io.IOException;
 
 /** The worker process: {@code java -cp crossload-tensorflow-java.jar:<TensorFlow Java's jars> io.crossload.tensorflow.Main}. */
@@ -9,6 +10,9 @@ public final class Main {
 
     /** Answers requests on standard input until it ends; exits with status 1 where the streams cannot be used. */
     public static void main(String[] arguments) throws IOException {
-        WorkerLoop.serve("tensorflow-java", TensorFlowWorker::new);
+        WorkerLoop.serve("tensorflow-java", () -> {
+            ClassPath.check();
+            return new TensorFlowWorker();
+        });
     }
 }

@@ -10,6 +10,8 @@ import java.lang.invoke.MethodType;
 import java.util.Iterator;
 import java.util.List;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
+import java.util.stream.StreamSupport;
 import org.tensorflow.Graph;
 import org.tensorflow.GraphOperation;
 import org.tensorflow.Output;
@@ -51,6 +53,12 @@ final class TensorFlowSession implements GraphSession<Output<?>, Tensor> {
     }
 
     @Override
+    public Stream<String> names() {
+        Iterable<GraphOperation> operations = this::operations;
+        return StreamSupport.stream(operations.spliterator(), false).map(GraphOperation::name);
+    }
+
+    @Override
     public Datatype datatype(Output<?> output) throws WorkerException {
         return Tensors.datatype(output.dataType());
     }
@@ -76,8 +84,14 @@ final class TensorFlowSession implements GraphSession<Output<?>, Tensor> {
             return new Fetched<>(tensors, () -> tensors.forEach(Tensor::close));
         }
         Result result = (Result) ran;
-        return new Fetched<>(
-                IntStream.range(0, result.size()).mapToObj(result::get).toList(), result::close);
+        try {
+            List<Tensor> tensors =
+                    IntStream.range(0, result.size()).mapToObj(result::get).toList();
+            return new Fetched<>(tensors, result::close);
+        } catch (RuntimeException | Error error) {
+            result.close();
+            throw error;
+        }
     }
 
     private static Object ran(Session.Runner runner) {

@@ -5,6 +5,7 @@ import io.crossload.contract.Worker;
 import io.crossload.contract.WorkerException;
 import io.crossload.graph.GraphDefs;
 import io.crossload.graph.GraphModel;
+import io.crossload.graph.SavedModels;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Path;
@@ -52,7 +53,7 @@ final class TensorFlowWorker implements Worker {
         return request.format().equals("saved_model") ? savedModel(request) : graphDef(request);
     }
 
-    private static Model savedModel(LoadRequest request) {
+    private static Model savedModel(LoadRequest request) throws WorkerException {
         SavedModelBundle bundle = bundle(request.path(), request.tags());
         return new GraphModel<>(
                 new TensorFlowSession(bundle.graph(), bundle.session(), bundle), UnaryOperator.identity());
@@ -63,14 +64,24 @@ final class TensorFlowWorker implements Worker {
         return new GraphModel<>(session(importable.graph()), importable::actual);
     }
 
-    /** The SavedModel at a path; tags may be null, which means the loader's own. */
-    static SavedModelBundle bundle(Path path, List<String> tags) {
-        SavedModelBundle.Loader loader =
-                SavedModelBundle.loader(path.toString()).withConfigProto(CONFIG);
-        if (tags != null) {
-            loader.withTags(tags.toArray(String[]::new));
+    /**
+     * The SavedModel at a path.
+     *
+     * @param tags those of its MetaGraph, null for {@link SavedModels#SERVE}
+     * @throws WorkerException where {@link SavedModels} has better words than TensorFlow, whose exceptions are thrown as they are
+     */
+    static SavedModelBundle bundle(Path path, List<String> tags) throws WorkerException {
+        List<String> wanted = tags == null ? SavedModels.SERVE : tags;
+        SavedModels.check(path);
+        try {
+            return SavedModelBundle.loader(path.toString())
+                    .withConfigProto(CONFIG)
+                    .withTags(wanted.toArray(String[]::new))
+                    .load();
+        } catch (RuntimeException error) {
+            SavedModels.explain(path, wanted);
+            throw error;
         }
-        return loader.load();
     }
 
     /** A graph of its own with this content. */
@@ -80,7 +91,7 @@ final class TensorFlowWorker implements Worker {
             graph.importGraphDef(content);
             Session session = new Session(graph, CONFIG);
             return new TensorFlowSession(graph, session, session, graph);
-        } catch (RuntimeException error) {
+        } catch (RuntimeException | Error error) {
             graph.close();
             throw error;
         }

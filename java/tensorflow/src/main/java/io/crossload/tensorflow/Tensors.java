@@ -81,10 +81,15 @@ final class Tensors {
             return TString.tensorOfBytes(shape, DataBuffers.of(entry.strings().toArray(byte[][]::new), true, false));
         }
         Tensor tensor = Tensor.of(type, shape);
-        if (entry.data().hasRemaining()) {
-            copy(entry.data(), memory(tensor), entry.datatype());
+        try {
+            if (entry.data().hasRemaining()) {
+                copy(entry.data(), memory(tensor), entry.datatype());
+            }
+            return tensor;
+        } catch (RuntimeException | Error error) {
+            tensor.close();
+            throw error;
         }
-        return tensor;
     }
 
     /** A native tensor as a frame's: a view of its memory, valid while the tensor is open, or a copy of BYTES and BOOL. */

@@ -5,6 +5,8 @@ import io.crossload.contract.TensorEntry;
 import io.crossload.contract.WorkerException;
 import io.crossload.graph.GraphSession;
 import java.util.List;
+import java.util.stream.Stream;
+import java.util.stream.StreamSupport;
 import org.tensorflow.Graph;
 import org.tensorflow.GraphOperation;
 import org.tensorflow.Output;
@@ -26,6 +28,12 @@ record LegacySession(Graph graph, Session session, Runnable owned) implements Gr
         return operation == null
                 ? null
                 : new Operation<>(operation.type(), operation.numOutputs(), index -> operation.output(index));
+    }
+
+    @Override
+    public Stream<String> names() {
+        Iterable<org.tensorflow.Operation> operations = graph::operations;
+        return StreamSupport.stream(operations.spliterator(), false).map(org.tensorflow.Operation::name);
     }
 
     @Override

@@ -5,6 +5,7 @@ import io.crossload.contract.Worker;
 import io.crossload.contract.WorkerException;
 import io.crossload.graph.GraphDefs;
 import io.crossload.graph.GraphModel;
+import io.crossload.graph.SavedModels;
 import java.util.List;
 import java.util.Map;
 import java.util.function.UnaryOperator;
@@ -41,15 +42,20 @@ final class LegacyWorker implements Worker {
         return request.format().equals("saved_model") ? savedModel(request) : graphDef(request);
     }
 
-    private static Model savedModel(LoadRequest request) {
-        // Unlike later releases, this one takes no tag for granted.
-        List<String> tags = request.tags() == null ? List.of("serve") : request.tags();
-        SavedModelBundle bundle = SavedModelBundle.loader(request.path().toString())
-                .withConfigProto(CONFIG)
-                .withTags(tags.toArray(String[]::new))
-                .load();
-        return new GraphModel<>(
-                new LegacySession(bundle.graph(), bundle.session(), bundle::close), UnaryOperator.identity());
+    private static Model savedModel(LoadRequest request) throws WorkerException {
+        List<String> tags = request.tags() == null ? SavedModels.SERVE : request.tags();
+        SavedModels.check(request.path());
+        try {
+            SavedModelBundle bundle = SavedModelBundle.loader(request.path().toString())
+                    .withConfigProto(CONFIG)
+                    .withTags(tags.toArray(String[]::new))
+                    .load();
+            return new GraphModel<>(
+                    new LegacySession(bundle.graph(), bundle.session(), bundle::close), UnaryOperator.identity());
+        } catch (RuntimeException error) {
+            SavedModels.explain(request.path(), tags);
+            throw error;
+        }
     }
 
     private static Model graphDef(LoadRequest request) throws WorkerException {
@@ -63,7 +69,7 @@ final class LegacyWorker implements Worker {
                 graph.close();
             };
             return new GraphModel<>(new LegacySession(graph, session, owned), importable::actual);
-        } catch (RuntimeException error) {
+        } catch (RuntimeException | Error error) {
             graph.close();
             throw error;
         }

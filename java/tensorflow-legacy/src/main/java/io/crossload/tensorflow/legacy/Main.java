@@ -1,6 +1,7 @@
 package io.crossload.tensorflow.legacy;
 
 import io.crossload.contract.WorkerLoop;
+import io.crossload.graph.ClassPath;
 import java.io.IOException;
 
 /** The worker process: {@code java -cp crossload-tensorflow-java-legacy.jar:<its jars> io.crossload.tensorflow.legacy.Main}. */
@@ -9,6 +10,9 @@ public final class Main {
 
     /** Answers requests on standard input until it ends; exits with status 1 where the streams cannot be used. */
     public static void main(String[] arguments) throws IOException {
-        WorkerLoop.serve("tensorflow-java-legacy", LegacyWorker::new);
+        WorkerLoop.serve("tensorflow-java-legacy", () -> {
+            ClassPath.check();
+            return new LegacyWorker();
+        });
     }
 }

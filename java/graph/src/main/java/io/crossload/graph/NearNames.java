@@ -1,0 +1,74 @@
+package io.crossload.graph;
+
+import java.util.Comparator;
+import java.util.List;
+import java.util.Locale;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+
+/** Names that are like one that is not there, for the sentence that says so. */
+final class NearNames {
+    // Spelling is compared letter by letter, which a hostile graph could make last for minutes.
+    private static final int MOST_NAMES = 20_000;
+    private static final int MOST_LETTERS = 256;
+    private static final int MOST_NEAR = 3;
+
+    private NearNames() {}
+
+    /** What follows an error about a name: {@code ; near it are 'a', 'b'}, or nothing where nothing is near. */
+    static String of(String name, Stream<String> names) {
+        List<String> known = names.limit(MOST_NAMES)
+                .filter(letters -> letters.length() < MOST_LETTERS)
+                .toList();
+        String wanted = name.substring(0, Math.min(name.length(), MOST_LETTERS));
+        List<String> near = containing(wanted, known);
+        if (near.isEmpty()) {
+            near = alike(wanted, known);
+        }
+        return near.isEmpty()
+                ? ""
+                : near.stream().map("'%s'"::formatted).collect(Collectors.joining(", ", "; near it are ", ""));
+    }
+
+    /** Those that contain it, in either case of letters, the shortest first. */
+    private static List<String> containing(String wanted, List<String> known) {
+        String lower = wanted.toLowerCase(Locale.ROOT);
+        return known.stream()
+                .filter(name ->
+                        !lower.isEmpty() && name.toLowerCase(Locale.ROOT).contains(lower))
+                .sorted(Comparator.comparing(String::length))
+                .limit(MOST_NEAR)
+                .toList();
+    }
+
+    /** Those of which at most half the letters are others, the nearest first. */
+    private static List<String> alike(String wanted, List<String> known) {
+        record Near(String name, int edits) {}
+        return known.stream()
+                .map(name -> new Near(name, edits(wanted, name)))
+                .filter(near -> 2 * near.edits()
+                        <= Math.max(wanted.length(), near.name().length()))
+                .sorted(Comparator.comparing(Near::edits))
+                .limit(MOST_NEAR)
+                .map(Near::name)
+                .toList();
+    }
+
+    /** The Levenshtein distance. */
+    private static int edits(String one, String other) {
+        int[] row = new int[other.length() + 1];
+        for (int j = 0; j < row.length; j++) {
+            row[j] = j;
+        }
+        for (int i = 1; i <= one.length(); i++) {
+            int diagonal = row[0];
+            row[0] = i;
+            for (int j = 1; j < row.length; j++) {
+                int replaced = diagonal + (one.charAt(i - 1) == other.charAt(j - 1) ? 0 : 1);
+                diagonal = row[j];
+                row[j] = Math.min(replaced, 1 + Math.min(row[j - 1], diagonal));
+            }
+        }
+        return row[other.length()];
+    }
+}

@@ -1,0 +1,101 @@
+package io.crossload.graph;
+
+import com.google.protobuf.InvalidProtocolBufferException;
+import io.crossload.contract.Code;
+import io.crossload.contract.WorkerException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Set;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import org.tensorflow.proto.SavedModel;
+
+/** Says what is wrong with a SavedModel's folder where SavedModelBundle's own words do not help: its file, its tags. */
+public final class SavedModels {
+    /** The tags where a request has none: SavedModelBundle's own default, which its first release does not have. */
+    public static final List<String> SERVE = List.of("serve");
+
+    // tensorflow/cc/saved_model/constants.h
+    private static final String BINARY = "saved_model.pb";
+    private static final String TEXT = "saved_model.pbtxt";
+
+    private SavedModels() {}
+
+    /**
+     * Passes a folder with a SavedModel's file.
+     *
+     * @throws WorkerException NOT_FOUND where there is none
+     */
+    public static void check(Path folder) throws WorkerException {
+        if (!Files.isDirectory(folder)) {
+            throw new WorkerException(
+                    Code.NOT_FOUND, folder + " is a file; a SavedModel is the folder that holds " + BINARY);
+        }
+        if (file(folder) == null) {
+            throw new WorkerException(
+                    Code.NOT_FOUND,
+                    folder + " holds no " + BINARY + "; name the folder that does, or export the model again");
+        }
+    }
+
+    /**
+     * Explains why a folder was not loaded, as far as its {@code saved_model.pb} shows; returns where that is not the cause. The
+     * file is read only then: a large one takes as long as loading it.
+     *
+     * @param folder one that {@link #check} passes
+     * @param tags those that were asked for
+     * @throws WorkerException INVALID_ARGUMENT for a file that is no SavedModel, NOT_FOUND for tags that no MetaGraph has exactly,
+     *     with those there are
+     */
+    public static void explain(Path folder, List<String> tags) throws WorkerException {
+        Path file = file(folder);
+        byte[] content = Messages.content(file);
+        if (GraphDefs.isGraph(content)) {
+            throw new WorkerException(
+                    Code.INVALID_ARGUMENT, file + " is a GraphDef; load the file itself, as graph_def");
+        }
+        SavedModel model = Messages.parse(file, content, SavedModel.newBuilder(), "SavedModel")
+                .build();
+        if (model.getMetaGraphsCount() == 0) {
+            throw new WorkerException(
+                    Code.INVALID_ARGUMENT,
+                    file
+                            + " holds no MetaGraph: it is empty, truncated or no SavedModel; copy or export the folder again");
+        }
+        List<List<String>> there = model.getMetaGraphsList().stream()
+                .map(m -> List.copyOf(m.getMetaInfoDef().getTagsList()))
+                .toList();
+        if (there.stream().noneMatch(t -> Set.copyOf(t).equals(Set.copyOf(tags)))) {
+            throw new WorkerException(
+                    Code.NOT_FOUND,
+                    "%s has no MetaGraph with the tags %s; its tag sets are: %s"
+                            .formatted(
+                                    folder,
+                                    named(tags),
+                                    there.stream().map(SavedModels::named).collect(Collectors.joining("; "))));
+        }
+    }
+
+    /** Whether the content is a SavedModel, in binary. */
+    static boolean isSavedModel(byte[] content) {
+        try {
+            SavedModel model = SavedModel.parseFrom(content);
+            return model.getSavedModelSchemaVersion() > 0 && model.getMetaGraphsCount() > 0;
+        } catch (InvalidProtocolBufferException error) {
+            return false;
+        }
+    }
+
+    private static String named(List<String> tags) {
+        return tags.isEmpty() ? "(none)" : String.join(", ", tags);
+    }
+
+    private static Path file(Path folder) {
+        return Stream.of(BINARY, TEXT)
+                .map(folder::resolve)
+                .filter(Files::exists)
+                .findFirst()
+                .orElse(null);
+    }
+}
