@@ -174,8 +174,8 @@ public final class Tensor {
         return new Tensor(entry.datatype(), entry.shape(), data);
     }
 
-    /** A contract's tensor that does not change. */
-    static Tensor viewOf(TensorEntry entry) {
+    /** A contract's tensor, such as a recorded vector's input; its bytes are not copied and must not change. */
+    public static Tensor viewOf(TensorEntry entry) {
         return new Tensor(entry.datatype(), entry.shape(), entry.data().slice().order(ByteOrder.LITTLE_ENDIAN));
     }
 
