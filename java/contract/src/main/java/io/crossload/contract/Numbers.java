@@ -1,0 +1,276 @@
+package io.crossload.contract;
+
+import java.math.BigDecimal;
+import java.math.BigInteger;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.IntStream;
+
+/**
+ * Two tensors of numbers of one datatype and shape, elementwise.
+ *
+ * <p>Arithmetic is double's; where 64-bit elements need more of it (a difference beyond double's range, a bound that is met within the
+ * rounding), it is exact.
+ */
+final class Numbers {
+    private final String name;
+    private final Datatype datatype;
+    private final Datatype part;
+    private final List<Long> shape;
+    private final ByteBuffer reference;
+    private final ByteBuffer answer;
+    private final Tolerance tolerance;
+    private final int count;
+
+    Numbers(String name, TensorEntry reference, TensorEntry answer, Tolerance tolerance) {
+        this.name = name;
+        this.datatype = reference.datatype();
+        this.part = Elements.part(datatype);
+        this.shape = new ArrayList<>(reference.shape());
+        if (Elements.isComplex(datatype)) {
+            shape.add(2L);
+        }
+        this.reference = reference.data().slice().order(ByteOrder.LITTLE_ENDIAN);
+        this.answer = answer.data().slice().order(ByteOrder.LITTLE_ENDIAN);
+        this.tolerance = tolerance;
+        this.count = this.reference.remaining() / part.size();
+    }
+
+    Judgement judge(boolean forbidNan) {
+        String unlike = unlike(forbidNan);
+        if (unlike != null) {
+            long nan = IntStream.range(0, count)
+                    .filter(at -> Double.isNaN(got(at)))
+                    .count();
+            boolean counted = unlike.contains(" where the reference has ");
+            return new Judgement(
+                    Agreement.DIFFERENT, counted ? Map.of("nan", nan) : Map.of(), "'" + name + "' has " + unlike);
+        }
+        Map<String, Number> metrics = metrics();
+        if (reference.equals(answer)) {
+            return new Judgement(Agreement.IDENTICAL, metrics, "");
+        }
+        if (metrics.get("max_ulp") instanceof Long ulp && ulp <= tolerance.ulp()) {
+            return new Judgement(Agreement.ULP, metrics, "");
+        }
+        boolean close = true;
+        for (int at = 0; close && at < count; at++) {
+            close = !compared(at) || within(at);
+        }
+        if (close) {
+            return new Judgement(Agreement.CLOSE, metrics, "");
+        }
+        String reason =
+                "'" + name + "' differs by up to " + Text.general((double) metrics.get("max_abs"), 3) + needed();
+        boolean sameDecision = metrics.containsKey("argmax_agreement") && (double) metrics.get("argmax_agreement") == 1;
+        return new Judgement(sameDecision ? Agreement.DECISION : Agreement.DIFFERENT, metrics, reason);
+    }
+
+    /** What keeps the two from being compared, null where nothing does. */
+    private String unlike(boolean forbidNan) {
+        int forbidden = 0;
+        int first = -1;
+        boolean infinity = false;
+        for (int at = 0; at < count; at++) {
+            double wanted = wanted(at);
+            double got = got(at);
+            forbidden += Double.isNaN(got) ? 1 : 0;
+            if (Double.isNaN(wanted) != Double.isNaN(got)) {
+                first = first < 0 ? at : first;
+            }
+            infinity |= (Double.isInfinite(wanted) || Double.isInfinite(got)) && wanted != got;
+        }
+        if (forbidNan && forbidden > 0) {
+            return forbidden + " NaN, which are forbidden";
+        }
+        if (first >= 0) {
+            String what = Double.isNaN(got(first))
+                    ? "NaN where the reference has none"
+                    : "no NaN where the reference has one";
+            return what + ", first at " + Judge.index(first, shape);
+        }
+        return infinity ? "an infinity that the reference has not, or the other way round" : null;
+    }
+
+    private Map<String, Number> metrics() {
+        double maxAbs = 0;
+        double maxRel = 0;
+        long maxUlp = 0;
+        int compared = 0;
+        for (int at = 0; at < count; at++) {
+            if (compared(at)) {
+                compared++;
+                maxAbs = Math.max(maxAbs, apart(at));
+                maxRel = Math.max(maxRel, relative(at));
+                if (Elements.isFloating(part)) {
+                    long wanted = ordered(reference, at);
+                    long got = ordered(answer, at);
+                    long ulp = wanted > got ? wanted - got : got - wanted; // unsigned: twice as many as a long's
+                    maxUlp = Long.compareUnsigned(ulp, maxUlp) > 0 ? ulp : maxUlp;
+                }
+            }
+        }
+        Map<String, Number> metrics = new LinkedHashMap<>();
+        metrics.put("max_abs", finite(maxAbs));
+        metrics.put("max_rel", finite(maxRel));
+        metrics.put("rmse", finite(rmse(finite(maxAbs), compared)));
+        if (Elements.isFloating(part)) {
+            metrics.put("max_ulp", maxUlp >= 0 ? (Number) maxUlp : new BigInteger(Long.toUnsignedString(maxUlp)));
+        }
+        argmaxAgreement(metrics);
+        return metrics;
+    }
+
+    /** In parts of the greatest difference, whose square may be beyond double's range. */
+    private double rmse(double greatest, int compared) {
+        if (greatest == 0) {
+            return 0;
+        }
+        double sum = 0;
+        for (int at = 0; at < count; at++) {
+            if (compared(at)) {
+                double apart = apart(at);
+                double share = Double.isInfinite(apart) ? half(at) / (greatest / 2) : apart / greatest;
+                sum += share * share;
+            }
+        }
+        return greatest * Math.sqrt(sum / compared);
+    }
+
+    private double wanted(int at) {
+        return Elements.real(part, reference, at);
+    }
+
+    private double got(int at) {
+        return Elements.real(part, answer, at);
+    }
+
+    /** Whether both elements are finite. */
+    private boolean compared(int at) {
+        return !Double.isNaN(wanted(at)) && !Double.isInfinite(wanted(at)) && !Double.isInfinite(got(at));
+    }
+
+    /** The distance; of integers the exact one, rounded: never to zero. */
+    private double apart(int at) {
+        if (!Elements.isInteger(part)) {
+            return Math.abs(got(at) - wanted(at));
+        }
+        long wanted = Elements.integer(part, reference, at);
+        long got = Elements.integer(part, answer, at);
+        boolean less = part == Datatype.UINT64 ? Long.compareUnsigned(got, wanted) < 0 : got < wanted;
+        return Elements.unsigned(less ? wanted - got : got - wanted);
+    }
+
+    /** Half of a distance that is beyond double's range. */
+    private double half(int at) {
+        return Math.abs(got(at) / 2 - wanted(at) / 2);
+    }
+
+    private double relative(int at) {
+        double scale = Math.abs(wanted(at));
+        double apart = apart(at);
+        return scale == 0 ? 0 : Double.isInfinite(apart) ? half(at) / (scale / 2) : apart / scale;
+    }
+
+    private boolean within(int at) {
+        double apart = apart(at);
+        double bound = tolerance.atol() + tolerance.rtol() * Math.abs(wanted(at));
+        boolean clear = Double.isInfinite(bound) ? !Double.isInfinite(apart) : Math.abs(apart - bound) > 1e-9 * bound;
+        if (part.size() < Long.BYTES || clear) {
+            return apart <= bound;
+        }
+        BigDecimal exact =
+                exact(reference, at).multiply(new BigDecimal(tolerance.rtol())).abs();
+        return exact(answer, at)
+                        .subtract(exact(reference, at))
+                        .abs()
+                        .compareTo(exact.add(new BigDecimal(tolerance.atol())))
+                <= 0;
+    }
+
+    private BigDecimal exact(ByteBuffer data, int at) {
+        return switch (part) {
+            case INT64 -> new BigDecimal(Elements.integer(part, data, at));
+            case UINT64 -> new BigDecimal(Long.toUnsignedString(Elements.integer(part, data, at)));
+            default -> new BigDecimal(Elements.real(part, data, at));
+        };
+    }
+
+    /** A float's place in the order of all floats of its datatype (IEEE 754 is ordered by sign and magnitude); both zeros are 0. */
+    private long ordered(ByteBuffer data, int at) {
+        long bits = Elements.bits(part, data, at);
+        long sign = 1L << (8 * part.size() - 1);
+        return (bits & sign) == 0 ? bits : -(bits & (sign - 1));
+    }
+
+    private void argmaxAgreement(Map<String, Number> metrics) {
+        int last = shape.size() - 1;
+        if (last < 0 || count == 0 || shape.get(last) < 2 || Elements.isComplex(datatype)) {
+            return;
+        }
+        int width = Math.toIntExact(shape.get(last));
+        int rows = count / width;
+        int same = 0;
+        for (int row = 0; row < rows; row++) {
+            same += argmax(reference, row * width, width) == argmax(answer, row * width, width) ? 1 : 0;
+        }
+        metrics.put("argmax_agreement", (double) same / rows);
+    }
+
+    /** The first of the greatest elements; integers as they are, for the greatest ones round; a NaN is never the greatest. */
+    private int argmax(ByteBuffer data, int start, int width) {
+        int best = 0;
+        for (int at = 1; at < width; at++) {
+            best = greater(data, start + at, start + best) ? at : best;
+        }
+        return best;
+    }
+
+    private boolean greater(ByteBuffer data, int one, int other) {
+        if (Elements.isInteger(part)) {
+            long left = Elements.integer(part, data, one);
+            long right = Elements.integer(part, data, other);
+            return part == Datatype.UINT64 ? Long.compareUnsigned(left, right) > 0 : left > right;
+        }
+        double right = Elements.real(part, data, other);
+        return Elements.real(part, data, one) > (Double.isNaN(right) ? Double.NEGATIVE_INFINITY : right);
+    }
+
+    /** The smallest tolerance that would pass, each way, in numbers that do pass when they are typed in. */
+    private String needed() {
+        double atol = Double.NEGATIVE_INFINITY;
+        double rtol = 0;
+        boolean relative = true;
+        for (int at = 0; at < count; at++) {
+            if (compared(at)) {
+                double scale = Math.abs(wanted(at));
+                atol = Math.max(atol, apart(at) - tolerance.rtol() * scale);
+                if (apart(at) > tolerance.atol()) {
+                    relative &= scale > 0;
+                    rtol = Math.max(rtol, (apart(at) - tolerance.atol()) / scale);
+                }
+            }
+        }
+        String text = "; would pass with atol=" + roundedUp(atol) + " (rtol " + Text.general(tolerance.rtol(), 6) + ")";
+        return relative
+                ? text + " or rtol=" + roundedUp(rtol) + " (atol " + Text.general(tolerance.atol(), 6) + ")"
+                : text;
+    }
+
+    /** Three significant digits, never below the value. */
+    private static String roundedUp(double value) {
+        if (value <= 0 || Double.isInfinite(value)) {
+            return Text.general(value, 6);
+        }
+        double step = Math.pow(10, Math.floor(Math.log10(value)) - 2);
+        return Text.general(Math.ceil(value / step * (1 + 1e-12)) * step, 3);
+    }
+
+    private static double finite(double value) {
+        return Math.min(value, Double.MAX_VALUE);
+    }
+}

@@ -1,0 +1,158 @@
+package io.crossload.junit;
+
+import io.crossload.Bundle;
+import io.crossload.CrossloadException;
+import io.crossload.Options;
+import io.crossload.Tensor;
+import io.crossload.contract.Agreement;
+import io.crossload.contract.Code;
+import io.crossload.contract.Judge;
+import io.crossload.contract.Judgement;
+import io.crossload.contract.Manifest;
+import io.crossload.contract.TensorEntry;
+import io.crossload.contract.Vector;
+import java.net.URI;
+import java.net.URISyntaxException;
+import java.net.URL;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.opentest4j.AssertionFailedError;
+
+/** An open bundle whose vectors are asked and judged. */
+final class Conformance implements AutoCloseable {
+    private static final String CLASSPATH = "classpath:";
+
+    private final Bundle bundle;
+    private final Agreement wanted;
+    private final List<Case> cases = new ArrayList<>();
+
+    /** One vector of one signature. */
+    record Case(String name, String signature, Vector vector) {}
+
+    private Conformance(Bundle bundle, Agreement wanted) {
+        this.bundle = bundle;
+        this.wanted = wanted;
+    }
+
+    /**
+     * Loads the bundle and reads its vectors.
+     *
+     * @param loader finds resources
+     * @throws AssertionFailedError where it does not load, or a signature has no vectors: nothing passes by being absent
+     */
+    static Conformance open(ConformsTo wanted, ClassLoader loader) {
+        Path path = path(wanted.value(), loader);
+        Options options = Options.DEFAULTS
+                .withArtifact(wanted.artifact().isEmpty() ? null : wanted.artifact())
+                .withWarmUp(false);
+        Conformance conformance;
+        try {
+            conformance = new Conformance(Bundle.open(path, options), wanted.agreement());
+        } catch (CrossloadException error) {
+            throw new AssertionFailedError("load_error: " + error.getMessage(), error);
+        }
+        try {
+            conformance.collect(
+                    wanted.signatures().length > 0 ? List.of(wanted.signatures()) : conformance.bundle.signatures());
+            return conformance;
+        } catch (CrossloadException error) {
+            conformance.close();
+            throw new AssertionFailedError("not_run: " + error.getMessage(), error);
+        } catch (RuntimeException | Error error) {
+            conformance.close();
+            throw error;
+        }
+    }
+
+    private static Path path(String value, ClassLoader loader) {
+        if (!value.startsWith(CLASSPATH)) {
+            return Path.of(value);
+        }
+        String name = value.substring(CLASSPATH.length());
+        // A folder need not be an entry of its own; its manifest is.
+        URL found = loader.getResource(name + "/" + Manifest.FILE_NAME);
+        boolean folder = found != null;
+        found = folder ? found : loader.getResource(name);
+        if (found == null || !found.getProtocol().equals("file")) {
+            throw new AssertionFailedError("not_run: " + value
+                    + (found == null
+                            ? " is not on the class path; put the bundle into src/test/resources"
+                            : " is inside a jar, where TensorFlow cannot read it; unpack it, and name its path"));
+        }
+        try {
+            Path path = Path.of(new URI(found.toString()));
+            return folder ? path.getParent() : path;
+        } catch (URISyntaxException error) {
+            throw new AssertionFailedError("not_run: " + found + " is no path of a file", error);
+        }
+    }
+
+    private void collect(List<String> signatures) {
+        for (String signature : signatures) {
+            bundle.signature(signature); // one that the artifact has not is a failure
+            List<Vector> vectors = bundle.vectors(signature);
+            if (vectors.isEmpty()) {
+                throw new AssertionFailedError("not_run: " + bundle + ": the signature '" + signature
+                        + "' has no vectors, so that nothing would be compared; export the bundle with --vectors");
+            }
+            for (Vector vector : vectors) {
+                String name = bundle.artifact().id() + ", " + signature + ", " + vector.id();
+                cases.add(new Case(name, signature, vector));
+            }
+        }
+        if (cases.isEmpty()) {
+            throw new AssertionFailedError(
+                    "not_run: " + bundle + ": the artifact has no signature, so that nothing would be compared");
+        }
+    }
+
+    /** The vectors, signature by signature; at least one. */
+    List<Case> cases() {
+        return cases;
+    }
+
+    /**
+     * Asks and judges one vector.
+     *
+     * @return outcome, agreement and metrics of an answer that agrees
+     * @throws AssertionFailedError for one that does not, or that there is none of
+     */
+    String check(Case asked) {
+        Map<String, Tensor> inputs = new LinkedHashMap<>();
+        asked.vector().inputs().forEach((name, entry) -> inputs.put(name, tensor(entry)));
+        Map<String, TensorEntry> answer = new LinkedHashMap<>();
+        try {
+            bundle.signature(asked.signature())
+                    .call(inputs)
+                    .forEach((name, tensor) -> answer.put(name, entry(name, tensor)));
+        } catch (CrossloadException error) {
+            String outcome = error.code() == Code.UNIMPLEMENTED ? "unsupported" : "run_error";
+            throw new AssertionFailedError(outcome + ": " + error.getMessage(), error);
+        }
+        Judgement judgement =
+                Judge.judge(asked.vector().outputs(), answer, bundle.manifest().tolerance(), false);
+        if (!judgement.agreement().atLeast(wanted)) {
+            throw new AssertionFailedError(
+                    "mismatch (asked for " + wanted + "): " + judgement, wanted, judgement.agreement());
+        }
+        return "ok: " + judgement;
+    }
+
+    private static Tensor tensor(TensorEntry entry) {
+        long[] shape = entry.shape().stream().mapToLong(Long::longValue).toArray();
+        return Tensor.of(entry.datatype(), entry.data(), shape);
+    }
+
+    private static TensorEntry entry(String name, Tensor tensor) {
+        List<Long> shape = java.util.Arrays.stream(tensor.shape()).boxed().toList();
+        return new TensorEntry(name, tensor.datatype(), shape, tensor.buffer());
+    }
+
+    @Override
+    public void close() {
+        bundle.close();
+    }
+}
