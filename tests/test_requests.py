@@ -44,10 +44,13 @@ def test_the_same_seed_gives_the_same_bytes_and_another_one_others() -> None:
     assert made(0) != made(1)
 
 
-def test_a_default_value_is_fed_and_kept() -> None:
+def test_a_default_value_is_fed_kept_left_to_the_model_and_replaced() -> None:
     spec = signature(TensorSpec("x", "FP32", (-1,)), TensorSpec("k", "INT32", (), default={"shape": [], "data": [7]}))
     assert complete(spec, {"x": np.float32([1])})["k"] == 7
-    assert requests(spec, Wishes())[0].inputs["k"] == 7
+    made = {v.id: v.inputs for v in requests(spec, Wishes())}
+    assert made["zeros"]["k"] == 7
+    assert list(made["single_0"]) == ["x"]
+    assert made["batch_0"]["k"].dtype == np.int32
 
 
 def test_sparse_components_belong_together() -> None:

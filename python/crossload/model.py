@@ -162,7 +162,12 @@ def choose(
     left = selection.select(path, entries, tags, artifact)
     entry, chosen = _choose(path, left, [registry.one(runtime)] if runtime else registry.find())
     source = ModelSource(
-        root / entry.path, entry.format, entry.bindings, None if entry.tags is None else tuple(entry.tags), dict(options or {})
+        root / entry.path,
+        entry.format,
+        entry.bindings,
+        None if entry.tags is None else tuple(entry.tags),
+        dict(options or {}),
+        signatures,
     )
     return Model(entry, signatures, source, chosen, limits)
 

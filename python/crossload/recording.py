@@ -11,8 +11,9 @@ import numpy as np
 
 from crossload import artifacts, files
 from crossload.contract import datatypes, sidecar, vectors
+from crossload.contract.bridge import CARRIERS
 from crossload.contract.bundle import Bundle
-from crossload.contract.manifest import FILE_NAME, Artifact, Binding, LeftOut, Manifest, Model, Reference, Vectors
+from crossload.contract.manifest import FILE_NAME, Artifact, Binding, Bridge, LeftOut, Manifest, Model, Reference, Vectors
 from crossload.contract.signatures import Signature, TensorSpec
 from crossload.errors import CrossloadError
 from crossload.requests import Wishes, check_wishes, requests
@@ -51,7 +52,7 @@ def artifacts_of(
         for key, signature in own.items():
             name = key if key not in signatures else f"{key}{suffix}"
             signatures[name] = signature
-            bindings[name] = binding_of(signature)
+            bindings[name] = binding_of(signature, artifacts.bridge_of(found, own_tags, key))
         tag_list = None if own_tags is None else list(own_tags)
         entries.append(
             Artifact(
@@ -84,13 +85,22 @@ def _no_signature(path: Path, found: Any) -> str:
     )
 
 
-def binding_of(signature: Signature) -> Binding:
-    """Where a signature's names are in the artifact it was read from."""
-    return Binding(
+def binding_of(signature: Signature, bridge: Signature | None = None) -> Binding:
+    """Where a signature's names, and those of its bridge if it has one, are in the artifact it was read from."""
+    binding = Binding(
         key=signature.key,
         inputs={t.name: t.tensor for t in signature.inputs if t.tensor is not None},
         outputs={t.name: t.tensor for t in signature.outputs if t.tensor is not None},
     )
+    if bridge is None:
+        return binding
+    own, across = ({t.name: t for t in (*s.inputs, *s.outputs)} for s in (signature, bridge))
+    carriers = {own[name].datatype: t.datatype for name, t in across.items() if name in own and own[name].datatype != t.datatype}
+    there = {side: {t.name: str(t.tensor) for t in getattr(bridge, side)} for side in ("inputs", "outputs")}
+    fits = all(CARRIERS.get(d) == c for d, c in carriers.items()) and [set(there["inputs"]), set(there["outputs"])] == [
+        {t.name for t in side} for side in (signature.inputs, signature.outputs)
+    ]
+    return binding.model_copy(update={"bridge": Bridge(key=bridge.key, carriers=carriers, **there)}) if fits else binding
 
 
 def bindings_in(file: Path, bound: Mapping[str, Any] | None) -> dict[str, Binding]:
@@ -99,7 +109,7 @@ def bindings_in(file: Path, bound: Mapping[str, Any] | None) -> dict[str, Bindin
     Without any from the edge, the artifact's own signatures, by their keys.
     """
     if bound and all(b.get("key") is None for b in bound.values()):
-        return {name: Binding.model_validate(b) for name, b in bound.items()}
+        return {name: Binding.model_validate({**b, "bridge": None}) for name, b in bound.items()}
     own = {s.key: binding_of(s) for _, signatures in artifacts.callable_signatures(artifacts.read(file)) for s in signatures.values()}
     keys = {name: b["key"] for name, b in bound.items()} if bound else {key: key for key in own if key is not None}
     return {name: own[key] for name, key in keys.items() if key in own}
@@ -165,7 +175,7 @@ def record_with(
     entries: list[Vectors] = []
     learnt: dict[str, Signature] = {}
     tags = None if artifact.tags is None else tuple(artifact.tags)
-    supervisor.load(ModelSource(root / artifact.path, artifact.format, artifact.bindings, tags, options or {}))
+    supervisor.load(ModelSource(root / artifact.path, artifact.format, artifact.bindings, tags, options or {}, signatures))
     identity = supervisor.identity()
     environment = {k: v for k, v in identity.parameters.items() if isinstance(v, str | int | float | bool)}
     reference = Reference(runtime=identity.runtime, version=identity.version, artifact=artifact.id, environment=environment)

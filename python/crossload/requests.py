@@ -7,12 +7,11 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
 
-from crossload.contract import datatypes
+from crossload.contract import datatypes, defaults
 from crossload.contract.signatures import Signature, TensorSpec
 from crossload.contract.vectors import Vector
 from crossload.errors import CrossloadError
@@ -112,7 +111,7 @@ def complete(signature: Signature, inputs: Mapping[str, np.ndarray]) -> dict[str
         if spec.name in inputs:
             completed[spec.name] = fit(spec, np.asarray(inputs[spec.name]))
         elif spec.default is not None:
-            completed[spec.name] = default(spec)
+            completed[spec.name] = defaults.array(spec)
         else:
             raise CrossloadError(f"the input {spec.name!r} is missing; the signature takes: {', '.join(there)}")
     return completed
@@ -150,28 +149,6 @@ def kept(array: np.ndarray, dtype: np.dtype) -> bool:
     return same and (wrapped is None or not (wrapped < 0).any())
 
 
-def default(spec: TensorSpec) -> np.ndarray:
-    """The array of an input's default value; raises CrossloadError for one that is no tensor of its datatype."""
-    try:
-        return _default(spec, spec.default or {})
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise CrossloadError(
-            f"the default of the input {spec.name!r} is no {datatypes.for_people(spec.datatype)} tensor ({error})"
-        ) from error
-
-
-def _default(spec: TensorSpec, stated: Mapping[str, Any]) -> np.ndarray:
-    values = [v.encode("utf-8", "surrogateescape") if isinstance(v, str) and spec.datatype == "BYTES" else v for v in stated["data"]]
-    if spec.datatype.startswith("COMPLEX"):
-        values = [complex(*map(float, v)) if isinstance(v, list | tuple) else v for v in values]
-    elif spec.datatype != "BYTES":
-        values = [float(v) if isinstance(v, str) else v for v in values]
-    array = np.empty(len(values), dtype=datatypes.numpy_dtype(spec.datatype))
-    array[:] = values
-    shaped: np.ndarray = array.reshape(stated["shape"])
-    return shaped
-
-
 def from_npz(path: Path) -> dict[str, np.ndarray]:
     """A user's inputs by name; pickled arrays are refused, for they are code. Raises CrossloadError."""
     try:
@@ -189,13 +166,15 @@ def _request(signature: Signature, kind: str, random: np.random.Generator, wishe
     for spec in signature.inputs:
         if spec.name in made:
             continue
-        if spec.default is not None and kind in ("zeros", "single"):
-            made[spec.name] = default(spec)
+        if spec.default is not None and kind == "single":
+            continue
+        if spec.default is not None and kind == "zeros":
+            made[spec.name] = defaults.array(spec)
         elif sparse := _sparse_parts(signature, spec):
             made |= _sparse(sparse, kind, random)
         else:
             made[spec.name] = _values(spec.datatype, _shape(spec, kind, wishes), kind, random)
-    return {spec.name: made[spec.name] for spec in signature.inputs}
+    return {spec.name: made[spec.name] for spec in signature.inputs if spec.name in made}
 
 
 def _shape(spec: TensorSpec, kind: str, wishes: Wishes) -> tuple[int, ...]:

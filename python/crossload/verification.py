@@ -213,7 +213,9 @@ def _cases(bundle: Bundle, recorded: _Recorded, runtime: Runtime, plan: Plan) ->
             without = [_NONE]
         tags = None if artifact.tags is None else tuple(artifact.tags)
         if chosen or without:
-            source = ModelSource(bundle.path(artifact), artifact.format, artifact.bindings, tags, plan.load_options)
+            source = ModelSource(
+                bundle.path(artifact), artifact.format, artifact.bindings, tags, plan.load_options, bundle.manifest.signatures
+            )
             found.append(_Cases(artifact, source, chosen, without))
     return found
 
@@ -356,7 +358,7 @@ def _of_artifact(supervisor: Supervisor, cases: _Cases, plan: Plan, tolerances: 
             whole.metrics,
             {output: j.agreement for output, j in each.items()},
             None if ok else reason,
-            note=answer.note or note,
+            note="; ".join(dict.fromkeys(n for n in (note, answer.note) if n)) or None,
             seconds=None if answer.nanoseconds is None else answer.nanoseconds / 1e9,
         )
 

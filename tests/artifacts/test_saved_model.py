@@ -13,9 +13,9 @@ import pytest
 from crossload import artifacts
 from crossload.artifacts import protos, saved_model
 from crossload.contract import datatypes
+from crossload.contract.defaults import array as array_of
 from crossload.contract.signatures import TensorSpec
 from crossload.errors import ArtifactError
-from crossload.requests import default as array_of
 from tests.artifacts import making
 
 

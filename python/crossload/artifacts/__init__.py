@@ -92,6 +92,15 @@ def callable_signatures(
     return [(None, {key: s for key, s in own.items() if _can_be_called(s, "DT_0")})]
 
 
+def bridge_of(
+    artifact: SavedModel | GraphDef | MetaGraph | TFLite | Checkpoint | Keras, tags: tuple[str, ...] | None, key: str
+) -> Signature | None:
+    """The bridge of a SavedModel's signature, in the MetaGraph of these tags; None where there is none."""
+    if artifact.format != "saved_model":
+        return None
+    return next((m.bridges.get(key) for m in artifact.meta_graphs if m.tags == tags), None)
+
+
 def graph_of(path: Path, tags: Iterable[str] | None = None) -> Graph:
     """The graph of a GraphDef, a .meta, a checkpoint's .meta, or a MetaGraph of a SavedModel; raises ArtifactError for others."""
     from crossload.artifacts.graph import Graph

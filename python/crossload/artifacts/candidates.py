@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from crossload.artifacts import op_types
+from crossload.artifacts.bridges import is_bridge
 
 if TYPE_CHECKING:
     from crossload.artifacts.graph import Graph
@@ -51,11 +52,16 @@ def inputs(graph: Graph) -> list[tuple[Any, str]]:
     reasons = {"_Arg": "argument", "PlaceholderWithDefault": "placeholder with a default"}
     found = [
         (node, reasons.get(node.op, "placeholder" if node.op in INPUT_OPS else "what a queue or an iterator gives; it may be fed"))
-        for node in graph.proto.node
+        for node in own_nodes(graph)
         if (node.op in INPUT_OPS or node.op in FEED_OPS) and op_types.output_datatypes(node, graph.functions)
     ]
     found.sort(key=lambda item: item[0].attr["index"].i if item[0].op == "_Arg" else 0)
     return found
+
+
+def own_nodes(graph: Graph) -> list[Any]:
+    """The model's own nodes: a bridge is another way in and out, and neither an input nor what takes a result."""
+    return [node for node in graph.proto.node if not is_bridge(node.name)]
 
 
 def of_training(name: str) -> bool:
@@ -88,7 +94,7 @@ def _ranked(graph: Graph, takers: Mapping[str, list[str]], training: set[str]) -
     fed = _reached((n.name for n in graph.proto.node if n.op in INPUT_OPS or n.op in FEED_OPS), takers)
     waited_for = {at[1:] for node in graph.proto.node for at in node.input if at.startswith("^")}
     found = []
-    for node in graph.proto.node:
+    for node in own_nodes(graph):
         by = takers.get(node.name, [])
         if node.name in training or not all(name in training for name in by) or not _answers(graph, node, waited_for):
             continue
@@ -172,7 +178,7 @@ def _targets(graph: Graph, labels: Iterable[str]) -> set[str]:
 def _takers(graph: Graph) -> dict[str, list[str]]:
     """By operation, the operations that take its results; to wait for one (a control input) is not to take."""
     found = defaultdict(list)
-    for node in graph.proto.node:
+    for node in own_nodes(graph):
         for at in node.input:
             if not at.startswith("^"):
                 found[at.partition(":")[0]].append(node.name)

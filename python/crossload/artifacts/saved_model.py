@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from crossload.artifacts import protos
+from crossload.artifacts import bridges, protos
 from crossload.artifacts.content import facts
 from crossload.artifacts.graph import Graph
 from crossload.artifacts.recognition import SAVED_MODEL_FILES
@@ -29,7 +29,8 @@ _SHARD = re.compile(r"variables\.data-(\d{5})-of-(\d{5})")
 class MetaGraph:
     """One graph of a SavedModel.
 
-    `ops` counts nodes by op, those inside functions included. `init_ops` are operations by the key or collection that names them.
+    `bridges` are what `signatures` are called through where a datatype is lacking, by the keys of these (artifacts.bridges). `ops`
+    counts nodes by op, those inside functions included. `init_ops` are operations by the key or collection that names them.
     `asset_files` are the files that the graph reads from the folder `assets`. `needs_variables`: there are variables to restore.
     """
 
@@ -45,6 +46,7 @@ class MetaGraph:
     collections: dict[str, int] = field(default_factory=dict)
     asset_files: tuple[str, ...] = ()
     needs_variables: bool = False
+    bridges: dict[str, Signature] = field(default_factory=dict)
     file: Path = field(default=Path(), repr=False, compare=False)
     proto: Any = field(default=None, repr=False, compare=False)
 
@@ -58,6 +60,7 @@ class MetaGraph:
         return {
             "tags": list(self.tags),
             "signatures": {key: s.to_json() for key, s in self.signatures.items()},
+            **({"bridges": {key: s.key for key, s in self.bridges.items()}} if self.bridges else {}),
             "init_ops": self.init_ops,
             "ops": dict(self.ops),
             "functions": self.functions,
@@ -169,10 +172,12 @@ def read(path: Path) -> SavedModel:
 def meta_graph(proto: Any, file: Path) -> MetaGraph:
     """What a MetaGraphDef of this file states; raises ArtifactError for a default value that does not decode."""
     info, graph = proto.meta_info_def, proto.graph_def
-    signatures = {key: _signature(key, proto.signature_def[key], file) for key in sorted(proto.signature_def) if key not in _OPERATION_KEYS}
+    stated = {key: _signature(key, proto.signature_def[key], file) for key in sorted(proto.signature_def) if key not in _OPERATION_KEYS}
+    carried = {f"{bridges.KEY}{key}" for key in stated} & stated.keys()
     return MetaGraph(
         tags=tuple(info.tags),
-        signatures=signatures,
+        signatures={key: signature for key, signature in stated.items() if key not in carried},
+        bridges={key.removeprefix(bridges.KEY): stated[key] for key in sorted(carried)},
         ops=protos.count_ops(graph),
         functions=len(graph.library.function),
         init_ops=init_ops(proto),

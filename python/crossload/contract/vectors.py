@@ -31,7 +31,7 @@ def misfit(vector: Vector, signature: Signature) -> str | None:
     """Why a recorded vector is not one of this signature: an input or output that is missing, not its own, or of another datatype."""
     for side, specs, tensors in (("input", signature.inputs, vector.inputs), ("output", signature.outputs, vector.outputs)):
         wanted = {t.name: t.datatype for t in specs}
-        for name in wanted.keys() - tensors.keys():
+        for name in [t.name for t in specs if t.name not in tensors and t.default is None]:
             return f"it lacks the {side} {name!r}"
         for name, array in tensors.items():
             if name not in wanted:

@@ -13,6 +13,7 @@ from tensorflow.python.framework import meta_graph
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_from_session_graph
 from tensorflow.python.tools import optimize_for_inference_lib, strip_unused_lib
 
+from crossload.artifacts import bridges
 from crossload.converters import functions, sessions, tables
 from crossload.converters.tables import CannotFreeze
 from crossload.workers import restoring
@@ -46,6 +47,7 @@ def freeze(session: Any, bindings: Bindings, options: Mapping[str, Any] | None =
     """
     options = options or {}
     graph = session.graph.as_graph_def(add_shapes=False)
+    bridges.remove(graph)
     bindings = _apart(graph, session.graph, bindings)
     takes, gives = ([t for b in bindings.values() for t in b[side].values()] for side in ("inputs", "outputs"))
     inputs, outputs = ([*dict.fromkeys(t.split(":")[0] for t in side)] for side in (takes, gives))

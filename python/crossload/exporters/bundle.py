@@ -18,7 +18,7 @@ from crossload.converters import launch
 from crossload.converters.edges import way
 from crossload.converters.launch import Step
 from crossload.errors import CrossloadError
-from crossload.exporters import example_inputs, warmup
+from crossload.exporters import bridges, example_inputs, warmup
 from crossload.locks import only_writer
 from crossload.recording import artifacts_of, bindings_in, record
 from crossload.requests import Wishes, check_wishes
@@ -141,6 +141,8 @@ def _fill(
             entries = []
             recorded = [v for v in recorded if any(v.signature in a.bindings for a in made)]
         entries += made
+    if bridged := bridges.build(folder, entries, signatures):
+        progress(f"bridges for TensorFlow Java, which lacks datatypes of {', '.join(bridged)}")
     if warm_up:
         for what, why in warmup.warm_up_bundle(folder, name, entries, recorded).left_out.items():
             progress(f"not in the warm-up file: {what}: {why}")

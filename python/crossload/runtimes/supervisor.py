@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from crossload.contract import vectors
 from crossload.contract.frames import Buffer, Frame
-from crossload.contract.manifest import Binding
+from crossload.contract.manifest import Binding, Bridge
+from crossload.contract.signatures import Signature
 from crossload.errors import FrameError
+from crossload.runtimes import crossing
 from crossload.runtimes.process import Launch, Worker, WorkerFailure
 
 if TYPE_CHECKING:
@@ -45,19 +47,24 @@ class Identity:
 
 @dataclass(frozen=True)
 class ModelSource:
-    """What a worker is asked to load; `options` are what a format needs the user to say (`custom_objects`, `allow_code`)."""
+    """What a worker is asked to load; `options` are what a format needs the user to say (`custom_objects`, `allow_code`).
+
+    Where `described` has a signature, as the manifest describes it, its defaults are fed and its bridge can be taken.
+    """
 
     path: Path
     format: str
     signatures: dict[str, Binding]
     tags: tuple[str, ...] | None = None
     options: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    described: Mapping[str, Signature] = field(default_factory=dict, hash=False)
 
-    def parameters(self) -> dict[str, Any]:
-        """The parameters of `RepositoryModelLoad`."""
+    def parameters(self, bridges: Mapping[str, Bridge]) -> dict[str, Any]:
+        """The parameters of `RepositoryModelLoad`, `bridges` in the place of the signatures of these names."""
         tags = {} if self.tags is None else {"tags": list(self.tags)}
         options = {"options": dict(self.options)} if self.options else {}
-        signatures = {name: binding.model_dump() for name, binding in self.signatures.items()}
+        bound = {name: bridges.get(name, binding) for name, binding in self.signatures.items()}
+        signatures = {name: binding.model_dump(include={"key", "inputs", "outputs"}) for name, binding in bound.items()}
         return {"path": str(self.path.resolve()), "format": self.format, "signatures": signatures, **tags, **options}
 
 
@@ -82,6 +89,7 @@ class Supervisor:
         self._identity: Identity | None = None
         self._wanted: ModelSource | None = None
         self._loaded: ModelSource | None = None
+        self._bridges: dict[str, Bridge] = {}
         self._served: set[Path] = set()
         self._cancelled = False
 
@@ -99,20 +107,22 @@ class Supervisor:
     def infer(self, signature: str, inputs: vectors.Tensors, outputs: list[str]) -> Answer:
         """Run the model loaded last, which a fresh worker loads again when the last one died; raises WorkerFailure."""
         assert self._wanted, "load first"
+        described, bridge = self._wanted.described.get(signature), self._bridges.get(signature)
         header = {
             "rpc": "ModelInfer",
             "model_name": "m",
             "parameters": {"signature_name": signature},
             "outputs": [{"name": name} for name in outputs],
         }
-        request = vectors.with_tensors(header, inputs=inputs)
+        request = vectors.with_tensors(header, inputs=crossing.there(inputs, described, bridge))
 
         def run() -> Answer:
             if self._loaded is None:
                 self._load()
             frame = self._ask(request.header, request.buffers, phase="run", limit=self._limits.run)
             about = frame.header.get("parameters", {})
-            return Answer(self._outputs(frame), about.get("nanoseconds"), about.get("note"))
+            answered = crossing.back(self._outputs(frame), described, bridge)
+            return Answer(answered, about.get("nanoseconds"), about.get("note") or crossing.note(bridge))
 
         answer, retried = self._in_fresh_worker_after_crash(run)
         answer.note = answer.note or retried
@@ -146,7 +156,8 @@ class Supervisor:
 
     def _load(self) -> str | None:
         assert self._wanted
-        header = {"rpc": "RepositoryModelLoad", "model_name": "m", "parameters": self._wanted.parameters()}
+        self._bridges = crossing.bridges(self._wanted.signatures, self._wanted.described, self.identity().parameters.get("datatypes"))
+        header = {"rpc": "RepositoryModelLoad", "model_name": "m", "parameters": self._wanted.parameters(self._bridges)}
         frame = self._ask(header, phase="load", limit=self._limits.load)
         self._loaded = self._wanted
         note: str | None = frame.header.get("parameters", {}).get("note")

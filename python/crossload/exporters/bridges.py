@@ -1,0 +1,72 @@
+"""Bridges for a bundle's artifacts: SavedModels and GraphDefs get one for each signature with a datatype that TensorFlow Java lacks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from crossload import files
+from crossload.artifacts import bridges, protos
+from crossload.artifacts.content import content, is_text
+from crossload.artifacts.recognition import SAVED_MODEL_FILES
+from crossload.contract.manifest import Artifact
+from crossload.contract.signatures import Signature
+
+
+def build(root: Path, artifacts: Sequence[Artifact], signatures: Mapping[str, Signature]) -> list[str]:
+    """Edit the artifacts below `root` in place, and their entries with them; the signatures that have a bridge now.
+
+    The computation, its tensors and their names stay what they were: only casts around it are added (artifacts.bridges).
+    """
+    made: list[str] = []
+    for path in dict.fromkeys(a.path for a in artifacts if a.format in ("saved_model", "graph_def")):
+        entries = [a for a in artifacts if a.path == path]
+        if not any(bridges.is_needed(signatures[name]) for a in entries for name in a.bindings):
+            continue
+        added = (
+            [*_build_saved_model(root / path, entries, signatures)]
+            if entries[0].tags is not None
+            else [*_build_graph_def(root / path, entries[0], signatures)]
+        )
+        made += added
+        for entry in entries if added else ():
+            entry.sha256 = files.sha256(root / path)
+    return list(dict.fromkeys(made))
+
+
+def _build_saved_model(folder: Path, entries: Sequence[Artifact], signatures: Mapping[str, Signature]) -> list[str]:
+    file = next(folder / name for name in SAVED_MODEL_FILES if (folder / name).is_file())
+    proto = protos.parse(file, protos.SavedModelProto, "SavedModel")
+    made = []
+    for entry in entries:
+        meta_graph = next(m for m in proto.meta_graphs if list(m.meta_info_def.tags) == entry.tags)
+        for name, bridge in bridges.add_to_meta_graph(meta_graph, signatures, entry.bindings).items():
+            entry.bindings[name] = entry.bindings[name].model_copy(update={"bridge": bridge})
+            made.append(name)
+    if made:
+        _write(file, proto)
+    return made
+
+
+def _build_graph_def(file: Path, entry: Artifact, signatures: Mapping[str, Signature]) -> list[str]:
+    graph = protos.parse(file, protos.GraphDefProto, "GraphDef")
+    made = []
+    for name, binding in entry.bindings.items():
+        if bridge := bridges.add(graph, signatures[name], binding):
+            entry.bindings[name] = binding.model_copy(update={"bridge": bridge})
+            made.append(name)
+    if made:
+        _write(file, graph)
+    return made
+
+
+def _write(file: Path, message: Any) -> None:
+    """In the form the file has: binary, or text."""
+    if is_text(content(file)):
+        from google.protobuf import text_format
+
+        files.write_text(file, text_format.MessageToString(message))
+        return
+    with files.written_whole(file) as partial:
+        partial.write_bytes(message.SerializeToString(deterministic=True))

@@ -1,0 +1,147 @@
+"""Bridges in graphs: casts around a computation that stays what it was; who does not know them does not see them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tensorboard.compat.proto import graph_pb2
+
+from crossload.artifacts import bridges, graph_def, saved_model
+from crossload.contract.datatypes import DATATYPES
+from crossload.contract.manifest import Binding
+from crossload.contract.signatures import Signature, TensorSpec
+from tests.artifacts import making
+from tests.artifacts.making import node
+
+INT8, INT32, FLOAT, COMPLEX64 = (DATATYPES[d].enum for d in ("INT8", "INT32", "FP32", "COMPLEX64"))
+BINDING = Binding(key=None, inputs={"x": "x:0", "f": "f"}, outputs={"y": "y:0", "angle": "polar:1"})
+SIGNATURE = Signature(
+    (TensorSpec("x", "INT8", (-1, 4)), TensorSpec("f", "FP32", ())),
+    (TensorSpec("y", "INT8", (-1, 4)), TensorSpec("angle", "COMPLEX64", (-1, 4))),
+)
+
+
+def graph() -> Any:
+    """Two inputs, one of int8; two outputs, one of int8 and one of complex64."""
+    made = graph_pb2.GraphDef()
+    made.versions.producer = 2474
+    node(made.node, "x", "Placeholder", shape=(-1, 4), dtype=INT8)
+    node(made.node, "f", "Placeholder", shape=(), dtype=FLOAT)
+    node(made.node, "y", "Neg", "x", T=INT8)
+    node(made.node, "polar", "Polar", "x", "f", T=INT8, Tout=[FLOAT, COMPLEX64])
+    return made
+
+
+def nodes(made: Any) -> dict[str, Any]:
+    return {n.name: n for n in made.node}
+
+
+def test_an_input_is_still_fed_as_before_and_its_carrier_beside_it() -> None:
+    made = graph()
+    bridge = bridges.add(made, SIGNATURE, BINDING)
+    assert bridge is not None
+    assert bridge.carriers == {"INT8": "INT32", "COMPLEX64": "FP32"}
+    assert bridge.inputs == {"x": "crossload_bridge/input/x:0", "f": "f"}
+    there = nodes(made)
+    assert (there["x"].op, there["x"].attr["dtype"].type) == ("PlaceholderWithDefault", INT8)
+    cast = there[there["x"].input[0]]
+    carrier = there[cast.input[0]]
+    assert (cast.op, cast.attr["SrcT"].type, cast.attr["DstT"].type) == ("Cast", INT32, INT8)
+    assert (carrier.name, carrier.op, carrier.attr["dtype"].type) == ("crossload_bridge/input/x", "Placeholder", INT32)
+    assert [d.size for d in carrier.attr["shape"].shape.dim] == [-1, 4]
+
+
+def test_an_output_has_a_cast_behind_it_whichever_output_of_its_operation_it_is() -> None:
+    made = graph()
+    bridge = bridges.add(made, SIGNATURE, BINDING)
+    assert bridge is not None
+    there = nodes(made)
+    y, angle = (there[bridge.outputs[name].removesuffix(":0")] for name in ("y", "angle"))
+    assert (y.op, list(y.input), y.attr["DstT"].type) == ("Cast", ["y"], INT32)
+    assert (angle.op, list(angle.input), angle.attr["T"].type, angle.attr["type"].type) == ("Bitcast", ["polar:1"], COMPLEX64, FLOAT)
+
+
+def test_a_complex_input_gets_one_more_axis() -> None:
+    made = graph_pb2.GraphDef()
+    node(made.node, "z", "Placeholder", shape=(-1,), dtype=COMPLEX64)
+    signature = Signature((TensorSpec("z", "COMPLEX64", (-1,)),), (TensorSpec("w", "COMPLEX64", (-1,)),))
+    assert bridges.add(made, signature, Binding(inputs={"z": "z:0"}, outputs={"w": "z:0"}))
+    shape = nodes(made)["crossload_bridge/input/z"].attr["shape"].shape
+    assert [d.size for d in shape.dim] == [-1, 2]
+
+
+def test_an_input_with_a_default_keeps_it_when_nobody_feeds_either() -> None:
+    made = graph_pb2.GraphDef()
+    node(made.node, "seven", "Const", dtype=INT8)
+    node(made.node, "k", "PlaceholderWithDefault", "seven", shape=(), dtype=INT8)
+    before = made.SerializeToString(deterministic=True)
+    signature = Signature((TensorSpec("k", "INT8", ()),), (TensorSpec("y", "INT8", ()),))
+    assert bridges.add(made, signature, Binding(inputs={"k": "k:0"}, outputs={"y": "k:0"}))
+    there = nodes(made)
+    carrier = there["crossload_bridge/input/k"]
+    assert carrier.op == "PlaceholderWithDefault"
+    assert list(there[carrier.input[0]].input) == ["seven"]
+    bridges.remove(made)
+    assert made.SerializeToString(deterministic=True) == before
+
+
+def test_what_is_added_can_be_taken_out_again() -> None:
+    made, before = graph(), graph()
+    bridges.add(made, SIGNATURE, BINDING)
+    assert len(made.node) > len(before.node)
+    bridges.remove(made)
+    assert made == before
+
+
+def test_a_second_signature_over_the_same_tensors_adds_nothing() -> None:
+    made = graph()
+    first = bridges.add(made, SIGNATURE, BINDING)
+    count = len(made.node)
+    assert bridges.add(made, SIGNATURE, BINDING) == first
+    assert len(made.node) == count
+
+
+@pytest.mark.parametrize(
+    ("signature", "binding"),
+    [
+        (Signature((TensorSpec("f", "FP32", ()),), (TensorSpec("y", "FP32", ()),)), BINDING),
+        (Signature((TensorSpec("x", "INT8", ()),), (TensorSpec("y", "DT_0", ()),)), BINDING),
+        (Signature((TensorSpec("x", "INT8", ()),), (TensorSpec("y", "INT8", ()),)), Binding(inputs={"x": "y:0"}, outputs={"y": "y:0"})),
+        (Signature((TensorSpec("x", "INT16", ()),), (TensorSpec("y", "INT8", ()),)), BINDING),
+    ],
+    ids=["nothing is lacking", "a datatype nobody knows", "an input that is no placeholder", "an input of another datatype"],
+)
+def test_a_signature_that_needs_none_or_cannot_have_one_is_left_alone(signature: Signature, binding: Binding) -> None:
+    made = graph()
+    assert bridges.add(made, signature, binding) is None
+    assert made == graph()
+
+
+def test_a_graph_s_likely_inputs_and_outputs_are_the_same_with_a_bridge(tmp_path: Path) -> None:
+    made = graph()
+    before = graph_def.read(making.write_graph(tmp_path / "a.pb", made))
+    bridges.add(made, SIGNATURE, BINDING)
+    after = graph_def.read(making.write_graph(tmp_path / "b.pb", made))
+    assert [t.tensor for t in after.inputs] == [t.tensor for t in before.inputs] == ["x:0", "f:0"]
+    assert [t.tensor for t in after.outputs] == [t.tensor for t in before.outputs]
+
+
+def test_a_saved_model_shows_the_bridge_with_its_signature_and_not_as_one(tmp_path: Path) -> None:
+    made = making.meta_graph("serve")
+    made.graph_def.CopyFrom(graph())
+    definition = made.signature_def["serving_default"]
+    definition.Clear()
+    for name, tensor, dtype in (("x", "x:0", INT8), ("f", "f:0", FLOAT)):
+        making.tensor_info(definition.inputs[name], tensor, dtype)
+    making.tensor_info(definition.outputs["y"], "y:0", INT8)
+    signature = Signature(SIGNATURE.inputs, SIGNATURE.outputs[:1])
+    binding = Binding(key="serving_default", inputs=BINDING.inputs, outputs={"y": "y:0"})
+    bridge = bridges.add_to_meta_graph(made, {"serving_default": signature}, {"serving_default": binding})["serving_default"]
+    read = saved_model.read(making.saved_model(tmp_path / "model", made)).meta_graph()
+    assert list(read.signatures) == ["serving_default"]
+    assert read.to_json()["bridges"] == {"serving_default": "crossload_bridge_serving_default"}
+    found = read.bridges["serving_default"]
+    assert {t.name: (t.datatype, t.tensor) for t in found.inputs} == {"x": ("INT32", bridge.inputs["x"]), "f": ("FP32", "f")}
+    assert {t.name: (t.datatype, t.shape) for t in found.outputs} == {"y": ("INT32", (-1, 4))}
