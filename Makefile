@@ -1,5 +1,5 @@
 # Two commands are enough on a machine with Python 3.10 to 3.13, a JDK from 17 on, and Maven: `make demo` and `make test`.
-.PHONY: help setup java demo test test-fast lint format bench dist pins schema clean
+.PHONY: help setup java demo test test-fast lint format bench dist pins registrations schema clean
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
@@ -8,7 +8,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
-JARS := $(addprefix python/crossload/workers/java/crossload-tensorflow-java,.jar -0.x.jar -legacy.jar)
+JARS := $(addprefix python/crossload/workers/java/crossload-,tensorflow-java.jar tensorflow-java-0.x.jar tensorflow-java-legacy.jar junit.jar)
 MVN := mvn -B -ntp -f java/pom.xml
 DEMO := build/demo
 
@@ -78,6 +78,9 @@ pins: $(UV) ## resolve all pinned requirements anew
 	@$(UV) pip compile -q --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-header pyproject.toml requirements/dev.in -o requirements/dev.txt
 	@for worker in python/crossload/workers/*_worker.py; do \
 	  $(UV) pip compile -q --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-header --no-annotate $$worker -o python/crossload/workers/pins/$$(basename $$worker .py).txt; done
+
+registrations: setup ## ask every release of TensorFlow what it registers, anew (the data of `crossload check`)
+	@$(BIN)/python -m crossload.preflight.extraction
 
 schema: $(VENV)/ready ## write the manifest's JSON Schema from its classes
 	@$(BIN)/python -c "from crossload.contract import manifest; print(manifest.json_schema(), end='')" > bindings/contract/manifest.schema.json

@@ -1,0 +1,193 @@
+"""What real releases register, asked of them: `python -m crossload.preflight.extraction [RUNTIME …]` writes the data of preflight.
+
+Ops are what a runtime's worker lists (`RegisteredOps`), the GraphDef version is what it says when it refuses a graph from the future.
+Kernels come from the native library itself, in a process of its own: the C API's TF_GetAllRegisteredKernels, where it is exported.
+"""
+
+from __future__ import annotations
+
+import json
+import lzma
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from google.protobuf import json_format
+from tensorboard.compat.proto import graph_pb2, op_def_pb2
+
+from crossload import files
+from crossload.preflight.registrations import DATA, KERNEL_DEVICES
+from crossload.runtimes import environments, registry
+from crossload.runtimes.environments import Jar
+from crossload.runtimes.process import WorkerFailure
+from crossload.runtimes.registry import Runtime
+from crossload.runtimes.supervisor import Limits, ModelSource, Supervisor
+
+_FUTURE = 1 << 30
+_MOST_DATATYPES = 64
+_LIBRARIES = ("libtensorflow_cc.so.2", "libtensorflow_jni.so")
+RUNTIMES = ("tensorflow-java-legacy@*", "tensorflow-java@*", "tensorflow@*")
+
+
+def extract(runtimes: Iterable[Runtime]) -> dict[str, Any]:
+    """The content of the data file, of these runtimes, the oldest TensorFlow first; raises what starting them raises."""
+    found = sorted((_of(runtime) for runtime in runtimes), key=lambda r: [int(n) for n in r["tensorflow"].split(".")])
+    releases = {r["runtime"]: {key: r[key] for key in ("tensorflow", "graph_def", "datatypes")} for r in found}
+    return {"releases": releases, **{what: _shared([r[what] for r in found]) for what in ("ops", "kernels")}}
+
+
+def _shared(releases: list[dict[str, Any]]) -> dict[str, list[Any]]:
+    """By op, what it is and the numbers of the releases where it is that: [[[0, 1], …], [[2], …]]."""
+    names = sorted({name for release in releases for name in release})
+    shared: dict[str, list[Any]] = {name: [] for name in names}
+    for number, release in enumerate(releases):
+        for name, value in release.items():
+            same = next((entry for entry in shared[name] if entry[1] == value), None)
+            if same:
+                same[0].append(number)
+            else:
+                shared[name].append([[number], value])
+    return shared
+
+
+def _of(runtime: Runtime) -> dict[str, Any]:
+    launch = environments.prepare(runtime.source, lambda text: print(text, file=sys.stderr))
+    with Supervisor(runtime.name, launch, Limits()) as supervisor:
+        tensorflow = str(supervisor.identity().parameters["native"]).rpartition(" ")[2]
+        listed = supervisor.call({"rpc": "RegisteredOps"}, {}, 60.0)["op_list"][0]
+        version, datatypes = _graph_def_version(supervisor), _datatypes(supervisor)
+    ops = {op.name: _plain(op) for op in op_def_pb2.OpList.FromString(listed).op}
+    with _native_library(runtime, launch.argv) as library, tempfile.TemporaryDirectory() as folder:
+        target = Path(folder, "kernels")
+        python = sys.executable if isinstance(runtime.source, Jar) else launch.argv[0]
+        command = [python, str(Path(__file__).with_name("native_kernels.py")), str(library), str(target)]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        kernels = _kernels(target.read_bytes())
+    print(f"{runtime.title}: TensorFlow {tensorflow}, {len(ops)} ops, kernels of {len(kernels)}, GraphDef {version}", file=sys.stderr)
+    return {
+        "runtime": runtime.title,
+        "tensorflow": tensorflow,
+        "graph_def": version,
+        "datatypes": datatypes,
+        "ops": ops,
+        "kernels": kernels,
+    }
+
+
+def _plain(op: Any) -> dict[str, Any]:
+    op.ClearField("summary")
+    op.ClearField("description")
+    made: dict[str, Any] = json_format.MessageToDict(op, preserving_proto_field_name=True)
+    return made
+
+
+def _graph_def_version(supervisor: Supervisor) -> int:
+    """TF_GRAPH_DEF_VERSION, from the refusal of a graph that asks for more (core/framework/versions.cc)."""
+    graph = graph_pb2.GraphDef()
+    graph.node.add(name="nothing", op="NoOp")
+    graph.versions.producer = graph.versions.min_consumer = _FUTURE
+    refusal = _refusal(supervisor, graph)
+    said = re.search(r"above current version (\d+)", refusal)
+    if not said:
+        raise RuntimeError(f"{supervisor.name} does not refuse a graph of version {_FUTURE}: {refusal or 'it loads it'}")
+    return int(said[1])
+
+
+def _datatypes(supervisor: Supervisor) -> list[int]:
+    """The numbers of types.proto that this release takes in an attribute."""
+    found = []
+    for number in range(1, _MOST_DATATYPES):
+        graph = graph_pb2.GraphDef()
+        graph.node.add(name="x", op="Placeholder").attr["dtype"].type = number
+        if "invalid DataType" not in _refusal(supervisor, graph):
+            found.append(number)
+    return found
+
+
+def _refusal(supervisor: Supervisor, graph: Any) -> str:
+    """What a worker says to a graph, nothing where it loads it."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "graph.pb")
+        path.write_bytes(graph.SerializeToString())
+        try:
+            supervisor.load(ModelSource(path, "graph_def", {}))
+        except WorkerFailure as failure:
+            return failure.message
+    return ""
+
+
+def _kernels(serialised: bytes) -> dict[str, Any]:
+    """By op, its kernels for a CPU, as [label, {attr: [datatypes]}] (kernel_def.proto)."""
+    found: dict[str, list[Any]] = {}
+    for kernel in _kernel_list().FromString(serialised).kernel:
+        if kernel.device_type in KERNEL_DEVICES:
+            constraints = {c.name: sorted(c.allowed_values.list.type) for c in kernel.constraint if c.allowed_values.list.type}
+            found.setdefault(kernel.op, []).append([kernel.label, constraints])
+    return {op: sorted(kernels, key=json.dumps) for op, kernels in found.items()}
+
+
+def _kernel_list() -> Any:
+    """`KernelList` (tensorflow/core/framework/kernel_def.proto), which tensorboard's messages do not include."""
+    from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+    from tensorboard.compat.proto import attr_value_pb2
+
+    file = descriptor_pb2.FileDescriptorProto(name="crossload/kernel_def.proto", package="crossload.kernels", syntax="proto3")
+    file.dependency.append(attr_value_pb2.DESCRIPTOR.name)
+    attr_value = f".{attr_value_pb2.AttrValue.DESCRIPTOR.full_name}"
+    kinds = descriptor_pb2.FieldDescriptorProto
+    for message, fields in {
+        "Constraint": [("name", 1, "", False), ("allowed_values", 2, attr_value, False)],
+        "Kernel": [
+            ("op", 1, "", False),
+            ("device_type", 2, "", False),
+            ("constraint", 3, ".crossload.kernels.Constraint", True),
+            ("label", 5, "", False),
+        ],
+        "KernelList": [("kernel", 1, ".crossload.kernels.Kernel", True)],
+    }.items():
+        declared = file.message_type.add(name=message)
+        for name, number, type_name, repeated in fields:
+            declared.field.add(
+                name=name,
+                number=number,
+                type=kinds.TYPE_MESSAGE if type_name else kinds.TYPE_STRING,
+                type_name=type_name or None,
+                label=kinds.LABEL_REPEATED if repeated else kinds.LABEL_OPTIONAL,
+            )
+    pool = descriptor_pool.Default()
+    pool.AddSerializedFile(file.SerializeToString())
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName("crossload.kernels.KernelList"))
+
+
+@contextmanager
+def _native_library(runtime: Runtime, argv: Sequence[str]) -> Iterator[Path]:
+    """TensorFlow's library of a runtime, its neighbours beside it: in a Python's site-packages, or unpacked from a jar."""
+    if not isinstance(runtime.source, Jar):
+        yield next(Path(argv[0]).parent.parent.glob(f"lib/python3*/site-packages/tensorflow/{_LIBRARIES[0]}"))
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        for jar in argv[argv.index("-cp") + 1].split(os.pathsep):
+            with zipfile.ZipFile(jar) as archive:
+                for name in archive.namelist():
+                    if "libtensorflow" in name and ".so" in name:
+                        Path(folder, Path(name).name).write_bytes(archive.read(name))
+        yield next(path for name in _LIBRARIES if (path := Path(folder, name)).exists())
+
+
+def write(content: dict[str, Any], path: Path = DATA) -> None:
+    """Write the data file; the same content gives the same bytes."""
+    text = json.dumps(content, sort_keys=False, separators=(",", ":"))
+    with files.written_whole(path) as partial:
+        partial.write_bytes(lzma.compress(text.encode(), preset=9 | lzma.PRESET_EXTREME))
+
+
+if __name__ == "__main__":
+    write(extract(registry.find(sys.argv[1:] or list(RUNTIMES))))
+    print(f"{DATA}: {DATA.stat().st_size} bytes", file=sys.stderr)

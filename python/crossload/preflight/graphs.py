@@ -1,0 +1,229 @@
+"""What native TensorFlow finds in a graph when it imports, places and runs it: the rules that loading real graphs showed.
+
+All nodes of the graph are validated when it is imported, and with them the bodies that PartitionedCall and its like call (their
+shapes are inferred, function by function): tensorflow/core/common_runtime/graph_constructor.cc, shape_refiner.cc. All nodes are
+placed, needed or not (placer.cc): for a SavedModel while it is loaded, for a GraphDef at its first run. Other bodies, the branches
+of an If, say, are looked at when a run needs the node that names them. A body that nothing names is never looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from crossload.artifacts.graph import operation_of
+from crossload.preflight.findings import Finding
+from crossload.preflight.nodes import kernel_problem, problems
+from crossload.preflight.registrations import Release
+
+# What shape inference instantiates (core/common_runtime/shape_refiner.cc, IsFunctionCall).
+_CALLS = ("PartitionedCall", "StatefulPartitionedCall")
+# The workers import these as Placeholder and Identity.
+_ARGUMENTS = ("_Arg", "_DeviceArg", "_Retval", "_DeviceRetval")
+# In a body, attributes are first looked at when it runs.
+_AT_IMPORT = ("op", "missing_attr", "inputs")
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A graph and what is asked of it: `roots` are the operations that each signature feeds and fetches, `at_load` those that loading runs.
+
+    `format` is `graph_def` or `saved_model`; `meta_graph` is a SavedModel's MetaGraphDef, None otherwise.
+    """
+
+    graph: Any
+    format: str
+    roots: dict[str, tuple[str, ...]]
+    at_load: tuple[str, ...] = ()
+    meta_graph: Any = field(default=None, repr=False)
+
+    @cached_property
+    def nodes(self) -> dict[str, Any]:
+        """The graph's own nodes by name."""
+        return {node.name: node for node in self.graph.node}
+
+    @cached_property
+    def functions(self) -> dict[str, Any]:
+        """FunctionDefs by name."""
+        return {f.signature.name: f for f in self.graph.library.function}
+
+    @cached_property
+    def imported(self) -> frozenset[str]:
+        """The functions whose bodies are looked at while the graph is imported."""
+        return frozenset(self._reached(self.graph.node, only_calls=True))
+
+    @cached_property
+    def runs(self) -> dict[str, frozenset[str]]:
+        """By signature, the functions that it runs; under the empty name, those that loading runs."""
+        asked = {**self.roots, "": self.at_load}
+        return {name: frozenset(self._reached([self.nodes[n] for n in self.needed(roots)])) for name, roots in asked.items()}
+
+    def needed(self, roots: Iterable[str]) -> set[str]:
+        """The operations that these depend on, themselves included, as far as they are in the graph."""
+        waiting, found = [r for r in roots if r in self.nodes], set[str]()
+        while waiting:
+            name = waiting.pop()
+            if name not in found:
+                found.add(name)
+                waiting += [at for at in map(operation_of, self.nodes[name].input) if at in self.nodes]
+        return found
+
+    def _reached(self, nodes: Iterable[Any], *, only_calls: bool = False) -> set[str]:
+        found = set[str]()
+        waiting = [name for node in nodes for name in self._named(node, only_calls)]
+        while waiting:
+            name = waiting.pop()
+            if name not in found:
+                found.add(name)
+                waiting += [inner for node in self.functions[name].node_def for inner in self._named(node, only_calls)]
+        return found
+
+    def _named(self, node: Any, only_calls: bool) -> Iterator[str]:
+        """The functions that a node names: as its op, or in its attributes."""
+        if node.op in self.functions:
+            yield node.op
+        if only_calls and node.op not in _CALLS:
+            return
+        for value in node.attr.values():
+            for function in (value.func, *value.list.func) if value.WhichOneof("value") in ("func", "list") else ():
+                if function.name in self.functions:
+                    yield function.name
+
+
+def findings(subject: Subject, release: Release) -> Iterator[Finding]:
+    """Everything that keeps this release's native TensorFlow from loading or running the graph."""
+    yield from _versions(subject, release)
+    yield from _top_level(subject, release)
+    yield from _bodies(subject, release)
+
+
+def is_python(release: Release) -> bool:
+    """Whether a release is Python's: its loaders clear devices, and place what a signature needs."""
+    return release.title.startswith("tensorflow@")
+
+
+def _versions(subject: Subject, release: Release) -> Iterator[Finding]:
+    """core/framework/versions.cc, CheckVersions."""
+    versions = subject.graph.versions
+    if versions.min_consumer > release.graph_def:
+        yield Finding(
+            "load_error",
+            f"the graph wants GraphDef version {versions.min_consumer} or newer; TensorFlow {release.tensorflow} has {release.graph_def}",
+            at_load=True,
+        )
+    if release.graph_def in versions.bad_consumers:
+        yield Finding("load_error", f"the graph refuses consumers of GraphDef version {release.graph_def}, which yours is", at_load=True)
+    for name in subject.functions:
+        if release.op(name) is not None:
+            yield Finding(
+                "load_error", f"the function {name!r} has the name of an op of TensorFlow {release.tensorflow}", op=name, at_load=True
+            )
+
+
+def _top_level(subject: Subject, release: Release) -> Iterator[Finding]:
+    saved_model = subject.format == "saved_model"
+    for node in subject.graph.node:
+        if node.op in _ARGUMENTS and not saved_model:
+            continue
+        found = False
+        for problem in problems(node, release, subject.graph.versions.producer, subject.functions):
+            # The workers' code for "removed" is UNIMPLEMENTED, which the contract reads as unsupported.
+            removed = problem.kind == "deprecated" and not (saved_model and is_python(release))
+            outcome = "unsupported" if removed else "load_error"
+            found = True
+            yield Finding(outcome, problem.sentence, node.name, op=node.op, attr=problem.attr, at_load=True)
+        for beside in node.attr["_class"].list.s if "_class" in node.attr else ():
+            name = beside.decode("utf-8", "replace").removeprefix("loc:@")
+            if name not in subject.nodes:
+                found = True
+                yield Finding("load_error", f"to be placed beside {name!r}, which is not in the graph", node.name, op=node.op, at_load=True)
+        if not found:
+            yield from _placement(subject, node, release)
+
+
+def _placement(subject: Subject, node: Any, release: Release) -> Iterator[Finding]:
+    said = _without_function(subject, node) or kernel_problem(node, release, subject.functions)
+    if not said and not is_python(release):
+        said = device_problem(node.device, release)
+    if not said:
+        return
+    if subject.format == "graph_def":
+        yield Finding("run_error", said, node.name, op=node.op)
+    elif not is_python(release):
+        yield Finding("load_error", said, node.name, op=node.op, at_load=True)
+    else:
+        for signature, roots in {**subject.roots, "": subject.at_load}.items():
+            if node.name in subject.needed(roots):
+                yield _at(signature, "run_error", said, node, "")
+
+
+def _without_function(subject: Subject, node: Any) -> str | None:
+    name = node.attr["f"].func.name if node.op in _CALLS and "f" in node.attr else ""
+    return f"it calls the function {name!r}, which the graph does not have" if name and name not in subject.functions else None
+
+
+def _bodies(subject: Subject, release: Release) -> Iterator[Finding]:
+    for function in sorted(subject.imported.union(*subject.runs.values())):
+        body = subject.functions[function]
+        needed = _needed_in(body, release)
+        users = [signature for signature, run in subject.runs.items() if function in run]
+        for node in body.node_def:
+            found = list(problems(node, release, subject.graph.versions.producer, subject.functions))
+            at_import = [p for p in found if p.kind in _AT_IMPORT and function in subject.imported]
+            if at_import:
+                first = at_import[0]
+                yield Finding("load_error", first.sentence, node.name, function, node.op, first.attr, at_load=True)
+                continue
+            said = [("unsupported" if p.kind == "deprecated" else "run_error", p.sentence) for p in found if p.kind != "datatype"]
+            if not said and node.name in needed and (placed := _unplaced(subject, node, release)):
+                said = [("run_error", placed)]
+            yield from (_at(signature, outcome, sentence, node, function) for outcome, sentence in said for signature in users)
+
+
+def _at(signature: str, outcome: str, sentence: str, node: Any, function: str) -> Finding:
+    """A finding about what one signature runs, or what loading runs (the empty name)."""
+    if signature:
+        return Finding(outcome, sentence, node.name, function, node.op, signature=signature)
+    return Finding("load_error" if outcome == "run_error" else outcome, sentence, node.name, function, node.op, at_load=True)
+
+
+def _needed_in(body: Any, release: Release) -> set[str]:
+    """The nodes of a body that run: those that its results need, and stateful ones; the others are pruned before they are placed."""
+    nodes = {node.name: node for node in body.node_def}
+    stateful = [n.name for n in body.node_def if (op := release.op(n.op)) is not None and op.is_stateful]
+    waiting, found = [*stateful, *map(operation_of, body.ret.values()), *body.control_ret.values()], set[str]()
+    while waiting:
+        name = waiting.pop()
+        if name in nodes and name not in found:
+            found.add(name)
+            waiting += [operation_of(at) for at in nodes[name].input]
+    return found
+
+
+def _unplaced(subject: Subject, node: Any, release: Release) -> str | None:
+    # Soft placement reaches into bodies since TensorFlow 2.
+    strict = release.tensorflow.startswith("1.")
+    return (
+        _without_function(subject, node)
+        or kernel_problem(node, release, subject.functions)
+        or device_problem(node.device, release, strict=strict)
+    )
+
+
+def device_problem(device: str, release: Release, *, strict: bool = False) -> str | None:
+    """Why a node cannot be placed where it is pinned to, None where it can: soft placement forgives any device type of this process.
+
+    `strict`: not even that. The form is core/util/device_name_utils.cc's: /job:J/replica:R/task:T/device:TYPE:N.
+    """
+    for part in [p for p in device.lower().split("/") if p]:
+        key, colon, value = part.partition(":")
+        if not colon or not device.startswith("/"):
+            return f"pinned to {device!r}, which is no device's name"
+        elsewhere = {"job": value != "localhost", "replica": value not in ("0", "*"), "task": value not in ("0", "*")}
+        if elsewhere.get(key, False):
+            return f"pinned to {device!r}, another process, and there is none; clear the devices"
+        if strict and key not in elsewhere and "cpu" not in part:
+            return f"pinned to {device!r} in a function, which TensorFlow {release.tensorflow} takes literally; clear the devices"
+    return None

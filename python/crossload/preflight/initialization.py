@@ -1,0 +1,45 @@
+"""What every loader of SavedModels does with init ops and assets, and where it stops (cc/saved_model/loader_util.cc, loader.cc).
+
+Python's loaders look names up as tensors or as operations, and so refuse some that the native one takes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from crossload.artifacts.graph import operation_of
+from crossload.artifacts.saved_model import init_ops
+from crossload.preflight.findings import Finding
+from crossload.preflight.graphs import Subject, is_python
+from crossload.preflight.java import datatypes_of
+from crossload.preflight.registrations import Release
+
+_COLLECTIONS = ("saved_model_main_op", "legacy_init_op")
+
+
+def findings(subject: Subject, release: Release) -> Iterator[Finding]:
+    """What is wrong with a SavedModel's init op and its assets' tensors."""
+    if subject.meta_graph is None:
+        return
+    collections = subject.meta_graph.collection_def
+    for name in _COLLECTIONS:
+        if name in collections and len(collections[name].node_list.value) > 1:
+            yield Finding("load_error", f"the collection {name} names several operations, and one is expected", at_load=True)
+    for key, name in init_ops(subject.meta_graph).items():
+        if key == "__saved_model_train_op":
+            continue
+        node = subject.nodes.get(operation_of(name))
+        if node is None:
+            yield Finding("load_error", f"the init op {name!r} ({key}) is not in the graph", at_load=True)
+        elif is_python(release) and ":" in name and (not key.startswith("collection") or not datatypes_of(subject, node, release)):
+            yield Finding("load_error", f"the init op {name!r} ({key}) is named as a tensor, which Python's loader refuses", at_load=True)
+    for asset in subject.meta_graph.asset_file_def:
+        tensor = asset.tensor_info.name
+        if operation_of(tensor) not in subject.nodes:
+            yield Finding("load_error", f"the tensor {tensor!r} of the asset {asset.filename} is not in the graph", at_load=True)
+        elif is_python(release) and ":" not in tensor:
+            yield Finding("load_error", f"the asset {asset.filename} names {tensor!r} without an index, which Python refuses", at_load=True)
+    for name in collections["table_initializer"].node_list.value if "table_initializer" in collections else ():
+        node = subject.nodes.get(operation_of(name))
+        if is_python(release) and (node is None or (":" in name and not datatypes_of(subject, node, release))):
+            yield Finding("load_error", f"{name!r} of the collection table_initializer is not in the graph", at_load=True)

@@ -1,0 +1,118 @@
+"""What TensorFlow Java's own layer refuses although native TensorFlow loads it, and the datatypes it has tensor types for.
+
+Seen in org.tensorflow.SavedModelBundle of each release: from 0.4 on the inputs of every signature are looked up in the graph, and the
+operations of the collection `table_initializer` are run once more after native TensorFlow ran the init op.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from crossload.artifacts.graph import operation_of
+from crossload.artifacts.saved_model import init_ops
+from crossload.contract.datatypes import for_people, from_enum
+from crossload.preflight.findings import Finding
+from crossload.preflight.graphs import Subject, is_python
+from crossload.preflight.nodes import output_datatypes
+from crossload.preflight.registrations import Release
+
+_EVERYWHERE = frozenset({"BOOL", "BYTES", "FP32", "FP64", "INT32", "INT64", "UINT8"})
+_TABLES = "table_initializer"
+
+
+def carried(release: Release) -> frozenset[str] | None:
+    """The datatypes that a release of TensorFlow Java has tensor types for; None for Python's TensorFlow, which carries all."""
+    if is_python(release):
+        return None
+    if release.title.startswith("tensorflow-java-legacy@"):
+        return _EVERYWHERE
+    halves = _EVERYWHERE | {"FP16", "BF16"}
+    return halves | {"UINT16"} if _version(release) >= (0, 5) else halves
+
+
+def findings(subject: Subject, release: Release) -> Iterator[Finding]:
+    """What keeps the Java layer of this release from loading a SavedModel."""
+    meta_graph = subject.meta_graph
+    if meta_graph is None or is_python(release) or release.title.startswith("tensorflow-java-legacy@") or _version(release) < (0, 4):
+        return
+    for key in sorted(meta_graph.signature_def):
+        inputs = meta_graph.signature_def[key].inputs
+        for name in sorted(inputs):
+            if said := _input_problem(subject, release, name, inputs[name]):
+                yield Finding("load_error", f"TensorFlow Java from 0.4 on refuses the signature {key!r}: {said}", at_load=True)
+    yield from _table_initializers(subject, release)
+
+
+def _version(release: Release) -> tuple[int, ...]:
+    return tuple(int(n) for n in release.title.rpartition("@")[2].split("."))
+
+
+def _input_problem(subject: Subject, release: Release, name: str, info: Any) -> str | None:
+    """org.tensorflow.SessionFunction's constructor, which ignores outputs."""
+    if not info.name:
+        return f"its input {name!r} is a composite (sparse or ragged) without a tensor name of its own"
+    operation, _, index = info.name.partition(":")
+    node = subject.nodes.get(operation)
+    if node is None:
+        return f"its input {name!r} is {info.name!r}, which is not in the graph"
+    at = int(index or 0) if (index or "0").isdecimal() else 0
+    datatypes = datatypes_of(subject, node, release)
+    if at >= len(datatypes):
+        return f"its input {name!r} is {info.name!r}, and the operation has {len(datatypes)} outputs" if datatypes else None
+    if references(node, release)[at : at + 1] == [True]:
+        return f"its input {name!r} is a reference variable"
+    if datatypes[at] != from_enum(info.dtype):
+        return f"its input {name!r} is {for_people(from_enum(info.dtype))} by the signature and {for_people(datatypes[at])} in the graph"
+    return None
+
+
+def datatypes_of(subject: Subject, node: Any, release: Release) -> list[str]:
+    """The datatypes of a node's outputs; none where its op is unknown."""
+    op = subject.functions[node.op].signature if node.op in subject.functions else release.op(node.op)
+    if op is None and node.op in ("_Arg", "_Retval"):
+        return [from_enum(node.attr["T"].type)]
+    return [] if op is None else output_datatypes(node, op)
+
+
+def references(node: Any, release: Release) -> list[bool]:
+    """Whether each output argument of a node is a reference."""
+    op = release.op(node.op)
+    return [] if op is None else [argument.is_ref for argument in op.output_arg]
+
+
+def _table_initializers(subject: Subject, release: Release) -> Iterator[Finding]:
+    collections = subject.meta_graph.collection_def
+    if _TABLES not in collections:
+        return
+    init = next(iter(init_ops(subject.meta_graph).values()), "")
+    for name in collections[_TABLES].node_list.value:
+        if name not in subject.nodes:
+            yield Finding(
+                "load_error",
+                f"TensorFlow Java from 0.4 on looks up {name!r} of the collection {_TABLES}, and no operation has that name",
+                at_load=True,
+            )
+        elif operation_of(init) != name and not (init and _version(release) < (0, 5)):
+            for file in _stale_assets(subject, name):
+                yield Finding(
+                    "load_error",
+                    f"TensorFlow Java from {'0.5' if init else '0.4'} on runs {name!r} of the collection {_TABLES} itself, with the "
+                    f"exporter's path of an asset: {file} is not here",
+                    name,
+                    op=subject.nodes[name].op,
+                    at_load=True,
+                )
+
+
+def _stale_assets(subject: Subject, operation: str) -> Iterator[str]:
+    """The files that an operation reads by the paths of the exporter's machine, and that are not there."""
+    needed = subject.needed([operation])
+    for asset in subject.meta_graph.asset_file_def:
+        node = subject.nodes.get(operation_of(asset.tensor_info.name))
+        if node is not None and node.name in needed and node.op == "Const":
+            for value in node.attr["value"].tensor.string_val:
+                file = value.decode("utf-8", "surrogateescape")
+                if not Path(file).exists():
+                    yield file

@@ -1,0 +1,172 @@
+"""A node against the op that a release registers, as TensorFlow validates it when it loads a graph.
+
+Sources: tensorflow/core/framework/node_def_util.cc (ValidateNodeDef, InOutTypesForNode), attr_value_util.cc (AttrValueHasType),
+op_def_util.cc (ValidateAttrValue, CheckOpDeprecation), op_kernel.cc (FindKernelRegistration), kernel_def_util.cc (KernelAttrsMatch).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from crossload.contract.datatypes import for_people, from_enum
+from crossload.preflight.registrations import Kernel, Release, having
+
+# Since 2.5 an attribute that the op does not have is ignored with a warning; before, it is an error.
+_IGNORES_ATTRIBUTES_SINCE = (2, 5)
+_FIELDS = {
+    "type": "type", "int": "i", "float": "f", "bool": "b", "string": "s", "shape": "shape", "tensor": "tensor", "func": "func",
+}  # fmt: skip
+_LISTS = {"type": "type", "int": "i", "float": "f", "bool": "b", "string": "s", "shape": "shape", "tensor": "tensor", "func": "func"}
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is wrong with a node: `kind` is one of op, unknown_attr, missing_attr, value, inputs, deprecated, datatype."""
+
+    kind: str
+    sentence: str
+    attr: str = ""
+
+
+def ignores_attributes(release: Release) -> bool:
+    """Whether this release only warns of an attribute that an op does not have."""
+    return tuple(int(n) for n in release.tensorflow.split(".")[:2]) >= _IGNORES_ATTRIBUTES_SINCE
+
+
+def problems(node: Any, release: Release, producer: int, functions: dict[str, Any]) -> Iterator[Problem]:
+    """What this release finds wrong with a node; `functions` are the graph's own, by name (FunctionDefs)."""
+    if node.op in functions:
+        return
+    op = release.op(node.op)
+    if op is None:
+        yield Problem("op", f"Op type not registered {node.op!r}: {_since(release, having(node.op))}")
+        return
+    stated = {attr.name: attr for attr in op.attr}
+    for name, value in node.attr.items():
+        if name.startswith("_") or value.WhichOneof("value") == "placeholder":
+            continue
+        if name not in stated:
+            if not ignores_attributes(release):
+                yield Problem("unknown_attr", f"{node.op} has no attribute {name!r}: {_since(release, having(node.op, name))}", name)
+        else:
+            yield from _value_problems(node, stated[name], value, release)
+    for name, attr in stated.items():
+        if name not in node.attr and not attr.HasField("default_value"):
+            yield Problem("missing_attr", f"{node.op} needs the attribute {name!r}, which the node does not have", name)
+            return
+    wanted = _input_count(node, op)
+    given = sum(not at.startswith("^") for at in node.input)
+    if wanted is not None and wanted != given:
+        yield Problem("inputs", f"{node.op} takes {wanted} inputs in TensorFlow {release.tensorflow}, and the node has {given}")
+    if 0 < op.deprecation.version <= producer:
+        why = f" ({op.deprecation.explanation.rstrip('.')})" if op.deprecation.explanation else ""
+        yield Problem(
+            "deprecated", f"{node.op} was removed in GraphDef version {op.deprecation.version}, and the graph is of {producer}{why}"
+        )
+
+
+def _since(release: Release, others: tuple[Release, ...]) -> str:
+    """Which releases have what this one has not."""
+    later = [r for r in others if r.number > release.number]
+    if later:
+        return f"first in TensorFlow {later[0].tensorflow} of the releases known here; yours is {release.tensorflow}"
+    if others:
+        return f"last in TensorFlow {others[-1].tensorflow} of the releases known here; yours is {release.tensorflow}"
+    return "in no release known here: it is an op of a library of its own, or misspelt"
+
+
+def _value_problems(node: Any, attr: Any, value: Any, release: Release) -> Iterator[Problem]:
+    kind, is_list = attr.type.removeprefix("list(").removesuffix(")"), attr.type.startswith("list(")
+    which = value.WhichOneof("value")
+    if which != ("list" if is_list else _FIELDS.get(kind, which)):
+        if which is not None:
+            yield Problem("value", f"the attribute {attr.name!r} of {node.op} is a {attr.type} and has a value of another kind", attr.name)
+        return
+    values = list(getattr(value.list, _LISTS[kind])) if is_list else [getattr(value, _FIELDS[kind])] if kind in _FIELDS else []
+    if kind == "type":
+        for number in values:
+            if number % 100 not in release.datatypes:
+                yield Problem("datatype", f"TensorFlow {release.tensorflow} has no datatype {_people(number)}", attr.name)
+                return
+    allowed = getattr(attr.allowed_values.list, _LISTS.get(kind, "type")) if attr.HasField("allowed_values") else ()
+    for one in values:
+        if allowed and kind in ("type", "string") and one not in allowed:
+            said = _people(one) if kind == "type" else repr(one.decode("utf-8", "backslashreplace"))
+            yield Problem("value", f"{attr.name!r} of {node.op} may not be {said} in TensorFlow {release.tensorflow}", attr.name)
+            return
+    if attr.has_minimum:
+        number = len(values) if is_list else value.i
+        if number < attr.minimum:
+            yield Problem("value", f"{attr.name!r} of {node.op} is {number}, and at least {attr.minimum} is needed", attr.name)
+
+
+def _people(number: int) -> str:
+    return for_people(from_enum(number))
+
+
+def _input_count(node: Any, op: Any) -> int | None:
+    """How many inputs an op takes with this node's attributes; None where an attribute is open."""
+    count = 0
+    for argument in op.input_arg:
+        if argument.number_attr or argument.type_list_attr:
+            value = _attribute(node, op, argument.number_attr or argument.type_list_attr)
+            if value is None or value.WhichOneof("value") == "placeholder":
+                return None
+            count += value.i if argument.number_attr else len(value.list.type)
+        else:
+            count += 1
+    return count
+
+
+def _attribute(node: Any, op: Any, name: str) -> Any:
+    """A node's attribute, or the op's default."""
+    if name in node.attr:
+        return node.attr[name]
+    return next((a.default_value for a in op.attr if a.name == name and a.HasField("default_value")), None)
+
+
+def output_datatypes(node: Any, op: Any) -> list[str]:
+    """The datatypes of a node's outputs, contract names or `DT_<number>`; a reference counts as what it refers to."""
+    found: list[str] = []
+    for argument in op.output_arg:
+        if argument.type_list_attr:
+            value = _attribute(node, op, argument.type_list_attr)
+            found += [from_enum(number) for number in (value.list.type if value is not None else ())]
+            continue
+        value = _attribute(node, op, argument.type_attr) if argument.type_attr else None
+        number = value.type if value is not None else argument.type
+        many = _attribute(node, op, argument.number_attr) if argument.number_attr else None
+        found += [from_enum(number)] * (many.i if many is not None else 1)
+    return found
+
+
+def kernel_problem(node: Any, release: Release, functions: dict[str, Any]) -> str | None:
+    """Why no kernel of a CPU runs this node, None where one does (or the op is unknown, which is another problem)."""
+    op = release.op(node.op)
+    if op is None or node.op in functions:
+        return None
+    kernels = release.kernels(node.op)
+    label = node.attr["_kernel"].s.decode("utf-8", "replace") if "_kernel" in node.attr else ""
+    if any(kernel.label == label and _takes(kernel, node, op) for kernel in kernels):
+        return None
+    if not kernels:
+        return f"{node.op} has no kernel for a CPU in TensorFlow {release.tensorflow}"
+    types = {a.name: _attribute(node, op, a.name) for a in op.attr if a.type in ("type", "list(type)")}
+    said = ", ".join(f"{name} {' '.join(_people(n) for n in _numbers(value))}" for name, value in types.items() if value is not None)
+    return f"{node.op} has no kernel for a CPU in TensorFlow {release.tensorflow} that takes {said or f'the label {label!r}'}"
+
+
+def _takes(kernel: Kernel, node: Any, op: Any) -> bool:
+    for name, allowed in kernel.constraints.items():
+        value = _attribute(node, op, name)
+        if value is None or value.WhichOneof("value") == "placeholder":
+            continue
+        if any(number not in allowed for number in _numbers(value)):
+            return False
+    return True
+
+
+def _numbers(value: Any) -> list[int]:
+    return list(value.list.type) if value.WhichOneof("value") == "list" else [value.type]

@@ -1,0 +1,167 @@
+"""The prediction: whether a release loads an artifact and runs its signatures, what stops it, and which releases would do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from crossload import artifacts
+from crossload.artifacts.graph import operation_of
+from crossload.artifacts.saved_model import init_ops
+from crossload.contract.datatypes import for_people
+from crossload.contract.manifest import Binding
+from crossload.errors import CrossloadError
+from crossload.preflight import graphs, initialization, java
+from crossload.preflight.findings import SEVERITY, Finding
+from crossload.preflight.graphs import Subject
+from crossload.preflight.registrations import Release, releases
+from crossload.recording import artifacts_of
+from crossload.runtimes.registry import Runtime
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a release will do with an artifact: `signatures` has the outcome of each, `ok` or one of SEVERITY.
+
+    `findings` are the obstacles, the worst first; `tensorflow` is the version inside the runtime.
+    """
+
+    runtime: str
+    tensorflow: str
+    findings: tuple[Finding, ...]
+    signatures: dict[str, str]
+
+    @property
+    def outcome(self) -> str:
+        """`ok` where at least one signature can be called, else the worst outcome; of an artifact without signatures, that of loading."""
+        if loading := [f.outcome for f in self.findings if f.signature is None]:
+            return min(loading, key=SEVERITY.index)
+        found = set(self.signatures.values())
+        return "ok" if "ok" in found or not found else min(found, key=SEVERITY.index)
+
+    @property
+    def loads(self) -> bool:
+        """Whether it will be loaded, whatever becomes of its signatures."""
+        return not any(f.at_load for f in self.findings)
+
+    def explanation(self) -> str:
+        """The first obstacle in one sentence, with its place; empty where there is none."""
+        if not self.findings:
+            return ""
+        first = self.findings[0]
+        return f"{first.sentence} ({first.place})" if first.place else first.sentence
+
+    def to_json(self) -> dict[str, Any]:
+        """An element of `predictions` in `check --json`."""
+        return {
+            "runtime": self.runtime,
+            "tensorflow": self.tensorflow,
+            "outcome": self.outcome,
+            "loads": self.loads,
+            "signatures": self.signatures,
+            "findings": [f.to_json() for f in self.findings],
+        }
+
+
+def release_of(runtime: Runtime | str) -> Release:
+    """The registrations of a runtime, `name@version`; the name alone means its newest. Raises CrossloadError where there are none."""
+    title = runtime if isinstance(runtime, str) else runtime.title
+    found = [r for r in releases() if title in (r.title, r.title.partition("@")[0])]
+    if not found:
+        there = ", ".join(r.title for r in releases())
+        raise CrossloadError(f"nothing is known of what {title} registers; check knows: {there}")
+    return found[-1]
+
+
+def predict(
+    path: Path,
+    runtime: Runtime | str,
+    *,
+    tags: Sequence[str] | None = None,
+    bindings: Mapping[str, Binding] | None = None,
+) -> Prediction:
+    """Predict what a runtime's release does with a SavedModel or a GraphDef, from its content alone.
+
+    `tags` choose a SavedModel's MetaGraph, `bindings` say what is asked of it (a manifest's); without them, what the artifact itself
+    or the manifest beside it states. Raises CrossloadError for an unknown runtime, another format and what cannot be read.
+    """
+    return _predict(subject_of(path, tags, bindings), release_of(runtime), dict(bindings or _bindings(path, tags)), path)
+
+
+def would_do(
+    path: Path,
+    runtimes: Iterable[Runtime | str] | None = None,
+    *,
+    tags: Sequence[str] | None = None,
+    bindings: Mapping[str, Binding] | None = None,
+) -> list[Prediction]:
+    """The predictions of several runtimes, by default of every release that there is data of; as `predict`, read once."""
+    chosen = [release_of(r) for r in runtimes] if runtimes is not None else list(releases())
+    named = dict(bindings or _bindings(path, tags))
+    subject = subject_of(path, tags, named)
+    return [_predict(subject, release, named, path) for release in chosen]
+
+
+def _bindings(path: Path, tags: Sequence[str] | None) -> dict[str, Binding]:
+    entries, _ = artifacts_of(path, path.name, tags, unnamed=True)
+    chosen = [e for e in entries if tags is None or e.tags is None or set(e.tags) == set(tags)]
+    return chosen[0].bindings if chosen else {}
+
+
+def subject_of(path: Path, tags: Sequence[str] | None = None, bindings: Mapping[str, Binding] | None = None) -> Subject:
+    """The graph that is asked; raises ArtifactError for other formats and for tags that are not there."""
+    found = artifacts.read(path)
+    if found.format not in ("graph_def", "saved_model"):
+        raise CrossloadError(f"{path} is a {found.format}; check predicts for SavedModels and GraphDefs: convert it first")
+    named = _bindings(path, tags) if bindings is None else bindings
+    roots = {
+        name: tuple(dict.fromkeys(operation_of(str(t)) for t in (*b.inputs.values(), *b.outputs.values()))) for name, b in named.items()
+    }
+    if found.format != "saved_model":
+        return Subject(artifacts.graph_of(path).proto, "graph_def", roots)
+    proto = found.meta_graph(tags).proto
+    restore = proto.saver_def.restore_op_name if found.has_variables else ""
+    at_load = tuple(operation_of(n) for n in (restore, next(iter(init_ops(proto).values()), "")) if n)
+    return Subject(proto.graph_def, "saved_model", roots, at_load, proto)
+
+
+def _predict(subject: Subject, release: Release, bindings: Mapping[str, Binding], path: Path) -> Prediction:
+    found = [*graphs.findings(subject, release), *initialization.findings(subject, release), *java.findings(subject, release)]
+    for name, binding in bindings.items():
+        found += _not_carried(subject, release, name, binding)
+    found.sort(key=lambda f: (not f.at_load, SEVERITY.index(f.outcome)))
+    return Prediction(release.title, release.tensorflow, tuple(dict.fromkeys(found)), {n: _outcome(n, found) for n in bindings})
+
+
+def _outcome(signature: str, found: Sequence[Finding]) -> str:
+    """What is met first stops it: loading, then the datatypes, then running."""
+    own = [f for f in found if f.signature in (None, signature)]
+    return own[0].outcome if own else "ok"
+
+
+def _not_carried(subject: Subject, release: Release, name: str, binding: Binding) -> list[Finding]:
+    there = java.carried(release)
+    if there is None:
+        return []
+    found = _tensors_not_carried(subject, release, there, binding)
+    if found and binding.bridge is not None and not _tensors_not_carried(subject, release, there, binding.bridge):
+        return []
+    version = release.title.rpartition("@")[2]
+    return [
+        Finding("unsupported", f"TensorFlow Java {version} has no tensor type for {for_people(datatype)} (of {tensor!r})", signature=name)
+        for tensor, datatype in found.items()
+    ]
+
+
+def _tensors_not_carried(subject: Subject, release: Release, there: frozenset[str], binding: Any) -> dict[str, str]:
+    found = {}
+    for tensor, at in {**binding.inputs, **binding.outputs}.items():
+        operation, _, index = str(at).partition(":")
+        node = subject.nodes.get(operation)
+        datatypes = java.datatypes_of(subject, node, release) if node is not None else []
+        position = int(index) if index.isdecimal() else 0
+        if position < len(datatypes) and datatypes[position] not in there:
+            found[tensor] = datatypes[position]
+    return found
