@@ -11,6 +11,7 @@ import java.net.URL;
 import java.util.Collections;
 import java.util.List;
 import java.util.Properties;
+import java.util.ServiceConfigurationError;
 import java.util.ServiceLoader;
 import java.util.stream.Collectors;
 
@@ -82,6 +83,9 @@ final class Engines {
             throw new CrossloadException(error.code(), what + ": " + error.getMessage(), error);
         } catch (LinkageError error) {
             throw new CrossloadException(Code.FAILED_PRECONDITION, what + ": " + remedy(error), error);
+        } catch (ServiceConfigurationError error) {
+            Throwable cause = error.getCause() == null ? error : error.getCause();
+            throw new CrossloadException(Code.FAILED_PRECONDITION, what + ": " + remedy(cause), error);
         } catch (RuntimeException error) {
             throw new CrossloadException(
                     engine == null ? Code.INTERNAL : engine.code(error), what + ": " + sentence(error), error);
@@ -92,7 +96,7 @@ final class Engines {
         return service.toString().replaceFirst("^jar:file:", "").replaceFirst("!?/" + SERVICE + "$", "");
     }
 
-    private static String remedy(LinkageError error) {
+    private static String remedy(Throwable error) {
         String platform = platform();
         String release = release("tensorflow-core-api");
         String legacy = release("libtensorflow");

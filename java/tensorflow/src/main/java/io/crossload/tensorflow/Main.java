@@ -3,6 +3,7 @@ package io.crossload.tensorflow;
 import io.crossload.contract.WorkerLoop;
 import io.crossload.graph.ClassPath;
 import java.io.IOException;
+import org.tensorflow.TensorFlow;
 
 /** The worker process: {@code java -cp crossload-tensorflow-java.jar:<TensorFlow Java's jars> io.crossload.tensorflow.Main}. */
 public final class Main {
@@ -11,7 +12,7 @@ public final class Main {
     /** Answers requests on standard input until it ends; exits with status 1 where the streams cannot be used. */
     public static void main(String[] arguments) throws IOException {
         WorkerLoop.serve("tensorflow-java", () -> {
-            ClassPath.check();
+            ClassPath.check(TensorFlow::version);
             return new TensorFlowWorker();
         });
     }

@@ -28,13 +28,16 @@ import org.tensorflow.proto.ConfigProto;
 import org.tensorflow.proto.GraphDef;
 
 /** The runtime tensorflow-java from 0.3 on: SavedModels through SavedModelBundle, GraphDefs through Graph.importGraphDef. */
-final class TensorFlowWorker implements Worker {
+public final class TensorFlowWorker implements Worker {
     /** TensorFlow Java's release: that of the jar on the class path, or the system property crossload.runtime.version. */
     static final String RELEASE = release();
 
     // Models name the devices they were made on; this machine has others.
     private static final ConfigProto CONFIG =
             ConfigProto.newBuilder().setAllowSoftPlacement(true).build();
+
+    /** For java.util.ServiceLoader. */
+    public TensorFlowWorker() {}
 
     @Override
     public Metadata metadata() {

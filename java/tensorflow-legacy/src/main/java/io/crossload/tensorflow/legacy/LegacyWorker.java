@@ -17,13 +17,16 @@ import org.tensorflow.TensorFlowException;
 import org.tensorflow.proto.ConfigProto;
 
 /** The runtime tensorflow-java-legacy: SavedModels through SavedModelBundle, GraphDefs through Graph.importGraphDef. */
-final class LegacyWorker implements Worker {
+public final class LegacyWorker implements Worker {
     /** TensorFlow's release, which is that of its Java API. */
     static final String RELEASE = TensorFlow.version();
 
     // Models name the devices they were made on; this machine has others.
     private static final byte[] CONFIG =
             ConfigProto.newBuilder().setAllowSoftPlacement(true).build().toByteArray();
+
+    /** For java.util.ServiceLoader. */
+    public LegacyWorker() {}
 
     @Override
     public Metadata metadata() {
