@@ -37,7 +37,7 @@ def tflite_micro() -> Iterator[Conversation]:
     yield from _conversation("tflite-micro")
 
 
-@pytest.fixture(scope="session", params=["litert", "tflite-runtime"])
+@pytest.fixture(scope="session", params=["litert", "tflite-runtime", "tflite-java"])
 def interpreter(request: pytest.FixtureRequest) -> Iterator[Conversation]:
-    """The workers of the two TFLite interpreters, one after the other."""
+    """The workers of the TFLite interpreters of Python and of the JVM, one after the other."""
     yield from _conversation(request.param)

@@ -1,4 +1,4 @@
-"""The workers of tflite-runtime, LiteRT and TensorFlow Lite Micro, on real .tflite files of the corpus."""
+"""The workers of tflite-runtime, LiteRT, TensorFlow Lite on the JVM and TensorFlow Lite Micro, on real .tflite files of the corpus."""
 
 from __future__ import annotations
 
@@ -18,19 +18,22 @@ pytestmark = pytest.mark.slow
 PIXELS = np.random.default_rng(2).uniform(size=(3, 8, 8, 1)).astype(np.float32)
 X = np.array([[1.0, 2.0, 3.0]], np.float32)
 
-# What an interpreter's Python API cannot carry; everything else the contract has (but float8, which TFLite has not) comes back bit for bit.
+# What an interpreter's API cannot carry; everything else the contract has (but float8, which TFLite has not) comes back bit for bit.
 CANNOT = {
     "litert": {"int4", "uint4"},
     "tflite-runtime": {"int4", "uint4", "uint16", "bfloat16"},
+    "tflite-java": {"int4", "uint4"},
     "tflite-micro": {"int4", "uint4", "uint16", "string"},
 }
+# TensorFlow Lite 2.15 to 2.18 dies of a float16 reshape whose input is resized while XNNPACK is on: reshape::Prepare reads what is freed.
+ONE_BATCH = {("tflite-java", "float16")}
 DATATYPES = [d.tensorflow for d in datatypes.DATATYPES.values() if not d.tensorflow.startswith("float8")]
 
 
 def check_datatype(worker: Conversation, corpus: Path, datatype: str, batches: tuple[int, ...]) -> None:
     runtime = worker.ask("ServerMetadata").header["name"]
     loaded = worker.load(corpus / f"tflite_identity_{datatype}.tflite")
-    for batch in batches:
+    for batch in batches[:1] if (runtime, datatype) in ONE_BATCH else batches:
         sent = array_of(datatype, (batch, 3))
         answer = loaded if loaded.code else worker.infer(x=sent)
         if datatype in CANNOT[runtime]:
@@ -145,6 +148,8 @@ def test_where_xnnpack_fails_plain_kernels_run_and_a_note_says_so(
     [
         ("tflite-runtime", "tflite_stride_zero", {"pixels": PIXELS[:1]}),
         ("litert", "tflite_split_zero", {"x": np.ones((1, 4), np.float32)}),
+        ("tflite-java", "tflite_stride_zero", {"pixels": PIXELS[:1]}),
+        ("tflite-java", "tflite_identity_float16", {"x": np.ones((2, 3), np.float16)}),
     ],
 )
 def test_a_file_that_kills_one_interpreter_dies_by_a_signal(corpus: Path, runtime: str, name: str, inputs: dict[str, np.ndarray]) -> None:

@@ -49,26 +49,44 @@ class Runtime:
 
 
 def _tensorflow_java(version: str, *, default: bool = False) -> Runtime:
-    # Before 1.0 the messages are in another Java package, and the natives beside the API.
+    # Before 1.0 the messages are in another Java package, and the natives beside the API. Platforms: tensorflow-core-platform's pom.
     early = version.startswith("0.")
     native = "tensorflow-core-api" if early else "tensorflow-core-native"
     coordinates = (f"org.tensorflow:tensorflow-core-api:{version}", f"org.tensorflow:{native}:{version}:{_platform()}")
-    return _java(
-        "tensorflow-java", "tensorflow-java-0.x" if early else "tensorflow-java", "tensorflow", version, coordinates, default=default
-    )
+    jar = "tensorflow-java-0.x" if early else "tensorflow-java"
+    arm = () if early else ("linux-arm64", "macosx-arm64")
+    platforms = ("linux-x86_64", *arm, *(() if version == "1.1.0" else ("macosx-x86_64",)), "windows-x86_64")
+    return _java("tensorflow-java", jar, "tensorflow", version, coordinates, default=default, platforms=platforms)
 
 
 def _tensorflow_java_legacy(version: str) -> Runtime:
     coordinates = tuple(f"org.tensorflow:{artifact}:{version}" for artifact in ("tensorflow", "libtensorflow_jni", "proto"))
     libraries = f"org/tensorflow/native/{_platform()}"  # without it 190 MB are unpacked at every start, and stay when a worker is killed
-    return _java("tensorflow-java-legacy", "tensorflow-java-legacy", "tensorflow.legacy", version, coordinates, libraries=libraries)
+    platforms = ("linux-x86_64", "darwin-x86_64", "windows-x86_64")
+    name = "tensorflow-java-legacy"
+    return _java(name, name, "tensorflow.legacy", version, coordinates, libraries=libraries, platforms=platforms)
+
+
+def _tflite_java(version: str, presets: str) -> Runtime:
+    interpreter = f"org.bytedeco:tensorflow-lite:{presets}"
+    coordinates = (interpreter, f"{interpreter}:{_platform()}")
+    return _java("tflite-java", "tflite-java", "tflite", version, coordinates, formats=("tflite",))
 
 
 def _java(
-    name: str, jar: str, package: str, version: str, coordinates: tuple[str, ...], *, default: bool = False, libraries: str = ""
+    name: str,
+    jar: str,
+    package: str,
+    version: str,
+    coordinates: tuple[str, ...],
+    *,
+    default: bool = False,
+    libraries: str = "",
+    platforms: tuple[str, ...] = (),
+    formats: tuple[str, ...] = ("saved_model", "graph_def"),
 ) -> Runtime:
-    source = Jar(WORKERS / "java" / f"crossload-{jar}.jar", f"io.crossload.{package}.Main", coordinates, libraries)
-    return Runtime(name, ("saved_model", "graph_def"), source, version, default)
+    source = Jar(WORKERS / "java" / f"crossload-{jar}.jar", f"io.crossload.{package}.Main", coordinates, libraries, platforms)
+    return Runtime(name, formats, source, version, default)
 
 
 def _tensorflow_java_jpype(version: str) -> Runtime:
@@ -102,6 +120,7 @@ BUILT_IN = (
     _script("tflite-runtime", "tflite_runtime_worker", "2.14.0", "tflite"),
     _script("litert", "litert_worker", "2.3.0", "tflite"),
     _script("tflite-micro", "tflite_micro_worker", "0.dev20261023182759", "tflite"),
+    _tflite_java("2.18.0", "2.18.0-1.5.11"),  # JavaCPP's presets; later ones name a parent pom that Maven Central does not have
 )
 
 

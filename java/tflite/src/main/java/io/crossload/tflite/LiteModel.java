@@ -1,0 +1,248 @@
+package io.crossload.tflite;
+
+import io.crossload.contract.Code;
+import io.crossload.contract.Datatype;
+import io.crossload.contract.TensorEntry;
+import io.crossload.contract.Worker.Answer;
+import io.crossload.contract.Worker.Binding;
+import io.crossload.contract.Worker.InferRequest;
+import io.crossload.contract.Worker.Model;
+import io.crossload.contract.WorkerException;
+import io.crossload.tflite.LiteInterpreter.Callee;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
+import org.bytedeco.tensorflowlite.TfLiteTensor;
+
+/**
+ * A loaded .tflite; each signature is run by its key in the file, or by tensor indices where the file has no SignatureDef.
+ *
+ * <p>The interpreter hands what it can to XNNPACK. Where that fails, at load or at a run, the model is run by the interpreter's own
+ * kernels instead, and a note says so. One thread at a time.
+ */
+final class LiteModel implements Model {
+    private final String path;
+    private final Map<String, List<Long>> written = new HashMap<>();
+    private LiteInterpreter interpreter;
+    private boolean delegating = true;
+    private String note;
+
+    /** A run's time and the interpreter's tensors. */
+    private record Ran(Callee callee, long nanoseconds) {}
+
+    /**
+     * @param path the file
+     * @param signatures the bindings
+     * @throws WorkerException UNIMPLEMENTED for an op or a datatype that the interpreter does not have, NOT_FOUND for an unknown key
+     * @throws LiteFailure where the file cannot be loaded for another reason
+     */
+    LiteModel(String path, Map<String, Binding> signatures) throws WorkerException {
+        this.path = path;
+        try {
+            interpreter = new LiteInterpreter(path, true);
+        } catch (LiteFailure failure) {
+            fallBack(failure, null);
+        }
+        try {
+            for (Map.Entry<String, Binding> signature : signatures.entrySet()) {
+                checkKey(signature.getKey(), signature.getValue().key());
+            }
+        } catch (WorkerException error) {
+            close();
+            throw error;
+        }
+    }
+
+    @Override
+    public String note() {
+        return note;
+    }
+
+    @Override
+    public Answer infer(InferRequest request) throws WorkerException {
+        checkComplete(request);
+        for (TensorEntry entry : request.inputs()) {
+            check(request.binding(), entry);
+        }
+        Ran ran;
+        String told = null;
+        try {
+            ran = run(request);
+        } catch (LiteFailure failure) {
+            refuseOtherBatch(request, failure);
+            ran = fallBack(failure, request);
+            told = note;
+        }
+        List<TensorEntry> outputs = new ArrayList<>();
+        for (String name : request.outputs()) {
+            TfLiteTensor tensor = ran.callee()
+                    .output(nativeName(request.binding(), request.binding().outputs(), name));
+            if (tensor == null) {
+                throw absent("output", name, request.binding().outputs().get(name));
+            }
+            outputs.add(LiteTensors.read(name, tensor));
+        }
+        return new Answer(
+                outputs, ran.nanoseconds(), told, () -> {}); // they are the interpreter's own until it runs again
+    }
+
+    @Override
+    public void close() {
+        if (interpreter != null) {
+            interpreter.close();
+            interpreter = null;
+        }
+    }
+
+    private Ran run(InferRequest request) throws WorkerException {
+        Binding binding = request.binding();
+        Callee callee = interpreter.callee(binding.key());
+        boolean resized = false;
+        for (TensorEntry entry : request.inputs()) {
+            String name = nativeName(binding, binding.inputs(), entry.name());
+            if (!LiteTensors.shape(callee.input(name)).equals(entry.shape())) {
+                callee.resize(
+                        name, entry.shape().stream().mapToInt(Math::toIntExact).toArray());
+                resized = true;
+            }
+        }
+        if (resized) {
+            callee.allocate();
+        }
+        interpreter.reset();
+        for (TensorEntry entry : request.inputs()) {
+            LiteTensors.write(entry, callee.input(nativeName(binding, binding.inputs(), entry.name())));
+        }
+        long start = System.nanoTime();
+        callee.invoke();
+        return new Ran(callee, System.nanoTime() - start);
+    }
+
+    /** The run without XNNPACK, which stays off if that helps; the first failure where it does not. No request: only the load. */
+    private Ran fallBack(LiteFailure cause, InferRequest request) throws WorkerException {
+        boolean hopeless = !delegating;
+        if (!hopeless) {
+            try {
+                reopen(false);
+                Ran ran = request == null ? null : run(request);
+                delegating = false;
+                note = "run by the interpreter's own kernels: with its default delegate (XNNPACK) it failed (%s)"
+                        .formatted(shortened(cause.getMessage()));
+                return ran;
+            } catch (LiteFailure second) {
+                // The first one says more.
+            }
+        }
+        if (request == null) {
+            close();
+        } else {
+            reopen(delegating); // a failed one may be left without memory for its tensors
+        }
+        throw cause;
+    }
+
+    private void reopen(boolean withDelegate) throws WorkerException {
+        LiteInterpreter fresh = new LiteInterpreter(path, withDelegate); // first, so that there is one where this fails
+        close();
+        interpreter = fresh;
+    }
+
+    private void refuseOtherBatch(InferRequest request, LiteFailure failure) throws WorkerException {
+        for (TensorEntry entry : request.inputs()) {
+            List<Long> shape = written(request.binding(), entry.name());
+            boolean other = shape.isEmpty()
+                    ? !entry.shape().isEmpty()
+                    : shape.get(0) != -1 && !shape.get(0).equals(entry.shape().get(0));
+            if (other) {
+                reopen(delegating);
+                throw new WorkerException(
+                        Code.UNIMPLEMENTED,
+                        "input '%s' was written with the shape %s and cannot be resized to %s: %s"
+                                .formatted(entry.name(), shape, entry.shape(), shortened(failure.getMessage())),
+                        failure);
+            }
+        }
+    }
+
+    private void checkKey(String name, String key) throws WorkerException {
+        Set<String> keys = interpreter.keys();
+        if (key != null && !keys.contains(key)) {
+            throw new WorkerException(
+                    Code.NOT_FOUND,
+                    "%s has no signature '%s' (for '%s'); it has: %s"
+                            .formatted(path, key, name, keys.isEmpty() ? "none" : String.join(", ", keys)));
+        }
+    }
+
+    private static void checkComplete(InferRequest request) throws WorkerException {
+        Set<String> absent = new TreeSet<>(request.binding().inputs().keySet());
+        request.inputs().forEach(entry -> absent.remove(entry.name()));
+        if (!absent.isEmpty()) {
+            throw new WorkerException(
+                    Code.INVALID_ARGUMENT,
+                    "signature '%s' needs inputs that the request leaves out: %s"
+                            .formatted(request.signature(), String.join(", ", absent)));
+        }
+    }
+
+    // Kernels often take another batch than the one written down, and no dimensions may mean any rank: those are tried.
+    private void check(Binding binding, TensorEntry entry) throws WorkerException {
+        Datatype datatype = LiteTensors.datatype(entry.name(), input(binding, entry.name()));
+        List<Long> shape = new ArrayList<>(written(binding, entry.name()));
+        boolean fits = shape.isEmpty();
+        if (!fits) {
+            shape.set(0, -1L);
+            fits = shape.size() == entry.shape().size();
+            for (int i = 0; fits && i < shape.size(); i++) {
+                fits = shape.get(i) == -1 || shape.get(i).equals(entry.shape().get(i));
+            }
+        }
+        if (!fits || datatype != entry.datatype()) {
+            throw new WorkerException(
+                    Code.INVALID_ARGUMENT,
+                    "input '%s' takes %s of %s; the request has %s of shape %s"
+                            .formatted(
+                                    entry.name(),
+                                    datatype.tensorflow(),
+                                    shape.isEmpty() ? "any shape" : "shape " + shape,
+                                    entry.datatype().tensorflow(),
+                                    entry.shape()));
+        }
+    }
+
+    /** The shape in the file, asked for before the first resize, which a tensor without a shape signature takes as its own. */
+    private List<Long> written(Binding binding, String name) throws WorkerException {
+        String known = binding.key() + "/" + nativeName(binding, binding.inputs(), name);
+        if (!written.containsKey(known)) {
+            written.put(known, LiteTensors.written(input(binding, name)));
+        }
+        return written.get(known);
+    }
+
+    private TfLiteTensor input(Binding binding, String name) throws WorkerException {
+        TfLiteTensor tensor = interpreter.callee(binding.key()).input(nativeName(binding, binding.inputs(), name));
+        if (tensor == null) {
+            throw absent("input", name, binding.inputs().get(name));
+        }
+        return tensor;
+    }
+
+    /** A signature's runner knows the signature's names, the graph its indices. */
+    private static String nativeName(Binding binding, Map<String, String> indices, String name) {
+        return binding.key() == null ? indices.get(name) : name;
+    }
+
+    private WorkerException absent(String kind, String name, String index) {
+        return new WorkerException(
+                Code.INVALID_ARGUMENT,
+                "%s has no %s '%s' (bound to the tensor %s); see: crossload show %s"
+                        .formatted(path, kind, name, index, path));
+    }
+
+    private static String shortened(String words) {
+        return words.length() > 300 ? words.substring(0, 300) : words;
+    }
+}
