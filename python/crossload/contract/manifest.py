@@ -57,11 +57,16 @@ class Binding(_Part):
 
 
 class Made(_Part):
-    """How an artifact was made of another: the source's format, the formats on the way, whether both gave the same answers."""
+    """How an artifact was made of another: the source's format, the formats on the way, whether both gave the same answers.
+
+    `runtimes` are those that it was made to run in (`convert --for`), and `repairs` what was done to it for them.
+    """
 
     source: str
     way: list[str]
     verified: bool
+    runtimes: list[str] | None = None
+    repairs: list[str] | None = None
 
 
 class Artifact(_Part):
