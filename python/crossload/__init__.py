@@ -8,13 +8,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["CrossloadError", "convert", "export", "features_of", "load", "tf_example", "verify"]
+__all__ = ["CrossloadError", "convert", "export", "features_of", "handoff", "load", "tf_example", "verify"]
 
 _HOMES = {
     "CrossloadError": "crossload.errors",
     "convert": "crossload.conversion",
     "export": "crossload.exporters.bundle",
     "features_of": "crossload.examples",
+    "handoff": "crossload.handoffs.java",
     "load": "crossload.model",
     "tf_example": "crossload.examples",
     "verify": "crossload.verification",
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from crossload.errors import CrossloadError
     from crossload.examples import features_of, tf_example
     from crossload.exporters.bundle import export
+    from crossload.handoffs.java import handoff
     from crossload.model import load
     from crossload.verification import verify
 

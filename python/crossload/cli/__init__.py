@@ -20,6 +20,7 @@ COMMANDS = (
     ("export", "Write a model as a bundle: its artifacts, their manifest, recorded answers."),
     ("convert", "Make one artifact of another, both proved to give the same answers."),
     ("verify", "Prove that a bundle or an artifact predicts the same in every runtime."),
+    ("handoff", "Write a bundle as a project that builds and tests itself in Java."),
     ("run", "Run an artifact once in one runtime and print or write its outputs."),
     ("checkpoint", "List, choose and delete the checkpoints of a folder."),
     ("runtimes", "List the runtimes, and what is missing to use them."),

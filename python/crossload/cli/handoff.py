@@ -1,0 +1,58 @@
+"""`crossload handoff`: a bundle becomes a project that builds and tests itself at the receiver's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from crossload.cli import options
+
+
+@click.command(
+    name="handoff",
+    epilog=options.examples(
+        "handoff digits/ --to java -o digits-java/",
+        "handoff digits/ --to java -o digits-java/ --package com.example.digits --release 0.5.0",
+        "handoff digits/ --to java -o digits-java/ --artifact graph_def --overwrite",
+    )
+    + "\n\nExit status: 0 written, 2 input that cannot be used.",
+)
+@click.argument("bundle", type=click.Path(path_type=Path))
+@click.option("--to", type=click.Choice(["java"]), required=True, help="Whose project: a Maven project for Java 17 or newer.")
+@click.option("--output", "-o", type=click.Path(path_type=Path), required=True, metavar="DIR", help="The project's folder.")
+@click.option(
+    "--release",
+    default="1.1.0",
+    show_default=True,
+    metavar="VERSION",
+    help="The TensorFlow Java: 1.1.0, 1.0.0, 0.5.0, 0.4.2, 0.3.3, or 1.15.0, TensorFlow 1's own API.",
+)
+@click.option("--package", metavar="NAME", help="The Java package; without it com.example. and the model's name.")
+@click.option("--artifact", "-a", metavar="ID", help="Which artifact; without it the first that the release loads.")
+@click.option("--overwrite", is_flag=True, help="Replace a handoff that is there already.")
+def command(bundle: Path, to: str, output: Path, release: str, package: str | None, artifact: str | None, overwrite: bool) -> None:
+    """Hand BUNDLE over as a project of the receiver's own language.
+
+    The project holds the artifact, its manifest and recorded answers, a typed client (a method a signature, a record for its inputs and
+    one for its outputs), a test over all vectors, a main and a README. It needs a JDK and Maven, and neither Python nor crossload:
+    `mvn test` there proves that the model answers as it did here.
+    """
+    from crossload.handoffs.java import handoff
+
+    made = handoff(
+        bundle,
+        output,
+        to=to,
+        release=release,
+        package=package,
+        artifact=artifact,
+        overwrite=overwrite,
+    )
+    click.echo(
+        f"{made.root}: {made.package}.{made.client} for TensorFlow Java {made.release}; {made.artifact.id}, "
+        f"{made.signatures} signature(s), {made.vectors} vectors"
+    )
+    for signature, reason in made.left_out.items():
+        click.echo(f"left out: {signature}: {reason}")
+    click.echo(f"next: mvn -f {made.root} test")

@@ -1,0 +1,118 @@
+"""The bundle that a handoff carries: one artifact that the receiver's runtime loads, its signatures, their vectors, a manifest of these."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from crossload import files
+from crossload.contract import manifest as manifests
+from crossload.contract.bundle import Bundle, is_bundle, open_bundle
+from crossload.contract.manifest import Artifact, LeftOut, Manifest
+from crossload.errors import CrossloadError, ManifestError
+from crossload.preflight import Prediction, predict
+from crossload.runtimes.registry import Runtime, shortest_name
+from crossload.text import near
+
+
+def opened(path: Path) -> Bundle:
+    """The bundle, every file checked; raises ManifestError for a path that is none or that holds no recorded answers."""
+    if not path.exists():
+        raise ManifestError(f"{path} is not there; name a bundle, as `crossload export` writes it")
+    if not is_bundle(path):
+        raise ManifestError(f"{path} is no bundle (it has no {manifests.FILE_NAME}); make one of it: crossload export {path} -o BUNDLE")
+    bundle = open_bundle(path)
+    if not sum(v.count for v in bundle.manifest.vectors):
+        raise ManifestError(f"{path} holds no recorded answers, so the project could prove nothing; record some: crossload export")
+    return bundle
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The artifact to hand over, the signatures of it that the runtime answers, and why it does not answer the others."""
+
+    artifact: Artifact
+    signatures: tuple[str, ...]
+    left_out: dict[str, str]
+
+
+def chosen(bundle: Bundle, runtime: Runtime, wanted: str | None) -> Choice:
+    """The artifact `wanted`, else the first of which the runtime answers every signature, else the first of which it answers some.
+
+    Preflight predicts it: nothing is loaded. Raises CrossloadError where there is none, with the reason of each and what would do.
+    """
+    candidates = [_named(bundle, wanted)] if wanted is not None else bundle.manifest.artifacts
+    loadable = [a for a in candidates if a.format in runtime.formats]
+    if not loadable:
+        raise CrossloadError(
+            f"{shortest_name(runtime)} loads {' and '.join(runtime.formats)} alone, not {_listed(a.format for a in candidates)}; "
+            f"export the bundle of {bundle.root} with one of them: crossload export … --formats {','.join(runtime.formats)}"
+        )
+    choices, reasons = [], []
+    for artifact in loadable:
+        prediction = predict(bundle.path(artifact), runtime, tags=artifact.tags, bindings=artifact.bindings)
+        recorded = [v.signature for v in bundle.manifest.vectors if v.count and v.signature in artifact.bindings]
+        answered = tuple(name for name in recorded if prediction.signatures.get(name) == "ok")
+        why = {name: _reason(prediction, name) for name in artifact.bindings if name not in answered}
+        if len(answered) == len(bundle.manifest.signatures):
+            return Choice(artifact, answered, {})
+        if answered:
+            choices.append(Choice(artifact, answered, why))
+        reasons.append(f"{artifact.id}: {prediction.explanation() or 'no recorded answers of its signatures'}")
+    if choices:
+        return max(choices, key=lambda c: len(c.signatures))
+    first = bundle.path(loadable[0])
+    raise CrossloadError(
+        f"{runtime.title} would not run {bundle.root}: {'; '.join(reasons)}. Make an artifact that it runs, and a bundle of that: "
+        f"crossload convert {first} PATH --for {runtime.title}, then crossload export PATH -o BUNDLE"
+    )
+
+
+def _named(bundle: Bundle, wanted: str) -> Artifact:
+    for artifact in bundle.manifest.artifacts:
+        if artifact.id == wanted:
+            return artifact
+    ids = [a.id for a in bundle.manifest.artifacts]
+    raise CrossloadError(f"{bundle.root} has no artifact {wanted!r}{near(wanted, ids)}; it has: {', '.join(ids)}")
+
+
+def _reason(prediction: Prediction, signature: str) -> str:
+    own = [f for f in prediction.findings if f.signature in (None, signature)]
+    return own[0].sentence if own else "it has no recorded answers"
+
+
+def _listed(words: Iterable[str]) -> str:
+    return ", ".join(dict.fromkeys(words)) or "nothing"
+
+
+def reduced(manifest: Manifest, choice: Choice) -> Manifest:
+    """The manifest of a bundle of this artifact alone: the signatures that are handed over, their vectors and tolerances."""
+    signatures = {name: s for name, s in manifest.signatures.items() if name in choice.signatures}
+    bindings = {name: b for name, b in choice.artifact.bindings.items() if name in choice.signatures}
+    outputs = {t.name for s in signatures.values() for t in s.outputs}
+    everywhere = {t.name for s in manifest.signatures.values() for t in s.outputs}
+    return manifest.model_copy(
+        update={
+            "signatures": signatures,
+            "artifacts": [choice.artifact.model_copy(update={"bindings": bindings})],
+            "left_out": [LeftOut(id=name, reason=why) for name, why in choice.left_out.items()],
+            "vectors": [v for v in manifest.vectors if v.signature in signatures],
+            "tolerance": {name: t for name, t in manifest.tolerance.items() if name in outputs or name not in everywhere},
+        }
+    )
+
+
+def write(bundle: Bundle, manifest: Manifest, folder: Path) -> None:
+    """Write the bundle of this reduced manifest into a new folder."""
+    folder.mkdir(parents=True)
+    for path in [a.path for a in manifest.artifacts] + [v.path for v in manifest.vectors]:
+        source, target = bundle.root / path, folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, target)
+        else:
+            shutil.copyfile(source, target)
+    files.write_text(folder / manifests.FILE_NAME, manifest.to_json())
+    open_bundle(folder)

@@ -1,0 +1,182 @@
+"""A signature in Java: records for its inputs and outputs, and the expressions that make tensors of them and back.
+
+An array stands for a tensor where its length tells the shape (at most one free dimension); a scalar is a plain value; what is freer
+than that, or has no array in Java, stays an `io.crossload.Tensor`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from crossload.contract import datatypes
+from crossload.contract.signatures import Signature, TensorSpec
+from crossload.contract.vectors import Vector
+from crossload.handoffs import names
+from crossload.handoffs.layout import Call
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """How an element is Java's: its type, the box that may be null, Tensor's accessor, and what Tensor.of is told before the array."""
+
+    element: str
+    box: str
+    accessor: str
+    told: tuple[str, ...] = ()
+
+
+_KINDS = {
+    "FP32": _Kind("float", "Float", "floats()"),
+    "FP64": _Kind("double", "Double", "doubles()"),
+    "INT8": _Kind("byte", "Byte", "bytes()"),
+    "UINT8": _Kind("byte", "Byte", "bytes()", ("Datatype.UINT8",)),
+    "INT32": _Kind("int", "Integer", "ints()"),
+    "INT64": _Kind("long", "Long", "longs()"),
+    "BOOL": _Kind("boolean", "Boolean", "booleans()"),
+    "BYTES": _Kind("String", "String", "strings()"),
+}
+_INT_MAX = 2**31 - 1
+_MOST_SHOWN = 6
+HARD_BYTES = "bytes"  # the generated request whose strings are no text on purpose (crossload.requests)
+
+
+@dataclass(frozen=True)
+class Component:
+    """One input or output: its name in the signature and in Java, its type there, and what its Javadoc says.
+
+    `to_tensor` makes a tensor of it inside the client; `suffix` makes it of a tensor.
+    """
+
+    name: str
+    java: str
+    type: str
+    description: str
+    to_tensor: Call | str
+    suffix: str
+    optional: bool
+
+    @property
+    def declaration(self) -> str:
+        """As a component of a record, and a parameter."""
+        return f"{self.type} {self.java}"
+
+    def shown(self, value: str) -> str:
+        """The value as text."""
+        if not self.type.endswith("]"):
+            return value
+        return f"Arrays.{'deepToString' if self.type.endswith('[][]') else 'toString'}({value})"
+
+    def of(self, tensors: str) -> str:
+        """The value, of a map of tensors by the signature's names."""
+        return f"{tensors}.get({names.literal(self.name)}){self.suffix}"
+
+
+@dataclass(frozen=True)
+class Method:
+    """A signature as a method: its key, its name, its two records, and the first of its vectors."""
+
+    key: str
+    java: str
+    inputs_type: str
+    outputs_type: str
+    inputs: tuple[Component, ...]
+    outputs: tuple[Component, ...]
+    first: Vector | None
+
+    @property
+    def required(self) -> tuple[Component, ...]:
+        """The inputs without a default."""
+        return tuple(c for c in self.inputs if not c.optional)
+
+    @property
+    def with_defaults(self) -> tuple[str, ...]:
+        """What the short constructor of the inputs gives the long one."""
+        return tuple("null" if c.optional else c.java for c in self.inputs)
+
+    def first_inputs(self, tensors: str) -> tuple[str, ...]:
+        """The components of the inputs that feed the first vector, of a map of its tensors."""
+        fed = self.first.inputs if self.first else {}
+        return tuple(c.of(tensors) if c.name in fed else "null" for c in self.inputs)
+
+
+def methods(signatures: Mapping[str, Signature], vectors: Mapping[str, list[Vector]]) -> list[Method]:
+    """A method a signature, in the manifest's order. Recorded strings decide whether a string tensor is text or bytes."""
+    java, types = names.members(signatures), names.types(signatures)
+    usual = {key: [v for v in vectors.get(key, []) if v.id != HARD_BYTES] for key in signatures}
+    return [
+        Method(
+            key,
+            java[key],
+            f"{types[key]}Inputs",
+            f"{types[key]}Outputs",
+            _components(signature.inputs, [v.inputs for v in usual[key]]),
+            _components(signature.outputs, [v.outputs for v in usual[key]]),
+            next(iter(vectors.get(key, [])), None),
+        )
+        for key, signature in signatures.items()
+    ]
+
+
+def _components(specs: Iterable[TensorSpec], recorded: list[Mapping[str, np.ndarray]]) -> tuple[Component, ...]:
+    specs = tuple(specs)
+    java = names.members(s.name for s in specs)
+    return tuple(_component(s, java[s.name], [r[s.name] for r in recorded if s.name in r]) for s in specs)
+
+
+def _component(spec: TensorSpec, java: str, recorded: list[np.ndarray]) -> Component:
+    given, optional, kind = f"inputs.{java}()", spec.default is not None, _KINDS.get(spec.datatype)
+    to_tensor: Call | str
+    if kind is None or not _told_by_length(spec.shape):
+        java_type, to_tensor, suffix = "Tensor", given, ""
+    elif spec.datatype == "BYTES" and not all(_is_text(e) for array in recorded for e in array.ravel()):
+        java_type, suffix = "byte[][]", ".byteStrings().toArray(byte[][]::new)"
+        to_tensor = Call("Tensor.ofBytes(", (f"List.of({given})", *_dimensions(spec, f"{given}.length")))
+    elif spec.shape == ():
+        java_type = kind.box if optional else kind.element
+        array = f"new {kind.element}[] {{{given}}}"
+        to_tensor, suffix = Call("Tensor.of(", (*kind.told, array)), f".{kind.accessor}[0]"
+    else:
+        java_type, suffix = f"{kind.element}[]", f".{kind.accessor}"
+        to_tensor = Call("Tensor.of(", (*kind.told, given, *_dimensions(spec, f"{given}.length")))
+    return Component(spec.name, java, java_type, _description(spec), to_tensor, suffix, optional)
+
+
+def _told_by_length(shape: tuple[int, ...] | None) -> bool:
+    """Whether the number of elements leaves one shape only."""
+    return shape is not None and shape.count(-1) <= 1 and 0 < math.prod(d for d in shape if d != -1) <= _INT_MAX
+
+
+def _dimensions(spec: TensorSpec, length: str) -> tuple[str, ...]:
+    shape = spec.shape or ()
+    step = math.prod(d for d in shape if d != -1)
+    free = length if step == 1 else f"free({length}, {step})"
+    return tuple(free if d == -1 else str(d) for d in shape)
+
+
+def _is_text(element: bytes) -> bool:
+    try:
+        text = element.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return all(c.isprintable() or c in "\t\n\r" for c in text)
+
+
+def _description(spec: TensorSpec) -> str:
+    if spec.shape is None:
+        shape = "of any shape"
+    elif not spec.shape:
+        shape = "a scalar"
+    else:
+        shape = f"shape [{', '.join('any' if d == -1 else str(d) for d in spec.shape)}]"
+    told = f"{datatypes.for_people(spec.datatype)}, {shape}"
+    if spec.default is None:
+        return told
+    data = spec.default.get("data", [])
+    shown = ", ".join(str(v) for v in data[:_MOST_SHOWN]) + (", …" if len(data) > _MOST_SHOWN else "")
+    return f"{told}; null: the default ({shown})"

@@ -1,0 +1,159 @@
+"""The Maven project of a bundle: a typed client, a test over all vectors, a main, a README, and all they need in one folder."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from crossload import __version__, files
+from crossload.contract.manifest import Artifact, Manifest
+from crossload.errors import CrossloadError
+from crossload.handoffs import bundles, components, names, releases
+from crossload.handoffs.layout import Call, chained, laid_out
+from crossload.handoffs.library import Library, install, library
+from crossload.locks import only_writer
+from crossload.runtimes.registry import WORKERS
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+_TEMPLATES = Path(__file__).parent / "templates" / "java"
+# How Maven knows a platform, in JavaCPP's words.
+_SYSTEMS = {
+    "linux-arm64": (("name", "linux"), ("arch", "aarch64")),
+    "macosx-arm64": (("family", "mac"), ("arch", "aarch64")),
+    "macosx-x86_64": (("family", "mac"), ("arch", "x86_64")),
+    "windows-x86_64": (("family", "windows"), ("arch", "amd64")),
+}
+
+
+@dataclass(frozen=True)
+class Handoff:
+    """What was written: the project's folder, its package and client class, the artifact in it, the vectors that test it,
+    and the signatures that this TensorFlow would not answer, with the reason."""
+
+    root: Path
+    package: str
+    client: str
+    artifact: Artifact
+    release: str
+    signatures: int
+    vectors: int
+    left_out: dict[str, str]
+
+
+def handoff(
+    bundle: str | Path,
+    destination: str | Path,
+    *,
+    to: str = "java",
+    release: str = releases.NEWEST,
+    package: str | None = None,
+    artifact: str | None = None,
+    overwrite: bool = False,
+) -> Handoff:
+    """Write a Maven project for `bundle` into the folder `destination`: it builds and passes `mvn test` without crossload.
+
+    `release` is that of TensorFlow Java (1.15.0 is TensorFlow 1's own API), `package` the Java package, made from the model's name
+    without it, `artifact` the id of the artifact to hand over. Raises CrossloadError for what is no bundle or holds no answers, for a
+    release or artifact that is not there, and for a destination that holds something else. No TensorFlow is needed or started.
+    """
+    if to != "java":
+        raise CrossloadError(f"there is no handoff to {to!r}; there are: java")
+    chosen_release = releases.find(release)
+    given = names.checked_package(package) if package else None
+    source, there = bundles.opened(Path(bundle)), Path(destination)
+    choice = bundles.chosen(source, chosen_release.runtime, artifact)
+    manifest, handed = bundles.reduced(source.manifest, choice), choice.artifact
+    engine, junit = library(chosen_release.jar.jar), library(WORKERS / "java" / "crossload-junit.jar")
+    methods = components.methods(manifest.signatures, {key: source.vectors(key) for key in manifest.signatures})
+    model = names.types([manifest.model.name])[manifest.model.name]
+    package = given or names.package_of(manifest.model.name)
+    context = _context(manifest, handed, chosen_release, package, f"{model}Client", methods, engine, junit)
+    with only_writer(there, "handoff"):
+        _check_destination(there, overwrite)
+        with files.folder_written_whole(there) as folder:
+            bundles.write(source, manifest, folder / "model")
+            for one in (engine, junit):
+                install(one, folder / "lib")
+            _render(folder, context, package.replace(".", "/"), model)
+    vectors = sum(v.count for v in manifest.vectors)
+    return Handoff(there, package, f"{model}Client", handed, chosen_release.version, len(methods), vectors, choice.left_out)
+
+
+def _context(
+    manifest: Manifest,
+    artifact: Artifact,
+    release: releases.Release,
+    package: str,
+    client: str,
+    methods: list[components.Method],
+    engine: Library,
+    junit: Library,
+) -> dict[str, Any]:
+    profiles = [(platform, _SYSTEMS[platform]) for platform in release.platforms if platform in _SYSTEMS]
+    return {
+        "crossload": __version__,
+        "manifest": manifest,
+        "model": manifest.model,
+        "artifact": artifact,
+        "release": release,
+        "profiles": profiles,
+        "package": package,
+        "project": package.rpartition(".")[2].lower(),
+        "version": names.version(manifest.model.version),
+        "client": client,
+        "methods": methods,
+        "engine": engine,
+        "junit": junit,
+        "used": _used(methods),
+    }
+
+
+def _used(methods: list[components.Method]) -> set[str]:
+    """Which of the names that a client imports or defines only where they are needed."""
+    given = [f"{c.to_tensor}" for m in methods for c in m.inputs]
+    types = [c.type for m in methods for c in (*m.inputs, *m.outputs)]
+    shown = [c.shown("") for m in methods if m.first for c in m.outputs]
+    code = " ".join(given + types + shown)
+    return {name for name in ("Arrays", "Datatype", "List", "free") if re.search(rf"\b{name}\b", code)}
+
+
+def _render(folder: Path, context: dict[str, Any], package: str, model: str) -> None:
+    environment = _environment()
+    for template, target in (
+        ("pom.xml", "pom.xml"),
+        ("README.md", "README.md"),
+        ("gitignore", ".gitignore"),
+        ("gitattributes", ".gitattributes"),
+        ("jvm.config", ".mvn/jvm.config"),
+        ("Client.java", f"src/main/java/{package}/{context['client']}.java"),
+        ("Main.java", f"src/main/java/{package}/Main.java"),
+        ("ConformanceTest.java", f"src/test/java/{package}/{model}ConformanceTest.java"),
+    ):
+        files.write_text(folder / target, environment.get_template(f"{template}.j2").render(context))
+
+
+def _environment() -> Environment:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    # The sources are code, not HTML: each value is escaped by the filter of its place (javadoc, literal, comment).
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
+    )
+    environment.filters.update(javadoc=names.javadoc, literal=names.literal, comment=names.in_xml_comment, code=names.in_markdown)
+    environment.filters["of"] = lambda component, tensors: component.of(tensors)
+    environment.globals.update(call=lambda head, args, tail=")": Call(head, tuple(args), tail), laid_out=laid_out, chained=chained)
+    return environment
+
+
+def _check_destination(there: Path, overwrite: bool) -> None:
+    """Raise CrossloadError where a project is there already, unless it may be replaced, or something else."""
+    if there.is_dir() and not any(there.iterdir()):
+        return
+    if there.exists() and not ((there / "pom.xml").is_file() and (there / "model" / "crossload.json").is_file()):
+        raise CrossloadError(f"{there} is there already and is no handoff; choose another folder")
+    if there.exists() and not overwrite:
+        raise CrossloadError(f"{there} is there already; --overwrite replaces it, and what was changed in it is lost")
