@@ -174,8 +174,17 @@ public record Manifest(
         }
     }
 
-    /** How an artifact was made of another: the source's format, the formats on the way, whether both gave the same answers. */
-    public record Made(String source, List<String> way, boolean verified) {}
+    /**
+     * How an artifact was made of another.
+     *
+     * @param source the other's format
+     * @param way the formats on the way
+     * @param verified whether both gave the same answers
+     * @param runtimes those that it was made to run in, or null
+     * @param repairs what was done to it for them, or null
+     */
+    public record Made(
+            String source, List<String> way, boolean verified, List<String> runtimes, List<String> repairs) {}
 
     /** What could not be: a request that the reference did not answer, or a format that cannot hold the model, and why. */
     public record LeftOut(String id, String reason) {}
