@@ -3,7 +3,7 @@ package io.crossload.graph;
 import java.net.URL;
 import java.util.List;
 
-/** Tells what a class path has of TensorFlow Java before any of it is loaded. */
+/** Tells what is wrong with a class path's TensorFlow Java before a model is blamed. */
 public final class ClassPath {
     // In one jar of each release, whatever its generation.
     private static final String TENSORFLOW = "org/tensorflow/TensorFlow.class";
@@ -11,12 +11,13 @@ public final class ClassPath {
     private ClassPath() {}
 
     /**
-     * Passes a class path with one TensorFlow Java. The classes and natives of two releases fit together at random;
+     * Passes a class path with one TensorFlow Java and its natives for this platform. The classes and natives of two releases fit together at random;
      * loading both natives aborts the process.
      *
-     * @throws IllegalStateException with a sentence, where there is none or more than one
+     * @param natives any call that loads the native library; made only where there is one TensorFlow Java
+     * @throws IllegalStateException with a sentence, where there is none or more than one, or no native library
      */
-    public static void check() {
+    public static void check(Runnable natives) {
         List<String> jars = jars();
         if (jars.isEmpty()) {
             throw new IllegalStateException("there is no TensorFlow Java on the class path;"
@@ -26,6 +27,22 @@ public final class ClassPath {
             throw new IllegalStateException(
                     "there are two TensorFlow Java on the class path, and a process can have one: "
                             + String.join(", ", jars) + "; leave one of them out");
+        }
+        try {
+            natives.run();
+        } catch (UnsatisfiedLinkError | ExceptionInInitializerError error) {
+            Throwable cause = error.getCause() == null ? error : error.getCause();
+            throw new IllegalStateException(
+                    "the native library of %s for %s on %s cannot be loaded (%s); add the jar of its natives for this platform"
+                            .formatted(
+                                    jars.get(0),
+                                    System.getProperty("os.name"),
+                                    System.getProperty("os.arch"),
+                                    String.valueOf(cause.getMessage())
+                                            .lines()
+                                            .findFirst()
+                                            .orElse("")),
+                    error);
         }
     }
 
