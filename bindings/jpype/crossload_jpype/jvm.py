@@ -134,8 +134,10 @@ def _start(class_path: list[str], options: list[str]) -> None:
         jpype.startJVM(*options, classpath=class_path, convertStrings=False, interrupt=False)
     except jpype.JVMNotFoundException as error:
         mend = "install a JDK 17 or newer (Debian: apt-get install openjdk-17-jdk-headless), or point JAVA_HOME at one"
-        raise StartProblem(f"there is no Java: {mend}") from error
-    except (OSError, RuntimeError, TypeError) as error:
+        raise StartProblem(f"there is no Java; {mend}") from error
+    except OSError as error:
+        raise StartProblem(f"the JVM {jpype.getDefaultJVMPath()} does not load; point JAVA_HOME at a JDK 17 or newer") from error
+    except (RuntimeError, TypeError) as error:
         raise StartProblem(f"the JVM does not start with the options {shlex.join(options)}: {error}; mend or drop them") from error
     except jpype.JException as error:
         raise StartProblem(f"the JVM does not start: {of_java(error)}") from None
