@@ -15,13 +15,13 @@ import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from xml.sax.saxutils import escape
 
 import filelock
 import platformdirs
 from packaging.specifiers import SpecifierSet
 
 from crossload.errors import CrossloadError
+from crossload.runtimes import maven
 from crossload.runtimes.process import Launch
 
 if sys.version_info >= (3, 11):
@@ -52,12 +52,14 @@ class Jar:
     """A Java worker: its jar, its main class, and the Maven coordinates (`group:artifact:version[:classifier]`) it runs on.
 
     `libraries` is the folder of native libraries inside those jars, for a release that would unpack them at every start.
+    `platforms` are the platforms that its native libraries are made for, where that is known.
     """
 
     jar: Path
     main: str
     coordinates: tuple[str, ...]
     libraries: str = ""
+    platforms: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -183,9 +185,13 @@ def _obstacle(source: Source) -> tuple[str, str] | None:
         case Jar(jar):
             if not jar.is_file():
                 return f"the harness {jar.name} is not built", "make java"
+            if maven.damage([jar]):
+                return f"the harness {jar} is damaged: it is no whole zip file", "delete it and build it again: make java"
             if problem := _java_problem():
                 return problem
-            if not _ready(_folder(source)) and shutil.which("mvn") is None:
+            if _ready(_folder(source)):
+                return maven.damage(maven.jars(_folder(source)))
+            if shutil.which("mvn") is None:
                 return "Maven is not installed", "install Maven 3.6 or newer (Debian: apt-get install maven)"
     return None
 
@@ -257,23 +263,9 @@ def _interpreter(wanted: str) -> str:
 
 
 def _make_class_path(source: Jar, folder: Path, progress: Progress) -> None:
-    """Let Maven fetch the coordinates and what they need; the class path names the jars in Maven's own repository."""
     progress(f"fetching the jars of {source.jar.stem}: {', '.join(source.coordinates)} (once)")
-    folder.mkdir(parents=True, exist_ok=True)
-    dependencies = "".join(
-        "<dependency>"
-        + "".join(f"<{tag}>{escape(value)}</{tag}>" for tag, value in zip(_COORDINATE, c.split(":"), strict=False))
-        + "</dependency>"
-        for c in source.coordinates
-    )
-    (folder / "pom.xml").write_text(
-        '<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion><groupId>io.crossload</groupId>'
-        f"<artifactId>class-path</artifactId><version>1</version><dependencies>{dependencies}</dependencies></project>",
-        encoding="utf-8",
-    )
-    goal = f"org.apache.maven.plugins:maven-dependency-plugin:{_DEPENDENCY_PLUGIN}:build-classpath"
-    command = ["mvn", "-q", "-B", "-f", str(folder / "pom.xml"), goal, f"-Dmdep.outputFile={folder / 'class-path'}"]
-    _run(command, f"the jars of {source.jar.stem}", "; is Maven Central, or the mirror in Maven's settings, reachable? Try again")
+    if problem := maven.fetch(source.coordinates, folder, source.platforms):
+        raise EnvironmentProblem(f"the jars of {source.jar.stem} cannot be fetched: {'; '.join(problem)}")
     if source.libraries:
         _unpack(source, folder)
 
@@ -281,7 +273,7 @@ def _make_class_path(source: Jar, folder: Path, progress: Progress) -> None:
 def _unpack(source: Jar, folder: Path) -> None:
     """The native libraries of the jars' own folder for this platform, side by side."""
     (folder / "libraries").mkdir()
-    for jar in map(Path, (folder / "class-path").read_text().split(os.pathsep)):
+    for jar in maven.jars(folder):
         with zipfile.ZipFile(jar) as archive:
             for name in archive.namelist():
                 parent, _, file = name.rpartition("/")
@@ -289,11 +281,12 @@ def _unpack(source: Jar, folder: Path) -> None:
                     with archive.open(name) as packed, (folder / "libraries" / file).open("wb") as unpacked:
                         shutil.copyfileobj(packed, unpacked)
     if not any((folder / "libraries").iterdir()):
-        raise EnvironmentProblem(f"{source.coordinates[0]} has no native libraries for this platform ({source.libraries}); use another one")
-
-
-_COORDINATE = ("groupId", "artifactId", "version", "classifier")
-_DEPENDENCY_PLUGIN = "3.8.1"
+        platform = source.libraries.rpartition("/")[2]
+        there = f"; it has them for {', '.join(source.platforms)}" if source.platforms else ""
+        raise EnvironmentProblem(
+            f"{source.coordinates[0]} has no natives for this platform, {platform}{there}; "
+            "use another release or runtime here, or another machine"
+        )
 
 
 def _run(command: list[str], what: str, mend: str) -> None:
@@ -311,7 +304,10 @@ def _java_problem() -> tuple[str, str] | None:
     try:
         done = subprocess.run([java(), "-version"], capture_output=True, text=True, errors="replace", check=False)
     except OSError:
-        return f"there is no Java at {java()}" if os.environ.get("JAVA_HOME") else "there is no Java", mend
+        return f"JAVA_HOME names no JDK: there is no {java()}" if os.environ.get("JAVA_HOME") else "there is no Java", mend
     found = re.search(r'version "(\d+)(?:\.(\d+))?', done.stderr)
-    major = int(found[2] if found and found[1] == "1" and found[2] else found[1]) if found else 0
-    return (f"Java {major or 'of an unknown version'} is too old", mend) if major < MINIMUM_JAVA else None
+    if not found:
+        said = next((line.strip() for line in done.stderr.splitlines() if line.strip()), f"exit status {done.returncode}")
+        return f"{java()} is no Java that runs ({said[:200]})", mend
+    major = int(found[2] if found[1] == "1" and found[2] else found[1])
+    return (f"{java()} is Java {major}, which is too old", mend) if major < MINIMUM_JAVA else None

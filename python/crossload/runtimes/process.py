@@ -160,7 +160,8 @@ class Worker:
         if self._cancelled:
             return WorkerFailure("not_run", phase, "interrupted")
         if status:
-            return WorkerFailure("crash", phase, f"the worker died ({phase}): {describe_exit(status)}", self.stderr())
+            why = f": {last}" if phase == "start" and (last := _last_words(self.stderr())) else ""
+            return WorkerFailure("crash", phase, f"the worker died ({phase}): {describe_exit(status)}{why}", self.stderr())
         return WorkerFailure("protocol_error", phase, f"the worker broke the protocol ({phase}): {cause}", self.stderr())
 
     def _readable_now(self) -> bool:
@@ -267,6 +268,12 @@ def describe_exit(status: int) -> str:
             name = signal.Signals(number).name
             return f"killed by {name}" if status < 0 else f"exit status {status} (128 + {name})"
     return f"exit status {status}"
+
+
+def _last_words(stderr: str) -> str:
+    """Of what a process said before it died, the line that says why: the last one that is no part of a stack trace."""
+    lines = [line.rstrip() for line in stderr.splitlines() if line.strip() and not line[0].isspace()]
+    return lines[-1][:500] if lines else ""
 
 
 def _check(header: dict[str, Any]) -> None:
