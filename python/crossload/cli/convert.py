@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,8 @@ def _saver_options(function: Any) -> Any:
         "convert unknown.pb named.pb --output-tensor probabilities=Softmax:0",
         "convert model.ckpt-100 models/digits --to saved_model --version-directory",
         "convert two_tags/ serving/ --tags serve",
+        "convert saved_model/ old/ --for tensorflow-java-legacy@1.15.0",
+        "convert digits/ digits-everywhere/ --for 'tensorflow-java@*' --for tensorflow-java-legacy",
     ),
 )
 @click.argument("source", type=click.Path(path_type=Path))
@@ -63,6 +66,9 @@ def _saver_options(function: Any) -> Any:
 @click.option("--by-name", is_flag=True, help="With --weights: where names fit; what does not is said.")
 @click.option("--warm-up", is_flag=True, help="SavedModel: put the compared requests into it, for Serving to run before it serves.")
 @click.option("--version-directory", is_flag=True, help="Write DESTINATION/N, the next free version, as Serving reads it.")
+@click.option(
+    "--for", "runs_in", multiple=True, metavar="RUNTIME", help="Repair it until it runs there (NAME[@VERSION] or a pattern); repeatable."
+)
 @click.option("--with", "runtime", default="tensorflow", show_default=True, metavar="RUNTIME", help="The TensorFlow that loads the source.")
 @click.option("--tolerance", multiple=True, metavar="NAME:rtol=1e-4,atol=1e-5", help="For a datatype or an output; repeatable.")
 @click.option("--no-verify", is_flag=True, help="Do not compare the answers; the manifest says so.")
@@ -78,6 +84,7 @@ def command(
     no_verify: bool,
     overwrite: bool,
     runtime: str,
+    runs_in: tuple[str, ...],
     version_directory: bool,
     warm_up: bool,
     tolerance: tuple[str, ...],
@@ -91,10 +98,22 @@ def command(
 
     The way over the known conversions is found and said; source and result then answer the same vectors, and a result that
     disagrees is not written. Beside it lies its manifest, DESTINATION.crossload.json: signature, hash, way, and whether it was verified.
+
+    With --for, what those runtimes do not know is mended where that changes no answer (attributes, ops, signatures, init ops), frozen
+    where that is not enough, and proved in each of them. Of a bundle, DESTINATION is a bundle, too: everything SOURCE has, and beside
+    each graph that those runtimes do not run, a backport of it.
     """
     from crossload.compare.tolerance import parse
+    from crossload.contract.bundle import is_bundle
     from crossload.conversion import Wanted, convert, next_version
     from crossload.report import matrix
+
+    def progress(text: str) -> None:
+        click.echo(text, err=True)
+
+    if runs_in and is_bundle(source):
+        _backport(source, destination, runs_in, runtime, overwrite, given, progress)
+        return
 
     wishes = options.to_wishes(count, seed, npz, shapes)
     wanted = Wanted(
@@ -118,7 +137,8 @@ def command(
         wishes=wishes,
         tolerance=parse(tolerance),
         limits=options.to_limits(given),
-        progress=lambda text: click.echo(text, err=True),
+        runs_in=runs_in,
+        progress=progress,
     )
     if made.report:
         results = [r for r in made.report.results if r.agreement]
@@ -128,6 +148,27 @@ def command(
         click.echo(f"{made.path}: {made.format}; {'a graph to look at' if made.format == 'tensorboard' else 'not verified'}")
     following = "tensorboard --logdir" if made.format == "tensorboard" else "crossload show"
     click.echo(f"next: {following} {made.path}")
+
+
+def _backport(
+    source: Path, destination: Path, runs_in: tuple[str, ...], runtime: str, overwrite: bool, given: dict[str, Any], progress: Any
+) -> None:
+    """A whole bundle for these runtimes. Its answers are recorded and its formats stay: what else could be said is refused."""
+    from crossload.backporting import backport_bundle
+
+    context = click.get_current_context()
+    said = [p for p in context.params if context.get_parameter_source(p) is click.core.ParameterSource.COMMANDLINE]
+    takes = ("source", "destination", "runs_in", "runtime", "overwrite", "time_limit", "memory_limit")
+    if strange := [p for p in context.command.params if p.name in said and p.name not in takes]:
+        raise CrossloadError(f"{source} is a bundle, whose formats, signatures and answers stay: leave {strange[0].opts[0]} out")
+    limits = options.to_limits(given)
+    _, added = backport_bundle(source, destination, runs_in, overwrite=overwrite, limits=limits, runtime=runtime, progress=progress)
+    for artifact in added:
+        proved = ", ".join((artifact.made and artifact.made.runtimes) or ())
+        click.echo(f"{destination / artifact.path}: {artifact.format}; its answers agree in {proved}")
+    if not added:
+        click.echo(f"{destination}: nothing had to be repaired")
+    click.echo(f"next: crossload verify {destination} --runtimes {' '.join(shlex.quote(r) for r in runs_in)}")
 
 
 def _list(text: str | None) -> tuple[str, ...] | None:

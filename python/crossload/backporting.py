@@ -1,0 +1,259 @@
+"""Backporting: from an artifact to one that given runtimes run, the lightest repair that is proved there. Imports no TensorFlow itself."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from crossload import artifacts, files
+from crossload.contract.bundle import Bundle, is_bundle, open_bundle
+from crossload.contract.manifest import FILE_NAME, Artifact, LeftOut, Made
+from crossload.contract.signatures import Signature, TensorSpec
+from crossload.converters import backport_files
+from crossload.converters.backport import Obstacle
+from crossload.converters.edges import Edge, way
+from crossload.converters.walk import Wanted, made, walk
+from crossload.errors import CrossloadError
+from crossload.locks import only_writer
+from crossload.preflight.prediction import release_of
+from crossload.proving import ConversionRefused, Recorded, Terms, recorded
+from crossload.report.results import Report
+from crossload.runtimes import registry
+from crossload.runtimes.registry import Runtime
+from crossload.runtimes.supervisor import Limits, Supervisor
+from crossload.verification import Plan, verify
+
+FORMATS = ("saved_model", "graph_def")
+_SUFFIX = "-backported"
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One way to the target, walked and edited: what was done, and what still stands in a release's way."""
+
+    artifact: Artifact
+    way: tuple[str, ...]
+    repairs: list[str]
+    obstacles: list[Obstacle]
+
+
+def runtimes_of(names: Sequence[str], target: str) -> list[Runtime]:
+    """The runtimes that these names and patterns mean; raises CrossloadError where one cannot be backported to."""
+    found = registry.find(list(names))
+    if target not in FORMATS:
+        raise CrossloadError(f"--for makes what TensorFlow's runtimes load, {' and '.join(FORMATS)}, and {target} is none; leave --for out")
+    for runtime in found:
+        if target not in runtime.formats:
+            raise CrossloadError(
+                f"{runtime.title} takes {', '.join(runtime.formats)}, and --for makes {target}: convert without --for, and prove it with "
+                f"crossload verify DESTINATION --runtimes {registry.shortest_name(runtime)}"
+            )
+        release_of(runtime)
+    return found
+
+
+def attempts(
+    entry: Artifact,
+    target: str,
+    room: Path,
+    destination: Path,
+    wanted: Wanted,
+    runtimes: Sequence[Runtime],
+    terms: Terms,
+) -> Iterator[Attempt]:
+    """The ways to make `target` of the artifact, the lightest first: edited as it is, then frozen, its functions inlined."""
+    direct = [] if entry.format == target == "graph_def" else way(entry.format, target)
+    frozen = way(entry.format, "graph_def") + (way("graph_def", target) if target != "graph_def" else [])
+    for number, path in enumerate([direct, frozen] if frozen != direct else [direct]):
+        if number:
+            terms.progress(f"the way: {' → '.join([entry.format, *(e.target for e in path)])}")
+        yield _attempt(entry, target, path, room / f"way-{number}", destination, wanted, runtimes, terms)
+
+
+def _attempt(
+    entry: Artifact,
+    target: str,
+    path: Sequence[Edge],
+    room: Path,
+    destination: Path,
+    wanted: Wanted,
+    runtimes: Sequence[Runtime],
+    terms: Terms,
+) -> Attempt:
+    bound: dict[str, Any] | None
+    if path:
+        here, bound = walk(entry, path, room, destination, wanted, terms.runtime, terms.progress)
+    else:
+        here, bound = room / destination.name, {name: {**b.model_dump(), "key": None} for name, b in entry.bindings.items()}
+        room.mkdir()
+        backport_files.copy_graph(Path(entry.path), here)
+    repairs, left = backport_files.edit(here, bound or {}, [release_of(r) for r in runtimes])
+    return Attempt(made(target, here, bound), tuple(e.target for e in path), repairs.sentences(), left)
+
+
+def backport(
+    entry: Artifact,
+    signatures: dict[str, Signature],
+    target: str,
+    room: Path,
+    destination: Path,
+    wanted: Wanted,
+    runtimes: Sequence[Runtime],
+    terms: Terms,
+    *,
+    verified: bool,
+) -> tuple[Artifact, dict[str, Signature], Report | None]:
+    """Make `target` of the artifact so that it runs in all of these runtimes; what was made (`made` says how), below `room`.
+
+    With it its signatures, whose datatypes may have been corrected, and the report of the proof. Raises ConversionRefused where no
+    repair is enough, naming what is in the way.
+    """
+    refusal = ""
+    with ExitStack() as stack:
+        source: Recorded | None = None
+        for attempt in attempts(entry, target, room, destination, wanted, runtimes, terms):
+            if attempt.obstacles:
+                refusal = _obstructed(attempt.obstacles)
+                continue
+            signatures, report = _corrected(signatures, attempt.artifact), None
+            if verified:
+                source = source or stack.enter_context(recorded(entry, signatures, room, terms))
+                report, signatures = source.compare(attempt.artifact, runtimes), source.manifest.signatures
+                if report.exit_status:
+                    refusal = report.first_failure
+                    continue
+            return _described(entry, attempt, runtimes, terms, verified=verified), signatures, report
+    raise ConversionRefused(f"{destination.name} was not written: {refusal}")
+
+
+def backport_bundle(
+    source: str | Path,
+    destination: str | Path,
+    names: Sequence[str],
+    *,
+    overwrite: bool = False,
+    limits: Limits | None = None,
+    runtime: str = "tensorflow",
+    alive: Mapping[str, Supervisor] | None = None,
+    progress: Callable[[str], None] = lambda _: None,
+) -> tuple[Bundle, list[Artifact]]:
+    """Write a bundle with all that `source` has, and beside each graph that these runtimes do not run, a backport that they do.
+
+    `names` are runtimes, or patterns of them. The recorded answers stay the source's; each backport, returned besides the bundle, has
+    reproduced them in all of the runtimes. What cannot be backported is noted in the manifest (`left_out`). Raises CrossloadError for
+    input that cannot be used, ConversionRefused where nothing at all could be backported.
+    """
+    source, destination = Path(source), Path(destination)
+    runtimes = runtimes_of(names, "saved_model")
+    terms = Terms(limits=limits or Limits(), runtime=runtime, alive=alive or {}, progress=progress)
+    original = open_bundle(source)
+    _check_destination(source, destination, overwrite=overwrite)
+    added: list[Artifact] = []
+    left_out: list[LeftOut] = []
+    with only_writer(destination, "conversion"), files.folder_written_whole(destination) as folder:
+        shutil.copytree(source, folder, dirs_exist_ok=True)
+        for artifact in original.manifest.artifacts:
+            if artifact.format in FORMATS and artifact.bindings:
+                try:
+                    added += _beside(Bundle(folder, original.manifest), artifact, runtimes, terms)
+                except ConversionRefused as refusal:
+                    progress(f"left out: {refusal}")
+                    left_out.append(LeftOut(id=f"{artifact.id}{_SUFFIX}", reason=str(refusal)))
+        if left_out and not added:
+            raise ConversionRefused(f"{destination} was not written: {left_out[0].reason}")
+        described = {"artifacts": [*original.manifest.artifacts, *added], "left_out": [*original.manifest.left_out, *left_out]}
+        bundle = Bundle(destination, original.manifest.model_copy(update=described))
+        files.write_text(folder / FILE_NAME, bundle.manifest.to_json())
+    return bundle, added
+
+
+def _beside(bundle: Bundle, artifact: Artifact, runtimes: Sequence[Runtime], terms: Terms) -> list[Artifact]:
+    """The backport of one of the bundle's artifacts, put into its folder; none where the runtimes run the artifact as it is."""
+
+    def report_of(one: Artifact) -> Report:
+        terms.progress(f"comparing the answers of {one.id} in {', '.join(r.title for r in runtimes)}")
+        asked = Bundle(bundle.root, bundle.manifest.model_copy(update={"artifacts": [one]}))
+        report = verify(asked, [registry.shortest_name(r) for r in runtimes], plan=Plan(limits=terms.limits), alive=terms.alive)
+        if report.interrupted:
+            raise KeyboardInterrupt
+        return report
+
+    if not report_of(artifact).exit_status:
+        terms.progress(f"{artifact.id} needs no repair")
+        return []
+    taken = {a.id for a in bundle.manifest.artifacts}
+    suffix = next(s for s in (_SUFFIX, *(f"{_SUFFIX}-{n}" for n in count(2))) if f"{artifact.id}{s}" not in taken)
+    place = Path(artifact.path).with_name(f"{Path(artifact.path).stem}{suffix}{Path(artifact.path).suffix}")
+    entry = artifact.model_copy(update={"path": str(bundle.path(artifact))})
+    refusal = ""
+    with tempfile.TemporaryDirectory(prefix=".backport-", dir=bundle.root) as room:
+        for attempt in attempts(entry, artifact.format, Path(room), bundle.root / place, Wanted(), runtimes, terms):
+            if attempt.obstacles:
+                refusal = _obstructed(attempt.obstacles)
+                continue
+            target = bundle.root / place
+            shutil.move(attempt.artifact.path, target)
+            made = _described(entry, attempt, runtimes, terms, verified=True)
+            made = made.model_copy(update={"id": f"{artifact.id}{suffix}", "path": place.as_posix(), "sha256": files.sha256(target)})
+            report = report_of(made)
+            if not report.exit_status:
+                return [made]
+            refusal = report.first_failure
+            shutil.rmtree(target) if target.is_dir() else target.unlink()
+    raise ConversionRefused(f"{artifact.id}: {refusal}")
+
+
+def _described(entry: Artifact, attempt: Attempt, runtimes: Sequence[Runtime], terms: Terms, *, verified: bool) -> Artifact:
+    terms.progress("repaired: " + ("; ".join(attempt.repairs) or "nothing had to be"))
+    how = Made(
+        source=entry.format,
+        way=list(attempt.way),
+        verified=verified,
+        runtimes=[r.title for r in runtimes],
+        repairs=attempt.repairs,
+    )
+    return attempt.artifact.model_copy(update={"made": how})
+
+
+def _obstructed(found: Sequence[Obstacle]) -> str:
+    """The first obstacle of each op, and how many more there are."""
+    first = list({(o.release, o.op): o for o in reversed(found)}.values())[::-1]
+    more = f" (and {len(first) - 3} more ops)" if len(first) > 3 else ""
+    return "; ".join(map(str, first[:3])) + more
+
+
+def _corrected(signatures: dict[str, Signature], made: Artifact) -> dict[str, Signature]:
+    """The signatures with the datatypes that their tensors have, where the artifact's own said others."""
+    if made.format != "saved_model":
+        return signatures
+    own = {s.key: s for _, found in artifacts.callable_signatures(artifacts.read(Path(made.path))) for s in found.values()}
+
+    def correct(specs: Sequence[TensorSpec], others: Sequence[TensorSpec]) -> tuple[TensorSpec, ...]:
+        datatypes = {t.name: t.datatype for t in others}
+        return tuple(replace(t, datatype=datatypes.get(t.name, t.datatype)) for t in specs)
+
+    corrected = {}
+    for name, signature in signatures.items():
+        bound = made.bindings.get(name)
+        other = own.get(bound.key, signature) if bound else signature
+        corrected[name] = replace(
+            signature, inputs=correct(signature.inputs, other.inputs), outputs=correct(signature.outputs, other.outputs)
+        )
+    return corrected
+
+
+def _check_destination(source: Path, destination: Path, *, overwrite: bool) -> None:
+    if source.resolve() in (destination.resolve(), *destination.resolve().parents):
+        raise CrossloadError(f"{destination} lies inside {source}, which would be no longer what it was; name another folder")
+    if not destination.exists() or (destination.is_dir() and not any(destination.iterdir())):
+        return
+    if not is_bundle(destination):
+        raise CrossloadError(f"{destination} is there already and is no bundle; choose another folder")
+    if not overwrite:
+        raise CrossloadError(f"{destination} is there already; --overwrite replaces it")

@@ -1,0 +1,280 @@
+"""Backport: graphs edited so that an older TensorFlow takes them and computes exactly the same; messages alone, no TensorFlow."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from crossload.artifacts.graph import operation_of
+from crossload.preflight.nodes import problems
+from crossload.preflight.registrations import Release, releases
+
+
+class Obstacle(NamedTuple):
+    """What a release does not take: the node, the function it is in ("" for the graph itself), and the reason."""
+
+    release: str
+    function: str
+    node: str
+    op: str
+    reason: str
+
+    def __str__(self) -> str:
+        where = f"node {self.node!r}" + (f" of the function {self.function!r}" if self.function else "")
+        return f"{self.release}: {self.reason} ({where})"
+
+
+@dataclass
+class Repairs:
+    """What was done, in sentences with `{n}` for how often."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def note(self, sentence: str, times: int = 1) -> None:
+        """Count a repair that was made."""
+        self.counts[sentence] += times
+
+    def add(self, others: Repairs) -> None:
+        """Count what was done elsewhere, too."""
+        self.counts.update(others.counts)
+
+    def sentences(self) -> list[str]:
+        """Each kind of repair once, with its number."""
+        return [sentence.format(n=n) for sentence, n in self.counts.items()]
+
+
+class Rewriting(NamedTuple):
+    """An op that older releases do not know, made into what they do: `rewrite(node)` edits it and says whether it could."""
+
+    rewrite: Callable[[Any], bool]
+    becomes: str
+    reason: str
+
+
+def _to_no_op(node: Any) -> bool:
+    node.op = "NoOp"
+    node.attr.clear()
+    _set_inputs(node, dict.fromkeys(f"^{operation_of(at)}" for at in node.input))
+    return True
+
+
+def _renamed(op: str) -> Callable[[Any], bool]:
+    def rewrite(node: Any) -> bool:
+        node.op = op
+        return True
+
+    return rewrite
+
+
+def _one_type(node: Any) -> bool:
+    types = {node.attr[a].type for a in ("Ta", "Tb", "Tout")}
+    if len(types) > 1:
+        return False
+    for attribute in ("Ta", "Tb", "Tout"):
+        del node.attr[attribute]
+    node.op, node.attr["T"].type = "BatchMatMulV2", types.pop()
+    return True
+
+
+# Only what is exact: the same bits for every input that the younger op answers.
+REWRITINGS = {
+    "DisableCopyOnRead": Rewriting(_to_no_op, "NoOp", "it spares copies and changes no value"),
+    "CheckNumericsV2": Rewriting(_renamed("CheckNumerics"), "CheckNumerics", "the message of its error is all that differs"),
+    "BatchMatMulV3": Rewriting(_one_type, "BatchMatMulV2", "of one datatype both are the same product"),
+}
+
+
+class Meaningless(NamedTuple):
+    """An attribute that may be left out although it is not at its default: what it holds changes no answer."""
+
+    reason: str
+    holds: Callable[[Any, Any], bool] = lambda node, value: True
+
+
+MEANINGLESS = {
+    ("VarHandleOp", "debug_name"): Meaningless("a name for error messages"),
+    ("VarHandleOp", "allowed_devices"): Meaningless("a wish where to put it; devices are cleared"),
+    ("MatMul", "grad_a"): Meaningless("a hint that an input is a gradient"),
+    ("MatMul", "grad_b"): Meaningless("a hint that an input is a gradient"),
+    ("BatchMatMulV2", "grad_x"): Meaningless("a hint that an input is a gradient"),
+    ("BatchMatMulV2", "grad_y"): Meaningless("a hint that an input is a gradient"),
+    ("AssignVariableOp", "validate_shape"): Meaningless("a check that values of another shape fail"),
+    ("MergeV2Checkpoints", "allow_missing_files"): Meaningless("saving alone looks at it"),
+    **{
+        (f"FusedBatchNorm{version}", "exponential_avg_factor"): Meaningless(
+            "training alone looks at it", lambda node, value: not _is_training(node)
+        )
+        for version in ("", "V2", "V3")
+    },
+    **{
+        (op, "bad_indices_policy"): Meaningless("what a CPU does anyway", lambda node, value: value.s in (b"DEFAULT", b"ERROR"))
+        for op in ("GatherNd", "ScatterNd", "TensorScatterUpdate", "TensorScatterAdd", "TensorScatterSub")
+    },
+}
+
+
+def _is_training(node: Any) -> bool:
+    return node.attr["is_training"].b if "is_training" in node.attr else True
+
+
+def repair(graph: Any, targets: Sequence[Release]) -> Repairs:
+    """Edit a GraphDef, functions included, into what all targets take, as far as that is exact; what was done.
+
+    `obstacles` tells what is left.
+    """
+    repairs = Repairs()
+    functions = {f.signature.name for f in graph.library.function}
+    for body in bodies(graph):
+        for node in body.nodes:
+            if node.device:
+                node.device = ""
+                repairs.note("cleared the devices of {n} nodes")
+            if node.op in functions:
+                continue
+            if node.op in REWRITINGS and not all(r.op(node.op) for r in targets):
+                _rewrite(node, body, repairs)
+            _drop_attributes(node, targets, repairs)
+    oldest = min((r.graph_def for r in targets), default=graph.versions.min_consumer)
+    if graph.versions.min_consumer > oldest and not obstacles(graph, targets):
+        # It stands for what was new when the graph was made; each op and attribute has been looked at instead.
+        graph.versions.min_consumer = oldest
+        repairs.note(f"lowered min_consumer to {oldest}: every op and attribute is known there")
+    return repairs
+
+
+class Body(NamedTuple):
+    """The nodes of a graph, or of a function of it; `arguments` are a function's, which are tensors without a node."""
+
+    function: str
+    nodes: Sequence[Any]
+    arguments: frozenset[str]
+
+
+def bodies(graph: Any) -> Iterator[Body]:
+    """The graph's own nodes first, then those of each function."""
+    yield Body("", graph.node, frozenset())
+    for function in graph.library.function:
+        yield Body(function.signature.name, function.node_def, frozenset(a.name for a in function.signature.input_arg))
+
+
+def _rewrite(node: Any, body: Body, repairs: Repairs) -> None:
+    op, rewriting = node.op, REWRITINGS[node.op]
+    if rewriting.rewrite(node):
+        # A function's argument is no node that could be waited for; it is there before the function runs.
+        _set_inputs(node, [at for at in node.input if not (at.startswith("^") and at[1:] in body.arguments)])
+        repairs.note(f"made {{n}} {op} a {rewriting.becomes} ({rewriting.reason})")
+
+
+def _drop_attributes(node: Any, targets: Sequence[Release], repairs: Repairs) -> None:
+    for name in [a for a in node.attr if _is_unknown(node.op, a, targets)]:
+        stated = next((found for r in reversed(releases()) if (found := _attribute(r, node.op, name)) is not None), None)
+        harmless = MEANINGLESS.get((node.op, name))
+        if stated is not None and stated.HasField("default_value") and node.attr[name] == stated.default_value:
+            repairs.note(f"left out {name} of {{n}} {node.op} (at its default)")
+        elif harmless and harmless.holds(node, node.attr[name]):
+            repairs.note(f"left out {name} of {{n}} {node.op} ({harmless.reason})")
+        else:
+            continue
+        del node.attr[name]
+
+
+def _is_unknown(op: str, attribute: str, targets: Sequence[Release]) -> bool:
+    """Whether a release has the op and not the attribute; one that begins with an underscore is free to anybody."""
+    return not attribute.startswith("_") and any(r.op(op) is not None and _attribute(r, op, attribute) is None for r in targets)
+
+
+def _attribute(release: Release, op: str, name: str) -> Any:
+    known = release.op(op)
+    return None if known is None else next((a for a in known.attr if a.name == name), None)
+
+
+def obstacles(graph: Any, targets: Sequence[Release]) -> list[Obstacle]:
+    """What the targets do not take of a GraphDef, functions included.
+
+    An attribute that a release does not know counts even where that release would only warn of it: it computes something else there.
+    """
+    functions = {f.signature.name: f for f in graph.library.function}
+    found = []
+    for release in targets:
+        for body in bodies(graph):
+            for node in body.nodes:
+                reasons = [p.sentence for p in problems(node, release, graph.versions.producer, functions) if p.kind != "unknown_attr"]
+                strange = [a for a in node.attr if node.op not in functions and _is_unknown(node.op, a, [release])]
+                reasons += [f"{node.op} has no attribute {a!r} in TensorFlow {release.tensorflow}" for a in strange]
+                found += [Obstacle(release.title, body.function, node.name, node.op, reason) for reason in reasons]
+    return found
+
+
+def hollow(graph: Any, found: Iterable[Obstacle], needed: Sequence[str]) -> Repairs:
+    """Take out what stops a target where nothing needs it: neither the operations `needed` nor what these call.
+
+    A function that nobody needs keeps its name, arguments and results, which are now fed by nobody: who names it (a SavedModel's
+    object graph) still finds it. A node goes with those that take its results.
+    """
+    repairs = Repairs()
+    nodes, functions = reachable(graph, needed)
+    blocked = {(o.function, o.node): o for o in found}
+    for function in graph.library.function:
+        name = function.signature.name
+        ops = sorted({o.op for o in blocked.values() if o.function == name})
+        if ops and name not in functions:
+            _hollow_function(function)
+            repairs.note(f"emptied {{n}} functions that no signature calls: they need {', '.join(ops)}")
+    own = {n for (function, n) in blocked if not function} - nodes
+    if own:
+        gone = _with_consumers(graph, own)
+        if not gone & nodes:
+            ops = sorted({n.op for n in graph.node if n.name in own})
+            kept = [n for n in graph.node if n.name not in gone]
+            del graph.node[:]
+            graph.node.extend(kept)
+            repairs.note(f"dropped {{n}} nodes that no signature needs, with {', '.join(ops)}", len(gone))
+    return repairs
+
+
+def reachable(graph: Any, operations: Iterable[str]) -> tuple[set[str], set[str]]:
+    """The nodes that these operations need, and the functions that those call, directly or through others."""
+    by_name = {n.name: n for n in graph.node}
+    library = {f.signature.name: f for f in graph.library.function}
+    nodes: set[str] = set()
+    waiting = [o for o in operations if o in by_name]
+    while waiting:
+        name = waiting.pop()
+        if name not in nodes and name in by_name:
+            nodes.add(name)
+            waiting.extend(operation_of(at) for at in by_name[name].input)
+    functions: set[str] = set()
+    calling = [by_name[n] for n in nodes]
+    while calling:
+        node = calling.pop()
+        named = {node.op, *(f.name for a in node.attr.values() for f in (a.func, *a.list.func))}
+        for name in (named & library.keys()) - functions:
+            functions.add(name)
+            calling.extend(library[name].node_def)
+    return nodes, functions
+
+
+def _with_consumers(graph: Any, names: set[str]) -> set[str]:
+    gone, grown = set[str](), set(names)
+    while grown != gone:
+        gone = set(grown)
+        grown |= {n.name for n in graph.node if any(operation_of(at) in gone for at in n.input)}
+    return gone
+
+
+def _hollow_function(function: Any) -> None:
+    del function.node_def[:]
+    function.control_ret.clear()
+    del function.signature.control_output[:]
+    for result in function.signature.output_arg:
+        node = function.node_def.add(name=f"crossload_nothing_{result.name}", op="Placeholder")
+        node.attr["dtype"].type = result.type
+        function.ret[result.name] = f"{node.name}:output:0"
+
+
+def _set_inputs(node: Any, inputs: Iterable[str]) -> None:
+    taken = list(inputs)
+    del node.input[:]
+    node.input.extend(taken)

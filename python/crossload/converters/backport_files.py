@@ -1,0 +1,81 @@
+"""Backports of artifacts on disk: a SavedModel or a GraphDef file edited in place, for releases; needs no TensorFlow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from crossload.artifacts import protos
+from crossload.artifacts.graph import operation_of
+from crossload.artifacts.recognition import SAVED_MODEL_FILES
+from crossload.artifacts.saved_model import init_ops
+from crossload.converters.backport import Obstacle, Repairs, hollow, obstacles, repair
+from crossload.converters.backport_signatures import mend
+from crossload.preflight.registrations import Release
+
+
+def edit(path: Path, bindings: Mapping[str, Any], releases: Sequence[Release]) -> tuple[Repairs, list[Obstacle]]:
+    """Edit a SavedModel's folder (all its MetaGraphs) or a GraphDef's file so that these releases take it.
+
+    `bindings` (contract.manifest.Binding as JSON, by signature) say what a GraphDef must keep. Returns what was done, and what still
+    stands in a release's way. Raises ArtifactError for a file that cannot be read.
+    """
+    repairs = Repairs()
+    if path.is_file():
+        graph = protos.parse(path, protos.GraphDefProto, "GraphDef")
+        left = _edit_graph(
+            graph, [str(t) for b in bindings.values() for side in ("inputs", "outputs") for t in b[side].values()], releases, repairs
+        )
+        _write_graph(graph, path)
+        return repairs, left
+    file = next(path / name for name in SAVED_MODEL_FILES if (path / name).is_file())
+    message = protos.parse(file, protos.SavedModelProto, "SavedModel")
+    left = []
+    for meta_graph in message.meta_graphs:
+        repairs.add(mend(meta_graph))
+        left += _edit_graph(meta_graph.graph_def, _needed(meta_graph), releases, repairs)
+        _forget(meta_graph)
+    file.unlink()
+    (path / "fingerprint.pb").unlink(missing_ok=True)  # it is the fingerprint of what was there before
+    (path / SAVED_MODEL_FILES[0]).write_bytes(message.SerializeToString(deterministic=True))
+    return repairs, left
+
+
+def copy_graph(source: Path, target: Path) -> None:
+    """Copy a GraphDef's file; binary or text, as the target's suffix says."""
+    _write_graph(protos.parse(source, protos.GraphDefProto, "GraphDef"), target)
+
+
+def _edit_graph(graph: Any, needed: Sequence[str], releases: Sequence[Release], repairs: Repairs) -> list[Obstacle]:
+    repairs.add(repair(graph, releases))
+    left = obstacles(graph, releases)
+    if left:
+        repairs.add(hollow(graph, left, [operation_of(at) for at in needed]))
+        left = obstacles(graph, releases)
+    return left
+
+
+def _needed(meta_graph: Any) -> list[str]:
+    """The tensors and operations by which a SavedModel is loaded and called."""
+    infos = [i for s in meta_graph.signature_def.values() for i in (*s.inputs.values(), *s.outputs.values())]
+    saver, assets = meta_graph.saver_def, [a.tensor_info.name for a in meta_graph.asset_file_def]
+    return [*(i.name for i in infos), *init_ops(meta_graph).values(), saver.restore_op_name, saver.filename_tensor_name, *assets]
+
+
+def _forget(meta_graph: Any) -> None:
+    """Collections name no node that is not there any more: import_meta_graph looks each up."""
+    nodes = {n.name for n in meta_graph.graph_def.node}
+    for collection in meta_graph.collection_def.values():
+        if collection.WhichOneof("kind") == "node_list":
+            kept = [name for name in collection.node_list.value if operation_of(name) in nodes]
+            collection.node_list.value[:] = kept
+
+
+def _write_graph(graph: Any, path: Path) -> None:
+    if path.suffix == ".pbtxt":
+        from google.protobuf import text_format
+
+        path.write_text(text_format.MessageToString(graph), encoding="utf-8")
+    else:
+        path.write_bytes(graph.SerializeToString(deterministic=True))

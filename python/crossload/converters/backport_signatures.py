@@ -1,0 +1,113 @@
+"""Mending: a MetaGraph's signatures and init op said so that TensorFlow Java's own layer takes them; messages alone, no TensorFlow.
+
+Native TensorFlow loads what is mended here, and so does every Python; what is refused is refused by the Java classes above it, from
+TensorFlow Java 0.4 on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from crossload.artifacts.saved_model import init_ops
+from crossload.contract.datatypes import DATATYPES, for_people, from_enum
+from crossload.converters.backport import Repairs, reachable
+from crossload.preflight.nodes import output_datatypes
+from crossload.preflight.registrations import releases
+
+# tensorflow/cc/saved_model/constants.h, tensorflow/python/framework/ops.py (GraphKeys)
+_OPERATIONS = ("__saved_model_init_op", "__saved_model_train_op")
+_MAIN_OPS, _TABLES = ("saved_model_main_op", "legacy_init_op"), "table_initializer"
+_INT64 = 9
+
+
+def mend(meta_graph: Any) -> Repairs:
+    """Edit a MetaGraphDef, in place; what was done."""
+    repairs = Repairs()
+    newest = releases()[-1]
+    ops = ((node, newest.op(node.op)) for node in meta_graph.graph_def.node)
+    types = {node.name: output_datatypes(node, op) for node, op in ops if op is not None}
+    for key, signature in meta_graph.signature_def.items():
+        if key in _OPERATIONS:
+            continue
+        for side in (signature.inputs, signature.outputs):
+            _take_apart(side, key, repairs)
+            for name, info in side.items():
+                _correct_datatype(info, f"{key}/{name}", types, repairs)
+    _mend_init_op(meta_graph, repairs)
+    return repairs
+
+
+def _take_apart(side: Any, key: str, repairs: Repairs) -> None:
+    """Composite tensors as their components, under the names that artifacts.saved_model gives them."""
+    for name in [n for n, info in side.items() if info.WhichOneof("encoding") in ("coo_sparse", "composite_tensor")]:
+        parts = list(_components(name, side[name]))
+        del side[name]
+        for part, info in parts:
+            side[part].CopyFrom(info)
+        repairs.note(f"made {key}/{name} {len(parts)} plain tensors: {', '.join(part for part, _ in parts)}")
+
+
+def _components(name: str, info: Any) -> Iterator[tuple[str, Any]]:
+    """The plain TensorInfos of a composite one (core/protobuf/meta_graph.proto, TensorInfo)."""
+    encoding = info.WhichOneof("encoding")
+    if encoding == "composite_tensor":
+        for at, part in enumerate(info.composite_tensor.components):
+            yield from _components(f"{name}/{at}", part)
+    elif encoding == "coo_sparse":
+        rank = -1 if info.tensor_shape.unknown_rank else len(info.tensor_shape.dim)
+        sparse = info.coo_sparse
+        yield f"{name}/values", _plain(info, sparse.values_tensor_name, info.dtype, (-1,))
+        yield f"{name}/indices", _plain(info, sparse.indices_tensor_name, _INT64, (-1, rank))
+        yield f"{name}/dense_shape", _plain(info, sparse.dense_shape_tensor_name, _INT64, (rank,))
+    else:
+        yield name, info
+
+
+def _plain(like: Any, tensor: str, datatype: int, shape: tuple[int, ...]) -> Any:
+    info = type(like)(name=tensor, dtype=datatype)
+    for size in shape:
+        info.tensor_shape.dim.add(size=size)
+    return info
+
+
+def _correct_datatype(info: Any, about: str, types: dict[str, list[str]], repairs: Repairs) -> None:
+    """A signature that says another datatype than its tensor has: the tensor is what is fed and fetched."""
+    operation, _, index = info.name.partition(":")
+    found = types.get(operation, [])
+    at = int(index) if index.isdecimal() else 0
+    said = from_enum(info.dtype)
+    if at < len(found) and said in DATATYPES and found[at] in DATATYPES and found[at] != said:
+        info.dtype = DATATYPES[found[at]].enum
+        repairs.note(f"corrected {about}: it said {for_people(said)}, and its tensor is {for_people(found[at])}")
+
+
+def _mend_init_op(meta_graph: Any, repairs: Repairs) -> None:
+    """One operation without `:0`, and no list of what it runs already.
+
+    TensorFlow Java 0.5 and later runs the collection of table initialisers once more before the first request, and does not feed the
+    assets' paths: what the exporter's machine called them is not here (SavedModelBundle.fromHandle, Session.initialize).
+    """
+    found = init_ops(meta_graph)
+    for stated in [*(i for k in _OPERATIONS if k in meta_graph.signature_def for i in meta_graph.signature_def[k].outputs.values())]:
+        if ":" in stated.name:
+            stated.name = stated.name.split(":")[0]
+            repairs.note("took :0 off the names of {n} init ops")
+    for name in _MAIN_OPS:
+        for at, value in enumerate(meta_graph.collection_def[name].node_list.value if name in meta_graph.collection_def else ()):
+            if ":" in value:
+                meta_graph.collection_def[name].node_list.value[at] = value.split(":")[0]
+                repairs.note("took :0 off the names of {n} init ops")
+    if found and _TABLES in meta_graph.collection_def:
+        run, _ = reachable(meta_graph.graph_def, [name.split(":")[0] for name in found.values()])
+        listed = meta_graph.collection_def[_TABLES].node_list.value
+        again = [name for name in listed if name.split(":")[0] in run]
+        left = [name for name in listed if name not in again]
+        if again:
+            repairs.note(
+                "took {n} table initialisers off the collection: the init op runs them, with the assets' paths", len(again)
+            )
+        if left:
+            listed[:] = left
+        else:
+            del meta_graph.collection_def[_TABLES]

@@ -1,0 +1,98 @@
+"""The proof of a conversion: the source's answers are recorded once, and every result is asked for the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from crossload.contract.bundle import Bundle
+from crossload.contract.manifest import Artifact, Manifest, Model, Tolerance
+from crossload.contract.signatures import Signature
+from crossload.errors import CrossloadError
+from crossload.recording import NoReference, record_with, references
+from crossload.report.results import Report
+from crossload.requests import Wishes
+from crossload.runtimes import environments, registry
+from crossload.runtimes.process import WorkerFailure
+from crossload.runtimes.registry import Runtime
+from crossload.runtimes.supervisor import Limits, Supervisor
+from crossload.verification import Plan, verify
+
+# How a source that needs the user's word is loaded; a result is loaded alike.
+_LOAD_OPTIONS = ("custom_objects", "allow_code")
+
+
+class ConversionRefused(CrossloadError):
+    """A conversion that was not handed over because its result does not answer as its source does."""
+
+    exit_status = 1
+
+
+@dataclass(frozen=True)
+class Terms:
+    """How source and result are compared: what is asked, how close is close, who records, which workers live already."""
+
+    wishes: Wishes = field(default_factory=Wishes)
+    tolerance: dict[str, Tolerance] = field(default_factory=dict)
+    limits: Limits = field(default_factory=Limits)
+    runtime: str = "tensorflow"
+    alive: Mapping[str, Supervisor] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+    progress: Callable[[str], None] = lambda _: None
+
+    @property
+    def load_options(self) -> dict[str, Any]:
+        """Those of `options` that a worker takes."""
+        return {k: v for k, v in self.options.items() if k in _LOAD_OPTIONS}
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """The source with its answers; `recorder` recorded them and is among the living workers."""
+
+    source: Artifact
+    manifest: Manifest
+    room: Path
+    recorder: Runtime
+    alive: Mapping[str, Supervisor]
+    terms: Terms
+
+    def compare(self, result: Artifact, judges: Sequence[Runtime] = ()) -> Report:
+        """Ask the result for the same answers in these runtimes; without any, in the one that recorded (a .tflite: in LiteRT)."""
+        judges = judges or [references("tflite")[0] if result.format == "tflite" else self.recorder]
+        self.terms.progress(f"comparing the answers of the {result.format} in {', '.join(r.title for r in judges)}")
+        manifest = self.manifest.model_copy(update={"artifacts": [self.source.model_copy(update={"id": "source"}), result]})
+        plan = Plan(artifacts=(result.id,), limits=self.terms.limits, load_options=self.terms.load_options)
+        report = verify(Bundle(self.room, manifest), [registry.shortest_name(r) for r in judges], plan=plan, alive=self.alive)
+        if report.interrupted:
+            raise KeyboardInterrupt
+        return report
+
+
+@contextmanager
+def recorded(source: Artifact, signatures: dict[str, Signature], room: Path, terms: Terms) -> Iterator[Recorded]:
+    """Record the source's answers into `room`; the worker that did lives on inside the block. Raises NoReference."""
+    recorder = registry.one(terms.runtime) if source.format != "tflite" else references("tflite")[0]
+    name = registry.shortest_name(recorder)
+    living = (
+        nullcontext(terms.alive[name])
+        if name in terms.alive
+        else Supervisor(name, environments.prepare(recorder.source, terms.progress), terms.limits)
+    )
+    with living as supervisor:
+        terms.progress(f"recording the answers of the {source.format} in {recorder.title}")
+        try:
+            vectors, learnt = record_with(supervisor, room, source, signatures, terms.wishes, terms.load_options)
+        except WorkerFailure as failure:
+            raise NoReference(Path(source.path), [(recorder, failure)]) from failure
+        manifest = Manifest(
+            model=Model(name="conversion"),
+            signatures={**signatures, **learnt},
+            artifacts=[],
+            vectors=vectors,
+            tolerance=dict(terms.tolerance),
+        )
+        yield Recorded(source, manifest, room, recorder, {**terms.alive, name: supervisor}, terms)
