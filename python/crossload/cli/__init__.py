@@ -19,6 +19,7 @@ COMMANDS = (
     ("show", "Describe a SavedModel, a GraphDef or a .tflite without TensorFlow."),
     ("export", "Write a model as a bundle: its artifacts, their manifest, recorded answers."),
     ("convert", "Make one artifact of another, both proved to give the same answers."),
+    ("check", "Say before loading which releases of TensorFlow will load an artifact, and what stops the others."),
     ("verify", "Prove that a bundle or an artifact predicts the same in every runtime."),
     ("handoff", "Write a bundle as a project that builds and tests itself in Java."),
     ("run", "Run an artifact once in one runtime and print or write its outputs."),

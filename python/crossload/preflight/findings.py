@@ -11,7 +11,7 @@ SEVERITY = ("load_error", "unsupported", "run_error")
 
 @dataclass(frozen=True)
 class Finding:
-    """One obstacle: its outcome (one of SEVERITY), the sentence, the node (of which function), the op and attribute, and the remedy.
+    """One obstacle: its outcome (one of SEVERITY), the sentence, the node (of which function), the op and the attribute.
 
     `signature` is the one that it stops, None for all of them; `at_load`: it stops loading, whatever the outcome is called.
     """
@@ -23,7 +23,6 @@ class Finding:
     op: str = ""
     attr: str = ""
     signature: str | None = None
-    remedy: str = ""
     at_load: bool = False
 
     @property

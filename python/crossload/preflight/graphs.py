@@ -18,6 +18,7 @@ from crossload.preflight.findings import Finding
 from crossload.preflight.nodes import kernel_problem, problems
 from crossload.preflight.registrations import Release
 
+_ASSETS = "saved_model_assets"
 # What shape inference instantiates (core/common_runtime/shape_refiner.cc, IsFunctionCall).
 _CALLS = ("PartitionedCall", "StatefulPartitionedCall")
 # The workers import these as Placeholder and Identity.
@@ -59,6 +60,16 @@ class Subject:
         """By signature, the functions that it runs; under the empty name, those that loading runs."""
         asked = {**self.roots, "": self.at_load}
         return {name: frozenset(self._reached([self.nodes[n] for n in self.needed(roots)])) for name, roots in asked.items()}
+
+    @cached_property
+    def assets(self) -> list[Any]:
+        """A SavedModel's AssetFileDefs: its own field, else the collection of TensorFlow 1 (cc/saved_model/loader_util.cc)."""
+        from tensorboard.compat.proto import meta_graph_pb2
+
+        if self.meta_graph.asset_file_def or _ASSETS not in self.meta_graph.collection_def:
+            return list(self.meta_graph.asset_file_def)
+        packed = self.meta_graph.collection_def[_ASSETS].any_list.value
+        return [meta_graph_pb2.AssetFileDef.FromString(one.value) for one in packed]
 
     def needed(self, roots: Iterable[str]) -> set[str]:
         """The operations that these depend on, themselves included, as far as they are in the graph."""

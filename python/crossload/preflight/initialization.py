@@ -18,28 +18,42 @@ _COLLECTIONS = ("saved_model_main_op", "legacy_init_op")
 
 
 def findings(subject: Subject, release: Release) -> Iterator[Finding]:
-    """What is wrong with a SavedModel's init op and its assets' tensors."""
-    if subject.meta_graph is None:
-        return
+    """What is wrong with a SavedModel's init op, its assets' tensors, and, for Python, its tables' initializers."""
+    if subject.meta_graph is not None:
+        for sentence in (*_init_ops(subject, release), *_assets(subject, release), *_tables(subject, release)):
+            yield Finding("load_error", sentence, at_load=True)
+
+
+def _init_ops(subject: Subject, release: Release) -> Iterator[str]:
     collections = subject.meta_graph.collection_def
     for name in _COLLECTIONS:
         if name in collections and len(collections[name].node_list.value) > 1:
-            yield Finding("load_error", f"the collection {name} names several operations, and one is expected", at_load=True)
+            yield f"the collection {name} names several operations, and one is expected"
     for key, name in init_ops(subject.meta_graph).items():
         if key == "__saved_model_train_op":
             continue
+        in_collection = key.startswith("collection")
         node = subject.nodes.get(operation_of(name))
-        if node is None:
-            yield Finding("load_error", f"the init op {name!r} ({key}) is not in the graph", at_load=True)
-        elif is_python(release) and ":" in name and (not key.startswith("collection") or not datatypes_of(subject, node, release)):
-            yield Finding("load_error", f"the init op {name!r} ({key}) is named as a tensor, which Python's loader refuses", at_load=True)
-    for asset in subject.meta_graph.asset_file_def:
+        if not in_collection and key not in subject.meta_graph.signature_def[key].outputs:
+            yield f"the signature {key!r} does not name the init op as its output {key!r}"
+        elif node is None:
+            yield f"the init op {name!r} ({key}) is not in the graph"
+        elif is_python(release) and ":" in name and (not in_collection or not datatypes_of(subject, node, release)):
+            yield f"the init op {name!r} ({key}) is named as a tensor, which Python's loader refuses"
+
+
+def _assets(subject: Subject, release: Release) -> Iterator[str]:
+    for asset in subject.assets:
         tensor = asset.tensor_info.name
         if operation_of(tensor) not in subject.nodes:
-            yield Finding("load_error", f"the tensor {tensor!r} of the asset {asset.filename} is not in the graph", at_load=True)
+            yield f"the tensor {tensor!r} of the asset {asset.filename} is not in the graph"
         elif is_python(release) and ":" not in tensor:
-            yield Finding("load_error", f"the asset {asset.filename} names {tensor!r} without an index, which Python refuses", at_load=True)
+            yield f"the asset {asset.filename} names {tensor!r} without an index, which Python's loader refuses"
+
+
+def _tables(subject: Subject, release: Release) -> Iterator[str]:
+    collections = subject.meta_graph.collection_def
     for name in collections["table_initializer"].node_list.value if "table_initializer" in collections else ():
         node = subject.nodes.get(operation_of(name))
         if is_python(release) and (node is None or (":" in name and not datatypes_of(subject, node, release))):
-            yield Finding("load_error", f"{name!r} of the collection table_initializer is not in the graph", at_load=True)
+            yield f"{name!r} of the collection table_initializer is not in the graph"

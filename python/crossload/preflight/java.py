@@ -109,7 +109,7 @@ def _table_initializers(subject: Subject, release: Release) -> Iterator[Finding]
 def _stale_assets(subject: Subject, operation: str) -> Iterator[str]:
     """The files that an operation reads by the paths of the exporter's machine, and that are not there."""
     needed = subject.needed([operation])
-    for asset in subject.meta_graph.asset_file_def:
+    for asset in subject.assets:
         node = subject.nodes.get(operation_of(asset.tensor_info.name))
         if node is not None and node.name in needed and node.op == "Const":
             for value in node.attr["value"].tensor.string_val:

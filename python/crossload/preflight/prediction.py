@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,9 +26,10 @@ from crossload.runtimes.registry import Runtime
 class Prediction:
     """What a release will do with an artifact: `signatures` has the outcome of each, `ok` or one of SEVERITY.
 
-    `findings` are the obstacles, the worst first; `tensorflow` is the version inside the runtime.
+    `findings` are the obstacles, the worst first; `tensorflow` is the version inside the runtime, `path` the artifact.
     """
 
+    path: Path
     runtime: str
     tensorflow: str
     findings: tuple[Finding, ...]
@@ -46,6 +48,13 @@ class Prediction:
         """Whether it will be loaded, whatever becomes of its signatures."""
         return not any(f.at_load for f in self.findings)
 
+    @property
+    def remedy(self) -> str:
+        """The next step where this release must do, empty where nothing stands in its way."""
+        if self.findings and all(f.outcome == "unsupported" and not f.at_load for f in self.findings):
+            return "crossload export writes a bridge signature, whose datatypes it has"
+        return f"crossload convert {shlex.quote(str(self.path))} DESTINATION --for {self.runtime}" if self.findings else ""
+
     def explanation(self) -> str:
         """The first obstacle in one sentence, with its place; empty where there is none."""
         if not self.findings:
@@ -61,6 +70,7 @@ class Prediction:
             "outcome": self.outcome,
             "loads": self.loads,
             "signatures": self.signatures,
+            "remedy": self.remedy,
             "findings": [f.to_json() for f in self.findings],
         }
 
@@ -68,6 +78,7 @@ class Prediction:
 def release_of(runtime: Runtime | str) -> Release:
     """The registrations of a runtime, `name@version`; the name alone means its newest. Raises CrossloadError where there are none."""
     title = runtime if isinstance(runtime, str) else runtime.title
+    title = title.replace("-jpype", "")  # the same release, in another process
     found = [r for r in releases() if title in (r.title, r.title.partition("@")[0])]
     if not found:
         there = ", ".join(r.title for r in releases())
@@ -132,7 +143,7 @@ def _predict(subject: Subject, release: Release, bindings: Mapping[str, Binding]
     for name, binding in bindings.items():
         found += _not_carried(subject, release, name, binding)
     found.sort(key=lambda f: (not f.at_load, SEVERITY.index(f.outcome)))
-    return Prediction(release.title, release.tensorflow, tuple(dict.fromkeys(found)), {n: _outcome(n, found) for n in bindings})
+    return Prediction(path, release.title, release.tensorflow, tuple(dict.fromkeys(found)), {n: _outcome(n, found) for n in bindings})
 
 
 def _outcome(signature: str, found: Sequence[Finding]) -> str:

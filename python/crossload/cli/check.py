@@ -1,0 +1,94 @@
+"""`crossload check`: which releases will load an artifact, what stops the others, and what would do instead."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from crossload.cli import options
+from crossload.text import printable
+
+if TYPE_CHECKING:
+    from crossload.preflight import Prediction
+
+_MOST_FINDINGS = 5
+
+
+@click.command(
+    name="check",
+    epilog=options.examples(
+        "check saved_model/",
+        "check saved_model/ --for tensorflow-java@0.4.2",
+        "check digits/ --for 'tensorflow-java@*' --json",
+        "check frozen.pb --for tensorflow-java-legacy@1.15.0 --all",
+    )
+    + "\n\nExit status: 0 every release asked for will load and run it, 1 one of them will not, 2 input that cannot be used. "
+    "Without --for nothing was asked for: 0 where any release will.",
+)
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option(
+    "--for",
+    "-f",
+    "runtimes",
+    multiple=True,
+    metavar="RUNTIME[@VERSION]",
+    help="A release, or a pattern ('tensorflow-java@*'); repeatable, or separated by commas. Without it: every one there is data of.",
+)
+@click.option("--tags", "-t", help="The tag set of a SavedModel's MetaGraph, separated by commas.")
+@click.option("--artifact", "-a", help="Which artifact of a bundle, by its id; without it all that can be checked.")
+@click.option("--all", "show_all", is_flag=True, help=f"Every obstacle, not only the first {_MOST_FINDINGS} of a release.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(path: Path, runtimes: tuple[str, ...], tags: str | None, artifact: str | None, show_all: bool, as_json: bool) -> None:
+    """Say, before anything is loaded, whether releases of TensorFlow will load and run PATH (a SavedModel, a GraphDef, or a bundle).
+
+    Its ops, attributes, functions, datatypes, devices, init ops and signatures are compared with what each release registers and
+    what its Java layer takes; no TensorFlow is needed and nothing of the model runs. A prediction reads and does not compute: wrong
+    shapes, or values that a model refuses, show only when it runs (`crossload verify`).
+    """
+    from crossload.preflight.reports import check
+
+    names = [n.strip() for text in runtimes for n in text.split(",") if n.strip()]
+    report = check(path, names, None if tags is None else [t for t in tags.split(",") if t], artifact)
+    if as_json:
+        click.echo(json.dumps(report.to_json(), indent=1))
+    else:
+        for entry in report.artifacts:
+            if len(report.artifacts) > 1 or entry.id != entry.format:
+                click.echo(f"{printable(entry.id)} ({entry.format}):")
+            for prediction in entry.predictions:
+                _print(prediction, entry.would_do, None if show_all else _MOST_FINDINGS, detailed=bool(names))
+        for left_out in report.left_out:
+            click.echo(f"not checked: {printable(left_out)}")
+    sys.exit(report.exit_status)
+
+
+def _print(prediction: Prediction, would_do: list[str], most: int | None, *, detailed: bool) -> None:
+    title = f"{prediction.runtime:<30} TensorFlow {prediction.tensorflow:<8}"
+    if prediction.outcome == "ok" and not prediction.findings:
+        click.echo(f"{title} ok")
+        return
+    said = prediction.outcome
+    stopped = [name for name, outcome in prediction.signatures.items() if outcome != "ok"]
+    if prediction.outcome == "ok":
+        said = f"ok, but not {', '.join(stopped[:3])}{', …' if len(stopped) > 3 else ''}" if stopped else "ok"
+    if not detailed:
+        click.echo(f"{title} {said}: {printable(prediction.explanation())}")
+        return
+    click.echo(f"{title} {said}")
+    groups: dict[str, list[str]] = {}
+    for finding in prediction.findings:
+        place = finding.place or (f"signature {finding.signature!r}" if finding.signature else "")
+        groups.setdefault(finding.sentence, []).append(place)
+    for at, (sentence, places) in enumerate(groups.items()):
+        if at == most:
+            click.echo(f"    … and {len(groups) - at} more; --all lists them")
+            break
+        more = f" and {len(places) - 1} more" if len(places) > 1 else ""
+        click.echo(printable(f"    {sentence}{f' ({places[0]}{more})' if places[0] else ''}"))
+    others = [name for name in would_do if name != prediction.runtime]
+    if prediction.outcome != "ok":
+        click.echo(f"    → would do: {', '.join(others) or 'no release known here'}; {prediction.remedy}")

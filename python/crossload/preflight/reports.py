@@ -1,0 +1,101 @@
+"""The predictions for an artifact or for every artifact of a bundle, and which releases would do: what `crossload check` shows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from crossload.contract.bundle import is_bundle, open_bundle
+from crossload.contract.manifest import Artifact
+from crossload.errors import CrossloadError
+from crossload.preflight.prediction import Prediction, release_of, would_do
+from crossload.preflight.registrations import Release, releases
+from crossload.recording import artifacts_of
+
+_CHECKED = ("saved_model", "graph_def")
+
+
+@dataclass(frozen=True)
+class Checked:
+    """One artifact: the predictions that were asked for, and the titles of all releases that would do."""
+
+    id: str
+    format: str
+    predictions: list[Prediction]
+    would_do: list[str]
+
+    def to_json(self) -> dict[str, Any]:
+        """An element of `artifacts` in `check --json`."""
+        return {
+            "artifact": self.id,
+            "format": self.format,
+            "predictions": [p.to_json() for p in self.predictions],
+            "would_do": self.would_do,
+        }
+
+
+@dataclass(frozen=True)
+class Check:
+    """Everything that was checked; `by_name` tells whether releases were asked for, `left_out` what cannot be checked."""
+
+    path: str
+    artifacts: list[Checked]
+    left_out: list[str]
+    by_name: bool
+
+    @property
+    def exit_status(self) -> int:
+        """0 where all that was asked for is predicted ok (without names: where something is), else 1."""
+        outcomes = [[p.outcome == "ok" for p in entry.predictions] for entry in self.artifacts]
+        return 0 if all(all(row) if self.by_name else any(row) for row in outcomes) else 1
+
+    def to_json(self) -> dict[str, Any]:
+        """The object of `check --json`."""
+        return {"path": self.path, "artifacts": [a.to_json() for a in self.artifacts], "left_out": self.left_out}
+
+
+def check(path: Path, names: Sequence[str] = (), tags: Sequence[str] | None = None, artifact: str | None = None) -> Check:
+    """Predict for the named releases (patterns, too; none: for all) what each does with an artifact, or with a bundle's artifacts.
+
+    Raises CrossloadError for names that nothing is known of, artifacts and tags that are not there, and where nothing can be checked.
+    """
+    chosen = _chosen(names)
+    if is_bundle(path):
+        bundle = open_bundle(path)
+        entries = [(bundle.path(a), a) for a in bundle.manifest.artifacts]
+    else:
+        entries = [(path, a) for a in artifacts_of(path, path.name, tags, unnamed=True)[0]]
+    wanted = [(p, a) for p, a in entries if _wanted(a, tags, artifact)]
+    if not wanted:
+        there = ", ".join(f"{a.id}{' with the tags ' + ', '.join(a.tags) if a.tags else ''}" for _, a in entries)
+        raise CrossloadError(f"{path} has no such artifact; it has: {there}")
+    left_out = [f"{a.id} is a {a.format}; check predicts for SavedModels and GraphDefs" for _, a in wanted if a.format not in _CHECKED]
+    checked = [_checked(p, a, chosen) for p, a in wanted if a.format in _CHECKED]
+    if not checked:
+        raise CrossloadError(f"{path}: {'; '.join(left_out)}; `crossload verify` runs the others")
+    return Check(str(path), checked, left_out, bool(names))
+
+
+def _checked(path: Path, entry: Artifact, chosen: list[Release]) -> Checked:
+    every = would_do(path, tags=entry.tags, bindings=entry.bindings)
+    titles = {r.title for r in chosen}
+    return Checked(entry.id, entry.format, [p for p in every if p.runtime in titles], [p.runtime for p in every if p.outcome == "ok"])
+
+
+def _wanted(entry: Artifact, tags: Sequence[str] | None, artifact: str | None) -> bool:
+    return (artifact is None or entry.id == artifact) and (tags is None or entry.tags is None or set(entry.tags) == set(tags))
+
+
+def _chosen(names: Sequence[str]) -> list[Release]:
+    if not names:
+        return list(releases())
+    found: list[Release] = []
+    for name in names:
+        matching = [r for r in releases() if fnmatchcase(r.title, name)] if any(c in name for c in "*?[") else [release_of(name)]
+        if not matching:
+            raise CrossloadError(f"no release matches {name!r}; check knows: {', '.join(r.title for r in releases())}")
+        found += matching
+    return list(dict.fromkeys(found))
