@@ -78,7 +78,7 @@ def handoff(
             bundles.write(source, manifest, folder / "model")
             for one in (engine, junit):
                 install(one, folder / "lib")
-            _render(folder, context, package.replace(".", "/"), model)
+            _render(folder, context, package.replace(".", "/"))
     vectors = sum(v.count for v in manifest.vectors)
     return Handoff(there, package, f"{model}Client", handed, chosen_release.version, len(methods), vectors, choice.left_out)
 
@@ -105,6 +105,7 @@ def _context(
         "project": package.rpartition(".")[2].lower(),
         "version": names.version(manifest.model.version),
         "client": client,
+        "test": f"{client.removesuffix('Client')}ConformanceTest",
         "methods": methods,
         "engine": engine,
         "junit": junit,
@@ -121,7 +122,7 @@ def _used(methods: list[components.Method]) -> set[str]:
     return {name for name in ("Arrays", "Datatype", "List", "free") if re.search(rf"\b{name}\b", code)}
 
 
-def _render(folder: Path, context: dict[str, Any], package: str, model: str) -> None:
+def _render(folder: Path, context: dict[str, Any], package: str) -> None:
     environment = _environment()
     for template, target in (
         ("pom.xml", "pom.xml"),
@@ -131,7 +132,7 @@ def _render(folder: Path, context: dict[str, Any], package: str, model: str) -> 
         ("jvm.config", ".mvn/jvm.config"),
         ("Client.java", f"src/main/java/{package}/{context['client']}.java"),
         ("Main.java", f"src/main/java/{package}/Main.java"),
-        ("ConformanceTest.java", f"src/test/java/{package}/{model}ConformanceTest.java"),
+        ("ConformanceTest.java", f"src/test/java/{package}/{context['test']}.java"),
     ):
         files.write_text(folder / target, environment.get_template(f"{template}.j2").render(context))
 
