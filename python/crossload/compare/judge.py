@@ -75,7 +75,8 @@ def _judge_exact(name: str, reference: np.ndarray, answer: np.ndarray) -> Judgem
     if not different.size:
         return Judgement("identical")
     at = int(different[0])
-    where = f"at {_index(at, reference.shape)}: {answer.ravel()[at]!r}, the reference's is {reference.ravel()[at]!r}"
+    got, wanted = (array.ravel()[at : at + 1].tolist()[0] for array in (answer, reference))  # a bool as Python's, not as NumPy's
+    where = f"at {_index(at, reference.shape)}: {got!r}, the reference's is {wanted!r}"
     return Judgement(
         "different", {"differing": int(different.size)}, f"{name!r} differs in {different.size} of {reference.size} elements, first {where}"
     )

@@ -59,7 +59,7 @@ final class Numbers {
         }
         boolean close = true;
         for (int at = 0; close && at < count; at++) {
-            close = !compared(at) || within(at);
+            close = !compared(at) || within(at, tolerance.rtol());
         }
         if (close) {
             return new Judgement(Agreement.CLOSE, metrics, "");
@@ -176,20 +176,16 @@ final class Numbers {
         return scale == 0 ? 0 : Double.isInfinite(apart) ? half(at) / (scale / 2) : apart / scale;
     }
 
-    private boolean within(int at) {
+    private boolean within(int at, double rtol) {
         double apart = apart(at);
-        double bound = tolerance.atol() + tolerance.rtol() * Math.abs(wanted(at));
+        double bound = tolerance.atol() + rtol * Math.abs(wanted(at));
         boolean clear = Double.isInfinite(bound) ? !Double.isInfinite(apart) : Math.abs(apart - bound) > 1e-9 * bound;
         if (part.size() < Long.BYTES || clear) {
             return apart <= bound;
         }
-        BigDecimal exact =
-                exact(reference, at).multiply(new BigDecimal(tolerance.rtol())).abs();
-        return exact(answer, at)
-                        .subtract(exact(reference, at))
-                        .abs()
-                        .compareTo(exact.add(new BigDecimal(tolerance.atol())))
-                <= 0;
+        BigDecimal relative = exact(reference, at).abs().multiply(new BigDecimal(rtol));
+        BigDecimal exact = exact(answer, at).subtract(exact(reference, at)).abs();
+        return exact.compareTo(relative.add(new BigDecimal(tolerance.atol()))) <= 0;
     }
 
     private BigDecimal exact(ByteBuffer data, int at) {
@@ -248,10 +244,13 @@ final class Numbers {
         for (int at = 0; at < count; at++) {
             if (compared(at)) {
                 double scale = Math.abs(wanted(at));
-                atol = Math.max(atol, apart(at) - tolerance.rtol() * scale);
-                if (apart(at) > tolerance.atol()) {
+                atol = Math.max(atol, less(at, tolerance.rtol() * (scale / 2)));
+                if (!within(at, 0)) {
                     relative &= scale > 0;
-                    rtol = Math.max(rtol, (apart(at) - tolerance.atol()) / scale);
+                    double half = less(at, tolerance.atol() / 2);
+                    rtol = Math.max(
+                            rtol,
+                            Double.isInfinite(half) ? (half(at) - tolerance.atol() / 2) / (scale / 2) : half / scale);
                 }
             }
         }
@@ -259,6 +258,12 @@ final class Numbers {
         return relative
                 ? text + " or rtol=" + roundedUp(rtol) + " (atol " + Text.general(tolerance.atol(), 6) + ")"
                 : text;
+    }
+
+    /** The distance less twice an amount. */
+    private double less(int at, double halfAmount) {
+        double apart = apart(at);
+        return Double.isInfinite(apart) ? 2 * (half(at) - halfAmount) : apart - 2 * halfAmount;
     }
 
     /** Three significant digits, never below the value. */

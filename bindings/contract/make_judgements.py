@@ -1,0 +1,165 @@
+"""Writes judgements.json, what every language's judge must say: `python make_judgements.py > judgements.json` (needs crossload and NumPy).
+
+A list. `reference` and `answer` are lists of outputs: name, datatype, shape, and `hex`, the bytes as on the wire. `tolerance` is a
+manifest's, `nan` is `same` or `forbid`. `agreement`, `metrics` and `reason` are the whole answer's, as Python's judge gives them: max_ulp
+and differing are exact, the other metrics agree to 1e-12 relative, for Python computes 64-bit datatypes in more bits than others have.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+
+from crossload.compare.judge import judge
+from crossload.compare.tolerance import Tolerances
+from crossload.contract import datatypes
+from crossload.contract.manifest import Tolerance
+
+NAN, INF = float("nan"), float("inf")
+FLOATS = ["FP32", "FP64", "FP16", "BF16", "FP8_E5M2", "FP8_E4M3FN"]
+INTEGERS = ["INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64", "INT4", "UINT4"]
+Tensors = Mapping[str, np.ndarray]
+Case = tuple[str, Tensors, Tensors, dict[str, Tolerance], str]
+
+
+def array(values: Any, datatype: str = "FP32") -> np.ndarray:
+    """An array of a datatype of the contract; strings keep their NULs."""
+    if datatype == "BYTES":
+        made = np.empty(len(values), object)
+        made[:] = values
+        return made
+    return np.array(values).astype(datatypes.numpy_dtype(datatype))
+
+
+def bits(datatype: str, *patterns: int) -> np.ndarray:
+    """An array of floats by their bits."""
+    dtype = datatypes.numpy_dtype(datatype)
+    return np.array(patterns, f"u{dtype.itemsize}").view(dtype)
+
+
+def case(name: str, reference: Any, answer: Any, datatype: str = "FP32", nan: str = "same", **tolerance: Tolerance) -> Case:
+    """A case of one output, `y`."""
+    one, other = (v if isinstance(v, np.ndarray) else array(v, datatype) for v in (reference, answer))
+    return name, {"y": one}, {"y": other}, tolerance, nan
+
+
+def floats() -> Iterator[Case]:
+    """Each agreement and each special value, in every floating-point datatype."""
+    for datatype in FLOATS:
+        one = np.array([1.0, 1.5], datatypes.numpy_dtype(datatype))
+        unsigned = one.view(f"u{one.dtype.itemsize}")
+        yield case(f"{datatype}: identical", one, one)
+        for steps in (1, 4, 5):
+            yield case(f"{datatype}: {steps} ULP", one, (unsigned + unsigned.dtype.type(steps)).view(one.dtype))
+        yield case(f"{datatype}: the two zeros", [0.0, 1.0], [-0.0, 1.0], datatype)
+        small = bits(datatype, 1, (1 << 8 * one.dtype.itemsize - 1) + 1)
+        yield case(f"{datatype}: subnormals on both sides of zero", small, small[::-1].copy())
+        yield case(f"{datatype}: NaN in the same place", [NAN, 1.0], [NAN, 1.5], datatype)
+        yield case(f"{datatype}: NaN in another place", [NAN, 1.0], [1.0, NAN], datatype)
+        greatest = np.array([ml_dtypes.finfo(one.dtype).max] * 2, one.dtype)
+        yield case(f"{datatype}: the greatest numbers of both signs", greatest, (-greatest).astype(one.dtype))
+        if datatype != "FP8_E4M3FN":
+            yield case(f"{datatype}: infinity", [INF, 1.0], [INF, 1.0], datatype)
+            yield case(f"{datatype}: infinity of the other sign", [INF, 1.0], [-INF, 1.0], datatype)
+            yield case(f"{datatype}: infinity where a number was", greatest, [INF, 1.0], datatype)
+
+
+def numbers() -> Iterator[Case]:
+    """Tolerances, decisions, integers."""
+    yield case("close", [1.0, 100.0], [1.000009, 100.0009])
+    yield case("beyond the tolerance, the same decision", [[0.1, 0.9], [0.8, 0.2]], [[0.2, 0.8], [0.7, 0.3]])
+    yield case("beyond the tolerance, another decision", [[0.1, 0.9], [0.8, 0.2]], [[0.2, 0.8], [0.3, 0.7]])
+    yield case("the first of equal ones is the decision", [[0.5, 0.5, 0.1]], [[0.1, 0.6, 0.1]])
+    yield case("a NaN is never the decision", [[NAN, 1.0, 2.0]], [[NAN, 1.5, 2.5]])
+    yield case("one number a row has no decision", [[0.1]], [[0.9]])
+    yield case("a scalar", 0.1, 0.9)
+    yield case("a reference of zero has no relative difference", [0.0, 1.0], [0.5, 1.0])
+    yield case("NaN forbidden", [NAN, 1.0], [NAN, 1.0], nan="forbid")
+    yield case("nothing forbidden", [2.0, 1.0], [2.0, 1.0], nan="forbid")
+    yield case("NaN of another payload", bits("FP32", 0x7FC00000), bits("FP32", 0x7FC00001))
+    yield case("float64: a square beyond the range", [1e200, 1.0], [2e200, 1.0], "FP64")
+    yield case("float64: a square below the range", [1e-200, 1.0], [2e-200, 1.0], "FP64")
+    yield case("float64: the bound met exactly", [0.0, 2.0], [0.25, 2.5], "FP64", FP64=Tolerance(rtol=0.125, atol=0.25))
+    yield case("float64: a bound beyond the range", [1e308], [-1e308], "FP64", FP64=Tolerance(rtol=1e300))
+    yield case("float64: a difference beyond the range", [1e308], [-1e308], "FP64", FP64=Tolerance(rtol=1.5))
+    yield case("a tolerance of its own", [1.0], [1.5], FP32=Tolerance(ulp=0), y=Tolerance(atol=1, ulp=0))
+    yield case("a tolerance of the datatype", [1.0], [1.5], FP32=Tolerance(atol=0.4, ulp=0))
+    yield case("no ULP allowed", [1.0], np.array([np.nextafter(np.float32(1), np.float32(2))]), FP32=Tolerance(ulp=0))
+    for datatype in INTEGERS:
+        info = ml_dtypes.iinfo(datatypes.numpy_dtype(datatype))
+        low, high = int(info.min), int(info.max)
+        ends = np.array([low, high], object).astype(datatypes.numpy_dtype(datatype))
+        yield case(f"{datatype}: from end to end", ends, ends[::-1].copy())
+        yield case(f"{datatype}: the ends", ends, ends)
+        near = np.array([low + 1, high], object).astype(datatypes.numpy_dtype(datatype))
+        yield case(f"{datatype}: one step, allowed", ends, near, **{datatype: Tolerance(atol=1)})
+        yield case(f"{datatype}: one step, not allowed", ends, near)
+    wide = np.array([2**63 - 1, 2**53 + 1])
+    yield case("INT64: two that are one double", wide, wide - 1)
+    yield case("INT64: a distance that is the next double", np.array([0]), np.array([2**53 + 1]), INT64=Tolerance(atol=2**53))
+
+
+def others() -> Iterator[Case]:
+    """Complex numbers, strings, bools, shapes and names."""
+    for datatype in ("COMPLEX64", "COMPLEX128"):
+        yield case(f"{datatype}: identical", [1 - 2j, 0], [1 - 2j, 0], datatype)
+        yield case(f"{datatype}: its parts are judged", [1 - 2j, 3], [1 - 2.5j, 3], datatype)
+        yield case(f"{datatype}: NaN in a part", [complex(1, NAN), 1], [complex(1, NAN), 1], datatype)
+        yield case(f"{datatype}: NaN in the other part", [complex(1, NAN), 1], [complex(NAN, 1), 1], datatype)
+    yield case("strings", [b"a", b"a\0b\xff", b""], [b"a", b"a\0b\xff", b""], "BYTES")
+    yield case("strings that end with NUL", [b"a", b"\0"], [b"a", b""], "BYTES")
+    yield case("bools", [[True], [False]], [[True], [False]], "BOOL")
+    yield case("bools that differ", [[True], [False]], [[True], [True]], "BOOL")
+    for datatype in ("FP32", "INT8", "BOOL", "COMPLEX64"):
+        yield case(f"{datatype}: no elements", array(np.zeros((0, 3)), datatype), array(np.zeros((0, 3)), datatype))
+    yield case("no strings", [], [], "BYTES")
+    yield case("another shape of as many elements", [1.0, 2.0], [[1.0], [2.0]])
+    yield case("fewer rows", [[1.0, 2.0], [3.0, 4.0]], [[1.0, 2.0]])
+    yield case("no elements of another shape", array(np.zeros((0, 3))), array(np.zeros((0, 4))))
+    yield case("another datatype of the same values", array([1.0]), array([1.0], "FP64"))
+    yield case("another datatype of the same bytes", array([1.0]), array([0x3F800000], "INT32"))
+    ones = array([1.0, 1.0])
+    yield "no output", {}, {}, {}, "same"
+    yield "a missing output", {"a": ones, "b": ones}, {"a": ones}, {}, "same"
+    yield "an output that was not asked for", {"a": ones}, {"a": ones, "b": ones}, {}, "same"
+    yield "an output of another name", {"a": ones}, {"A": ones}, {}, "same"
+    yield "the worst output decides", {"a": ones, "b": ones}, {"b": array([1.0, 1.000008]), "a": ones}, {}, "same"
+    yield "two reasons", {"a": ones, "b": ones}, {"a": array([2.0, 1.0]), "b": array([1.0, NAN])}, {}, "same"
+
+
+def drawn() -> Iterator[Case]:
+    """Numbers as they come, and a noise of every size on them."""
+    random = np.random.default_rng(0)
+    for datatype in [*FLOATS, "COMPLEX64", "COMPLEX128", "INT32", "UINT64"]:
+        for size in (1e-8, 1e-6, 1e-3):
+            scale = 1e18 if datatype == "UINT64" else 1e6 if datatype == "INT32" else 1.0
+            values = random.uniform(0.1, 4, (4, 5)) * scale
+            noise = 1 + size * random.standard_normal((4, 5))
+            yield case(f"{datatype}: drawn, {size:g} of noise", array(values, datatype), array(values * noise, datatype))
+
+
+def tensors(outputs: Tensors) -> list[dict[str, Any]]:
+    """Outputs as the file has them."""
+    return [
+        {"name": n, "datatype": datatypes.of_array(a), "shape": list(a.shape), "hex": bytes(datatypes.encode(a)).hex()}
+        for n, a in outputs.items()
+    ]
+
+
+def main() -> None:
+    """Print the file."""
+    lines = []
+    for name, reference, answer, tolerance, nan in (*floats(), *numbers(), *others(), *drawn()):
+        judged, _ = judge(reference, answer, Tolerances(tolerance), nan=nan)
+        entry = {"name": name, "reference": tensors(reference), "answer": tensors(answer)}
+        entry |= {"tolerance": {k: t.model_dump() for k, t in tolerance.items()}, "nan": nan}
+        lines.append(json.dumps(entry | {"agreement": judged.agreement, "metrics": judged.metrics, "reason": judged.reason}))
+    print("[\n" + ",\n".join(lines) + "\n]")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,44 @@
+"""The table of judgements that every language's judge must give: Python's gives it, and it is the one that is made."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from crossload.compare.judge import AGREEMENTS, judge
+from crossload.compare.tolerance import Tolerances
+from crossload.contract import datatypes
+from crossload.contract.manifest import Tolerance
+
+CONTRACT = Path(__file__).parents[2] / "bindings" / "contract"
+TABLE = json.loads((CONTRACT / "judgements.json").read_text())
+
+
+def outputs(tensors: list[dict[str, Any]]) -> dict[str, np.ndarray]:
+    return {t["name"]: datatypes.decode(t["datatype"], tuple(t["shape"]), bytes.fromhex(t["hex"])) for t in tensors}
+
+
+@pytest.mark.parametrize("case", TABLE, ids=[c["name"] for c in TABLE])
+def test_python_judges_as_the_table_says(case: dict[str, Any]) -> None:
+    tolerances = Tolerances({name: Tolerance(**t) for name, t in case["tolerance"].items()})
+    judged, _ = judge(outputs(case["reference"]), outputs(case["answer"]), tolerances, nan=case["nan"])
+    assert judged.agreement == case["agreement"]
+    assert judged.metrics == pytest.approx(case["metrics"], rel=1e-12, abs=0)
+    assert judged.metrics.get("max_ulp") == case["metrics"].get("max_ulp")
+
+
+def test_the_table_has_every_agreement_and_every_datatype() -> None:
+    assert {c["agreement"] for c in TABLE} == set(AGREEMENTS)
+    assert {t["datatype"] for c in TABLE for t in c["reference"]} == set(datatypes.DATATYPES)
+
+
+def test_the_table_is_what_its_script_makes() -> None:
+    made = subprocess.run([sys.executable, CONTRACT / "make_judgements.py"], capture_output=True, check=True, text=True).stdout
+    kept = [{k: c[k] for k in ("name", "reference", "answer", "tolerance", "nan", "agreement")} for c in TABLE]
+    assert [{k: c[k] for k in ("name", "reference", "answer", "tolerance", "nan", "agreement")} for c in json.loads(made)] == kept
