@@ -148,6 +148,18 @@ MAVEN = """echo called >> {log}
 for word in "$@"; do case "$word" in -Dmdep.outputFile=*) printf %s "{jar}" > "${{word#*=}}";; esac; done"""
 
 
+def archive(path: Path, *names: str) -> Path:
+    """A whole jar with files of these names, each holding its name."""
+    with zipfile.ZipFile(path, "w") as made:
+        for name in names:
+            made.writestr(name, name)
+    return path
+
+
+def truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
 @pytest.fixture
 def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A PATH of the test's own executables."""
@@ -159,7 +171,7 @@ def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def harness(tmp_path: Path) -> Jar:
-    (tmp_path / "harness.jar").touch()
+    archive(tmp_path / "harness.jar")
     return Jar(tmp_path / "harness.jar", "io.crossload.Main", ("group:artifact:1.0", "group:native:1.0:linux-x86_64"))
 
 
@@ -179,16 +191,43 @@ def test_a_harness_that_is_not_built_says_how_to_build_it(tmp_path: Path) -> Non
 def test_without_java_the_sentence_says_what_to_install(path: Path, harness: Jar, monkeypatch: pytest.MonkeyPatch) -> None:
     assert refused(harness).startswith("there is no Java; install a JDK 17 or newer")
     monkeypatch.setenv("JAVA_HOME", "/no/jdk")
-    assert refused(harness).startswith("there is no Java at /no/jdk/bin/java; ")
+    assert refused(harness).startswith("JAVA_HOME names no JDK: there is no /no/jdk/bin/java; install a JDK 17 or newer")
 
 
 @pytest.mark.parametrize(
     ("version", "says"),
-    [("11.0.2", "Java 11 is too old"), ("1.8.0_392", "Java 8 is too old"), ("", "Java of an unknown version is too old")],
+    [("11.0.2", "is Java 11, which is too old"), ("1.8.0_392", "is Java 8, which is too old")],
 )
 def test_an_old_java_is_named(path: Path, harness: Jar, version: str, says: str) -> None:
     executable(path / "java", f"""echo 'openjdk version "{version}"' >&2""")
-    assert refused(harness).startswith(f"{says}; install a JDK 17 or newer")
+    assert refused(harness).startswith(f"{path / 'java'} {says}; install a JDK 17 or newer")
+
+
+def test_a_java_that_does_not_run_is_told_in_its_own_words(path: Path, harness: Jar) -> None:
+    executable(path / "java", "echo 'Error: could not find libjava.so' >&2; exit 6")
+    assert refused(harness).startswith(f"{path / 'java'} is no Java that runs (Error: could not find libjava.so); install a JDK 17")
+    executable(path / "java", "exit 6")
+    assert "is no Java that runs (exit status 6); install a JDK 17" in refused(harness)
+
+
+def test_a_harness_that_is_damaged_is_to_be_built_again(path: Path, harness: Jar) -> None:
+    executable(path / "java", JAVA_17)
+    truncate(harness.jar)
+    assert refused(harness) == f"the harness {harness.jar} is damaged: it is no whole zip file; delete it and build it again: make java"
+
+
+def test_a_jar_that_was_damaged_since_it_was_fetched_is_named_with_what_to_delete(path: Path, harness: Jar, tmp_path: Path) -> None:
+    (tmp_path / "repository").mkdir()
+    jar = archive(tmp_path / "repository" / "native.jar")
+    executable(path / "java", JAVA_17)
+    executable(path / "mvn", MAVEN.format(jar=jar, log=tmp_path / "log"))
+    prepare(harness)
+    truncate(jar)
+    damaged = f"the jar {jar} is damaged: it is no whole zip file; delete its folder, {jar.parent}, then try again: Maven fetches it anew"
+    assert refused(harness) == damaged
+    jar.unlink()
+    archive(jar)
+    assert missing(harness) is None
 
 
 def test_java_home_wins_over_the_path(path: Path, harness: Jar, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -196,7 +235,7 @@ def test_java_home_wins_over_the_path(path: Path, harness: Jar, tmp_path: Path, 
     (tmp_path / "jdk" / "bin").mkdir(parents=True)
     executable(tmp_path / "jdk" / "bin" / "java", """echo 'openjdk version "11"' >&2""")
     monkeypatch.setenv("JAVA_HOME", str(tmp_path / "jdk"))
-    assert "Java 11 is too old" in refused(harness)
+    assert "jdk/bin/java is Java 11, which is too old" in refused(harness)
 
 
 def test_without_maven_the_sentence_says_what_to_install(path: Path, harness: Jar) -> None:
@@ -206,7 +245,7 @@ def test_without_maven_the_sentence_says_what_to_install(path: Path, harness: Ja
 
 def test_jars_are_fetched_once_and_again_when_they_were_cleaned_away(path: Path, harness: Jar, tmp_path: Path) -> None:
     jar, log = tmp_path / "repository.jar", tmp_path / "log"
-    jar.touch()
+    archive(jar)
     executable(path / "java", JAVA_17)
     executable(path / "mvn", MAVEN.format(jar=jar, log=log))
     assert "not fetched yet" in str(missing(harness))
@@ -218,7 +257,7 @@ def test_jars_are_fetched_once_and_again_when_they_were_cleaned_away(path: Path,
     assert log.read_text() == "called\n"
     jar.unlink()
     assert "not fetched yet" in str(missing(harness))
-    jar.touch()
+    archive(jar)
     (environments._folder(harness) / "ready").unlink()
     prepare(harness)
     assert log.read_text() == "called\n" * 2
@@ -233,9 +272,8 @@ def test_what_maven_is_asked_for_is_what_the_runtime_names(path: Path, harness: 
 
 
 def test_libraries_that_a_release_unpacks_at_every_start_are_unpacked_once(path: Path, harness: Jar, tmp_path: Path) -> None:
-    with zipfile.ZipFile(tmp_path / "natives.jar", "w") as archive:
-        for name in ("native/linux/libone.so", "native/linux/libtwo.so.1", "native/darwin/libone.dylib", "native/linux/docs/readme"):
-            archive.writestr(name, name)
+    names = ("native/linux/libone.so", "native/linux/libtwo.so.1", "native/darwin/libone.dylib", "native/linux/docs/readme")
+    archive(tmp_path / "natives.jar", *names)
     executable(path / "java", JAVA_17)
     executable(path / "mvn", MAVEN.format(jar=tmp_path / "natives.jar", log=tmp_path / "log"))
     launch = prepare(replace(harness, libraries="native/linux"))
@@ -244,19 +282,18 @@ def test_libraries_that_a_release_unpacks_at_every_start_are_unpacked_once(path:
         "libone.so": "native/linux/libone.so",
         "libtwo.so.1": "native/linux/libtwo.so.1",
     }
-    with pytest.raises(EnvironmentProblem, match=r"group:artifact:1\.0 has no native libraries for this platform \(native/linux-arm64\)"):
-        prepare(replace(harness, libraries="native/linux-arm64"))
+    says = r"group:artifact:1\.0 has no natives for this platform, linux-arm64; it has them for linux, darwin; use another release"
+    with pytest.raises(EnvironmentProblem, match=says):
+        prepare(replace(harness, libraries="native/linux-arm64", platforms=("linux", "darwin")))
 
 
 def test_what_maven_cannot_fetch_is_one_sentence(path: Path, harness: Jar) -> None:
     executable(path / "java", JAVA_17)
-    executable(
-        path / "mvn", "echo '[INFO] Scanning'; echo '[ERROR] Could not find artifact group:artifact:1.0'; echo '[ERROR] Help'; exit 1"
-    )
-    with pytest.raises(
-        EnvironmentProblem, match=r"the jars of harness cannot be made: .*Could not find artifact group:artifact:1\.0; is Maven"
-    ):
+    executable(path / "mvn", "echo '[INFO] Scanning'; echo '[ERROR] A reason of its own -> [Help 1]'; echo '[ERROR] Help'; exit 1")
+    says = r"the jars of harness cannot be fetched: A reason of its own; mend what Maven names, then try again$"
+    with pytest.raises(EnvironmentProblem, match=says):
         prepare(harness)
+    assert "not fetched yet" in str(missing(harness))
 
 
 def test_two_processes_that_prepare_the_same_environment_make_it_once(path: Path, harness: Jar, tmp_path: Path) -> None:
