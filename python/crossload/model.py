@@ -13,6 +13,7 @@ from crossload.contract.bundle import is_bundle, open_bundle
 from crossload.contract.manifest import Artifact
 from crossload.contract.signatures import Signature
 from crossload.errors import CrossloadError
+from crossload.preflight import explained
 from crossload.recording import artifacts_of
 from crossload.requests import complete
 from crossload.runtimes import environments, registry
@@ -84,8 +85,9 @@ class Model:
             self.note = supervisor.load(self._source)
         except WorkerFailure as failure:
             supervisor.close()
+            said = explained(failure, self.runtime, self._source)
             raise RunFailed(
-                failure.outcome, f"{self.runtime.title} cannot load {self._source.path} ({failure.outcome}): {failure}"
+                failure.outcome, f"{self.runtime.title} cannot load {self._source.path} ({failure.outcome}): {said}"
             ) from failure
         except BaseException:
             supervisor.close()

@@ -21,6 +21,7 @@ from crossload.contract.datatypes import DATATYPES
 from crossload.contract.manifest import Artifact, Tolerance
 from crossload.contract.vectors import Vector
 from crossload.errors import CrossloadError
+from crossload.preflight import explained
 from crossload.recording import NoReference, bundle_of, references
 from crossload.report.results import COMPARED, Case, Report, Result
 from crossload.requests import Wishes
@@ -326,14 +327,15 @@ def _results(job: _Job, plan: Plan, tolerances: Tolerances, events: queue.Simple
             yield from (_failed(case, failure) for case in job.all())
             return
         for cases in job.cases:
-            yield from _of_artifact(supervisor, cases, plan, tolerances)
+            yield from _of_artifact(supervisor, job.runtime, cases, plan, tolerances)
 
 
-def _of_artifact(supervisor: Supervisor, cases: _Cases, plan: Plan, tolerances: Tolerances) -> Iterator[Result]:
+def _of_artifact(supervisor: Supervisor, runtime: Runtime, cases: _Cases, plan: Plan, tolerances: Tolerances) -> Iterator[Result]:
     all_cases = cases.of(supervisor.name)
     try:
         note = supervisor.load(cases.source)
     except WorkerFailure as failure:
+        failure.message = explained(failure, runtime, cases.source)
         yield from (_failed(case, failure) for case in all_cases)
         return
     deaths = 0

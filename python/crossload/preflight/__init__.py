@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from crossload.preflight.findings import Finding
-from crossload.preflight.prediction import Prediction, predict, would_do
+from crossload.preflight.prediction import Prediction, explained, predict, would_do
 
-__all__ = ["Finding", "Prediction", "predict", "would_do"]
+__all__ = ["Finding", "Prediction", "explained", "predict", "would_do"]

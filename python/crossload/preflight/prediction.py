@@ -19,7 +19,9 @@ from crossload.preflight.findings import SEVERITY, Finding
 from crossload.preflight.graphs import Subject
 from crossload.preflight.registrations import Release, releases
 from crossload.recording import artifacts_of
+from crossload.runtimes.process import WorkerFailure
 from crossload.runtimes.registry import Runtime
+from crossload.runtimes.supervisor import ModelSource
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,25 @@ def would_do(
     named = dict(bindings or _bindings(path, tags))
     subject = subject_of(path, tags, named)
     return [_predict(subject, release, named, path) for release in chosen]
+
+
+def explained(failure: WorkerFailure, runtime: Runtime, source: ModelSource) -> str:
+    """A failure's message, and where it was to be foreseen that this runtime does not load this model: why, what would do, the next step.
+
+    Nothing is added where preflight would have it load, or knows nothing of the runtime or the format.
+    """
+    if failure.phase != "load" or failure.outcome not in ("load_error", "unsupported"):
+        return failure.message
+    try:
+        title = release_of(runtime).title
+        every = would_do(source.path, tags=source.tags, bindings=source.signatures)
+    except CrossloadError:
+        return failure.message
+    own = next(p for p in every if p.runtime == title)
+    if own.loads:
+        return failure.message
+    would = ", ".join(p.runtime for p in every if p.outcome == "ok") or "no release known here"
+    return f"{failure.message.rstrip('.')}. {own.explanation()}; would do: {would}; or: {own.remedy}"
 
 
 def _bindings(path: Path, tags: Sequence[str] | None) -> dict[str, Binding]:
