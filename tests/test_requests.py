@@ -7,9 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from crossload.artifacts.composites import Composite
+from crossload.artifacts.domains import Domain, Feature
 from crossload.contract.datatypes import DATATYPES, numpy_dtype, of_array
 from crossload.contract.signatures import Signature, TensorSpec
 from crossload.errors import CrossloadError
+from crossload.examples import features_of
 from crossload.requests import Wishes, check_wishes, complete, from_npz, kept, requests
 
 OUT = (TensorSpec("y", "FP32", None),)
@@ -51,6 +54,49 @@ def test_a_default_value_is_fed_kept_left_to_the_model_and_replaced() -> None:
     assert made["zeros"]["k"] == 7
     assert list(made["single_0"]) == ["x"]
     assert made["batch_0"]["k"].dtype == np.int32
+
+
+def test_ragged_components_belong_together() -> None:
+    spec = signature(TensorSpec("x", "FP32", (-1, 3)), TensorSpec("x_1", "INT32", (-1,)), TensorSpec("x_2", "INT64", (-1,)))
+    domain = Domain((Composite("ragged", ("x", "x_1", "x_2")),))
+    for vector in requests(spec, Wishes(count=12), domain):
+        outer, inner = vector.inputs["x_1"], vector.inputs["x_2"]
+        assert len(outer) - 1 == (3 if vector.id.startswith("batch") else 1)
+        assert (len(inner) - 1, vector.inputs["x"].shape) == (outer[-1], (inner[-1], 3))
+        assert all(splits[0] == 0 and (np.diff(splits) >= 0).all() for splits in (outer, inner))
+
+
+def test_a_sparse_input_keeps_the_shape_its_function_states() -> None:
+    spec = signature(TensorSpec("x", "INT64", (-1, 2)), TensorSpec("x_1", "FP32", (-1,)), TensorSpec("x_2", "INT64", (2,)))
+    domain = Domain((Composite("sparse", ("x", "x_1", "x_2"), (-1, 5)),))
+    for vector in requests(spec, Wishes(), domain):
+        places = vector.inputs["x"].tolist()
+        assert vector.inputs["x_2"][1] == 5
+        assert places == sorted(places)
+        assert len({tuple(p) for p in places}) == len(places) == len(vector.inputs["x_1"])
+        assert (vector.inputs["x"] < vector.inputs["x_2"]).all()
+
+
+def test_strings_and_numbers_are_mostly_what_the_tables_know_and_sometimes_not() -> None:
+    spec = signature(TensorSpec("words", "BYTES", (-1, 20)), TensorSpec("ids", "INT64", (-1, 20)), TensorSpec("free", "INT64", (-1, 20)))
+    made = requests(spec, Wishes(), Domain(words=(b"gut", b"schlecht"), keys={"ids": (4711, 815)}))
+    drawn = [v.inputs for v in made if v.id.startswith(("single", "batch"))]
+    words = [w for v in drawn for w in v["words"].ravel()]
+    ids = [n for v in drawn for n in v["ids"].ravel()]
+    assert {b"gut", b"schlecht"} < set(words)
+    assert {4711, 815} < set(ids)
+    assert not {4711, 815} & {n for v in drawn for n in v["free"].ravel()}
+
+
+def test_tf_examples_have_the_features_that_the_graph_parses() -> None:
+    spec = signature(TensorSpec("inputs", "BYTES", (-1,)))
+    features = (Feature("age", "FP32", (2,)), Feature("kind", "BYTES", ()), Feature("visits", "INT64", None))
+    made = requests(spec, Wishes(), Domain(words=(b"gut",), examples={"inputs": features}))
+    found = [features_of(e) for v in made for e in v.inputs["inputs"]]
+    assert {len(f["age"]) for f in found} == {2}
+    assert {len(f["kind"]) for f in found} == {1}
+    assert len({len(f["visits"]) for f in found}) > 2
+    assert [b"gut"] in [f["kind"] for f in found]
 
 
 def test_sparse_components_belong_together() -> None:

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 
 from crossload import artifacts, files
+from crossload.artifacts.domains import Domain
+from crossload.artifacts.domains import of_artifact as domains_of
 from crossload.contract import datatypes, sidecar, vectors
 from crossload.contract.bridge import CARRIERS
 from crossload.contract.bundle import Bundle
@@ -179,8 +181,9 @@ def record_with(
     identity = supervisor.identity()
     environment = {k: v for k, v in identity.parameters.items() if isinstance(v, str | int | float | bool)}
     reference = Reference(runtime=identity.runtime, version=identity.version, artifact=artifact.id, environment=environment)
+    domains = domains_of(root / artifact.path, artifact.format, tags, {n: _bound(signatures[n], b) for n, b in artifact.bindings.items()})
     for name in artifact.bindings:
-        recorded, left_out = _answers(supervisor, name, signatures[name], wishes)
+        recorded, left_out = _answers(supervisor, name, signatures[name], wishes, domains[name])
         file = root / vectors.path_of(name)
         vectors.write(file, name, recorded)
         learnt[name] = _learn(signatures[name], recorded)
@@ -232,10 +235,12 @@ def bundle_of(
     return Bundle(root, manifest)
 
 
-def _answers(supervisor: Supervisor, name: str, signature: Signature, wishes: Wishes) -> tuple[list[vectors.Vector], list[LeftOut]]:
+def _answers(
+    supervisor: Supervisor, name: str, signature: Signature, wishes: Wishes, domain: Domain
+) -> tuple[list[vectors.Vector], list[LeftOut]]:
     recorded, left_out = [], []
     first: WorkerFailure | None = None
-    for vector in requests(signature, wishes):
+    for vector in requests(signature, wishes, domain):
         try:
             answer = supervisor.infer(name, vector.inputs, [t.name for t in signature.outputs])
         except WorkerFailure as failure:
@@ -252,6 +257,11 @@ def _answers(supervisor: Supervisor, name: str, signature: Signature, wishes: Wi
         return recorded, left_out
     assert first, "a signature has one request at least"
     raise WorkerFailure(first.outcome, first.phase, f"no request for the signature {name!r} is answered: {first}", first.stderr)
+
+
+def _bound(signature: Signature, binding: Binding) -> Signature:
+    """The signature with the inputs' tensors in this artifact."""
+    return replace(signature, inputs=tuple(replace(t, tensor=binding.inputs.get(t.name)) for t in signature.inputs))
 
 
 def _learn(signature: Signature, recorded: list[vectors.Vector]) -> Signature:

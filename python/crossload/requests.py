@@ -11,6 +11,9 @@ from zipfile import BadZipFile
 
 import numpy as np
 
+from crossload import drawing
+from crossload.artifacts.composites import by_name
+from crossload.artifacts.domains import Domain
 from crossload.contract import datatypes, defaults
 from crossload.contract.signatures import Signature, TensorSpec
 from crossload.contract.vectors import Vector
@@ -19,30 +22,6 @@ from crossload.errors import CrossloadError
 SEVERAL = 3
 # What a free dimension that is no batch becomes: as small as most convolutional networks take.
 FREE_DIMENSION = 32
-_WORDS = [
-    "the",
-    "a",
-    "model",
-    "answer",
-    "same",
-    "java",
-    "phone",
-    "python",
-    "not",
-    "good",
-    "bad",
-    "great",
-    "terrible",
-    "film",
-    "seven",
-    "42",
-    "naïve",
-    "東京",
-    "ok",
-]
-_SENTENCES = (1, 1, 2, 4, 7)  # words a string: single ones are what tables look up
-_HARD_TEXT = ("", " ", "UPPER lower", "Grüße, 世界 🌍", "tab\tand\nnewline", "x" * 300)
-_HARD_BYTES = (b"\0", b"a\0b", b"\xff\xfe\x80", b"")
 
 
 @dataclass(frozen=True)
@@ -55,11 +34,11 @@ class Wishes:
     inputs: tuple[Mapping[str, np.ndarray], ...] = ()
 
 
-def requests(signature: Signature, wishes: Wishes) -> list[Vector]:
-    """The vectors (without outputs) of a signature.
+def requests(signature: Signature, wishes: Wishes, domain: Domain | None = None) -> list[Vector]:
+    """The vectors (without outputs) of a signature; `domain` is what its graph tells of its inputs (artifacts.domains).
 
     Generated ones are `single_n` (batch 1), `batch_n` (batch 3), `zeros`, `extremes` and, with strings, `bytes`; the user's own are
-    `user_n`, those that fit this signature (`check_wishes` says which fit none).
+    `user_n`, those that fit this signature (`check_wishes` says which fit none). An input with a default is left out of `single_n`.
     """
     kinds = ["single", "batch", "zeros", "extremes"] + (["bytes"] if any(t.datatype == "BYTES" for t in signature.inputs) else [])
     if not signature.inputs:
@@ -70,7 +49,7 @@ def requests(signature: Signature, wishes: Wishes) -> list[Vector]:
         names += [f"single_{more}", f"batch_{more}"]
         more += 1
     made = [
-        Vector(name, _request(signature, name.split("_")[0], np.random.default_rng([wishes.seed, at]), wishes))
+        Vector(name, _request(signature, name.split("_")[0], np.random.default_rng([wishes.seed, at]), wishes, domain or Domain()))
         for at, name in enumerate(names[: wishes.count])
     ]
     for at, own in enumerate(wishes.inputs):
@@ -161,20 +140,28 @@ def from_npz(path: Path) -> dict[str, np.ndarray]:
         raise CrossloadError(f"{path} cannot be read as .npz: {error}") from error
 
 
-def _request(signature: Signature, kind: str, random: np.random.Generator, wishes: Wishes) -> dict[str, np.ndarray]:
+def _request(signature: Signature, kind: str, random: np.random.Generator, wishes: Wishes, domain: Domain) -> dict[str, np.ndarray]:
     made: dict[str, np.ndarray] = {}
+    specs = {spec.name: spec for spec in signature.inputs}
+    parts = {name: composite for composite in domain.composites or by_name(signature) for name in composite.parts}
     for spec in signature.inputs:
         if spec.name in made:
             continue
-        if spec.default is not None and kind == "single":
+        if spec.name in parts:
+            made |= drawing.composite(parts[spec.name], specs, kind, _batch(kind), random, domain)
+        elif spec.default is not None and kind == "single":
             continue
-        if spec.default is not None and kind == "zeros":
+        elif spec.default is not None and kind == "zeros":
             made[spec.name] = defaults.array(spec)
-        elif sparse := _sparse_parts(signature, spec):
-            made |= _sparse(sparse, kind, random)
+        elif features := domain.examples.get(spec.name):
+            made[spec.name] = drawing.examples(features, _shape(spec, kind, wishes), kind, random, domain)
         else:
-            made[spec.name] = _values(spec.datatype, _shape(spec, kind, wishes), kind, random)
+            made[spec.name] = drawing.values(spec, _shape(spec, kind, wishes), kind, random, domain)
     return {spec.name: made[spec.name] for spec in signature.inputs if spec.name in made}
+
+
+def _batch(kind: str) -> int:
+    return SEVERAL if kind in ("batch", "bytes") else 1
 
 
 def _shape(spec: TensorSpec, kind: str, wishes: Wishes) -> tuple[int, ...]:
@@ -182,7 +169,7 @@ def _shape(spec: TensorSpec, kind: str, wishes: Wishes) -> tuple[int, ...]:
     wished = wishes.shapes.get(spec.name)
     if wished is not None and spec.shape is not None and not _fits(spec.shape, wished):
         raise CrossloadError(f"--shape {spec.name}: the input has shape {list(spec.shape)} (-1 is any), which {list(wished)} does not fit")
-    batch = SEVERAL if kind in ("batch", "bytes") else 1
+    batch = _batch(kind)
     if wished is not None:
         return tuple(batch if d == -1 else d for d in wished)
     if spec.shape is None:
@@ -192,71 +179,3 @@ def _shape(spec: TensorSpec, kind: str, wishes: Wishes) -> tuple[int, ...]:
 
 def _fits(wanted: tuple[int, ...], shape: tuple[int, ...]) -> bool:
     return len(wanted) == len(shape) and all(want == -1 or have in (-1, want) for want, have in zip(wanted, shape, strict=True))
-
-
-def _values(datatype: str, shape: tuple[int, ...], kind: str, random: np.random.Generator) -> np.ndarray:
-    if datatype == "BYTES":
-        return _strings(shape, kind, random)
-    dtype = datatypes.numpy_dtype(datatype)
-    if kind == "zeros":
-        return np.zeros(shape, dtype)
-    if kind == "extremes":
-        return random.permutation(np.resize(_extremes(datatype), shape).ravel()).reshape(shape).astype(dtype)
-    if datatype == "BOOL":
-        return random.integers(0, 2, shape).astype(dtype)
-    if "INT" in datatype:
-        # Whole numbers are mostly indices, counts or pixels: small ones mean something to most models.
-        return random.integers(0, 256 if datatype == "UINT8" else 4 if datatype.endswith("INT4") else 10, shape).astype(dtype)
-    if datatype.startswith("COMPLEX"):
-        return (random.standard_normal(shape) + 1j * random.standard_normal(shape)).astype(dtype)
-    return random.standard_normal(shape).astype(dtype)
-
-
-def _extremes(datatype: str) -> np.ndarray:
-    """Both ends of what models are fed in this datatype: all of it for small integers, pixels' range for floats."""
-    if datatype == "BOOL":
-        return np.array([False, True])
-    if datatype in ("INT4", "UINT4"):
-        return np.array([-8, 7] if datatype == "INT4" else [0, 15])
-    if "INT" in datatype:
-        info = np.iinfo(datatypes.numpy_dtype(datatype))
-        return np.array([info.min, info.max, 0, 1], dtype=info.dtype)
-    if datatype.startswith("COMPLEX"):
-        return np.array([255 + 0j, -255j, 0, -0.0, 1 - 1j])
-    if datatype.startswith("FP8"):
-        return np.array([-8.0, 8.0, 0.0, -0.0, 1.0])
-    return np.array([-255.0, 255.0, 0.0, -0.0, 1.0, -1.0])
-
-
-def _strings(shape: tuple[int, ...], kind: str, random: np.random.Generator) -> np.ndarray:
-    array = np.empty(shape, dtype=object)
-    for at in np.ndindex(*shape):
-        if kind == "extremes":
-            array[at] = _HARD_TEXT[int(random.integers(len(_HARD_TEXT)))].encode()
-        elif kind == "bytes":
-            array[at] = _HARD_BYTES[int(random.integers(len(_HARD_BYTES)))]
-        else:
-            words = [_WORDS[int(random.integers(len(_WORDS)))] for _ in range(0 if kind == "zeros" else int(random.choice(_SENTENCES)))]
-            array[at] = " ".join(words).encode()
-    return array
-
-
-def _sparse_parts(signature: Signature, spec: TensorSpec) -> tuple[TensorSpec, TensorSpec, TensorSpec] | None:
-    """The components of a sparse input (TensorInfo.coo_sparse), which only make sense together."""
-    stem = spec.name.rpartition("/")[0]
-    by_name = {t.name: t for t in signature.inputs}
-    parts = [by_name.get(f"{stem}/{part}") for part in ("values", "indices", "dense_shape")]
-    return (parts[0], parts[1], parts[2]) if stem and parts[0] and parts[1] and parts[2] else None
-
-
-def _sparse(parts: tuple[TensorSpec, TensorSpec, TensorSpec], kind: str, random: np.random.Generator) -> dict[str, np.ndarray]:
-    values, indices, dense_shape = parts
-    rank = next((t.shape[at] for t, at in ((dense_shape, 0), (indices, 1)) if t.shape and len(t.shape) > at and t.shape[at] > 0), 2)
-    shape = (SEVERAL if kind in ("batch", "bytes") else 1, *[8] * (rank - 1))
-    count = 0 if kind == "zeros" else max(1, int(np.prod(shape)) // 4)
-    flat = np.sort(random.choice(int(np.prod(shape)), count, replace=False))
-    return {
-        values.name: _values(values.datatype, (count,), kind, random),
-        indices.name: np.stack(np.unravel_index(flat, shape), axis=-1).astype(np.int64).reshape(count, rank),
-        dense_shape.name: np.array(shape, dtype=np.int64),
-    }

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from crossload import files
 from crossload.artifacts import bridges, protos
-from crossload.artifacts.content import content, is_text
+from crossload.artifacts.messages import write
 from crossload.artifacts.recognition import SAVED_MODEL_FILES
 from crossload.contract.manifest import Artifact
 from crossload.contract.signatures import Signature
@@ -45,7 +44,7 @@ def _build_saved_model(folder: Path, entries: Sequence[Artifact], signatures: Ma
             entry.bindings[name] = entry.bindings[name].model_copy(update={"bridge": bridge})
             made.append(name)
     if made:
-        _write(file, proto)
+        write(file, proto)
     return made
 
 
@@ -57,16 +56,5 @@ def _build_graph_def(file: Path, entry: Artifact, signatures: Mapping[str, Signa
             entry.bindings[name] = binding.model_copy(update={"bridge": bridge})
             made.append(name)
     if made:
-        _write(file, graph)
+        write(file, graph)
     return made
-
-
-def _write(file: Path, message: Any) -> None:
-    """In the form the file has: binary, or text."""
-    if is_text(content(file)):
-        from google.protobuf import text_format
-
-        files.write_text(file, text_format.MessageToString(message))
-        return
-    with files.written_whole(file) as partial:
-        partial.write_bytes(message.SerializeToString(deterministic=True))

@@ -18,7 +18,7 @@ from crossload.converters import launch
 from crossload.converters.edges import way
 from crossload.converters.launch import Step
 from crossload.errors import CrossloadError
-from crossload.exporters import bridges, example_inputs, warmup
+from crossload.exporters import bridges, composites, example_inputs, warmup
 from crossload.locks import only_writer
 from crossload.recording import artifacts_of, bindings_in, record
 from crossload.requests import Wishes, check_wishes
@@ -121,6 +121,8 @@ def _fill(
 ) -> Bundle:
     """From the first artifact in `folder` to a complete, verified bundle."""
     first = next(folder / f for f in _FILES.values() if (folder / f).exists())
+    if first.is_dir() and (flattened := composites.flatten(first)):
+        progress(f"sparse and ragged tensors as their parts: {', '.join(flattened)}")
     entries, signatures = artifacts_of(first, first.name)
     if entries[0].format != "saved_model" and (others := [f for f in formats or () if f != entries[0].format]):
         raise CrossloadError(f"a {entries[0].format} is bundled as it is: it cannot become {', '.join(others)}; give the SavedModel")

@@ -149,6 +149,9 @@ def _record(model_name: str, key: str, definition: Any, vector: Vector) -> bytes
         request = log.predict_log.request
         for name, array in vector.inputs.items():
             _fill(request.inputs[name], array)
+        for name in definition.defaults:  # what a recorded request leaves to the model
+            if name not in vector.inputs:
+                request.inputs[name].CopyFrom(definition.defaults[name])
     request.model_spec.name, request.model_spec.signature_name = model_name, key
     return bytes(log.SerializeToString(deterministic=True))
 

@@ -1,0 +1,105 @@
+"""Composite inputs (ragged and sparse tensors) in a signature: which of its plain tensors are the parts of one.
+
+TensorInfo states them (coo_sparse, composite_tensor of meta_graph.proto); TensorFlow 2 gives signatures the flattened parts as inputs
+of their own, `x`, `x_1`, …, and only the function that it calls says what they were (saved_object_graph.proto, struct.proto).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from crossload.contract.signatures import Signature
+
+_SPARSE, _RAGGED = 1, 3  # struct.proto, TypeSpecProto.TypeSpecClass: SPARSE_TENSOR_SPEC and RAGGED_TENSOR_SPEC
+
+
+@dataclass(frozen=True)
+class Composite:
+    """`parts` are inputs' names: a ragged one's flat values and row splits from the outermost in; a sparse one's indices, values and
+    dense shape. `shape` is the whole tensor's, where it is known."""
+
+    kind: Literal["ragged", "sparse"]
+    parts: tuple[str, ...]
+    shape: tuple[int, ...] | None = None
+
+
+def of_meta_graph(proto: Any, signature: Signature) -> tuple[Composite, ...]:
+    """The composites of a MetaGraphDef's signature: those its names tell, and those its function was traced with."""
+    return by_name(signature) + tuple(_of_function(proto, signature))
+
+
+def by_name(signature: Signature) -> tuple[Composite, ...]:
+    """The composites that a SignatureDef stated: `x/values`, `x/indices`, `x/dense_shape`, and `x/0`, `x/1`, … (saved_model.tensors)."""
+    specs = {t.name: t for t in signature.inputs}
+    found: list[Composite] = []
+    for name, spec in specs.items():
+        stem, _, part = name.rpartition("/")
+        if part == "values" and {f"{stem}/indices", f"{stem}/dense_shape"} <= specs.keys():
+            found.append(Composite("sparse", (f"{stem}/indices", name, f"{stem}/dense_shape")))
+        elif part == "0" and f"{stem}/1" in specs:
+            parts = sorted((n for n in specs if re.fullmatch(re.escape(stem) + r"/\d+", n)), key=lambda n: int(n.rpartition("/")[2]))
+            is_sparse = len(parts) == 3 and spec.datatype == "INT64" and len(spec.shape or ()) == 2
+            found.append(Composite("sparse" if is_sparse else "ragged", tuple(parts)))
+    return tuple(found)
+
+
+def _of_function(proto: Any, signature: Signature) -> Iterator[Composite]:
+    """By the call that the signature's inputs go to: main graph, signature wrapper, and the function as it was traced."""
+    functions = {f.signature.name: f for f in proto.graph_def.library.function}
+    names = {str(t.tensor).partition(":")[0]: t.name for t in signature.inputs}
+    for call in proto.graph_def.node:
+        wrapper = functions.get(call.attr["f"].func.name) if "f" in call.attr else None
+        if wrapper is None or not names.keys() & set(call.input):
+            continue
+        own = dict(zip((a.name for a in wrapper.signature.input_arg), call.input, strict=False))
+        for inner in wrapper.node_def:
+            traced = inner.attr["f"].func.name if "f" in inner.attr else ""
+            if traced in proto.object_graph_def.concrete_functions:
+                given = [names.get(own.get(at.partition(":")[0], "")) for at in inner.input]
+                stated = proto.object_graph_def.concrete_functions[traced].canonicalized_input_signature
+                yield from _grouped(given, _leaves(stated))
+
+
+def _grouped(names: list[str | None], leaves: Iterator[Any]) -> Iterator[Composite]:
+    at = 0
+    for leaf in leaves:
+        kind, count = _kind_and_count(leaf)
+        parts = [n for n in names[at : at + count] if n is not None]
+        if kind and len(parts) == count:
+            shape = leaf.type_spec_value.type_state.tuple_value.values[0].tensor_shape_value
+            known = None if shape.unknown_rank else tuple(max(-1, d.size) for d in shape.dim)
+            yield Composite(kind, tuple(parts), known)
+        at += count
+
+
+def _kind_and_count(leaf: Any) -> tuple[Literal["ragged", "sparse"] | None, int]:
+    """What a leaf of a StructuredValue is, and how many tensors it takes."""
+    which = leaf.WhichOneof("kind")
+    if which == "type_spec_value":
+        spec = leaf.type_spec_value
+        state = spec.type_state.tuple_value.values
+        if spec.type_spec_class == _SPARSE:
+            return "sparse", 3
+        if spec.type_spec_class == _RAGGED and len(state) > 2:
+            return "ragged", 1 + state[2].int64_value
+        return None, 1
+    return None, int(which in ("tensor_spec_value", "bounded_tensor_spec_value"))
+
+
+def _leaves(value: Any) -> Iterator[Any]:
+    """The leaves of a StructuredValue in the order in which tf.nest flattens it."""
+    which = value.WhichOneof("kind")
+    if which in ("tuple_value", "list_value"):
+        for inner in getattr(value, which).values:
+            yield from _leaves(inner)
+    elif which == "dict_value":
+        for key in sorted(value.dict_value.fields):
+            yield from _leaves(value.dict_value.fields[key])
+    elif which == "named_tuple_value":
+        for pair in value.named_tuple_value.values:
+            yield from _leaves(pair.value)
+    else:
+        yield value

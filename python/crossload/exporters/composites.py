@@ -1,0 +1,46 @@
+"""Sparse and ragged tensors of a SavedModel's signatures become their parts, as inputs and outputs of their own.
+
+TensorFlow Java (0.4 and later) refuses a SavedModel with a signature that has a composite tensor, whichever signature is called.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from crossload.artifacts import protos, saved_model
+from crossload.artifacts.messages import write
+from crossload.artifacts.recognition import SAVED_MODEL_FILES
+from crossload.contract.datatypes import DATATYPES
+
+
+def flatten(folder: Path) -> list[str]:
+    """Edit the SavedModel in place; the names of the tensors that were composite. The parts keep the names that `show` gives them."""
+    file = next(folder / name for name in SAVED_MODEL_FILES if (folder / name).is_file())
+    proto = protos.parse(file, protos.SavedModelProto, "SavedModel")
+    flattened = [
+        name
+        for meta_graph in proto.meta_graphs
+        for definition in meta_graph.signature_def.values()
+        for infos in (definition.inputs, definition.outputs)
+        for name in sorted(infos)
+        if infos[name].WhichOneof("encoding") in ("coo_sparse", "composite_tensor") and _flatten(infos, name)
+    ]
+    if flattened:
+        write(file, proto)
+    return list(dict.fromkeys(flattened))
+
+
+def _flatten(infos: Any, name: str) -> bool:
+    """Whether all parts are tensors, and have taken the composite's place."""
+    parts = saved_model.tensors(name, infos[name])
+    if any(part.datatype not in DATATYPES or part.tensor is None or part.name in infos for part in parts):
+        return False
+    del infos[name]
+    for part in parts:
+        info = infos[part.name]
+        info.name, info.dtype = str(part.tensor), DATATYPES[part.datatype].enum
+        info.tensor_shape.unknown_rank = part.shape is None
+        for size in part.shape or ():
+            info.tensor_shape.dim.add(size=size)
+    return True
