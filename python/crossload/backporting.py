@@ -22,12 +22,11 @@ from crossload.converters.walk import Wanted, made, walk
 from crossload.errors import CrossloadError
 from crossload.locks import only_writer
 from crossload.preflight.prediction import release_of
-from crossload.proving import ConversionRefused, Recorded, Terms, recorded
+from crossload.proving import ConversionRefused, Recorded, Terms, one_by_one, recorded
 from crossload.report.results import Report
 from crossload.runtimes import registry
 from crossload.runtimes.registry import Runtime
 from crossload.runtimes.supervisor import Limits, Supervisor
-from crossload.verification import Plan, verify
 
 FORMATS = ("saved_model", "graph_def")
 _SUFFIX = "-backported"
@@ -177,12 +176,8 @@ def _beside(bundle: Bundle, artifact: Artifact, runtimes: Sequence[Runtime], ter
     """The backport of one of the bundle's artifacts, put into its folder; none where the runtimes run the artifact as it is."""
 
     def report_of(one: Artifact) -> Report:
-        terms.progress(f"comparing the answers of {one.id} in {', '.join(r.title for r in runtimes)}")
         asked = Bundle(bundle.root, bundle.manifest.model_copy(update={"artifacts": [one]}))
-        report = verify(asked, [registry.shortest_name(r) for r in runtimes], plan=Plan(limits=terms.limits), alive=terms.alive)
-        if report.interrupted:
-            raise KeyboardInterrupt
-        return report
+        return one_by_one(asked, one, runtimes, terms)
 
     if not report_of(artifact).exit_status:
         terms.progress(f"{artifact.id} needs no repair")

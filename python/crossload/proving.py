@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -63,13 +63,30 @@ class Recorded:
     def compare(self, result: Artifact, judges: Sequence[Runtime] = ()) -> Report:
         """Ask the result for the same answers in these runtimes; without any, in the one that recorded (a .tflite: in LiteRT)."""
         judges = judges or [references("tflite")[0] if result.format == "tflite" else self.recorder]
-        self.terms.progress(f"comparing the answers of the {result.format} in {', '.join(r.title for r in judges)}")
         manifest = self.manifest.model_copy(update={"artifacts": [self.source.model_copy(update={"id": "source"}), result]})
-        plan = Plan(artifacts=(result.id,), limits=self.terms.limits, load_options=self.terms.load_options)
-        report = verify(Bundle(self.room, manifest), [registry.shortest_name(r) for r in judges], plan=plan, alive=self.alive)
+        return one_by_one(Bundle(self.room, manifest), result, judges, replace(self.terms, alive=self.alive))
+
+
+def one_by_one(bundle: Bundle, artifact: Artifact, judges: Sequence[Runtime], terms: Terms) -> Report:
+    """Ask an artifact of the bundle for the recorded answers, in one runtime after the other until one does not give them.
+
+    Not in all at once: a machine that makes one artifact need not have the memory of many runtimes.
+    """
+    whole = Report(str(bundle.root), [artifact.id])
+    for runtime in judges:
+        terms.progress(f"comparing the answers of {artifact.id} in {runtime.title}")
+        plan = Plan(artifacts=(artifact.id,), limits=terms.limits, load_options=terms.load_options)
+        report = verify(bundle, [registry.shortest_name(runtime)], plan=plan, alive=terms.alive)
         if report.interrupted:
             raise KeyboardInterrupt
-        return report
+        whole.columns += report.columns
+        whole.runtimes += report.runtimes
+        whole.results += report.results
+        whole.cautions += [c for c in report.cautions if c not in whole.cautions]
+        whole.uncompared += report.uncompared
+        if report.exit_status:
+            break
+    return whole
 
 
 @contextmanager
