@@ -78,6 +78,7 @@ JAVA_OPTIONS = (
     "-XX:-UsePerfData",  # no shared file in the temporary folder, a source of failed starts
     "-XX:+UseSerialGC",  # one thread asks, one answers: no collector threads to start
     "-Xshare:auto",
+    "-XX:ErrorFile=/dev/null",  # a crash is reported; it leaves no hs_err_pid*.log in the user's folder
     "-Dfile.encoding=UTF-8",
 )
 MINIMUM_JAVA = 17
