@@ -99,12 +99,11 @@ def _features(bodies: _Bodies, scope: str, node: Any) -> tuple[Feature, ...]:
         return ()
     types = [list(attr[side].list.type) for side in ("sparse_types", "Tdense", "ragged_value_types")]
     stated: list[tuple[int, ...] | None] = [protos.shape(s) for s in attr["dense_shapes"].list.shape]
-    shapes = [None] * len(names[0]), stated, [None] * len(names[2])
-    found = [
-        Feature(name.decode("utf-8", "surrogateescape"), from_enum(number), shape)
-        for side in zip(names, types, shapes, strict=True)
-        for name, number, shape in zip(*side, strict=False)
-    ]
+    shapes: list[list[tuple[int, ...] | None]] = [[None] * len(names[0]), stated, [None] * len(names[2])]
+    found = []
+    for own, numbers, sizes in zip(names, types, shapes, strict=True):
+        decoded = (name.decode("utf-8", "surrogateescape") for name in own)
+        found += [Feature(*feature) for feature in zip(decoded, map(from_enum, numbers), sizes, strict=False)]
     return tuple(found)
 
 
