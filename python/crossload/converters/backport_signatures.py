@@ -104,9 +104,7 @@ def _mend_init_op(meta_graph: Any, repairs: Repairs) -> None:
         again = [name for name in listed if name.split(":")[0] in run]
         left = [name for name in listed if name not in again]
         if again:
-            repairs.note(
-                "took {n} table initialisers off the collection: the init op runs them, with the assets' paths", len(again)
-            )
+            repairs.note("took {n} table initialisers off the collection: the init op runs them, with the assets' paths", len(again))
         if left:
             listed[:] = left
         else:

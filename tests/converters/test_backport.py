@@ -1,0 +1,160 @@
+"""What a backport may change, and what it must not: over messages made by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tensorboard.compat.proto import graph_pb2, meta_graph_pb2
+
+from crossload.backporting import runtimes_of
+from crossload.converters.backport import hollow, obstacles, repair
+from crossload.converters.backport_signatures import mend
+from crossload.errors import CrossloadError
+from crossload.preflight.prediction import release_of
+
+LEGACY = release_of("tensorflow-java-legacy@1.15.0")
+FLOAT, INT32, STRING, RESOURCE = 1, 3, 7, 20
+
+
+def add(graph: Any, name: str, op: str, *inputs: str, **types: int) -> Any:
+    node = graph.node.add(name=name, op=op, input=list(inputs))
+    for attribute, number in types.items():
+        node.attr[attribute].type = number
+    return node
+
+
+def function(graph: Any, name: str, op: str) -> Any:
+    """A function of a float that gives a float, by one op."""
+    made = graph.library.function.add()
+    made.signature.name = name
+    made.signature.input_arg.add(name="x", type=FLOAT)
+    made.signature.output_arg.add(name="y", type=FLOAT)
+    made.node_def.add(name="inner", op=op, input=["x"]).attr["T"].type = FLOAT
+    made.ret["y"] = "inner:output:0"
+    return made
+
+
+def test_an_attribute_at_its_default_goes_and_one_that_means_something_stays_in_the_way() -> None:
+    graph = graph_pb2.GraphDef()
+    add(graph, "a", "Placeholder", dtype=FLOAT)
+    for name, paddings in (("plain", []), ("padded", [0, 1, 1, 0])):
+        node = add(graph, name, "MaxPool", "a", T=FLOAT)
+        node.attr["ksize"].list.i.extend([1, 2, 2, 1])
+        node.attr["strides"].list.i.extend([1, 2, 2, 1])
+        node.attr["padding"].s = b"VALID" if name == "plain" else b"EXPLICIT"
+        node.attr["explicit_paddings"].list.i.extend(paddings)
+    assert repair(graph, [LEGACY]).sentences() == ["left out explicit_paddings of 1 MaxPool (at its default)"]
+    assert {o.node for o in obstacles(graph, [LEGACY])} == {"padded"}
+    assert "explicit_paddings" in graph.node[2].attr
+
+
+def test_an_op_that_only_spares_copies_becomes_a_no_op_that_still_waits_and_is_waited_for() -> None:
+    graph = graph_pb2.GraphDef()
+    variable = add(graph, "v", "VarHandleOp", dtype=FLOAT)
+    variable.attr["shape"].shape.SetInParent()
+    variable.attr["debug_name"].s = b"v/"
+    variable.device = "/device:GPU:0"
+    add(graph, "before", "NoOp")
+    add(graph, "disable", "DisableCopyOnRead", "v", "^before")
+    add(graph, "read", "ReadVariableOp", "v", "^disable", dtype=FLOAT)
+    inside = function(graph, "f", "Identity")
+    inside.node_def.add(name="disable", op="DisableCopyOnRead", input=["x"])
+    repair(graph, [LEGACY])
+    assert [(n.op, list(n.input)) for n in graph.node[2:]] == [("NoOp", ["^v", "^before"]), ("ReadVariableOp", ["v", "^disable"])]
+    assert [(n.op, list(n.input)) for n in inside.node_def] == [("Identity", ["x"]), ("NoOp", [])], "an argument is no node to wait for"
+    assert not graph.node[0].device
+    assert not obstacles(graph, [LEGACY])
+
+
+def test_a_product_of_two_datatypes_is_not_rewritten_into_one_of_one() -> None:
+    graph = graph_pb2.GraphDef()
+    add(graph, "same", "BatchMatMulV3", "a", "b", Ta=FLOAT, Tb=FLOAT, Tout=FLOAT)
+    add(graph, "mixed", "BatchMatMulV3", "a", "b", Ta=4, Tb=6, Tout=INT32)
+    repair(graph, [LEGACY])
+    assert [n.op for n in graph.node] == ["BatchMatMulV2", "BatchMatMulV3"]
+    assert graph.node[0].attr["T"].type == FLOAT
+    assert [o.node for o in obstacles(graph, [LEGACY])] == ["mixed"]
+
+
+def test_nothing_is_rewritten_for_a_release_that_knows_it() -> None:
+    graph = graph_pb2.GraphDef()
+    add(graph, "disable", "DisableCopyOnRead", "v")
+    assert repair(graph, [release_of("tensorflow-java@1.1.0")]).sentences() == []
+    assert graph.node[0].op == "DisableCopyOnRead"
+
+
+def test_a_function_that_nobody_needs_is_emptied_and_one_that_is_called_stays_in_the_way() -> None:
+    graph = graph_pb2.GraphDef()
+    function(graph, "called", "DenseBincount")
+    function(graph, "forgotten", "DenseBincount")
+    add(graph, "y", "PartitionedCall").attr["f"].func.name = "called"
+    graph.node[0].attr["Tin"].list.SetInParent()
+    graph.node[0].attr["Tout"].list.SetInParent()
+    found = obstacles(graph, [LEGACY])
+    assert {o.function for o in found} == {"called", "forgotten"}
+    done = hollow(graph, found, ["y"]).sentences()
+    assert done == ["emptied 1 functions that no signature calls: they need DenseBincount"]
+    assert {o.function for o in obstacles(graph, [LEGACY])} == {"called"}
+    assert graph.library.function[1].ret["y"] == "crossload_nothing_y:output:0"
+
+
+def test_training_nodes_go_with_their_consumers_and_never_one_that_a_signature_needs() -> None:
+    graph = graph_pb2.GraphDef()
+    for name, op, *inputs in (("x", "NoOp"), ("count", "DenseBincount", "x"), ("train", "NoOp", "^count"), ("y", "NoOp", "^x")):
+        add(graph, name, op, *inputs)
+    hollow(graph, obstacles(graph, [LEGACY]), ["train"])
+    assert len(graph.node) == 4
+    hollow(graph, obstacles(graph, [LEGACY]), ["y"])
+    assert [n.name for n in graph.node] == ["x", "y"]
+
+
+def test_signatures_are_mended_to_what_their_tensors_are() -> None:
+    meta_graph = meta_graph_pb2.MetaGraphDef()
+    add(meta_graph.graph_def, "x", "Placeholder", dtype=FLOAT)
+    add(meta_graph.graph_def, "y", "Identity", "x", T=FLOAT)
+    signature = meta_graph.signature_def["serve"]
+    signature.inputs["x"].name, signature.inputs["x"].dtype = "x:0", INT32
+    signature.outputs["y"].name, signature.outputs["y"].dtype = "y:0", 101  # a reference to a float is a float
+    sparse = signature.inputs["s"]
+    sparse.dtype = FLOAT
+    sparse.tensor_shape.dim.add(size=-1)
+    sparse.tensor_shape.dim.add(size=3)
+    sparse.coo_sparse.values_tensor_name = "values:0"
+    sparse.coo_sparse.indices_tensor_name = "indices:0"
+    sparse.coo_sparse.dense_shape_tensor_name = "dense_shape:0"
+    done = mend(meta_graph).sentences()
+    assert done == [
+        "made serve/s 3 plain tensors: s/values, s/indices, s/dense_shape",
+        "corrected serve/x: it said int32, and its tensor is float32",
+    ]
+    assert {name: info.name for name, info in signature.inputs.items()} == {
+        "x": "x:0", "s/values": "values:0", "s/indices": "indices:0", "s/dense_shape": "dense_shape:0",
+    }  # fmt: skip
+    assert signature.inputs["x"].dtype == FLOAT
+    assert signature.outputs["y"].dtype == 101
+
+
+def test_tables_that_the_init_op_fills_are_not_listed_to_be_filled_once_more() -> None:
+    meta_graph = meta_graph_pb2.MetaGraphDef()
+    for name, *inputs in (("fill",), ("other",), ("init", "^fill")):
+        add(meta_graph.graph_def, name, "NoOp", *inputs)
+    meta_graph.collection_def["saved_model_main_op"].node_list.value.append("init:0")
+    meta_graph.collection_def["table_initializer"].node_list.value.extend(["fill", "other"])
+    mend(meta_graph)
+    assert list(meta_graph.collection_def["saved_model_main_op"].node_list.value) == ["init"]
+    assert list(meta_graph.collection_def["table_initializer"].node_list.value) == ["other"]
+
+
+@pytest.mark.parametrize(
+    ("name", "target", "sentence"),
+    [
+        ("litert", "saved_model", "litert@2.3.0 takes tflite, and --for makes saved_model: convert without --for"),
+        ("tensorflow-java", "tflite", "--for makes what TensorFlow's runtimes load, saved_model and graph_def, and tflite is none"),
+        ("tensorflow-jav", "saved_model", "did you mean tensorflow-java?"),
+    ],
+)
+def test_what_cannot_be_backported_to_is_one_sentence(name: str, target: str, sentence: str) -> None:
+    with pytest.raises(CrossloadError) as caught:
+        runtimes_of([name], target)
+    assert sentence in str(caught.value)
