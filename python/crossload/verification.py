@@ -104,6 +104,7 @@ def _without_reference(path: str, chosen: dict[str, Runtime], plan: Plan, error:
     said = f"there is no reference answer: nothing was compared{error.advice}"
     report = Report(path, ["artifact"], list(chosen), cautions=[said])
     for runtime, failure in error.failures:
+        failure.message = explained(failure, runtime, ModelSource(Path(path), "", {}))
         for name in (n for n, r in chosen.items() if r == runtime):
             result = _failed(Case("artifact", name, _NONE, _NONE), failure)
             report.results.append(replace(result, reproduce=_reproduce(path, replace(result.case, artifact=_NONE), plan)))
