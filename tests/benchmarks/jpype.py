@@ -19,12 +19,12 @@ from crossload_jpype import Graph, SavedModelBundle
 with SavedModelBundle.load(sys.argv[1]) as bundle:
     signature, pixels = bundle["serving_default"], {"pixels": np.zeros((1, 8, 8, 1), np.float32)}
     whole, own = [], []
-    for _ in range(20_000):
+    for _ in range(6_000):
         start = time.perf_counter_ns()
         _, nanoseconds = signature.call_timed(pixels, ["probabilities"])
         whole.append(time.perf_counter_ns() - start)
         own.append(nanoseconds)
-over = statistics.median(w - o for w, o in zip(whole[-10_000:], own[-10_000:]))
+over = statistics.median(w - o for w, o in zip(whole[-3_000:], own[-3_000:]))
 
 graph_def = '''
 node { name: "x" op: "Placeholder" attr { key: "dtype" value { type: DT_FLOAT } } }
@@ -33,11 +33,13 @@ node { name: "y" op: "Identity" input: "x" attr { key: "T" value { type: DT_FLOA
 '''
 large = np.ones(16 << 20, np.float32)
 seconds = {"copy": [], "in": [], "there and back": []}
+cpu = {name: [] for name in seconds}
 
 def timed(name, action):
-    start = time.perf_counter()
+    start, worked = time.perf_counter(), time.process_time()
     action()
     seconds[name].append(time.perf_counter() - start)
+    cpu[name].append(time.process_time() - worked)
 
 with tempfile.TemporaryDirectory() as folder:
     path = Path(folder, "graph.pbtxt")
@@ -48,7 +50,8 @@ with tempfile.TemporaryDirectory() as folder:
             timed("in", lambda: graph.run({"x": large}, "count"))
             timed("there and back", lambda: graph.run({"x": large}, "y"))
 found = {name: statistics.median(times[3:]) for name, times in seconds.items()}
-print(json.dumps({"over": over / 1e3, "whole": statistics.median(whole[-10_000:]) / 1e3, **found}))
+found["copies"] = statistics.median(cpu["in"][3:]) / statistics.median(cpu["copy"][3:])
+print(json.dumps({"over": over / 1e3, "whole": statistics.median(whole[-3_000:]) / 1e3, **found}))
 """
 
 
@@ -58,7 +61,7 @@ def rows(saved_model: Path) -> list[tuple[str, str, str, bool]]:
     environment = {**os.environ, **launch.environment, "PYTHONPATH": str(registry.WORKERS), "TF_CPP_MIN_LOG_LEVEL": "1"}
     command = [launch.argv[0], "-c", _MEASURE, str(saved_model.resolve())]
     found = json.loads(subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout)
-    copies, speed = found["in"] / found["copy"], 2 * (64 << 20) / found["there and back"] / 1e9
+    speed = 2 * (64 << 20) / found["there and back"] / 1e9
     return [
         (
             "a small call through JPype",
@@ -69,7 +72,7 @@ def rows(saved_model: Path) -> list[tuple[str, str, str, bool]]:
         (
             "an input of 64 MiB through JPype",
             f"{found['in'] * 1000:.0f} ms; `numpy.copy` of it {found['copy'] * 1000:.0f} ms; there and back {speed:.1f} GB/s",
-            f"{copies:.2f} × one copy (promised: under 2)",
-            copies < 2,
+            f"{found['copies']:.2f} × the CPU time of one copy (promised: under 2)",
+            found["copies"] < 2,
         ),
     ]

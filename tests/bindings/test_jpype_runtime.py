@@ -1,0 +1,76 @@
+"""The runtime tensorflow-java-jpype: the same vectors judge it, and it does what TensorFlow Java does in a JVM of its own."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from crossload import recording
+from crossload.report.results import Report
+from crossload.requests import Wishes
+from crossload.runtimes import environments, registry
+from crossload.runtimes.selftest import certify
+from crossload.runtimes.supervisor import Limits, Supervisor
+from crossload.verification import verify
+from tests.test_corpus import GRAPHS, MAKER, bundle
+
+pytestmark = pytest.mark.slow
+JPYPE, JAVA = "tensorflow-java-jpype", "tensorflow-java"
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
+    """Every graph of the corpus in both."""
+    models = tmp_path_factory.mktemp("models")
+    runtime = registry.one("tensorflow")
+    launch = environments.prepare(runtime.source)
+    subprocess.run([launch.argv[0], str(MAKER), str(models), "identity", *GRAPHS], check=True, capture_output=True)
+    with Supervisor(runtime.name, launch) as reference:
+        made = bundle(
+            models,
+            tmp_path_factory.mktemp("bundle"),
+            ["identity", *GRAPHS],
+            lambda root, artifact, named: recording.record_with(reference, root, artifact, named, Wishes(count=3)),
+        )
+    return verify(made, [JPYPE, JAVA])
+
+
+def test_every_outcome_agreement_and_reason_is_tensorflow_java_s_own(report: Report) -> None:
+    told = {
+        name: {
+            (r.case.artifact, r.case.signature, r.case.vector): (r.outcome, r.agreement, r.error)
+            for r in report.results
+            if r.case.runtime == name
+        }
+        for name in (JPYPE, JAVA)
+    }
+    assert len(told[JAVA]) > 100
+    assert {outcome for outcome, _, _ in told[JAVA].values()} >= {"ok", "unsupported", "load_error"}
+    assert told[JPYPE] == told[JAVA]
+
+
+def test_no_worker_died(report: Report) -> None:
+    assert not [c for c in report.cautions if "died" in c]
+
+
+def test_it_tells_what_it_is(report: Report) -> None:
+    java, jpype = (next(r for r in report.runtimes if r["runtime"] == name) for name in (JAVA, JPYPE))
+    assert jpype["version"] == java["version"] == registry.one(JPYPE).version
+    assert jpype["native"] == java["native"]
+    assert str(jpype["language"]).startswith("Python 3")
+
+
+def test_it_is_certified() -> None:
+    about, not_carried = certify(registry.one(JPYPE), Limits())
+    assert about.startswith("tensorflow-java-jpype 1.1.0, Python 3")
+    assert not not_carried
+
+
+def test_it_must_be_asked_for() -> None:
+    assert JPYPE not in [r.name for r in registry.find()]
+
+
+def test_the_worker_s_binding_is_the_package_of_bindings_jpype() -> None:
+    assert (registry.WORKERS / "crossload_jpype").resolve() == Path(__file__).parents[2] / "bindings" / "jpype" / "crossload_jpype"
