@@ -144,11 +144,35 @@ def test_a_graphs_table_stays_as_a_receiver_would_find_it(tensorflow: Conversati
     assert "Table not initialized" in tensorflow.infer(words=WORDS).error
 
 
+HANDLE = """
+node { name: "words" op: "Placeholder" attr { key: "dtype" value { type: DT_STRING } } }
+node { name: "other" op: "Placeholder" attr { key: "dtype" value { type: DT_INT64 } } }
+node { name: "table" op: "Placeholder" attr { key: "dtype" value { type: DT_RESOURCE } } }
+node {
+  name: "y" op: "LookupTableFindV2" input: "table" input: "words" input: "other"
+  attr { key: "Tin" value { type: DT_STRING } } attr { key: "Tout" value { type: DT_INT64 } }
+}
+"""
+
+
+def test_the_handle_of_a_table_that_a_bad_freeze_left_as_an_input_is_explained(tensorflow: Conversation, tmp_path: Path) -> None:
+    (tmp_path / "handle.pbtxt").write_text(HANDLE)
+    binding = {"key": None, "inputs": {"words": "words", "other": "other"}, "outputs": {"y": "y"}}
+    parameters = {"path": str(tmp_path / "handle.pbtxt"), "format": "graph_def", "signatures": {"serving_default": binding}}
+    assert tensorflow.ask("RepositoryModelLoad", model_name="m", parameters=parameters).code is None
+    answer = tensorflow.infer(words=WORDS, other=np.int64(-1))
+    assert answer.code == "INVALID_ARGUMENT"
+    assert answer.error.startswith("freezing left the handle of a table or variable, 'table', as an input, which nothing can feed; freeze")
+
+
 @pytest.mark.parametrize(
     ("file", "format", "key", "bound", "code", "words"),
     [
         ("scale", "saved_model", "other", "x", "NOT_FOUND", "no signature other; it has: "),
-        ("graph_frozen.pb", "graph_def", None, "other:0", "NOT_FOUND", "no tensor 'other:0'"),
+        ("graph_frozen.pb", "graph_def", None, "other:0", "NOT_FOUND", "'x' is bound to 'other:0', which is not in the graph; bind it to"),
+        ("graph_frozen.pb", "graph_def", None, "X:0", "NOT_FOUND", "'x' is bound to 'X:0', which is not in the graph; near it are 'x'"),
+        ("graph_frozen.pb", "graph_def", None, "x:1", "INVALID_ARGUMENT", "but the operation 'x' (Placeholder) has 1 output; bind it to"),
+        ("graph_frozen.pb", "graph_def", None, "^x", "INVALID_ARGUMENT", "'x' is bound to '^x', a control dependency"),
         (
             "graph_frozen.pb",
             "tflite",

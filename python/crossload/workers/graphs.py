@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,9 @@ import tensorflow as tf
 import tensors
 from serving import Answer, Refusal, Request, check_complete, check_input, nanoseconds
 
+# "You must feed a value for placeholder tensor 'table' with dtype resource"
+_UNFED_HANDLE = re.compile(r"feed a value for placeholder tensor '([^']*)' with dtype (?:resource|variant)")
+
 
 class SessionModel:
     """A graph in a session, run by the names of its tensors."""
@@ -21,13 +26,13 @@ class SessionModel:
     def __init__(self, session: Any, signatures: dict[str, dict[str, Any]], results: dict[str, str] | None = None) -> None:
         """`signatures` are bindings to `operation:index`; `results` maps a `_Retval` node to the tensor it returns.
 
-        Raises Refusal (NOT_FOUND) for a tensor that the graph does not have.
+        Raises Refusal (NOT_FOUND, INVALID_ARGUMENT) for a tensor that the graph does not have, with near names.
         """
         self._session, self._results = session, results or {}
         self._takes = {
-            name: {n: Input.of(t) for n, t in self._resolved(name, binding["inputs"]).items()} for name, binding in signatures.items()
+            name: {n: Input.of(self._tensor(n, bound)) for n, bound in binding["inputs"].items()} for name, binding in signatures.items()
         }
-        self._gives = {name: self._resolved(name, binding["outputs"]) for name, binding in signatures.items()}
+        self._gives = {name: {n: self._tensor(n, bound) for n, bound in binding["outputs"].items()} for name, binding in signatures.items()}
 
     def run(self, signature: str, inputs: dict[str, np.ndarray], outputs: list[str]) -> Answer:
         """Feed the inputs, fetch the outputs."""
@@ -36,20 +41,46 @@ class SessionModel:
         for name, array in inputs.items():
             takes[name].check(name, array)
         feeds = {takes[name].spec: array for name, array in inputs.items()}
-        results, took = nanoseconds(lambda: self._session.run([gives[n] for n in outputs], feeds))
+        try:
+            results, took = nanoseconds(lambda: self._session.run([gives[n] for n in outputs], feeds))
+        except tf.errors.InvalidArgumentError as error:
+            if handle := _UNFED_HANDLE.search(str(error)):
+                raise Refusal(
+                    "INVALID_ARGUMENT",
+                    f"freezing left the handle of a table or variable, '{handle[1]}', as an input, which nothing can feed; freeze the "
+                    "model again from its SavedModel or checkpoint: crossload convert SOURCE frozen.pb",
+                ) from error
+            raise
         return Answer({n: as_array(r, gives[n].dtype) for n, r in zip(outputs, results, strict=True)}, took)
 
-    def _resolved(self, signature: str, names: dict[str, str]) -> dict[str, Any]:
-        """The graph's tensors by the signature's names."""
-        found = {}
-        for name, bound in names.items():
-            operation, _, index = bound.partition(":")
-            tensor = self._results.get(operation, f"{operation}:{index or 0}")
-            try:
-                found[name] = self._session.graph.get_tensor_by_name(tensor if ":" in tensor else f"{tensor}:0")
-            except (KeyError, ValueError) as error:
-                raise Refusal("NOT_FOUND", f"the graph has no tensor {bound!r} (signature {signature!r}, {name!r})") from error
-        return found
+    def _tensor(self, name: str, bound: str) -> Any:
+        """The graph's tensor that an input or output is bound to. Java's GraphModel says the same of one that is not there."""
+
+        def unbound(code: str, why: str) -> Refusal:
+            return Refusal(code, f"'{name}' is bound to '{bound}', {why}; bind it to a tensor that is there")
+
+        if bound.startswith("^"):
+            raise unbound("INVALID_ARGUMENT", "a control dependency, which has no tensor")
+        wanted, _, index = bound.partition(":")
+        wanted, _, index = self._results.get(wanted, f"{wanted}:{index or 0}").partition(":")
+        try:
+            operation, position = self._session.graph.get_operation_by_name(wanted), int(index or 0)
+        except (KeyError, ValueError) as error:
+            there = [op.name for op in self._session.graph.get_operations()]
+            raise unbound("NOT_FOUND", f"which is not in the graph{_near(wanted, there)}") from error
+        if not 0 <= position < (has := len(operation.outputs)):
+            count = "1 output" if has == 1 else f"{has} outputs"
+            raise unbound("INVALID_ARGUMENT", f"but the operation '{wanted}' ({operation.type}) has {count}")
+        return operation.outputs[position]
+
+
+def _near(name: str, names: list[str]) -> str:
+    """What follows an error about a name: `; near it are 'a', 'b'`, or nothing where nothing is near."""
+    # Spelling is compared letter by letter, which a hostile graph could make last for minutes.
+    known = [n for n in names[:20_000] if len(n) <= 128]
+    containing = sorted((n for n in names[:20_000] if name and name.lower() in n.lower()), key=len)[:3]
+    found = containing or difflib.get_close_matches(name[:128], known, 3, 0.5)
+    return f"; near it are {', '.join(repr(n) for n in found)}" if found else ""
 
 
 def new_session() -> Any:
