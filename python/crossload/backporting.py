@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from itertools import count
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -183,7 +183,7 @@ def _beside(bundle: Bundle, artifact: Artifact, runtimes: Sequence[Runtime], ter
         terms.progress(f"{artifact.id} needs no repair")
         return []
     taken = {a.id for a in bundle.manifest.artifacts}
-    suffix = next(s for s in (_SUFFIX, *(f"{_SUFFIX}-{n}" for n in count(2))) if f"{artifact.id}{s}" not in taken)
+    suffix = next(s for s in chain([_SUFFIX], (f"{_SUFFIX}-{n}" for n in count(2))) if f"{artifact.id}{s}" not in taken)
     place = Path(artifact.path).with_name(f"{Path(artifact.path).stem}{suffix}{Path(artifact.path).suffix}")
     entry = artifact.model_copy(update={"path": str(bundle.path(artifact))})
     refusal = ""
