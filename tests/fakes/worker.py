@@ -1,7 +1,8 @@
-"""A worker that doubles its FP32 input `x` into `y`, or misbehaves as its arguments say: `worker.py BEHAVIOUR [STATE_FILE]`.
+"""A worker that doubles its input `x` into `y` (FP32, INT32), or misbehaves as its arguments say: `worker.py BEHAVIOUR [STATE_FILE]`.
 
 It knows the contract by itself (standard library only), so a fault in crossload's own reader cannot hide in it.
-Behaviours are of the form `<what>` or `<what>:<phase>`; STATE_FILE lets a behaviour happen once only.
+Behaviours are of the form `<what>` or `<what>:<phase>`; STATE_FILE lets a behaviour happen once only. FAKE_DATATYPES are those that it
+says it carries (all, without); it refuses others.
 """
 
 import json
@@ -15,6 +16,7 @@ from pathlib import Path
 
 behaviour, _, where = (sys.argv[1] if len(sys.argv) > 1 else "honest").partition(":")
 state = Path(sys.argv[2]) if len(sys.argv) > 2 else None
+carried = os.environ.get("FAKE_DATATYPES", "").split()
 out = os.fdopen(os.dup(1), "wb")
 os.dup2(2, 1)
 
@@ -116,7 +118,7 @@ while True:
         answer({**own, "error": "the fake declines", "code": os.environ.get("FAKE_CODE", "INTERNAL")})
         continue
     if rpc == "ServerMetadata":
-        about = {"language": "Python", "os": "linux", "arch": "x86_64"}
+        about = {"language": "Python", "os": "linux", "arch": "x86_64", **({"datatypes": carried} if carried else {})}
         answer({**own, "name": "fake", "version": "1.0", "formats": ["tflite"], "parameters": about} if bent != "no-version" else own)
     elif rpc == "RepositoryModelLoad":
         loaded = header["parameters"]["path"]
@@ -128,16 +130,22 @@ while True:
         answer({**own, "outputs": header["inputs"]}, *((t[::-1] for t in tensors) if bent == "wrong-value" else tensors))
     elif rpc == "ModelInfer":
         entry = header["inputs"][0]
+        if carried and (lacked := [t["datatype"] for t in header["inputs"] if t["datatype"] not in carried]):
+            answer({**own, "error": f"the fake has no tensor type for {lacked[0]}", "code": "UNIMPLEMENTED"})
+            continue
         count = len(tensors[0]) // 4
-        values = [2 * v for v in struct.unpack(f"<{count}f", tensors[0])]
+        layout = f"<{count}{'i' if entry['datatype'] == 'INT32' else 'f'}"
+        values = [2 * v for v in struct.unpack(layout, tensors[0])]
         output = {**entry, "name": "y"}
-        data = struct.pack(f"<{count}f", *values)
+        data = struct.pack(layout, *values)
         if bent == "wrong-value":
-            data = struct.pack(f"<{count}f", *(v + 1 for v in values))
+            data = struct.pack(layout, *(v + 1 for v in values))
+        elif bent == "great-value":
+            data = struct.pack(layout, *(v + 1000 for v in values))
         elif bent == "nan":
             data = struct.pack(f"<{count}f", *(float("nan") for _ in values))
         elif bent == "wrong-datatype":
-            output["datatype"] = "INT32"
+            output["datatype"] = "INT32" if entry["datatype"] != "INT32" else "FP32"
         elif bent == "wrong-shape":
             output["shape"] = [count, 1]
         elif bent == "fewer-rows":
