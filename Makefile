@@ -1,5 +1,5 @@
 # Two commands are enough on a machine with Python 3.10 to 3.13, a JDK from 17 on, and Maven: `make demo` and `make test`.
-.PHONY: help setup java demo test test-fast lint format bench dist pins registrations schema clean
+.PHONY: help setup java demo demo-java test test-fast lint format bench dist pins registrations schema clean
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
@@ -45,6 +45,11 @@ $(DEMO)/digits/crossload.json: python/demo/digits.py | setup
 
 # A file is one core's work: the longest ones must not be left for the end.
 LONGEST_FIRST := tests/converters tests/exporters tests/test_distribution.py tests/workers
+
+demo-java: demo ## the demo in every release of TensorFlow Java, plain and backported, in JPype and in the JVM's TensorFlow Lite
+	@$(BIN)/crossload convert $(DEMO)/digits $(DEMO)/everywhere --for 'tensorflow-java@*' --for tensorflow-java-legacy --overwrite
+	@echo "older releases cannot load the plain SavedModel: that is what the backport is for"
+	@$(BIN)/crossload verify $(DEMO)/everywhere --quiet --runtimes 'tensorflow-java@*,tensorflow-java-legacy,tensorflow-java-jpype,tflite-java' || [ $$? = 1 ]
 
 test: setup ## all tests, Python's and Java's
 	@$(BIN)/python -m pytest -m 'not slow' --numprocesses auto

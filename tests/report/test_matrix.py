@@ -92,3 +92,17 @@ def test_a_name_from_elsewhere_shows_and_does_nothing(nasty: str, outcome: str) 
     for text in (shown(whole), captured.get()):
         assert nasty.encode("unicode_escape").decode().replace("\\\\", "\\") in text
         assert not any(c in text for c in "\x1b\r\u202e")
+
+
+def test_many_runtimes_are_rows_whose_names_are_whole() -> None:
+    names = [f"tensorflow-java@{n}.0.0-release" for n in range(9)]
+    text = shown(report(*(result(runtime=name, agreement="identical") for name in names)))
+    rows = [next(r for r in text.splitlines() if name in r) for name in names]
+    assert all("ok 1 identical" in row for row in rows)
+
+
+def test_the_frames_of_a_java_stack_trace_are_left_out() -> None:
+    trace = "what is wrong\n\tat io.crossload.Worker.answer(Worker.java:1)\n\tat io.crossload.Main.main(Main.java:2)"
+    text = shown(report(result("load_error", error="no", stderr=trace)))
+    assert "what is wrong" in text
+    assert "Main.java" not in text

@@ -168,7 +168,7 @@ def _backport(
         click.echo(f"{destination / artifact.path}: {artifact.format}; its answers agree in {proved}")
     if not added:
         click.echo(f"{destination}: nothing had to be repaired")
-    click.echo(f"next: crossload verify {destination} --runtimes {' '.join(shlex.quote(r) for r in runs_in)}")
+    click.echo(f"next: crossload verify {destination} --runtimes {shlex.quote(','.join(runs_in))}")
 
 
 def _list(text: str | None) -> tuple[str, ...] | None:

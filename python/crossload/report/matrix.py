@@ -13,6 +13,7 @@ from crossload.report.results import COMPARED, Report, Result
 from crossload.text import printable
 
 _STDERR_LINES = 5
+_MOST_COLUMNS = 6
 _STYLES = {"ok": "green", "unsupported": "dim"}
 
 
@@ -34,17 +35,9 @@ def line(result: Result) -> str:
 
 def show(report: Report, console: Console) -> None:
     """The matrix, the cautions, the failures with their reproducing commands, and the closing counts."""
-    versions = {str(r["runtime"]): str(r["version"]) for r in report.runtimes}
-    table = Table(header_style="bold", pad_edge=False)
-    table.add_column("artifact")
-    for name in report.columns:
-        table.add_column(f"{safe(name)}\n[dim]{safe(versions.get(name, '–'))}[/]")
-    for artifact in report.rows:
-        cells = ([r for r in report.results if r.case.artifact == artifact and r.case.runtime == name] for name in report.columns)
-        table.add_row(safe(artifact), *(_cell(cell) for cell in cells))
     if report.results:
         console.print(f"[bold]{safe(report.bundle)}[/]", soft_wrap=True)
-        console.print(table)
+        console.print(_table(report))
         console.print("[dim]ok: every vector agrees; the worst agreement and ULP are shown · – the runtime does not take the format[/]")
     for note in _notes(report):
         console.print(f"[yellow]note[/] {safe(note)}")
@@ -57,6 +50,29 @@ def show(report: Report, console: Console) -> None:
     for said in report.uncompared:
         console.print(f"[red]{safe(said)}[/]; `crossload runtimes` lists the formats")
     console.print(f"{total} result{'' if total == 1 else 's'}: {counts or 'none'}", highlight=False)
+
+
+def _table(report: Report) -> Table:
+    """A column a runtime; a row a runtime where there are more of them than fit beside one another."""
+    versions = {str(r["runtime"]): str(r["version"]) for r in report.runtimes}
+    cells = {
+        (name, artifact): _cell([r for r in report.results if r.case.artifact == artifact and r.case.runtime == name])
+        for name in report.columns
+        for artifact in report.rows
+    }
+    table = Table(header_style="bold", pad_edge=False)
+    if len(report.columns) <= max(_MOST_COLUMNS, len(report.rows)):
+        table.add_column("artifact")
+        for name in report.columns:
+            table.add_column(f"{safe(name)}\n[dim]{safe(versions.get(name, '–'))}[/]", overflow="fold")
+        for artifact in report.rows:
+            table.add_row(safe(artifact), *(cells[name, artifact] for name in report.columns))
+        return table
+    for heading in ("runtime", "release", *report.rows):
+        table.add_column(safe(heading), overflow="fold")
+    for name in report.columns:
+        table.add_row(safe(name), f"[dim]{safe(versions.get(name, '–'))}[/]", *(cells[name, artifact] for artifact in report.rows))
+    return table
 
 
 def _cell(results: list[Result]) -> str:
@@ -113,7 +129,12 @@ def _failures(report: Report, console: Console) -> None:
         metrics = ", ".join(f"{k} {v:.3g}" if isinstance(v, float) else f"{k} {v}" for k, v in first.metrics.items())
         if metrics:
             console.print(f"  {metrics}", highlight=False)
-        for text in (first.stderr or "").splitlines()[-_STDERR_LINES:] if outcome not in COMPARED else ():
+        for text in _last_lines(first.stderr or "") if outcome not in COMPARED else ():
             console.print(f"  [dim]| {safe(text)}[/]", highlight=False)
         if first.reproduce:
             console.print(f"  reproduce: {safe(first.reproduce)}", highlight=False, soft_wrap=True)
+
+
+def _last_lines(stderr: str) -> list[str]:
+    """What a worker said last; a Java stack trace's frames, which say where in crossload's own code it was, are left to --json."""
+    return [text for text in stderr.splitlines() if not text.startswith("\tat ")][-_STDERR_LINES:]
