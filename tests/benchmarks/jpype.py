@@ -11,7 +11,7 @@ from crossload.runtimes import environments, registry
 
 # Run in the runtime's environment, which has JPype. Each figure is a median; what is compared is measured alternately.
 _MEASURE = """
-import json, statistics, sys, tempfile, time
+import ctypes, json, statistics, sys, tempfile, time
 from pathlib import Path
 import numpy as np
 from crossload_jpype import Graph, SavedModelBundle
@@ -35,6 +35,14 @@ large = np.ones(16 << 20, np.float32)
 seconds = {"copy": [], "in": [], "there and back": []}
 cpu = {name: [] for name in seconds}
 
+libc = ctypes.CDLL(None)
+libc.malloc.restype, libc.malloc.argtypes, libc.free.argtypes = ctypes.c_void_p, [ctypes.c_size_t], [ctypes.c_void_p]
+
+def copy():  # as TensorFlow allocates; NumPy asks for huge pages, whose first touch costs less
+    memory = libc.malloc(large.nbytes)
+    ctypes.memmove(memory, large.ctypes.data, large.nbytes)
+    libc.free(memory)
+
 def timed(name, action):
     start, worked = time.perf_counter(), time.process_time()
     action()
@@ -46,7 +54,7 @@ with tempfile.TemporaryDirectory() as folder:
     path.write_text(graph_def)
     with Graph.load(path) as graph:
         for _ in range(15):
-            timed("copy", large.copy)
+            timed("copy", copy)
             timed("in", lambda: graph.run({"x": large}, "count"))
             timed("there and back", lambda: graph.run({"x": large}, "y"))
 found = {name: statistics.median(times[3:]) for name, times in seconds.items()}
@@ -71,7 +79,7 @@ def rows(saved_model: Path) -> list[tuple[str, str, str, bool]]:
         ),
         (
             "an input of 64 MiB through JPype",
-            f"{found['in'] * 1000:.0f} ms; `numpy.copy` of it {found['copy'] * 1000:.0f} ms; there and back {speed:.1f} GB/s",
+            f"{found['in'] * 1000:.0f} ms; `malloc` and `memcpy` of it {found['copy'] * 1000:.0f} ms; there and back {speed:.1f} GB/s",
             f"{found['copies']:.2f} × the CPU time of one copy (promised: under 2)",
             found["copies"] < 2,
         ),
