@@ -10,16 +10,14 @@ import java.util.stream.Stream;
 final class NearNames {
     // Spelling is compared letter by letter, which a hostile graph could make last for minutes.
     private static final int MOST_NAMES = 20_000;
-    private static final int MOST_LETTERS = 256;
+    private static final int MOST_LETTERS = 128;
     private static final int MOST_NEAR = 3;
 
     private NearNames() {}
 
     /** What follows an error about a name: {@code ; near it are 'a', 'b'}, or nothing where nothing is near. */
     static String of(String name, Stream<String> names) {
-        List<String> known = names.limit(MOST_NAMES)
-                .filter(letters -> letters.length() < MOST_LETTERS)
-                .toList();
+        List<String> known = names.limit(MOST_NAMES).toList();
         String wanted = name.substring(0, Math.min(name.length(), MOST_LETTERS));
         List<String> near = containing(wanted, known);
         if (near.isEmpty()) {
@@ -45,6 +43,7 @@ final class NearNames {
     private static List<String> alike(String wanted, List<String> known) {
         record Near(String name, int edits) {}
         return known.stream()
+                .filter(name -> name.length() <= MOST_LETTERS)
                 .map(name -> new Near(name, edits(wanted, name)))
                 .filter(near -> 2 * near.edits()
                         <= Math.max(wanted.length(), near.name().length()))

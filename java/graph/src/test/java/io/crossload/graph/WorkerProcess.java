@@ -16,6 +16,9 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /** The real worker in a process of its own, asked over its standard streams. */
 final class WorkerProcess implements AutoCloseable {
@@ -24,22 +27,44 @@ final class WorkerProcess implements AutoCloseable {
     private final Frames frames;
     private int asked;
 
-    /** The worker as it starts in use; {@code others} go behind its class path. */
-    WorkerProcess(Path folder, Path... others) throws IOException {
+    // The natives' jars: JavaCPP's classifiers, TensorFlow 1's artifact.
+    private static final Pattern NATIVES =
+            Pattern.compile("-(linux|macosx|windows)-\\w+\\.jar$|libtensorflow_jni-[\\w.]+$");
+
+    /** The worker as it starts in use. */
+    WorkerProcess(Path folder) throws IOException {
+        this(folder, classPath());
+    }
+
+    private WorkerProcess(Path folder, Stream<String> classPath) throws IOException {
         errors = Files.createTempFile(folder, "worker", ".txt");
-        // The jar goes first: the rest of the module's class path adds the release that it is tested with.
-        String classPath = System.getProperty("crossload.worker.jar")
-                + File.pathSeparator
-                + System.getProperty("surefire.test.class.path", System.getProperty("java.class.path"));
-        for (Path other : others) {
-            classPath += File.pathSeparator + other;
-        }
         String java = Path.of(System.getProperty("java.home"), "bin", "java").toString();
         process = new ProcessBuilder(
-                        java, "-XX:+UseSerialGC", "-cp", classPath, System.getProperty("crossload.worker.main"))
+                        java,
+                        "-XX:+UseSerialGC",
+                        "-cp",
+                        classPath.collect(Collectors.joining(File.pathSeparator)),
+                        System.getProperty("crossload.worker.main"))
                 .redirectError(errors.toFile())
                 .start();
         frames = new Frames(Channels.newChannel(process.getInputStream()), unbuffered(process.getOutputStream()));
+    }
+
+    /** The worker with another folder at the end of its class path. */
+    static WorkerProcess with(Path folder, Path other) throws IOException {
+        return new WorkerProcess(folder, Stream.concat(classPath(), Stream.of(other.toString())));
+    }
+
+    static WorkerProcess withoutNatives(Path folder) throws IOException {
+        return new WorkerProcess(
+                folder, classPath().filter(jar -> !NATIVES.matcher(jar).find()));
+    }
+
+    /** The jar goes first: the rest of the module's class path adds the release that it is tested with. */
+    private static Stream<String> classPath() {
+        String module = System.getProperty("surefire.test.class.path", System.getProperty("java.class.path"));
+        return Stream.concat(
+                Stream.of(System.getProperty("crossload.worker.jar")), Stream.of(module.split(File.pathSeparator)));
     }
 
     private static WritableByteChannel unbuffered(OutputStream stream) {

@@ -332,12 +332,25 @@ public abstract class WorkerTest {
     }
 
     @Test
+    @DisplayName("does not start without its native library, and says so")
+    void noNatives() throws Exception {
+        try (WorkerProcess bare = WorkerProcess.withoutNatives(folder)) {
+            assertThat(bare.end()).isEqualTo(1);
+            assertThat(bare.rest()).isEmpty();
+            assertThat(bare.errors())
+                    .contains(runtime + " worker: the native library of ")
+                    .contains("cannot be loaded")
+                    .contains("add the jar of its natives for this platform");
+        }
+    }
+
+    @Test
     @DisplayName("does not start where the class path has another TensorFlow Java, and names both")
     void twoTensorFlows() throws Exception {
         Path other = folder.resolve("another-tensorflow");
         Files.createDirectories(other.resolve("org/tensorflow"));
         Files.write(other.resolve("org/tensorflow/TensorFlow.class"), new byte[0]);
-        try (WorkerProcess two = new WorkerProcess(folder, other)) {
+        try (WorkerProcess two = WorkerProcess.with(folder, other)) {
             assertThat(two.end()).isEqualTo(1);
             assertThat(two.rest()).isEmpty();
             assertThat(two.errors())
