@@ -1,0 +1,56 @@
+"""Backports in the real releases: what is handed over has answered there as its source does here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tensorboard.compat.proto import graph_pb2
+
+from crossload.backporting import backport_bundle
+from crossload.contract.bundle import open_bundle
+from crossload.conversion import Wanted, convert
+from crossload.proving import ConversionRefused
+from crossload.report.results import Report
+from crossload.verification import Plan, verify
+
+pytestmark = pytest.mark.slow
+LEGACY = "tensorflow-java-legacy"
+EVERY = ["tensorflow-java@*", LEGACY]
+
+
+def outcomes(report: Report) -> set[tuple[str, str]]:
+    return {(r.case.runtime, r.outcome) for r in report.results}
+
+
+def test_a_keras_3_bundle_gets_a_backport_that_all_six_releases_run(demo: Path, tmp_path: Path) -> None:
+    bundle, added = backport_bundle(demo, tmp_path / "everywhere", EVERY)
+    assert [a.id for a in added] == ["saved_model-backported"]  # the frozen graph needs none
+    made = added[0].made
+    assert made
+    assert made.verified
+    assert len(made.runtimes or ()) == 6
+    assert any("DisableCopyOnRead" in r for r in made.repairs or ())
+    assert open_bundle(tmp_path / "everywhere").manifest == bundle.manifest
+    report = verify(bundle.root, [LEGACY], plan=Plan(artifacts=("saved_model", "saved_model-backported")))
+    by_artifact = {a: {r.outcome for r in report.results if r.case.artifact == a} for a in report.rows}
+    assert by_artifact == {"saved_model": {"load_error"}, "saved_model-backported": {"ok"}}
+
+
+def test_a_keras_3_saved_model_becomes_a_graph_for_the_oldest_release(demo: Path, tmp_path: Path) -> None:
+    made = convert(demo / "saved_model", tmp_path / "old.pb", runs_in=[LEGACY])
+    assert made.report
+    assert outcomes(made.report) == {(LEGACY, "ok")}
+    assert made.artifact.made
+    assert made.artifact.made.runtimes == [f"{LEGACY}@1.15.0"]
+
+
+def test_an_op_that_nothing_replaces_is_refused_with_the_releases_that_have_it(tmp_path: Path) -> None:
+    graph = graph_pb2.GraphDef()
+    graph.node.add(name="x", op="Placeholder").attr["dtype"].type = 1
+    graph.node.add(name="y", op="Xlog1py", input=["x", "x"]).attr["T"].type = 1
+    (tmp_path / "young.pb").write_bytes(graph.SerializeToString())
+    wanted = Wanted(inputs=("x",), outputs=("y",))
+    with pytest.raises(ConversionRefused, match=r"Xlog1py.*2\.4\.1"):
+        convert(tmp_path / "young.pb", tmp_path / "old.pb", wanted=wanted, runs_in=[LEGACY])
+    assert not list(tmp_path.glob("old*"))
