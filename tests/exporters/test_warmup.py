@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tensorboard.compat.proto import tensor_pb2
 
 from crossload import tf_example
 from crossload.artifacts import protos, tfrecord
@@ -66,6 +67,18 @@ def test_requests_are_written_as_predict_requests_in_their_order(model: Path) ->
         {"shape": [1, 4], "data": [1.0, 2.0, 3.0, 4.0]},
         {"shape": [1, 4], "data": [2.0, 2.0, 3.0, 4.0]},
     ]
+
+
+def test_an_input_that_a_recorded_request_leaves_out_is_written_with_its_default(tmp_path: Path) -> None:
+    """TensorFlow Serving feeds what the record has: an input without a value would end the warm-up."""
+    made = making.meta_graph("serve")
+    own = made.signature_def["serving_default"]
+    making.tensor_info(own.inputs["factor"], "factor:0", shape=())
+    own.defaults["factor"].CopyFrom(tensor_pb2.TensorProto(dtype=making.FLOAT, float_val=[3]))
+    given = Vector("given", {**x(2).inputs, "factor": np.float32(5)}, x(2).outputs)
+    path = write_warmup(making.saved_model(tmp_path / "model", made), "m", {"serving_default": [x(1), given]}).path
+    factors = [log.predict_log.request.inputs["factor"] for log in logs(path)]
+    assert [protos.default(f, path, "factor") for f in factors] == [{"shape": [], "data": [3.0]}, {"shape": [], "data": [5.0]}]
 
 
 def test_signatures_take_turns_and_no_more_is_written_than_serving_takes(model: Path) -> None:
