@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tensorboard.compat.proto import graph_pb2, struct_pb2
+from tensorboard.compat.proto import graph_pb2, meta_graph_pb2, struct_pb2
 
 from crossload.artifacts import domains
 from crossload.artifacts.composites import Composite
@@ -63,11 +63,20 @@ def test_a_table_s_numbers_belong_to_the_input_that_is_looked_up(passing: str) -
     assert domains.of_graph(made, Signature(inputs, ())).keys == {"ids": (4711, -1)}
 
 
-def test_a_vocabulary_s_lines_are_words_and_of_columns_each_part(tmp_path: Path) -> None:
+def as_tensorflow_2(made: Any, file: Any) -> None:
+    made.asset_file_def.add().CopyFrom(file)
+
+
+def as_tensorflow_1(made: Any, file: Any) -> None:
+    made.collection_def["saved_model_assets"].any_list.value.add().Pack(file)
+
+
+@pytest.mark.parametrize("listed", [as_tensorflow_1, as_tensorflow_2])
+def test_a_vocabulary_s_lines_are_words_and_of_columns_each_part(tmp_path: Path, listed: Callable[[Any, Any], None]) -> None:
     made = making.meta_graph("serve")
     reader = node(made.graph_def.node, "read", "InitializeTableFromTextFileV2", "table", "file")
     reader.attr["key_index"].i, reader.attr["delimiter"].s = 0, b","
-    made.asset_file_def.add(filename="words.txt")
+    listed(made, meta_graph_pb2.AssetFileDef(filename="words.txt"))
     (tmp_path / "words.txt").write_bytes("gut,1\nnaïve,2\n".encode())
     assert set(domains.of_meta_graph(made, WORDS, tmp_path).words) == {b"gut,1", b"gut", b"1", "naïve,2".encode(), "naïve".encode(), b"2"}
 

@@ -4,12 +4,14 @@ Each function is exported by tests/exporters/test_hard_for_java.py: `crossload e
 """
 
 import tempfile
+from pathlib import Path
 
 import tensorflow as tf
 
 v1 = tf.compat.v1
 NARROW = ("int8", "int16", "uint16", "uint32", "uint64", "float16", "bfloat16", "complex64", "complex128")
 WORDS = ("gut", "schlecht", "naïve", "東京")
+EXPORTERS_OWN = tempfile.TemporaryDirectory()  # gone when the exporter is: only the artifact has its assets then
 THREE, SEVEN = tf.constant(3.0), tf.constant(7, tf.int8)
 
 
@@ -19,13 +21,19 @@ def datatypes():
         signatures = {}
         for name in NARROW:
             x = v1.placeholder(name, [None, 2], f"given_{name}")
-            signatures[name] = {"inputs": {"x": x}, "outputs": {"y": tf.reverse(x, [1], f"reversed_{name}")}}
+            signatures[name] = {"inputs": {"x": x}, "outputs": {"y": _reversed(x, f"reversed_{name}")}}
         narrow, wide = v1.placeholder(tf.int8, [None], "narrow"), v1.placeholder(tf.float32, [None], "wide")
         outputs = {"sum": tf.cast(narrow, tf.float32) + wide, "both": tf.complex(wide, wide), "count": tf.size(narrow)}
         signatures["mixed"] = {"inputs": {"narrow": narrow, "wide": wide}, "outputs": outputs}
         # A second signature over the same tensor, as classify and predict often are.
         signatures["again"] = {"inputs": {"narrow": narrow}, "outputs": {"same": tf.identity(narrow)}}
         return {"signatures": signatures}
+
+
+def _reversed(x, name):
+    """The rows backwards; unsigned numbers as signed ones, for TensorFlow 1.15 turns round no others."""
+    signed = {tf.uint32: tf.int32, tf.uint64: tf.int64}.get(x.dtype)
+    return tf.bitcast(tf.reverse(tf.bitcast(x, signed), [1]), x.dtype, name) if signed else tf.reverse(x, [1], name)
 
 
 def defaults():
@@ -74,15 +82,14 @@ def sparse_v1():
 
 def tables():
     """Tables of words from constants and from an asset, and of numbers: what they do not know is -1."""
-    with tf.Graph().as_default() as graph:
+    with tf.Graph().as_default():
         words, numbers = v1.placeholder(tf.string, [None], "words"), v1.placeholder(tf.int64, [None], "numbers")
-        with tempfile.NamedTemporaryFile("w", suffix="words.txt", delete=False, encoding="utf-8") as file:
-            file.write("".join(f"asset_{word}\n" for word in WORDS))
-        graph.add_to_collection(v1.GraphKeys.ASSET_FILEPATHS, tf.constant(file.name, name="vocabulary"))
+        vocabulary = Path(EXPORTERS_OWN.name) / "words.txt"
+        vocabulary.write_text("".join(f"asset_{word}\n" for word in WORDS), encoding="utf-8")
         initializers = {
             "ids": tf.lookup.KeyValueTensorInitializer(tf.constant(WORDS), tf.constant([5, 6, 7, 8], tf.int64)),
             "lines": tf.lookup.TextFileInitializer(
-                graph.get_collection(v1.GraphKeys.ASSET_FILEPATHS)[0], tf.string, tf.lookup.TextFileIndex.WHOLE_LINE, tf.int64,
+                str(vocabulary), tf.string, tf.lookup.TextFileIndex.WHOLE_LINE, tf.int64,
                 tf.lookup.TextFileIndex.LINE_NUMBER,
             ),
         }  # fmt: skip

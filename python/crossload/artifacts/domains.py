@@ -59,7 +59,7 @@ def of_artifact(path: Path, kind: str, tags: Iterable[str] | None, signatures: M
 def of_meta_graph(proto: Any, signature: Signature, assets: Path | None = None) -> Domain:
     """The domain of a signature of a MetaGraphDef, whose asset files lie in `assets`."""
     found = of_graph(proto.graph_def, signature)
-    texts = (assets / a.filename for a in proto.asset_file_def) if assets else ()
+    texts = (assets / a.filename for a in saved_model.assets(proto)) if assets else ()
     words = (*found.words, *(line for text in texts for line in _vocabulary(proto.graph_def, text)))
     parts = composites.of_meta_graph(proto, signature)
     return Domain(parts or found.composites, tuple(dict.fromkeys(words))[:_MOST_KEYS], found.keys, found.examples)

@@ -10,6 +10,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
+from google.protobuf.message import DecodeError
+from tensorboard.compat.proto.meta_graph_pb2 import AssetFileDef
+
 from crossload.artifacts import bridges, protos
 from crossload.artifacts.content import facts
 from crossload.artifacts.graph import Graph
@@ -21,6 +24,7 @@ from crossload.errors import ArtifactError
 # tensorflow/python/saved_model/constants.py: signatures by form, but they name an operation to run, not a function to call.
 _OPERATION_KEYS = ("__saved_model_init_op", "__saved_model_train_op")
 _MAIN_OP_COLLECTIONS = ("saved_model_main_op", "legacy_init_op")
+_ASSETS = "saved_model_assets"
 _VARIABLE_OPS = ("VarHandleOp", "Variable", "VariableV2")
 _SHARD = re.compile(r"variables\.data-(\d{5})-of-(\d{5})")
 
@@ -186,7 +190,7 @@ def meta_graph(proto: Any, file: Path) -> MetaGraph:
         stripped_default_attrs=info.stripped_default_attrs,
         graph_producer=graph.versions.producer,
         collections={name: _collection_size(proto.collection_def[name]) for name in sorted(proto.collection_def)},
-        asset_files=tuple(dict.fromkeys(a.filename for a in proto.asset_file_def)),
+        asset_files=tuple(dict.fromkeys(a.filename for a in assets(proto))),
         needs_variables=bool(proto.saver_def.restore_op_name) and any(node.op in _VARIABLE_OPS for node in graph.node),
         file=file,
         proto=proto,
@@ -215,6 +219,19 @@ def _signature(key: str, definition: Any, file: Path) -> Signature:
     outputs = [t for name in sorted(definition.outputs) for t in tensors(name, definition.outputs[name])]
     with_defaults = [TensorSpec(t.name, t.datatype, t.shape, t.tensor, defaults.get(t.name)) for t in inputs]
     return Signature(tuple(with_defaults), tuple(outputs), definition.method_name, key)
+
+
+def assets(meta_graph: Any) -> list[Any]:
+    """A MetaGraphDef's AssetFileDefs: its own field, else the collection of TensorFlow 1 (cc/saved_model/loader_util.cc).
+
+    Raises ArtifactError for a collection of something else.
+    """
+    if meta_graph.asset_file_def or _ASSETS not in meta_graph.collection_def:
+        return list(meta_graph.asset_file_def)
+    try:
+        return [AssetFileDef.FromString(one.value) for one in meta_graph.collection_def[_ASSETS].any_list.value]
+    except DecodeError as error:
+        raise ArtifactError(f"its collection {_ASSETS} is damaged: it holds no asset files ({error})") from error
 
 
 def tensors(name: str, info: Any) -> list[TensorSpec]:

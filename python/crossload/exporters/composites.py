@@ -1,6 +1,7 @@
 """Sparse and ragged tensors of a SavedModel's signatures become their parts, as inputs and outputs of their own.
 
 TensorFlow Java (0.4 and later) refuses a SavedModel with a signature that has a composite tensor, whichever signature is called.
+A part that is passed through (the indices of `2 * sparse`) gets a node of its own: outside Python nothing that is fed can be fetched.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from crossload.artifacts import protos, saved_model
 from crossload.artifacts.messages import write
 from crossload.artifacts.recognition import SAVED_MODEL_FILES
 from crossload.contract.datatypes import DATATYPES
+
+_SCOPE = "crossload_parts/"
 
 
 def flatten(folder: Path) -> list[str]:
@@ -27,6 +30,8 @@ def flatten(folder: Path) -> list[str]:
         if infos[name].WhichOneof("encoding") in ("coo_sparse", "composite_tensor") and _flatten(infos, name)
     ]
     if flattened:
+        for meta_graph in proto.meta_graphs:
+            _set_apart(meta_graph)
         write(file, proto)
     return list(dict.fromkeys(flattened))
 
@@ -44,3 +49,20 @@ def _flatten(infos: Any, name: str) -> bool:
         for size in part.shape or ():
             info.tensor_shape.dim.add(size=size)
     return True
+
+
+def _set_apart(meta_graph: Any) -> None:
+    """Put an Identity behind every output that is an input of the same signature."""
+    there = {node.name for node in meta_graph.graph_def.node}
+    for definition in meta_graph.signature_def.values():
+        fed = {info.name for info in definition.inputs.values()}
+        for info in definition.outputs.values():
+            if info.name not in fed:
+                continue
+            operation, _, index = info.name.partition(":")
+            name = f"{_SCOPE}{operation}/{index or 0}"
+            if name not in there:
+                there.add(name)
+                node = meta_graph.graph_def.node.add(name=name, op="Identity", input=[info.name.removesuffix(":0")])
+                node.attr["T"].type = info.dtype
+            info.name = f"{name}:0"
