@@ -3,24 +3,31 @@
 All nodes of the graph are validated when it is imported, and with them the bodies that PartitionedCall and its like call (their
 shapes are inferred, function by function): tensorflow/core/common_runtime/graph_constructor.cc, shape_refiner.cc. All nodes are
 placed, needed or not (placer.cc): for a SavedModel while it is loaded, for a GraphDef at its first run. Other bodies, the branches
-of an If, say, are looked at when a run needs the node that names them. A body that nothing names is never looked at.
+of an If, say, are looked at when a run needs the node that names them: their ops and edges always, their attributes only when they are
+taken, and their kernels, too, unless the If is lowered, which places both. Which one is taken is not predicted: it counts as running.
+A body that nothing names is never looked at.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 from crossload.artifacts.graph import operation_of
+from crossload.preflight import edges
 from crossload.preflight.findings import Finding
-from crossload.preflight.nodes import kernel_problem, problems
+from crossload.preflight.nodes import Problem, kernel_problem, problems
 from crossload.preflight.registrations import Release
 
 _ASSETS = "saved_model_assets"
 # What shape inference instantiates (core/common_runtime/shape_refiner.cc, IsFunctionCall).
 _CALLS = ("PartitionedCall", "StatefulPartitionedCall")
+# What shape functions parse, so that a value that is not allowed stops them (core/framework/common_shape_fns.cc).
+_READ_BY_SHAPES = ("padding",)
+_LOWERED = "_lower_using_switch_merge"
+_CONDITIONALS = ("If", "StatelessIf", "Case", "StatelessCase")
 # The workers import these as Placeholder and Identity.
 _ARGUMENTS = ("_Arg", "_DeviceArg", "_Retval", "_DeviceRetval")
 # In a body, attributes are first looked at when it runs.
@@ -53,13 +60,26 @@ class Subject:
     @cached_property
     def imported(self) -> frozenset[str]:
         """The functions whose bodies are looked at while the graph is imported."""
-        return frozenset(self._reached(self.graph.node, only_calls=True))
+        return frozenset(self._reached(self.graph.node, lambda node: node.op in _CALLS))
 
     @cached_property
     def runs(self) -> dict[str, frozenset[str]]:
-        """By signature, the functions that it runs; under the empty name, those that loading runs."""
+        """By signature, the functions whose bodies a run looks at; under the empty name, those that loading runs."""
+        return self._by_signature(lambda _: True)
+
+    @cached_property
+    def placed(self) -> dict[str, frozenset[str]]:
+        """As `runs`, without the branches whose kernels are looked for only when they are taken."""
+        return self._by_signature(lambda node: node.op not in _CONDITIONALS or _is_lowered(node))
+
+    @cached_property
+    def surely_run(self) -> dict[str, frozenset[str]]:
+        """As `runs`, without branches that need not be taken."""
+        return self._by_signature(lambda node: node.op not in _CONDITIONALS)
+
+    def _by_signature(self, follow: Callable[[Any], bool]) -> dict[str, frozenset[str]]:
         asked = {**self.roots, "": self.at_load}
-        return {name: frozenset(self._reached([self.nodes[n] for n in self.needed(roots)])) for name, roots in asked.items()}
+        return {name: frozenset(self._reached([self.nodes[n] for n in self.needed(roots)], follow)) for name, roots in asked.items()}
 
     @cached_property
     def assets(self) -> list[Any]:
@@ -81,26 +101,29 @@ class Subject:
                 waiting += [at for at in map(operation_of, self.nodes[name].input) if at in self.nodes]
         return found
 
-    def _reached(self, nodes: Iterable[Any], *, only_calls: bool = False) -> set[str]:
+    def _reached(self, nodes: Iterable[Any], follow: Callable[[Any], bool]) -> set[str]:
+        """The functions that are named by these nodes and by those of their bodies, in the attributes of nodes that `follow` takes."""
         found = set[str]()
-        waiting = [name for node in nodes for name in self._named(node, only_calls)]
+        waiting = [name for node in nodes for name in self._named(node, follow)]
         while waiting:
             name = waiting.pop()
             if name not in found:
                 found.add(name)
-                waiting += [inner for node in self.functions[name].node_def for inner in self._named(node, only_calls)]
+                waiting += [inner for node in self.functions[name].node_def for inner in self._named(node, follow)]
         return found
 
-    def _named(self, node: Any, only_calls: bool) -> Iterator[str]:
+    def _named(self, node: Any, follow: Callable[[Any], bool]) -> Iterator[str]:
         """The functions that a node names: as its op, or in its attributes."""
         if node.op in self.functions:
             yield node.op
-        if only_calls and node.op not in _CALLS:
-            return
-        for value in node.attr.values():
+        for value in node.attr.values() if follow(node) else ():
             for function in (value.func, *value.list.func) if value.WhichOneof("value") in ("func", "list") else ():
                 if function.name in self.functions:
                     yield function.name
+
+
+def _is_lowered(node: Any) -> bool:
+    return _LOWERED in node.attr and bool(node.attr[_LOWERED].b)
 
 
 def findings(subject: Subject, release: Release) -> Iterator[Finding]:
@@ -139,6 +162,9 @@ def _top_level(subject: Subject, release: Release) -> Iterator[Finding]:
         if node.op in _ARGUMENTS and not saved_model:
             continue
         found = False
+        if said := edges.in_graph(node, subject.nodes, subject.functions, release):
+            found = True
+            yield Finding("load_error", said, node.name, op=node.op, at_load=True)
         for problem in problems(node, release, subject.graph.versions.producer, subject.functions):
             # The workers' code for "removed" is UNIMPLEMENTED, which the contract reads as unsupported.
             removed = problem.kind == "deprecated" and not (saved_model and is_python(release))
@@ -178,19 +204,25 @@ def _without_function(subject: Subject, node: Any) -> str | None:
 def _bodies(subject: Subject, release: Release) -> Iterator[Finding]:
     for function in sorted(subject.imported.union(*subject.runs.values())):
         body = subject.functions[function]
-        needed = _needed_in(body, release)
-        users = [signature for signature, run in subject.runs.items() if function in run]
+        needed, unfit = _needed_in(body, release), edges.in_body(body, subject.functions, release)
         for node in body.node_def:
             found = list(problems(node, release, subject.graph.versions.producer, subject.functions))
-            at_import = [p for p in found if p.kind in _AT_IMPORT and function in subject.imported]
-            if at_import:
-                first = at_import[0]
+            imported = function in subject.imported
+            looked_up = [p for p in found if p.kind in _AT_IMPORT or (imported and p.attr in _READ_BY_SHAPES)]
+            if not looked_up and node.name in unfit:
+                looked_up = [Problem("edge", unfit[node.name])]
+            if looked_up and imported:
+                first = looked_up[0]
                 yield Finding("load_error", first.sentence, node.name, function, node.op, first.attr, at_load=True)
                 continue
-            said = [("unsupported" if p.kind == "deprecated" else "run_error", p.sentence) for p in found if p.kind != "datatype"]
-            if not said and node.name in needed and (placed := _unplaced(subject, node, release)):
-                said = [("run_error", placed)]
-            yield from (_at(signature, outcome, sentence, node, function) for outcome, sentence in said for signature in users)
+            said = [(subject.runs, "run_error", p.sentence) for p in looked_up]
+            if not said and node.name in needed:
+                taken = [p for p in found if p.kind != "datatype"]
+                said = [(subject.surely_run, "unsupported" if p.kind == "deprecated" else "run_error", p.sentence) for p in taken]
+                if not said and (unplaced := _unplaced(subject, node, release)):
+                    said = [(subject.placed, "run_error", unplaced)]
+            for runs, outcome, sentence in said:
+                yield from (_at(name, outcome, sentence, node, function) for name, run in runs.items() if function in run)
 
 
 def _at(signature: str, outcome: str, sentence: str, node: Any, function: str) -> Finding:

@@ -111,7 +111,7 @@ def _input_count(node: Any, op: Any) -> int | None:
     count = 0
     for argument in op.input_arg:
         if argument.number_attr or argument.type_list_attr:
-            value = _attribute(node, op, argument.number_attr or argument.type_list_attr)
+            value = attribute(node, op, argument.number_attr or argument.type_list_attr)
             if value is None or value.WhichOneof("value") == "placeholder":
                 return None
             count += value.i if argument.number_attr else len(value.list.type)
@@ -120,7 +120,7 @@ def _input_count(node: Any, op: Any) -> int | None:
     return count
 
 
-def _attribute(node: Any, op: Any, name: str) -> Any:
+def attribute(node: Any, op: Any, name: str) -> Any:
     """A node's attribute, or the op's default."""
     if name in node.attr:
         return node.attr[name]
@@ -132,12 +132,12 @@ def output_datatypes(node: Any, op: Any) -> list[str]:
     found: list[str] = []
     for argument in op.output_arg:
         if argument.type_list_attr:
-            value = _attribute(node, op, argument.type_list_attr)
+            value = attribute(node, op, argument.type_list_attr)
             found += [from_enum(number) for number in (value.list.type if value is not None else ())]
             continue
-        value = _attribute(node, op, argument.type_attr) if argument.type_attr else None
+        value = attribute(node, op, argument.type_attr) if argument.type_attr else None
         number = value.type if value is not None else argument.type
-        many = _attribute(node, op, argument.number_attr) if argument.number_attr else None
+        many = attribute(node, op, argument.number_attr) if argument.number_attr else None
         found += [from_enum(number)] * (many.i if many is not None else 1)
     return found
 
@@ -153,14 +153,14 @@ def kernel_problem(node: Any, release: Release, functions: dict[str, Any]) -> st
         return None
     if not kernels:
         return f"{node.op} has no kernel for a CPU in TensorFlow {release.tensorflow}"
-    types = {a.name: _attribute(node, op, a.name) for a in op.attr if a.type in ("type", "list(type)")}
+    types = {a.name: attribute(node, op, a.name) for a in op.attr if a.type in ("type", "list(type)")}
     said = ", ".join(f"{name} {' '.join(_people(n) for n in _numbers(value))}" for name, value in types.items() if value is not None)
     return f"{node.op} has no kernel for a CPU in TensorFlow {release.tensorflow} that takes {said or f'the label {label!r}'}"
 
 
 def _takes(kernel: Kernel, node: Any, op: Any) -> bool:
     for name, allowed in kernel.constraints.items():
-        value = _attribute(node, op, name)
+        value = attribute(node, op, name)
         if value is None or value.WhichOneof("value") == "placeholder":
             continue
         if any(number not in allowed for number in _numbers(value)):

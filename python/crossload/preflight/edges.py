@@ -1,0 +1,98 @@
+"""The edges of a graph: an input must be there, and have the datatype that the op takes.
+
+Sources: tensorflow/core/common_runtime/graph_constructor.cc (MakeEdge) for a graph's own nodes, whose inputs are `node:index`;
+tensorflow/core/framework/function.cc (AddInput, BuildInputArgIndex) for a body's, whose inputs are `node:argument:index`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from crossload.contract.datatypes import for_people, from_enum
+from crossload.preflight.nodes import attribute
+from crossload.preflight.registrations import Release
+
+# Of an input's text: its datatype, None where that is open, or what is wrong with it.
+_Source = Callable[[str], int | str | None]
+_REFERENCE = 100  # types.proto: DT_FLOAT_REF is DT_FLOAT + 100
+_MOST = 1 << 16  # a number that only a hostile graph states is not counted out
+
+
+def in_graph(node: Any, nodes: Mapping[str, Any], functions: Mapping[str, Any], release: Release) -> str | None:
+    """What is wrong with the inputs of a graph's own node, in one sentence; None where nothing is."""
+
+    def source(text: str) -> int | str | None:
+        name, _, index = text.partition(":")
+        op = _op(nodes[name], functions, release) if name in nodes and (index or "0").isdecimal() else None
+        there = None if op is None else _datatypes(nodes[name], op, op.output_arg)
+        if there is None or int(index or 0) < len(there):
+            return None if there is None else there[int(index or 0)]
+        return f"takes output {index or 0} of {name!r}, which has {len(there)}"
+
+    return _problem(node, functions, release, source)
+
+
+def in_body(body: Any, functions: Mapping[str, Any], release: Release) -> dict[str, str]:
+    """By node of a FunctionDef, what is wrong with its inputs, in one sentence; without the nodes where nothing is."""
+    nodes = {n.name: n for n in body.node_def}
+    arguments = {a.name: a for a in body.signature.input_arg}
+
+    def source(text: str) -> int | str | None:
+        name, *rest = text.split(":")
+        if name in arguments:
+            plain = arguments[name].type and not (arguments[name].number_attr or arguments[name].type_list_attr)
+            return arguments[name].type if plain and not rest else None
+        if name not in nodes:
+            return f"takes {text!r}, which the function does not have"
+        op = _op(nodes[name], functions, release)
+        if op is None or len(rest) != 2 or not rest[1].isdecimal():
+            return None
+        there = _datatypes(nodes[name], op, [argument for argument in op.output_arg if argument.name == rest[0]])
+        if there is None or int(rest[1]) < len(there):
+            return None if there is None else there[int(rest[1])]
+        return f"takes {text!r}, an output that {nodes[name].op} does not have"
+
+    found = {node.name: _problem(node, functions, release, source) for node in body.node_def}
+    return {name: said for name, said in found.items() if said}
+
+
+def _problem(node: Any, functions: Mapping[str, Any], release: Release, source: _Source) -> str | None:
+    given = [source(text) for text in node.input if not text.startswith("^")]
+    for found in given:
+        if isinstance(found, str):
+            return f"{node.op} {found}"
+    op = _op(node, functions, release)
+    taken = None if op is None else _datatypes(node, op, op.input_arg)
+    if taken is None or None in given:
+        return None
+    for text, number, wanted in zip(node.input, given, taken, strict=False):
+        if isinstance(number, int) and number != wanted and number - _REFERENCE != wanted:
+            return f"{node.op} takes {_people(wanted)} and is given the {_people(number)} of {text!r}"
+    return None
+
+
+def _op(node: Any, functions: Mapping[str, Any], release: Release) -> Any:
+    return functions[node.op].signature if node.op in functions else release.op(node.op)
+
+
+def _datatypes(node: Any, op: Any, arguments: Iterable[Any]) -> list[int] | None:
+    """The datatypes (types.proto) of all tensors of these arguments of an op; None where an attribute leaves them open."""
+    found: list[int] = []
+    for argument in arguments:
+        names = {kind: name for kind in ("number_attr", "type_attr", "type_list_attr") if (name := getattr(argument, kind))}
+        stated = {kind: attribute(node, op, name) for kind, name in names.items()}
+        if any(value is None or value.WhichOneof("value") == "placeholder" for value in stated.values()):
+            return None
+        many = stated["number_attr"].i if "number_attr" in stated else 1
+        if many > _MOST:
+            return None
+        number = stated["type_attr"].type if "type_attr" in stated else argument.type
+        number += _REFERENCE if argument.is_ref and number < _REFERENCE else 0
+        found += list(stated["type_list_attr"].list.type) if "type_list_attr" in stated else [number] * many
+    return found
+
+
+def _people(number: int) -> str:
+    name = for_people(from_enum(number)) if number else "no datatype"
+    return f"reference to {name}" if number >= _REFERENCE else name
