@@ -36,7 +36,7 @@ def maven(project: Path, repository: Path, *goals: str) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
-def tests_run(output: str) -> tuple[int, ...]:
+def counted(output: str) -> tuple[int, ...]:
     found = re.findall(r"Tests run: (\d+), Failures: (\d+), Errors: (\d+), Skipped: (\d+)", output)
     return tuple(map(int, found[-1])) if found else ()
 
@@ -52,7 +52,7 @@ def builds_and_prints(bundle: Path, project: Path, repository: Path, release: st
     made = handoff(bundle, project, release=release)
     status, output = maven(project, repository, "test", "exec:java")
     assert status == 0, output[-6000:]
-    assert tests_run(output) == (made.vectors, 0, 0, 0)
+    assert counted(output) == (made.vectors, 0, 0, 0)
     opened = open_bundle(project / "model")
     for signature in opened.manifest.signatures:
         for name, recorded in opened.vectors(signature)[0].outputs.items():
@@ -91,7 +91,7 @@ def test_a_wrong_answer_fails_the_build_and_names_its_vector(demo: Path, tmp_pat
     entry = model.manifest.vectors[0].model_copy(update={"sha256": files.sha256(file)})
     files.write_text(model.root / "crossload.json", model.manifest.model_copy(update={"vectors": [entry]}).to_json())
     status, output = maven(tmp_path / "project", repository, "test")
-    assert (status != 0, tests_run(output)) == (True, (9, 1, 0, 0)), output[-6000:]
+    assert (status != 0, counted(output)) == (True, (9, 1, 0, 0)), output[-6000:]
     assert recorded[3].id in output
     assert "mismatch" in output
 
