@@ -1,0 +1,166 @@
+"""No leaks: 100,000 calls through each Java worker, and models loaded and freed over and over, leave the resident set flat."""
+
+from __future__ import annotations
+
+import io
+import statistics
+import subprocess
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+
+from crossload.contract import datatypes, frames
+from crossload.recording import artifacts_of
+from tests.workers import environment
+from tests.workers.conversation import Conversation
+
+pytestmark = pytest.mark.slow
+
+CALLS = 100_000
+CYCLES = 200
+# One tensor that is never closed costs some 200 bytes a call, one string 32. Below is the noise of allocators; 0.0 to 0.6 was seen.
+BYTES_PER_CALL = 20
+# A graph or an interpreter that is never closed costs 100 kB and more; a JVM's own bookkeeping of a load stays below. 0 to 80 was seen.
+BYTES_PER_CYCLE = 20_000
+# A heap that is there from the first moment and never grows: what grows is native memory, or the JVM's own. JavaCPP's limit on the
+# whole process, four times the heap, would be below what TensorFlow takes; the slower compiler's memory comes and goes for minutes.
+STEADY = "-Xms128m -Xmx128m -XX:+AlwaysPreTouch -XX:TieredStopAtLevel=1 -Dorg.bytedeco.javacpp.maxphysicalbytes=0"
+TENSORFLOW_JAVA = ("tensorflow-java", "tensorflow-java@0.5.0", "tensorflow-java-legacy", "tensorflow-java-jpype")
+WORDS = np.array([b"some words", b"", b"\xff" * 100], dtype=object)
+FLOATS = np.linspace(0, 1, 192, dtype=np.float32)
+
+
+class Soaked(Conversation):
+    """A worker whose resident set is watched."""
+
+    def __init__(self, runtime: str) -> None:
+        launch = environment.launch_of(runtime)
+        super().__init__(replace(launch, environment={**launch.environment, "JAVA_TOOL_OPTIONS": STEADY}))
+        self.runtime = runtime
+        self._resident = psutil.Process(self.process.pid)
+
+    def load_as(self, name: str, path: Path) -> None:
+        """Load an artifact under a name."""
+        entry = artifacts_of(path, path.name)[0][0]
+        signatures = {n: b.model_dump(include={"key", "inputs", "outputs"}) for n, b in entry.bindings.items()}
+        parameters: dict[str, Any] = {"path": str(path), "format": entry.format, "signatures": signatures}
+        loaded = self.ask(
+            "RepositoryModelLoad", model_name=name, parameters=parameters | ({} if entry.tags is None else {"tags": entry.tags})
+        )
+        assert loaded.code is None, loaded.error
+
+    def soak(self, requests: Sequence[bytes], calls: int) -> list[tuple[int, int]]:
+        """Make these requests in turn; calls made and bytes resident, at 100 moments."""
+        assert self.process.stdin and self.process.stdout
+        samples = []
+        for made in range(1, calls + 1):
+            self.process.stdin.write(requests[made % len(requests)])
+            self.process.stdin.flush()
+            frame = frames.read(self.process.stdout.read)
+            assert frame is not None and "error" not in frame.header, frame and frame.header
+            if made % (calls // 100) == 0:
+                samples.append((made, self._resident.memory_info().rss))
+        return samples
+
+    def cycle(self, path: Path, cycles: int) -> list[tuple[int, int]]:
+        """Load a model beside the others and free it; cycles made and bytes resident."""
+        samples = []
+        for made in range(1, cycles + 1):
+            self.load_as("cycle", path)
+            assert self.ask("RepositoryModelUnload", model_name="cycle").code is None
+            samples.append((made, self._resident.memory_info().rss))
+        return samples
+
+
+def request(model: str, signature: str, **inputs: np.ndarray) -> bytes:
+    """The bytes of a ModelInfer."""
+    buffers = [datatypes.encode(a) for a in inputs.values()]
+    entries = [frames.tensor_entry(n, datatypes.of_array(a), a.shape, len(b)) for (n, a), b in zip(inputs.items(), buffers, strict=True)]
+    header = {"id": "1", "rpc": "ModelInfer", "model_name": model, "parameters": {"signature_name": signature}, "inputs": entries}
+    stream = io.BytesIO()
+    frames.write(stream, frames.Frame(header, buffers))
+    return stream.getvalue()
+
+
+def slope(samples: Sequence[tuple[int, int]]) -> float:
+    """Bytes a step over the second half: the median of the slopes between all pairs, which one jump does not move (Theil and Sen)."""
+    late = samples[len(samples) // 2 :]
+    return statistics.median((b[1] - a[1]) / (b[0] - a[0]) for a, b in combinations(late, 2))
+
+
+def flat(what: str, samples: Sequence[tuple[int, int]], bound: float) -> None:
+    """Judge the second half, and say the figure."""
+    found = slope(samples)
+    print(f"{what}: {found:+.2f} bytes; {samples[0][1] >> 20} MiB at first, {samples[-1][1] >> 20} MiB at last")
+    assert found < bound, what
+
+
+@pytest.fixture(scope="module")
+def graphs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Models of TensorFlow 1, which every release loads."""
+    folder = tmp_path_factory.mktemp("graphs")
+    maker = Path(__file__).parent / "make_v1_models.py"
+    subprocess.run([environment.launch_of("tensorflow").argv[0], str(maker), str(folder)], check=True, capture_output=True)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def lites(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Models of TensorFlow Lite."""
+    folder = tmp_path_factory.mktemp("lites")
+    environment.make_models(folder, "tflite_cnn", "tflite_identity_string", "tflite_no_signature")
+    return folder
+
+
+@pytest.fixture
+def worker(request: pytest.FixtureRequest) -> Iterator[Soaked]:
+    soaked = Soaked(request.param)
+    yield soaked
+    assert soaked.end() == 0
+
+
+@pytest.mark.parametrize("worker", TENSORFLOW_JAVA, indirect=True)
+def test_calls_of_tensorflow_java_leave_no_memory_behind(worker: Soaked, graphs: Path) -> None:
+    worker.load_as("saved_model", graphs / "v1_saved_model")
+    worker.load_as("graph", graphs / "v1_frozen.pb")
+    requests = [
+        request("graph", "serving_default", x=FLOATS[:3].reshape(1, 3)),
+        request("saved_model", "strings", words=WORDS),
+        request("graph", "serving_default", x=FLOATS.reshape(-1, 3)),
+        request("saved_model", "strings", words=WORDS[:1]),
+        request("saved_model", "several_inputs", x=FLOATS[:9].reshape(3, 3), factor=np.float32(2), pick=np.array([1, 2], np.int32)),
+    ]
+    flat(f"a call of {worker.runtime}", worker.soak(requests, CALLS), BYTES_PER_CALL)
+
+
+@pytest.mark.parametrize("worker", ["tflite-java"], indirect=True)
+def test_calls_of_tflite_java_leave_no_memory_behind(worker: Soaked, lites: Path) -> None:
+    worker.load_as("network", lites / "tflite_cnn.tflite")
+    worker.load_as("strings", lites / "tflite_identity_string.tflite")
+    worker.load_as("indices", lites / "tflite_no_signature.tflite")
+    unsigned = artifacts_of(lites / "tflite_no_signature.tflite", "indices")[0][0].bindings["serving_default"]
+    words = np.resize(WORDS, (2, 3))
+    requests = [
+        request("network", "serving_default", pixels=FLOATS[:64].reshape(1, 8, 8, 1)),
+        request("strings", "serving_default", x=words),
+        request("network", "serving_default", pixels=FLOATS.reshape(3, 8, 8, 1)),
+        request("strings", "serving_default", x=words[:1]),
+        request("indices", "serving_default", **{name: FLOATS[:128].reshape(2, 8, 8, 1) for name in unsigned.inputs}),
+    ]
+    flat("a call of tflite-java", worker.soak(requests, CALLS), BYTES_PER_CALL)
+
+
+@pytest.mark.parametrize("worker", ["tensorflow-java"], indirect=True)
+def test_models_that_tensorflow_java_loads_and_frees_leave_no_memory_behind(worker: Soaked, graphs: Path) -> None:
+    flat("a model loaded and freed in tensorflow-java", worker.cycle(graphs / "v1_saved_model", CYCLES), BYTES_PER_CYCLE)
+
+
+@pytest.mark.parametrize("worker", ["tflite-java"], indirect=True)
+def test_models_that_tflite_java_loads_and_frees_leave_no_memory_behind(worker: Soaked, lites: Path) -> None:
+    flat("a model loaded and freed in tflite-java", worker.cycle(lites / "tflite_cnn.tflite", CYCLES), BYTES_PER_CYCLE)
