@@ -64,14 +64,15 @@ lint: setup ## ruff, mypy, import contracts, Spotless
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
-	@$(MVN) -q spotless:check
+	@$(MVN) -q -Pbench spotless:check
 
 format: setup ## write the code as the linters want it
 	@$(BIN)/ruff check --fix-only -q .
 	@$(BIN)/ruff format -q .
-	@$(MVN) -q spotless:apply
+	@$(MVN) -q -Pbench spotless:apply
 
 bench: setup $(DEMO)/digits/crossload.json ## measure, as ratios in one run
+	@$(MVN) -q -Pbench -pl benchmarks -am -DskipTests package
 	@$(BIN)/python -m tests.benchmarks
 
 dist: setup ## build the wheel

@@ -20,6 +20,7 @@ import numpy as np
 from crossload.contract.bundle import open_bundle
 from crossload.runtimes import environments, registry
 from crossload.runtimes.supervisor import ModelSource, Supervisor
+from tests.benchmarks import java, jpype
 
 BUNDLE = Path("build/demo/digits")
 # The checkpoint that is listed: variables of 1 MiB. The listing of several GiB costs the same but for its names.
@@ -179,6 +180,11 @@ def verifying() -> list[Row]:
     ]
 
 
+def in_java() -> list[Row]:
+    """The Java library, and TensorFlow Java in a Python process."""
+    return [Row(*row) for row in (*java.rows(BUNDLE), *jpype.rows(BUNDLE / "saved_model"))]
+
+
 def _supervisor(name: str) -> Supervisor:
     runtime = registry.find([name])[0]
     return Supervisor(runtime.name, environments.prepare(runtime.source))
@@ -200,7 +206,7 @@ def main() -> int:
         raise SystemExit("there is no build/demo/digits; make demo writes it")
     print("| what | measured | result |\n|---|---|---|", flush=True)
     broken = 0
-    for measure in (show, listing, importing, small_calls, echo, verifying):
+    for measure in (show, listing, importing, small_calls, echo, in_java, verifying):
         for row in measure():
             broken += not row.kept
             print(f"| {row.what} | {row.figures} | {row.promised}{'' if row.kept else ' **broken**'} |", flush=True)

@@ -26,7 +26,7 @@ CALLS = 100_000
 CYCLES = 200
 # One tensor that is never closed costs some 200 bytes a call, one string 32. Below is the noise of allocators; 0.0 to 0.6 was seen.
 BYTES_PER_CALL = 20
-# A graph or an interpreter that is never closed costs 100 kB and more; a JVM's own bookkeeping of a load stays below. 0 to 80 was seen.
+# A graph or an interpreter that is never closed costs 80 kB and more; a JVM's own bookkeeping of a load stays below. 0 to 80 was seen.
 BYTES_PER_CYCLE = 20_000
 # A heap that is there from the first moment and never grows: what grows is native memory, or the JVM's own. JavaCPP's limit on the
 # whole process, four times the heap, would be below what TensorFlow takes; the slower compiler's memory comes and goes for minutes.

@@ -1,0 +1,23 @@
+package io.crossload.benchmarks;
+
+import io.crossload.Bundle;
+import io.crossload.Options;
+import io.crossload.Tensor;
+import java.nio.file.Path;
+import java.util.Map;
+
+/** A process that opens a bundle (the argument) by the library and answers once: its whole life is the cold start. */
+public final class FirstAnswer {
+    private FirstAnswer() {}
+
+    /** Answers one digit and ends. */
+    public static void main(String[] arguments) {
+        try (Bundle bundle = Bundle.open(Path.of(arguments[0]), Options.DEFAULTS.withWarmUp(false))) {
+            Tensor pixels = Tensor.of(new float[64], 1, 8, 8, 1);
+            System.out.println(bundle.signature("serving_default")
+                    .call(Map.of("pixels", pixels))
+                    .get("probabilities"));
+        }
+        System.exit(0); // native threads must not keep the process
+    }
+}
