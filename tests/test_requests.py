@@ -88,6 +88,13 @@ def test_strings_and_numbers_are_mostly_what_the_tables_know_and_sometimes_not()
     assert not {4711, 815} & {n for v in drawn for n in v["free"].ravel()}
 
 
+def test_every_drawn_request_asks_a_table_for_at_least_one_of_its_words() -> None:
+    spec = signature(TensorSpec("words", "BYTES", (-1,)))
+    for seed in range(20):
+        made = requests(spec, Wishes(seed=seed), Domain(words=(b"gut", b"schlecht")))
+        assert all({b"gut", b"schlecht"} & set(v.inputs["words"]) for v in made if v.id.startswith(("single", "batch")))
+
+
 def test_tf_examples_have_the_features_that_the_graph_parses() -> None:
     spec = signature(TensorSpec("inputs", "BYTES", (-1,)))
     features = (Feature("age", "FP32", (2,)), Feature("kind", "BYTES", ()), Feature("visits", "INT64", None))

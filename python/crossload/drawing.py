@@ -95,6 +95,8 @@ def _strings(shape: tuple[int, ...], kind: str, random: np.random.Generator, kno
             array[at] = _HARD_TEXT[int(random.integers(len(_HARD_TEXT)))].encode()
         elif kind == "bytes":
             array[at] = _HARD_BYTES[int(random.integers(len(_HARD_BYTES)))]
+        elif known and kind != "zeros" and not any(at):  # every request asks for at least one that is known, by itself
+            array[at] = known[int(random.integers(len(known)))]
         elif known and kind != "zeros" and random.random() < _KNOWN:
             array[at] = b" ".join(known[int(random.integers(len(known)))] for _ in range(int(random.choice(_SENTENCES))))
         else:
