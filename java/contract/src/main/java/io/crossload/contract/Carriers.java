@@ -9,7 +9,7 @@ import java.util.List;
 public final class Carriers {
     private Carriers() {}
 
-    /** The tensor as its carrier has it: the same values, or for UINT64, COMPLEX and FP8 the same bits. */
+    /** The tensor as its carrier has it: the same values, or for UINT64 and COMPLEX the same bits. */
     public static TensorEntry to(TensorEntry tensor, Datatype carrier) {
         Datatype datatype = tensor.datatype();
         List<Long> shape = new ArrayList<>(tensor.shape());
@@ -48,7 +48,7 @@ public final class Carriers {
 
     private static boolean isCast(Datatype datatype) {
         return switch (datatype) {
-            case UINT64, COMPLEX64, COMPLEX128, FP8_E4M3FN, FP8_E5M2 -> false;
+            case UINT64, COMPLEX64, COMPLEX128 -> false;
             default -> true;
         };
     }

@@ -32,8 +32,9 @@ final class DefaultValues {
     }
 
     private static ByteBuffer strings(List<JsonNode> values) {
-        return Datatype.encodeBytes(
-                values.stream().map(value -> unescaped(value.asText())).toList());
+        return Datatype.encodeBytes(values.stream()
+                .map(value -> unescaped(one(value, value.isTextual(), "text").textValue()))
+                .toList());
     }
 
     private static byte[] unescaped(String text) {
@@ -59,19 +60,34 @@ final class DefaultValues {
             } else if (Elements.isFloating(datatype)) {
                 Elements.putReal(datatype, data, at, real(value));
             } else if (datatype == Datatype.BOOL) {
-                Elements.putInteger(datatype, data, at, value.asBoolean() ? 1 : 0);
+                Elements.putInteger(
+                        datatype,
+                        data,
+                        at,
+                        one(value, value.isBoolean(), "true or false").booleanValue() ? 1 : 0);
             } else {
                 // Beyond long there is UINT64 only, of which the bits count.
-                Elements.putInteger(datatype, data, at, value.bigIntegerValue().longValue());
+                Elements.putInteger(
+                        datatype,
+                        data,
+                        at,
+                        one(value, value.isIntegralNumber(), "an integer")
+                                .bigIntegerValue()
+                                .longValue());
             }
         }
         return data;
     }
 
     private static double real(JsonNode value) {
-        if (!value.isNumber() && !value.isTextual()) {
-            throw new IllegalArgumentException("a default value is the number " + value);
-        }
+        one(value, value.isNumber() || value.isTextual(), "a number");
         return value.isNumber() ? value.doubleValue() : Double.parseDouble(value.textValue());
+    }
+
+    private static JsonNode one(JsonNode value, boolean fits, String wanted) {
+        if (!fits) {
+            throw new IllegalArgumentException("a default value is " + value + ", which is not " + wanted);
+        }
+        return value;
     }
 }

@@ -85,11 +85,19 @@ public final class Elements {
     /** Writes an integer (or BOOL) element; of one that does not fit, the lowest bits. */
     static void putInteger(Datatype datatype, ByteBuffer data, int at, long value) {
         switch (datatype.size()) {
-            case 1 -> data.put(at, (byte) value);
+            case 1 -> data.put(at, nibble(datatype, (byte) value));
             case 2 -> data.putShort(2 * at, (short) value);
             case 4 -> data.putInt(4 * at, (int) value);
             default -> data.putLong(8 * at, value);
         }
+    }
+
+    private static byte nibble(Datatype datatype, byte value) {
+        return switch (datatype) {
+            case INT4 -> (byte) ((byte) (value << 4) >> 4);
+            case UINT4 -> (byte) (value & 0xf);
+            default -> value;
+        };
     }
 
     /** Writes a floating-point element, rounded to the nearest. */

@@ -11,6 +11,7 @@ import com.fasterxml.jackson.databind.PropertyNamingStrategies;
 import com.fasterxml.jackson.databind.exc.UnrecognizedPropertyException;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import java.io.IOException;
+import java.math.BigInteger;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Collection;
@@ -226,11 +227,11 @@ public record Manifest(
         try {
             JsonNode content = JSON.readTree(Files.readAllBytes(file));
             JsonNode version = content.path("crossload");
-            if (!version.isIntegralNumber()) {
+            if (!version.isIntegralNumber() || version.bigIntegerValue().signum() <= 0) {
                 throw new ManifestException(
                         file + " is no crossload manifest: it has no schema version under the key 'crossload'");
             }
-            if (version.asLong() > SCHEMA_VERSION) {
+            if (version.bigIntegerValue().compareTo(BigInteger.valueOf(SCHEMA_VERSION)) > 0) {
                 throw new ManifestException(file + " has schema version " + version + ", this crossload reads up to "
                         + SCHEMA_VERSION + "; use the newer crossload's jars");
             }
@@ -260,7 +261,20 @@ public record Manifest(
         for (Artifact artifact : artifacts) {
             described(file, artifact.bindings().keySet());
         }
-        described(file, vectors.stream().map(VectorsFile::signature).toList());
+        List<String> recorded = vectors.stream().map(VectorsFile::signature).toList();
+        described(file, recorded);
+        if (recorded.stream().distinct().count() < recorded.size()) {
+            throw new ManifestException(file + " has two vectors files for one signature; export the bundle again");
+        }
+        for (String name : tolerance.keySet()) {
+            if (Datatype.ofName(name) == null
+                    && signatures.values().stream()
+                            .flatMap(s -> s.outputs().stream())
+                            .noneMatch(o -> o.name().equals(name))) {
+                throw new ManifestException(file + " has a tolerance for '" + name
+                        + "', which is neither an output nor a datatype; correct its name");
+            }
+        }
     }
 
     private void described(Path file, Collection<String> names) throws ManifestException {
@@ -280,6 +294,9 @@ public record Manifest(
     }
 
     private static <T> List<T> orEmpty(List<T> list) {
+        if (list != null && list.contains(null)) {
+            throw new IllegalArgumentException("a list has null for an element");
+        }
         return list == null ? List.of() : List.copyOf(list);
     }
 

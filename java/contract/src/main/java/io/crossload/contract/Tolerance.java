@@ -30,8 +30,8 @@ public record Tolerance(double rtol, double atol, long ulp) {
 
     @JsonCreator
     static Tolerance read(
-            @JsonProperty("rtol") double rtol, @JsonProperty("atol") double atol, @JsonProperty("ulp") Long ulp) {
-        return new Tolerance(rtol, atol, ulp == null ? 4 : ulp);
+            @JsonProperty("rtol") Double rtol, @JsonProperty("atol") Double atol, @JsonProperty("ulp") Long ulp) {
+        return new Tolerance(rtol == null ? 0 : rtol, atol == null ? 0 : atol, ulp == null ? 4 : ulp);
     }
 
     /**
