@@ -420,9 +420,8 @@ public abstract class WorkerTest {
             assertThat(another.end()).isEqualTo(1);
             assertThat(another.rest()).isEmpty();
             assertThat(another.errors())
-                    .startsWith(runtime + " worker: a frame's header of")
-                    .contains("the stream cannot be read on")
-                    .hasLineCount(1);
+                    .contains(runtime + " worker: a frame's header of") // behind what TensorFlow may have logged
+                    .contains("the stream cannot be read on");
         }
     }
 
