@@ -113,7 +113,8 @@ public final class ConformanceEngine extends HierarchicalTestEngine<ConformanceE
         private final Conformance conformance;
         private final Conformance.Case asked;
 
-        // Without a source of its own: of one that is a class, Surefire takes all vectors for reruns of one test without a name.
+        // Without a source of its own: of one that is a class, Surefire takes all vectors for reruns of one test
+        // without a name.
         OneVector(UniqueId parent, Conformance conformance, Conformance.Case asked) {
             super(parent.append("vector", asked.name()), asked.name());
             this.conformance = conformance;
