@@ -20,6 +20,7 @@ from crossload.converters.backport import Obstacle
 from crossload.converters.edges import Edge, way
 from crossload.converters.walk import Wanted, made, walk
 from crossload.errors import CrossloadError
+from crossload.exporters import bridges
 from crossload.locks import only_writer
 from crossload.preflight.prediction import release_of
 from crossload.proving import ConversionRefused, Recorded, Terms, one_by_one, recorded
@@ -62,6 +63,7 @@ def attempts(
     target: str,
     room: Path,
     destination: Path,
+    signatures: Mapping[str, Signature],
     wanted: Wanted,
     runtimes: Sequence[Runtime],
     terms: Terms,
@@ -72,7 +74,7 @@ def attempts(
     for number, path in enumerate([direct, frozen] if frozen != direct else [direct]):
         if number:
             terms.progress(f"the way: {' → '.join([entry.format, *(e.target for e in path)])}")
-        yield _attempt(entry, target, path, room / f"way-{number}", destination, wanted, runtimes, terms)
+        yield _attempt(entry, target, path, room / f"way-{number}", destination, signatures, wanted, runtimes, terms)
 
 
 def _attempt(
@@ -81,6 +83,7 @@ def _attempt(
     path: Sequence[Edge],
     room: Path,
     destination: Path,
+    signatures: Mapping[str, Signature],
     wanted: Wanted,
     runtimes: Sequence[Runtime],
     terms: Terms,
@@ -93,7 +96,9 @@ def _attempt(
         room.mkdir()
         backport_files.copy_graph(Path(entry.path), here)
     repairs, left = backport_files.edit(here, bound or {}, [release_of(r) for r in runtimes])
-    return Attempt(made(target, here, bound), tuple(e.target for e in path), repairs.sentences(), left)
+    result = made(target, here, bound)
+    bridges.build(here.parent, [result], signatures)
+    return Attempt(result, tuple(e.target for e in path), repairs.sentences(), left)
 
 
 def backport(
@@ -116,7 +121,7 @@ def backport(
     refusal = ""
     with ExitStack() as stack:
         source: Recorded | None = None
-        for attempt in attempts(entry, target, room, destination, wanted, runtimes, terms):
+        for attempt in attempts(entry, target, room, destination, signatures, wanted, runtimes, terms):
             if attempt.obstacles:
                 refusal = _obstructed(attempt.obstacles)
                 continue
@@ -188,7 +193,9 @@ def _beside(bundle: Bundle, artifact: Artifact, runtimes: Sequence[Runtime], ter
     entry = artifact.model_copy(update={"path": str(bundle.path(artifact))})
     refusal = ""
     with tempfile.TemporaryDirectory(prefix=".backport-", dir=bundle.root) as room:
-        for attempt in attempts(entry, artifact.format, Path(room), bundle.root / place, Wanted(), runtimes, terms):
+        for attempt in attempts(
+            entry, artifact.format, Path(room), bundle.root / place, bundle.manifest.signatures, Wanted(), runtimes, terms
+        ):
             if attempt.obstacles:
                 refusal = _obstructed(attempt.obstacles)
                 continue

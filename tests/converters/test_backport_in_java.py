@@ -16,6 +16,7 @@ from crossload.verification import Plan, verify
 
 pytestmark = pytest.mark.slow
 LEGACY = "tensorflow-java-legacy"
+INT8 = 6  # types.proto
 EVERY = ["tensorflow-java@*", LEGACY]
 
 
@@ -54,3 +55,14 @@ def test_an_op_that_nothing_replaces_is_refused_with_the_releases_that_have_it(t
     with pytest.raises(ConversionRefused, match=r"Xlog1py.*2\.4\.1"):
         convert(tmp_path / "young.pb", tmp_path / "old.pb", wanted=wanted, runs_in=[LEGACY])
     assert not list(tmp_path.glob("old*"))
+
+
+def test_what_java_has_no_type_for_crosses_a_bridge_after_a_backport(tmp_path: Path) -> None:
+    graph = graph_pb2.GraphDef()
+    graph.node.add(name="x", op="Placeholder").attr["dtype"].type = INT8
+    graph.node.add(name="y", op="Identity", input=["x"]).attr["T"].type = INT8
+    (tmp_path / "small.pb").write_bytes(graph.SerializeToString())
+    made = convert(tmp_path / "small.pb", tmp_path / "old.pb", wanted=Wanted(inputs=("x",), outputs=("y",)), runs_in=[LEGACY])
+    assert made.report
+    assert outcomes(made.report) == {(LEGACY, "ok")}
+    assert {r.note for r in made.report.results} == {"through the bridge: int8 as int32"}

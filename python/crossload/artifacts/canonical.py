@@ -126,7 +126,7 @@ def _saved_model(artifact: SavedModel) -> bytes:
 def _of_saved_model(proto: Any, values: Mapping[str, bytes], assets: Mapping[str, bytes]) -> bytes:
     restored = {name: hashed(b"restored", values[key], part) for name, (key, part) in _restored(proto).items() if key in values}
     files_read = {
-        source(a.tensor_info.name): hashed(b"asset", a.filename.encode(), assets.get(a.filename, b"")) for a in proto.asset_file_def
+        source(a.tensor_info.name): hashed(b"asset", a.filename.encode(), assets.get(a.filename, b"")) for a in saved_model.assets(proto)
     }
     known = restored | files_read
     content = GraphContent(proto.graph_def)

@@ -9,7 +9,7 @@ from typing import Any
 from crossload.artifacts import protos
 from crossload.artifacts.graph import operation_of
 from crossload.artifacts.recognition import SAVED_MODEL_FILES
-from crossload.artifacts.saved_model import init_ops
+from crossload.artifacts.saved_model import assets, init_ops
 from crossload.converters.backport import Obstacle, Repairs, hollow, obstacles, repair
 from crossload.converters.backport_signatures import mend
 from crossload.preflight.registrations import Release
@@ -59,8 +59,8 @@ def _edit_graph(graph: Any, needed: Sequence[str], releases: Sequence[Release], 
 def _needed(meta_graph: Any) -> list[str]:
     """The tensors and operations by which a SavedModel is loaded and called."""
     infos = [i for s in meta_graph.signature_def.values() for i in (*s.inputs.values(), *s.outputs.values())]
-    saver, assets = meta_graph.saver_def, [a.tensor_info.name for a in meta_graph.asset_file_def]
-    return [*(i.name for i in infos), *init_ops(meta_graph).values(), saver.restore_op_name, saver.filename_tensor_name, *assets]
+    saver, files_read = meta_graph.saver_def, [a.tensor_info.name for a in assets(meta_graph)]
+    return [*(i.name for i in infos), *init_ops(meta_graph).values(), saver.restore_op_name, saver.filename_tensor_name, *files_read]
 
 
 def _forget(meta_graph: Any) -> None:

@@ -16,12 +16,12 @@ from functools import cached_property
 from typing import Any
 
 from crossload.artifacts.graph import operation_of
+from crossload.artifacts.saved_model import assets
 from crossload.preflight import edges
 from crossload.preflight.findings import Finding
 from crossload.preflight.nodes import Problem, kernel_problem, problems
 from crossload.preflight.registrations import Release
 
-_ASSETS = "saved_model_assets"
 # What shape inference instantiates (core/common_runtime/shape_refiner.cc, IsFunctionCall).
 _CALLS = ("PartitionedCall", "StatefulPartitionedCall")
 # What shape functions parse, so that a value that is not allowed stops them (core/framework/common_shape_fns.cc).
@@ -83,13 +83,8 @@ class Subject:
 
     @cached_property
     def assets(self) -> list[Any]:
-        """A SavedModel's AssetFileDefs: its own field, else the collection of TensorFlow 1 (cc/saved_model/loader_util.cc)."""
-        from tensorboard.compat.proto import meta_graph_pb2
-
-        if self.meta_graph.asset_file_def or _ASSETS not in self.meta_graph.collection_def:
-            return list(self.meta_graph.asset_file_def)
-        packed = self.meta_graph.collection_def[_ASSETS].any_list.value
-        return [meta_graph_pb2.AssetFileDef.FromString(one.value) for one in packed]
+        """A SavedModel's AssetFileDefs."""
+        return assets(self.meta_graph)
 
     def needed(self, roots: Iterable[str]) -> set[str]:
         """The operations that these depend on, themselves included, as far as they are in the graph."""

@@ -122,7 +122,8 @@ class Supervisor:
             frame = self._ask(request.header, request.buffers, phase="run", limit=self._limits.run)
             about = frame.header.get("parameters", {})
             answered = crossing.back(self._outputs(frame), described, bridge)
-            return Answer(answered, about.get("nanoseconds"), about.get("note") or crossing.note(bridge))
+            notes = [n for n in (crossing.note(bridge), about.get("note")) if n]
+            return Answer(answered, about.get("nanoseconds"), "; ".join(notes) or None)
 
         answer, retried = self._in_fresh_worker_after_crash(run)
         answer.note = answer.note or retried
