@@ -361,20 +361,25 @@ public final class Tensor {
     }
 
     private static void fill(int count, long[] shape) {
-        long elements = 1;
-        for (long dimension : shape) {
-            elements = dimension < 0 ? -1 : Math.multiplyExact(elements, dimension);
-            if (elements < 0) {
-                break;
-            }
-        }
-        if (elements != count) {
+        if (elements(shape) != count) {
             throw new IllegalArgumentException(count + " elements do not make a tensor of shape "
                     + Arrays.toString(shape)
                     + (shape.length == 0
                             ? ", a scalar; the shape follows the elements: Tensor.of(values, " + count + ")"
                             : ""));
         }
+    }
+
+    /** The number of elements; -1 for a negative dimension and for more than a long counts. */
+    private static long elements(long[] shape) {
+        long elements = 1;
+        for (long dimension : shape) {
+            if (dimension < 0 || Math.multiplyHigh(elements, dimension) != 0) {
+                return -1;
+            }
+            elements *= dimension;
+        }
+        return elements;
     }
 
     private static List<Long> boxed(long[] shape) {

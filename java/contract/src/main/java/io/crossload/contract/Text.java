@@ -45,7 +45,7 @@ public final class Text {
     }
 
     /** Levenshtein's distance, without regard to case. */
-    private static int distance(String one, String other) {
+    public static int distance(String one, String other) {
         int[] row = new int[other.length() + 1];
         for (int j = 0; j <= other.length(); j++) {
             row[j] = j;

@@ -1,5 +1,6 @@
 package io.crossload.graph;
 
+import io.crossload.contract.Text;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
@@ -44,30 +45,12 @@ final class NearNames {
         record Near(String name, int edits) {}
         return known.stream()
                 .filter(name -> name.length() <= MOST_LETTERS)
-                .map(name -> new Near(name, edits(wanted, name)))
+                .map(name -> new Near(name, Text.distance(wanted, name)))
                 .filter(near -> 2 * near.edits()
                         <= Math.max(wanted.length(), near.name().length()))
                 .sorted(Comparator.comparing(Near::edits))
                 .limit(MOST_NEAR)
                 .map(Near::name)
                 .toList();
-    }
-
-    /** The Levenshtein distance. */
-    private static int edits(String one, String other) {
-        int[] row = new int[other.length() + 1];
-        for (int j = 0; j < row.length; j++) {
-            row[j] = j;
-        }
-        for (int i = 1; i <= one.length(); i++) {
-            int diagonal = row[0];
-            row[0] = i;
-            for (int j = 1; j < row.length; j++) {
-                int replaced = diagonal + (one.charAt(i - 1) == other.charAt(j - 1) ? 0 : 1);
-                diagonal = row[j];
-                row[j] = Math.min(replaced, 1 + Math.min(row[j - 1], diagonal));
-            }
-        }
-        return row[other.length()];
     }
 }
