@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import faulthandler
+import functools
 import importlib.abc
 import importlib.machinery
 import os
@@ -97,7 +98,12 @@ def numbers() -> dict[str, int]:
 
 def long_array(values: list[int]) -> Any:
     """A Java long[]."""
-    return jpype.JArray(jpype.JLong)(values)
+    return _long_array_class()(values)
+
+
+@functools.cache  # to make the class costs more than to fill an array
+def _long_array_class() -> Any:
+    return jpype.JArray(jpype.JLong)
 
 
 def of_longs(array: Any) -> list[int]:
