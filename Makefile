@@ -13,7 +13,7 @@ MVN := mvn -B -ntp -f java/pom.xml
 DEMO := build/demo
 
 help: ## what the commands are
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 15
 
 setup: $(VENV)/ready $(JARS) ## make .venv/ and the Java harness
 
