@@ -74,31 +74,22 @@ def attempts(
     for number, path in enumerate([direct, frozen] if frozen != direct else [direct]):
         if number:
             terms.progress(f"the way: {' → '.join([entry.format, *(e.target for e in path)])}")
-        yield _attempt(entry, target, path, room / f"way-{number}", destination, signatures, wanted, runtimes, terms)
+        here, bound = _walked(entry, path, room / f"way-{number}", destination, wanted, terms)
+        repairs, left = backport_files.edit(here, bound or {}, [release_of(r) for r in runtimes])
+        result = made(target, here, bound)
+        bridges.build(here.parent, [result], signatures)
+        yield Attempt(result, tuple(e.target for e in path), repairs.sentences(), left)
 
 
-def _attempt(
-    entry: Artifact,
-    target: str,
-    path: Sequence[Edge],
-    room: Path,
-    destination: Path,
-    signatures: Mapping[str, Signature],
-    wanted: Wanted,
-    runtimes: Sequence[Runtime],
-    terms: Terms,
-) -> Attempt:
-    bound: dict[str, Any] | None
+def _walked(
+    entry: Artifact, path: Sequence[Edge], room: Path, destination: Path, wanted: Wanted, terms: Terms
+) -> tuple[Path, dict[str, Any] | None]:
+    """What the edges make of the artifact, and its bindings; a copy where there is no edge to go over."""
     if path:
-        here, bound = walk(entry, path, room, destination, wanted, terms.runtime, terms.progress)
-    else:
-        here, bound = room / destination.name, {name: {**b.model_dump(), "key": None} for name, b in entry.bindings.items()}
-        room.mkdir()
-        backport_files.copy_graph(Path(entry.path), here)
-    repairs, left = backport_files.edit(here, bound or {}, [release_of(r) for r in runtimes])
-    result = made(target, here, bound)
-    bridges.build(here.parent, [result], signatures)
-    return Attempt(result, tuple(e.target for e in path), repairs.sentences(), left)
+        return walk(entry, path, room, destination, wanted, terms.runtime, terms.progress)
+    room.mkdir()
+    backport_files.copy_graph(Path(entry.path), room / destination.name)
+    return room / destination.name, {name: {**b.model_dump(), "key": None} for name, b in entry.bindings.items()}
 
 
 def backport(

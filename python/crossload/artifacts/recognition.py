@@ -76,6 +76,11 @@ def has_state(folder: Path) -> bool:
         return False
 
 
+def saved_model_file(folder: Path) -> Path:
+    """The message of a SavedModel's folder: binary, else text; the binary one's name where there is neither."""
+    return next((folder / name for name in SAVED_MODEL_FILES if (folder / name).is_file()), folder / SAVED_MODEL_FILES[0])
+
+
 def _folder(path: Path) -> str:
     if any((path / name).is_file() for name in SAVED_MODEL_FILES):
         return "saved_model"

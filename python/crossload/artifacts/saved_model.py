@@ -16,7 +16,7 @@ from tensorboard.compat.proto.meta_graph_pb2 import AssetFileDef
 from crossload.artifacts import bridges, protos
 from crossload.artifacts.content import facts
 from crossload.artifacts.graph import Graph
-from crossload.artifacts.recognition import SAVED_MODEL_FILES
+from crossload.artifacts.recognition import saved_model_file
 from crossload.contract.datatypes import from_enum
 from crossload.contract.signatures import Signature, TensorSpec
 from crossload.errors import ArtifactError
@@ -160,7 +160,7 @@ class SavedModel:
 
 def read(path: Path) -> SavedModel:
     """Read a SavedModel folder; raises ArtifactError where saved_model.pb (or .pbtxt) is truncated, corrupt or holds no graph."""
-    file = next((path / name for name in SAVED_MODEL_FILES if (path / name).is_file()), path / SAVED_MODEL_FILES[0])
+    file = saved_model_file(path)
     proto = protos.parse(file, protos.SavedModelProto, "SavedModel")
     # Every prefix that ends between two fields is a message, too: only what a SavedModel must have tells it from a whole one.
     if not proto.meta_graphs or not all(m.HasField("graph_def") or m.HasField("meta_info_def") for m in proto.meta_graphs):

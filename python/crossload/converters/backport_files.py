@@ -8,7 +8,7 @@ from typing import Any
 
 from crossload.artifacts import protos
 from crossload.artifacts.graph import operation_of
-from crossload.artifacts.recognition import SAVED_MODEL_FILES
+from crossload.artifacts.recognition import SAVED_MODEL_FILES, saved_model_file
 from crossload.artifacts.saved_model import assets, init_ops
 from crossload.converters.backport import Obstacle, Repairs, hollow, obstacles, repair
 from crossload.converters.backport_signatures import mend
@@ -29,7 +29,7 @@ def edit(path: Path, bindings: Mapping[str, Any], releases: Sequence[Release]) -
         )
         _write_graph(graph, path)
         return repairs, left
-    file = next(path / name for name in SAVED_MODEL_FILES if (path / name).is_file())
+    file = saved_model_file(path)
     message = protos.parse(file, protos.SavedModelProto, "SavedModel")
     left = []
     for meta_graph in message.meta_graphs:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from crossload.artifacts import protos
-from crossload.artifacts.recognition import SAVED_MODEL_FILES
+from crossload.artifacts.recognition import SAVED_MODEL_FILES, saved_model_file
 from crossload.errors import CrossloadError
 
 # tensorflow/python/saved_model/constants.py: operations to run, stored as signatures.
@@ -19,8 +19,8 @@ def of_saved_model(source: Path, target: Path, bindings: dict[str, Any], options
 
     `options["to_tags"]` gives it other tags. Variables, assets and assets.extra are copied as they are. Raises CrossloadError.
     """
-    name = next(n for n in SAVED_MODEL_FILES if (source / n).is_file())
-    message = protos.parse(source / name, protos.SavedModelProto, "SavedModel")
+    file = saved_model_file(source)
+    message = protos.parse(file, protos.SavedModelProto, "SavedModel")
     wanted = set(options.get("tags") or [])
     chosen = [m for m in message.meta_graphs if set(m.meta_info_def.tags) == wanted]
     if not chosen:

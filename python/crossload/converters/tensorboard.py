@@ -9,7 +9,7 @@ from tensorboard.compat.proto import config_pb2, event_pb2, tensor_shape_pb2, ty
 
 from crossload import artifacts, files
 from crossload.artifacts import protos, tfrecord
-from crossload.artifacts.recognition import SAVED_MODEL_FILES, examine
+from crossload.artifacts.recognition import examine, saved_model_file
 from crossload.errors import ArtifactError
 
 # event_file_writer.py: the first event says how the file is to be read.
@@ -54,7 +54,7 @@ def _graphs(source: Path) -> list[tuple[str, Any]]:
     if kind == "meta_graph":
         return [("graph", protos.parse(source, protos.MetaGraphProto, "MetaGraphDef").graph_def)]
     if kind == "saved_model":
-        file = next(source / name for name in SAVED_MODEL_FILES if (source / name).is_file())
+        file = saved_model_file(source)
         artifacts.read(source)  # which refuses what only looks like one
         found = protos.parse(file, protos.SavedModelProto, "SavedModel")
         graphs: dict[str, Any] = {}

@@ -8,7 +8,7 @@ from pathlib import Path
 from crossload import files
 from crossload.artifacts import bridges, protos
 from crossload.artifacts.messages import write
-from crossload.artifacts.recognition import SAVED_MODEL_FILES
+from crossload.artifacts.recognition import saved_model_file
 from crossload.contract.manifest import Artifact
 from crossload.contract.signatures import Signature
 
@@ -35,7 +35,7 @@ def build(root: Path, artifacts: Sequence[Artifact], signatures: Mapping[str, Si
 
 
 def _build_saved_model(folder: Path, entries: Sequence[Artifact], signatures: Mapping[str, Signature]) -> list[str]:
-    file = next(folder / name for name in SAVED_MODEL_FILES if (folder / name).is_file())
+    file = saved_model_file(folder)
     proto = protos.parse(file, protos.SavedModelProto, "SavedModel")
     made = []
     for entry in entries:

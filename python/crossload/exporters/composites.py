@@ -11,7 +11,7 @@ from typing import Any
 
 from crossload.artifacts import protos, saved_model
 from crossload.artifacts.messages import write
-from crossload.artifacts.recognition import SAVED_MODEL_FILES
+from crossload.artifacts.recognition import saved_model_file
 from crossload.contract.datatypes import DATATYPES
 
 _SCOPE = "crossload_parts/"
@@ -19,7 +19,7 @@ _SCOPE = "crossload_parts/"
 
 def flatten(folder: Path) -> list[str]:
     """Edit the SavedModel in place; the names of the tensors that were composite. The parts keep the names that `show` gives them."""
-    file = next(folder / name for name in SAVED_MODEL_FILES if (folder / name).is_file())
+    file = saved_model_file(folder)
     proto = protos.parse(file, protos.SavedModelProto, "SavedModel")
     flattened = [
         name

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from crossload import files
 from crossload.artifacts import protos, saved_model, tfrecord
 from crossload.artifacts.declaration import declare
-from crossload.artifacts.recognition import SAVED_MODEL_FILES
+from crossload.artifacts.recognition import saved_model_file
 from crossload.contract import datatypes, vectors
 from crossload.contract.manifest import Artifact, Vectors
 from crossload.contract.vectors import Vector
@@ -116,7 +116,7 @@ def warm_up_bundle(root: Path, model_name: str, artifacts: Sequence[Artifact], r
 def _definitions(folder: Path, tags: Sequence[str] | None) -> dict[str, Any]:
     """The SignatureDefs by key, as they are: only they say which names a request may use."""
     chosen = saved_model.read(folder).meta_graph(tags)
-    file = next(folder / name for name in SAVED_MODEL_FILES if (folder / name).is_file())
+    file = saved_model_file(folder)
     proto = protos.parse(file, protos.SavedModelProto, "SavedModel")
     meta_graph = next(m for m in proto.meta_graphs if tuple(m.meta_info_def.tags) == chosen.tags)
     return {key: meta_graph.signature_def[key] for key in chosen.signatures}

@@ -100,7 +100,7 @@ def predict(
     `tags` choose a SavedModel's MetaGraph, `bindings` say what is asked of it (a manifest's); without them, what the artifact itself
     or the manifest beside it states. Raises CrossloadError for an unknown runtime, another format and what cannot be read.
     """
-    return _predict(subject_of(path, tags, bindings), release_of(runtime), dict(bindings or _bindings(path, tags)), path)
+    return would_do(path, [runtime], tags=tags, bindings=bindings)[0]
 
 
 def would_do(
@@ -113,7 +113,7 @@ def would_do(
     """The predictions of several runtimes, by default of every release that there is data of; as `predict`, read once."""
     chosen = [release_of(r) for r in runtimes] if runtimes is not None else list(releases())
     named = dict(bindings or _bindings(path, tags))
-    subject = subject_of(path, tags, named)
+    subject = _subject(path, tags, named)
     return [_predict(subject, release, named, path) for release in chosen]
 
 
@@ -142,12 +142,11 @@ def _bindings(path: Path, tags: Sequence[str] | None) -> dict[str, Binding]:
     return chosen[0].bindings if chosen else {}
 
 
-def subject_of(path: Path, tags: Sequence[str] | None = None, bindings: Mapping[str, Binding] | None = None) -> Subject:
+def _subject(path: Path, tags: Sequence[str] | None, named: Mapping[str, Binding]) -> Subject:
     """The graph that is asked; raises ArtifactError for other formats and for tags that are not there."""
     found = artifacts.read(path)
     if found.format not in ("graph_def", "saved_model"):
         raise CrossloadError(f"{path} is a {found.format}; check predicts for SavedModels and GraphDefs: convert it first")
-    named = _bindings(path, tags) if bindings is None else bindings
     roots = {
         name: tuple(dict.fromkeys(operation_of(str(t)) for t in (*b.inputs.values(), *b.outputs.values()))) for name, b in named.items()
     }

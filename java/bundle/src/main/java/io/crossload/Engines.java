@@ -1,6 +1,7 @@
 package io.crossload;
 
 import io.crossload.contract.Code;
+import io.crossload.contract.Text;
 import io.crossload.contract.Worker;
 import io.crossload.contract.Worker.Metadata;
 import io.crossload.contract.WorkerException;
@@ -88,7 +89,7 @@ final class Engines {
             throw new CrossloadException(Code.FAILED_PRECONDITION, what + ": " + remedy(cause), error);
         } catch (RuntimeException error) {
             throw new CrossloadException(
-                    engine == null ? Code.INTERNAL : engine.code(error), what + ": " + sentence(error), error);
+                    engine == null ? Code.INTERNAL : engine.code(error), what + ": " + Text.sentence(error), error);
         }
     }
 
@@ -101,7 +102,7 @@ final class Engines {
         String release = release("tensorflow-core-api");
         String legacy = release("libtensorflow");
         if (release == null && legacy == null) {
-            return "TensorFlow is not on the class path (" + sentence(error)
+            return "TensorFlow is not on the class path (" + Text.sentence(error)
                     + "); add org.tensorflow:tensorflow-core-api and org.tensorflow:tensorflow-core-native with the classifier "
                     + platform;
         }
@@ -114,7 +115,7 @@ final class Engines {
             natives = "org.tensorflow:tensorflow-core-native:" + release + ":" + platform;
         }
         return "TensorFlow's native library for " + platform + " is not on the class path or does not load ("
-                + sentence(error) + "); add " + natives + ", if there is one for this platform";
+                + Text.sentence(error) + "); add " + natives + ", if there is one for this platform";
     }
 
     /** The platform as JavaCPP names it: {@code linux-x86_64}. */
@@ -144,15 +145,5 @@ final class Engines {
         } catch (IOException error) {
             return null;
         }
-    }
-
-    /** The first line with text of an exception's message, or its class where it has none. */
-    private static String sentence(Throwable error) {
-        String message = error.getMessage() == null ? "" : error.getMessage();
-        return message.lines()
-                .map(String::strip)
-                .filter(line -> !line.isEmpty())
-                .findFirst()
-                .orElse(error.getClass().getSimpleName());
     }
 }

@@ -26,6 +26,16 @@ public final class Text {
                         rounded.movePointLeft(exponent).toPlainString(), exponent < 0 ? "-" : "+", Math.abs(exponent));
     }
 
+    /** An exception's first line with text, or its class; native TensorFlow adds lines that only a stack trace needs. */
+    public static String sentence(Throwable error) {
+        String message = error.getMessage() == null ? "" : error.getMessage();
+        return message.lines()
+                .map(String::strip)
+                .filter(line -> !line.isEmpty())
+                .findFirst()
+                .orElse(error.getClass().getSimpleName());
+    }
+
     /** Names, quoted; {@code none} where there are none. */
     public static String listed(Collection<String> names) {
         return names.isEmpty() ? "none" : names.stream().map("'%s'"::formatted).collect(Collectors.joining(", "));

@@ -59,7 +59,7 @@ public final class WorkerLoop {
         try {
             new WorkerLoop(worker.get(), frames).run();
         } catch (IllegalStateException error) {
-            problem = sentence(error);
+            problem = Text.sentence(error);
         } catch (LinkageError error) {
             problem = "what it runs on does not fit together: " + error;
         } catch (FrameException error) {
@@ -104,7 +104,7 @@ public final class WorkerLoop {
             return failure(error.code(), error.getMessage());
         } catch (Throwable error) {
             error.printStackTrace(System.err);
-            return failure(worker.code(error), sentence(error));
+            return failure(worker.code(error), Text.sentence(error));
         }
     }
 
@@ -280,16 +280,6 @@ public final class WorkerLoop {
     private static Response failure(Code code, String sentence) {
         return new Response(
                 Frames.JSON.createObjectNode().put("error", sentence).put("code", code.name()), null, NOTHING);
-    }
-
-    /** An exception's first line with text; native TensorFlow adds lines that only a stack trace needs. */
-    private static String sentence(Throwable error) {
-        String message = error.getMessage() == null ? "" : error.getMessage();
-        return message.lines()
-                .map(String::strip)
-                .filter(line -> !line.isEmpty())
-                .findFirst()
-                .orElse(error.getClass().getSimpleName());
     }
 
     private static String listed(Collection<String> names) {
