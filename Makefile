@@ -22,8 +22,8 @@ $(VENV)/ready: requirements/dev.txt pyproject.toml
 	@echo "making $(VENV)/"
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes --only-binary :all: -r requirements/uv.txt
-	@$(UV) pip install -q --python $(BIN)/python --require-hashes -r requirements/dev.txt
-	@$(UV) pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e .
+	@$(UV) pip install -q --compile-bytecode --python $(BIN)/python --require-hashes -r requirements/dev.txt
+	@$(UV) pip install -q --compile-bytecode --python $(BIN)/python --no-deps --no-build-isolation -e .
 	@touch $@
 
 java: $(JARS) ## build the Java harness
