@@ -1,5 +1,5 @@
 # Two commands are enough on a machine with Python 3.10 to 3.13, a JDK from 17 on, and Maven: `make demo` and `make test`.
-.PHONY: help setup java demo demo-java test test-fast lint format bench dist pins registrations schema clean
+.PHONY: help setup java demo demo-java test test-fast search lint format bench dist pins registrations schema clean
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
@@ -58,6 +58,9 @@ test: setup ## all tests, Python's and Java's
 
 test-fast: setup ## the tests that start no real runtime
 	@$(BIN)/python -m pytest -m 'not slow'
+
+search: setup ## property tests with fresh seeds, and more examples than `make test` draws
+	@HYPOTHESIS_PROFILE=search $(BIN)/python -m pytest -m 'not slow' --numprocesses auto
 
 lint: setup ## ruff, mypy, import contracts, Spotless
 	@$(BIN)/ruff check .

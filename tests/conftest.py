@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -10,8 +11,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests import fakes
+
+# The suite that decides draws the same examples every time, and waits however busy the machine is; `make search` looks for new ones.
+_patient = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]}
+settings.register_profile("decide", max_examples=200, derandomize=True, **_patient)
+settings.register_profile("search", max_examples=2000, **_patient)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "decide"))
 
 # A shell starts what it puts into the background without SIGINT, and children inherit that: Ctrl-C could not be tested.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from crossload import checkpoints, files
@@ -387,7 +387,6 @@ _number = st.floats(allow_nan=False, allow_infinity=False)
 
 
 @given(served=_text, listed=st.lists(st.tuples(_text, _number), max_size=3), preserved=st.none() | _number)
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=2000)
 def test_whatever_a_state_file_says_is_written_as_it_was_read(
     tmp_path: Path, served: str, listed: list[tuple[str, float]], preserved: float | None
 ) -> None:
@@ -397,7 +396,6 @@ def test_whatever_a_state_file_says_is_written_as_it_was_read(
 
 
 @given(content=st.binary(max_size=60), whole=st.booleans())
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=2000)
 def test_any_state_file_is_read_or_refused(tmp_path: Path, content: bytes, whole: bool) -> None:
     if not (tmp_path / "a-1.index").exists():
         saved(tmp_path, "a-1")

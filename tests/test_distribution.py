@@ -40,7 +40,7 @@ def test_the_wheel_carries_the_workers_the_harness_and_the_contract(wheel: Path)
 @pytest.mark.parametrize("python", ["3.10", "3.12", "3.13"])
 def test_the_core_s_fast_tests_pass_on_every_python(python: str, wheel: Path, tmp_path: Path) -> None:
     interpreter = _interpreter(python)
-    environment = _install(wheel, tmp_path, interpreter, "pytest", "pytest-xdist", "hypothesis")
+    environment = _install(wheel, tmp_path, interpreter)
     command = [environment / "bin/python", "-m", "pytest", "-q", "-x", "-m", "not slow", "-n", "auto", "-p", "no:cacheprovider"]
     chosen = [
         "contract",
@@ -83,12 +83,13 @@ def _interpreter(python: str) -> str:
     pytest.skip(f"there is no Python {python} on this machine")
 
 
-def _install(wheel: Path, folder: Path, python: str, *more: str) -> Path:
-    """A fresh environment with the wheel and what it needs, from the pinned requirements."""
+def _install(wheel: Path, folder: Path, python: str) -> Path:
+    """A fresh environment with the wheel, what it needs and what tests need, all from the pinned requirements."""
     import uv
 
     tool, environment = os.fspath(uv.find_uv_bin()), folder / "venv"
     subprocess.run([tool, "venv", "-q", "--no-project", "--python", python, str(environment)], check=True)
-    install = [tool, "pip", "install", "-q", "--python", str(environment / "bin/python")]
-    subprocess.run([*install, str(wheel), *more, "-c", str(ROOT / "requirements" / "dev.txt")], check=True)
+    install = [tool, "pip", "install", "-q", "--compile-bytecode", "--python", str(environment / "bin/python")]
+    subprocess.run([*install, "--require-hashes", "-r", str(ROOT / "requirements" / "dev.txt")], check=True)
+    subprocess.run([*install, "--no-deps", str(wheel)], check=True)
     return environment

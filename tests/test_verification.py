@@ -280,11 +280,9 @@ def test_an_interrupt_while_an_environment_is_made_starts_no_worker(
         return made(source, progress)
 
     monkeypatch.setattr(environments, "prepare", slowly)
-    began = time.monotonic()
     report = verify(fakes.bundle(tmp_path / "b"), ["slow"], plan=Plan(limits=Limits(start=60)))
     assert report.interrupted
     assert outcomes(report) == ["not_run"] * 3
-    assert time.monotonic() - began < 5
     children = subprocess.run(["ps", "--ppid", str(os.getpid()), "-o", "args="], capture_output=True, text=True, check=False).stdout
     assert "fakes/worker.py" not in children
 

@@ -1,10 +1,18 @@
 """What goes wrong because of input, said in one sentence: the file, the cause, the next step."""
 
+from crossload.text import printable
+
 
 class CrossloadError(Exception):
-    """A command that cannot be carried out as given; the CLI prints the sentence and exits with status 2."""
+    """A command that cannot be carried out as given; the CLI prints the sentence and exits with status 2.
+
+    Whatever a message quotes (a path, a name in a model, a worker's words) is escaped here: it stays one line and cannot steer a terminal.
+    """
 
     exit_status = 2
+
+    def __init__(self, message: str) -> None:
+        super().__init__(printable(message))
 
 
 class ArtifactError(CrossloadError):
@@ -17,3 +25,6 @@ class ManifestError(CrossloadError):
 
 class FrameError(ValueError):
     """Bytes that are no frame of the contract (bindings/contract/README.md)."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(printable(message))

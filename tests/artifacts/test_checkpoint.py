@@ -11,7 +11,7 @@ from typing import Any
 import google_crc32c
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from crossload import artifacts
@@ -22,7 +22,6 @@ from crossload.runtimes import environments, registry
 
 FLOAT, STRING, INT32 = 1, 7, 3
 WEIGHTS = np.arange(12, dtype=np.float32).reshape(4, 3)
-_settings = settings(max_examples=200, deadline=2000, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 # Writes checkpoints of every kind beside each other, and what TensorFlow itself reads from them.
 TENSORFLOW = """
@@ -383,7 +382,6 @@ def test_a_truncated_index_is_refused(tmp_path: Path) -> None:
 
 
 @given(data=st.data())
-@_settings
 def test_flipped_bytes_are_read_or_refused(tmp_path: Path, data: st.DataObject) -> None:
     prefix, content = varied(tmp_path)
     changed = bytearray(content)
@@ -394,7 +392,6 @@ def test_flipped_bytes_are_read_or_refused(tmp_path: Path, data: st.DataObject) 
 
 
 @given(value=st.binary(max_size=60), head=st.booleans())
-@_settings
 def test_any_message_behind_right_checksums_is_read_or_refused(tmp_path: Path, value: bytes, head: bool) -> None:
     write(tmp_path / "ckpt", {})
     entries = {b"": value} if head else {b"": header(), b"v": entry(b"", INT32, (0,)) + value}

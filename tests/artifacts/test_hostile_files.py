@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from crossload import artifacts
@@ -21,7 +21,6 @@ WHOLE = {
     "meta_graph": test_meta_graph.made(),
     "tflite": making.Lite(signatures=_SIGNED, metadata={"min_runtime_version": b"1.5.0"}, operators=[3, 9, "FlexInv"]),
 }
-_settings = settings(max_examples=300, deadline=2000, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def whole(kind: str, folder: Path) -> bytes:
@@ -70,7 +69,6 @@ def test_a_truncated_file_is_refused_and_a_whole_one_is_read(tmp_path: Path, kin
 
 @pytest.mark.parametrize("kind", WHOLE)
 @given(data=st.data())
-@_settings
 def test_flipped_bytes_are_read_or_refused(tmp_path: Path, kind: str, data: st.DataObject) -> None:
     content = bytearray(whole(kind, tmp_path / "whole"))
     for at, value in data.draw(st.lists(st.tuples(st.integers(0, len(content) - 1), st.integers(0, 255)), min_size=1, max_size=8)):
@@ -80,13 +78,11 @@ def test_flipped_bytes_are_read_or_refused(tmp_path: Path, kind: str, data: st.D
 
 @pytest.mark.parametrize("kind", WHOLE)
 @given(content=st.binary(max_size=300))
-@_settings
 def test_any_bytes_are_read_or_refused(tmp_path: Path, kind: str, content: bytes) -> None:
     survives(kind, b"\x1c\0\0\0TFL3" + content if kind == "tflite" else content, tmp_path)
 
 
 @given(text=st.text(alphabet=st.sampled_from('node{}: name"op\n<>[]xX0189-.#\\'), max_size=60))
-@_settings
 def test_any_text_is_read_or_refused(tmp_path: Path, text: str) -> None:
     survives("graph_def", f'node {{ name: "x" op: "NoOp" }} {text}'.encode(), tmp_path)
 

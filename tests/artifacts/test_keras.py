@@ -11,7 +11,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crossload import artifacts
@@ -366,7 +366,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("make", [whole_h5, tree, zipped])
 @given(data=st.data())
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8)
 def test_damaged_files_are_read_or_refused_whatever_the_library_makes_of_them(
     tmp_path: Path, make: Callable[[Path], Path], data: st.DataObject
 ) -> None:
@@ -398,7 +398,6 @@ _json = st.recursive(
 
 
 @given(inside=_json, version=st.sampled_from([None, "1.2.2", "2.3.0", "3.0.0"]))
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_config_is_described_or_refused(tmp_path: Path, inside: Any, version: str | None) -> None:
     from crossload.artifacts import keras as module
 

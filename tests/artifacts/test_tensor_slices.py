@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from crossload import artifacts
@@ -22,7 +22,6 @@ from crossload.runtimes import environments, registry
 from tests.artifacts.test_checkpoint import FLOAT, INT32, STRING, WEIGHTS, entry, index, refusal, varint, write
 
 INT64 = 9
-_settings = settings(max_examples=200, deadline=2000, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 # Writes V1 checkpoints in one file and in shards, and what TensorFlow itself restores from them.
 TENSORFLOW = """
@@ -273,7 +272,6 @@ def test_every_byte_of_a_file_is_checked(tmp_path: Path) -> None:
 
 
 @given(content=st.binary(max_size=120), key=st.sampled_from([b"", slices.part_key(b"w", WHOLE)]), behind=st.booleans())
-@_settings
 def test_any_message_behind_right_checksums_is_read_or_refused(tmp_path: Path, content: bytes, key: bytes, behind: bool) -> None:
     entries = saved(VARIABLES)
     entries[key] = (entries[key] if behind else b"\x0a") + content

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import resource
-import time
 from pathlib import Path
 
 import pytest
@@ -132,10 +131,9 @@ def test_an_index_that_leads_nowhere_is_refused(tmp_path: Path, made: Lite) -> N
 
 
 def test_a_small_file_cannot_stand_for_millions_of_tables(tmp_path: Path) -> None:
-    before, started = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.monotonic()
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with pytest.raises(ArtifactError, match="the same bytes over and over"):
         read(tmp_path / "m.tflite", Lite(repeat_operators=20_000, repeat_subgraphs=20_000))
-    assert time.monotonic() - started < 10
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 300_000
 
 

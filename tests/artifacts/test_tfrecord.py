@@ -6,14 +6,12 @@ import io
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tensorboard.summary.writer.record_writer import RecordWriter
 
 from crossload.artifacts import tfrecord
 from crossload.errors import ArtifactError
-
-_settings = settings(max_examples=200, deadline=2000, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def written(records: list[bytes]) -> bytes:
@@ -24,7 +22,6 @@ def written(records: list[bytes]) -> bytes:
 
 
 @given(records=st.lists(st.binary(max_size=50), max_size=5))
-@_settings
 def test_records_come_back_and_are_framed_as_tensorboard_frames_them(tmp_path: Path, records: list[bytes]) -> None:
     stream = io.BytesIO()
     theirs = RecordWriter(stream)
@@ -36,7 +33,6 @@ def test_records_come_back_and_are_framed_as_tensorboard_frames_them(tmp_path: P
 
 
 @given(data=st.data())
-@_settings
 def test_a_changed_byte_is_found(tmp_path: Path, data: st.DataObject) -> None:
     content = bytearray(written([b"one", b"", b"three"]))
     at = data.draw(st.integers(0, len(content) - 1))

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from crossload import features_of
 from crossload.cli.expressions import examples, value
+from crossload.contract import datatypes
 from crossload.contract.signatures import TensorSpec
 from crossload.errors import CrossloadError
 
@@ -105,10 +106,20 @@ def test_a_value_that_its_datatype_cannot_hold_is_refused_and_not_bent(text: str
 
 
 @pytest.mark.parametrize(
-    ("text", "datatype"), [("7", "INT4"), ("-8", "INT4"), ("True", "BOOL"), ("1", "BOOL"), ("1+2j", "COMPLEX64"), ("0.1", "BF16")]
+    ("text", "datatype", "held"),
+    [
+        ("7", "INT4", 7),
+        ("-8", "INT4", -8),
+        ("True", "BOOL", True),
+        ("1", "BOOL", True),
+        ("1+2j", "COMPLEX64", 1 + 2j),
+        ("0.1", "BF16", 0.10009765625),
+    ],
 )
-def test_a_value_that_its_datatype_holds_is_taken(text: str, datatype: str) -> None:
-    value(text, TensorSpec("x", datatype, None))
+def test_a_value_that_its_datatype_holds_is_taken(text: str, datatype: str, held: complex) -> None:
+    array = value(text, TensorSpec("x", datatype, None))
+    assert datatypes.of_array(array) == datatype
+    assert complex(array.item()) == held
 
 
 def test_an_array_of_an_npz_is_named_unless_it_is_the_only_one(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tensorboard.compat.proto import types_pb2
 
@@ -12,12 +12,10 @@ from crossload.contract import datatypes
 from crossload.contract.datatypes import DATATYPES
 from crossload.errors import FrameError
 
-patient = settings(deadline=None)  # another process may have the processor
 FIXED = sorted(name for name, d in DATATYPES.items() if d.size)
 shapes = st.lists(st.integers(0, 3), max_size=6).map(tuple)
 
 
-@patient
 @given(st.sampled_from(FIXED), shapes, st.data())
 def test_fixed_size_elements_come_back_bit_by_bit(name: str, shape: tuple[int, ...], data: st.DataObject) -> None:
     size = int(np.prod(shape, dtype=int)) * DATATYPES[name].size
@@ -28,7 +26,6 @@ def test_fixed_size_elements_come_back_bit_by_bit(name: str, shape: tuple[int, .
     assert (array.shape, datatypes.of_array(array), bytes(datatypes.encode(array))) == (shape, name, wire)
 
 
-@patient
 @given(st.lists(st.binary(max_size=6)))
 def test_strings_come_back_whatever_bytes_they_hold(elements: list[bytes]) -> None:
     array = np.empty(len(elements), dtype=object)

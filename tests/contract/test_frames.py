@@ -6,18 +6,16 @@ import io
 import json
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from crossload.contract import datatypes, frames, vectors
 from crossload.errors import FrameError
 
-patient = settings(deadline=None)  # another process may have the processor
 EXAMPLES = Path(__file__).parents[2] / "bindings" / "contract" / "frames"
 INDEX: list[dict[str, Any]] = json.loads((EXAMPLES / "index.json").read_text())
 GOOD = [e for e in INDEX if e["valid"]]
@@ -67,7 +65,7 @@ def test_a_malformed_example_frame_is_refused_with_its_reason(entry: dict[str, A
     with pytest.raises(FrameError) as refusal:
         read((EXAMPLES / entry["file"]).read_bytes())
     assert entry["error"] in str(refusal.value)
-    assert "\n" not in str(refusal.value)
+    assert str(refusal.value).isprintable()
 
 
 def test_the_examples_are_those_that_make_frames_writes(tmp_path: Path) -> None:
@@ -122,20 +120,17 @@ def some_frames(draw: st.DrawFn) -> frames.Frame:
     return frames.Frame(header, buffers)
 
 
-@patient
 @given(st.lists(some_frames(), max_size=3))
 def test_frames_that_are_written_are_read_again(several: list[frames.Frame]) -> None:
     assert read(written(*several)) == several
 
 
-@patient
 @given(st.binary(max_size=64))
 @example(b"\x08\0\0\0\0\0\0\0" + b"[1,2,3]\n")
 def test_any_bytes_are_frames_or_a_frame_error(content: bytes) -> None:
     refused_in_one_sentence(content)
 
 
-@patient
 @given(st.dictionaries(st.sampled_from(["inputs", "outputs", "id"]), json_values), st.binary(max_size=16))
 def test_any_json_header_is_a_frame_or_a_frame_error(header: dict[str, Any], tail: bytes) -> None:
     refused_in_one_sentence(frames.pack(header) + tail)
@@ -144,19 +139,20 @@ def test_any_json_header_is_a_frame_or_a_frame_error(header: dict[str, Any], tai
 wild = st.one_of(json_values, st.integers(-2, 1 << 70))
 
 
-@patient
 @given(
     st.dictionaries(st.sampled_from(["name", "datatype", "shape", "parameters"]), wild),
     st.lists(wild, max_size=3),
     wild,
     st.sampled_from(sorted(datatypes.DATATYPES)),
 )
+@example({"shape": "\n"}, [], 4, "FP32")
+@example({"datatype": "\x1b[31m"}, [1], 4, "FP32")
+@example({"name": "a\nb", "shape": ["\u202e"]}, [1], 4, "FP32")
 def test_any_tensor_entry_is_a_frame_or_a_frame_error(changes: dict[str, Any], shape: list[Any], size: Any, datatype: str) -> None:
     entry = {"name": "x", "datatype": datatype, "shape": shape, "parameters": {"binary_data_size": size}} | changes
     refused_in_one_sentence(frames.pack({"inputs": [entry]}) + bytes(16))
 
 
-@patient
 @given(some_frames(), st.data())
 def test_a_frame_with_one_byte_changed_is_a_frame_or_a_frame_error(frame: frames.Frame, data: st.DataObject) -> None:
     content = bytearray(written(frame))
@@ -171,7 +167,18 @@ def refused_in_one_sentence(content: bytes) -> None:
             for side in ("inputs", "outputs"):
                 vectors.arrays(frame, side)
     except FrameError as refusal:
-        assert "\n" not in str(refusal)
+        assert str(refusal).isprintable()
+
+
+_READ_ONE = """
+from crossload.contract import frames
+from crossload.errors import FrameError
+try:
+    with open({file!r}, "rb") as stream:
+        frames.read(stream.read)
+except FrameError:
+    print("refused")
+"""
 
 
 @pytest.mark.parametrize(
@@ -181,9 +188,10 @@ def refused_in_one_sentence(content: bytes) -> None:
         {"outputs": [{"name": str(n)} for n in range(100_000)] + [{"name": "99999"}]},
     ],
 )
-def test_a_header_made_to_keep_its_reader_busy_is_refused_at_once(header: dict[str, object]) -> None:
-    data = frames.pack(header)
-    began = time.monotonic()
-    with pytest.raises(FrameError):
-        frames.read(io.BytesIO(data).read)
-    assert time.monotonic() - began < 2
+def test_a_header_made_to_keep_its_reader_busy_is_refused_at_once(header: dict[str, object], tmp_path: Path) -> None:
+    file = tmp_path / "busy.frame"
+    file.write_bytes(frames.pack(header))
+    read_it = f"import resource; resource.setrlimit(resource.RLIMIT_CPU, (5, 5)); {_READ_ONE.format(file=str(file))}"
+    done = subprocess.run([sys.executable, "-c", read_it], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "refused" in done.stdout

@@ -87,12 +87,14 @@ def misbehave(phase):
         answer({"id": header["id"], "outputs": [tensor]}, b"a little of it")
         time.sleep(600)
     elif behaviour == "trickle":
-        for _ in range(100):
-            out.write(b"\x01")
+        out.write(struct.pack("<Q", 1 << 20))
+        while True:
+            out.write(b" ")
             out.flush()
             time.sleep(0.1)
     elif behaviour == "daemon":
-        subprocess.Popen(["sleep", "20"], start_new_session=True)
+        child = subprocess.Popen(["sleep", "600"], start_new_session=True)
+        Path(os.environ["FAKE_PID_FILE"]).write_text(str(child.pid))
     elif behaviour == "mumble":
         for _ in range(64):
             os.write(2, b"no end of line " * (1 << 16))
@@ -115,7 +117,7 @@ while True:
     if bent == "wrong-id":
         own["id"] = "999"
     if bent == "error":
-        answer({**own, "error": "the fake declines", "code": os.environ.get("FAKE_CODE", "INTERNAL")})
+        answer({**own, "error": os.environ.get("FAKE_ERROR", "the fake declines"), "code": os.environ.get("FAKE_CODE", "INTERNAL")})
         continue
     if rpc == "ServerMetadata":
         about = {"language": "Python", "os": "linux", "arch": "x86_64", **({"datatypes": carried} if carried else {})}

@@ -205,11 +205,8 @@ def test_a_tensor_that_is_announced_and_never_comes_takes_no_memory(size: int) -
     assert found.outcome in ("timeout", "protocol_error")
 
 
-def test_bytes_that_trickle_in_do_not_stretch_the_time_limit() -> None:
-    began = time.monotonic()
-    found = failure(supervisor("trickle:run"))
-    assert found.outcome in ("timeout", "protocol_error")
-    assert time.monotonic() - began < 5
+def test_bytes_that_trickle_in_for_ever_do_not_stretch_the_time_limit() -> None:
+    assert failure(supervisor("trickle:run")).outcome == "timeout"
 
 
 def test_endless_stderr_without_a_line_takes_no_memory_and_keeps_its_tail() -> None:
@@ -221,12 +218,12 @@ def test_endless_stderr_without_a_line_takes_no_memory_and_keeps_its_tail() -> N
     assert worker.stderr().endswith("no end of line ")
 
 
-def test_a_background_process_that_keeps_stderr_open_holds_up_nobody() -> None:
-    began = time.monotonic()
-    with supervisor("daemon:run") as subject:
+def test_a_background_process_that_keeps_stderr_open_holds_up_nobody(tmp_path: Path) -> None:
+    pid_file = tmp_path / "pid"
+    with supervisor("daemon:run", FAKE_PID_FILE=str(pid_file)) as subject:
         subject.load(SOURCE)
         assert ask(subject) == [2, 4, 6]
-    assert time.monotonic() - began < 8
+    os.kill(int(pid_file.read_text()), signal.SIGKILL)  # it was still alive: nobody waited for it
 
 
 @pytest.mark.parametrize("phase", ["start", "load", "run"])
@@ -307,9 +304,7 @@ def test_a_worker_that_is_just_starting_when_the_user_interrupts_is_killed(monke
             subject.cancel()
 
     monkeypatch.setattr(module, "Worker", Interrupted)
-    began = time.monotonic()
     assert failure(subject).outcome == "not_run"
-    assert time.monotonic() - began < 5
 
 
 def test_a_process_with_more_than_a_thousand_open_files_can_use_workers() -> None:

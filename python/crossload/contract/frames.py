@@ -83,7 +83,7 @@ def sized(entry: dict[str, Any]) -> int:
     if datatype is None:
         raise FrameError(f"tensor {entry['name']!r}: datatype {entry.get('datatype')!r} is not in the contract")
     if not isinstance(shape, list) or len(shape) > MAX_RANK or not all(_is_count(d) for d in shape):
-        raise FrameError(f"tensor {entry['name']!r}: shape {str(shape)[:200]} is not a list of dimensions")
+        raise FrameError(f"tensor {entry['name']!r}: shape {repr(shape)[:200]} is not a list of dimensions")
     if not _is_count(size) or (datatype.size and size != math.prod(shape) * datatype.size):
         raise FrameError(f"tensor {entry['name']!r}: {size!r} bytes announced for {datatype.tensorflow} of shape {shape}")
     return int(size)

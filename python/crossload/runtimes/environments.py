@@ -82,6 +82,8 @@ JAVA_OPTIONS = (
     "-Dfile.encoding=UTF-8",
 )
 MINIMUM_JAVA = 17
+# Changed when environments are made in another way, so that older ones are made anew: 2 is with compiled bytecode.
+_LAYOUT = b"2\n"
 
 
 def cache() -> Path:
@@ -220,7 +222,7 @@ def _folder(source: Script | Jar) -> Path:
         stem = source.path.stem
     else:
         held, stem = " ".join((*source.coordinates, *filter(None, [source.libraries]))).encode(), source.jar.stem
-    return cache() / "environments" / f"{stem}-{hashlib.sha256(held).hexdigest()[:12]}"
+    return cache() / "environments" / f"{stem}-{hashlib.sha256(_LAYOUT + held).hexdigest()[:12]}"
 
 
 def _ready(folder: Path) -> bool:
@@ -253,7 +255,7 @@ def _make_script(source: Script, folder: Path, progress: Progress) -> None:
         what = dependencies if isinstance(dependencies, list) else []
     if what:
         mend = "; is the package index reachable? Try again, or set UV_INDEX_URL to a mirror"
-        command = [tool, "pip", "install", "--quiet", "--python", str(python_of(folder)), *what]
+        command = [tool, "pip", "install", "--quiet", "--compile-bytecode", "--python", str(python_of(folder)), *what]
         _run(command, f"the environment of {source.path.stem}", mend)
 
 

@@ -21,6 +21,7 @@ import psutil
 
 from crossload.contract import frames
 from crossload.errors import FrameError
+from crossload.text import printable
 
 _PIPE_BYTES = 1 << 20
 _F_SETPIPE_SZ = 1031  # fcntl.h of Linux; a bigger pipe halves the system calls of a large tensor
@@ -44,12 +45,17 @@ class Launch:
 @dataclass
 class WorkerFailure(Exception):
     """A request that got no usable answer. `outcome` is one of report.results.OUTCOMES; the process is gone when this is raised
-    for `crash`, `timeout` and `protocol_error`, and alive for the others (the worker answered with an error)."""
+    for `crash`, `timeout` and `protocol_error`, and alive for the others (the worker answered with an error).
+
+    `message` is one line: what a worker says is escaped as everything foreign is; `stderr` is as it was written."""
 
     outcome: str
     phase: str
     message: str
     stderr: str = ""
+
+    def __post_init__(self) -> None:
+        self.message = printable(self.message)
 
     def __str__(self) -> str:
         return self.message
