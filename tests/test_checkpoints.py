@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crossload import checkpoints, files
+from crossload import checkpoints
 from crossload.artifacts import checkpoint, checkpoint_state
 from crossload.errors import ArtifactError, CrossloadError
 from crossload.runtimes import environments, registry
+from crossload.support import files
 from tests.artifacts import test_tensor_slices
 from tests.artifacts.test_checkpoint import FLOAT, WEIGHTS, entry, write
 

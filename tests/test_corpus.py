@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from crossload import files, recording
+from crossload import recording
 from crossload.contract.datatypes import DATATYPES, for_people
 from crossload.contract.manifest import FILE_NAME, Artifact, Manifest, Model, Vectors
 from crossload.contract.signatures import Signature
@@ -16,6 +16,7 @@ from crossload.report.results import Report
 from crossload.requests import Wishes
 from crossload.runtimes import environments, registry
 from crossload.runtimes.supervisor import Limits, Supervisor
+from crossload.support import files
 from crossload.verification import verify
 
 pytestmark = pytest.mark.slow

@@ -11,7 +11,7 @@ from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
-from crossload import artifacts, files
+from crossload import artifacts
 from crossload.contract.bundle import Bundle, is_bundle, open_bundle
 from crossload.contract.manifest import FILE_NAME, Artifact, LeftOut, Made
 from crossload.contract.signatures import Signature, TensorSpec
@@ -21,13 +21,14 @@ from crossload.converters.edges import Edge, way
 from crossload.converters.walk import Wanted, made, walk
 from crossload.errors import CrossloadError
 from crossload.exporters import bridges
-from crossload.locks import only_writer
 from crossload.preflight.prediction import release_of
 from crossload.proving import ConversionRefused, Recorded, Terms, one_by_one, recorded
 from crossload.report.results import Report
 from crossload.runtimes import registry
 from crossload.runtimes.registry import Runtime
 from crossload.runtimes.supervisor import Limits, Supervisor
+from crossload.support import files
+from crossload.support.destinations import only_writer
 
 FORMATS = ("saved_model", "graph_def")
 _SUFFIX = "-backported"

@@ -12,13 +12,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from crossload import files
 from crossload.artifacts import checkpoint, checkpoint_state
 from crossload.artifacts.checkpoint_protos import messages
 from crossload.artifacts.checkpoint_state import State
 from crossload.artifacts.recognition import SAVED_MODEL_FILES, STATE_FILE, index_of, is_table, unsharded, v1_files
 from crossload.errors import ArtifactError, CrossloadError
-from crossload.text import near
+from crossload.support import files
+from crossload.support.text import near
 
 # Of a checkpoint's files, what follows its name (tensor_bundle/naming.h; saver.py): the index goes first, so that one whose
 # removal was interrupted is not taken for a whole one, and the graph before the data, which show that something is left.

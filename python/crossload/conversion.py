@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-from crossload import artifacts, checkpoints, files
+from crossload import artifacts, checkpoints
 from crossload.artifacts.recognition import has_state
 from crossload.backporting import backport, runtimes_of
 from crossload.contract.bundle import is_bundle
@@ -20,13 +20,14 @@ from crossload.converters.edges import TARGETS, Edge, way
 from crossload.converters.walk import FOLDERS, Wanted, walk
 from crossload.converters.walk import made as made_of
 from crossload.errors import CrossloadError
-from crossload.locks import only_writer
 from crossload.proving import ConversionRefused, Terms, recorded
 from crossload.report.results import Report
 from crossload.requests import Wishes, check_wishes
 from crossload.runtimes.supervisor import Limits, Supervisor
 from crossload.selection import choose
-from crossload.text import printable
+from crossload.support import files
+from crossload.support.destinations import only_writer
+from crossload.support.text import printable
 
 __all__ = ["ConversionRefused", "Converted", "Wanted", "convert", "next_version"]
 _SUFFIXES = {

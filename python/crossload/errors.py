@@ -1,6 +1,6 @@
 """What goes wrong because of input, said in one sentence: the file, the cause, the next step."""
 
-from crossload.text import printable
+from crossload.support.text import printable
 
 
 class CrossloadError(Exception):

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from crossload.errors import CrossloadError
-from crossload.once import once
+from crossload.support.once import once
 
 _INT64 = range(-(1 << 63), 1 << 63)
 

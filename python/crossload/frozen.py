@@ -10,7 +10,7 @@ from typing import Any
 import tensorflow as tf
 
 from crossload.converters import sessions
-from crossload.text import near
+from crossload.support.text import near
 
 
 class CannotUse(Exception):

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from crossload import artifacts, files
+from crossload import artifacts
 from crossload.artifacts.domains import Domain
 from crossload.artifacts.domains import of_artifact as domains_of
 from crossload.contract import datatypes, sidecar, vectors
@@ -23,7 +23,8 @@ from crossload.runtimes import environments, registry
 from crossload.runtimes.process import WorkerFailure
 from crossload.runtimes.registry import Runtime
 from crossload.runtimes.supervisor import Limits, ModelSource, Supervisor
-from crossload.text import printable
+from crossload.support import files
+from crossload.support.text import printable
 
 Progress = Callable[[str], None]
 

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from crossload.cli import COMMANDS, main
-from crossload.text import printable
+from crossload.support.text import printable
 from tests.artifacts import making, test_checkpoint, test_meta_graph
 from tests.artifacts.making import Lite, Tensor
 

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from crossload import files
 from crossload.contract import manifest, vectors
 from crossload.contract.bundle import open_bundle
 from crossload.errors import ManifestError
+from crossload.support import files
 from tests import fakes
 
 SCHEMA = Path(__file__).parents[2] / "bindings" / "contract" / "manifest.schema.json"

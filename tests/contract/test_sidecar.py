@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from crossload import files
 from crossload.contract.manifest import Artifact, Manifest, Model
 from crossload.contract.sidecar import sidecar_of, stated
 from crossload.errors import ManifestError
+from crossload.support import files
 
 
 def described(path: Path, kind: str) -> Path:

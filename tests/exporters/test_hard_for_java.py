@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 import crossload
-from crossload import files
 from crossload.contract.bundle import open_bundle
 from crossload.contract.datatypes import for_people
 from crossload.contract.manifest import FILE_NAME, Artifact, Manifest, Model, Vectors
@@ -24,6 +23,7 @@ from crossload.report.results import Report, Result
 from crossload.requests import Wishes
 from crossload.runtimes import environments, registry
 from crossload.runtimes.supervisor import Supervisor
+from crossload.support import files
 from crossload.verification import Plan, verify
 from tests.runtimes.test_java_releases import CARRIED, PATTERNS, RELEASES
 

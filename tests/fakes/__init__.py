@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from crossload import files
 from crossload.contract import vectors
 from crossload.contract.manifest import FILE_NAME, Artifact, Binding, Manifest, Model, Reference, Vectors
 from crossload.contract.signatures import Signature, TensorSpec
 from crossload.runtimes.process import Launch
+from crossload.support import files
 
 WORKER = Path(__file__).parent / "worker.py"
 

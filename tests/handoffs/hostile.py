@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from crossload import files
 from crossload.contract import datatypes, vectors
 from crossload.contract.manifest import Artifact, Binding, Manifest, Model, Reference, Vectors
 from crossload.contract.signatures import Signature, TensorSpec
+from crossload.support import files
 
 SIGNATURES = {
     "serving_default": Signature(

@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from crossload import export, files
+from crossload import export
 from crossload.contract import vectors
 from crossload.contract.bundle import open_bundle
 from crossload.handoffs.java import handoff
+from crossload.support import files
 from tests.handoffs import hostile
 
 pytestmark = pytest.mark.slow

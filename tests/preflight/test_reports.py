@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from crossload import files
 from crossload.contract.manifest import Artifact, Binding, Manifest, Model
 from crossload.contract.signatures import Signature, TensorSpec
 from crossload.errors import CrossloadError
 from crossload.preflight.prediction import Prediction
 from crossload.preflight.reports import Check, Checked, check
+from crossload.support import files
 from tests.preflight.test_prediction import LEGACY, RELEASES, graph_of, saved_model
 
 

@@ -8,11 +8,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from crossload import files
 from crossload.artifacts.recognition import examine, recognise
 from crossload.contract.datatypes import DATATYPES
 from crossload.contract.signatures import Signature
 from crossload.errors import ArtifactError
+from crossload.support import files
 
 if TYPE_CHECKING:
     from crossload.artifacts.checkpoint import Checkpoint

@@ -30,11 +30,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from crossload import files
 from crossload.artifacts import canonical_graph, saved_model
 from crossload.artifacts.canonical_graph import GraphContent, hashed, source
 from crossload.contract.signatures import TensorSpec
 from crossload.errors import ArtifactError
+from crossload.support import files
 
 if TYPE_CHECKING:
     from crossload.artifacts.checkpoint import Checkpoint

@@ -12,13 +12,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from crossload import files
 from crossload.artifacts import bundle, checkpoint_state, table, tensor_slices
 from crossload.artifacts.checkpoint_state import unsharded
 from crossload.artifacts.recognition import has_state, index_of, v1_files
 from crossload.artifacts.slices import Slice
 from crossload.errors import ArtifactError, FrameError
-from crossload.text import near
+from crossload.support import files
+from crossload.support.text import near
 
 if TYPE_CHECKING:
     import numpy as np

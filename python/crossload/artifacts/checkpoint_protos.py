@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from crossload.once import once
+from crossload.support.once import once
 
 
 @once

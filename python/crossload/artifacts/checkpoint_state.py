@@ -13,7 +13,7 @@ from crossload.artifacts.checkpoint_protos import messages
 from crossload.artifacts.content import content
 from crossload.artifacts.recognition import STATE_FILE, index_of, is_table, unsharded, v1_files
 from crossload.errors import ArtifactError
-from crossload.text import printable
+from crossload.support.text import printable
 
 __all__ = ["State", "latest", "listed", "prefixes", "read", "resolve", "unsharded"]
 

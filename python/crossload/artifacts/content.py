@@ -6,8 +6,8 @@ import codecs
 from pathlib import Path
 from typing import Any
 
-from crossload import files
 from crossload.errors import ArtifactError
+from crossload.support import files
 
 HEAD = 4096
 _LFS = b"version https://git-lfs"

@@ -13,7 +13,7 @@ from typing import Any
 from crossload.artifacts import candidates, op_types, protos
 from crossload.contract.signatures import Signature, TensorSpec
 from crossload.errors import ArtifactError
-from crossload.text import near
+from crossload.support.text import near
 
 # Before this version a placeholder's shape [] could not be told from an unknown one (array_ops.cc, op Placeholder).
 _SCALAR_SHAPES_SINCE = 22

@@ -21,7 +21,7 @@ from crossload.artifacts.content import facts
 from crossload.contract.datatypes import from_tensorflow
 from crossload.contract.signatures import Signature, TensorSpec
 from crossload.errors import ArtifactError
-from crossload.text import identifiers
+from crossload.support.text import identifiers
 from crossload.workers import keras_configs, keras_migration
 from crossload.workers.keras_configs import Code, Layer
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from crossload import files
 from crossload.artifacts.content import content, is_text
+from crossload.support import files
 
 
 def write(file: Path, message: Any) -> None:

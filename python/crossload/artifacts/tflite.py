@@ -17,7 +17,7 @@ from crossload.artifacts.flatbuffer import Field, Fields, FlatbufferError
 from crossload.artifacts.tensor_names import readable
 from crossload.contract.signatures import Signature, TensorSpec
 from crossload.errors import ArtifactError
-from crossload.text import near
+from crossload.support.text import near
 
 _IDENTIFIER = b"TFL3"
 # enum TensorType, in its order; resource and variant have no tensors on the wire (types.proto's 20 and 21).

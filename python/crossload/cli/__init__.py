@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from crossload.errors import CrossloadError
-from crossload.text import printable
+from crossload.support.text import printable
 
 # The modules crossload.cli.<command>, and what `crossload --help` says of them without importing any.
 COMMANDS = (

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from crossload.cli import options
-from crossload.text import printable
+from crossload.support.text import printable
 
 if TYPE_CHECKING:
     from crossload.preflight import Prediction

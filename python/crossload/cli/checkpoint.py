@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from crossload.cli.options import examples
-from crossload.text import printable
+from crossload.support.text import printable
 
 if TYPE_CHECKING:
     from crossload.checkpoints import Held

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from crossload.cli import options
-from crossload.text import printable
+from crossload.support.text import printable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -155,8 +155,8 @@ def _write(target: Path, outputs: dict[str, np.ndarray]) -> None:
 
     import numpy as np
 
-    from crossload import files
     from crossload.errors import CrossloadError
+    from crossload.support import files
 
     plain: dict[str, np.ndarray] = {}
     for name, array in outputs.items():

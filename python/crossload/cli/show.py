@@ -13,7 +13,7 @@ import click
 from crossload.cli.options import examples
 from crossload.contract.datatypes import for_people
 from crossload.errors import ArtifactError
-from crossload.text import printable
+from crossload.support.text import printable
 
 if TYPE_CHECKING:
     from crossload.artifacts.checkpoint import Checkpoint

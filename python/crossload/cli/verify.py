@@ -83,9 +83,9 @@ def command(
     """
     from rich.console import Console
 
-    from crossload import files
     from crossload.compare.tolerance import parse
     from crossload.report import junit, matrix
+    from crossload.support import files
     from crossload.verification import Listener, Plan, verify
 
     progress, out = Console(stderr=True, highlight=False, soft_wrap=True), Console(highlight=False)

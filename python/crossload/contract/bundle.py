@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from crossload import files
 from crossload.contract import manifest as manifests
 from crossload.contract import vectors
 from crossload.contract.manifest import Artifact, Manifest
 from crossload.errors import ManifestError
+from crossload.support import files
 
 
 @dataclass

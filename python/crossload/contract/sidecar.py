@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from crossload import files
 from crossload.contract import manifest as manifests
 from crossload.contract.manifest import FILE_NAME, Artifact, Manifest
 from crossload.errors import ManifestError
+from crossload.support import files
 
 
 def sidecar_of(artifact: Path) -> Path:

@@ -15,7 +15,7 @@ from tensorflow.python.saved_model import loader_impl
 
 from crossload.artifacts import tflite
 from crossload.converters import freeze, representative, saved_models, sessions
-from crossload.text import near
+from crossload.support.text import near
 
 __all__ = ["CannotConvert", "graph_def_to_tflite", "saved_model_to_tflite"]
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from crossload.text import near
+from crossload.support.text import near
 
 # A signature's inputs: NumPy's dtype and the shape, None for a free dimension (or for all of it).
 Specs = Mapping[str, tuple[Any, tuple[int | None, ...] | None]]

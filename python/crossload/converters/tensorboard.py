@@ -7,10 +7,11 @@ from typing import Any
 
 from tensorboard.compat.proto import config_pb2, event_pb2, tensor_shape_pb2, types_pb2
 
-from crossload import artifacts, files
+from crossload import artifacts
 from crossload.artifacts import protos, tfrecord
 from crossload.artifacts.recognition import examine, saved_model_file
 from crossload.errors import ArtifactError
+from crossload.support import files
 
 # event_file_writer.py: the first event says how the file is to be read.
 _FILE_VERSION = "brain.Event:2"

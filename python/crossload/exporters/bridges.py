@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from crossload import files
 from crossload.artifacts import bridges, protos
 from crossload.artifacts.messages import write
 from crossload.artifacts.recognition import saved_model_file
 from crossload.contract.manifest import Artifact
 from crossload.contract.signatures import Signature
+from crossload.support import files
 
 
 def build(root: Path, artifacts: Sequence[Artifact], signatures: Mapping[str, Signature]) -> list[str]:

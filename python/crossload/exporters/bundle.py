@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from crossload import artifacts, files
+from crossload import artifacts
 from crossload.contract.bundle import Bundle, is_bundle
 from crossload.contract.manifest import FILE_NAME, Artifact, LeftOut, Manifest, Model, Tolerance, Vectors
 from crossload.contract.signatures import Signature
@@ -19,12 +19,13 @@ from crossload.converters.edges import way
 from crossload.converters.launch import Step
 from crossload.errors import CrossloadError
 from crossload.exporters import bridges, composites, example_inputs, warmup
-from crossload.locks import only_writer
 from crossload.recording import artifacts_of, bindings_in, record
 from crossload.requests import Wishes, check_wishes
 from crossload.runtimes import registry
 from crossload.runtimes.supervisor import Limits
-from crossload.text import printable
+from crossload.support import files
+from crossload.support.destinations import only_writer
+from crossload.support.text import printable
 from crossload.verification import Plan, verify
 
 FORMATS = ("saved_model", "graph_def", "tflite")

@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from crossload.exporters import CannotExport, estimators, example_inputs, graphs
 from crossload.exporters.weights import load as load_weights
-from crossload.text import identifiers
+from crossload.support.text import identifiers
 
 __all__ = ["CannotExport", "is_keras", "load_weights", "of_python", "save"]
 DEFAULT_SIGNATURE = "serving_default"

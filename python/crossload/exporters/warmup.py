@@ -12,7 +12,6 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from crossload import files
 from crossload.artifacts import protos, saved_model, tfrecord
 from crossload.artifacts.declaration import declare
 from crossload.artifacts.recognition import saved_model_file
@@ -21,7 +20,8 @@ from crossload.contract.manifest import Artifact, Vectors
 from crossload.contract.vectors import Vector
 from crossload.errors import CrossloadError
 from crossload.examples import is_example
-from crossload.once import once
+from crossload.support import files
+from crossload.support.once import once
 
 if TYPE_CHECKING:
     import numpy as np

@@ -7,14 +7,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from crossload import files
 from crossload.contract import manifest as manifests
 from crossload.contract.bundle import Bundle, is_bundle, open_bundle
 from crossload.contract.manifest import Artifact, LeftOut, Manifest
 from crossload.errors import CrossloadError, ManifestError
 from crossload.preflight import Prediction, predict
 from crossload.runtimes.registry import Runtime, shortest_name
-from crossload.text import near
+from crossload.support import files
+from crossload.support.text import near
 
 
 def opened(path: Path) -> Bundle:

@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from crossload import __version__, files
+from crossload import __version__
 from crossload.contract.manifest import Artifact, Manifest
 from crossload.errors import CrossloadError
 from crossload.handoffs import bundles, components, names, releases
 from crossload.handoffs.layout import Call, chained, laid_out
 from crossload.handoffs.library import Library, install, library
-from crossload.locks import only_writer
 from crossload.runtimes.registry import WORKERS
+from crossload.support import files
+from crossload.support.destinations import only_writer
 
 if TYPE_CHECKING:
     from jinja2 import Environment

@@ -7,8 +7,9 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from crossload import __version__, files
+from crossload import __version__
 from crossload.errors import CrossloadError
+from crossload.support import files
 
 GROUP = "io.crossload"
 _POM = """<?xml version="1.0" encoding="UTF-8"?>

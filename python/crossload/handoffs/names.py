@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from unicodedata import ucd_3_2_0
 
 from crossload.errors import CrossloadError
-from crossload.text import printable
+from crossload.support.text import printable
 
 _KEYWORDS = frozenset(
     re.findall(

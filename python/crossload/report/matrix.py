@@ -10,7 +10,7 @@ from rich.table import Table
 
 from crossload.compare.judge import AGREEMENTS
 from crossload.report.results import COMPARED, Report, Result
-from crossload.text import printable
+from crossload.support.text import printable
 
 _STDERR_LINES = 5
 _MOST_COLUMNS = 6

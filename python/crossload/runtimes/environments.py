@@ -17,12 +17,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import filelock
-import platformdirs
 from packaging.specifiers import SpecifierSet
 
 from crossload.errors import CrossloadError
 from crossload.runtimes import maven
 from crossload.runtimes.process import Launch
+from crossload.support.cache import cache_folder
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -84,11 +84,6 @@ JAVA_OPTIONS = (
 MINIMUM_JAVA = 17
 # Changed when environments are made in another way, so that older ones are made anew: 2 is with compiled bytecode.
 _LAYOUT = b"2\n"
-
-
-def cache() -> Path:
-    """Where environments live: $CROSSLOAD_CACHE, or the user's cache folder."""
-    return Path(os.environ.get("CROSSLOAD_CACHE") or platformdirs.user_cache_path("crossload"))
 
 
 def missing(source: Source) -> tuple[str, str] | None:
@@ -222,7 +217,7 @@ def _folder(source: Script | Jar) -> Path:
         stem = source.path.stem
     else:
         held, stem = " ".join((*source.coordinates, *filter(None, [source.libraries]))).encode(), source.jar.stem
-    return cache() / "environments" / f"{stem}-{hashlib.sha256(_LAYOUT + held).hexdigest()[:12]}"
+    return cache_folder() / "environments" / f"{stem}-{hashlib.sha256(_LAYOUT + held).hexdigest()[:12]}"
 
 
 def _ready(folder: Path) -> bool:

@@ -21,7 +21,7 @@ import psutil
 
 from crossload.contract import frames
 from crossload.errors import FrameError
-from crossload.text import printable
+from crossload.support.text import printable
 
 _PIPE_BYTES = 1 << 20
 _F_SETPIPE_SZ = 1031  # fcntl.h of Linux; a bigger pipe halves the system calls of a large tensor

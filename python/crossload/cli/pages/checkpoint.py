@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from crossload.cli.pages.page import Page, columns, datatype, shape, strong, warning
-from crossload.text import printable
+from crossload.support.text import printable
 
 if TYPE_CHECKING:
     from crossload.artifacts.checkpoint import Checkpoint, Variable

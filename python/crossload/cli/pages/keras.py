@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from crossload.cli.pages.page import Page, columns, datatype, shape, strong, warning
 from crossload.errors import ArtifactError
-from crossload.text import printable
+from crossload.support.text import printable
 
 if TYPE_CHECKING:
     from crossload.artifacts.keras import Keras

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from crossload.cli.pages import graph_def
 from crossload.cli.pages.page import Page, columns, datatype, shape, strong, warning
-from crossload.text import printable
+from crossload.support.text import printable
 
 if TYPE_CHECKING:
     from crossload.artifacts.meta_graph import MetaGraph, Variable

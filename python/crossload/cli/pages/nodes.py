@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from crossload.cli.pages.page import columns, datatype, shape, strong
 from crossload.errors import ArtifactError
-from crossload.text import printable
+from crossload.support.text import printable
 
 if TYPE_CHECKING:
     from crossload.artifacts.graph import Graph, Node

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from crossload.contract.datatypes import DATATYPES, for_people
-from crossload.text import printable
+from crossload.support.text import printable
 
 if TYPE_CHECKING:
     from crossload.contract.signatures import Signature, TensorSpec
@@ -31,7 +31,7 @@ class Page:
 
     def heading(self, title: str, found: Any) -> Iterator[str]:
         """What every artifact's page begins with."""
-        from crossload import files
+        from crossload.support import files
 
         producer = ", ".join(f"{_producer_title(k)} {v}" for k, v in found.producer.items()) or "an unknown version"
         yield f"{strong(title)}  {printable(str(found.path))}"

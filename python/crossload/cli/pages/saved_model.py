@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from crossload.cli.pages.page import Page, strong, warning
-from crossload.text import printable
+from crossload.support.text import printable
 
 if TYPE_CHECKING:
     from crossload.artifacts.saved_model import MetaGraph, SavedModel

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from crossload.once import once
+from crossload.support.once import once
 
 
 def test_threads_that_ask_at_the_same_time_get_the_same_thing_made_once() -> None:

@@ -11,13 +11,13 @@ from pathlib import Path
 import filelock
 
 from crossload.errors import CrossloadError
-from crossload.runtimes import environments
+from crossload.support.cache import cache_folder
 
 
 @contextmanager
 def only_writer(destination: Path, what: str) -> Iterator[None]:
     """Hold `destination` while the block runs; raises CrossloadError when another process (`what`: export, conversion) holds it."""
-    folder = environments.cache() / "locks"
+    folder = cache_folder() / "locks"
     folder.mkdir(parents=True, exist_ok=True)
     lock = filelock.FileLock(folder / sha256(os.fsencode(destination.resolve())).hexdigest()[:16])
     try:

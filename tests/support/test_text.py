@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crossload.text import identifiers
+from crossload.support.text import identifiers
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from crossload import files
+from crossload.support import files
 
 
 def test_a_block_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
