@@ -12,9 +12,9 @@ from crossload import selection
 from crossload.contract.bundle import is_bundle, open_bundle
 from crossload.contract.manifest import Artifact
 from crossload.contract.signatures import Signature
+from crossload.entries import artifacts_of
 from crossload.errors import CrossloadError
 from crossload.preflight import explained
-from crossload.recording import artifacts_of
 from crossload.requests import complete
 from crossload.runtimes import environments, registry
 from crossload.runtimes.process import WorkerFailure

@@ -12,8 +12,8 @@ from crossload import artifacts
 from crossload.artifacts.graph import operation_of
 from crossload.contract.manifest import Artifact
 from crossload.contract.signatures import Signature, TensorSpec
+from crossload.entries import artifacts_of, binding_of
 from crossload.errors import CrossloadError
-from crossload.recording import artifacts_of, binding_of
 
 if TYPE_CHECKING:
     from crossload.artifacts.graph import Graph

@@ -8,8 +8,8 @@ import pytest
 
 from crossload.contract.manifest import Artifact
 from crossload.contract.signatures import Signature
+from crossload.entries import artifacts_of
 from crossload.exporters import bridges
-from crossload.recording import artifacts_of
 from crossload.support import files
 from tests.artifacts import making
 from tests.artifacts.test_bridges import COMPLEX64, FLOAT, INT8, graph

@@ -17,8 +17,9 @@ from crossload.contract.signatures import Signature
 from crossload.converters import launch
 from crossload.converters.edges import way
 from crossload.converters.launch import Step
+from crossload.entries import artifacts_of, bindings_in
 from crossload.exporters import bridges, composites
-from crossload.recording import artifacts_of, bindings_in, record_with
+from crossload.recording import record_with
 from crossload.report.results import Report, Result
 from crossload.requests import Wishes
 from crossload.runtimes import environments, registry

@@ -11,8 +11,8 @@ import pytest
 from crossload.contract.bundle import open_bundle
 from crossload.contract.manifest import Artifact
 from crossload.contract.signatures import Signature
+from crossload.entries import artifacts_of
 from crossload.preflight import predict
-from crossload.recording import artifacts_of
 from crossload.requests import Wishes, complete, requests
 from crossload.runtimes import environments, registry
 from crossload.runtimes.process import WorkerFailure

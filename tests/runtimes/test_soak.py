@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from crossload.contract import datatypes, frames
-from crossload.recording import artifacts_of
+from crossload.entries import artifacts_of
 from tests.workers import environment
 from tests.workers.conversation import Conversation
 

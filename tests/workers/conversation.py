@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from crossload.contract import datatypes, frames
-from crossload.recording import artifacts_of
+from crossload.entries import artifacts_of
 from crossload.runtimes.process import Launch
 
 

@@ -16,8 +16,8 @@ from crossload.contract.manifest import Artifact
 from crossload.converters import launch
 from crossload.converters.edges import Edge, way
 from crossload.converters.launch import Step
+from crossload.entries import bindings_in
 from crossload.errors import CrossloadError
-from crossload.recording import bindings_in
 
 FOLDERS = ("saved_model", "checkpoint", "tensorboard")
 _FILES = ("custom_objects", "weights", "representative")

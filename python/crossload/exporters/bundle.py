@@ -17,9 +17,10 @@ from crossload.contract.signatures import Signature
 from crossload.converters import launch
 from crossload.converters.edges import way
 from crossload.converters.launch import Step
+from crossload.entries import artifacts_of, bindings_in
 from crossload.errors import CrossloadError
 from crossload.exporters import bridges, composites, example_inputs, warmup
-from crossload.recording import artifacts_of, bindings_in, record
+from crossload.recording import record
 from crossload.requests import Wishes, check_wishes
 from crossload.runtimes import registry
 from crossload.runtimes.supervisor import Limits

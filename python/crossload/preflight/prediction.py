@@ -13,12 +13,12 @@ from crossload.artifacts.graph import operation_of
 from crossload.artifacts.saved_model import init_ops
 from crossload.contract.datatypes import for_people
 from crossload.contract.manifest import Binding
+from crossload.entries import artifacts_of
 from crossload.errors import CrossloadError
 from crossload.preflight import graphs, initialization, java
 from crossload.preflight.findings import SEVERITY, Finding
 from crossload.preflight.graphs import Subject
 from crossload.preflight.registrations import Release, releases
-from crossload.recording import artifacts_of
 from crossload.runtimes.process import WorkerFailure
 from crossload.runtimes.registry import Runtime
 from crossload.runtimes.supervisor import ModelSource

@@ -10,10 +10,10 @@ from typing import Any
 
 from crossload.contract.bundle import is_bundle, open_bundle
 from crossload.contract.manifest import Artifact
+from crossload.entries import artifacts_of
 from crossload.errors import CrossloadError
 from crossload.preflight.prediction import Prediction, release_of, would_do
 from crossload.preflight.registrations import Release, releases
-from crossload.recording import artifacts_of
 
 _CHECKED = ("saved_model", "graph_def")
 
