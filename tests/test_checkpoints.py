@@ -12,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crossload import checkpoints
-from crossload.artifacts import checkpoint, checkpoint_state
+from crossload.artifacts.checkpoints import checkpoint, state_file
 from crossload.errors import ArtifactError, CrossloadError
 from crossload.runtimes import environments, registry
 from crossload.support import files
-from tests.artifacts import test_tensor_slices
-from tests.artifacts.test_checkpoint import FLOAT, WEIGHTS, entry, write
+from tests.artifacts.checkpoints import test_v1_checkpoint
+from tests.artifacts.checkpoints.test_checkpoint import FLOAT, WEIGHTS, entry, write
 
 # What TensorFlow does in a folder that crossload has changed: which is the latest, restore it, go on saving and deleting.
 MANAGER = """
@@ -141,11 +141,11 @@ def test_a_copied_folder_manages_its_own_files_alone(tmp_path: Path) -> None:
     here, before = saved(tmp_path / "copy", "a-1", "a-2"), tmp_path / "training"
     serving(here, f"{before}/a-2", f"{before}/a-0", f"{before}/a-1", f"{before}/a-2", stamps=True)
     checkpoints.respell(here)
-    state = checkpoint_state.read(here)
+    state = state_file.read(here)
     assert (state.served, state.paths, state.timestamps) == ("a-2", ("a-1", "a-2"), (1001.25, 1002.25))
     assert state.preserved == 1700000000.123456
     checkpoints.respell(here, absolute_in=before)
-    assert checkpoint_state.read(here).paths == (f"{before}/a-1", f"{before}/a-2")
+    assert state_file.read(here).paths == (f"{before}/a-1", f"{before}/a-2")
 
 
 def test_a_graph_alone_and_other_files_are_no_checkpoints(tmp_path: Path) -> None:
@@ -180,22 +180,22 @@ def test_a_state_file_that_points_nowhere_is_explained_with_what_is_there(tmp_pa
 
 def test_use_changes_which_is_served_and_nothing_else(tmp_path: Path) -> None:
     folder = serving(saved(tmp_path, "a-1", "a-2", "a-3"), "a-3", "a-2", "a-3", stamps=True)
-    before = checkpoint_state.read(folder)
+    before = state_file.read(folder)
     assert checkpoints.use(folder, "a-2").served == checkpoints.read(folder).named("a-2")
-    assert checkpoint_state.read(folder) == checkpoint_state.State("a-2", before.paths, before.timestamps, 1700000000.123456)
+    assert state_file.read(folder) == state_file.State("a-2", before.paths, before.timestamps, 1700000000.123456)
     # One that TensorFlow does not manage stays out of its list, or it would be deleted in its turn.
     checkpoints.use(folder, "a-1.index")
-    assert checkpoint_state.read(folder) == checkpoint_state.State("a-1", before.paths, before.timestamps, 1700000000.123456)
+    assert state_file.read(folder) == state_file.State("a-1", before.paths, before.timestamps, 1700000000.123456)
     assert beside(folder) == files_of("a-1", "a-2", "a-3")
 
 
 def test_use_writes_a_state_file_where_there_is_none_or_a_broken_one(tmp_path: Path) -> None:
     folder = saved(tmp_path, "a-1", "a-2")
     checkpoints.use(folder, "a-1")
-    assert checkpoint_state.read(folder) == checkpoint_state.State("a-1", ("a-1",), (1000.0,))
+    assert state_file.read(folder) == state_file.State("a-1", ("a-1",), (1000.0,))
     (folder / "checkpoint").write_text("{{{")
     checkpoints.use(folder, "a-2")
-    assert checkpoint_state.latest(folder) == folder / "a-2"
+    assert state_file.latest(folder) == folder / "a-2"
 
 
 def test_use_refuses_what_cannot_be_loaded_or_is_not_there(tmp_path: Path) -> None:
@@ -214,11 +214,11 @@ def test_relative_paths_stay_relative_and_absolute_ones_absolute(tmp_path: Path)
     serving(absolute, f"{absolute}/a-3", *(f"{absolute}/a-{n}" for n in (2, 3)))
     for folder, start in ((relative, ""), (absolute, f"{absolute}/")):
         checkpoints.use(folder, "a-1")
-        assert checkpoint_state.read(folder).served == f"{start}a-1"
+        assert state_file.read(folder).served == f"{start}a-1"
         checkpoints.remove(folder, ["a-2"])
-        assert checkpoint_state.read(folder).paths[-1] == f"{start}a-3"
+        assert state_file.read(folder).paths[-1] == f"{start}a-3"
         checkpoints.remove(folder, ["a-1"], force=True)
-        assert checkpoint_state.read(folder) == checkpoint_state.State(f"{start}a-3", (f"{start}a-3",), (), 1700000000.123456)
+        assert state_file.read(folder) == state_file.State(f"{start}a-3", (f"{start}a-3",), (), 1700000000.123456)
 
 
 def test_a_folder_that_was_moved_or_copied_is_turned_to_itself(tmp_path: Path) -> None:
@@ -230,8 +230,8 @@ def test_a_folder_that_was_moved_or_copied_is_turned_to_itself(tmp_path: Path) -
     old.rename(tmp_path / "elsewhere")
     assert f"`crossload checkpoint use {new} a-2` mends it" in str(checkpoints.read(new).problem)
     checkpoints.use(new, "a-2")
-    assert checkpoint_state.read(new).paths == ("a-1", "a-2")
-    assert checkpoint_state.latest(new) == new / "a-2"
+    assert state_file.read(new).paths == ("a-1", "a-2")
+    assert state_file.latest(new) == new / "a-2"
 
 
 def test_remove_takes_all_files_of_one_and_none_of_another(tmp_path: Path) -> None:
@@ -240,7 +240,7 @@ def test_remove_takes_all_files_of_one_and_none_of_another(tmp_path: Path) -> No
     removed = checkpoints.remove(folder, ["model-1"])
     assert [held.name for held in removed] == ["model-1"]
     assert beside(folder) == files_of("model-10", "model", "model-1.index-2")
-    assert checkpoint_state.read(folder) == checkpoint_state.State("model", ("model-10", "model"), (1001.25, 1002.25), 1700000000.123456)
+    assert state_file.read(folder) == state_file.State("model", ("model-10", "model"), (1001.25, 1002.25), 1700000000.123456)
 
 
 def test_the_served_one_only_goes_by_force_and_the_newest_whole_one_takes_its_place(tmp_path: Path) -> None:
@@ -252,7 +252,7 @@ def test_the_served_one_only_goes_by_force_and_the_newest_whole_one_takes_its_pl
     assert beside(folder) == files_of("a-1", "a-2", "a-3", "a-4")
     (folder / "a-3.data-00000-of-00001").unlink()
     checkpoints.remove(folder, ["a-4"], force=True)
-    assert checkpoint_state.read(folder).served == "a-2"
+    assert state_file.read(folder).served == "a-2"
     checkpoints.remove(folder, ["a-1", "a-2", "a-3"], force=True)
     assert list(folder.iterdir()) == []
 
@@ -324,16 +324,16 @@ def test_v1_checkpoints_are_served_by_the_pattern_of_their_shards(tmp_path: Path
     for folder in (one, shards):
         folder.mkdir()
         saved(folder, "other-1")
-    test_tensor_slices.small(one)
-    test_tensor_slices.sharded(shards)
+    test_v1_checkpoint.small(one)
+    test_v1_checkpoint.sharded(shards)
     for folder, served in ((one, "model.ckpt"), (shards, "model.ckpt-?????-of-00002")):
         (folder / "model.ckpt.meta").touch()
         checkpoints.use(folder, "model.ckpt")
-        assert checkpoint_state.read(folder).served == served
+        assert state_file.read(folder).served == served
         assert checkpoint.read(folder).prefix == folder / "model.ckpt"
         checkpoints.remove(folder, ["model.ckpt"], force=True)
         assert beside(folder) == files_of("other-1")
-        assert checkpoint_state.read(folder).served == "other-1"
+        assert state_file.read(folder).served == "other-1"
 
 
 def test_a_state_file_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -391,9 +391,9 @@ _number = st.floats(allow_nan=False, allow_infinity=False)
 def test_whatever_a_state_file_says_is_written_as_it_was_read(
     tmp_path: Path, served: str, listed: list[tuple[str, float]], preserved: float | None
 ) -> None:
-    state = checkpoint_state.State(served, tuple(path for path, _ in listed), tuple(stamp for _, stamp in listed), preserved)
+    state = state_file.State(served, tuple(path for path, _ in listed), tuple(stamp for _, stamp in listed), preserved)
     checkpoints._write(tmp_path, state)
-    assert checkpoint_state.read(tmp_path) == state
+    assert state_file.read(tmp_path) == state
 
 
 @given(content=st.binary(max_size=60), whole=st.booleans())

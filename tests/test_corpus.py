@@ -12,8 +12,8 @@ from crossload import recording
 from crossload.contract.datatypes import DATATYPES, for_people
 from crossload.contract.manifest import FILE_NAME, Artifact, Manifest, Model, Vectors
 from crossload.contract.signatures import Signature
+from crossload.inputs.requests import Wishes
 from crossload.report.results import Report
-from crossload.requests import Wishes
 from crossload.runtimes import environments, registry
 from crossload.runtimes.supervisor import Limits, Supervisor
 from crossload.support import files

@@ -17,9 +17,9 @@ import pytest
 
 from crossload.compare.tolerance import parse
 from crossload.errors import CrossloadError
+from crossload.inputs.requests import Wishes
 from crossload.report.junit import to_junit
 from crossload.report.results import Report
-from crossload.requests import Wishes
 from crossload.runtimes import environments, registry
 from crossload.runtimes.process import Launch
 from crossload.runtimes.supervisor import Limits

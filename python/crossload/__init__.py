@@ -14,19 +14,19 @@ _HOMES = {
     "CrossloadError": "crossload.errors",
     "convert": "crossload.conversion",
     "export": "crossload.exporters.bundle",
-    "features_of": "crossload.examples",
+    "features_of": "crossload.inputs.tf_example",
     "handoff": "crossload.handoffs.java",
     "load": "crossload.model",
-    "tf_example": "crossload.examples",
+    "tf_example": "crossload.inputs.tf_example",
     "verify": "crossload.verification",
 }
 
 if TYPE_CHECKING:
     from crossload.conversion import convert
     from crossload.errors import CrossloadError
-    from crossload.examples import features_of, tf_example
     from crossload.exporters.bundle import export
     from crossload.handoffs.java import handoff
+    from crossload.inputs.tf_example import features_of, tf_example
     from crossload.model import load
     from crossload.verification import verify
 

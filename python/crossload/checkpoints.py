@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from crossload.artifacts import checkpoint, checkpoint_state
-from crossload.artifacts.checkpoint_protos import messages
-from crossload.artifacts.checkpoint_state import State
+from crossload.artifacts.checkpoints import checkpoint, state_file
+from crossload.artifacts.checkpoints.checkpoint_protos import messages
+from crossload.artifacts.checkpoints.state_file import State
 from crossload.artifacts.recognition import SAVED_MODEL_FILES, STATE_FILE, index_of, is_table, unsharded, v1_files
 from crossload.errors import ArtifactError, CrossloadError
 from crossload.support import files
@@ -114,7 +114,7 @@ def read(folder: Path, check: bool = False) -> Folder:
     state, problem = None, None
     try:
         if (folder / STATE_FILE).exists():
-            state = checkpoint_state.read(folder)
+            state = state_file.read(folder)
         else:
             problem = f"there is no state file; `crossload checkpoint use {folder} NAME` writes one"
     except ArtifactError as error:
@@ -207,23 +207,23 @@ def respell(folder: Path, absolute_in: Path | None = None) -> None:
     Paths of checkpoints that the folder does not have are left out: whoever adds one to a copy of a folder would have TensorFlow
     delete the oldest where it came from. Raises ArtifactError as `read` does.
     """
-    state = checkpoint_state.read(folder)
+    state = state_file.read(folder)
     names = {held.name: held for held in read(folder).checkpoints}
     stamps = state.timestamps if len(state.timestamps) == len(state.paths) else ()
 
     def spelt(path: str) -> str:
-        name = checkpoint_state.resolve(folder, path).name
+        name = state_file.resolve(folder, path).name
         own = _spelt(folder, names[name], absolute=False) if name in names else path
         return str(absolute_in.resolve() / own) if absolute_in else own
 
-    stays = [at for at, path in enumerate(state.paths) if checkpoint_state.resolve(folder, path).name in names]
+    stays = [at for at, path in enumerate(state.paths) if state_file.resolve(folder, path).name in names]
     paths, times = tuple(spelt(state.paths[at]) for at in stays), tuple(stamps[at] for at in stays if stamps)
     _write(folder, replace(state, served=spelt(state.served), paths=paths, timestamps=times))
 
 
 def _groups(folder: Path) -> dict[str, list[Path]]:
     """The files of each checkpoint of the folder, by its name, in the order of _SUFFIXES; a graph alone is no checkpoint."""
-    names = {prefix.name for prefix in checkpoint_state.prefixes(folder)}
+    names = {prefix.name for prefix in state_file.prefixes(folder)}
     everything = [file for file in sorted(folder.iterdir()) if file.is_file()]
     # What lost its index is still found by its data.
     names |= {m[1] for file in everything if (m := re.fullmatch(rf"(.+){_SUFFIXES[-1]}", file.name, re.DOTALL))}
@@ -284,7 +284,7 @@ def _times(folder: Path, state: State | None) -> dict[str, float]:
 
 def _name(folder: Path, path: str) -> str | None:
     """The name of the folder's checkpoint that a path in its state file means; None for one elsewhere."""
-    prefix = checkpoint_state.resolve(folder, path)
+    prefix = state_file.resolve(folder, path)
     try:
         return prefix.name if prefix.parent.resolve() == folder.resolve() else None
     except (OSError, ValueError, RuntimeError):  # a name that no file can have, a link to itself
@@ -293,7 +293,7 @@ def _name(folder: Path, path: str) -> str | None:
 
 def _is_stale(folder: Path, path: str) -> bool:
     """Whether a path in the folder's state file points to nothing."""
-    prefix = checkpoint_state.resolve(folder, path)
+    prefix = state_file.resolve(folder, path)
     try:
         return not (prefix.name and (index_of(prefix).is_file() or v1_files(prefix)))
     except (OSError, ValueError):
@@ -301,10 +301,10 @@ def _is_stale(folder: Path, path: str) -> bool:
 
 
 def _cure(folder: Path, state: State, names: Collection[str]) -> str:
-    name = checkpoint_state.resolve(folder, state.served).name
+    name = state_file.resolve(folder, state.served).name
     if name in names:
         return f"this folder has one of that name, so it may have been moved: `crossload checkpoint use {folder} {name}` mends it"
-    return f"`crossload checkpoint use {folder} NAME` makes one of these the latest: {checkpoint_state.listed(folder)}"
+    return f"`crossload checkpoint use {folder} NAME` makes one of these the latest: {state_file.listed(folder)}"
 
 
 def _spelt(folder: Path, held: Held, absolute: bool) -> str:
@@ -320,7 +320,7 @@ def _spelt(folder: Path, held: Held, absolute: bool) -> str:
 
 def _mended(folder: Path, path: str, names: dict[str, Held]) -> str:
     """The path, or a relative one where it points to what the folder was moved or copied from: TensorFlow would delete files there."""
-    name = checkpoint_state.resolve(folder, path).name
+    name = state_file.resolve(folder, path).name
     return _spelt(folder, names[name], absolute=False) if name in names and _name(folder, path) is None else path
 
 

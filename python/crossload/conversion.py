@@ -11,6 +11,7 @@ from pathlib import Path
 
 from crossload import artifacts, checkpoints
 from crossload.artifacts.recognition import has_state
+from crossload.artifacts.select import choose
 from crossload.backporting import backport, runtimes_of
 from crossload.contract.bundle import is_bundle
 from crossload.contract.manifest import Artifact, Made, Manifest, Model, Tolerance
@@ -20,11 +21,10 @@ from crossload.converters.edges import TARGETS, Edge, way
 from crossload.converters.walk import FOLDERS, Wanted, walk
 from crossload.converters.walk import made as made_of
 from crossload.errors import CrossloadError
+from crossload.inputs.requests import Wishes, check_wishes
 from crossload.proving import ConversionRefused, Terms, recorded
 from crossload.report.results import Report
-from crossload.requests import Wishes, check_wishes
 from crossload.runtimes.supervisor import Limits, Supervisor
-from crossload.selection import choose
 from crossload.support import files
 from crossload.support.destinations import only_writer
 from crossload.support.text import printable

@@ -8,14 +8,14 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from crossload import selection
+from crossload.artifacts import select
+from crossload.artifacts.entries import artifacts_of
 from crossload.contract.bundle import is_bundle, open_bundle
 from crossload.contract.manifest import Artifact
 from crossload.contract.signatures import Signature
-from crossload.entries import artifacts_of
 from crossload.errors import CrossloadError
+from crossload.inputs.requests import complete
 from crossload.preflight import explained
-from crossload.requests import complete
 from crossload.runtimes import environments, registry
 from crossload.runtimes.process import WorkerFailure
 from crossload.runtimes.registry import Runtime
@@ -156,12 +156,12 @@ def choose(
         bundle = open_bundle(path)
         root, entries, signatures = path, bundle.manifest.artifacts, bundle.manifest.signatures
     elif inputs or outputs:
-        entry, signatures = selection.choose(path, tags, None, inputs, outputs)
+        entry, signatures = select.choose(path, tags, None, inputs, outputs)
         root, entries = path.parent, [entry]
     else:
         entries, signatures = artifacts_of(path, path.name, tags)
         root = path.parent
-    left = selection.select(path, entries, tags, artifact)
+    left = select.select(path, entries, tags, artifact)
     entry, chosen = _choose(path, left, [registry.one(runtime)] if runtime else registry.find())
     source = ModelSource(
         root / entry.path,

@@ -12,9 +12,9 @@ from crossload.contract.bundle import Bundle
 from crossload.contract.manifest import Artifact, Manifest, Model, Tolerance
 from crossload.contract.signatures import Signature
 from crossload.errors import CrossloadError
+from crossload.inputs.requests import Wishes
 from crossload.recording import NoReference, record_with, references
 from crossload.report.results import Report
-from crossload.requests import Wishes
 from crossload.runtimes import environments, registry
 from crossload.runtimes.process import WorkerFailure
 from crossload.runtimes.registry import Runtime

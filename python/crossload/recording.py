@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 
 from crossload import artifacts
-from crossload.artifacts.domains import Domain
-from crossload.artifacts.domains import of_artifact as domains_of
+from crossload.artifacts.entries import artifacts_of
 from crossload.contract import datatypes, vectors
 from crossload.contract.bundle import Bundle
 from crossload.contract.manifest import FILE_NAME, Artifact, Binding, LeftOut, Manifest, Model, Reference, Vectors
 from crossload.contract.signatures import Signature, TensorSpec
-from crossload.entries import artifacts_of
 from crossload.errors import CrossloadError
-from crossload.requests import Wishes, check_wishes, requests
+from crossload.inputs.domains import Domain
+from crossload.inputs.domains import of_artifact as domains_of
+from crossload.inputs.requests import Wishes, check_wishes, requests
 from crossload.runtimes import environments, registry
 from crossload.runtimes.process import WorkerFailure
 from crossload.runtimes.registry import Runtime

@@ -21,10 +21,10 @@ from crossload.contract.datatypes import DATATYPES
 from crossload.contract.manifest import Artifact, Tolerance
 from crossload.contract.vectors import Vector
 from crossload.errors import CrossloadError
+from crossload.inputs.requests import Wishes
 from crossload.preflight import explained
 from crossload.recording import NoReference, bundle_of, references
 from crossload.report.results import COMPARED, Case, Report, Result
-from crossload.requests import Wishes
 from crossload.runtimes import environments, registry
 from crossload.runtimes.environments import EnvironmentProblem
 from crossload.runtimes.process import WorkerFailure

@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 from tensorboard.compat.proto import graph_pb2
 
-from crossload.artifacts import bridges, graph_def, saved_model
+from crossload.artifacts import bridges
+from crossload.artifacts.graphs import graph_def, saved_model
 from crossload.contract.datatypes import DATATYPES
 from crossload.contract.manifest import Binding
 from crossload.contract.signatures import Signature, TensorSpec
-from tests.artifacts import making
-from tests.artifacts.making import node
+from tests.corpus import handmade
+from tests.corpus.handmade import node
 
 INT8, INT32, FLOAT, COMPLEX64 = (DATATYPES[d].enum for d in ("INT8", "INT32", "FP32", "COMPLEX64"))
 BINDING = Binding(key=None, inputs={"x": "x:0", "f": "f"}, outputs={"y": "y:0", "angle": "polar:1"})
@@ -121,25 +122,25 @@ def test_a_signature_that_needs_none_or_cannot_have_one_is_left_alone(signature:
 
 def test_a_graph_s_likely_inputs_and_outputs_are_the_same_with_a_bridge(tmp_path: Path) -> None:
     made = graph()
-    before = graph_def.read(making.write_graph(tmp_path / "a.pb", made))
+    before = graph_def.read(handmade.write_graph(tmp_path / "a.pb", made))
     bridges.add(made, SIGNATURE, BINDING)
-    after = graph_def.read(making.write_graph(tmp_path / "b.pb", made))
+    after = graph_def.read(handmade.write_graph(tmp_path / "b.pb", made))
     assert [t.tensor for t in after.inputs] == [t.tensor for t in before.inputs] == ["x:0", "f:0"]
     assert [t.tensor for t in after.outputs] == [t.tensor for t in before.outputs]
 
 
 def test_a_saved_model_shows_the_bridge_with_its_signature_and_not_as_one(tmp_path: Path) -> None:
-    made = making.meta_graph("serve")
+    made = handmade.meta_graph("serve")
     made.graph_def.CopyFrom(graph())
     definition = made.signature_def["serving_default"]
     definition.Clear()
     for name, tensor, dtype in (("x", "x:0", INT8), ("f", "f:0", FLOAT)):
-        making.tensor_info(definition.inputs[name], tensor, dtype)
-    making.tensor_info(definition.outputs["y"], "y:0", INT8)
+        handmade.tensor_info(definition.inputs[name], tensor, dtype)
+    handmade.tensor_info(definition.outputs["y"], "y:0", INT8)
     signature = Signature(SIGNATURE.inputs, SIGNATURE.outputs[:1])
     binding = Binding(key="serving_default", inputs=BINDING.inputs, outputs={"y": "y:0"})
     bridge = bridges.add_to_meta_graph(made, {"serving_default": signature}, {"serving_default": binding})["serving_default"]
-    read = saved_model.read(making.saved_model(tmp_path / "model", made)).meta_graph()
+    read = saved_model.read(handmade.saved_model(tmp_path / "model", made)).meta_graph()
     assert list(read.signatures) == ["serving_default"]
     assert read.to_json()["bridges"] == {"serving_default": "crossload_bridge_serving_default"}
     found = read.bridges["serving_default"]

@@ -13,7 +13,7 @@ from tensorboard.compat.proto import meta_graph_pb2
 
 from crossload import artifacts
 from crossload.errors import ArtifactError
-from tests.artifacts import making
+from tests.corpus import handmade
 
 
 def refusal(path: Path) -> str:
@@ -34,19 +34,19 @@ def keras(path: Path) -> Path:
 
 
 def test_the_names_of_files_are_not_believed(tmp_path: Path) -> None:
-    (tmp_path / "model.pb").write_bytes(making.Lite().build())
+    (tmp_path / "model.pb").write_bytes(handmade.Lite().build())
     assert artifacts.recognise(tmp_path / "model.pb") == "tflite"
-    assert artifacts.recognise(making.write_graph(tmp_path / "model.tflite", making.graph())) == "graph_def"
-    assert artifacts.recognise(making.write_graph(tmp_path / "model.h5", making.graph(), text=True)) == "graph_def"
+    assert artifacts.recognise(handmade.write_graph(tmp_path / "model.tflite", handmade.graph())) == "graph_def"
+    assert artifacts.recognise(handmade.write_graph(tmp_path / "model.h5", handmade.graph(), text=True)) == "graph_def"
 
 
 def test_a_folder_is_a_saved_model_by_the_file_in_it(tmp_path: Path) -> None:
-    assert artifacts.recognise(making.saved_model(tmp_path / "a", making.meta_graph())) == "saved_model"
-    assert artifacts.recognise(making.saved_model(tmp_path / "b", making.meta_graph(), text=True)) == "saved_model"
+    assert artifacts.recognise(handmade.saved_model(tmp_path / "a", handmade.meta_graph())) == "saved_model"
+    assert artifacts.recognise(handmade.saved_model(tmp_path / "b", handmade.meta_graph(), text=True)) == "saved_model"
 
 
 def test_formats_with_a_mark_are_told_by_it_and_hdf5_by_what_is_in_it(tmp_path: Path) -> None:
-    (tmp_path / "c").write_bytes(making.meta_graph("serve").SerializeToString())
+    (tmp_path / "c").write_bytes(handmade.meta_graph("serve").SerializeToString())
     assert artifacts.recognise(tmp_path / "c") == "meta_graph"
     assert artifacts.recognise(keras(tmp_path / "d")) == "keras"
     (tmp_path / "a").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(100))
@@ -75,14 +75,14 @@ def test_a_folder_that_is_no_artifact_says_what_was_looked_for_and_what_is_there
 
 
 def test_a_folder_around_artifacts_says_which_to_name(tmp_path: Path) -> None:
-    making.saved_model(tmp_path / "00042", making.meta_graph("serve"))
+    handmade.saved_model(tmp_path / "00042", handmade.meta_graph("serve"))
     assert refusal(tmp_path).endswith("name one of them: 00042/")
     (tmp_path / "crossload.json").write_text("{}")
     assert "is a bundle" in refusal(tmp_path)
 
 
 def test_the_file_inside_a_saved_model_leads_to_its_folder(tmp_path: Path) -> None:
-    folder = making.saved_model(tmp_path / "m", making.meta_graph("serve"))
+    folder = handmade.saved_model(tmp_path / "m", handmade.meta_graph("serve"))
     assert refusal(folder / "saved_model.pb").endswith(str(folder))
 
 
@@ -122,7 +122,7 @@ def test_a_metagraph_without_a_graph_is_nothing(tmp_path: Path) -> None:
 
 
 def test_reading_imports_neither_tensorflow_nor_numpy(tmp_path: Path) -> None:
-    paths = [making.saved_model(tmp_path / "m", making.meta_graph("serve")), making.write_graph(tmp_path / "g.pb", making.graph())]
+    paths = [handmade.saved_model(tmp_path / "m", handmade.meta_graph("serve")), handmade.write_graph(tmp_path / "g.pb", handmade.graph())]
     program = (
         "import sys; from pathlib import Path; from crossload import artifacts\n"
         f"for path in {[str(p) for p in paths]}: artifacts.read(Path(path)).to_json()\n"

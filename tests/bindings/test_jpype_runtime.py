@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from crossload import recording
+from crossload.inputs.requests import Wishes
 from crossload.report.results import Report
-from crossload.requests import Wishes
 from crossload.runtimes import environments, registry
 from crossload.runtimes.selftest import certify
 from crossload.runtimes.supervisor import Limits, Supervisor

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.artifacts.test_checkpoint import varied
+from tests.artifacts.checkpoints.test_checkpoint import varied
 from tests.cli.test_show import line, run
 from tests.test_checkpoints import beside, files_of, names, saved, serving
 

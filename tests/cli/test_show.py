@@ -13,8 +13,10 @@ from click.testing import CliRunner, Result
 
 from crossload.cli import COMMANDS, main
 from crossload.support.text import printable
-from tests.artifacts import making, test_checkpoint, test_meta_graph
-from tests.artifacts.making import Lite, Tensor
+from tests.artifacts.checkpoints import test_checkpoint
+from tests.artifacts.graphs import test_meta_graph
+from tests.corpus import handmade
+from tests.corpus.handmade import Lite, Tensor
 
 
 def show(path: Path, *options: str) -> str:
@@ -33,13 +35,13 @@ def line(page: str, beginning: str) -> str:
 
 
 def test_a_saved_models_page_has_what_a_caller_needs(tmp_path: Path) -> None:
-    made = making.meta_graph("serve")
+    made = handmade.meta_graph("serve")
     signature = made.signature_def["serving_default"]
-    making.tensor_info(signature.inputs["rate"], "rate:0", shape=())
-    signature.defaults["rate"].dtype = making.FLOAT
+    handmade.tensor_info(signature.inputs["rate"], "rate:0", shape=())
+    signature.defaults["rate"].dtype = handmade.FLOAT
     signature.defaults["rate"].float_val.append(0.5)
-    making.tensor_info(signature.inputs["text"], "text:0", dtype=making.STRING, shape=None)
-    page = show(making.saved_model(tmp_path / "m", made, making.meta_graph()))
+    handmade.tensor_info(signature.inputs["text"], "text:0", dtype=handmade.STRING, shape=None)
+    page = show(handmade.saved_model(tmp_path / "m", made, handmade.meta_graph()))
     assert line(page, "input   x").split() == ["input", "x", "float32", "(-1,", "4)", "serving_default_x:0"]
     assert line(page, "input   rate").split() == ["input", "rate", "float32", "()", "rate:0", "default", "0.5"]
     assert line(page, "input   text").split() == ["input", "text", "string", "unknown", "rank", "text:0"]
@@ -53,16 +55,16 @@ def test_a_saved_models_page_has_what_a_caller_needs(tmp_path: Path) -> None:
 
 
 def test_a_missing_shard_is_said_on_the_page_and_in_json(tmp_path: Path) -> None:
-    folder = making.saved_model(tmp_path / "m", making.with_variables(making.meta_graph("serve")))
+    folder = handmade.saved_model(tmp_path / "m", handmade.with_variables(handmade.meta_graph("serve")))
     assert "incomplete: variables/variables.index missing" in show(folder)
     assert json.loads(show(folder, "--json"))["missing_files"] == ["variables/variables.index"]
 
 
 def test_what_is_left_out_is_counted_and_all_shows_it(tmp_path: Path) -> None:
-    made = making.graph()
+    made = handmade.graph()
     for n in range(20):
-        making.node(made.node, f"n{n}", f"OwnOp{n:02}", "probabilities")
-    path = making.write_graph(tmp_path / "g.pb", made)
+        handmade.node(made.node, f"n{n}", f"OwnOp{n:02}", "probabilities")
+    path = handmade.write_graph(tmp_path / "g.pb", made)
     short, whole = show(path), show(path, "--all")
     assert "… 13 more, --all shows them" in line(short, "ops: 25")
     assert "OwnOp19 1" not in short
@@ -71,9 +73,9 @@ def test_what_is_left_out_is_counted_and_all_shows_it(tmp_path: Path) -> None:
 
 
 def test_a_graphs_page_says_that_its_names_are_candidates(tmp_path: Path) -> None:
-    made = making.graph()
-    making.node(made.node, "labels", "Placeholder", dtype=making.INT64)
-    page = show(making.write_graph(tmp_path / "g.pb", made))
+    made = handmade.graph()
+    handmade.node(made.node, "labels", "Placeholder", dtype=handmade.INT64)
+    page = show(handmade.write_graph(tmp_path / "g.pb", made))
     assert "Candidates" in page
     assert line(page, "input").split() == ["input", "x", "float32", "(-1,", "4)", "x:0", "placeholder"]
     assert line(page, "output").split()[:2] == ["output", "probabilities"]
@@ -91,10 +93,10 @@ def test_a_metas_page_has_what_can_be_called_restored_and_what_stands_in_the_way
 
 
 def test_the_canonical_hash_is_on_the_page_and_in_json(tmp_path: Path) -> None:
-    path = making.write_graph(tmp_path / "g.pb", making.graph())
+    path = handmade.write_graph(tmp_path / "g.pb", handmade.graph())
     found = json.loads(show(path, "--json"))["canonical_sha256"]
     assert line(show(path), "canonical").split() == ["canonical", "sha256", found]
-    text = making.write_graph(tmp_path / "g.pbtxt", making.graph(), text=True)
+    text = handmade.write_graph(tmp_path / "g.pbtxt", handmade.graph(), text=True)
     assert json.loads(show(text, "--json"))["canonical_sha256"] == found
 
 
@@ -106,22 +108,22 @@ def test_the_canonical_hash_of_variables_is_on_the_page_when_it_is_asked_for(tmp
 
 
 def test_an_artifact_too_large_or_incomplete_for_a_canonical_hash_is_shown_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from crossload.artifacts import canonical
+    from crossload.artifacts.canonical import canonical_hash
 
-    incomplete = making.saved_model(tmp_path / "m", making.with_variables(making.meta_graph("serve")))
+    incomplete = handmade.saved_model(tmp_path / "m", handmade.with_variables(handmade.meta_graph("serve")))
     assert json.loads(show(incomplete, "--json"))["canonical_sha256"] is None
     assert "cannot be computed (" in line(show(incomplete), "canonical")
     assert "is missing" in run("show", str(incomplete), "--hash").stderr
-    path = making.write_graph(tmp_path / "g.pb", making.graph())
-    monkeypatch.setattr(canonical, "MOST_BYTES", 16)
+    path = handmade.write_graph(tmp_path / "g.pb", handmade.graph())
+    monkeypatch.setattr(canonical_hash, "MOST_BYTES", 16)
     assert json.loads(show(path, "--json"))["canonical_sha256"] is None
     assert json.loads(show(path, "--json", "--hash"))["canonical_sha256"]
 
 
 def test_nodes_are_listed_with_what_they_take_and_give(tmp_path: Path) -> None:
-    made = making.graph()
+    made = handmade.graph()
     made.node[2].device = "/device:GPU:0"
-    path = making.write_graph(tmp_path / "g.pb", made)
+    path = handmade.write_graph(tmp_path / "g.pb", made)
     assert line(show(path, "--nodes"), "x ").split() == ["x", "Placeholder", "float32", "(-1,", "4)"]
     assert show(path, "--nodes", "MatMul").split() == ["product", "MatMul", "float32", "<-", "x,", "w", "on", "/device:GPU:0"]
     assert [n["name"] for n in json.loads(show(path, "--nodes", "p*", "--json"))["nodes"]] == ["product", "probabilities"]
@@ -130,7 +132,7 @@ def test_nodes_are_listed_with_what_they_take_and_give(tmp_path: Path) -> None:
 
 
 def test_a_saved_models_nodes_are_those_of_each_meta_graph_and_function(tmp_path: Path) -> None:
-    folder = making.saved_model(tmp_path / "m", making.meta_graph("serve"), making.meta_graph("serve", "gpu"))
+    folder = handmade.saved_model(tmp_path / "m", handmade.meta_graph("serve"), handmade.meta_graph("serve", "gpu"))
     page = show(folder, "--nodes", "MatMul")
     assert [row for row in page.splitlines() if "tags" in row] == ["MetaGraph  tags: serve", "MetaGraph  tags: serve, gpu"]
     assert "function __inference_call" in page
@@ -138,7 +140,7 @@ def test_a_saved_models_nodes_are_those_of_each_meta_graph_and_function(tmp_path
 
 
 def test_a_pattern_without_a_match_is_answered_with_near_names(tmp_path: Path) -> None:
-    path = making.write_graph(tmp_path / "g.pb", making.graph())
+    path = handmade.write_graph(tmp_path / "g.pb", handmade.graph())
     result = run("show", str(path), "--nodes", "softmacks")
     assert (result.exit_code, result.stdout) == (2, "")
     assert "no node 'softmacks'; near it are 'Softmax'" in result.stderr
@@ -162,10 +164,10 @@ def test_a_tflites_page_flags_flex_and_custom_ops_and_shows_quantisation(tmp_pat
 
 
 def test_names_in_a_file_cannot_steer_the_terminal(tmp_path: Path) -> None:
-    made = making.meta_graph("serve\x1b[2J")
-    making.tensor_info(made.signature_def["evil\r\x1b]0;title\x07"].inputs["a\nb\u202e"], "x\x9b31m:0")
-    making.tensor_info(made.signature_def["evil\r\x1b]0;title\x07"].outputs["y"], "y:0")
-    folder = making.saved_model(tmp_path / "m", made)
+    made = handmade.meta_graph("serve\x1b[2J")
+    handmade.tensor_info(made.signature_def["evil\r\x1b]0;title\x07"].inputs["a\nb\u202e"], "x\x9b31m:0")
+    handmade.tensor_info(made.signature_def["evil\r\x1b]0;title\x07"].outputs["y"], "y:0")
+    folder = handmade.saved_model(tmp_path / "m", made)
     page = show(folder, "--all")
     assert all(c.isprintable() for c in page.replace("\n", ""))
     assert "a\\nb\\u202e" in page
@@ -202,7 +204,7 @@ def crossload(*arguments: str, **environment: str) -> subprocess.CompletedProces
 
 def test_a_file_that_cannot_be_read_to_its_end_is_status_2(tmp_path: Path) -> None:
     # A process's memory is a regular file whose first byte cannot be read, not even by root.
-    folder = making.saved_model(tmp_path / "m", making.meta_graph("serve"))
+    folder = handmade.saved_model(tmp_path / "m", handmade.meta_graph("serve"))
     (folder / "fingerprint.pb").symlink_to("/proc/self/mem")
     for path in (folder, folder / "fingerprint.pb"):
         result = run("show", str(path))
@@ -220,14 +222,14 @@ def test_no_traceback_reaches_the_user(tmp_path: Path) -> None:
 
 
 def test_a_terminal_without_unicode_still_shows_the_page(tmp_path: Path) -> None:
-    made = making.meta_graph("東京")
-    found = crossload("show", str(making.saved_model(tmp_path / "m", made)), PYTHONIOENCODING="latin-1")
+    made = handmade.meta_graph("東京")
+    found = crossload("show", str(handmade.saved_model(tmp_path / "m", made)), PYTHONIOENCODING="latin-1")
     assert found.returncode == 0
     assert b"\\u6771\\u4eac" in found.stdout
 
 
 def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
-    folder = making.saved_model(tmp_path / "m", making.meta_graph("serve"))
+    folder = handmade.saved_model(tmp_path / "m", handmade.meta_graph("serve"))
     with subprocess.Popen(
         [sys.executable, "-m", "crossload.cli", "show", str(folder)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:
@@ -269,5 +271,5 @@ def test_a_checkpoints_page_lists_variables_and_tensor_prints_a_value(tmp_path: 
     value = json.loads(show(prefix, "--tensor", "dense/kernel", "--json"))
     assert value == {"name": "dense/kernel", "datatype": "FP32", "shape": [4, 3], "data": [float(n) for n in range(12)]}
     assert "near it are 'dense/kernel'" in run("show", str(prefix), "--tensor", "kernel").stderr
-    graph = making.write_graph(tmp_path / "g.pb", making.graph())
+    graph = handmade.write_graph(tmp_path / "g.pb", handmade.graph())
     assert "checkpoints only" in run("show", str(graph), "--tensor", "x").stderr

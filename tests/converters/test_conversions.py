@@ -12,12 +12,12 @@ import pytest
 
 import crossload
 from crossload import artifacts
-from crossload.artifacts import canonical
+from crossload.artifacts.canonical import canonical_hash
 from crossload.contract.sidecar import sidecar_of
 from crossload.conversion import Converted, Wanted, convert
 from crossload.converters import edges
 from crossload.errors import CrossloadError
-from crossload.requests import Wishes
+from crossload.inputs.requests import Wishes
 from crossload.runtimes.supervisor import Supervisor
 from tests.workers.environment import launch_of
 
@@ -127,5 +127,5 @@ def test_an_object_based_checkpoint_is_written_by_a_checkpoint_manager(sources: 
 def test_the_same_source_twice_gives_the_same_canonical_hash(cell: Cell, sources: Path, tmp_path: Path, target: str) -> None:
     again = convert(sources / FILES["keras_h5"], tmp_path / TARGETS[target], target, verified=False)
     first = cell("keras_h5", target)
-    assert canonical.sha256(artifacts.read(again.path)) == canonical.sha256(artifacts.read(first.path))
-    assert canonical.sha256(artifacts.read(sources / FILES["keras"])) != canonical.sha256(artifacts.read(first.path))
+    assert canonical_hash.sha256(artifacts.read(again.path)) == canonical_hash.sha256(artifacts.read(first.path))
+    assert canonical_hash.sha256(artifacts.read(sources / FILES["keras"])) != canonical_hash.sha256(artifacts.read(first.path))

@@ -12,9 +12,9 @@ import pytest
 
 import crossload
 from crossload import artifacts
-from crossload.artifacts import tflite
+from crossload.artifacts.tflite import tflite_file
 from crossload.converters.signature_defs import inject_signatures
-from tests.artifacts import test_checkpoint
+from tests.artifacts.checkpoints import test_checkpoint
 from tests.workers.environment import launch_of
 
 pytestmark = pytest.mark.slow
@@ -83,7 +83,7 @@ def test_the_edge_returns_the_indices_that_the_file_has(lites: Path) -> None:
 
 def test_given_shapes_are_in_the_file(lites: Path) -> None:
     for name, key, shape in (("fixed", "scores", (3, 4)), ("old_fixed", "logits", (3, 4)), ("graph_fixed", "head", (1, 8, 8, 3))):
-        assert tflite.read(lites / f"{name}.tflite").signature(key).inputs[0].shape == shape
+        assert tflite_file.read(lites / f"{name}.tflite").signature(key).inputs[0].shape == shape
 
 
 def test_two_processes_write_the_same_bytes(lites: Path, tmp_path: Path) -> None:

@@ -13,16 +13,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crossload import artifacts
-from crossload.artifacts import tflite
+from crossload.artifacts.tflite import tflite_file
 from crossload.converters.signature_defs import inject_signatures, tflite_to_tflite
 from crossload.errors import ArtifactError, CrossloadError
-from tests.artifacts.making import Lite, Tensor
+from tests.corpus.handmade import Lite, Tensor
 
 NAMED = {"serving_default": {"inputs": {"pixels": 0}, "outputs": {"probabilities": 1}}}
 
 
 def names(data: bytes) -> dict[str, list[dict[str, Any]]]:
-    found = tflite.of(Path("m.tflite"), data)
+    found = tflite_file.of(Path("m.tflite"), data)
     return {key: [{t.name: t.tensor for t in side} for side in (s.inputs, s.outputs)] for key, s in found.signatures.items()}
 
 

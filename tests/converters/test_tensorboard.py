@@ -19,7 +19,8 @@ from tensorboard.plugins.graph.graphs_plugin import GraphsPlugin
 
 from crossload.converters.tensorboard import edge, write
 from crossload.errors import ArtifactError
-from tests.artifacts import making, test_checkpoint
+from tests.artifacts.checkpoints import test_checkpoint
+from tests.corpus import handmade
 
 
 class Board:
@@ -47,30 +48,30 @@ def names(graph: Any) -> list[str]:
 
 
 def test_a_graph_def_is_read_back_whole(tmp_path: Path) -> None:
-    made = making.graph()
-    write(making.write_graph(tmp_path / "g.pb", made), tmp_path / "log")
+    made = handmade.graph()
+    write(handmade.write_graph(tmp_path / "g.pb", made), tmp_path / "log")
     accumulator = EventAccumulator(str(tmp_path / "log")).Reload()
     assert accumulator.Graph() == made
     assert names(Board(tmp_path / "log").graph()) == names(made)
 
 
 def test_text_is_read_as_binary_is(tmp_path: Path) -> None:
-    write(making.write_graph(tmp_path / "g.pbtxt", making.graph(), text=True), tmp_path / "log")
-    assert names(Board(tmp_path / "log").graph()) == names(making.graph())
+    write(handmade.write_graph(tmp_path / "g.pbtxt", handmade.graph(), text=True), tmp_path / "log")
+    assert names(Board(tmp_path / "log").graph()) == names(handmade.graph())
 
 
 def test_a_saved_model_s_functions_come_along(tmp_path: Path) -> None:
-    meta_graph = making.meta_graph("serve")
-    write(making.saved_model(tmp_path / "model", meta_graph), tmp_path / "log")
+    meta_graph = handmade.meta_graph("serve")
+    write(handmade.saved_model(tmp_path / "model", meta_graph), tmp_path / "log")
     board = Board(tmp_path / "log")
     assert board.tags() == (True, set())
     assert [f.signature.name for f in board.graph().library.function] == ["__inference_call"]
 
 
 def test_each_of_several_meta_graphs_has_its_tags_and_the_served_one_is_the_run_s(tmp_path: Path) -> None:
-    training, serving = making.meta_graph("train"), making.meta_graph("serve")
-    making.node(training.graph_def.node, "loss", "Sum", "serving_default_x", T=making.FLOAT)
-    write(making.saved_model(tmp_path / "model", training, serving, making.meta_graph("serve", "gpu")), tmp_path / "log")
+    training, serving = handmade.meta_graph("train"), handmade.meta_graph("serve")
+    handmade.node(training.graph_def.node, "loss", "Sum", "serving_default_x", T=handmade.FLOAT)
+    write(handmade.saved_model(tmp_path / "model", training, serving, handmade.meta_graph("serve", "gpu")), tmp_path / "log")
     board = Board(tmp_path / "log")
     assert board.tags() == (True, {"train", "serve", "serve,gpu"})
     assert "loss" in names(board.graph("train"))
@@ -80,32 +81,32 @@ def test_each_of_several_meta_graphs_has_its_tags_and_the_served_one_is_the_run_
 
 def test_a_meta_file_is_found_beside_its_checkpoint_and_alone(tmp_path: Path) -> None:
     meta = tmp_path / "model-7.meta"
-    meta.write_bytes(making.meta_graph().SerializeToString())
+    meta.write_bytes(handmade.meta_graph().SerializeToString())
     write(meta, tmp_path / "alone")
-    assert names(Board(tmp_path / "alone").graph()) == names(making.meta_graph().graph_def)
+    assert names(Board(tmp_path / "alone").graph()) == names(handmade.meta_graph().graph_def)
     with_values = test_checkpoint.small(tmp_path)
     with pytest.raises(ArtifactError, match=rf"{with_values.name} is a checkpoint without {with_values.name}\.meta"):
         write(with_values, tmp_path / "beside")
     meta.rename(with_values.with_name(f"{with_values.name}.meta"))
     write(with_values, tmp_path / "beside")
-    assert names(Board(tmp_path / "beside").graph()) == names(making.meta_graph().graph_def)
+    assert names(Board(tmp_path / "beside").graph()) == names(handmade.meta_graph().graph_def)
 
 
 def test_the_same_source_gives_the_same_bytes_and_a_name_that_is_taken_stays(tmp_path: Path) -> None:
-    source = making.saved_model(tmp_path / "model", making.meta_graph("serve"), making.meta_graph("train"))
+    source = handmade.saved_model(tmp_path / "model", handmade.meta_graph("serve"), handmade.meta_graph("train"))
     first, again = write(source, tmp_path / "log"), write(source, tmp_path / "log")
     assert (first.name, again.name) == ("events.out.tfevents.model", "events.out.tfevents.model.1")
     assert first.read_bytes() == again.read_bytes()
 
 
 def test_the_edge_fills_a_folder(tmp_path: Path) -> None:
-    edge(making.write_graph(tmp_path / "g.pb", making.graph()), tmp_path / "log", {}, {})
+    edge(handmade.write_graph(tmp_path / "g.pb", handmade.graph()), tmp_path / "log", {}, {})
     assert [f.name for f in (tmp_path / "log").iterdir()] == ["events.out.tfevents.g.pb"]
 
 
 def test_what_has_no_graph_is_refused_with_the_next_step(tmp_path: Path) -> None:
     lite = tmp_path / "model.tflite"
-    lite.write_bytes(making.Lite().build())
+    lite.write_bytes(handmade.Lite().build())
     with pytest.raises(ArtifactError, match=r"model.tflite is tflite.*SavedModel that it was made of"):
         write(lite, tmp_path / "log")
     hdf5 = tmp_path / "model.h5"
@@ -117,7 +118,7 @@ def test_what_has_no_graph_is_refused_with_the_next_step(tmp_path: Path) -> None
 
 
 def test_a_damaged_source_leaves_nothing(tmp_path: Path) -> None:
-    damaged = making.saved_model(tmp_path / "model", making.meta_graph("serve"))
+    damaged = handmade.saved_model(tmp_path / "model", handmade.meta_graph("serve"))
     (damaged / "saved_model.pb").write_bytes((damaged / "saved_model.pb").read_bytes()[:100])
     with pytest.raises(ArtifactError, match=r"saved_model\.pb"):
         write(damaged, tmp_path / "log")

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from crossload.artifacts.entries import artifacts_of
 from crossload.contract.manifest import Artifact
 from crossload.contract.signatures import Signature
-from crossload.entries import artifacts_of
 from crossload.exporters import bridges
 from crossload.support import files
-from tests.artifacts import making
 from tests.artifacts.test_bridges import COMPLEX64, FLOAT, INT8, graph
+from tests.corpus import handmade
 
 Described = tuple[list[Artifact], dict[str, Signature]]
 
@@ -20,7 +20,7 @@ Described = tuple[list[Artifact], dict[str, Signature]]
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A SavedModel with a signature of int8 and complex64."""
-    made = making.meta_graph("serve")
+    made = handmade.meta_graph("serve")
     made.graph_def.CopyFrom(graph())
     definition = made.signature_def["serving_default"]
     definition.Clear()
@@ -30,8 +30,8 @@ def folder(tmp_path: Path) -> Path:
         (definition.outputs, {"y": ("y:0", INT8), "angle": ("polar:1", COMPLEX64)}),
     ):
         for name, (tensor, datatype) in tensors.items():
-            making.tensor_info(side[name], tensor, datatype, () if name == "f" else (-1, 4))
-    return making.saved_model(tmp_path / "model", made)
+            handmade.tensor_info(side[name], tensor, datatype, () if name == "f" else (-1, 4))
+    return handmade.saved_model(tmp_path / "model", made)
 
 
 def built(folder: Path) -> tuple[list[str], Described]:

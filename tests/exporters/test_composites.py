@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from crossload.artifacts import saved_model
+from crossload.artifacts.graphs import saved_model
 from crossload.exporters import composites
-from tests.artifacts import making
-from tests.artifacts.making import FLOAT, INT64, node
+from tests.corpus import handmade
+from tests.corpus.handmade import FLOAT, INT64, node
 
 
 def test_a_sparse_tensor_becomes_its_parts_and_what_is_passed_through_can_be_fetched(tmp_path: Path) -> None:
-    made = making.meta_graph("serve")
+    made = handmade.meta_graph("serve")
     for part, datatype in (("indices", INT64), ("values", FLOAT), ("shape", INT64)):
         node(made.graph_def.node, f"x/{part}", "Placeholder", dtype=datatype)
     node(made.graph_def.node, "twice", "Add", "x/values", "x/values", T=FLOAT)
@@ -21,7 +21,7 @@ def test_a_sparse_tensor_becomes_its_parts_and_what_is_passed_through_can_be_fet
         info.dtype = FLOAT
         parts = info.coo_sparse
         parts.values_tensor_name, parts.indices_tensor_name, parts.dense_shape_tensor_name = values, "x/indices:0", "x/shape:0"
-    folder = making.saved_model(tmp_path / "model", made)
+    folder = handmade.saved_model(tmp_path / "model", made)
     assert composites.flatten(folder) == ["x", "twice"]
     read = saved_model.read(folder).meta_graph()
     signature = read.signatures["serving_default"]

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import crossload
+from crossload.artifacts.entries import artifacts_of, bindings_in
 from crossload.contract.bundle import open_bundle
 from crossload.contract.datatypes import for_people
 from crossload.contract.manifest import FILE_NAME, Artifact, Manifest, Model, Vectors
@@ -17,11 +18,10 @@ from crossload.contract.signatures import Signature
 from crossload.converters import launch
 from crossload.converters.edges import way
 from crossload.converters.launch import Step
-from crossload.entries import artifacts_of, bindings_in
 from crossload.exporters import bridges, composites
+from crossload.inputs.requests import Wishes
 from crossload.recording import record_with
 from crossload.report.results import Report, Result
-from crossload.requests import Wishes
 from crossload.runtimes import environments, registry
 from crossload.runtimes.supervisor import Supervisor
 from crossload.support import files

@@ -10,7 +10,7 @@ import pytest
 
 import crossload
 from crossload.conversion import convert
-from crossload.requests import Wishes
+from crossload.inputs.requests import Wishes
 from tests.workers.environment import launch_of
 
 pytestmark = pytest.mark.slow

@@ -10,13 +10,14 @@ import pytest
 from tensorboard.compat.proto import tensor_pb2
 
 from crossload import tf_example
-from crossload.artifacts import protos, tfrecord
+from crossload.artifacts import tfrecord
+from crossload.artifacts.graphs import protos
 from crossload.contract import datatypes
 from crossload.contract.vectors import Vector
 from crossload.errors import CrossloadError
 from crossload.exporters import warmup
 from crossload.exporters.warmup import write_warmup
-from tests.artifacts import making
+from tests.corpus import handmade
 
 
 def strings(*elements: bytes) -> np.ndarray:
@@ -31,7 +32,7 @@ def signature(meta_graph: Any, key: str, method: str, inputs: dict[str, int], ou
     definition.method_name = method
     for side, tensors in ((definition.inputs, inputs), (definition.outputs, outputs)):
         for name, datatype in tensors.items():
-            making.tensor_info(side[name], f"{name}:0", datatype)
+            handmade.tensor_info(side[name], f"{name}:0", datatype)
     return definition
 
 
@@ -47,15 +48,15 @@ def x(value: float) -> Vector:
 @pytest.fixture
 def model(tmp_path: Path) -> Path:
     """A SavedModel with a signature each for predict, classify and regress, one of an unknown method, one with a sparse input."""
-    made = making.meta_graph("serve")
+    made = handmade.meta_graph("serve")
     signature(
-        made, "classify", "tensorflow/serving/classify", {"inputs": making.STRING}, {"classes": making.STRING, "scores": making.FLOAT}
+        made, "classify", "tensorflow/serving/classify", {"inputs": handmade.STRING}, {"classes": handmade.STRING, "scores": handmade.FLOAT}
     )
-    signature(made, "regress", "tensorflow/serving/regress", {"inputs": making.STRING}, {"outputs": making.FLOAT})
-    signature(made, "own", "my/method", {"x": making.FLOAT}, {"y": making.FLOAT})
-    sparse = signature(made, "sparse", "tensorflow/serving/predict", {}, {"y": making.FLOAT})
+    signature(made, "regress", "tensorflow/serving/regress", {"inputs": handmade.STRING}, {"outputs": handmade.FLOAT})
+    signature(made, "own", "my/method", {"x": handmade.FLOAT}, {"y": handmade.FLOAT})
+    sparse = signature(made, "sparse", "tensorflow/serving/predict", {}, {"y": handmade.FLOAT})
     sparse.inputs["ids"].coo_sparse.values_tensor_name = "ids:0"
-    return making.saved_model(tmp_path / "model", made)
+    return handmade.saved_model(tmp_path / "model", made)
 
 
 def test_requests_are_written_as_predict_requests_in_their_order(model: Path) -> None:
@@ -71,12 +72,12 @@ def test_requests_are_written_as_predict_requests_in_their_order(model: Path) ->
 
 def test_an_input_that_a_recorded_request_leaves_out_is_written_with_its_default(tmp_path: Path) -> None:
     """TensorFlow Serving feeds what the record has: an input without a value would end the warm-up."""
-    made = making.meta_graph("serve")
+    made = handmade.meta_graph("serve")
     own = made.signature_def["serving_default"]
-    making.tensor_info(own.inputs["factor"], "factor:0", shape=())
-    own.defaults["factor"].CopyFrom(tensor_pb2.TensorProto(dtype=making.FLOAT, float_val=[3]))
+    handmade.tensor_info(own.inputs["factor"], "factor:0", shape=())
+    own.defaults["factor"].CopyFrom(tensor_pb2.TensorProto(dtype=handmade.FLOAT, float_val=[3]))
     given = Vector("given", {**x(2).inputs, "factor": np.float32(5)}, x(2).outputs)
-    path = write_warmup(making.saved_model(tmp_path / "model", made), "m", {"serving_default": [x(1), given]}).path
+    path = write_warmup(handmade.saved_model(tmp_path / "model", made), "m", {"serving_default": [x(1), given]}).path
     factors = [log.predict_log.request.inputs["factor"] for log in logs(path)]
     assert [protos.default(f, path, "factor") for f in factors] == [{"shape": [], "data": [3.0]}, {"shape": [], "data": [5.0]}]
 
@@ -182,9 +183,9 @@ def test_a_file_that_is_there_stays_unless_it_is_to_be_replaced(model: Path) -> 
 
 
 def test_of_several_meta_graphs_the_served_one_is_warmed(tmp_path: Path) -> None:
-    train = making.meta_graph("train")
-    signature(train, "loss", "tensorflow/serving/predict", {"x": making.FLOAT}, {"y": making.FLOAT})
-    folder = making.saved_model(tmp_path / "model", train, making.meta_graph("serve"))
+    train = handmade.meta_graph("train")
+    signature(train, "loss", "tensorflow/serving/predict", {"x": handmade.FLOAT}, {"y": handmade.FLOAT})
+    folder = handmade.saved_model(tmp_path / "model", train, handmade.meta_graph("serve"))
     assert write_warmup(folder, "m", {"serving_default": [x(1)]}).records == 1
     with pytest.raises(CrossloadError, match="no signature 'loss'"):
         write_warmup(folder, "m", {"loss": [x(1)]}, overwrite=True)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from tensorboard.compat.proto import graph_pb2
 
-from crossload.artifacts import protos
+from crossload.artifacts.graphs import protos
 from crossload.contract.manifest import Binding, Bridge
 from crossload.errors import CrossloadError
 from crossload.preflight import Prediction, predict

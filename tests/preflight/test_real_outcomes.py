@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from crossload.artifacts.entries import artifacts_of
 from crossload.contract.bundle import open_bundle
 from crossload.contract.manifest import Artifact
 from crossload.contract.signatures import Signature
-from crossload.entries import artifacts_of
+from crossload.inputs.requests import Wishes, complete, requests
 from crossload.preflight import predict
-from crossload.requests import Wishes, complete, requests
 from crossload.runtimes import environments, registry
 from crossload.runtimes.process import WorkerFailure
 from crossload.runtimes.supervisor import Limits, ModelSource, Supervisor

@@ -9,8 +9,8 @@ import pytest
 
 from crossload import recording
 from crossload.contract.datatypes import for_people, numpy_dtype
+from crossload.inputs.requests import Wishes
 from crossload.report.results import Report
-from crossload.requests import Wishes
 from crossload.runtimes import environments, registry
 from crossload.runtimes.selftest import certify
 from crossload.runtimes.supervisor import Limits, Supervisor

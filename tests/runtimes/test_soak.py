@@ -15,8 +15,8 @@ import numpy as np
 import psutil
 import pytest
 
+from crossload.artifacts.entries import artifacts_of
 from crossload.contract import datatypes, frames
-from crossload.entries import artifacts_of
 from tests.workers import environment
 from tests.workers.conversation import Conversation
 

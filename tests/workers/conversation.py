@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from crossload.artifacts.entries import artifacts_of
 from crossload.contract import datatypes, frames
-from crossload.entries import artifacts_of
 from crossload.runtimes.process import Launch
 
 

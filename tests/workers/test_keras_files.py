@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from crossload import artifacts
-from crossload.artifacts.keras import Keras
+from crossload.artifacts.keras.keras_file import Keras
 from tests.workers.environment import launch_of
 
 pytestmark = pytest.mark.slow

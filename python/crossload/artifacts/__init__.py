@@ -15,13 +15,13 @@ from crossload.errors import ArtifactError
 from crossload.support import files
 
 if TYPE_CHECKING:
-    from crossload.artifacts.checkpoint import Checkpoint
-    from crossload.artifacts.graph import Graph
-    from crossload.artifacts.graph_def import GraphDef
-    from crossload.artifacts.keras import Keras
-    from crossload.artifacts.meta_graph import MetaGraph
-    from crossload.artifacts.saved_model import SavedModel
-    from crossload.artifacts.tflite import TFLite
+    from crossload.artifacts.checkpoints.checkpoint import Checkpoint
+    from crossload.artifacts.graphs.graph import Graph
+    from crossload.artifacts.graphs.graph_def import GraphDef
+    from crossload.artifacts.graphs.meta_graph import MetaGraph
+    from crossload.artifacts.graphs.saved_model import SavedModel
+    from crossload.artifacts.keras.keras_file import Keras
+    from crossload.artifacts.tflite.tflite_file import TFLite
 
 __all__ = ["callable_signatures", "read", "recognise"]
 
@@ -37,28 +37,28 @@ def read(path: Path) -> SavedModel | GraphDef | MetaGraph | TFLite | Checkpoint 
     # Each reader brings its own libraries, so only the one that is needed is imported.
     kind, message = examine(path)
     if kind == "saved_model":
-        from crossload.artifacts import saved_model
+        from crossload.artifacts.graphs import saved_model
 
         return saved_model.read(path)
     if kind == "graph_def":
-        from crossload.artifacts import graph_def
+        from crossload.artifacts.graphs import graph_def
 
         return graph_def.of(path, message)
     if kind == "meta_graph":
-        from crossload.artifacts import meta_graph
+        from crossload.artifacts.graphs import meta_graph
 
         return meta_graph.of(path, message)
     if kind == "tflite":
-        from crossload.artifacts import tflite
+        from crossload.artifacts.tflite import tflite_file
 
-        return tflite.read(path)
+        return tflite_file.read(path)
     if kind == "checkpoint":
-        from crossload.artifacts import checkpoint
+        from crossload.artifacts.checkpoints import checkpoint
 
         return checkpoint.read(path)
-    from crossload.artifacts import keras, keras_h5
+    from crossload.artifacts.keras import keras_file, keras_h5
 
-    return keras.read(path) if kind == "keras" else keras_h5.of(path, message)
+    return keras_file.read(path) if kind == "keras" else keras_h5.of(path, message)
 
 
 def callable_signatures(
@@ -103,7 +103,7 @@ def bridge_of(
 
 def graph_of(path: Path, tags: Iterable[str] | None = None) -> Graph:
     """The graph of a GraphDef, a .meta, a checkpoint's .meta, or a MetaGraph of a SavedModel; raises ArtifactError for others."""
-    from crossload.artifacts.graph import Graph
+    from crossload.artifacts.graphs.graph import Graph
 
     found = read(path)
     if found.format == "checkpoint":
@@ -122,14 +122,14 @@ def _graph_beside(checkpoint: Checkpoint) -> MetaGraph:
             f"{checkpoint.prefix} is a checkpoint without {file.name}: it has values and no graph that could be called; name a SavedModel, "
             "or export the source that builds the graph with this checkpoint as its --weights"
         )
-    from crossload.artifacts import meta_graph
+    from crossload.artifacts.graphs import meta_graph
 
     return meta_graph.read(file)
 
 
 def weight_bytes(path: Path) -> int:
     """The bytes of an artifact's variables, from their index alone; 0 where they are part of the graph, whose size is the file's."""
-    from crossload.artifacts import checkpoint
+    from crossload.artifacts.checkpoints import checkpoint
 
     kind = recognise(path)
     prefix = path / "variables" / "variables" if kind == "saved_model" else path

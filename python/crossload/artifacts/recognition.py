@@ -104,7 +104,7 @@ def _file(path: Path) -> tuple[str, Any]:
     if data[4:8] == b"TFL3":
         return "tflite", None
     if data.startswith(_HDF5):
-        from crossload.artifacts import keras_h5
+        from crossload.artifacts.keras import keras_h5
 
         return keras_h5.parse(path)
     if data.startswith(b"PK\x03\x04"):
@@ -135,7 +135,7 @@ def _zip(path: Path) -> str:
 
 
 def _protobuf(path: Path) -> tuple[str, Any]:
-    from crossload.artifacts import graph_def, protos
+    from crossload.artifacts.graphs import graph_def, protos
 
     try:
         return "graph_def", graph_def.parse(path)

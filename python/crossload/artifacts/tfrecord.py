@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 import google_crc32c
 
-from crossload.artifacts.table import masked
+from crossload.artifacts.checkpoints.leveldb_table import masked
 from crossload.errors import ArtifactError
 
 

@@ -12,7 +12,7 @@ import click
 from crossload.errors import CrossloadError
 
 if TYPE_CHECKING:
-    from crossload.requests import Wishes
+    from crossload.inputs.requests import Wishes
     from crossload.runtimes.supervisor import Limits
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -107,7 +107,7 @@ def to_limits(given: dict[str, Any]) -> Limits:
 
 def to_wishes(count: int, seed: int, npz: tuple[str, ...], shapes: tuple[str, ...]) -> Wishes:
     """The wishes of `wishes`' options; raises CrossloadError."""
-    from crossload.requests import Wishes, from_npz
+    from crossload.inputs.requests import Wishes, from_npz
 
     parsed = {}
     for text in shapes:

@@ -75,8 +75,8 @@ def command(
     With several signatures each takes those of the inputs that it has, and its outputs are named SIGNATURE/OUTPUT.
     """
     from crossload.errors import CrossloadError
+    from crossload.inputs.requests import from_npz
     from crossload.model import choose
-    from crossload.requests import from_npz
 
     if target and target.is_file() and not overwrite:
         raise CrossloadError(f"{target} is there already; --overwrite replaces it")

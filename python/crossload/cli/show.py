@@ -16,7 +16,7 @@ from crossload.errors import ArtifactError
 from crossload.support.text import printable
 
 if TYPE_CHECKING:
-    from crossload.artifacts.checkpoint import Checkpoint
+    from crossload.artifacts.checkpoints.checkpoint import Checkpoint
 
 
 @click.command(
@@ -72,16 +72,16 @@ def command(
 
 def _canonical(found: Any, asked: bool, as_json: bool) -> tuple[str | None, str]:
     """The canonical hash, None where there is none, and what the page says of it; raises ArtifactError where it was asked for."""
-    from crossload.artifacts import canonical
+    from crossload.artifacts.canonical import canonical_hash
 
-    if found.format not in canonical.FORMATS and not asked:
+    if found.format not in canonical_hash.FORMATS and not asked:
         return None, ""
-    if not asked and canonical.size_bytes(found) > canonical.MOST_BYTES:
-        return None, f"not computed above {canonical.MOST_BYTES >> 20} MiB; --hash computes it"
-    if not asked and not as_json and canonical.reads_values(found):
+    if not asked and canonical_hash.size_bytes(found) > canonical_hash.MOST_BYTES:
+        return None, f"not computed above {canonical_hash.MOST_BYTES >> 20} MiB; --hash computes it"
+    if not asked and not as_json and canonical_hash.reads_values(found):
         return None, "--hash computes it"
     try:
-        digest = canonical.sha256(found)
+        digest = canonical_hash.sha256(found)
     except ArtifactError as error:
         if asked:
             raise

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from crossload.artifacts.graph import operation_of
+from crossload.artifacts.graphs.graph import operation_of
 from crossload.preflight.nodes import problems
 from crossload.preflight.registrations import Release, releases
 

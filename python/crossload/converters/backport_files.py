@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from crossload.artifacts import protos
-from crossload.artifacts.graph import operation_of
+from crossload.artifacts.graphs import protos
+from crossload.artifacts.graphs.graph import operation_of
+from crossload.artifacts.graphs.saved_model import assets, init_ops
 from crossload.artifacts.recognition import SAVED_MODEL_FILES, saved_model_file
-from crossload.artifacts.saved_model import assets, init_ops
 from crossload.converters.backport import Obstacle, Repairs, hollow, obstacles, repair
 from crossload.converters.backport_signatures import mend
 from crossload.preflight.registrations import Release

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from crossload.artifacts.saved_model import init_ops
+from crossload.artifacts.graphs.saved_model import init_ops
 from crossload.contract.datatypes import DATATYPES, for_people, from_enum
 from crossload.converters.backport import Repairs, reachable
 from crossload.preflight.nodes import output_datatypes
@@ -39,7 +39,7 @@ def mend(meta_graph: Any) -> Repairs:
 
 
 def _take_apart(side: Any, key: str, repairs: Repairs) -> None:
-    """Composite tensors as their components, under the names that artifacts.saved_model gives them."""
+    """Composite tensors as their components, under the names that artifacts.graphs.saved_model gives them."""
     for name in [n for n, info in side.items() if info.WhichOneof("encoding") in ("coo_sparse", "composite_tensor")]:
         parts = list(_components(name, side[name]))
         del side[name]

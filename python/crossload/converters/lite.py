@@ -13,7 +13,7 @@ import tensorflow as tf
 from tensorflow.python.eager import context
 from tensorflow.python.saved_model import loader_impl
 
-from crossload.artifacts import tflite
+from crossload.artifacts.tflite import tflite_file
 from crossload.converters import freeze, representative, saved_models, sessions
 from crossload.support.text import near
 
@@ -237,7 +237,7 @@ def _open_dimensions(source: Path, tags: list[str], keys: Iterable[str], shapes:
 
 
 def _bindings_of(target: Path, keys: Mapping[str, str]) -> Bindings:
-    found = tflite.read(target, ops=False).signatures
+    found = tflite_file.read(target, ops=False).signatures
     if lost := next((key for key in keys.values() if key not in found), None):
         raise CannotConvert(f"the converter lost the signature {lost!r}")
     return {

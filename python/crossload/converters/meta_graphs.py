@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from crossload.artifacts import protos
+from crossload.artifacts.graphs import protos
 from crossload.artifacts.recognition import SAVED_MODEL_FILES, saved_model_file
 from crossload.errors import CrossloadError
 

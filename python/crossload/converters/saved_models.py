@@ -62,7 +62,7 @@ def bindings_of(saved_model: Path) -> Bindings:
 
 
 def _components(name: str, info: Any) -> list[tuple[str, str]]:
-    """Names and tensors of a TensorInfo, as artifacts.saved_model names the parts of sparse and composite ones."""
+    """Names and tensors of a TensorInfo, as artifacts.graphs.saved_model names the parts of sparse and composite ones."""
     encoding = info.WhichOneof("encoding")
     if encoding == "coo_sparse":
         sparse = info.coo_sparse

@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from crossload.artifacts import flatbuffer, tflite
 from crossload.artifacts.content import content
-from crossload.artifacts.flatbuffer import Field, Fields, FlatbufferError
-from crossload.artifacts.tflite import Subgraph
+from crossload.artifacts.tflite import flatbuffer, tflite_file
+from crossload.artifacts.tflite.flatbuffer import Field, Fields, FlatbufferError
+from crossload.artifacts.tflite.tflite_file import Subgraph
 from crossload.errors import ArtifactError, CrossloadError
 
 Bindings = dict[str, Any]
@@ -54,7 +54,7 @@ def inject_signatures(source: Path | bytes, signatures: Mapping[str, Mapping[str
 
 def _edited(path: Path, data: flatbuffer.Buffer, signatures: Mapping[str, Mapping[str, Any]]) -> list[Any]:
     """The edited file in parts."""
-    found = tflite.of(path, data, ops=False)
+    found = tflite_file.of(path, data, ops=False)
     try:
         content = flatbuffer.decode(data, _MODEL)
         fields = flatbuffer.root_fields(data)

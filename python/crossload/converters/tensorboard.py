@@ -8,7 +8,8 @@ from typing import Any
 from tensorboard.compat.proto import config_pb2, event_pb2, tensor_shape_pb2, types_pb2
 
 from crossload import artifacts
-from crossload.artifacts import protos, tfrecord
+from crossload.artifacts import tfrecord
+from crossload.artifacts.graphs import protos
 from crossload.artifacts.recognition import examine, saved_model_file
 from crossload.errors import ArtifactError
 from crossload.support import files

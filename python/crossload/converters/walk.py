@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from crossload import artifacts, checkpoints
+from crossload.artifacts.entries import bindings_in
 from crossload.artifacts.recognition import index_of, v1_files
 from crossload.contract.manifest import Artifact
 from crossload.converters import launch
 from crossload.converters.edges import Edge, way
 from crossload.converters.launch import Step
-from crossload.entries import bindings_in
 from crossload.errors import CrossloadError
 
 FOLDERS = ("saved_model", "checkpoint", "tensorboard")

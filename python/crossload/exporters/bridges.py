@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from crossload.artifacts import bridges, protos
+from crossload.artifacts import bridges
+from crossload.artifacts.graphs import protos
 from crossload.artifacts.messages import write
 from crossload.artifacts.recognition import saved_model_file
 from crossload.contract.manifest import Artifact

@@ -11,17 +11,17 @@ from pathlib import Path
 from typing import Any
 
 from crossload import artifacts
+from crossload.artifacts.entries import artifacts_of, bindings_in
 from crossload.contract.bundle import Bundle, is_bundle
 from crossload.contract.manifest import FILE_NAME, Artifact, LeftOut, Manifest, Model, Tolerance, Vectors
 from crossload.contract.signatures import Signature
 from crossload.converters import launch
 from crossload.converters.edges import way
 from crossload.converters.launch import Step
-from crossload.entries import artifacts_of, bindings_in
 from crossload.errors import CrossloadError
 from crossload.exporters import bridges, composites, example_inputs, warmup
+from crossload.inputs.requests import Wishes, check_wishes
 from crossload.recording import record
-from crossload.requests import Wishes, check_wishes
 from crossload.runtimes import registry
 from crossload.runtimes.supervisor import Limits
 from crossload.support import files

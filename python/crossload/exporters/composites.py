@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from crossload.artifacts import protos, saved_model
+from crossload.artifacts.graphs import protos, saved_model
 from crossload.artifacts.messages import write
 from crossload.artifacts.recognition import saved_model_file
 from crossload.contract.datatypes import DATATYPES

@@ -10,7 +10,7 @@ from typing import Any
 import tensorflow as tf
 from tensorflow.python.eager import context
 
-from crossload.artifacts import tensor_names
+from crossload.artifacts.tflite import tensor_names
 from crossload.converters import lite, saved_models
 from crossload.converters.lite import CannotConvert
 from crossload.exporters import saved_model

@@ -12,14 +12,15 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from crossload.artifacts import protos, saved_model, tfrecord
+from crossload.artifacts import tfrecord
 from crossload.artifacts.declaration import declare
+from crossload.artifacts.graphs import protos, saved_model
 from crossload.artifacts.recognition import saved_model_file
 from crossload.contract import datatypes, vectors
 from crossload.contract.manifest import Artifact, Vectors
 from crossload.contract.vectors import Vector
 from crossload.errors import CrossloadError
-from crossload.examples import is_example
+from crossload.inputs.tf_example import is_example
 from crossload.support import files
 from crossload.support.once import once
 

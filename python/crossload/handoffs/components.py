@@ -43,7 +43,7 @@ _KINDS = {
 }
 _INT_MAX = 2**31 - 1
 _MOST_SHOWN = 6
-HARD_BYTES = "bytes"  # the generated request whose strings are no text on purpose (crossload.requests)
+HARD_BYTES = "bytes"  # the generated request whose strings are no text on purpose (crossload.inputs.requests)
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from crossload.artifacts.graph import operation_of
-from crossload.artifacts.saved_model import assets
+from crossload.artifacts.graphs.graph import operation_of
+from crossload.artifacts.graphs.saved_model import assets
 from crossload.preflight import edges
 from crossload.preflight.findings import Finding
 from crossload.preflight.nodes import Problem, kernel_problem, problems

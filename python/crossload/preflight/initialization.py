@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from crossload.artifacts.graph import operation_of
-from crossload.artifacts.saved_model import init_ops
+from crossload.artifacts.graphs.graph import operation_of
+from crossload.artifacts.graphs.saved_model import init_ops
 from crossload.preflight.findings import Finding
 from crossload.preflight.graphs import Subject, is_python
 from crossload.preflight.java import datatypes_of

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from crossload.artifacts.graph import operation_of
-from crossload.artifacts.saved_model import init_ops
+from crossload.artifacts.graphs.graph import operation_of
+from crossload.artifacts.graphs.saved_model import init_ops
 from crossload.contract.datatypes import for_people, from_enum
 from crossload.preflight.findings import Finding
 from crossload.preflight.graphs import Subject, is_python

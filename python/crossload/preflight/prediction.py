@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from crossload import artifacts
-from crossload.artifacts.graph import operation_of
-from crossload.artifacts.saved_model import init_ops
+from crossload.artifacts.entries import artifacts_of
+from crossload.artifacts.graphs.graph import operation_of
+from crossload.artifacts.graphs.saved_model import init_ops
 from crossload.contract.datatypes import for_people
 from crossload.contract.manifest import Binding
-from crossload.entries import artifacts_of
 from crossload.errors import CrossloadError
 from crossload.preflight import graphs, initialization, java
 from crossload.preflight.findings import SEVERITY, Finding

@@ -8,9 +8,9 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from crossload.artifacts.entries import artifacts_of
 from crossload.contract.bundle import is_bundle, open_bundle
 from crossload.contract.manifest import Artifact
-from crossload.entries import artifacts_of
 from crossload.errors import CrossloadError
 from crossload.preflight.prediction import Prediction, release_of, would_do
 from crossload.preflight.registrations import Release, releases

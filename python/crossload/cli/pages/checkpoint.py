@@ -9,7 +9,7 @@ from crossload.cli.pages.page import Page, columns, datatype, shape, strong, war
 from crossload.support.text import printable
 
 if TYPE_CHECKING:
-    from crossload.artifacts.checkpoint import Checkpoint, Variable
+    from crossload.artifacts.checkpoints.checkpoint import Checkpoint, Variable
 
 _MOST_VARIABLES = 40
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from crossload.cli.pages.page import Page, strong
 
 if TYPE_CHECKING:
-    from crossload.artifacts.graph_def import GraphDef
-    from crossload.artifacts.meta_graph import MetaGraph
+    from crossload.artifacts.graphs.graph_def import GraphDef
+    from crossload.artifacts.graphs.meta_graph import MetaGraph
 
 
 def lines(found: GraphDef, page: Page) -> Iterator[str]:

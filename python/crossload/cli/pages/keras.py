@@ -11,7 +11,7 @@ from crossload.errors import ArtifactError
 from crossload.support.text import printable
 
 if TYPE_CHECKING:
-    from crossload.artifacts.keras import Keras
+    from crossload.artifacts.keras.keras_file import Keras
 
 _TITLES = {"keras": "Keras model", "keras_h5": "Keras model in HDF5", "keras_weights": "Keras weights"}
 _MOST_ROWS = 40

@@ -10,7 +10,7 @@ from crossload.cli.pages.page import Page, columns, datatype, shape, strong, war
 from crossload.support.text import printable
 
 if TYPE_CHECKING:
-    from crossload.artifacts.meta_graph import MetaGraph, Variable
+    from crossload.artifacts.graphs.meta_graph import MetaGraph, Variable
 
 _MOST_VARIABLES = 40
 

@@ -12,7 +12,7 @@ from crossload.errors import ArtifactError
 from crossload.support.text import printable
 
 if TYPE_CHECKING:
-    from crossload.artifacts.graph import Graph, Node
+    from crossload.artifacts.graphs.graph import Graph, Node
 
 
 def text(found: Any, pattern: str, as_json: bool) -> str:

@@ -9,7 +9,7 @@ from crossload.cli.pages.page import Page, strong, warning
 from crossload.support.text import printable
 
 if TYPE_CHECKING:
-    from crossload.artifacts.saved_model import MetaGraph, SavedModel
+    from crossload.artifacts.graphs.saved_model import MetaGraph, SavedModel
 
 
 def lines(found: SavedModel, page: Page) -> Iterator[str]:

@@ -9,7 +9,7 @@ from crossload.cli.pages.page import Page, strong, warning
 from crossload.support.text import printable
 
 if TYPE_CHECKING:
-    from crossload.artifacts.tflite import TFLite
+    from crossload.artifacts.tflite.tflite_file import TFLite
 
 
 def lines(found: TFLite, page: Page) -> Iterator[str]:

@@ -1,0 +1,251 @@
+"""TensorFlow's checkpoints, V2 (tensor bundles) and V1: the variables without their values, and the value of each on request.
+
+Sources: tensorflow/core/util/tensor_bundle/naming.h and tensorflow/python/training/saver.py (file names);
+tensorflow/python/trackable/base.py and tensorflow/python/training/slot_creator.py (names).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from crossload.artifacts.checkpoints import leveldb_table, state_file, v1_checkpoint, v2_checkpoint
+from crossload.artifacts.checkpoints.slices import Slice
+from crossload.artifacts.checkpoints.state_file import unsharded
+from crossload.artifacts.recognition import has_state, index_of, v1_files
+from crossload.errors import ArtifactError, FrameError
+from crossload.support import files
+from crossload.support.text import near
+
+if TYPE_CHECKING:
+    import numpy as np
+
+# tensorflow/python/checkpoint/checkpoint.py writes the graph of Python objects under this name (trackable/base.py).
+OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
+# The last part of a slot's name, as TensorFlow 1's own optimizers and moving averages choose it (a second one of the kind ends in _1).
+_SLOTS = re.compile(r"(Adam|AdaMax|Momentum|Adagrad|AdagradDA|Adadelta|Ftrl|RMSProp|ExponentialMovingAverage)\w*")
+
+
+@dataclass(frozen=True)
+class Variable:
+    """A tensor of the checkpoint: its shape is the whole one, `size` its bytes in the shards (0 for strings of a V1 checkpoint).
+
+    `slices` are the parts of a partitioned variable, each a (start, length) for every dimension; none for a variable in one piece.
+    `slot_of` is the variable that this one belongs to, as an optimizer's state or a moving average.
+    """
+
+    name: str
+    datatype: str
+    shape: tuple[int, ...]
+    size: int
+    slices: tuple[Slice, ...] = ()
+    slot_of: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """An element of `variables` in `show --json`."""
+        found = {"name": self.name, "datatype": self.datatype, "shape": list(self.shape), "size_bytes": self.size}
+        if self.slices:
+            found["slices"] = [[list(extent) for extent in part] for part in self.slices]
+        return found | ({"slot_of": self.slot_of} if self.slot_of is not None else {})
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint: `path` as it was given, `prefix` what its files' names begin with, `shards` the names that its data must have.
+
+    `variables` are in the order of their names' bytes. `object_graph` is the tensor, no variable of the model, in which
+    `tf.train.Checkpoint` stores which Python object has which variable. Of a V1 checkpoint with missing shards, only those
+    variables are known that the others describe.
+    """
+
+    path: Path
+    prefix: Path
+    version: Literal["v1", "v2"]
+    shards: tuple[str, ...]
+    variables: list[Variable]
+    _values: v2_checkpoint.Bundle | v1_checkpoint.TensorSlices = field(repr=False)
+    object_graph: Variable | None = None
+    format: Literal["checkpoint"] = "checkpoint"
+
+    @property
+    def index(self) -> Path | None:
+        """The file that lists the variables; None for V1, whose every file lists its own."""
+        return self._values.index if isinstance(self._values, v2_checkpoint.Bundle) else None
+
+    @property
+    def meta_graph(self) -> Path | None:
+        """The .meta beside it, which has its graph."""
+        file = self.prefix.with_name(f"{self.prefix.name}.meta")
+        return file if file.is_file() else None
+
+    @property
+    def producer(self) -> dict[str, str]:
+        """The versions that wrote it: a checkpoint does not say."""
+        return {}
+
+    @property
+    def missing_files(self) -> tuple[str, ...]:
+        """Shards that must be there and are not."""
+        return tuple(name for name in self.shards if not (self.prefix.parent / name).is_file())
+
+    @property
+    def truncated_files(self) -> tuple[str, ...]:
+        """Shards that are shorter than the index says."""
+        needed = self._values.needed_bytes if isinstance(self._values, v2_checkpoint.Bundle) else {}
+        there = ((name, self.prefix.parent / name, size) for name, size in needed.items())
+        return tuple(name for name, file, size in there if file.is_file() and file.stat().st_size < size)
+
+    @property
+    def diagnosis(self) -> tuple[str, ...]:
+        """What is wrong with its files, or misleading, and what mends it: sentences without the checkpoint's name."""
+        return tuple(self._diagnosis())
+
+    @property
+    def size_bytes(self) -> int:
+        """The bytes of the index and of the shards that are there."""
+        there = [self.prefix.parent / name for name in self.shards] + [self.index] * (self.index is not None)
+        return sum(file.stat().st_size for file in there if file is not None and file.is_file())
+
+    def tensor(self, name: str) -> np.ndarray:
+        """The value of a variable, its checksum verified; strings are an object array of `bytes`.
+
+        Raises ArtifactError for a name that is not there, a missing or short shard, a wrong checksum, and a datatype without values.
+        """
+        try:
+            return self._values.tensor(name)
+        except (KeyError, UnicodeEncodeError):
+            about = f"{self.prefix} has no tensor {name!r}{near(name, (v.name for v in self.variables))}"
+            raise ArtifactError(f"{about}; `crossload show {self.prefix}` lists what it has") from None
+        except (leveldb_table.Damage, FrameError, ValueError, OverflowError) as error:
+            raise ArtifactError(f"{self.prefix}: the tensor {name!r} cannot be read ({error}); copy the checkpoint again") from error
+        except MemoryError:
+            raise ArtifactError(f"{self.prefix}: the tensor {name!r} does not fit into memory; read it on a larger machine") from None
+
+    def to_json(self) -> dict[str, Any]:
+        """The object of `show --json`; of the files only the index is hashed: the checksums of all values are in it (V1 has none)."""
+        return {
+            "format": self.format,
+            "path": str(self.path),
+            "prefix": str(self.prefix),
+            "version": self.version,
+            "size_bytes": self.size_bytes,
+            "index_sha256": files.sha256(self.index) if self.index else None,
+            "producer": self.producer,
+            "shards": list(self.shards),
+            "missing_files": list(self.missing_files),
+            "truncated_files": list(self.truncated_files),
+            "diagnosis": list(self.diagnosis),
+            "meta_graph": self.meta_graph.name if self.meta_graph else None,
+            "object_graph": self.object_graph.to_json() if self.object_graph else None,
+            "variables": [v.to_json() for v in self.variables],
+        }
+
+    def _diagnosis(self) -> Iterator[str]:
+        if self.missing_files:
+            lost = "" if self.version == "v2" else "; the variables in it are not listed"
+            yield f"incomplete: {_some(self.missing_files)} missing; copy all files of the checkpoint{lost}"
+        if self.truncated_files:
+            yield f"cut off: {_some(self.truncated_files)} shorter than the index says; copy the checkpoint again"
+        if self.version == "v2" and (old := v1_files(self.prefix)):
+            yield (
+                f"files of both versions have this name: TensorFlow reads V2, {self.prefix.name}.index, and never the V1 "
+                f"{_some([file.name for file in old])}; move those of the version you do not want away"
+            )
+        if self.version == "v1" and index_of(self.prefix).is_file():
+            yield (
+                f"files of both versions have this name: this is V1, but TensorFlow reads V2, {self.prefix.name}.index, when it is given "
+                "the name; move those of the version you do not want away"
+            )
+
+
+def read(path: Path) -> Checkpoint:
+    """Read what a checkpoint says of its variables: `path` is its prefix, its index, a V1 file, or a folder, whose state file names one.
+
+    Where V1 and V2 have the same prefix, it means V2, as for TensorFlow; a V1 file's own name means itself.
+    Raises ArtifactError for a state file that points nowhere, a folder with several checkpoints and no state file, and damaged files.
+    """
+    prefix = _prefix(path)
+    named = prefix.is_file() and path == prefix
+    if index_of(prefix).is_file() and not (named and _is_v1(prefix)):
+        index = index_of(prefix)
+    elif files_ := v1_files(prefix):
+        return _v1(path, prefix, files_)
+    else:
+        index = prefix if prefix.is_file() else index_of(prefix)  # an index that was renamed still lists its variables
+    if index.is_file() and _is_v1(index):
+        raise ArtifactError(f"{index} is a V1 checkpoint under the name of a V2 index; rename it to {prefix.name}, which is no index' name")
+    found = v2_checkpoint.read(index, prefix.name)
+    listed = [Variable(*tensor) for tensor in found.tensors()]
+    graph = next((v for v in listed if v.name == OBJECT_GRAPH), None)
+    return Checkpoint(path, prefix, "v2", found.shards, _with_slots(v for v in listed if v.name != OBJECT_GRAPH), found, graph)
+
+
+def _v1(path: Path, prefix: Path, there: tuple[Path, ...]) -> Checkpoint:
+    counts = {file.name[-5:] for file in there if file.name != prefix.name}
+    if len(counts) > 1:
+        raise ArtifactError(
+            f"{prefix} has shards of several checkpoints ({', '.join(f'{prefix.name}-?????-of-{n}' for n in sorted(counts))}); "
+            "move those away that do not belong together"
+        )
+    expected = [f"{prefix.name}-{n:05}-of-{count}" for count in counts for n in range(int(count))]
+    if counts and (prefix.name in {file.name for file in there}):
+        # A file in one piece beside shards: TensorFlow takes the name for the file.
+        there, expected = (prefix,), []
+    found = v1_checkpoint.read(there)
+    listed = _with_slots(Variable(*tensor) for tensor in found.tensors())
+    return Checkpoint(path, prefix, "v1", tuple(expected) or (prefix.name,), listed, found)
+
+
+def _is_v1(file: Path) -> bool:
+    try:
+        return v1_checkpoint.is_first(*leveldb_table.first(file))
+    except ArtifactError:
+        return False  # whoever reads it says what is wrong with it
+
+
+def _prefix(path: Path) -> Path:
+    if path.is_dir():
+        return state_file.latest(path) if has_state(path) else _only(path)
+    if path.is_file():
+        # The name is what leads to the shards, so an index of another name has none.
+        name = path.name.removesuffix(".index")
+        return path.with_name(name) if name != path.name else unsharded(path)
+    return unsharded(path)
+
+
+def _only(folder: Path) -> Path:
+    found = state_file.prefixes(folder)
+    if len(found) != 1:
+        raise ArtifactError(
+            f"{folder} holds {len(found)} checkpoints and no state file that names the latest; name one: {state_file.listed(folder)}"
+        )
+    return found[0]
+
+
+def _with_slots(variables: Iterable[Variable]) -> list[Variable]:
+    """The variables, those marked that belong to another.
+
+    Of `tf.train.Checkpoint` a slot's key says so. TensorFlow 1's Saver writes `<variable>/<slot>`: what has another variable's
+    name before its last part is its slot if it is called like one, or has its shape and is no single number.
+    """
+    known = {v.name: v for v in variables}
+    return [v if (of := _slot_of(v, known)) is None else replace(v, slot_of=of) for v in known.values()]
+
+
+def _slot_of(variable: Variable, known: dict[str, Variable]) -> str | None:
+    owner, mark, _ = variable.name.partition("/.OPTIMIZER_SLOT/")
+    if mark:
+        return f"{owner}/.ATTRIBUTES/VARIABLE_VALUE"
+    owner, _, last = variable.name.rpartition("/")
+    of = known.get(owner)
+    if of is None or not (_SLOTS.fullmatch(last) or (variable.shape and (variable.shape, variable.datatype) == (of.shape, of.datatype))):
+        return None
+    return owner
+
+
+def _some(names: Iterable[str]) -> str:
+    found = list(names)
+    return ", ".join(found[:4]) + (f" and {len(found) - 4} more are" if len(found) > 4 else " is" if len(found) == 1 else " are")

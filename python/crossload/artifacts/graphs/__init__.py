@@ -1,0 +1,1 @@
+"""Graphs: GraphDefs, SavedModels and .meta files read as protocol buffers, without TensorFlow."""

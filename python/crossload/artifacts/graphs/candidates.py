@@ -1,0 +1,195 @@
+"""Which tensors of a graph are likely inputs and outputs: what answers, told apart from what trains, saves, starts and watches."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from crossload.artifacts.bridges import is_bridge
+from crossload.artifacts.graphs import op_types
+
+if TYPE_CHECKING:
+    from crossload.artifacts.graphs.graph import Graph
+
+INPUT_OPS = ("_Arg", "Placeholder", "PlaceholderV2", "PlaceholderWithDefault")
+# Where the training input came from: a session may be fed these tensors instead.
+FEED_OPS = {
+    "IteratorGetNext", "OneShotIterator", "QueueDequeue", "QueueDequeueMany", "QueueDequeueManyV2", "QueueDequeueUpTo",
+    "QueueDequeueUpToV2", "QueueDequeueV2",
+}  # fmt: skip
+# Their results are no answers: constants, state, and what is run for its effect.
+_NO_ANSWER_OPS = {
+    "Assert", "Const", "ControlTrigger", "HashTable", "HashTableV2", "LookupTableExport", "LookupTableExportV2", "MakeIterator",
+    "MergeV2Checkpoints", "MutableHashTable", "MutableHashTableV2", "NoOp", "Print", "PrintV2", "ReadVariableOp", "RefSwitch",
+    "ShardedFilename", "ShardedFilespec", "VarHandleOp", "VarIsInitializedOp", "Variable", "VariableV2", "IsVariableInitialized",
+}  # fmt: skip
+_EFFECTS = re.compile(
+    r"(Resource|Sparse|Scatter)*(Sparse)?(Apply[A-Z]|Assign|Scatter(Add|Sub|Mul|Div|Min|Max|Nd)?Update)|InitializeTable|LookupTable(Import|Insert)"
+    r"|Save|Restore|Queue(Enqueue|Close|Size|IsClosed)|FIFOQueue|RandomShuffleQueue|PaddingFIFOQueue|PriorityQueue|Reader|\w*Iterator|\w*Dataset"
+    r"|Stage|Stack|Barrier|\w*Summary"
+)
+_HEAD_OPS = {"Softmax", "LogSoftmax", "Sigmoid", "Identity", "IdentityN"}
+_HEAD_NAMES = ("softmax", "sigmoid", "logits", "prediction", "probabilit", "scores", "classes", "detection_", "output", "result")
+# The scopes that tf.gradients, Saver, summaries and the initialisers of variables open, and what losses and metrics are called.
+_SCOPES = re.compile(
+    r"(?:^|/)(?:gradients(?:_\d+)?|save(?:_\d+)?|report_uninitialized_\w+|Initializer|Regularizer|[\w.]*_optimizer|train(?:ing)?(?:_op|_step)?"
+    r"|evaluation|metrics?|input_producer|shuffle_batch|enqueue_input|queue_runner|summaries)/"
+)
+_LOSS = re.compile(
+    r"(?:^|[/_])(?:(?:total_|mean_)?loss(?:es)?|cost|accuracy|precision|recall|auc|cross_entropy|xentropy|mse|rmse|regularizer)(?:[/_]|\d|$)"
+)
+_LABELS = re.compile(r"(?:^|[/_])(?:labels?|targets?|y_true|ground_?truth|gt)(?:[/_]|\d|$)", re.IGNORECASE)
+_GRADIENT = re.compile(r"(?:^|/)gradients(?:_\d+)?/(.+)_grad/")
+_GRADIENT_SCOPE = re.compile(r"(?:^|/)gradients(?:_\d+)?/")
+_STEP = re.compile(r"(Resource)?(Sparse)?Apply[A-Z]")
+_PASSING_OPS = {"Cast", "ExpandDims", "Identity", "OneHot", "Reshape", "Squeeze", "StopGradient", "ToInt64", "ToFloat"}
+
+
+def inputs(graph: Graph) -> list[tuple[Any, str]]:
+    """The nodes that take what a caller gives, and why each is one: in the graph's order, arguments in their own."""
+    reasons = {"_Arg": "argument", "PlaceholderWithDefault": "placeholder with a default"}
+    found = [
+        (node, reasons.get(node.op, "placeholder" if node.op in INPUT_OPS else "what a queue or an iterator gives; it may be fed"))
+        for node in own_nodes(graph)
+        if (node.op in INPUT_OPS or node.op in FEED_OPS) and op_types.output_datatypes(node, graph.functions)
+    ]
+    found.sort(key=lambda item: item[0].attr["index"].i if item[0].op == "_Arg" else 0)
+    return found
+
+
+def own_nodes(graph: Graph) -> list[Any]:
+    """The model's own nodes: a bridge is another way in and out, and neither an input nor what takes a result."""
+    return [node for node in graph.proto.node if not is_bridge(node.name)]
+
+
+def of_training(name: str) -> bool:
+    """Whether a node of this name belongs to what saves, trains or measures a model."""
+    return bool(_SCOPES.search(name))
+
+
+def trains(node: Any) -> bool:
+    """Whether this node changes weights: a gradient or an optimiser's step."""
+    return bool(_GRADIENT_SCOPE.search(node.name)) or bool(_STEP.match(node.op))
+
+
+def outputs(graph: Graph) -> list[tuple[Any, str]]:
+    """The nodes that give an answer, and why each is taken for one, the likeliest first.
+
+    Return values where there are any. Else the operations whose results nothing takes but training: gradients, losses, metrics,
+    savers, summaries, initialisers; heads by name or op come first, what depends on no input comes last.
+    """
+    returned = [node for node in graph.proto.node if node.op == "_Retval"]
+    if returned:
+        return [(node, "return value") for node in sorted(returned, key=lambda node: node.attr["index"].i)]
+    takers = _takers(graph)
+    training = _training(graph, takers)
+    found = _ranked(graph, takers, training)
+    # A model may be built in a scope of such a name: then nothing but its training would be left.
+    return found or _ranked(graph, takers, set())
+
+
+def _ranked(graph: Graph, takers: Mapping[str, list[str]], training: set[str]) -> list[tuple[Any, str]]:
+    fed = _reached((n.name for n in graph.proto.node if n.op in INPUT_OPS or n.op in FEED_OPS), takers)
+    waited_for = {at[1:] for node in graph.proto.node for at in node.input if at.startswith("^")}
+    found = []
+    for node in own_nodes(graph):
+        by = takers.get(node.name, [])
+        if node.name in training or not all(name in training for name in by) or not _answers(graph, node, waited_for):
+            continue
+        if by and node.name not in fed:
+            continue  # a regulariser's input, a variable's first value
+        rank, reason = _reason(node, by, node.name in fed or not fed)
+        found.append((rank, node, reason))
+    found.sort(key=lambda item: item[0])
+    return [(node, reason) for _, node, reason in _in_function_order(found)]
+
+
+def _reason(node: Any, takers: list[str], depends: bool) -> tuple[int, str]:
+    last = node.name.rpartition("/")[2].lower()
+    end = "only training takes its result" if takers else "nothing takes its result"
+    if not depends:
+        return 2, f"{end}, but it depends on no input"
+    if any(word in last for word in _HEAD_NAMES):
+        return 0, f"a head by its name; {end}"
+    return (0, f"a head by its op; {end}") if node.op in _HEAD_OPS else (1, end)
+
+
+def _in_function_order(found: list[tuple[int, Any, str]]) -> list[tuple[int, Any, str]]:
+    """A traced function's results are Identity, Identity_1, Identity_2: their numbers are their order, wherever they stand."""
+    numbered = [(at, item) for at, item in enumerate(found) if re.fullmatch(r"Identity(_\d+)?", item[1].name)]
+    ordered = sorted((item for _, item in numbered), key=lambda item: int(item[1].name.partition("_")[2] or 0))
+    result = list(found)
+    for (at, _), item in zip(numbered, ordered, strict=True):
+        result[at] = item
+    return result
+
+
+def _answers(graph: Graph, node: Any, waited_for: set[str]) -> bool:
+    """Whether its result could be one; an unused input, an assignment and a summary are sinks, too."""
+    if node.op in _NO_ANSWER_OPS or node.op in INPUT_OPS or node.op in FEED_OPS or _EFFECTS.match(node.op):
+        return False
+    source = graph.nodes.get(node.input[0].partition(":")[0]) if node.input else None
+    if source is not None and node.op == "Identity":
+        if source.op in ("Variable", "VariableV2", "ReadVariableOp"):
+            return False  # a variable that nothing reads, as an optimiser's slots
+        if node.name in waited_for and source.op in ("Switch", "RefSwitch"):
+            return False  # tf.cond's switch_t and switch_f
+    datatypes = op_types.output_datatypes(node, graph.functions)
+    return any(datatype not in ("DT_20", "DT_21") for datatype in datatypes)
+
+
+def _training(graph: Graph, takers: Mapping[str, list[str]]) -> set[str]:
+    """The operations that train, measure, save and start, and all that depends on losses, labels and gradients."""
+    own = {node.name for node in graph.proto.node if of_training(node.name) or _EFFECTS.match(node.op)}
+    backwards = {m[1] for node in graph.proto.node if (m := _GRADIENT.search(node.name))}
+    # The loss is what the gradients begin with: nothing else that they pass through depends on it.
+    givers = {node.name: [at.partition(":")[0] for at in node.input if not at.startswith("^")] for node in graph.proto.node}
+    losses = (backwards & givers.keys()) - _reached((at for name in backwards for at in givers.get(name, ())), givers)
+    sources = set(losses)
+    for node in graph.proto.node:
+        crossed = "CrossEntropy" in node.op or node.op.startswith("InTopK")
+        if crossed or _LOSS.search(node.name) or node.op in ("IsVariableInitialized", "VarIsInitializedOp"):
+            sources.add(node.name)
+        labels = (
+            node.input[1:2] if "CrossEntropy" in node.op else node.input[:2] if losses and node.op in ("Sub", "SquaredDifference") else ()
+        )
+        if crossed or len(labels) == 2:
+            sources |= _targets(graph, labels)
+    sources |= {node.name for node in graph.proto.node if node.op in INPUT_OPS and _LABELS.search(node.name)}
+    return own | _reached(sources, takers)
+
+
+def _targets(graph: Graph, labels: Iterable[str]) -> set[str]:
+    """The inputs that come here unchanged: what the model's answer is compared with."""
+    found = set()
+    for at in labels:
+        node = graph.nodes[at.removeprefix("^").partition(":")[0]]
+        for _ in range(8):
+            if node.op not in _PASSING_OPS or not node.input:
+                break
+            node = graph.nodes[node.input[0].removeprefix("^").partition(":")[0]]
+        if node.op in INPUT_OPS:
+            found.add(node.name)
+    return found
+
+
+def _takers(graph: Graph) -> dict[str, list[str]]:
+    """By operation, the operations that take its results; to wait for one (a control input) is not to take."""
+    found = defaultdict(list)
+    for node in own_nodes(graph):
+        for at in node.input:
+            if not at.startswith("^"):
+                found[at.partition(":")[0]].append(node.name)
+    return found
+
+
+def _reached(names: Iterable[str], takers: Mapping[str, list[str]]) -> set[str]:
+    found, waiting = set[str](), list(names)
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            waiting += takers.get(name, [])
+    return found

@@ -1,0 +1,229 @@
+"""A graph's nodes by name: its tensors, what depends on what, signatures by tensor names (graph.proto, node_def.proto)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from crossload.artifacts.graphs import candidates, op_types, protos
+from crossload.contract.signatures import Signature, TensorSpec
+from crossload.errors import ArtifactError
+from crossload.support.text import near
+
+# Before this version a placeholder's shape [] could not be told from an unknown one (array_ops.cc, op Placeholder).
+_SCALAR_SHAPES_SINCE = 22
+_MOST_DEFAULTS = 1024
+_NO_OUTPUT_OPS = {"Assert", "AssignVariableOp", "ControlTrigger", "NoOp", "SaveV2"}
+
+
+@dataclass(frozen=True)
+class Node:
+    """A node as a list shows it: `outputs` are (datatype, shape), as far as the node states them; `function` is whose body it is in."""
+
+    name: str
+    op: str
+    inputs: tuple[str, ...]
+    outputs: tuple[tuple[str, tuple[int, ...] | None], ...]
+    device: str = ""
+    function: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """An element of `nodes` in `show --nodes --json`."""
+        outputs = [{"datatype": d, "shape": None if s is None else list(s)} for d, s in self.outputs]
+        found = {"name": self.name, "op": self.op, "inputs": list(self.inputs), "outputs": outputs}
+        more = {"device": self.device or None, "function": self.function}
+        return found | {k: v for k, v in more.items() if v is not None}
+
+
+class Graph:
+    """A GraphDef message with its nodes by name; `path` is the file that errors name.
+
+    `inputs` and `outputs` are candidates, the likeliest first; `reasons` says by tensor name why each is one.
+    """
+
+    def __init__(self, path: Path, proto: Any) -> None:
+        self.path = path
+        self.proto = proto
+        self.nodes = {node.name: node for node in proto.node}
+        self.functions = {f.signature.name: f.signature for f in proto.library.function}
+        self.reasons: dict[str, str] = {}
+
+    @cached_property
+    def outputs(self) -> tuple[TensorSpec, ...]:
+        """Return values if there are any, else what artifacts.graphs.candidates ranks."""
+        found = []
+        for node, reason in candidates.outputs(self):
+            specs = [self._returned(node)] if node.op == "_Retval" else self.tensors(node)
+            found += specs
+            self.reasons |= {str(t.tensor): reason for t in specs}
+        return tuple(found)
+
+    @cached_property
+    def inputs(self) -> tuple[TensorSpec, ...]:
+        """Placeholders and arguments, and what queues and iterators give to the outputs, those that an output depends on first."""
+        needed = self.needed_for(str(t.tensor) for t in self.outputs)
+        found = []
+        for node, reason in candidates.inputs(self):
+            plain = node.op in candidates.INPUT_OPS and not candidates.of_training(node.name)
+            specs = [t for t in self._fed(node) if plain or self._is_needed(t, needed)]
+            found += specs
+            self.reasons |= {str(t.tensor): reason for t in specs}
+        found.sort(key=lambda t: not self._is_needed(t, needed))
+        return tuple(found)
+
+    def candidates_to_json(self) -> dict[str, Any]:
+        """`inputs` and `outputs` in `show --json`: each with the reason why it is one."""
+        sides = {"inputs": self.inputs, "outputs": self.outputs}
+        return {side: [t.to_json() | {"reason": self.reasons[str(t.tensor)]} for t in found] for side, found in sides.items()}
+
+    def signature(self, outputs: Sequence[str] | None = None) -> Signature:
+        """The inputs that these outputs depend on, and the outputs: names of operations or tensors, all candidates if None.
+
+        Raises ArtifactError for an output that is not in the graph, and where there is none.
+        """
+        chosen = self.outputs if outputs is None else tuple(self.tensor(name) for name in outputs)
+        if not chosen:
+            raise ArtifactError(f"{self.path} has no operation that looks like an output; name one that should be computed")
+        needed = self.needed_for(str(t.tensor) for t in chosen)
+        return Signature(tuple(t for t in self.inputs if self._is_needed(t, needed)), chosen)
+
+    def tensor(self, name: str) -> TensorSpec:
+        """The tensor `operation` or `operation:index`; raises ArtifactError, with near names and the candidates, where there is none."""
+        for candidate in (*self.outputs, *self.inputs):
+            if name in (candidate.name, candidate.tensor):
+                return candidate
+        operation, _, at = name.partition(":")
+        node = self.nodes.get(operation)
+        if node is not None and (not at or (at.isdecimal() and len(at) < 6)):
+            specs = self._fed(node) if node.op in candidates.INPUT_OPS else self.tensors(node)
+            index = int(at or 0)
+            if index < len(specs):
+                return specs[index]
+            # Of an op that nobody here knows, the graph itself says how many outputs it has at least.
+            if specs and specs[0].datatype == op_types.UNKNOWN and f"{operation}:{index}" in self._taken:
+                return TensorSpec(name, op_types.UNKNOWN, self._output_shape(node, index), f"{operation}:{index}")
+        likely = f"its likely outputs are: {', '.join(t.name for t in self.outputs[:8]) or 'none'}"
+        if node is not None:
+            count = len(self.tensors(node))
+            there = f"{operation!r} is a {node.op} with {count} output{'s' * (count != 1)}; its outputs are numbered from 0"
+            raise ArtifactError(f"{self.path} has no tensor {name!r}: {there}; {likely}")
+        raise ArtifactError(f"{self.path} has no tensor {name!r}{near(operation, self.nodes)}; {likely}")
+
+    def needed_for(self, names: Iterable[str]) -> set[str]:
+        """The operations and the tensors (`operation:index`) that these tensors depend on, themselves included.
+
+        What lies behind a queue or an iterator is not needed: its tensors are fed instead.
+        """
+        tensors, operations = set[str](), set[str]()
+        waiting = list(names)
+        while waiting:
+            tensor = waiting.pop()
+            tensors.add(tensor)
+            name = operation_of(tensor)
+            if name not in operations:
+                operations.add(name)
+                node = self.nodes[name]
+                if node.op not in candidates.FEED_OPS:
+                    waiting += [tensor_of(at) for at in node.input]
+        return tensors | operations
+
+    def _is_needed(self, spec: TensorSpec, needed: set[str]) -> bool:
+        """A placeholder must be fed even where something only waits for it."""
+        name = operation_of(str(spec.tensor))
+        return spec.tensor in needed or (name in needed and self.nodes[name].op in candidates.INPUT_OPS)
+
+    def listed(self, pattern: str = "*") -> list[Node]:
+        """The nodes, those of functions' bodies included, whose name or op matches: a shell pattern, or a part of a name.
+
+        Raises ArtifactError, with near names, where none does.
+        """
+        found = [node for node in self._all_nodes() if _matches(pattern, node)]
+        if not found:
+            names = dict.fromkeys(name for node in self._all_nodes() for name in (node.name, node.op))
+            raise ArtifactError(f"{self.path} has no node {pattern!r}{near(pattern.strip('*'), names)}; `--nodes` alone lists all of them")
+        return found
+
+    def tensors(self, node: Any) -> list[TensorSpec]:
+        """A node's outputs, named by the operation, from the second on with their index."""
+        return [
+            TensorSpec(f"{node.name}:{at}" if at else node.name, datatype, self._output_shape(node, at), f"{node.name}:{at}")
+            for at, datatype in enumerate(op_types.output_datatypes(node, self.functions))
+        ]
+
+    def _all_nodes(self) -> Iterator[Node]:
+        for node in self.proto.node:
+            yield self._node(node, None)
+        for function in self.proto.library.function:
+            for node in function.node_def:
+                yield self._node(node, function.signature.name)
+
+    def _node(self, node: Any, function: str | None) -> Node:
+        datatypes = () if node.op in _NO_OUTPUT_OPS else op_types.output_datatypes(node, self.functions)
+        outputs = tuple((datatype, self._stated_shape(node, at)) for at, datatype in enumerate(datatypes))
+        return Node(node.name, node.op, tuple(node.input), outputs, node.device, function)
+
+    def _stated_shape(self, node: Any, at: int) -> tuple[int, ...] | None:
+        if node.op in candidates.INPUT_OPS:
+            return self._input_shape(node)
+        return protos.shape(node.attr["value"].tensor.tensor_shape) if node.op == "Const" else self._output_shape(node, at)
+
+    @cached_property
+    def _taken(self) -> set[str]:
+        return {tensor_of(at) for node in self.proto.node for at in node.input}
+
+    def _fed(self, node: Any) -> list[TensorSpec]:
+        """The tensors of an input, whose placeholder states shape and default."""
+        if node.op not in candidates.INPUT_OPS:
+            return self.tensors(node)
+        datatypes = op_types.output_datatypes(node, self.functions)[:1]
+        return [TensorSpec(node.name, datatype, self._input_shape(node), f"{node.name}:0", self._default(node)) for datatype in datatypes]
+
+    def _default(self, node: Any) -> dict[str, Any] | None:
+        """The constant that a PlaceholderWithDefault has when it is not fed."""
+        source = self.nodes[operation_of(node.input[0])] if node.op == "PlaceholderWithDefault" and node.input else None
+        if source is None or source.op != "Const" or "value" not in source.attr:
+            return None
+        value = source.attr["value"].tensor
+        small = math.prod(protos.shape(value.tensor_shape) or ()) <= _MOST_DEFAULTS
+        return protos.default(value, self.path, node.name) if small else None
+
+    def _input_shape(self, node: Any) -> tuple[int, ...] | None:
+        if "shape" in node.attr and node.attr["shape"].HasField("shape"):
+            stated = protos.shape(node.attr["shape"].shape)
+            unsaid = node.op == "Placeholder" and self.proto.versions.producer < _SCALAR_SHAPES_SINCE
+            if not (unsaid and stated == ()):
+                return stated
+        return self._output_shape(node, 0)
+
+    def _output_shape(self, node: Any, at: int) -> tuple[int, ...] | None:
+        shapes = node.attr["_output_shapes"].list.shape if "_output_shapes" in node.attr else ()
+        return protos.shape(shapes[at]) if at < len(shapes) else None
+
+    def _returned(self, node: Any) -> TensorSpec:
+        """A `_Retval` is named as it is, but its tensor is what it takes."""
+        source = next((at for at in node.input if not at.startswith("^")), node.name)
+        tensor = source if ":" in source else f"{source}:0"
+        origin, at = tensor.rpartition(":")[0], tensor.rpartition(":")[2]
+        shape = self._output_shape(self.nodes[origin], int(at)) if at.isdecimal() and len(at) < 6 else None
+        return TensorSpec(node.name, op_types.attribute(node, "T"), shape, tensor)
+
+
+def operation_of(at: str) -> str:
+    """The operation of a node's input: `name`, `name:index`, or `^name` for a control input."""
+    return at.removeprefix("^").partition(":")[0]
+
+
+def tensor_of(at: str) -> str:
+    """The tensor of a node's input, its index always there; of a control input, the operation."""
+    return at[1:] if at.startswith("^") else at if ":" in at else f"{at}:0"
+
+
+def _matches(pattern: str, node: Node) -> bool:
+    if any(c in pattern for c in "*?["):
+        return fnmatchcase(node.name, pattern) or fnmatchcase(node.op, pattern)
+    return pattern in node.name or pattern == node.op

@@ -1,0 +1,264 @@
+"""SavedModel folders: MetaGraphs, their signatures, ops, assets and whether all files are there (saved_model.proto, meta_graph.proto)."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from google.protobuf.message import DecodeError
+from tensorboard.compat.proto.meta_graph_pb2 import AssetFileDef
+
+from crossload.artifacts import bridges
+from crossload.artifacts.content import facts
+from crossload.artifacts.graphs import protos
+from crossload.artifacts.graphs.graph import Graph
+from crossload.artifacts.recognition import saved_model_file
+from crossload.contract.datatypes import from_enum
+from crossload.contract.signatures import Signature, TensorSpec
+from crossload.errors import ArtifactError
+
+# tensorflow/python/saved_model/constants.py: signatures by form, but they name an operation to run, not a function to call.
+_OPERATION_KEYS = ("__saved_model_init_op", "__saved_model_train_op")
+_MAIN_OP_COLLECTIONS = ("saved_model_main_op", "legacy_init_op")
+_ASSETS = "saved_model_assets"
+_VARIABLE_OPS = ("VarHandleOp", "Variable", "VariableV2")
+_SHARD = re.compile(r"variables\.data-(\d{5})-of-(\d{5})")
+
+
+@dataclass(frozen=True)
+class MetaGraph:
+    """One graph of a SavedModel.
+
+    `bridges` are what `signatures` are called through where a datatype is lacking, by the keys of these (artifacts.bridges). `ops`
+    counts nodes by op, those inside functions included. `init_ops` are operations by the key or collection that names them.
+    `asset_files` are the files that the graph reads from the folder `assets`. `needs_variables`: there are variables to restore.
+    """
+
+    tags: tuple[str, ...]
+    signatures: dict[str, Signature]
+    ops: Counter[str]
+    functions: int = 0
+    init_ops: dict[str, str] = field(default_factory=dict)
+    tensorflow_version: str = ""
+    tensorflow_git_version: str = ""
+    stripped_default_attrs: bool = False
+    graph_producer: int = 0
+    collections: dict[str, int] = field(default_factory=dict)
+    asset_files: tuple[str, ...] = ()
+    needs_variables: bool = False
+    bridges: dict[str, Signature] = field(default_factory=dict)
+    file: Path = field(default=Path(), repr=False, compare=False)
+    proto: Any = field(default=None, repr=False, compare=False)
+
+    @cached_property
+    def graph(self) -> Graph:
+        """The graph with its nodes by name, and candidates where there is no signature."""
+        return Graph(self.file, self.proto.graph_def)
+
+    def to_json(self) -> dict[str, Any]:
+        """An element of `meta_graphs` in `show --json`."""
+        return {
+            "tags": list(self.tags),
+            "signatures": {key: s.to_json() for key, s in self.signatures.items()},
+            **({"bridges": {key: s.key for key, s in self.bridges.items()}} if self.bridges else {}),
+            "init_ops": self.init_ops,
+            "ops": dict(self.ops),
+            "functions": self.functions,
+            "asset_files": list(self.asset_files),
+            "collections": self.collections,
+            "needs_variables": self.needs_variables,
+            "tensorflow_version": self.tensorflow_version,
+            "tensorflow_git_version": self.tensorflow_git_version,
+            "stripped_default_attrs": self.stripped_default_attrs,
+            "graph_producer": self.graph_producer,
+        }
+
+
+@dataclass(frozen=True)
+class SavedModel:
+    """A SavedModel folder; `assets` and `variables` are the files there are, relative to it."""
+
+    path: Path
+    meta_graphs: list[MetaGraph]
+    assets: tuple[str, ...] = ()
+    variables: tuple[str, ...] = ()
+    format: Literal["saved_model"] = "saved_model"
+
+    @property
+    def has_variables(self) -> bool:
+        """Whether there is a checkpoint in the folder."""
+        return "variables/variables.index" in self.variables
+
+    @property
+    def producer(self) -> dict[str, str]:
+        """The versions that wrote it."""
+        first = next((m for m in self.meta_graphs if m.tensorflow_version), None)
+        return {"tensorflow": first.tensorflow_version} if first else {}
+
+    def meta_graph(self, tags: Iterable[str] | None = None) -> MetaGraph:
+        """The MetaGraph of exactly these tags; of none given, the only one, or the one that is tagged `serve`.
+
+        Raises ArtifactError listing the tag sets there are.
+        """
+        if tags is not None:
+            found = [m for m in self.meta_graphs if set(m.tags) == set(tags)]
+        else:
+            found = self.meta_graphs if len(self.meta_graphs) == 1 else [m for m in self.meta_graphs if m.tags == ("serve",)]
+        if found:
+            return found[0]
+        there = ", ".join(_tag_set(m.tags) for m in self.meta_graphs)
+        asked = "one MetaGraph by default: there are several" if tags is None else f"the tags {_tag_set(tuple(tags))}: there are"
+        raise ArtifactError(f"{self.path} does not have {asked} {there}; choose one of them")
+
+    def signature(self, key: str, tags: Iterable[str] | None = None) -> Signature:
+        """The signature of this key; raises ArtifactError listing the keys there are."""
+        meta_graph = self.meta_graph(tags)
+        if key not in meta_graph.signatures:
+            there = ", ".join(repr(k) for k in meta_graph.signatures) or "none"
+            raise ArtifactError(f"{self.path} has no signature {key!r} in the MetaGraph {_tag_set(meta_graph.tags)}; it has: {there}")
+        return meta_graph.signatures[key]
+
+    @property
+    def missing_files(self) -> tuple[str, ...]:
+        """Files that must be there and are not, relative to the folder: variables' shards, their index, assets.
+
+        Shards are told by their names, `variables.data-00000-of-00003` (tensor_bundle/naming.h). A model without variables needs none.
+        """
+        shards: dict[int, set[int]] = {}
+        for name in self.variables:
+            if match := _SHARD.fullmatch(name.rpartition("/")[2]):
+                shards.setdefault(int(match[2]), set()).add(int(match[1]))
+        missing = [f"variables.data-{n:05}-of-{count:05}" for count, there in shards.items() for n in range(count) if n not in there]
+        if not shards and self.has_variables:
+            missing.append("variables.data-00000-of-00001")
+        if not self.has_variables and (shards or any(m.needs_variables for m in self.meta_graphs)):
+            missing.append("variables.index")
+        assets = dict.fromkeys(f"assets/{name}" for m in self.meta_graphs for name in m.asset_files)
+        return (*(f"variables/{name}" for name in missing), *(name for name in assets if not (self.path / name).is_file()))
+
+    def check_complete(self) -> None:
+        """Raises ArtifactError naming the first file that is missing."""
+        missing = self.missing_files
+        if missing:
+            others = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
+            raise ArtifactError(f"{self.path / missing[0]} is missing{others}: the SavedModel is incomplete; copy the whole folder again")
+
+    def to_json(self) -> dict[str, Any]:
+        """The object of `show --json`."""
+        return {
+            **facts(self),
+            "meta_graphs": [m.to_json() for m in self.meta_graphs],
+            "assets": list(self.assets),
+            "variables_files": list(self.variables),
+            "missing_files": list(self.missing_files),
+        }
+
+
+def read(path: Path) -> SavedModel:
+    """Read a SavedModel folder; raises ArtifactError where saved_model.pb (or .pbtxt) is truncated, corrupt or holds no graph."""
+    file = saved_model_file(path)
+    proto = protos.parse(file, protos.SavedModelProto, "SavedModel")
+    # Every prefix that ends between two fields is a message, too: only what a SavedModel must have tells it from a whole one.
+    if not proto.meta_graphs or not all(m.HasField("graph_def") or m.HasField("meta_info_def") for m in proto.meta_graphs):
+        raise ArtifactError(f"{file} holds no MetaGraph: it is truncated, corrupt or no SavedModel; copy or export the folder again")
+    if proto.saved_model_schema_version > 1:
+        raise ArtifactError(
+            f"{file} has schema version {proto.saved_model_schema_version}; TensorFlow's is 1, so the file is corrupt or newer"
+        )
+    meta_graphs = [meta_graph(m, file) for m in proto.meta_graphs]
+    return SavedModel(path, meta_graphs, _files_in(path, "assets"), _files_in(path, "variables"))
+
+
+def meta_graph(proto: Any, file: Path) -> MetaGraph:
+    """What a MetaGraphDef of this file states; raises ArtifactError for a default value that does not decode."""
+    info, graph = proto.meta_info_def, proto.graph_def
+    stated = {key: _signature(key, proto.signature_def[key], file) for key in sorted(proto.signature_def) if key not in _OPERATION_KEYS}
+    carried = {f"{bridges.KEY}{key}" for key in stated} & stated.keys()
+    return MetaGraph(
+        tags=tuple(info.tags),
+        signatures={key: signature for key, signature in stated.items() if key not in carried},
+        bridges={key.removeprefix(bridges.KEY): stated[key] for key in sorted(carried)},
+        ops=protos.count_ops(graph),
+        functions=len(graph.library.function),
+        init_ops=init_ops(proto),
+        tensorflow_version=info.tensorflow_version,
+        tensorflow_git_version=info.tensorflow_git_version,
+        stripped_default_attrs=info.stripped_default_attrs,
+        graph_producer=graph.versions.producer,
+        collections={name: _collection_size(proto.collection_def[name]) for name in sorted(proto.collection_def)},
+        asset_files=tuple(dict.fromkeys(a.filename for a in assets(proto))),
+        needs_variables=bool(proto.saver_def.restore_op_name) and any(node.op in _VARIABLE_OPS for node in graph.node),
+        file=file,
+        proto=proto,
+    )
+
+
+def init_ops(proto: Any) -> dict[str, str]:
+    """The operations of a MetaGraphDef that are to be run and not called, by the key or the collection that names them."""
+    found = {
+        f"collection {name}": proto.collection_def[name].node_list.value[0]
+        for name in _MAIN_OP_COLLECTIONS
+        if name in proto.collection_def and proto.collection_def[name].node_list.value
+    }
+    stated = {
+        key: next((info.name for info in proto.signature_def[key].outputs.values()), "")
+        for key in _OPERATION_KEYS
+        if key in proto.signature_def
+    }
+    return found | stated
+
+
+def _signature(key: str, definition: Any, file: Path) -> Signature:
+    """The protobuf's maps have no order of their own, so names are sorted, as TensorFlow's own flattening sorts them."""
+    inputs = [t for name in sorted(definition.inputs) for t in tensors(name, definition.inputs[name])]
+    defaults = {name: protos.default(definition.defaults[name], file, f"{key}/{name}") for name in sorted(definition.defaults)}
+    outputs = [t for name in sorted(definition.outputs) for t in tensors(name, definition.outputs[name])]
+    with_defaults = [TensorSpec(t.name, t.datatype, t.shape, t.tensor, defaults.get(t.name)) for t in inputs]
+    return Signature(tuple(with_defaults), tuple(outputs), definition.method_name, key)
+
+
+def assets(meta_graph: Any) -> list[Any]:
+    """A MetaGraphDef's AssetFileDefs: its own field, else the collection of TensorFlow 1 (cc/saved_model/loader_util.cc).
+
+    Raises ArtifactError for a collection of something else.
+    """
+    if meta_graph.asset_file_def or _ASSETS not in meta_graph.collection_def:
+        return list(meta_graph.asset_file_def)
+    try:
+        return [AssetFileDef.FromString(one.value) for one in meta_graph.collection_def[_ASSETS].any_list.value]
+    except DecodeError as error:
+        raise ArtifactError(f"its collection {_ASSETS} is damaged: it holds no asset files ({error})") from error
+
+
+def tensors(name: str, info: Any) -> list[TensorSpec]:
+    """A TensorInfo's tensors: itself, the three of a sparse tensor, or a composite's components, numbered."""
+    shape = protos.shape(info.tensor_shape) if info.HasField("tensor_shape") else None
+    encoding = info.WhichOneof("encoding")
+    if encoding == "coo_sparse":
+        sparse, rank = info.coo_sparse, -1 if shape is None else len(shape)
+        return [
+            TensorSpec(f"{name}/values", from_enum(info.dtype), (-1,), sparse.values_tensor_name),
+            TensorSpec(f"{name}/indices", "INT64", (-1, rank), sparse.indices_tensor_name),
+            TensorSpec(f"{name}/dense_shape", "INT64", (rank,), sparse.dense_shape_tensor_name),
+        ]
+    if encoding == "composite_tensor":
+        return [t for at, part in enumerate(info.composite_tensor.components) for t in tensors(f"{name}/{at}", part)]
+    return [TensorSpec(name, from_enum(info.dtype), shape, info.name or None)]
+
+
+def _collection_size(collection: Any) -> int:
+    kind = collection.WhichOneof("kind")
+    return len(getattr(collection, kind).value) if kind else 0
+
+
+def _files_in(path: Path, folder: str) -> tuple[str, ...]:
+    return tuple(sorted(p.relative_to(path).as_posix() for p in (path / folder).rglob("*") if p.is_file()))
+
+
+def _tag_set(tags: tuple[str, ...]) -> str:
+    return "{" + ", ".join(repr(t) for t in tags) + "}"

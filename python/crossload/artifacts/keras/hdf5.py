@@ -1,0 +1,95 @@
+"""What an HDF5 file holds, without reading its data: groups' attributes, and the datatypes and shapes of datasets.
+
+The HDF5 library crashes or never ends on some damaged files, so it reads them in a process of its own (hdf5_process).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import crossload
+from crossload.contract.datatypes import from_tensorflow
+from crossload.errors import ArtifactError
+
+# Ten thousand objects take a second.
+SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A dataset: its datatype by the contract's name (HDF5's own where it has none there), its shape, its elements' digest if asked for."""
+
+    datatype: str
+    shape: tuple[int, ...]
+    sha256: str = ""
+
+
+@dataclass
+class Contents:
+    """Groups and datasets by their paths (`model_weights/dense`, the root is ``); `external` are those that live in other files."""
+
+    attributes: dict[str, dict[str, Any]] = field(default_factory=dict)
+    datasets: dict[str, Dataset] = field(default_factory=dict)
+    external: list[str] = field(default_factory=list)
+
+    def text(self, group: str, name: str) -> str | None:
+        """A group's attribute as text, None where it has none."""
+        value = self.attributes.get(group, {}).get(name)
+        return value if isinstance(value, str) else None
+
+    def names(self, group: str, name: str) -> list[str] | None:
+        """A list of names in an attribute, or in several where it is too long for one (`layer_names0`, …); None where there is none."""
+        own = self.attributes.get(group, {})
+        if name in own:
+            return _listed(own[name])
+        found: list[str] = []
+        at = 0
+        while f"{name}{at}" in own:
+            found += _listed(own[f"{name}{at}"])
+            at += 1
+        return found if at else None
+
+
+def read(path: Path, *, attributes: tuple[str, ...], offset: int = 0, size: int | None = None, digests: bool = False) -> Contents:
+    """The contents of the file, or of the one that lies inside it from `offset` on; of attributes, those whose names begin so.
+
+    With `digests` the data is read, too, for the SHA-256 of each dataset's elements, which takes as long as the file is large. Raises
+    ArtifactError for a file that HDF5 cannot read, and for one with more parts or values than memory or time should be spent on.
+    """
+    command = [sys.executable, "-m", "crossload.artifacts.keras.hdf5_process", str(path), str(offset), str(size or "")]
+    command += [*(["--digests"] if digests else []), *attributes]
+    # The process must find this crossload, wherever the parent found it; numeric libraries need no threads of theirs.
+    paths = os.pathsep.join(filter(None, [str(Path(crossload.__file__).parent.parent), os.environ.get("PYTHONPATH")]))
+    environment = {**os.environ, "PYTHONPATH": paths, "OPENBLAS_NUM_THREADS": "1"}
+    try:
+        done = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=SECONDS, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise ArtifactError(f"{path} is a corrupt HDF5 file (the HDF5 library never ends on it); copy or save it again") from error
+    if done.returncode < 0:
+        raise ArtifactError(f"{path} is a corrupt HDF5 file (the HDF5 library crashes on it); copy or save it again")
+    try:
+        result = json.loads(done.stdout)
+    except ValueError as error:
+        told = done.stderr.decode("utf-8", "replace").strip().splitlines()[-1:]
+        raise ArtifactError(f"{path} could not be read by h5py ({' '.join(told)[:200]}); see whether `import h5py` works") from error
+    if "error" in result:
+        raise ArtifactError(f"{path} is a truncated or corrupt HDF5 file ({result['error']}); copy or save it again")
+    datasets = {place: Dataset(_datatype(name), tuple(shape), *digest) for place, (name, shape, *digest) in result["datasets"].items()}
+    return Contents(result["attributes"], datasets, result["external"])
+
+
+def _datatype(name: str) -> str:
+    try:
+        return from_tensorflow(name)
+    except KeyError:
+        return name
+
+
+def _listed(value: Any) -> list[str]:
+    return [v for v in (value if isinstance(value, list) else [value]) if isinstance(v, str)]

@@ -1,0 +1,357 @@
+"""Keras files: what the readers of all their formats give, and the reader of .keras (a zip archive: Keras 2.12 and later).
+
+Written by keras/src/saving/saving_lib.py: config.json, metadata.json, model.weights.h5. Nothing in a file is executed or unmarshalled.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from crossload.artifacts.content import facts
+from crossload.artifacts.keras import hdf5
+from crossload.contract.datatypes import from_tensorflow
+from crossload.contract.signatures import Signature, TensorSpec
+from crossload.errors import ArtifactError
+from crossload.support.text import identifiers
+from crossload.workers import keras_configs, keras_migration
+from crossload.workers.keras_configs import Code, Layer
+
+ATTRIBUTES = ("keras_version", "backend", "model_config", "training_config", "layer_names", "weight_names", "name")
+_CONFIG, _METADATA, _WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
+_MOST_CONFIG = 64 << 20
+# Keras stores weights uncompressed; who compressed them again must not fill the disk with nothing.
+_MOST_COMPRESSED = 2 << 30
+_NO_TENSOR = "DT_21"
+_TRAINED = ("optimizer", "metrics", "compile_metrics", "compile_loss", "_metrics", "_loss_tracker", "optimizer_weights")
+
+
+@dataclass(frozen=True)
+class Weight:
+    """A weight by its layer and its own name, its datatype and shape, and its elements' digest where values were read."""
+
+    name: str
+    datatype: str
+    shape: tuple[int, ...]
+    sha256: str = field(default="", compare=False)
+
+    def to_json(self) -> dict[str, Any]:
+        """An element of `weights` in `show --json`."""
+        return {"name": self.name, "datatype": self.datatype, "shape": list(self.shape)}
+
+
+@dataclass(frozen=True)
+class Keras:
+    """A Keras file: a whole model (`keras`, `keras_h5`), or weights without one (`keras_weights`).
+
+    `generation` is the Keras that wrote it: 1, 2 or 3. `layers` are those of nested models, too. `code` are Python functions in it,
+    `custom_classes` what is not Keras' own. `optimizer` is `{"class", "state"}` (whether its state is there), None for no training
+    config. `external` are parts that lie in other files, which are not opened. `remedy` says which Keras loads it, or what to do.
+    """
+
+    path: Path
+    format: Literal["keras", "keras_h5", "keras_weights"]
+    generation: int
+    version: str | None = None
+    backend: str | None = None
+    model: str = ""
+    layers: tuple[Layer, ...] = ()
+    weights: tuple[Weight, ...] = ()
+    optimizer: dict[str, Any] | None = None
+    code: tuple[Code, ...] = ()
+    custom_classes: tuple[str, ...] = ()
+    external: tuple[str, ...] = ()
+    config: dict[str, Any] | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def producer(self) -> dict[str, str]:
+        """The versions that wrote it; Keras 1 and weights in Keras' newer layout do not state theirs."""
+        stated = {"keras": self.version or f"{self.generation} (no version stated)", "backend": self.backend}
+        return {k: v for k, v in stated.items() if v}
+
+    @property
+    def dtype_policies(self) -> dict[str, int]:
+        """How many layers compute in each policy that is no single datatype (`mixed_float16`)."""
+        names = [layer.dtype for layer in self.layers if layer.dtype and layer.dtype.startswith(("mixed_", "int8", "float8"))]
+        return {name: names.count(name) for name in dict.fromkeys(names)}
+
+    @property
+    def remedy(self) -> str:
+        """Which Keras loads it, and what it needs for that."""
+        return " ".join(_remedy(self, self.config))
+
+    def signature(self) -> Signature:
+        """The inputs and outputs of the model in its order; `tensor` is the position. A config does not say what outputs are.
+
+        Inputs whose names a function's parameters cannot have (`image-input`) are called as in a SavedModel of it: `image_input`.
+
+        Raises ArtifactError for weights, and for a model whose class is its own and whose config names no inputs.
+        """
+        if self.config is None:
+            raise ArtifactError(
+                f"{self.path} holds weights and no model; let a function build it: export FILE.py:FUNCTION --weights {self.path.name}"
+            )
+        inputs, outputs = _inputs(self.config), _outputs(self.config)
+        if not inputs or not outputs:
+            raise ArtifactError(
+                f"{self.path} holds a model of the class {self.config['class_name']}, whose config names no inputs and outputs; "
+                "load it where its class is and export a SavedModel"
+            )
+        called = identifiers(name for name, _, _ in inputs)
+        taken = [(name, datatype, shape) for name, (_, datatype, shape) in zip(called, inputs, strict=True)]
+        return Signature(tuple(_numbered(taken)), tuple(_numbered([(name, "DT_0", None) for name in outputs])))
+
+    def to_json(self) -> dict[str, Any]:
+        """The object of `show --json`."""
+        try:
+            signature = self.signature().to_json()
+        except ArtifactError:
+            signature = None
+        return {
+            **facts(self),
+            "generation": self.generation,
+            "model": self.model,
+            "layers": [{"name": layer.path, "class": layer.class_name, "dtype": layer.dtype} for layer in self.layers],
+            "weights": [w.to_json() for w in self.weights],
+            "optimizer": self.optimizer,
+            "lambdas": [{"layer": c.layer, "kind": c.kind} | ({"function": c.name} if c.name else {}) for c in self.code],
+            "custom_classes": list(self.custom_classes),
+            "dtype_policies": self.dtype_policies,
+            "external": list(self.external),
+            "inputs": signature and signature["inputs"],
+            "outputs": signature and signature["outputs"],
+            "remedy": self.remedy,
+        }
+
+
+def read(path: Path, digests: bool = False) -> Keras:
+    """Read a .keras file, `digests`: its weights' values, too.
+
+    Raises ArtifactError where it is truncated or corrupt, or a part of it is larger than any model's.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            config, metadata = _json(path, archive, _CONFIG), _json(path, archive, _METADATA)
+            contents = _contents(path, archive, digests)
+    except (zipfile.BadZipFile, OSError, ValueError, KeyError, NotImplementedError, RuntimeError, EOFError, zlib.error) as error:
+        raise ArtifactError(f"{path} is a truncated or corrupt .keras file ({str(error)[:200]}); copy or save it again") from error
+    version = metadata.get("keras_version")
+    compiled = config.get("compile_config")
+    return described(
+        path,
+        "keras",
+        json.dumps(config),
+        contents,
+        str(version) if version is not None else None,
+        compiled if isinstance(compiled, dict) else None,
+    )
+
+
+def described(
+    path: Path,
+    kind: Literal["keras", "keras_h5"],
+    text: str,
+    contents: hdf5.Contents,
+    version: str | None,
+    compiled: dict[str, Any] | None,
+    backend: str | None = None,
+) -> Keras:
+    """The description of a whole model, of its config and of the HDF5 file with its weights. Raises ArtifactError."""
+    try:
+        config = keras_configs.parse(text)
+        layers, code, custom = keras_configs.layers(config), keras_configs.code(config), keras_configs.custom_classes(config)
+    except keras_configs.ConfigError as error:
+        raise ArtifactError(f"{path} is no Keras model, or a corrupt one: {error}; save it again") from error
+    return Keras(
+        path=path,
+        format=kind,
+        generation=keras_configs.generation(version),
+        version=version,
+        backend=backend,
+        model=config["class_name"],
+        layers=tuple(layers),
+        weights=tuple(weights(path, contents)),
+        optimizer=_optimizer(compiled, contents),
+        code=tuple(code),
+        custom_classes=tuple(custom),
+        external=tuple(contents.external),
+        config=config,
+    )
+
+
+def weights(path: Path, contents: hdf5.Contents) -> Iterator[Weight]:
+    """The weights in either layout, in the file's order; raises ArtifactError where one is listed and not there."""
+    root = "model_weights" if "model_weights" in contents.attributes else ""
+    listed = contents.names(root, "layer_names")
+    if listed is None:
+        for place, dataset in contents.datasets.items():
+            if place.split("/", 1)[0] not in _TRAINED:
+                yield Weight(place, dataset.datatype, dataset.shape, dataset.sha256)
+        return
+    for layer in listed:
+        group = f"{root}/{layer}" if root else layer
+        for name in contents.names(group, "weight_names") or []:
+            held = contents.datasets.get(f"{group}/{name}")
+            if held is None and not contents.external:
+                raise ArtifactError(
+                    f"{path} is incomplete: it lists the weight {name!r} of layer {layer!r} and does not hold it; copy it again"
+                )
+            if held is not None:
+                yield Weight(name if name.startswith(f"{layer}/") else f"{layer}/{name}", held.datatype, held.shape, held.sha256)
+
+
+def _optimizer(compiled: dict[str, Any] | None, contents: hdf5.Contents) -> dict[str, Any] | None:
+    state = any(place.startswith(("optimizer_weights/", "optimizer/")) for place in contents.datasets)
+    named = (compiled or {}).get("optimizer") or (compiled or {}).get("optimizer_config")
+    if named is None and not state:
+        return None
+    # A .keras of Keras 3 names it beside its state only.
+    name = named.get("class_name") if isinstance(named, dict) else named or contents.text("optimizer/vars", "name")
+    return {"class": name if isinstance(name, str) else None, "state": state}
+
+
+def _json(path: Path, archive: zipfile.ZipFile, name: str) -> dict[str, Any]:
+    if archive.getinfo(name).file_size > _MOST_CONFIG:
+        raise ArtifactError(f"{path} has a {name} of {archive.getinfo(name).file_size:,} bytes, which no model has; save it again")
+    with archive.open(name) as stream:
+        data = stream.read(_MOST_CONFIG + 1)
+    try:
+        found = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise ArtifactError(f"{path} has a {name} that is no JSON ({str(error)[:100]}); save it again") from error
+    if not isinstance(found, dict):
+        raise ArtifactError(f"{path} has a {name} that is no JSON object; save it again")
+    return found
+
+
+def _contents(path: Path, archive: zipfile.ZipFile, digests: bool) -> hdf5.Contents:
+    if _WEIGHTS not in archive.namelist():
+        raise ArtifactError(
+            f"{path} is incomplete: it has no {_WEIGHTS}; save it again (one of the newest Keras may have saved it in shards)"
+        )
+    member = archive.getinfo(_WEIGHTS)
+    with _file_of(path, archive, member) as (file, offset):
+        try:
+            return hdf5.read(file, attributes=ATTRIBUTES, offset=offset, size=member.file_size, digests=digests)
+        except ArtifactError as error:
+            raise ArtifactError(str(error).replace(str(file), f"{path} ({_WEIGHTS} in it)")) from error
+
+
+@contextmanager
+def _file_of(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Iterator[tuple[Path, int]]:
+    """A file that holds the member's bytes, and where they begin in it."""
+    if member.compress_type == zipfile.ZIP_STORED and not member.flag_bits & 1:
+        # APPNOTE.TXT 4.3.7: the local header has 30 bytes, the last four of which are the lengths of the name and the extra field.
+        with path.open("rb") as stream:
+            stream.seek(member.header_offset + 26)
+            lengths = stream.read(4)
+        start = member.header_offset + 30 + int.from_bytes(lengths[:2], "little") + int.from_bytes(lengths[2:], "little")
+        if start + member.file_size > path.stat().st_size:
+            raise ArtifactError(f"{path} is truncated: {_WEIGHTS} ends behind its end; copy it again")
+        yield path, start
+        return
+    if member.file_size > _MOST_COMPRESSED:
+        raise ArtifactError(
+            f"{path} compresses {member.file_size:,} bytes of weights, more than are unpacked to look at them; "
+            "pack it again without compression"
+        )
+    with tempfile.NamedTemporaryFile(prefix="crossload-", suffix=".h5") as copy:
+        with archive.open(member) as stream:
+            shutil.copyfileobj(stream, copy, 1 << 20)
+        copy.flush()
+        yield Path(copy.name), 0
+
+
+def _remedy(found: Keras, config: dict[str, Any] | None) -> Iterator[str]:
+    if config is None:
+        yield "It holds weights and no model: build the model from its source (file.py:function) and give this file as its weights."
+    elif found.generation == 3:
+        yield "Keras 3 loads it."
+    elif gone := keras_configs.gone_in_3(config):
+        yield f"Keras 3 has no layer for {', '.join(gone)}; Keras 2.15 loads it (the runtime tensorflow@2.15.1)."
+    elif found.generation == 2:
+        yield "Keras 2.15 loads it as it is (the runtime tensorflow@2.15.1); for Keras 3, crossload rewrites its config as it loads it."
+    else:
+        try:
+            keras_migration.to_keras_2(config)
+            yield "No Keras after 1 loads it as it is; crossload rewrites its config and weights as it loads it."
+        except keras_migration.CannotMigrate as error:
+            yield f"It {error}: build the model anew from its source and load the weights by name."
+    if layers := [c.layer for c in found.code if c.kind == "bytecode"]:
+        yield f"Bytecode in {', '.join(layers)} runs when it is loaded: that must be allowed (--allow-code)."
+    if found.custom_classes:
+        yield f"It needs {', '.join(found.custom_classes)} from a Python file (--custom-objects FILE.py)."
+    if found.external:
+        yield f"It keeps {', '.join(found.external[:5])} in other files, which are not opened: save the model again in one file."
+
+
+_Tensor = tuple[str, str, "tuple[int, ...] | None"]
+
+
+def _inputs(config: dict[str, Any]) -> list[_Tensor]:
+    """Name, datatype and shape of the inputs, in the order of the loaded model's `inputs`."""
+    inside = config["config"]
+    nodes = keras_configs.inner(config)
+    if isinstance(inside, dict) and "input_layers" in inside:
+        by_name = {keras_configs.name_of(n): n for n in nodes}
+        return [_input(by_name.get(layer, {}), layer) for _, layer in _ends(inside["input_layers"])]
+    if not nodes:
+        return []
+    first = nodes[0]
+    own = first["config"] if isinstance(first["config"], dict) else {}
+    if first["class_name"] == "InputLayer":
+        return [_input(first, keras_configs.name_of(first))]
+    if keras_configs.batch_shape(own) is None and (nested := _inputs(first)):
+        return nested
+    stated = inside.get("build_input_shape") if isinstance(inside, dict) else None
+    shape = keras_configs.batch_shape(own) or keras_configs.batch_shape({"batch_shape": stated})
+    return [_input({"config": {"batch_shape": shape, "dtype": keras_configs.input_dtype(own)}}, f"{keras_configs.name_of(first)}_input")]
+
+
+def _input(node: dict[str, Any], name: str) -> _Tensor:
+    config = node.get("config", {})
+    shape = keras_configs.batch_shape(config)
+    if config.get("sparse") or config.get("ragged"):
+        return name, _NO_TENSOR, None
+    try:
+        datatype = from_tensorflow(keras_configs.policy_name(config.get("dtype")) or "float32")
+    except KeyError:
+        datatype = "FP32"
+    return name, datatype, None if shape is None else tuple(-1 if d is None else d for d in shape)
+
+
+def _outputs(config: dict[str, Any]) -> list[str]:
+    """Names of the outputs: the keys where the model gives a dictionary, else the layers that give them."""
+    inside = config["config"]
+    if isinstance(inside, dict) and "output_layers" in inside:
+        return [key or layer for key, layer in _ends(inside["output_layers"])]
+    nodes = keras_configs.inner(config)
+    return [keras_configs.name_of(nodes[-1])] if nodes else []
+
+
+def _ends(structure: Any, key: str = "") -> list[tuple[str, str]]:
+    """The layers that a structure of `[layer, call, output]` names, each with its key if it is in a dictionary; keys go sorted."""
+    if isinstance(structure, dict):
+        return [end for k in sorted(structure) for end in _ends(structure[k], f"{key}/{k}" if key else k)]
+    if not isinstance(structure, list):
+        return []
+    if len(structure) >= 3 and isinstance(structure[0], str) and isinstance(structure[1], int):
+        return [(key, structure[0])]
+    return [end for part in structure for end in _ends(part)]
+
+
+def _numbered(tensors: Iterable[_Tensor]) -> Iterator[TensorSpec]:
+    """The tensors at their positions, names that occur again with a number."""
+    seen: dict[str, int] = {}
+    for at, (name, datatype, shape) in enumerate(tensors):
+        again = seen.get(name, 0)
+        seen[name] = again + 1
+        yield TensorSpec(f"{name}_{again}" if again else name, datatype, shape, at)

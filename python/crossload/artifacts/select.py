@@ -1,0 +1,111 @@
+"""What of an artifact is meant: one of its MetaGraphs, some of its signatures, or tensors of its graph that the user names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from crossload import artifacts
+from crossload.artifacts.entries import artifacts_of, binding_of
+from crossload.artifacts.graphs.graph import operation_of
+from crossload.contract.manifest import Artifact
+from crossload.contract.signatures import Signature, TensorSpec
+from crossload.errors import CrossloadError
+
+if TYPE_CHECKING:
+    from crossload.artifacts.graphs.graph import Graph
+    from crossload.artifacts.tflite.tflite_file import TFLite
+
+
+def choose(
+    source: Path,
+    tags: Sequence[str] | None = None,
+    names: Sequence[str] | None = None,
+    inputs: Sequence[str] | None = None,
+    outputs: Sequence[str] | None = None,
+) -> tuple[Artifact, dict[str, Signature]]:
+    """The source as a manifest would describe it, with the chosen MetaGraph, signatures, and tensors of a graph.
+
+    `inputs` and `outputs` are `name=operation:index` or `operation:index`. Raises CrossloadError naming what there is instead.
+    """
+    entries, signatures = artifacts_of(source, str(source.resolve()), tags, unnamed=bool(inputs or outputs))
+    entry = select(source, entries, tags, None)[0]
+    if inputs or outputs:
+        if entry.format == "tflite":
+            found: TFLite = artifacts.read(source)  # type: ignore[assignment]  # the entry says so
+            signature = found.named(dict(map(named_tensor, inputs or ())), dict(map(named_tensor, outputs or ())))
+        else:
+            signature = by_tensors(artifacts.graph_of(source, entry.tags), inputs, outputs)
+        return entry.model_copy(update={"bindings": {artifacts.DEFAULT_KEY: binding_of(signature)}}), {artifacts.DEFAULT_KEY: signature}
+    if unknown := [n for n in names or () if n not in entry.bindings]:
+        raise CrossloadError(f"{source} has no signature {unknown[0]!r}; it has: {', '.join(entry.bindings)}")
+    bindings = {n: b for n, b in entry.bindings.items() if not names or n in names}
+    return entry.model_copy(update={"bindings": bindings}), {n: signatures[n] for n in bindings}
+
+
+def by_tensors(graph: Graph, inputs: Sequence[str] | None, outputs: Sequence[str] | None) -> Signature:
+    """A graph's signature by tensors: the inputs that the outputs depend on unless they are named, too.
+
+    Raises ArtifactError for a tensor that is not there, with near matches.
+    """
+    named = [named_tensor(text) for text in outputs or ()]
+    found = graph.signature([tensor for _, tensor in named] or None)
+    given = tuple(replace(t, name=name) for t, (name, _) in zip(found.outputs, named, strict=True)) if named else found.outputs
+    taken = found.inputs
+    if inputs:
+        taken = tuple(replace(graph.tensor(tensor), name=name) for name, tensor in map(named_tensor, inputs))
+        if unfed := _unfed(graph, given, taken):
+            raise CrossloadError(
+                f"the outputs also need {', '.join(unfed)}: name what feeds {'it' if len(unfed) == 1 else 'them'} as inputs, too"
+            )
+    for side in (taken, given):
+        _no_name_twice(side)
+    return Signature(taken, given)
+
+
+def _unfed(graph: Graph, outputs: Sequence[TensorSpec], inputs: Sequence[TensorSpec]) -> list[str]:
+    """The placeholders that the outputs depend on and that nothing feeds when these inputs are fed."""
+    fed = {operation_of(str(t.tensor)) for t in inputs}
+    waiting, seen = [operation_of(str(t.tensor)) for t in outputs], set[str]()
+    while waiting:
+        name = waiting.pop()
+        if name not in seen | fed:
+            seen.add(name)
+            waiting += [operation_of(at) for at in graph.nodes[name].input]
+    return sorted(name for name in seen if graph.nodes[name].op == "Placeholder")
+
+
+def named_tensor(text: str) -> tuple[str, str]:
+    """`name=operation:index` as both; without a name, the operation's, in letters that every language has for names."""
+    name, equals, tensor = text.partition("=")
+    if not equals:
+        name, tensor = re.sub(r"\W+", "_", text.removesuffix(":0").rpartition("/")[2]), text
+    if not name or not tensor:
+        raise CrossloadError(f"{text!r}: write name=operation:index, or operation:index")
+    return name, tensor
+
+
+def _no_name_twice(tensors: Sequence[TensorSpec]) -> None:
+    names = [t.name for t in tensors]
+    if twice := next((n for n in names if names.count(n) > 1), None):
+        raise CrossloadError(f"two tensors are called {twice!r}; give them names: name=operation:index")
+
+
+def select(path: Path, entries: Sequence[Artifact], tags: Sequence[str] | None, wanted: str | None) -> list[Artifact]:
+    """The artifacts of this id and of these tags (None: of any), at least one; raises CrossloadError listing those there are."""
+    left = list(entries)
+    if wanted is not None:
+        left = [e for e in left if e.id == wanted]
+        if not left:
+            raise CrossloadError(f"{path} has no artifact {wanted!r}; it has: {', '.join(e.id for e in entries)}")
+    if tags is not None:
+        left = [e for e in left if e.tags is not None and set(e.tags) == set(tags)]
+        if not left:
+            there = "; ".join(", ".join(e.tags) or "(none)" for e in entries if e.tags is not None)
+            raise CrossloadError(
+                f"{path} has no MetaGraph with the tags {', '.join(tags) or '(none)'}; its tag sets are: {there or 'none'}"
+            )
+    return left

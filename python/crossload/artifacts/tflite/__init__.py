@@ -1,0 +1,1 @@
+"""TFLite files: flatbuffers read with every offset checked."""

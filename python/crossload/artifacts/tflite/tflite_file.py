@@ -1,0 +1,379 @@
+"""TFLite files: signatures, tensors by index, ops, quantisation, metadata (tensorflow/compiler/mlir/lite/schema/schema.fbs)."""
+
+from __future__ import annotations
+
+import math
+import mmap
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from crossload.artifacts.content import described, facts, head
+from crossload.artifacts.tflite import flatbuffer
+from crossload.artifacts.tflite.flatbuffer import Field, Fields, FlatbufferError
+from crossload.artifacts.tflite.tensor_names import readable
+from crossload.contract.signatures import Signature, TensorSpec
+from crossload.errors import ArtifactError
+from crossload.support.text import near
+
+_IDENTIFIER = b"TFL3"
+# enum TensorType, in its order; resource and variant have no tensors on the wire (types.proto's 20 and 21).
+_DATATYPES = (
+    "FP32", "FP16", "INT32", "UINT8", "INT64", "BYTES", "BOOL", "INT16", "COMPLEX64", "INT8", "FP64", "COMPLEX128", "UINT64", "DT_20",
+    "DT_21", "UINT32", "UINT16", "INT4", "BF16", "DT_31", "UINT4",
+)  # fmt: skip
+# OperatorCode: codes above this stand in builtin_code, because deprecated_builtin_code is one byte (PLACEHOLDER_FOR_GREATER_OP_CODES).
+_MOST_DEPRECATED_CODE = 127
+_CUSTOM = 32
+_FLEX = "Flex"
+_MOST_TEXT = 256
+_MOST_CONVERSION = 1 << 16
+
+_TENSOR: Fields = {
+    "shape": Field(0, "i", vector=True),
+    "type": Field(1, "b"),
+    "buffer": Field(2, "I"),
+    "name": Field(3, "string"),
+    "quantization": Field(
+        4,
+        {
+            "min": Field(0, "f", vector=True),
+            "max": Field(1, "f", vector=True),
+            "scale": Field(2, "f", vector=True),
+            "zero_point": Field(3, "q", vector=True),
+            "axis": Field(6, "i"),
+        },
+    ),
+    "is_variable": Field(5, "?"),
+    "shape_signature": Field(7, "i", vector=True),
+}
+_OPERATOR: Fields = {
+    "opcode_index": Field(0, "I"),
+    "inputs": Field(1, "i", vector=True),
+    "outputs": Field(2, "i", vector=True),
+    "options": Field(4, "table"),
+    "custom_options": Field(5, "bytes"),
+    "options_2": Field(12, "table"),
+}
+_SUBGRAPH: Fields = {
+    "tensors": Field(0, _TENSOR, vector=True),
+    "inputs": Field(1, "i", vector=True),
+    "outputs": Field(2, "i", vector=True),
+    "operators": Field(3, _OPERATOR, vector=True),
+    "name": Field(4, "string"),
+}
+_TENSOR_MAP: Fields = {"name": Field(0, "string"), "tensor_index": Field(1, "I")}
+_MODEL: Fields = {
+    "version": Field(0, "I"),
+    "operator_codes": Field(
+        1,
+        {"deprecated_code": Field(0, "b"), "custom_code": Field(1, "string"), "version": Field(2, "i", default=1), "code": Field(3, "i")},
+        vector=True,
+    ),
+    "subgraphs": Field(2, _SUBGRAPH, vector=True),
+    "description": Field(3, "string"),
+    "buffers": Field(4, {"data": Field(0, "bytes"), "offset": Field(1, "Q"), "size": Field(2, "Q")}, vector=True),
+    "metadata": Field(6, {"name": Field(0, "string"), "buffer": Field(1, "I")}, vector=True),
+    "signature_defs": Field(
+        7,
+        {
+            "inputs": Field(0, _TENSOR_MAP, vector=True),
+            "outputs": Field(1, _TENSOR_MAP, vector=True),
+            "key": Field(2, "string"),
+            "subgraph_index": Field(4, "I"),
+        },
+        vector=True,
+    ),
+}
+# tensorflow/compiler/mlir/lite/schema/conversion_metadata.fbs, a flatbuffer inside a buffer of the metadata.
+_CONVERSION: Fields = {"environment": Field(0, {"tensorflow_version": Field(0, "string")})}
+
+
+@dataclass(frozen=True)
+class Subgraph:
+    """One graph of the file, in numbers."""
+
+    name: str
+    tensors: int
+    operators: int
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """An element of `subgraphs` in `show --json`."""
+        return vars(self) | {"inputs": list(self.inputs), "outputs": list(self.outputs)}
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """An entry of the file's metadata; `text` where it is a short text, as min_runtime_version is."""
+
+    name: str
+    size_bytes: int
+    text: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """An element of `metadata` in `show --json`."""
+        return {k: v for k, v in vars(self).items() if v is not None}
+
+
+@dataclass(frozen=True)
+class TFLite:
+    """A .tflite file.
+
+    `inputs` and `outputs` are those of the first subgraph, in the interpreter's order and named by their tensors; in every TensorSpec
+    `tensor` is the index. `ops` counts operators of all subgraphs as {"builtin", "flex", "custom"}: Flex ops need TensorFlow's own
+    kernels beside the interpreter, custom ones whatever registers them. `external_bytes` are weights behind the flatbuffer's end.
+    """
+
+    path: Path
+    signatures: dict[str, Signature]
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    ops: dict[str, Counter[str]]
+    subgraphs: tuple[Subgraph, ...] = ()
+    metadata: tuple[Metadata, ...] = ()
+    description: str = ""
+    version: int = 3
+    buffers: int = 0
+    external_bytes: int = 0
+    producer: dict[str, str] = field(default_factory=dict)
+    format: Literal["tflite"] = "tflite"
+
+    def signature(self, key: str | None = None) -> Signature:
+        """The signature of this key; of None, the only one, or the first subgraph's inputs and outputs where the file has none.
+
+        Those are then called by what is readable of their tensors' names. Raises ArtifactError listing the keys there are.
+        """
+        if key is None and not self.signatures:
+            return self.named({}, {})
+        if key is None and len(self.signatures) == 1:
+            return next(iter(self.signatures.values()))
+        if key is None or key not in self.signatures:
+            there = ", ".join(repr(k) for k in self.signatures) or "none, its tensors are known by index"
+            asked = "more than one signature" if key is None else f"no signature {key!r}"
+            raise ArtifactError(f"{self.path} has {asked}; choose one of: {there}")
+        return self.signatures[key]
+
+    def named(self, inputs: Mapping[str, str], outputs: Mapping[str, str]) -> Signature:
+        """The first subgraph's inputs and outputs as a signature, under the given names: each says its tensor, by name or by index.
+
+        Tensors without a given name get a readable one; of the outputs, all are taken unless some are named. Raises ArtifactError
+        for a tensor that is no input or output, with near matches.
+        """
+        taken, given = self._by_index("input", inputs), self._by_index("output", outputs)
+        asked = [t for t in self.outputs if not given or t.tensor in given]
+        return Signature(_renamed(self.inputs, taken, "input"), _renamed(asked, given, "output"))
+
+    def _by_index(self, side: Literal["input", "output"], named: Mapping[str, str]) -> dict[int, str]:
+        found: dict[int, str] = {}
+        for name, text in named.items():
+            index = self._one_of(side, text)
+            if index in found:
+                raise ArtifactError(f"the {side} {text!r} of {self.path} is called {found[index]!r} and {name!r}; choose one name")
+            found[index] = name
+        return found
+
+    def _one_of(self, side: Literal["input", "output"], text: str) -> int:
+        """The index of the tensor that a text means: its name, the readable one, or the index."""
+        there = self.inputs if side == "input" else self.outputs
+        for spec, short in zip(there, _renamed(there, {}, side), strict=True):
+            if text in (spec.name, spec.name.removesuffix(":0"), short.name, str(spec.tensor)) and isinstance(spec.tensor, int):
+                return spec.tensor
+        listed = ", ".join(f"{t.name!r} (tensor {t.tensor})" for t in there[:8])
+        raise ArtifactError(f"{self.path} has no {side} {text!r}{near(text, [t.name for t in there])}; its {side}s are: {listed}")
+
+    def to_json(self) -> dict[str, Any]:
+        """The object of `show --json`."""
+        return {
+            **facts(self),
+            "version": self.version,
+            "description": self.description,
+            "signatures": {key: s.to_json() for key, s in self.signatures.items()},
+            "inputs": [t.to_json() for t in self.inputs],
+            "outputs": [t.to_json() for t in self.outputs],
+            "ops": {kind: dict(counts) for kind, counts in self.ops.items()},
+            "subgraphs": [s.to_json() for s in self.subgraphs],
+            "metadata": [m.to_json() for m in self.metadata],
+            "buffers": self.buffers,
+            "external_bytes": self.external_bytes,
+        }
+
+
+def read(path: Path, *, ops: bool = True) -> TFLite:
+    """Read a .tflite; raises ArtifactError where it is truncated, corrupt, or another kind of file.
+
+    Without `ops` they are not counted, for processes that lack the library which knows their names.
+    """
+    with _mapped(path) as data:
+        return of(path, data, ops=ops)
+
+
+def of(path: Path, data: flatbuffer.Buffer, *, ops: bool = True) -> TFLite:
+    """What `read` gives, of bytes that are at hand; `path` is what errors call them."""
+    if data[4:8] != _IDENTIFIER:
+        raise ArtifactError(f"{path} is no .tflite: it lacks the identifier TFL3 ({described(data[:8])})")
+    try:
+        return _Model(path, data, flatbuffer.decode(data, _MODEL)).describe(ops)
+    except FlatbufferError as error:
+        raise ArtifactError(f"{path} is a truncated or corrupt .tflite: {error}; copy or convert it again") from error
+
+
+class _Model:
+    """A decoded file, whose indices are still unchecked."""
+
+    def __init__(self, path: Path, data: flatbuffer.Buffer, content: dict[str, Any]) -> None:
+        self.path = path
+        self.data = data
+        self.content = content
+        self.subgraphs: list[dict[str, Any]] = content["subgraphs"]
+
+    def describe(self, ops: bool) -> TFLite:
+        if not self.subgraphs:
+            raise FlatbufferError("it has no subgraph")
+        metadata = tuple(self._metadata(m) for m in self.content["metadata"])
+        return TFLite(
+            path=self.path,
+            signatures=self._signatures(),
+            inputs=self._specs(0, "inputs"),
+            outputs=self._specs(0, "outputs"),
+            ops=self._ops() if ops else {},
+            subgraphs=tuple(
+                Subgraph(s["name"] or "", len(s["tensors"]), len(s["operators"]), tuple(s["inputs"]), tuple(s["outputs"]))
+                for s in self.subgraphs
+            ),
+            metadata=metadata,
+            description=self.content["description"] or "",
+            version=self.content["version"],
+            buffers=len(self.content["buffers"]),
+            external_bytes=self._external_bytes(),
+            producer=self._producer(metadata),
+        )
+
+    def _signatures(self) -> dict[str, Signature]:
+        found = {}
+        for definition in self.content["signature_defs"]:
+            at = definition["subgraph_index"]
+            inputs, outputs = (
+                tuple(self._spec(at, t["tensor_index"], t["name"] or "") for t in definition[side]) for side in ("inputs", "outputs")
+            )
+            key = definition["key"] or ""
+            found[key] = Signature(inputs, outputs, key=key)
+        return found
+
+    def _specs(self, subgraph: int, side: str) -> tuple[TensorSpec, ...]:
+        """The tensors by their own names; where one is missing or not the only one, its index is added."""
+        found = [self._spec(subgraph, index) for index in self.subgraphs[subgraph][side]]
+        times = Counter(t.name for t in found)
+        return tuple(
+            t if t.name and times[t.name] == 1 else TensorSpec(f"{t.name}#{t.tensor}", t.datatype, t.shape, t.tensor, None, t.quantization)
+            for t in found
+        )
+
+    def _spec(self, subgraph: int, index: int, name: str | None = None) -> TensorSpec:
+        tensor = _at(_at(self.subgraphs, subgraph, "subgraph")["tensors"], index, "tensor")
+        datatype = _DATATYPES[tensor["type"]] if 0 <= tensor["type"] < len(_DATATYPES) else "DT_0"
+        shape = tuple(max(-1, d) for d in tensor["shape_signature"] or tensor["shape"])
+        return TensorSpec(
+            (tensor["name"] or "") if name is None else name, datatype, shape, index, None, _quantization(tensor["quantization"])
+        )
+
+    def _ops(self) -> dict[str, Counter[str]]:
+        codes = [_op(code) for code in self.content["operator_codes"]]
+        counts: Counter[tuple[str, str]] = Counter()
+        for subgraph in self.subgraphs:
+            counts.update(_at(codes, operator["opcode_index"], "operator code") for operator in subgraph["operators"])
+        ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+        return {kind: Counter({name: n for (k, name), n in ranked if k == kind}) for kind in ("builtin", "flex", "custom")}
+
+    def _metadata(self, entry: dict[str, Any]) -> Metadata:
+        start, size = self._extent(entry["buffer"])
+        return Metadata(entry["name"] or "", size, _text(self.data[start : start + size]) if size <= _MOST_TEXT else None)
+
+    def _extent(self, buffer: int) -> tuple[int, int]:
+        found = _at(self.content["buffers"], buffer, "buffer")
+        extent: tuple[int, int] = found["data"] or (found["offset"], found["size"])
+        return extent
+
+    def _producer(self, metadata: tuple[Metadata, ...]) -> dict[str, str]:
+        """The versions found: of TensorFlow that converted it, and of the oldest interpreter that should run it."""
+        found = {m.name: m.text for m in metadata if m.name == "min_runtime_version" and m.text}
+        for entry in self.content["metadata"]:
+            start, size = self._extent(entry["buffer"])
+            if entry["name"] != "CONVERSION_METADATA" or size > _MOST_CONVERSION:
+                continue
+            # Nothing depends on it: a file whose notes on its own making are odd is still a model.
+            with suppress(FlatbufferError):
+                environment = flatbuffer.decode(self.data[start : start + size], _CONVERSION)["environment"] or {}
+                if environment.get("tensorflow_version"):
+                    found = {"tensorflow": environment["tensorflow_version"], **found}
+        return found
+
+    def _external_bytes(self) -> int:
+        """Buffers of large files lie behind the flatbuffer, at an offset from the file's beginning (schema.fbs, table Buffer)."""
+        total = 0
+        for buffer in self.content["buffers"]:
+            if buffer["offset"] > 1:
+                if buffer["offset"] + buffer["size"] > len(self.data):
+                    raise FlatbufferError(f"a buffer of {buffer['size']} bytes at {buffer['offset']}, but it has {len(self.data)} in all")
+                total += buffer["size"]
+        return total
+
+
+@contextmanager
+def _mapped(path: Path) -> Iterator[flatbuffer.Buffer]:
+    """The file's bytes without copying them: weights are not looked at."""
+    head(path)
+    with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        yield data
+
+
+def _renamed(tensors: Sequence[TensorSpec], given: Mapping[int, str], side: str) -> tuple[TensorSpec, ...]:
+    stated = [given.get(t.tensor) if isinstance(t.tensor, int) else None for t in tensors]
+    return tuple(replace(t, name=name) for t, name in zip(tensors, readable([t.name for t in tensors], side, stated), strict=True))
+
+
+def _at(items: list[Any], index: int, what: str) -> Any:
+    if not 0 <= index < len(items):
+        raise FlatbufferError(f"it refers to {what} {index} of {len(items)}")
+    return items[index]
+
+
+def _op(code: dict[str, Any]) -> tuple[str, str]:
+    """The kind and the name of an operator code."""
+    number = code["code"] if code["deprecated_code"] == _MOST_DEPRECATED_CODE else max(code["code"], code["deprecated_code"])
+    if number == _CUSTOM:
+        name = code["custom_code"] or "(without a name)"
+        return ("flex", name) if name.startswith(_FLEX) else ("custom", name)
+    return "builtin", _builtin_names().get(number, f"BUILTIN_{number}")
+
+
+_NAMES: dict[int, str] = {}
+
+
+def _builtin_names() -> dict[int, str]:
+    """Names by number, from the schema's enum BuiltinOperator (the library is slow to import and needed for nothing else)."""
+    if not _NAMES:
+        from tflite.BuiltinOperator import BuiltinOperator
+
+        _NAMES.update({number: name for name, number in vars(BuiltinOperator).items() if name.isupper()})
+    return _NAMES
+
+
+def _quantization(parameters: dict[str, Any] | None) -> dict[str, Any] | None:
+    """`{"scale": [...], "zero_point": [...], "axis": n}`, or None for a tensor of plain numbers."""
+    if not parameters or not parameters["scale"]:
+        return None
+    scale = [s if math.isfinite(s) else str(s) for s in parameters["scale"]]
+    return {"scale": scale, "zero_point": parameters["zero_point"] or [0] * len(scale), "axis": parameters["axis"]}
+
+
+def _text(value: bytes) -> str | None:
+    try:
+        text = value.rstrip(b"\0").decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+    return text if text and text.isprintable() else None

@@ -1,0 +1,185 @@
+"""Which values a signature's inputs take, as the graph itself tells: the keys of its tables, the features it parses, composites' parts."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from crossload.artifacts.graphs import composites, graph_def, protos, saved_model
+from crossload.artifacts.graphs.composites import Composite
+from crossload.contract.datatypes import from_enum
+from crossload.contract.signatures import Signature
+
+_PASSING = ("Identity", "Reshape", "ExpandDims", "Squeeze", "Cast", "PlaceholderWithDefault", "StopGradient")
+_TABLE_FILLERS = ("LookupTableImport", "LookupTableImportV2", "InitializeTable", "InitializeTableV2", "LookupTableInsertV2")
+_MOST_KEYS = 1 << 16
+_MOST_DEPTH = 32
+
+
+@dataclass(frozen=True)
+class Feature:
+    """A feature that the graph parses of a tf.Example; `shape` is None for one of any length (sparse, ragged)."""
+
+    name: str
+    datatype: str
+    shape: tuple[int, ...] | None
+
+
+@dataclass(frozen=True)
+class Domain:
+    """What is known of a signature's inputs besides their datatypes and shapes.
+
+    `words` are the keys of all tables of strings; `keys` those of tables of whole numbers, by the inputs that are looked up;
+    `examples` the features of the tf.Examples that an input's strings are.
+    """
+
+    composites: tuple[Composite, ...] = ()
+    words: tuple[bytes, ...] = ()
+    keys: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    examples: Mapping[str, tuple[Feature, ...]] = field(default_factory=dict)
+
+
+def of_artifact(path: Path, kind: str, tags: Iterable[str] | None, signatures: Mapping[str, Signature]) -> dict[str, Domain]:
+    """The domains of the signatures of an artifact of this format, by their names; without a graph, names tell what there is to tell.
+
+    A SavedModel's and a graph's inputs are bound by `tensor`. Raises ArtifactError for an artifact that cannot be read.
+    """
+    if kind == "saved_model":
+        proto = saved_model.read(path).meta_graph(tags).proto
+        return {name: of_meta_graph(proto, s, path / "assets") for name, s in signatures.items()}
+    if kind == "graph_def":
+        graph = graph_def.read(path).graph.proto
+        return {name: of_graph(graph, s) for name, s in signatures.items()}
+    return {name: Domain(composites.by_name(s)) for name, s in signatures.items()}
+
+
+def of_meta_graph(proto: Any, signature: Signature, assets: Path | None = None) -> Domain:
+    """The domain of a signature of a MetaGraphDef, whose asset files lie in `assets`."""
+    found = of_graph(proto.graph_def, signature)
+    texts = (assets / a.filename for a in saved_model.assets(proto)) if assets else ()
+    words = (*found.words, *(line for text in texts for line in _vocabulary(proto.graph_def, text)))
+    parts = composites.of_meta_graph(proto, signature)
+    return Domain(parts or found.composites, tuple(dict.fromkeys(words))[:_MOST_KEYS], found.keys, found.examples)
+
+
+def of_graph(graph: Any, signature: Signature) -> Domain:
+    """The domain of a signature of a GraphDef."""
+    bodies = _Bodies(graph)
+    tables = [
+        (key, node.op) for scope, node in bodies.all() if node.op in _TABLE_FILLERS for key in [bodies.constant(scope, node.input[1])]
+    ]
+    keys = [protos.default(key, Path("the graph"), op) | {"of": from_enum(key.dtype)} for key, op in tables if key is not None]
+    words = [w.encode("utf-8", "surrogateescape") for k in keys if k["of"] == "BYTES" for w in k["data"]]
+    numbers = tuple(n for k in keys if "INT" in k["of"] for n in k["data"])[:_MOST_KEYS]
+    looked_up, examples = {}, {}
+    for spec in signature.inputs:
+        for scope, node, at in bodies.takers(str(spec.tensor).partition(":")[0]) if spec.tensor is not None else ():
+            if node.op.startswith("LookupTableFind") and at == 1 and "INT" in spec.datatype and numbers:
+                looked_up[spec.name] = numbers
+            elif spec.datatype == "BYTES" and at == 0 and (features := _features(bodies, scope, node)):
+                examples[spec.name] = features
+    return Domain(composites.by_name(signature), tuple(dict.fromkeys(words))[:_MOST_KEYS], looked_up, examples)
+
+
+def _features(bodies: _Bodies, scope: str, node: Any) -> tuple[Feature, ...]:
+    """What a node parses of tf.Examples (parsing_ops.cc: ParseExample, ParseExampleV2, ParseSingleExample)."""
+    attr = node.attr
+    if node.op == "ParseSingleExample":
+        names = [list(attr[side].list.s) for side in ("sparse_keys", "dense_keys")] + [[]]
+    elif node.op == "ParseExample":
+        sparse, dense = attr["Nsparse"].i, attr["Ndense"].i
+        at = [node.input[2 : 2 + sparse], node.input[2 + sparse : 2 + sparse + dense]]
+        names = [[n for key in side for n in bodies.strings(scope, key)] for side in at] + [[]]
+    elif node.op == "ParseExampleV2":
+        names = [bodies.strings(scope, at) for at in node.input[2:5]]
+    else:
+        return ()
+    types = [list(attr[side].list.type) for side in ("sparse_types", "Tdense", "ragged_value_types")]
+    stated: list[tuple[int, ...] | None] = [protos.shape(s) for s in attr["dense_shapes"].list.shape]
+    shapes: list[list[tuple[int, ...] | None]] = [[None] * len(names[0]), stated, [None] * len(names[2])]
+    found = []
+    for own, numbers, sizes in zip(names, types, shapes, strict=True):
+        decoded = (name.decode("utf-8", "surrogateescape") for name in own)
+        found += [Feature(*feature) for feature in zip(decoded, map(from_enum, numbers), sizes, strict=False)]
+    return tuple(found)
+
+
+def _vocabulary(graph: Any, file: Path) -> list[bytes]:
+    """The keys that a table reads from a text file: its lines, or of lines with columns the parts between the delimiters."""
+    readers = [n for n in _nodes(graph) if n.op.startswith("InitializeTableFromTextFile")]
+    if not readers:
+        return []
+    try:
+        lines = file.read_bytes().splitlines()[:_MOST_KEYS]
+    except OSError:
+        return []
+    delimiters = {n.attr["delimiter"].s or b"\t" for n in readers if n.attr["key_index"].i >= 0}
+    return lines + [part for line in lines for d in delimiters if d in line for part in line.split(d)]
+
+
+def _nodes(graph: Any) -> Iterator[Any]:
+    yield from graph.node
+    for function in graph.library.function:
+        yield from function.node_def
+
+
+class _Bodies:
+    """The graph ("") and its functions by name: what takes a tensor, and what constant one is, across calls."""
+
+    def __init__(self, graph: Any) -> None:
+        self._arguments = {f.signature.name: [a.name for a in f.signature.input_arg] for f in graph.library.function}
+        self._nodes = {"": {n.name: n for n in graph.node}}
+        self._nodes |= {f.signature.name: {n.name: n for n in f.node_def} for f in graph.library.function}
+        self._takers: dict[tuple[str, str], list[tuple[Any, int]]] = defaultdict(list)
+        self._calls: dict[str, list[tuple[str, Any]]] = defaultdict(list)
+        for scope, node in self.all():
+            for at, source in enumerate(node.input):
+                self._takers[scope, _operation(source)].append((node, at))
+            if called := self._called(node):
+                self._calls[called].append((scope, node))
+
+    def all(self) -> Iterator[tuple[str, Any]]:
+        """Every node with the name of its body."""
+        for scope, nodes in self._nodes.items():
+            yield from ((scope, node) for node in nodes.values())
+
+    def takers(self, name: str, scope: str = "", depth: int = 0) -> Iterator[tuple[str, Any, int]]:
+        """The nodes that take this operation's result unchanged, the name of their body, and as which of their inputs."""
+        for node, at in self._takers[scope, name] if depth < _MOST_DEPTH else ():
+            called = self._called(node)
+            if called and at < len(self._arguments[called]):
+                yield from self.takers(self._arguments[called][at], called, depth + 1)
+            elif node.op in _PASSING and at == 0:
+                yield from self.takers(node.name, scope, depth + 1)
+            else:
+                yield scope, node, at
+
+    def constant(self, scope: str, source: str, depth: int = 0) -> Any:
+        """The TensorProto that a node's input is, None where it is no constant."""
+        name = _operation(source)
+        node = self._nodes[scope].get(name)
+        if depth > _MOST_DEPTH:
+            return None
+        if node is None and name in self._arguments.get(scope, ()):
+            at = self._arguments[scope].index(name)
+            given = (self.constant(s, call.input[at], depth + 1) for s, call in self._calls[scope] if at < len(call.input))
+            return next((c for c in given if c is not None), None)
+        if node is not None and node.op == "Const":
+            return node.attr["value"].tensor
+        return self.constant(scope, node.input[0], depth + 1) if node is not None and node.op in _PASSING and node.input else None
+
+    def strings(self, scope: str, source: str) -> list[bytes]:
+        """The elements of a constant of strings."""
+        found = self.constant(scope, source)
+        return [] if found is None else list(found.string_val)
+
+    def _called(self, node: Any) -> str | None:
+        name = node.attr["f"].func.name if "f" in node.attr else node.op
+        return name if name in self._arguments else None
+
+
+def _operation(source: str) -> str:
+    return source.removeprefix("^").partition(":")[0]

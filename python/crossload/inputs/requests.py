@@ -1,0 +1,181 @@
+"""Requests made from a signature: random batches of one and of several, zeros, extremes; a seed always gives the same bytes."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+
+from crossload.artifacts.graphs.composites import by_name
+from crossload.contract import datatypes, defaults
+from crossload.contract.signatures import Signature, TensorSpec
+from crossload.contract.vectors import Vector
+from crossload.errors import CrossloadError
+from crossload.inputs import values
+from crossload.inputs.domains import Domain
+
+SEVERAL = 3
+# What a free dimension that is no batch becomes: as small as most convolutional networks take.
+FREE_DIMENSION = 32
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the user says of the requests: how many, the seed, shapes of inputs whose shape is not known, own inputs."""
+
+    count: int = 8
+    seed: int = 0
+    shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    inputs: tuple[Mapping[str, np.ndarray], ...] = ()
+
+
+def requests(signature: Signature, wishes: Wishes, domain: Domain | None = None) -> list[Vector]:
+    """The vectors (without outputs) of a signature; `domain` is what its graph tells of its inputs (inputs.domains).
+
+    Generated ones are `single_n` (batch 1), `batch_n` (batch 3), `zeros`, `extremes` and, with strings, `bytes`; the user's own are
+    `user_n`, those that fit this signature (`check_wishes` says which fit none). An input with a default is left out of `single_n`.
+    """
+    kinds = ["single", "batch", "zeros", "extremes"] + (["bytes"] if any(t.datatype == "BYTES" for t in signature.inputs) else [])
+    if not signature.inputs:
+        kinds = ["single"]
+    names = [f"{kind}_0" if kind in ("single", "batch") else kind for kind in kinds]
+    more = 1
+    while len(names) < wishes.count and signature.inputs:
+        names += [f"single_{more}", f"batch_{more}"]
+        more += 1
+    made = [
+        Vector(name, _request(signature, name.split("_")[0], np.random.default_rng([wishes.seed, at]), wishes, domain or Domain()))
+        for at, name in enumerate(names[: wishes.count])
+    ]
+    for at, own in enumerate(wishes.inputs):
+        with suppress(CrossloadError):
+            made.append(Vector(f"user_{at}", complete(signature, own)))
+    return made
+
+
+def check_wishes(wishes: Wishes, signatures: Mapping[str, Signature]) -> None:
+    """Raise CrossloadError for own inputs that fit no signature, and for shapes of inputs that none has: they would count for nothing."""
+    inputs = list(dict.fromkeys(t.name for s in signatures.values() for t in s.inputs))
+    for name in wishes.shapes:
+        if name not in inputs:
+            raise CrossloadError(f"--shape {name}: there is no such input; there are: {', '.join(inputs)}")
+    for own in wishes.inputs:
+        problems = []
+        for signature in signatures.values():
+            try:
+                complete(signature, own)
+                break
+            except CrossloadError as error:
+                problems.append(error)
+        else:
+            raise problems[0]
+
+
+def complete(signature: Signature, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The inputs in the signature's order and datatypes, defaults filled in.
+
+    Raises CrossloadError naming the input that is unknown, missing, or does not fit in datatype or shape.
+    """
+    there = [t.name for t in signature.inputs]
+    for name in inputs:
+        if name not in there:
+            raise CrossloadError(f"there is no input {name!r}; the signature takes: {', '.join(there) or 'no inputs'}")
+    completed = {}
+    for spec in signature.inputs:
+        if spec.name in inputs:
+            completed[spec.name] = fit(spec, np.asarray(inputs[spec.name]))
+        elif spec.default is not None:
+            completed[spec.name] = defaults.array(spec)
+        else:
+            raise CrossloadError(f"the input {spec.name!r} is missing; the signature takes: {', '.join(there)}")
+    return completed
+
+
+def fit(spec: TensorSpec, array: np.ndarray) -> np.ndarray:
+    """The array in the input's datatype where that loses nothing; raises CrossloadError when datatype or shape do not fit."""
+    people = datatypes.for_people
+    try:
+        got = datatypes.of_array(array)
+        if got == spec.datatype == "BYTES":
+            datatypes.encode(array)
+    except ValueError as error:
+        raise CrossloadError(f"the input {spec.name!r} is {people(spec.datatype)}: {error}") from error
+    if got != spec.datatype:
+        wanted = datatypes.numpy_dtype(spec.datatype)
+        if "BYTES" in (got, spec.datatype) or not kept(array, wanted):
+            raise CrossloadError(
+                f"the input {spec.name!r} is {people(spec.datatype)}; {people(got)} was given and does not convert without loss"
+            )
+        array = array.astype(wanted)
+    if spec.shape is not None and not _fits(spec.shape, array.shape):
+        raise CrossloadError(f"the input {spec.name!r} has shape {list(spec.shape)} (-1 is any); {list(array.shape)} was given")
+    return array
+
+
+def kept(array: np.ndarray, dtype: np.dtype) -> bool:
+    """Whether every value survives the conversion to `dtype`: back again it is equal, and no sign has wrapped around."""
+    if array.dtype.kind == "c" != dtype.kind:
+        return not array.imag.any() and kept(array.real, dtype)
+    with np.errstate(invalid="ignore", over="ignore"):
+        made = array.astype(dtype)
+        same = np.array_equal(made.astype(array.dtype), array, equal_nan=array.dtype.kind in "fc")
+    wrapped = {"iu": array, "ui": made}.get(array.dtype.kind + dtype.kind)
+    return same and (wrapped is None or not (wrapped < 0).any())
+
+
+def from_npz(path: Path) -> dict[str, np.ndarray]:
+    """A user's inputs by name; pickled arrays are refused, for they are code. Raises CrossloadError."""
+    try:
+        found = np.load(path, allow_pickle=False)
+        if isinstance(found, np.ndarray):
+            raise CrossloadError(f"{path} is one array; write named inputs with numpy.savez({path.stem!r}, NAME=array)")
+        with found:
+            return dict(found)
+    except (OSError, ValueError, EOFError, BadZipFile, NotImplementedError, zlib.error) as error:
+        raise CrossloadError(f"{path} cannot be read as .npz: {error}") from error
+
+
+def _request(signature: Signature, kind: str, random: np.random.Generator, wishes: Wishes, domain: Domain) -> dict[str, np.ndarray]:
+    made: dict[str, np.ndarray] = {}
+    specs = {spec.name: spec for spec in signature.inputs}
+    parts = {name: composite for composite in domain.composites or by_name(signature) for name in composite.parts}
+    for spec in signature.inputs:
+        if spec.name in made:
+            continue
+        if spec.name in parts:
+            made |= values.composite(parts[spec.name], specs, kind, _batch(kind), random, domain)
+        elif spec.default is not None and kind == "single":
+            continue
+        elif spec.default is not None and kind == "zeros":
+            made[spec.name] = defaults.array(spec)
+        elif features := domain.examples.get(spec.name):
+            made[spec.name] = values.examples(features, _shape(spec, kind, wishes), kind, random, domain)
+        else:
+            made[spec.name] = values.values(spec, _shape(spec, kind, wishes), kind, random, domain)
+    return {spec.name: made[spec.name] for spec in signature.inputs if spec.name in made}
+
+
+def _batch(kind: str) -> int:
+    return SEVERAL if kind in ("batch", "bytes") else 1
+
+
+def _shape(spec: TensorSpec, kind: str, wishes: Wishes) -> tuple[int, ...]:
+    """The shape with its free dimensions filled: the first is the batch."""
+    wished = wishes.shapes.get(spec.name)
+    if wished is not None and spec.shape is not None and not _fits(spec.shape, wished):
+        raise CrossloadError(f"--shape {spec.name}: the input has shape {list(spec.shape)} (-1 is any), which {list(wished)} does not fit")
+    batch = _batch(kind)
+    if wished is not None:
+        return tuple(batch if d == -1 else d for d in wished)
+    if spec.shape is None:
+        return (batch,)
+    return tuple((batch if at == 0 else FREE_DIMENSION) if d == -1 else d for at, d in enumerate(spec.shape))
+
+
+def _fits(wanted: tuple[int, ...], shape: tuple[int, ...]) -> bool:
+    return len(wanted) == len(shape) and all(want == -1 or have in (-1, want) for want, have in zip(wanted, shape, strict=True))

@@ -1,0 +1,162 @@
+"""Values drawn for requests: of every datatype, of tables' keys, of the parts of composite tensors, of tf.Examples; seeded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from crossload.artifacts.graphs.composites import Composite
+from crossload.contract import datatypes
+from crossload.contract.signatures import TensorSpec
+from crossload.inputs.domains import Domain, Feature
+from crossload.inputs.tf_example import tf_example
+
+_WORDS = [
+    "the",
+    "a",
+    "model",
+    "answer",
+    "same",
+    "java",
+    "phone",
+    "python",
+    "not",
+    "good",
+    "bad",
+    "great",
+    "terrible",
+    "film",
+    "seven",
+    "42",
+    "naïve",
+    "東京",
+    "ok",
+]
+_SENTENCES = (1, 1, 2, 4, 7)  # words a string: single ones are what tables look up
+_HARD_TEXT = ("", " ", "UPPER lower", "Grüße, 世界 🌍", "tab\tand\nnewline", "x" * 300)
+_HARD_BYTES = (b"\0", b"a\0b", b"\xff\xfe\x80", b"")
+# How often a value is one that a table knows: mostly, for a table with wrong values must not pass, and not always, for what it does not
+# know has an answer, too.
+_KNOWN = 0.7
+_MOST_IN_A_ROW = 4
+_FREE_DIMENSION_OF_SPARSE = 8
+
+
+def values(spec: TensorSpec, shape: tuple[int, ...], kind: str, random: np.random.Generator, domain: Domain) -> np.ndarray:
+    """An input's values: what its tables know, where they are looked up, among what they do not."""
+    made = of_datatype(spec.datatype, shape, kind, random, domain.words)
+    keys = domain.keys.get(spec.name)
+    if keys and kind in ("single", "batch"):
+        known = random.choice(np.array(keys, made.dtype), shape)
+        made = np.where(random.random(shape) < _KNOWN, known, made)
+    return made
+
+
+def of_datatype(datatype: str, shape: tuple[int, ...], kind: str, random: np.random.Generator, words: Sequence[bytes] = ()) -> np.ndarray:
+    """Values of a datatype; of strings, some are among `words`."""
+    if datatype == "BYTES":
+        return _strings(shape, kind, random, words)
+    dtype = datatypes.numpy_dtype(datatype)
+    if kind == "zeros":
+        return np.zeros(shape, dtype)
+    if kind == "extremes":
+        return random.permutation(np.resize(_extremes(datatype), shape).ravel()).reshape(shape).astype(dtype)
+    if datatype == "BOOL":
+        return random.integers(0, 2, shape).astype(dtype)
+    if "INT" in datatype:
+        # Whole numbers are mostly indices, counts or pixels: small ones mean something to most models.
+        return random.integers(0, 256 if datatype == "UINT8" else 4 if datatype.endswith("INT4") else 10, shape).astype(dtype)
+    if datatype.startswith("COMPLEX"):
+        return (random.standard_normal(shape) + 1j * random.standard_normal(shape)).astype(dtype)
+    return random.standard_normal(shape).astype(dtype)
+
+
+def _extremes(datatype: str) -> np.ndarray:
+    """Both ends of what models are fed in this datatype: all of it for small integers, pixels' range for floats."""
+    if datatype == "BOOL":
+        return np.array([False, True])
+    if datatype in ("INT4", "UINT4"):
+        return np.array([-8, 7] if datatype == "INT4" else [0, 15])
+    if "INT" in datatype:
+        info = np.iinfo(datatypes.numpy_dtype(datatype))
+        return np.array([info.min, info.max, 0, 1], dtype=info.dtype)
+    if datatype.startswith("COMPLEX"):
+        return np.array([255 + 0j, -255j, 0, -0.0, 1 - 1j])
+    if datatype.startswith("FP8"):
+        return np.array([-8.0, 8.0, 0.0, -0.0, 1.0])
+    return np.array([-255.0, 255.0, 0.0, -0.0, 1.0, -1.0])
+
+
+def _strings(shape: tuple[int, ...], kind: str, random: np.random.Generator, known: Sequence[bytes]) -> np.ndarray:
+    array = np.empty(shape, dtype=object)
+    for at in np.ndindex(*shape):
+        if kind == "extremes":
+            array[at] = _HARD_TEXT[int(random.integers(len(_HARD_TEXT)))].encode()
+        elif kind == "bytes":
+            array[at] = _HARD_BYTES[int(random.integers(len(_HARD_BYTES)))]
+        elif known and kind != "zeros" and not any(at):  # every request asks for at least one that is known, by itself
+            array[at] = known[int(random.integers(len(known)))]
+        elif known and kind != "zeros" and random.random() < _KNOWN:
+            array[at] = b" ".join(known[int(random.integers(len(known)))] for _ in range(int(random.choice(_SENTENCES))))
+        else:
+            words = [_WORDS[int(random.integers(len(_WORDS)))] for _ in range(0 if kind == "zeros" else int(random.choice(_SENTENCES)))]
+            array[at] = " ".join(words).encode()
+    return array
+
+
+def composite(
+    of: Composite, specs: Mapping[str, TensorSpec], kind: str, batch: int, random: np.random.Generator, domain: Domain
+) -> dict[str, np.ndarray]:
+    """The parts of a composite tensor, which only make sense together."""
+    parts = [specs[name] for name in of.parts]
+    return (_sparse if of.kind == "sparse" else _ragged)(of, parts, kind, batch, random, domain)
+
+
+def _ragged(
+    of: Composite, parts: Sequence[TensorSpec], kind: str, batch: int, random: np.random.Generator, domain: Domain
+) -> dict[str, np.ndarray]:
+    """Row splits that begin with 0 and never fall, each level as long as the one before it says (tf.RaggedTensor)."""
+    flat, *splits = parts
+    made, rows = {}, batch
+    for level in splits:
+        lengths = random.integers(0, _MOST_IN_A_ROW + 1, rows)
+        lengths[:1] = max(1, int(lengths[0])) if kind != "extremes" else lengths[:1]
+        made[level.name] = np.concatenate([[0], np.cumsum(lengths)]).astype(datatypes.numpy_dtype(level.datatype))
+        rows = int(lengths.sum())
+    inner = tuple(_FREE_DIMENSION_OF_SPARSE if d == -1 else d for d in (flat.shape or (-1,))[1:])
+    return {flat.name: values(flat, (rows, *inner), kind, random, domain), **made}
+
+
+def _sparse(
+    of: Composite, parts: Sequence[TensorSpec], kind: str, batch: int, random: np.random.Generator, domain: Domain
+) -> dict[str, np.ndarray]:
+    """Indices in range, in their canonical order and none twice (tf.SparseTensor)."""
+    indices, flat, dense_shape = parts
+    rank = next((t.shape[at] for t, at in ((dense_shape, 0), (indices, 1)) if t.shape and len(t.shape) > at and t.shape[at] > 0), 2)
+    stated = of.shape if of.shape is not None and len(of.shape) == rank else (-1,) * rank
+    shape = tuple((batch if at == 0 else _FREE_DIMENSION_OF_SPARSE) if d == -1 else d for at, d in enumerate(stated))
+    count = 0 if kind == "zeros" else max(1, int(np.prod(shape)) // 4)
+    places = np.sort(random.choice(int(np.prod(shape)), count, replace=False))
+    return {
+        flat.name: values(flat, (count,), kind, random, domain),
+        indices.name: np.stack(np.unravel_index(places, shape), axis=-1).astype(np.int64).reshape(count, rank),
+        dense_shape.name: np.array(shape, dtype=np.int64),
+    }
+
+
+def examples(features: Sequence[Feature], shape: tuple[int, ...], kind: str, random: np.random.Generator, domain: Domain) -> np.ndarray:
+    """Serialised tf.Examples with the features that the graph parses; those of any length have up to four values."""
+    made = np.empty(shape, dtype=object)
+    for at in np.ndindex(*shape):
+        made[at] = tf_example({f.name: _feature(f, kind, random, domain) for f in features})
+    return made
+
+
+def _feature(feature: Feature, kind: str, random: np.random.Generator, domain: Domain) -> list[object]:
+    length = (int(random.integers(_MOST_IN_A_ROW + 1)),) if feature.shape is None else feature.shape
+    size = tuple(int(random.integers(1, _MOST_IN_A_ROW + 1)) if d == -1 else d for d in length)
+    # Whole numbers in an Example are identifiers and counts: the ends of int64 are answered by few models.
+    calm = "single" if kind == "extremes" and feature.datatype == "INT64" else kind
+    found: list[object] = of_datatype(feature.datatype, size, calm, random, domain.words).ravel().tolist()
+    return found

@@ -1,0 +1,39 @@
+"""Choosing what of an artifact is meant: the words of the user are the artifact's own, and what cannot be called is told why."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from crossload.artifacts import select
+from crossload.errors import CrossloadError
+from tests.corpus import handmade
+
+
+def test_with_tags_a_signature_is_called_by_its_own_name(tmp_path: Path) -> None:
+    path = handmade.saved_model(tmp_path / "m", handmade.meta_graph("serve"), handmade.meta_graph("serve", "gpu"))
+    assert sorted(select.choose(path)[1]) == ["serving_default"]
+    entry, signatures = select.choose(path, ["gpu", "serve"], ["serving_default"])
+    assert (entry.tags, list(signatures), list(entry.bindings)) == (["serve", "gpu"], ["serving_default"], ["serving_default"])
+    with pytest.raises(CrossloadError, match="no MetaGraph with the tags train; its tag sets are: serve; serve, gpu"):
+        select.choose(path, ["train"])
+
+
+def test_a_saved_model_without_signatures_is_called_by_its_tensors(tmp_path: Path) -> None:
+    made = handmade.meta_graph("serve")
+    del made.signature_def["serving_default"]
+    path = handmade.saved_model(tmp_path / "m", made)
+    _, signatures = select.choose(path, outputs=["answer=StatefulPartitionedCall"])
+    assert [t.name for t in signatures["serving_default"].outputs] == ["answer"]
+    assert [t.tensor for t in signatures["serving_default"].inputs] == ["serving_default_x:0"]
+    with pytest.raises(CrossloadError, match=r"no signature that can be called; .*--output-tensor.*show .*/m --nodes '\*'` lists them"):
+        select.choose(path)
+
+
+def test_a_resource_that_freezing_left_behind_is_named(tmp_path: Path) -> None:
+    made = handmade.graph()
+    handmade.node(made.node, "table", "Placeholder", shape=(), dtype=handmade.RESOURCE)
+    handmade.node(made.node, "find", "LookupTableFindV2", "table", "x", "w", Tin=handmade.FLOAT, Tout=handmade.FLOAT)
+    with pytest.raises(CrossloadError, match=r"takes 'table', a resource .* left behind when it was frozen .* freeze it again from"):
+        select.choose(handmade.write_graph(tmp_path / "broken.pb", made))
