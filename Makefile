@@ -89,7 +89,7 @@ pins: $(UV) ## resolve all pinned requirements anew
 	  $(UV) pip compile -q --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-header --no-annotate $$worker -o python/crossload/workers/pins/$$(basename $$worker .py).txt; done
 
 registrations: setup ## ask every release of TensorFlow what it registers, anew (the data of `crossload check`)
-	@$(BIN)/python -m crossload.preflight.extraction
+	@$(BIN)/python -m crossload.releases.extraction
 
 schema: $(VENV)/ready ## write the manifest's JSON Schema from its classes
 	@$(BIN)/python -c "from crossload.contract import manifest; print(manifest.json_schema(), end='')" > bindings/contract/manifest.schema.json

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from crossload.frozen import frozen_function
+from crossload.tf_process.frozen_function import frozen_function
 
 v1 = tf.compat.v1
 

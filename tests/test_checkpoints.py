@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crossload import checkpoints
 from crossload.artifacts.checkpoints import checkpoint, state_file
+from crossload.edits import checkpoint_folders
 from crossload.errors import ArtifactError, CrossloadError
 from crossload.runtimes import environments, registry
 from crossload.support import files
@@ -87,7 +87,7 @@ def serving(folder: Path, served: str, *paths: str, stamps: bool = False) -> Pat
 
 
 def names(folder: Path) -> list[str]:
-    return [held.name for held in checkpoints.read(folder).checkpoints]
+    return [held.name for held in checkpoint_folders.read(folder).checkpoints]
 
 
 def beside(folder: Path) -> set[str]:
@@ -100,7 +100,7 @@ def files_of(*names: str) -> set[str]:
 
 def test_the_list_has_steps_times_sizes_and_which_is_served(tmp_path: Path) -> None:
     folder = serving(saved(tmp_path, "model-10", "model-9", "model-1"), "model-9", "model-9", "model-10", stamps=True)
-    found = checkpoints.read(folder)
+    found = checkpoint_folders.read(folder)
     assert found.problem is None
     assert [(h.name, h.step, h.time, h.served, h.managed) for h in found.checkpoints] == [
         ("model-1", 1, 1002, False, False), ("model-9", 9, 1000.25, True, True), ("model-10", 10, 1001.25, False, True)
@@ -113,7 +113,7 @@ def test_the_list_has_steps_times_sizes_and_which_is_served(tmp_path: Path) -> N
 
 def test_without_a_step_in_the_name_it_is_the_value_of_global_step(tmp_path: Path) -> None:
     write(tmp_path / "best", {b"global_step": entry(b"\x07" + bytes(7), 9, ())}, b"\x07" + bytes(7))
-    assert [(h.name, h.step) for h in checkpoints.read(tmp_path).checkpoints] == [("best", 7)]
+    assert [(h.name, h.step) for h in checkpoint_folders.read(tmp_path).checkpoints] == [("best", 7)]
 
 
 def test_what_is_not_whole_says_what_is_missing(tmp_path: Path) -> None:
@@ -122,7 +122,7 @@ def test_what_is_not_whole_says_what_is_missing(tmp_path: Path) -> None:
     (folder / "a-2.data-00000-of-00001").unlink()
     (folder / "a-3.data-00000-of-00001").write_bytes(b"short")
     (folder / "a-4.index").write_bytes(b"torn")
-    said = {h.name: h.problem for h in checkpoints.read(folder).checkpoints}
+    said = {h.name: h.problem for h in checkpoint_folders.read(folder).checkpoints}
     assert "a-1.index is missing" in str(said["a-1"])
     assert "a-2.data-00000-of-00001 is missing" in str(said["a-2"])
     assert "a-3.data-00000-of-00001 is shorter" in str(said["a-3"])
@@ -133,18 +133,18 @@ def test_what_is_not_whole_says_what_is_missing(tmp_path: Path) -> None:
 def test_check_reads_every_value(tmp_path: Path) -> None:
     data = saved(tmp_path, "a-1") / "a-1.data-00000-of-00001"
     data.write_bytes(data.read_bytes()[:-1] + b"\x01")
-    assert checkpoints.read(tmp_path).checkpoints[0].complete
-    assert "checksum of the tensor 'w'" in str(checkpoints.read(tmp_path, check=True).checkpoints[0].problem)
+    assert checkpoint_folders.read(tmp_path).checkpoints[0].complete
+    assert "checksum of the tensor 'w'" in str(checkpoint_folders.read(tmp_path, check=True).checkpoints[0].problem)
 
 
 def test_a_copied_folder_manages_its_own_files_alone(tmp_path: Path) -> None:
     here, before = saved(tmp_path / "copy", "a-1", "a-2"), tmp_path / "training"
     serving(here, f"{before}/a-2", f"{before}/a-0", f"{before}/a-1", f"{before}/a-2", stamps=True)
-    checkpoints.respell(here)
+    checkpoint_folders.respell(here)
     state = state_file.read(here)
     assert (state.served, state.paths, state.timestamps) == ("a-2", ("a-1", "a-2"), (1001.25, 1002.25))
     assert state.preserved == 1700000000.123456
-    checkpoints.respell(here, absolute_in=before)
+    checkpoint_folders.respell(here, absolute_in=before)
     assert state_file.read(here).paths == (f"{before}/a-1", f"{before}/a-2")
 
 
@@ -153,11 +153,11 @@ def test_a_graph_alone_and_other_files_are_no_checkpoints(tmp_path: Path) -> Non
     for name in ("b-2.meta", "events.out.tfevents.1", "graph.pbtxt", "notes-00000-of-00001", "a-1.txt"):
         (folder / name).write_bytes(b"whatever it is")
     assert names(folder) == ["a-1"]
-    assert {file.name for file in checkpoints.read(folder).checkpoints[0].files} == files_of("a-1")
+    assert {file.name for file in checkpoint_folders.read(folder).checkpoints[0].files} == files_of("a-1")
     with pytest.raises(ArtifactError, match="holds no checkpoint"):
-        checkpoints.read(files_only(tmp_path / "none"))
+        checkpoint_folders.read(files_only(tmp_path / "none"))
     with pytest.raises(ArtifactError, match="is no folder"):
-        checkpoints.read(folder / "a-1.meta")
+        checkpoint_folders.read(folder / "a-1.meta")
 
 
 def files_only(folder: Path) -> Path:
@@ -168,33 +168,33 @@ def files_only(folder: Path) -> Path:
 
 def test_a_state_file_that_points_nowhere_is_explained_with_what_is_there(tmp_path: Path) -> None:
     folder = serving(saved(tmp_path, "a-1"), "a-2", "a-2")
-    found = checkpoints.read(folder)
+    found = checkpoint_folders.read(folder)
     assert found.served is None
     assert "points to 'a-2', which is not there" in str(found.problem)
     assert str(found.problem).endswith("NAME` makes one of these the latest: a-1")
     (folder / "checkpoint").write_text("{{{")
-    assert "no checkpoint state file, or a corrupt one" in str(checkpoints.read(folder).problem)
+    assert "no checkpoint state file, or a corrupt one" in str(checkpoint_folders.read(folder).problem)
     (folder / "checkpoint").unlink()
-    assert "no state file" in str(checkpoints.read(folder).problem)
+    assert "no state file" in str(checkpoint_folders.read(folder).problem)
 
 
 def test_use_changes_which_is_served_and_nothing_else(tmp_path: Path) -> None:
     folder = serving(saved(tmp_path, "a-1", "a-2", "a-3"), "a-3", "a-2", "a-3", stamps=True)
     before = state_file.read(folder)
-    assert checkpoints.use(folder, "a-2").served == checkpoints.read(folder).named("a-2")
+    assert checkpoint_folders.use(folder, "a-2").served == checkpoint_folders.read(folder).named("a-2")
     assert state_file.read(folder) == state_file.State("a-2", before.paths, before.timestamps, 1700000000.123456)
     # One that TensorFlow does not manage stays out of its list, or it would be deleted in its turn.
-    checkpoints.use(folder, "a-1.index")
+    checkpoint_folders.use(folder, "a-1.index")
     assert state_file.read(folder) == state_file.State("a-1", before.paths, before.timestamps, 1700000000.123456)
     assert beside(folder) == files_of("a-1", "a-2", "a-3")
 
 
 def test_use_writes_a_state_file_where_there_is_none_or_a_broken_one(tmp_path: Path) -> None:
     folder = saved(tmp_path, "a-1", "a-2")
-    checkpoints.use(folder, "a-1")
+    checkpoint_folders.use(folder, "a-1")
     assert state_file.read(folder) == state_file.State("a-1", ("a-1",), (1000.0,))
     (folder / "checkpoint").write_text("{{{")
-    checkpoints.use(folder, "a-2")
+    checkpoint_folders.use(folder, "a-2")
     assert state_file.latest(folder) == folder / "a-2"
 
 
@@ -204,7 +204,7 @@ def test_use_refuses_what_cannot_be_loaded_or_is_not_there(tmp_path: Path) -> No
     before = (folder / "checkpoint").read_bytes()
     for name, said in (("a-2", "cannot be loaded"), ("a-11", "near it are 'a-1'")):
         with pytest.raises(ArtifactError, match=said):
-            checkpoints.use(folder, name)
+            checkpoint_folders.use(folder, name)
     assert (folder / "checkpoint").read_bytes() == before
 
 
@@ -213,11 +213,11 @@ def test_relative_paths_stay_relative_and_absolute_ones_absolute(tmp_path: Path)
     absolute = saved(tmp_path / "a", "a-1", "a-2", "a-3")
     serving(absolute, f"{absolute}/a-3", *(f"{absolute}/a-{n}" for n in (2, 3)))
     for folder, start in ((relative, ""), (absolute, f"{absolute}/")):
-        checkpoints.use(folder, "a-1")
+        checkpoint_folders.use(folder, "a-1")
         assert state_file.read(folder).served == f"{start}a-1"
-        checkpoints.remove(folder, ["a-2"])
+        checkpoint_folders.remove(folder, ["a-2"])
         assert state_file.read(folder).paths[-1] == f"{start}a-3"
-        checkpoints.remove(folder, ["a-1"], force=True)
+        checkpoint_folders.remove(folder, ["a-1"], force=True)
         assert state_file.read(folder) == state_file.State(f"{start}a-3", (f"{start}a-3",), (), 1700000000.123456)
 
 
@@ -226,10 +226,10 @@ def test_a_folder_that_was_moved_or_copied_is_turned_to_itself(tmp_path: Path) -
     serving(old, f"{old}/a-2", f"{old}/a-1", f"{old}/a-2")
     new = saved(tmp_path / "new", "a-1", "a-2")
     (new / "checkpoint").write_bytes((old / "checkpoint").read_bytes())
-    assert "which is in another folder" in str(checkpoints.read(new).problem)
+    assert "which is in another folder" in str(checkpoint_folders.read(new).problem)
     old.rename(tmp_path / "elsewhere")
-    assert f"`crossload checkpoint use {new} a-2` mends it" in str(checkpoints.read(new).problem)
-    checkpoints.use(new, "a-2")
+    assert f"`crossload checkpoint use {new} a-2` mends it" in str(checkpoint_folders.read(new).problem)
+    checkpoint_folders.use(new, "a-2")
     assert state_file.read(new).paths == ("a-1", "a-2")
     assert state_file.latest(new) == new / "a-2"
 
@@ -237,7 +237,7 @@ def test_a_folder_that_was_moved_or_copied_is_turned_to_itself(tmp_path: Path) -
 def test_remove_takes_all_files_of_one_and_none_of_another(tmp_path: Path) -> None:
     folder = saved(tmp_path, "model-1", "model-10", "model", "model-1.index-2")
     serving(folder, "model", "model-1", "model-10", "model", stamps=True)
-    removed = checkpoints.remove(folder, ["model-1"])
+    removed = checkpoint_folders.remove(folder, ["model-1"])
     assert [held.name for held in removed] == ["model-1"]
     assert beside(folder) == files_of("model-10", "model", "model-1.index-2")
     assert state_file.read(folder) == state_file.State("model", ("model-10", "model"), (1001.25, 1002.25), 1700000000.123456)
@@ -247,13 +247,13 @@ def test_the_served_one_only_goes_by_force_and_the_newest_whole_one_takes_its_pl
     folder = serving(saved(tmp_path, "a-1", "a-2", "a-3", "a-4"), "a-4", "a-1", "a-2", "a-3", "a-4")
     before = (folder / "checkpoint").read_bytes()
     with pytest.raises(CrossloadError, match="--force"):
-        checkpoints.remove(folder, ["a-1", "a-4"])
+        checkpoint_folders.remove(folder, ["a-1", "a-4"])
     assert (folder / "checkpoint").read_bytes() == before
     assert beside(folder) == files_of("a-1", "a-2", "a-3", "a-4")
     (folder / "a-3.data-00000-of-00001").unlink()
-    checkpoints.remove(folder, ["a-4"], force=True)
+    checkpoint_folders.remove(folder, ["a-4"], force=True)
     assert state_file.read(folder).served == "a-2"
-    checkpoints.remove(folder, ["a-1", "a-2", "a-3"], force=True)
+    checkpoint_folders.remove(folder, ["a-1", "a-2", "a-3"], force=True)
     assert list(folder.iterdir()) == []
 
 
@@ -272,15 +272,15 @@ def test_a_removal_that_is_interrupted_leaves_a_state_file_that_is_right(tmp_pat
         with monkeypatch.context() as patch:
             patch.setattr(Path, "unlink", unlink)
             try:
-                checkpoints.remove(folder, ["a-1", "a-3"], force=True)
+                checkpoint_folders.remove(folder, ["a-1", "a-3"], force=True)
             except KeyboardInterrupt:
                 interrupted += 1
-        found = checkpoints.read(folder)
+        found = checkpoint_folders.read(folder)
         assert found.problem is None
         assert found.served is not None
         assert found.served.complete
         # What is left over is found, and goes when it is told to again.
-        checkpoints.remove(folder, [held.name for held in found.checkpoints if not held.served])
+        checkpoint_folders.remove(folder, [held.name for held in found.checkpoints if not held.served])
         assert beside(folder) == files_of("a-2")
     assert interrupted >= 6  # files
 
@@ -289,7 +289,7 @@ def test_an_unreadable_state_file_keeps_files_from_being_removed(tmp_path: Path)
     folder = saved(tmp_path, "a-1", "a-2")
     (folder / "checkpoint").write_text("{{{")
     with pytest.raises(ArtifactError, match="nothing was removed"):
-        checkpoints.remove(folder, ["a-1"])
+        checkpoint_folders.remove(folder, ["a-1"])
     assert beside(folder) == files_of("a-1", "a-2")
 
 
@@ -297,7 +297,7 @@ def test_the_variables_of_a_saved_model_are_not_removed(tmp_path: Path) -> None:
     folder = saved(tmp_path / "variables", "variables")
     (tmp_path / "saved_model.pb").touch()
     with pytest.raises(ArtifactError, match="belongs to the SavedModel"):
-        checkpoints.remove(folder, ["variables"])
+        checkpoint_folders.remove(folder, ["variables"])
     assert beside(folder) == files_of("variables")
 
 
@@ -305,18 +305,18 @@ def test_prune_keeps_the_newest_of_each_name_the_served_one_and_every_so_many_st
     folder = saved(tmp_path, *(f"a-{n}" for n in (100, 200, 300, 900, 1000)), "best-5", "best-50", "last")
     serving(folder, "a-200", "a-900", "a-1000")
     (folder / "a-300.data-00000-of-00001").unlink()
-    there = checkpoints.read(folder)
-    assert [h.name for h in checkpoints.to_prune(there, 1)] == ["best-5", "a-100", "a-900"]
-    assert [h.name for h in checkpoints.to_prune(there, 1, 100)] == ["best-5"]
-    assert [h.name for h in checkpoints.to_prune(there, 2)] == ["a-100"]
-    assert checkpoints.to_prune(there, 9) == []
+    there = checkpoint_folders.read(folder)
+    assert [h.name for h in checkpoint_folders.to_prune(there, 1)] == ["best-5", "a-100", "a-900"]
+    assert [h.name for h in checkpoint_folders.to_prune(there, 1, 100)] == ["best-5"]
+    assert [h.name for h in checkpoint_folders.to_prune(there, 2)] == ["a-100"]
+    assert checkpoint_folders.to_prune(there, 9) == []
 
 
 def test_what_the_state_file_lists_is_newer_than_what_it_does_not(tmp_path: Path) -> None:
     # Training that began again at step 0: higher steps are left over from before.
     folder = serving(saved(tmp_path, "a-1", "a-2", "a-900"), "a-2", "a-1", "a-2")
     assert names(folder) == ["a-900", "a-1", "a-2"]
-    assert [h.name for h in checkpoints.to_prune(checkpoints.read(folder), 2)] == ["a-900"]
+    assert [h.name for h in checkpoint_folders.to_prune(checkpoint_folders.read(folder), 2)] == ["a-900"]
 
 
 def test_v1_checkpoints_are_served_by_the_pattern_of_their_shards(tmp_path: Path) -> None:
@@ -328,10 +328,10 @@ def test_v1_checkpoints_are_served_by_the_pattern_of_their_shards(tmp_path: Path
     test_v1_checkpoint.sharded(shards)
     for folder, served in ((one, "model.ckpt"), (shards, "model.ckpt-?????-of-00002")):
         (folder / "model.ckpt.meta").touch()
-        checkpoints.use(folder, "model.ckpt")
+        checkpoint_folders.use(folder, "model.ckpt")
         assert state_file.read(folder).served == served
         assert checkpoint.read(folder).prefix == folder / "model.ckpt"
-        checkpoints.remove(folder, ["model.ckpt"], force=True)
+        checkpoint_folders.remove(folder, ["model.ckpt"], force=True)
         assert beside(folder) == files_of("other-1")
         assert state_file.read(folder).served == "other-1"
 
@@ -344,7 +344,7 @@ def test_a_state_file_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(files, "_sync", full)
-    for action in (lambda: checkpoints.use(folder, "a-1"), lambda: checkpoints.remove(folder, ["a-2"], force=True)):
+    for action in (lambda: checkpoint_folders.use(folder, "a-1"), lambda: checkpoint_folders.remove(folder, ["a-2"], force=True)):
         with pytest.raises(OSError, match="No space left"):
             action()
         assert (folder / "checkpoint").read_bytes() == before
@@ -355,16 +355,16 @@ def test_a_state_file_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch
 def test_tensorflows_manager_goes_on_in_a_folder_that_was_changed(tmp_path: Path) -> None:
     assert tensorflow(MANAGER, tmp_path, "save")[:2] == [str(tmp_path / "ckpt-4"), 4]
     assert names(tmp_path) == ["ckpt-2", "ckpt-3", "ckpt-4"]
-    checkpoints.use(tmp_path, "ckpt-3")
-    checkpoints.remove(tmp_path, ["ckpt-2"])
+    checkpoint_folders.use(tmp_path, "ckpt-3")
+    checkpoint_folders.remove(tmp_path, ["ckpt-2"])
     latest, restored, listed, then = tensorflow(MANAGER, tmp_path, "go on")
     assert (latest, restored) == (str(tmp_path / "ckpt-3"), 3)
     assert listed == [str(tmp_path / f"ckpt-{n}") for n in (3, 4)]
     assert len(then) == 3  # type: ignore[arg-type]
     assert names(tmp_path) == [Path(path).name for path in then]  # type: ignore[attr-defined]
-    assert checkpoints.read(tmp_path).problem is None
-    checkpoints.remove(tmp_path, [names(tmp_path)[-1]], force=True)
-    served = checkpoints.read(tmp_path).served
+    assert checkpoint_folders.read(tmp_path).problem is None
+    checkpoint_folders.remove(tmp_path, [names(tmp_path)[-1]], force=True)
+    served = checkpoint_folders.read(tmp_path).served
     assert served is not None
     assert tensorflow(MANAGER, tmp_path, "look")[0] == str(tmp_path / served.name)
 
@@ -373,12 +373,12 @@ def test_tensorflows_manager_goes_on_in_a_folder_that_was_changed(tmp_path: Path
 @pytest.mark.parametrize(("version", "sharded"), [("V1", False), ("V1", True), ("V2", True)])
 def test_tensorflow_restores_what_is_served(tmp_path: Path, version: str, sharded: bool) -> None:
     tensorflow(SAVER, tmp_path, version, sharded)
-    assert [(h.name, h.step, h.version, h.complete) for h in checkpoints.read(tmp_path).checkpoints] == [
+    assert [(h.name, h.step, h.version, h.complete) for h in checkpoint_folders.read(tmp_path).checkpoints] == [
         (f"model.ckpt-{n}", n, version.lower(), True) for n in (1, 2, 3)
     ]
-    checkpoints.use(tmp_path, "model.ckpt-1")
+    checkpoint_folders.use(tmp_path, "model.ckpt-1")
     assert tensorflow(SAVER, tmp_path, version, sharded)[1] == 1
-    checkpoints.remove(tmp_path, ["model.ckpt-1", "model.ckpt-3"], force=True)
+    checkpoint_folders.remove(tmp_path, ["model.ckpt-1", "model.ckpt-3"], force=True)
     assert tensorflow(SAVER, tmp_path, version, sharded)[1] == 2
     assert {unstepped.split(".ckpt-")[1][0] for unstepped in beside(tmp_path)} == {"2"}
 
@@ -392,7 +392,7 @@ def test_whatever_a_state_file_says_is_written_as_it_was_read(
     tmp_path: Path, served: str, listed: list[tuple[str, float]], preserved: float | None
 ) -> None:
     state = state_file.State(served, tuple(path for path, _ in listed), tuple(stamp for _, stamp in listed), preserved)
-    checkpoints._write(tmp_path, state)
+    checkpoint_folders._write(tmp_path, state)
     assert state_file.read(tmp_path) == state
 
 
@@ -401,7 +401,7 @@ def test_any_state_file_is_read_or_refused(tmp_path: Path, content: bytes, whole
     if not (tmp_path / "a-1.index").exists():
         saved(tmp_path, "a-1")
     (tmp_path / "checkpoint").write_bytes((b"" if whole else b'model_checkpoint_path: "a-1" all_model_checkpoint_paths: "') + content)
-    found = checkpoints.read(tmp_path)
+    found = checkpoint_folders.read(tmp_path)
     assert [held.name for held in found.checkpoints] == ["a-1"]
     assert (found.served is None) == (found.problem is not None)
-    assert checkpoints.use(tmp_path, "a-1").served is not None
+    assert checkpoint_folders.use(tmp_path, "a-1").served is not None

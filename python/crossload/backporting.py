@@ -15,12 +15,12 @@ from crossload import artifacts
 from crossload.contract.bundle import Bundle, is_bundle, open_bundle
 from crossload.contract.manifest import FILE_NAME, Artifact, LeftOut, Made
 from crossload.contract.signatures import Signature, TensorSpec
-from crossload.converters import backport_files
-from crossload.converters.backport import Obstacle
 from crossload.converters.edges import Edge, way
 from crossload.converters.walk import Wanted, made, walk
+from crossload.edits import bundle_bridges
+from crossload.edits.repairs import artifact_files
+from crossload.edits.repairs.graphs import Obstacle
 from crossload.errors import CrossloadError
-from crossload.exporters import bridges
 from crossload.preflight.prediction import release_of
 from crossload.proving import ConversionRefused, Recorded, Terms, one_by_one, recorded
 from crossload.report.results import Report
@@ -76,9 +76,9 @@ def attempts(
         if number:
             terms.progress(f"the way: {' → '.join([entry.format, *(e.target for e in path)])}")
         here, bound = _walked(entry, path, room / f"way-{number}", destination, wanted, terms)
-        repairs, left = backport_files.edit(here, bound or {}, [release_of(r) for r in runtimes])
+        repairs, left = artifact_files.edit(here, bound or {}, [release_of(r) for r in runtimes])
         result = made(target, here, bound)
-        bridges.build(here.parent, [result], signatures)
+        bundle_bridges.build(here.parent, [result], signatures)
         yield Attempt(result, tuple(e.target for e in path), repairs.sentences(), left)
 
 
@@ -89,7 +89,7 @@ def _walked(
     if path:
         return walk(entry, path, room, destination, wanted, terms.runtime, terms.progress)
     room.mkdir()
-    backport_files.copy_graph(Path(entry.path), room / destination.name)
+    artifact_files.copy_graph(Path(entry.path), room / destination.name)
     return room / destination.name, {name: {**b.model_dump(), "key": None} for name, b in entry.bindings.items()}
 
 

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-from crossload import artifacts, checkpoints
+from crossload import artifacts
 from crossload.artifacts.recognition import has_state
 from crossload.artifacts.select import choose
 from crossload.backporting import backport, runtimes_of
@@ -20,6 +20,7 @@ from crossload.contract.signatures import Signature
 from crossload.converters.edges import TARGETS, Edge, way
 from crossload.converters.walk import FOLDERS, Wanted, walk
 from crossload.converters.walk import made as made_of
+from crossload.edits import checkpoint_folders
 from crossload.errors import CrossloadError
 from crossload.inputs.requests import Wishes, check_wishes
 from crossload.proving import ConversionRefused, Terms, recorded
@@ -108,7 +109,7 @@ def convert(
                 )
             result = Path(made.path)
             if target == "checkpoint" and wanted.options.get("absolute_paths"):
-                checkpoints.respell(result, absolute_in=destination)
+                checkpoint_folders.respell(result, absolute_in=destination)
             if warm_up:
                 _warm_up(result, made, room, destination.stem)
             _hand_over(result, destination, target)
@@ -203,7 +204,7 @@ def _check_destination(source: Path, destination: Path, target: str, overwrite: 
 
 def _warm_up(result: Path, made: Artifact, room: Path, name: str) -> None:
     from crossload.contract import vectors
-    from crossload.exporters import warmup
+    from crossload.edits import warmup
 
     recorded = {b.key: vectors.read(file) for n, b in made.bindings.items() if b.key and (file := room / vectors.path_of(n)).exists()}
     warmup.write_warmup(result, printable(name), recorded, tags=made.tags)

@@ -16,7 +16,7 @@ import numpy as np
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
-from crossload.frozen import frozen_function
+from crossload.tf_process.frozen_function import frozen_function
 
 FROZEN_GRAPH = Path(os.environ.get("FROZEN_GRAPH") or Path(__file__).parents[2] / "build" / "demo" / "digits" / "frozen_graph.pb")
 # What the head of ten digits takes; `crossload show frozen_graph.pb --nodes` lists a graph's tensors.

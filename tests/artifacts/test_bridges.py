@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from tensorboard.compat.proto import graph_pb2
 
-from crossload.artifacts import bridges
 from crossload.artifacts.graphs import graph_def, saved_model
 from crossload.contract.datatypes import DATATYPES
 from crossload.contract.manifest import Binding
 from crossload.contract.signatures import Signature, TensorSpec
+from crossload.edits import bridges
 from tests.corpus import handmade
 from tests.corpus.handmade import node
 

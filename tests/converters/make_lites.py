@@ -13,8 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from crossload.converters import lite, saved_models
-from crossload.exporters import live_lite
+from crossload.tf_process import live_tflite, saved_model_builder, tflite
 
 v1 = tf.compat.v1
 RANDOM = np.random.default_rng(5)
@@ -75,7 +74,7 @@ def old_saved_model(folder):
         logits = tf.matmul(x, kernel, name="logits")
         probabilities = tf.nn.softmax(logits, name="probabilities")
         session.run(v1.global_variables_initializer())
-        sign = saved_models.signature
+        sign = saved_model_builder.signature
         builder = v1.saved_model.Builder(str(folder))
         both = {"predict": sign({"inputs": x}, {"p": probabilities}), "logits": sign({"x": x}, {"logits": logits}, "custom/logits")}
         builder.add_meta_graph_and_variables(session, ["serve", "gpu"], both)
@@ -101,14 +100,14 @@ class Maker:
     def saved(self, name, source, keys, inputs, tags=("serve",), **options):
         loaded = tf.saved_model.load(str(source), tags)
         named = {key: {"key": key, "inputs": {}, "outputs": {}} for key in keys}
-        self.made(name, lambda to: lite.saved_model_to_tflite(source, to, named, {"tags": list(tags), **options}))
+        self.made(name, lambda to: tflite.saved_model_to_tflite(source, to, named, {"tags": list(tags), **options}))
         self.answers(
             name, {key: (inputs[key], loaded.signatures[key](**{n: tf.constant(a) for n, a in inputs[key].items()})) for key in keys}
         )
 
     def graph(self, name, source, bindings, inputs, **options):
         graph_def = v1.GraphDef.FromString(source.read_bytes())
-        self.made(name, lambda to: lite.graph_def_to_tflite(source, to, bindings, options))
+        self.made(name, lambda to: tflite.graph_def_to_tflite(source, to, bindings, options))
         found = {}
         with tf.Graph().as_default(), v1.Session() as session:
             tf.import_graph_def(graph_def, name="")
@@ -117,7 +116,7 @@ class Maker:
         self.answers(name, found)
 
     def live(self, name, model, answers=None, **options):
-        self.made(name, lambda to: live_lite.live_to_tflite(model, to, options=options))
+        self.made(name, lambda to: live_tflite.live_to_tflite(model, to, options=options))
         if answers:
             self.answers(name, answers)
 
@@ -173,7 +172,7 @@ def main(folder: Path) -> None:
         "graph_inner", folder / "frozen.pb", {"head": inner}, {"head": {"act": RANDOM.uniform(size=(1, 4, 4, 4)).astype(np.float32)}}
     )
     wrong = {"key": None, "inputs": {"image": "image:0"}, "outputs": {"p": "head/probability:0"}}
-    make.made("wrong_output", lambda to: lite.graph_def_to_tflite(folder / "frozen.pb", to, {"head": wrong}, {}))
+    make.made("wrong_output", lambda to: tflite.graph_def_to_tflite(folder / "frozen.pb", to, {"head": wrong}, {}))
 
     variable = tf.Variable(2.0)
     nameless = v1.wrap_function(
@@ -205,12 +204,12 @@ def main(folder: Path) -> None:
     make.live("badly_ranged", two, quantize="int8", representative=str(folder / "two.npz"))
     make.live("unknown", two, quantize="int4")
     make.live("shapeless", tf.function(lambda x: x))
-    make.made("no_tags", lambda to: lite.saved_model_to_tflite(folder / "old", to, {"predict": {"key": "predict"}}, {"tags": ["cpu"]}))
-    make.made("no_key", lambda to: lite.saved_model_to_tflite(folder / "two", to, {"score": {"key": "score"}}, {}))
-    make.made("none", lambda to: lite.saved_model_to_tflite(folder / "two", to, {}, {}))
+    make.made("no_tags", lambda to: tflite.saved_model_to_tflite(folder / "old", to, {"predict": {"key": "predict"}}, {"tags": ["cpu"]}))
+    make.made("no_key", lambda to: tflite.saved_model_to_tflite(folder / "two", to, {"score": {"key": "score"}}, {}))
+    make.made("none", lambda to: tflite.saved_model_to_tflite(folder / "two", to, {}, {}))
     shutil.copytree(folder / "two", folder / "large")
     shutil.copy(folder / "large.index", folder / "large" / "variables" / "variables.index")
-    make.made("too_large", lambda to: lite.saved_model_to_tflite(folder / "large", to, {"scores": {"key": "scores"}}, {}))
+    make.made("too_large", lambda to: tflite.saved_model_to_tflite(folder / "large", to, {"scores": {"key": "scores"}}, {}))
     make.end()
 
 
@@ -218,12 +217,12 @@ def again(folder: Path, target: Path) -> None:
     """Some of them once more, in another order."""
     named = {key: {"key": key} for key in ("scores", "compare")}
     ranges = {"quantize": "int8", "representative": str(folder / "ranges.npz")}
-    lite.saved_model_to_tflite(folder / "two", target / "int8.tflite", named, ranges)
-    lite.saved_model_to_tflite(folder / "two", target / "fixed.tflite", named, {"shapes": {"x": [3, 4]}})
-    lite.saved_model_to_tflite(folder / "two", target / "two.tflite", named, {})
+    tflite.saved_model_to_tflite(folder / "two", target / "int8.tflite", named, ranges)
+    tflite.saved_model_to_tflite(folder / "two", target / "fixed.tflite", named, {"shapes": {"x": [3, 4]}})
+    tflite.saved_model_to_tflite(folder / "two", target / "two.tflite", named, {})
     bindings = {"head": {"inputs": {"image": "image:0"}, "outputs": {"p": "head/probabilities:0"}},
                 "pool": {"inputs": {"picture": "image:0"}, "outputs": {"features": "pool:0"}}}  # fmt: skip
-    lite.graph_def_to_tflite(folder / "frozen.pb", target / "graph.tflite", bindings, {})
+    tflite.graph_def_to_tflite(folder / "frozen.pb", target / "graph.tflite", bindings, {})
 
 
 if __name__ == "__main__":

@@ -6,8 +6,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from crossload.converters import checkpoints, freeze, saved_models
-from crossload.exporters import saved_model
+from crossload.tf_process import freeze, live_models, saved_model_builder, saver
 
 
 def main(folder: Path) -> None:
@@ -19,10 +18,10 @@ def main(folder: Path) -> None:
     model(tuple(np.ones((1, 4), np.float32) for _ in range(2)))
     model.save(folder / "model.keras")
     model.save(folder / "model.h5")
-    saved_model.save(model, folder / "saved_model")
-    bindings = saved_models.bindings_of(folder / "saved_model")
+    live_models.save(model, folder / "saved_model")
+    bindings = saved_model_builder.bindings_of(folder / "saved_model")
     freeze.of_saved_model(folder / "saved_model", folder / "graph.pb", bindings, {"tags": ["serve"]})
-    checkpoints.of_saved_model(folder / "saved_model", folder / "checkpoint", bindings, {"tags": ["serve"], "global_step": 12})
+    saver.of_saved_model(folder / "saved_model", folder / "checkpoint", bindings, {"tags": ["serve"], "global_step": 12})
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import sys
 
 import tensorflow as tf
 
-from crossload.converters import freeze
+from crossload.tf_process import freeze
 
 v1 = tf.compat.v1
 

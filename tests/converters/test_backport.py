@@ -8,8 +8,8 @@ import pytest
 from tensorboard.compat.proto import graph_pb2, meta_graph_pb2
 
 from crossload.backporting import runtimes_of
-from crossload.converters.backport import hollow, obstacles, repair
-from crossload.converters.backport_signatures import mend
+from crossload.edits.repairs.graphs import hollow, obstacles, repair
+from crossload.edits.repairs.meta_graphs import mend
 from crossload.errors import CrossloadError
 from crossload.preflight.prediction import release_of
 

@@ -13,7 +13,7 @@ import pytest
 import crossload
 from crossload import artifacts
 from crossload.artifacts.tflite import tflite_file
-from crossload.converters.signature_defs import inject_signatures
+from crossload.edits.tflite_signatures import inject_signatures
 from tests.artifacts.checkpoints import test_checkpoint
 from tests.workers.environment import launch_of
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from crossload.converters import process
+from crossload.tf_process import __main__
 
 
 class DataLossError(Exception):
@@ -28,8 +28,8 @@ class CannotDo(Exception):
     ],
 )
 def test_the_line_that_names_the_cause_is_said_with_the_error_s_class(error: Exception, said: str) -> None:
-    assert process._sentence(error) == (f"DataLossError: {said}" if said else "DataLossError")
+    assert __main__._sentence(error) == (f"DataLossError: {said}" if said else "DataLossError")
 
 
 def test_an_own_error_is_a_whole_sentence() -> None:
-    assert process._sentence(CannotDo("it holds a queue")) == "it holds a queue"
+    assert __main__._sentence(CannotDo("it holds a queue")) == "it holds a queue"

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from crossload.converters.representative import CannotQuantize, Specs, samples
+from crossload.tf_process.representative import CannotQuantize, Specs, samples
 
 FREE: Specs = {"x": (np.float32, (None, 4))}
 

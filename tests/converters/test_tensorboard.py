@@ -17,7 +17,7 @@ from tensorboard.context import RequestContext
 from tensorboard.plugins.base_plugin import TBContext
 from tensorboard.plugins.graph.graphs_plugin import GraphsPlugin
 
-from crossload.converters.tensorboard import edge, write
+from crossload.edits.tensorboard import edge, write
 from crossload.errors import ArtifactError
 from tests.artifacts.checkpoints import test_checkpoint
 from tests.corpus import handmade

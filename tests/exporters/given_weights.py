@@ -13,7 +13,7 @@ import numpy as np
 import sessions
 import tensorflow as tf
 
-from crossload.exporters import saved_model
+from crossload.tf_process import live_models
 
 v1 = tf.compat.v1
 HERE = Path(__file__).parent
@@ -57,7 +57,7 @@ def case(folder, name, source, weights, options):
     target.parent.mkdir(exist_ok=True)
     keras.backend.clear_session()
     try:
-        saved_model.of_python(HERE / file, target, {}, {"function": function, "weights": str(weights), **options})
+        live_models.of_python(HERE / file, target, {}, {"function": function, "weights": str(weights), **options})
     except Exception as error:
         return f"{type(error).__name__}: {error}"
     x = X[:, :2] if "module" in name else X

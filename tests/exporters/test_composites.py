@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from crossload.artifacts.graphs import saved_model
-from crossload.exporters import composites
+from crossload.edits import composites
 from tests.corpus import handmade
 from tests.corpus.handmade import FLOAT, INT64, node
 

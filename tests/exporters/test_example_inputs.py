@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crossload.exporters import example_inputs
+from crossload.inputs import example_inputs
 
 
 @given(st.lists(st.binary(max_size=6), max_size=5))

@@ -15,15 +15,13 @@ from crossload.contract.bundle import open_bundle
 from crossload.contract.datatypes import for_people
 from crossload.contract.manifest import FILE_NAME, Artifact, Manifest, Model, Vectors
 from crossload.contract.signatures import Signature
-from crossload.converters import launch
-from crossload.converters.edges import way
-from crossload.converters.launch import Step
-from crossload.exporters import bridges, composites
+from crossload.edits import bundle_bridges, composites
 from crossload.inputs.requests import Wishes
 from crossload.recording import record_with
 from crossload.report.results import Report, Result
-from crossload.runtimes import environments, registry
+from crossload.runtimes import environments, registry, tf_process
 from crossload.runtimes.supervisor import Supervisor
+from crossload.runtimes.tf_process import Step
 from crossload.support import files
 from crossload.verification import Plan, verify
 from tests.runtimes.test_java_releases import CARRIED, PATTERNS, RELEASES
@@ -57,11 +55,15 @@ def saved(folder: Path, names: Sequence[str] = MODELS) -> None:
     """The SavedModels, all made in one TensorFlow process; sparse and ragged tensors are their parts, as `export` has them."""
     steps = [
         Step(
-            "exporters.saved_model:of_python", SOURCE, folder / name, name, options={"function": name, "examples": str(folder / "none.npz")}
+            "export_source",
+            SOURCE,
+            folder / name,
+            name,
+            options={"function": name, "examples": str(folder / "none.npz")},
         )
         for name in names
     ]
-    launch.run(steps, launch.python_with_tensorflow(), "the models")
+    tf_process.run(steps, tf_process.python_with_tensorflow(), "the models")
     for name in names:
         composites.flatten(folder / name)
 
@@ -84,7 +86,7 @@ def frozen(folder: Path, entries: Sequence[Artifact]) -> list[Artifact]:
     firsts = {entry.path: entry for entry in reversed(entries)}
     steps = [
         Step(
-            way("saved_model", "graph_def")[0].call,
+            "freeze_saved_model",
             folder / path,
             folder / f"{path}.pb",
             path,
@@ -93,7 +95,7 @@ def frozen(folder: Path, entries: Sequence[Artifact]) -> list[Artifact]:
         )
         for path, entry in firsts.items()
     ]
-    made = launch.run(steps, launch.python_with_tensorflow(), "the models")
+    made = tf_process.run(steps, tf_process.python_with_tensorflow(), "the models")
     return [
         Artifact(
             id=f"{path}_frozen",
@@ -114,7 +116,7 @@ def bundled(folder: Path, entries: list[Artifact], graphs: list[Artifact], signa
         recorded += added
         signatures |= learnt
     artifacts = [*entries, *graphs]
-    bridges.build(folder, artifacts, signatures)
+    bundle_bridges.build(folder, artifacts, signatures)
     manifest = Manifest(model=Model(name="hard"), signatures=signatures, artifacts=artifacts, vectors=recorded)
     files.write_text(folder / FILE_NAME, manifest.to_json())
 

@@ -14,9 +14,9 @@ from crossload.artifacts import tfrecord
 from crossload.artifacts.graphs import protos
 from crossload.contract import datatypes
 from crossload.contract.vectors import Vector
+from crossload.edits import warmup
+from crossload.edits.warmup import write_warmup
 from crossload.errors import CrossloadError
-from crossload.exporters import warmup
-from crossload.exporters.warmup import write_warmup
 from tests.corpus import handmade
 
 

@@ -12,7 +12,7 @@ from crossload.artifacts.graphs import protos
 from crossload.contract.manifest import Binding, Bridge
 from crossload.errors import CrossloadError
 from crossload.preflight import Prediction, predict
-from crossload.preflight.registrations import releases
+from crossload.releases.registrations import releases
 
 LEGACY = "tensorflow-java-legacy@1.15.0"
 FLOAT, INT8, STRING, INT4 = 1, 6, 7, 29

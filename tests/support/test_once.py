@@ -51,7 +51,7 @@ def test_what_could_not_be_made_is_tried_again() -> None:
     [
         "crossload.artifacts.checkpoints.checkpoint_protos:messages",
         "crossload.inputs.tf_example:_messages",
-        "crossload.exporters.warmup:_messages",
+        "crossload.edits.warmup:_messages",
     ],
 )
 def test_messages_are_declared_once_though_threads_ask_at_the_same_time(messages: str) -> None:

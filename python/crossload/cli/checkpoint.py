@@ -13,7 +13,7 @@ from crossload.cli.options import examples
 from crossload.support.text import printable
 
 if TYPE_CHECKING:
-    from crossload.checkpoints import Held
+    from crossload.edits.checkpoint_folders import Held
 
 _FOLDER = click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 
@@ -37,10 +37,10 @@ def command() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 def list_(folder: Path, check: bool, as_json: bool) -> None:
     """List DIR's checkpoints, the oldest first: step, time, size, what is missing, which one is served (*)."""
-    from crossload import checkpoints
     from crossload.cli.pages.page import columns, warning
+    from crossload.edits import checkpoint_folders
 
-    found = checkpoints.read(folder, check)
+    found = checkpoint_folders.read(folder, check)
     if as_json:
         click.echo(json.dumps(found.to_json(), indent=1, allow_nan=False))
         return
@@ -70,12 +70,12 @@ def list_(folder: Path, check: bool, as_json: bool) -> None:
 @click.pass_context
 def show(context: click.Context, folder: Path, name: str | None, as_json: bool, everything: bool, tensor: str | None) -> None:
     """Describe the checkpoint NAME of DIR, or the one that is served, as `crossload show` does."""
-    from crossload import checkpoints
     from crossload.cli import show as page
+    from crossload.edits import checkpoint_folders
 
     path = folder
     if name is not None:
-        held = checkpoints.read(folder).named(name)
+        held = checkpoint_folders.read(folder).named(name)
         path = folder / (f"{held.name}.index" if (folder / f"{held.name}.index").is_file() else held.name)
     context.invoke(page.command, path=path, as_json=as_json, everything=everything, tensor=tensor)
 
@@ -85,9 +85,9 @@ def show(context: click.Context, folder: Path, name: str | None, as_json: bool, 
 @click.argument("name")
 def use(folder: Path, name: str) -> None:
     """Make NAME the checkpoint of DIR that `tf.train.latest_checkpoint` gives, and that training goes on from."""
-    from crossload import checkpoints
+    from crossload.edits import checkpoint_folders
 
-    found = checkpoints.use(folder, name)
+    found = checkpoint_folders.use(folder, name)
     click.echo(f"{printable(str(folder))} serves {printable(found.served.name if found.served else name)}")
 
 
@@ -97,9 +97,9 @@ def use(folder: Path, name: str) -> None:
 @click.option("--force", is_flag=True, help="Remove the one that is served, too; the newest that stays is served from then on.")
 def remove(folder: Path, names: tuple[str, ...], force: bool) -> None:
     """Delete the checkpoints NAME of DIR, their graphs (.meta) included, and what the state file says of them."""
-    from crossload import checkpoints
+    from crossload.edits import checkpoint_folders
 
-    for held in checkpoints.remove(folder, names, force):
+    for held in checkpoint_folders.remove(folder, names, force):
         click.echo(f"removed {_described(held)}")
 
 
@@ -110,11 +110,11 @@ def remove(folder: Path, names: tuple[str, ...], force: bool) -> None:
 @click.option("--dry-run", is_flag=True, help="Only print which would go.")
 def prune(folder: Path, keep: int, keep_every: int | None, dry_run: bool) -> None:
     """Delete all but the N newest checkpoints of DIR; the one that is served and those that are not complete stay."""
-    from crossload import checkpoints
+    from crossload.edits import checkpoint_folders
 
-    going = checkpoints.to_prune(checkpoints.read(folder), keep, keep_every)
+    going = checkpoint_folders.to_prune(checkpoint_folders.read(folder), keep, keep_every)
     if going and not dry_run:
-        checkpoints.remove(folder, [held.name for held in going])
+        checkpoint_folders.remove(folder, [held.name for held in going])
     for held in going:
         click.echo(f"{'would remove' if dry_run else 'removed'} {_described(held, dry_run)}")
     if not going:

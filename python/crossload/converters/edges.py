@@ -3,46 +3,52 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
+from crossload.edits import meta_graphs, tensorboard, tflite_signatures
 from crossload.errors import CrossloadError
+from crossload.runtimes.tf_process import StepName
+
+Edit = Callable[[Path, Path, dict[str, Any], dict[str, Any]], "dict[str, Any] | None"]
 
 
 @dataclass(frozen=True)
 class Edge:
-    """A function that makes `target` of `source`: `call` is `module:function` inside crossload.
+    """What makes `target` of `source`: a step of TensorFlow's process, or an edit that needs no TensorFlow.
 
-    It is called `function(source: Path, target: Path, bindings: dict, options: dict)` and returns the bindings of what it made, by
-    signature (contract.manifest.Binding as JSON), or None where the artifact says them itself. `light` edges need no TensorFlow.
+    Both take `(source: Path, target: Path, bindings: dict, options: dict)` and return the bindings of what they made, by signature
+    (contract.manifest.Binding as JSON), or None where the artifact says them itself.
     """
 
     source: str
     target: str
-    call: str
-    light: bool = False
+    by: StepName | Edit
 
 
 # The shortest way wins; of two as short, the one whose first edge stands higher.
 EDGES = (
-    Edge("keras_h5", "saved_model", "exporters.keras_models:to_saved_model"),
-    Edge("keras_h5", "keras", "exporters.keras_models:to_keras"),
-    Edge("keras_h5", "keras_h5", "exporters.keras_models:to_keras"),
-    Edge("keras", "saved_model", "exporters.keras_models:to_saved_model"),
-    Edge("keras", "keras_h5", "exporters.keras_models:to_keras"),
-    Edge("keras", "keras", "exporters.keras_models:to_keras"),
-    Edge("checkpoint", "saved_model", "converters.saved_models:of_meta_graph"),
-    Edge("meta_graph", "saved_model", "converters.saved_models:of_meta_graph"),
-    Edge("meta_graph", "tensorboard", "converters.tensorboard:edge", light=True),
-    Edge("saved_model", "graph_def", "converters.freeze:of_saved_model"),
-    Edge("saved_model", "tflite", "converters.lite:saved_model_to_tflite"),
-    Edge("saved_model", "checkpoint", "converters.checkpoints:of_saved_model"),
-    Edge("saved_model", "saved_model", "converters.meta_graphs:of_saved_model", light=True),
-    Edge("saved_model", "tensorboard", "converters.tensorboard:edge", light=True),
-    Edge("graph_def", "saved_model", "converters.saved_models:of_graph_def"),
-    Edge("graph_def", "tflite", "converters.lite:graph_def_to_tflite"),
-    Edge("graph_def", "graph_def", "converters.freeze:of_graph_def"),
-    Edge("graph_def", "tensorboard", "converters.tensorboard:edge", light=True),
-    Edge("tflite", "tflite", "converters.signature_defs:tflite_to_tflite", light=True),
+    Edge("keras_h5", "saved_model", "export_keras"),
+    Edge("keras_h5", "keras", "save_keras"),
+    Edge("keras_h5", "keras_h5", "save_keras"),
+    Edge("keras", "saved_model", "export_keras"),
+    Edge("keras", "keras_h5", "save_keras"),
+    Edge("keras", "keras", "save_keras"),
+    Edge("checkpoint", "saved_model", "build_from_meta_graph"),
+    Edge("meta_graph", "saved_model", "build_from_meta_graph"),
+    Edge("meta_graph", "tensorboard", tensorboard.edge),
+    Edge("saved_model", "graph_def", "freeze_saved_model"),
+    Edge("saved_model", "tflite", "convert_saved_model"),
+    Edge("saved_model", "checkpoint", "save_checkpoint"),
+    Edge("saved_model", "saved_model", meta_graphs.of_saved_model),
+    Edge("saved_model", "tensorboard", tensorboard.edge),
+    Edge("graph_def", "saved_model", "build_from_graph_def"),
+    Edge("graph_def", "tflite", "convert_graph_def"),
+    Edge("graph_def", "graph_def", "freeze_graph_def"),
+    Edge("graph_def", "tensorboard", tensorboard.edge),
+    Edge("tflite", "tflite", tflite_signatures.tflite_to_tflite),
 )
 # What the edges would allow and the formats' nature does not.
 _NEVER = {("graph_def", "checkpoint"): "its variables have become constants, so that a checkpoint would be empty"}

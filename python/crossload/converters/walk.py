@@ -6,18 +6,18 @@ import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from crossload import artifacts, checkpoints
+from crossload import artifacts
 from crossload.artifacts.entries import bindings_in
 from crossload.artifacts.recognition import index_of, v1_files
 from crossload.contract.manifest import Artifact
-from crossload.converters import launch
-from crossload.converters.edges import Edge, way
-from crossload.converters.launch import Step
+from crossload.converters.edges import Edge
+from crossload.edits import checkpoint_folders, meta_graphs
 from crossload.errors import CrossloadError
+from crossload.runtimes import tf_process
+from crossload.runtimes.tf_process import Step
 
 FOLDERS = ("saved_model", "checkpoint", "tensorboard")
 _FILES = ("custom_objects", "weights", "representative")
@@ -68,8 +68,8 @@ def walk(
 
     def in_tensorflow() -> dict[str, Any] | None:
         """Do the steps that have gathered, in one process."""
-        python = launch.python_with_tensorflow(runtime=runtime, progress=progress)
-        made = launch.run(steps, python, f"{entry.path} cannot be converted", progress)
+        python = tf_process.python_with_tensorflow(runtime=runtime, progress=progress)
+        made = tf_process.run(steps, python, f"{entry.path} cannot be converted", progress)
         steps.clear()
         return made.bindings[-1]
 
@@ -78,22 +78,21 @@ def walk(
         target.parent.mkdir(parents=True)
         if edge.target == "checkpoint" and destination.is_dir():
             shutil.copytree(destination, target, copy_function=os.link)
-            checkpoints.respell(target)
+            checkpoint_folders.respell(target)
         elif edge.target in FOLDERS:
             target.mkdir()
-        if edge.light:
+        if callable(edge.by):
             bindings = in_tensorflow() if steps else bindings
             progress(f"making the {edge.target}")
-            bindings = _light(edge.call, here, target, bindings, {**options, "tags": tags})
+            bindings = edge.by(here, target, bindings or {}, {**options, "tags": tags})
         else:
             given = None if steps else bindings
-            steps.append(Step(edge.call, here, target, f"making the {edge.target}", given, {**options, "tags": tags}))
+            steps.append(Step(edge.by, here, target, f"making the {edge.target}", given, {**options, "tags": tags}))
         here, tags = target, ["serve"]
     bindings = in_tensorflow() if steps else bindings
     if path[-1].target == "saved_model" and wanted.options.get("to_tags"):
         retagged = room / "tagged" / destination.name
-        call = way("saved_model", "saved_model")[0].call
-        bindings = _light(call, here, retagged, bindings, {"tags": tags, "to_tags": wanted.options["to_tags"]})
+        bindings = meta_graphs.of_saved_model(here, retagged, bindings or {}, {"tags": tags, "to_tags": wanted.options["to_tags"]})
         here = retagged
     return here, bindings
 
@@ -103,9 +102,3 @@ def made(target: str, result: Path, bound: Mapping[str, Any] | None, *, without_
     bindings = {} if target == "tensorboard" or without_graph else bindings_in(result, bound)
     tags = list(artifacts.callable_signatures(artifacts.read(result))[0][0] or ()) if target == "saved_model" else None
     return Artifact(id=target, format=target, path=str(result), tags=tags, sha256="", bindings=bindings)
-
-
-def _light(call: str, source: Path, target: Path, bindings: dict[str, Any] | None, options: dict[str, Any]) -> dict[str, Any] | None:
-    module, _, function = call.partition(":")
-    done: dict[str, Any] | None = getattr(import_module(f"crossload.{module}"), function)(source, target, bindings or {}, options)
-    return done

@@ -15,15 +15,15 @@ from crossload.artifacts.entries import artifacts_of, bindings_in
 from crossload.contract.bundle import Bundle, is_bundle
 from crossload.contract.manifest import FILE_NAME, Artifact, LeftOut, Manifest, Model, Tolerance, Vectors
 from crossload.contract.signatures import Signature
-from crossload.converters import launch
 from crossload.converters.edges import way
-from crossload.converters.launch import Step
+from crossload.edits import bundle_bridges, composites, warmup
 from crossload.errors import CrossloadError
-from crossload.exporters import bridges, composites, example_inputs, warmup
+from crossload.inputs import example_inputs
 from crossload.inputs.requests import Wishes, check_wishes
 from crossload.recording import record
-from crossload.runtimes import registry
+from crossload.runtimes import registry, tf_process
 from crossload.runtimes.supervisor import Limits
+from crossload.runtimes.tf_process import Step, StepName
 from crossload.support import files
 from crossload.support.destinations import only_writer
 from crossload.support.text import printable
@@ -145,7 +145,7 @@ def _fill(
             entries = []
             recorded = [v for v in recorded if any(v.signature in a.bindings for a in made)]
         entries += made
-    if bridged := bridges.build(folder, entries, signatures):
+    if bridged := bundle_bridges.build(folder, entries, signatures):
         progress(f"bridges for TensorFlow Java, which lacks datatypes of {', '.join(bridged)}")
     if warm_up:
         for what, why in warmup.warm_up_bundle(folder, name, entries, recorded).left_out.items():
@@ -200,13 +200,13 @@ def _save(
     """Put the first artifact into `folder`; the versions that produced it, and the source's own example inputs."""
     target = folder / _FILES["saved_model"]
     if not isinstance(model, str | os.PathLike):
-        from crossload.exporters import saved_model
+        from crossload.tf_process import live_models
 
         try:
             if "weights" in values:
-                saved_model.load_weights(model, Path(values["weights"]), by_name=values["by_name"])
-            saved_model.save(model, target)
-        except saved_model.CannotExport as error:
+                live_models.load_weights(model, Path(values["weights"]), by_name=values["by_name"])
+            live_models.save(model, target)
+        except live_models.CannotExport as error:
             raise CrossloadError(str(error)) from error
         return {}, None
     source = Source.parse(os.fspath(model))
@@ -220,16 +220,24 @@ def _save(
     examples = folder / "examples.npz"
     if source.function:
         options = {"function": source.function, "examples": str(examples), **values}
-        step = Step("exporters.saved_model:of_python", source.path.resolve(), target, f"calling {source.function}", options=options)
+        step = Step("export_source", source.path.resolve(), target, f"calling {source.function}", options=options)
     else:
-        call = way(recognised, "saved_model")[0].call
-        step = Step(call, source.path.resolve(), target, f"loading {source.path}", _bindings_of(source.path), values)
-    python = launch.python_with_tensorflow(source.path if source.function else None, runtime, progress)
+        step = Step(
+            _step(recognised, "saved_model"), source.path.resolve(), target, f"loading {source.path}", _bindings_of(source.path), values
+        )
+    python = tf_process.python_with_tensorflow(source.path if source.function else None, runtime, progress)
     about = f"{source.path}{':' + source.function if source.function else ''} cannot be exported"
-    made = launch.run([step], python, about, progress)
+    made = tf_process.run([step], python, about, progress)
     found = example_inputs.read(examples) if examples.exists() else None
     examples.unlink(missing_ok=True)
     return made.producer, found
+
+
+def _step(source: str, target: str) -> StepName:
+    """The step of TensorFlow's process by which the way from one format to the other begins."""
+    by = way(source, target)[0].by
+    assert not callable(by)
+    return by
 
 
 def _bindings_of(source: Path) -> dict[str, Any]:
@@ -248,7 +256,7 @@ def _converted(
     bindings = {name: b.model_dump() for name, b in entry.bindings.items()}
     steps = [
         Step(
-            way("saved_model", kind)[0].call,
+            _step("saved_model", kind),
             folder / entry.path,
             folder / _FILES[kind],
             f"converting to {kind}",
@@ -258,7 +266,7 @@ def _converted(
         )
         for kind in kinds
     ]
-    done = launch.run(steps, launch.python_with_tensorflow(progress=progress), "the model cannot be exported", progress)
+    done = tf_process.run(steps, tf_process.python_with_tensorflow(progress=progress), "the model cannot be exported", progress)
     made, left_out = [], []
     for kind, bound, reason in zip(kinds, done.bindings, done.errors, strict=True):
         file = folder / _FILES[kind]

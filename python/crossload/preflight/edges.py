@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from crossload.contract.datatypes import for_people, from_enum
-from crossload.preflight.nodes import attribute
-from crossload.preflight.registrations import Release
+from crossload.releases.nodes import attribute
+from crossload.releases.registrations import Release
 
 # Of an input's text: its datatype, None where that is open, or what is wrong with it.
 _Source = Callable[[str], int | str | None]

@@ -19,8 +19,8 @@ from crossload.artifacts.graphs.graph import operation_of
 from crossload.artifacts.graphs.saved_model import assets
 from crossload.preflight import edges
 from crossload.preflight.findings import Finding
-from crossload.preflight.nodes import Problem, kernel_problem, problems
-from crossload.preflight.registrations import Release
+from crossload.releases.nodes import Problem, kernel_problem, problems
+from crossload.releases.registrations import Release
 
 # What shape inference instantiates (core/common_runtime/shape_refiner.cc, IsFunctionCall).
 _CALLS = ("PartitionedCall", "StatefulPartitionedCall")

@@ -12,7 +12,7 @@ from crossload.artifacts.graphs.saved_model import init_ops
 from crossload.preflight.findings import Finding
 from crossload.preflight.graphs import Subject, is_python
 from crossload.preflight.java import datatypes_of
-from crossload.preflight.registrations import Release
+from crossload.releases.registrations import Release
 
 _COLLECTIONS = ("saved_model_main_op", "legacy_init_op")
 

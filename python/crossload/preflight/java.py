@@ -15,8 +15,8 @@ from crossload.artifacts.graphs.saved_model import init_ops
 from crossload.contract.datatypes import for_people, from_enum
 from crossload.preflight.findings import Finding
 from crossload.preflight.graphs import Subject, is_python
-from crossload.preflight.nodes import output_datatypes
-from crossload.preflight.registrations import Release
+from crossload.releases.nodes import output_datatypes
+from crossload.releases.registrations import Release
 
 _EVERYWHERE = frozenset({"BOOL", "BYTES", "FP32", "FP64", "INT32", "INT64", "UINT8"})
 _TABLES = "table_initializer"

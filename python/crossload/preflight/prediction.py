@@ -18,7 +18,7 @@ from crossload.errors import CrossloadError
 from crossload.preflight import graphs, initialization, java
 from crossload.preflight.findings import SEVERITY, Finding
 from crossload.preflight.graphs import Subject
-from crossload.preflight.registrations import Release, releases
+from crossload.releases.registrations import Release, releases
 from crossload.runtimes.process import WorkerFailure
 from crossload.runtimes.registry import Runtime
 from crossload.runtimes.supervisor import ModelSource

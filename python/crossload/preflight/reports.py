@@ -13,7 +13,7 @@ from crossload.contract.bundle import is_bundle, open_bundle
 from crossload.contract.manifest import Artifact
 from crossload.errors import CrossloadError
 from crossload.preflight.prediction import Prediction, release_of, would_do
-from crossload.preflight.registrations import Release, releases
+from crossload.releases.registrations import Release, releases
 
 _CHECKED = ("saved_model", "graph_def")
 

@@ -13,13 +13,13 @@ from typing import Any, Literal
 from google.protobuf.message import DecodeError
 from tensorboard.compat.proto.meta_graph_pb2 import AssetFileDef
 
-from crossload.artifacts import bridges
 from crossload.artifacts.content import facts
 from crossload.artifacts.graphs import protos
 from crossload.artifacts.graphs.graph import Graph
 from crossload.artifacts.recognition import saved_model_file
 from crossload.contract.datatypes import from_enum
 from crossload.contract.signatures import Signature, TensorSpec
+from crossload.edits import bridges
 from crossload.errors import ArtifactError
 
 # tensorflow/python/saved_model/constants.py: signatures by form, but they name an operation to run, not a function to call.
@@ -34,7 +34,7 @@ _SHARD = re.compile(r"variables\.data-(\d{5})-of-(\d{5})")
 class MetaGraph:
     """One graph of a SavedModel.
 
-    `bridges` are what `signatures` are called through where a datatype is lacking, by the keys of these (artifacts.bridges). `ops`
+    `bridges` are what `signatures` are called through where a datatype is lacking, by the keys of these (edits.bridges). `ops`
     counts nodes by op, those inside functions included. `init_ops` are operations by the key or collection that names them.
     `asset_files` are the files that the graph reads from the folder `assets`. `needs_variables`: there are variables to restore.
     """

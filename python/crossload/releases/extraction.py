@@ -1,4 +1,4 @@
-"""What real releases register, asked of them: `python -m crossload.preflight.extraction [RUNTIME …]` writes the data of preflight.
+"""What real releases register, asked of them: `python -m crossload.releases.extraction [RUNTIME …]` writes the data of preflight.
 
 Ops are what a runtime's worker lists (`RegisteredOps`), the GraphDef version is what it says when it refuses a graph from the future.
 Kernels come from the native library itself, in a process of its own: the C API's TF_GetAllRegisteredKernels, where it is exported.
@@ -22,7 +22,7 @@ from typing import Any
 from google.protobuf import json_format
 from tensorboard.compat.proto import graph_pb2, op_def_pb2
 
-from crossload.preflight.registrations import DATA, KERNEL_DEVICES
+from crossload.releases.registrations import DATA, KERNEL_DEVICES
 from crossload.runtimes import environments, registry
 from crossload.runtimes.environments import Jar
 from crossload.runtimes.process import WorkerFailure

@@ -11,7 +11,7 @@ from typing import Any
 import tensorflow as tf
 from tensorflow.core.protobuf import trackable_object_graph_pb2
 
-from crossload.exporters import CannotExport
+from crossload.tf_process import CannotExport
 from crossload.workers import restoring
 
 # tensorflow/python/trackable/base.py: where a checkpoint of objects has their graph.
@@ -72,7 +72,7 @@ def load(model: Any, path: Path, *, by_name: bool = False) -> None:
 
     A checkpoint of objects fits by its objects, any other by the variables' names. Raises CannotExport listing what does not fit.
     """
-    from crossload.exporters.saved_model import is_keras
+    from crossload.tf_process.live_models import is_keras
 
     if is_keras(model) and path.is_file() and path.suffix.lower() in _KERAS_FILES:
         from crossload.workers import keras_files

@@ -9,8 +9,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from crossload.converters import sessions
 from crossload.support.text import near
+from crossload.tf_process import sessions
 
 
 class CannotUse(Exception):
@@ -26,7 +26,7 @@ def frozen_function(
     the datatypes and shapes of the graph. It runs eagerly, in a tf.function, in a tf.Module and, inside a keras.layers.Lambda, in
     a Keras model; gradients flow through it to its inputs.
     Raises CannotUse for a tensor that is not there, with near matches, and for outputs that need another input; and
-    converters.sessions.CannotOpen for a file that is no frozen graph.
+    tf_process.sessions.CannotOpen for a file that is no frozen graph.
     """
     graph_def = sessions.read_frozen(Path(path))
     imported = tf.compat.v1.wrap_function(lambda: tf.import_graph_def(graph_def, name=""), [])

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from crossload.artifacts.graphs import protos, saved_model
-from crossload.artifacts.messages import write
 from crossload.artifacts.recognition import saved_model_file
 from crossload.contract.datatypes import DATATYPES
+from crossload.edits.messages import write
 
 _SCOPE = "crossload_parts/"
 

@@ -12,9 +12,10 @@ from typing import Any
 
 import tensorflow as tf
 
-from crossload.exporters import CannotExport, estimators, example_inputs, graphs
-from crossload.exporters.weights import load as load_weights
+from crossload.inputs import example_inputs
 from crossload.support.text import identifiers
+from crossload.tf_process import CannotExport, estimators, tf1_graphs
+from crossload.tf_process.weights import load as load_weights
 
 __all__ = ["CannotExport", "is_keras", "load_weights", "of_python", "save"]
 DEFAULT_SIGNATURE = "serving_default"
@@ -23,9 +24,9 @@ DEFAULT_SIGNATURE = "serving_default"
 def of_python(source: Path, target: Path, bindings: dict[str, Any], options: dict[str, Any]) -> None:
     """The SavedModel of what a function of the user's file returns: a model, or a model and a dict of example inputs.
 
-    The function may also return the path of a SavedModel that it wrote, a graph of TensorFlow 1 (exporters.graphs), or an Estimator,
+    The function may also return the path of a SavedModel that it wrote, a graph of TensorFlow 1 (tf_process.tf1_graphs), or an Estimator,
     its serving_input_receiver_fn and, where there are any, example inputs. `options` are `function`; `examples`, the file to write
-    the example inputs to (exporters.example_inputs); `weights`, a checkpoint or a Keras file whose values the model takes, and
+    the example inputs to (inputs.example_inputs); `weights`, a checkpoint or a Keras file whose values the model takes, and
     `by_name`. Raises CannotExport.
     """
     made = _call(source, options["function"])
@@ -37,8 +38,8 @@ def of_python(source: Path, target: Path, bindings: dict[str, Any], options: dic
         if weights:
             raise CannotExport(f"{options['function']} returns the path of a SavedModel, which has its own values: leave out --weights")
         shutil.copytree(os.fsdecode(model), target)
-    elif graphs.is_graph(model):
-        graphs.save(model, target, weights)
+    elif tf1_graphs.is_graph(model):
+        tf1_graphs.save(model, target, weights)
     else:
         if weights:
             load_weights(model, weights, by_name=bool(options.get("by_name")))

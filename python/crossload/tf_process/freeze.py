@@ -13,9 +13,9 @@ from tensorflow.python.framework import meta_graph
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_from_session_graph
 from tensorflow.python.tools import optimize_for_inference_lib, strip_unused_lib
 
-from crossload.artifacts import bridges
-from crossload.converters import functions, sessions, tables
-from crossload.converters.tables import CannotFreeze
+from crossload.edits import bridges
+from crossload.tf_process import functions, sessions, tables
+from crossload.tf_process.tables import CannotFreeze
 from crossload.workers import restoring
 
 __all__ = ["CannotFreeze", "freeze", "of_graph_def", "of_saved_model"]

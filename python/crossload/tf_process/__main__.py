@@ -1,6 +1,6 @@
 """The TensorFlow process: takes steps from a JSON file, makes an artifact in each, says what it made in a JSON file.
 
-Run by converters.launch as `python -m crossload.converters.process JOB.json`, in an environment that has TensorFlow; it imports
+Run by runtimes.tf_process as `python -m crossload.tf_process JOB.json`, in an environment that has TensorFlow; it imports
 nothing of crossload that needs another library. Standard output is the user's: what a model's own code prints while it trains.
 """
 
@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 import sys
 import traceback
-from importlib import import_module
 from pathlib import Path
 from typing import Any
+
+from crossload.tf_process.steps import STEPS
 
 # Lines of TensorFlow's messages that say where something happened, or guess why, before the one that says what.
 _UNTELLING = (
@@ -22,7 +23,7 @@ _UNTELLING = (
 def main(job_file: str) -> int:
     """Do the steps in order; exit status 0 with `{"made": [...], "producer"}`, or 1 with `{"error": sentence}` in the result file.
 
-    A step is `{"call": "module:function", "source", "target", "bindings", "options", "says", "optional"}`. Without bindings of its
+    A step is `{"name": one of steps.STEPS, "source", "target", "bindings", "options", "says", "optional"}`. Without bindings of its
     own it takes those that the step returned which made its source. What an optional step raises becomes its result, `{"error"}`.
     """
     job = json.loads(Path(job_file).read_text(encoding="utf-8"))
@@ -43,11 +44,9 @@ def main(job_file: str) -> int:
 
 def _do(step: dict[str, Any], bindings: dict[str, Any]) -> dict[str, Any]:
     print(step["says"], file=sys.stderr, flush=True)
-    module, _, function = step["call"].partition(":")
     taken = step.get("bindings") or bindings.get(step["source"]) or {}
     try:
-        edge = getattr(import_module(f"crossload.{module}"), function)
-        return {"bindings": edge(Path(step["source"]), Path(step["target"]), taken, step.get("options") or {})}
+        return {"bindings": STEPS[step["name"]](Path(step["source"]), Path(step["target"]), taken, step.get("options") or {})}
     except OSError:
         raise
     except Exception as error:

@@ -12,9 +12,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from crossload.converters import saved_models
-from crossload.exporters import CannotExport
-from crossload.exporters import weights as values
+from crossload.tf_process import CannotExport, saved_model_builder
+from crossload.tf_process import weights as values
 
 _METHODS = {name: f"tensorflow/serving/{name}" for name in ("predict", "classify", "regress")}
 
@@ -34,7 +33,7 @@ def save(model: Mapping[str, Any] | Sequence[Mapping[str, Any]], path: Path, wei
     for at, meta_graph in enumerate(meta_graphs):
         here = session if at == 0 else _Graph(_graph_of(meta_graph))
         written.append((here, list(meta_graph.get("tags", ["serve"])), _signature_defs(meta_graph, here.graph)))
-    saved_models.write(written, path, {n: d for m in meta_graphs for n, d in m.get("extra", {}).items()})
+    saved_model_builder.write(written, path, {n: d for m in meta_graphs for n, d in m.get("extra", {}).items()})
 
 
 def session_of(meta_graph: Mapping[str, Any], weights: Path | None = None) -> Any:
@@ -83,7 +82,7 @@ def _signature_defs(meta_graph: Mapping[str, Any], graph: Any) -> dict[str, Any]
         found = {}
         for key, signature in _signatures(meta_graph).items():
             method = signature.get("method_name", "predict")
-            found[key] = saved_models.signature(signature["inputs"], signature["outputs"], _METHODS.get(method, method))
+            found[key] = saved_model_builder.signature(signature["inputs"], signature["outputs"], _METHODS.get(method, method))
         return found
 
 

@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from crossload.errors import CrossloadError
 from crossload.runtimes import environments, registry
@@ -20,14 +20,29 @@ from crossload.runtimes.environments import Script
 Progress = Callable[[str], None]
 
 
+# What the process can do; tf_process.steps has a function of each name.
+StepName = Literal[
+    "export_source",
+    "export_keras",
+    "save_keras",
+    "build_from_meta_graph",
+    "build_from_graph_def",
+    "freeze_saved_model",
+    "freeze_graph_def",
+    "convert_saved_model",
+    "convert_graph_def",
+    "save_checkpoint",
+]
+
+
 @dataclass(frozen=True)
 class Step:
-    """One artifact made from another: `call` is `module:function` inside crossload, called with source, target, bindings and options.
+    """One artifact made from another: the step `name` is called with source, target, bindings and options.
 
     Without bindings the step takes those of the step that made its source. `optional` steps may fail without ending the others.
     """
 
-    call: str
+    name: StepName
     source: Path
     target: Path
     says: str
@@ -38,7 +53,7 @@ class Step:
     def to_json(self) -> dict[str, Any]:
         """The job's form."""
         return {
-            "call": self.call,
+            "name": self.name,
             "source": str(self.source),
             "target": str(self.target),
             "says": self.says,
@@ -66,7 +81,7 @@ def run(steps: Sequence[Step], python: Path, about: str, progress: Progress = la
         (room / "path" / "crossload").symlink_to(Path(__file__).parent.parent, target_is_directory=True)
         job, result_file = room / "job.json", room / "result.json"
         job.write_text(json.dumps({"steps": [s.to_json() for s in steps], "result": str(result_file)}), encoding="utf-8")
-        status, tail = _watched([str(python), "-m", "crossload.converters.process", str(job)], room, progress)
+        status, tail = _watched([str(python), "-m", "crossload.tf_process", str(job)], room, progress)
         result = json.loads(result_file.read_text(encoding="utf-8")) if result_file.exists() else {}
     if status == 0 and "error" not in result:
         made = result["made"]

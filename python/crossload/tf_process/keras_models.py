@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from crossload.converters import saved_models
-from crossload.exporters import saved_model, weights
+from crossload.tf_process import live_models, saved_model_builder, weights
 from crossload.workers import keras_files
 
 Bindings = dict[str, Any]
@@ -15,8 +14,8 @@ Bindings = dict[str, Any]
 def to_saved_model(source: Path, target: Path, bindings: Bindings, options: dict[str, Any]) -> Bindings:
     """A SavedModel with the model's own input and output names, or those that the bindings give to their positions."""
     names = next(iter(bindings.values()), None)
-    saved_model.save(_load(source, options), target, names=names)
-    return saved_models.bindings_of(target)
+    live_models.save(_load(source, options), target, names=names)
+    return saved_model_builder.bindings_of(target)
 
 
 def to_keras(source: Path, target: Path, bindings: Bindings, options: dict[str, Any]) -> Bindings:

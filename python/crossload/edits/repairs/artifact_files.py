@@ -10,9 +10,9 @@ from crossload.artifacts.graphs import protos
 from crossload.artifacts.graphs.graph import operation_of
 from crossload.artifacts.graphs.saved_model import assets, init_ops
 from crossload.artifacts.recognition import SAVED_MODEL_FILES, saved_model_file
-from crossload.converters.backport import Obstacle, Repairs, hollow, obstacles, repair
-from crossload.converters.backport_signatures import mend
-from crossload.preflight.registrations import Release
+from crossload.edits.repairs.graphs import Obstacle, Repairs, hollow, obstacles, repair
+from crossload.edits.repairs.meta_graphs import mend
+from crossload.releases.registrations import Release
 
 
 def edit(path: Path, bindings: Mapping[str, Any], releases: Sequence[Release]) -> tuple[Repairs, list[Obstacle]]:

@@ -11,10 +11,9 @@ import tensorflow as tf
 from tensorflow.python.eager import context
 
 from crossload.artifacts.tflite import tensor_names
-from crossload.converters import lite, saved_models
-from crossload.converters.lite import CannotConvert
-from crossload.exporters import saved_model
-from crossload.exporters.saved_model import DEFAULT_SIGNATURE
+from crossload.tf_process import live_models, saved_model_builder, tflite
+from crossload.tf_process.live_models import DEFAULT_SIGNATURE
+from crossload.tf_process.tflite import CannotConvert
 
 Bindings = dict[str, Any]
 
@@ -24,7 +23,7 @@ def live_to_tflite(
 ) -> Bindings:
     """Write a .tflite of a live tf.Module, Keras model, tf.function or ConcreteFunction; its signatures and tensor indices.
 
-    `signatures` maps keys to a tf.Module's functions; without it, they are those of exporters.saved_model.save. A function is
+    `signatures` maps keys to a tf.Module's functions; without it, they are those of tf_process.live_models.save. A function is
     `serving_default`, with the names of its arguments, of the dict it returns, or else of its tensors. Raises CannotConvert.
     """
     with tempfile.TemporaryDirectory(prefix="crossload-") as scratch, context.eager_mode():
@@ -35,10 +34,10 @@ def live_to_tflite(
             tf.saved_model.save(module, str(made), signatures={DEFAULT_SIGNATURE: function})
         else:
             try:
-                saved_model.save(model, made, signatures)
-            except saved_model.CannotExport as error:
+                live_models.save(model, made, signatures)
+            except live_models.CannotExport as error:
                 raise CannotConvert(str(error)) from error
-        return lite.saved_model_to_tflite(made, target, saved_models.bindings_of(made), options or {})
+        return tflite.saved_model_to_tflite(made, target, saved_model_builder.bindings_of(made), options or {})
 
 
 def _is_function(model: Any) -> bool:

@@ -14,8 +14,8 @@ from tensorflow.python.eager import context
 from tensorflow.python.saved_model import loader_impl
 
 from crossload.artifacts.tflite import tflite_file
-from crossload.converters import freeze, representative, saved_models, sessions
 from crossload.support.text import near
+from crossload.tf_process import freeze, representative, saved_model_builder, sessions
 
 __all__ = ["CannotConvert", "graph_def_to_tflite", "saved_model_to_tflite"]
 
@@ -82,7 +82,7 @@ def graph_def_to_tflite(source: Path, target: Path, bindings: Bindings, options:
             cut = Path(scratch) / "cut.pb"
             source, bindings = cut, freeze.of_graph_def(source, cut, bindings, {})
         made = Path(scratch) / "model"
-        bound = saved_models.of_graph_def(source, made, bindings, {})
+        bound = saved_model_builder.of_graph_def(source, made, bindings, {})
         return saved_model_to_tflite(made, target, bound, {**options, "tags": ["serve"]})
 
 
@@ -101,7 +101,8 @@ def _saved_again(source: Path, tags: list[str], keys: list[str], shapes: Mapping
     """A SavedModel of these signatures alone, with the given shapes of inputs."""
     module = tf.Module()
     module.loaded = tf.saved_model.load(str(source), tags)
-    functions, seen = {}, {}
+    functions: dict[str, Any] = {}
+    seen: dict[str, Any] = {}
     for key in keys:
         signature = module.loaded.signatures[key]
         specs = signature.structured_input_signature[1]

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from crossload.artifacts.graphs.graph import operation_of
-from crossload.preflight.nodes import problems
-from crossload.preflight.registrations import Release, releases
+from crossload.releases.nodes import problems
+from crossload.releases.registrations import Release, releases
 
 
 class Obstacle(NamedTuple):

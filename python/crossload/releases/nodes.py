@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from crossload.contract.datatypes import for_people, from_enum
-from crossload.preflight.registrations import Kernel, Release, having
+from crossload.releases.registrations import Kernel, Release, having
 
 # Since 2.5 an attribute that the op does not have is ignored with a warning; before, it is an error.
 _IGNORES_ATTRIBUTES_SINCE = (2, 5)

@@ -10,8 +10,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from crossload.exporters import CannotExport
-from crossload.exporters import weights as values
+from crossload.tf_process import CannotExport
+from crossload.tf_process import weights as values
 
 _RECEIVERS = "tf.estimator.export.build_raw_serving_input_receiver_fn or build_parsing_serving_input_receiver_fn makes one"
 

@@ -11,9 +11,9 @@ from typing import Any
 
 from crossload.artifacts.graphs.saved_model import init_ops
 from crossload.contract.datatypes import DATATYPES, for_people, from_enum
-from crossload.converters.backport import Repairs, reachable
-from crossload.preflight.nodes import output_datatypes
-from crossload.preflight.registrations import releases
+from crossload.edits.repairs.graphs import Repairs, reachable
+from crossload.releases.nodes import output_datatypes
+from crossload.releases.registrations import releases
 
 # tensorflow/cc/saved_model/constants.h, tensorflow/python/framework/ops.py (GraphKeys)
 _OPERATIONS = ("__saved_model_init_op", "__saved_model_train_op")

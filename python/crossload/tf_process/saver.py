@@ -8,7 +8,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from crossload.converters import sessions
+from crossload.tf_process import sessions
 
 Bindings = dict[str, Any]
 
@@ -90,7 +90,7 @@ def save_objects(model: Any, folder: Path, options: Mapping[str, Any] | None = N
 
 def _add_signatures(session: Any, file: Path, bindings: Bindings) -> None:
     """Write the SignatureDefs into the .meta, which the saver leaves without any: nobody who loads it has to guess tensors."""
-    from crossload.converters.saved_models import signature
+    from crossload.tf_process.saved_model_builder import signature
 
     meta_graph = tf.compat.v1.MetaGraphDef.FromString(file.read_bytes())
     stated = session.meta_graph.signature_def if getattr(session, "meta_graph", None) else {}

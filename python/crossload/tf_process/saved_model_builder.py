@@ -9,7 +9,7 @@ from typing import Any
 import tensorflow as tf
 from tensorflow.python.saved_model import loader_impl
 
-from crossload.converters import sessions
+from crossload.tf_process import sessions
 
 Bindings = dict[str, Any]
 _PREDICT = "tensorflow/serving/predict"
@@ -88,8 +88,9 @@ def write(meta_graphs: Sequence[tuple[Any, list[str], dict[str, Any]]], target: 
     `assets.extra/`. Raises CannotWrite for two MetaGraphs of the same tags.
     """
     tag_sets = [frozenset(tags) for _, tags, _ in meta_graphs]
-    if len(set(tag_sets)) < len(tag_sets):
-        raise CannotWrite(f"two MetaGraphs have the same tags: {', '.join(sorted(max(tag_sets, key=tag_sets.count)))}; name others")
+    twice = next((tags for tags in tag_sets if tag_sets.count(tags) > 1), None)
+    if twice is not None:
+        raise CannotWrite(f"two MetaGraphs have the same tags: {', '.join(sorted(twice))}; name others")
     if target.is_dir() and not any(target.iterdir()):
         target.rmdir()  # the builder wants to make it
     builder = tf.compat.v1.saved_model.Builder(str(target))

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from crossload.artifacts import bridges
 from crossload.artifacts.graphs import protos
-from crossload.artifacts.messages import write
 from crossload.artifacts.recognition import saved_model_file
 from crossload.contract.manifest import Artifact
 from crossload.contract.signatures import Signature
+from crossload.edits import bridges
+from crossload.edits.messages import write
 from crossload.support import files
 
 
 def build(root: Path, artifacts: Sequence[Artifact], signatures: Mapping[str, Signature]) -> list[str]:
     """Edit the artifacts below `root` in place, and their entries with them; the signatures that have a bridge now.
 
-    The computation, its tensors and their names stay what they were: only casts around it are added (artifacts.bridges).
+    The computation, its tensors and their names stay what they were: only casts around it are added (edits.bridges).
     """
     made: list[str] = []
     for path in dict.fromkeys(a.path for a in artifacts if a.format in ("saved_model", "graph_def")):

@@ -9,6 +9,7 @@ from tensorboard.compat.proto import config_pb2, event_pb2, tensor_shape_pb2, ty
 
 from crossload import artifacts
 from crossload.artifacts import tfrecord
+from crossload.artifacts.checkpoints import checkpoint
 from crossload.artifacts.graphs import protos
 from crossload.artifacts.recognition import examine, saved_model_file
 from crossload.errors import ArtifactError
@@ -70,7 +71,7 @@ def _graphs(source: Path) -> list[tuple[str, Any]]:
 
 def _meta_of(source: Path) -> Path:
     """The .meta file beside a checkpoint (training/saver.py, meta_graph_suffix)."""
-    prefix = artifacts.read(source).prefix
+    prefix = checkpoint.read(source).prefix
     meta = prefix.with_name(f"{prefix.name}.meta")
     if not meta.is_file():
         raise ArtifactError(f"{source} is a checkpoint without {meta.name}, so it holds values and no graph; give a graph of the model")
