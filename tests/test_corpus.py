@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from crossload import recording
 from crossload.contract.datatypes import DATATYPES, for_people
 from crossload.contract.manifest import FILE_NAME, Artifact, Manifest, Model, Vectors
 from crossload.contract.signatures import Signature
@@ -17,7 +16,8 @@ from crossload.report.results import Report
 from crossload.runtimes import environments, registry
 from crossload.runtimes.supervisor import Limits, Supervisor
 from crossload.support import files
-from crossload.verification import verify
+from crossload.verbs.verify import record as recording
+from crossload.verbs.verify.verify import verify
 
 pytestmark = pytest.mark.slow
 MAKER = Path(__file__).parent / "corpus" / "make_models.py"

@@ -14,7 +14,7 @@ from crossload.contract import manifest
 from crossload.errors import ArtifactError, FrameError, ManifestError
 from crossload.runtimes.environments import EnvironmentProblem
 from crossload.runtimes.process import WorkerFailure
-from crossload.verification import verify
+from crossload.verbs.verify.verify import verify
 from tests import fakes
 
 HOSTILE = "a\nb\x1b[31m\u202e"

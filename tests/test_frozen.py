@@ -14,7 +14,7 @@ import pytest
 from tensorboard.compat.proto import graph_pb2
 
 import crossload
-from crossload.conversion import convert
+from crossload.verbs.convert.convert import convert
 from tests.workers import environment
 
 pytestmark = pytest.mark.slow

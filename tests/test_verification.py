@@ -23,7 +23,7 @@ from crossload.report.results import Report
 from crossload.runtimes import environments, registry
 from crossload.runtimes.process import Launch
 from crossload.runtimes.supervisor import Limits
-from crossload.verification import Plan, verify
+from crossload.verbs.verify.verify import Plan, verify
 from tests import fakes
 
 Configure = Callable[..., None]

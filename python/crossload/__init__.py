@@ -12,23 +12,23 @@ __all__ = ["CrossloadError", "convert", "export", "features_of", "handoff", "loa
 
 _HOMES = {
     "CrossloadError": "crossload.errors",
-    "convert": "crossload.conversion",
-    "export": "crossload.exporters.bundle",
+    "convert": "crossload.verbs.convert.convert",
+    "export": "crossload.verbs.export.export",
     "features_of": "crossload.inputs.tf_example",
-    "handoff": "crossload.handoffs.java",
+    "handoff": "crossload.verbs.handoff.java.project",
     "load": "crossload.model",
     "tf_example": "crossload.inputs.tf_example",
-    "verify": "crossload.verification",
+    "verify": "crossload.verbs.verify.verify",
 }
 
 if TYPE_CHECKING:
-    from crossload.conversion import convert
     from crossload.errors import CrossloadError
-    from crossload.exporters.bundle import export
-    from crossload.handoffs.java import handoff
     from crossload.inputs.tf_example import features_of, tf_example
     from crossload.model import load
-    from crossload.verification import verify
+    from crossload.verbs.convert.convert import convert
+    from crossload.verbs.export.export import export
+    from crossload.verbs.handoff.java.project import handoff
+    from crossload.verbs.verify.verify import verify
 
 
 def __getattr__(name: str) -> Any:

@@ -15,11 +15,11 @@ from crossload.contract.manifest import Artifact
 from crossload.contract.signatures import Signature
 from crossload.errors import CrossloadError
 from crossload.inputs.requests import complete
-from crossload.preflight import explained
 from crossload.runtimes import environments, registry
 from crossload.runtimes.process import WorkerFailure
 from crossload.runtimes.registry import Runtime
 from crossload.runtimes.supervisor import Answer, Limits, ModelSource, Supervisor
+from crossload.verbs.check.prediction import explained
 
 if TYPE_CHECKING:
     import numpy as np

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from crossload import recording
 from crossload.inputs.requests import Wishes
 from crossload.report.results import Report
 from crossload.runtimes import environments, registry
 from crossload.runtimes.selftest import certify
 from crossload.runtimes.supervisor import Limits, Supervisor
-from crossload.verification import verify
+from crossload.verbs.verify import record
+from crossload.verbs.verify.verify import verify
 from tests.test_corpus import GRAPHS, MAKER, bundle
 
 pytestmark = pytest.mark.slow
@@ -32,7 +32,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
             models,
             tmp_path_factory.mktemp("bundle"),
             ["identity", *GRAPHS],
-            lambda root, artifact, named: recording.record_with(reference, root, artifact, named, Wishes(count=3)),
+            lambda root, artifact, named: record.record_with(reference, root, artifact, named, Wishes(count=3)),
         )
     return verify(made, [JPYPE, JAVA])
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from crossload.conversion import convert
+from crossload.verbs.convert.convert import convert
 from tests.workers.environment import launch_of
 
 ROOT = Path(__file__).parents[2]

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from tensorboard.compat.proto import graph_pb2, meta_graph_pb2
 
-from crossload.backporting import runtimes_of
 from crossload.edits.repairs.graphs import hollow, obstacles, repair
 from crossload.edits.repairs.meta_graphs import mend
 from crossload.errors import CrossloadError
-from crossload.preflight.prediction import release_of
+from crossload.verbs.check.prediction import release_of
+from crossload.verbs.convert.backport import runtimes_of
 
 LEGACY = release_of("tensorflow-java-legacy@1.15.0")
 FLOAT, INT32, STRING, RESOURCE = 1, 3, 7, 20

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from tensorboard.compat.proto import graph_pb2
 
-from crossload.backporting import backport_bundle
 from crossload.contract.bundle import open_bundle
-from crossload.conversion import Wanted, convert
-from crossload.proving import ConversionRefused
 from crossload.report.results import Report
-from crossload.verification import Plan, verify
+from crossload.verbs.convert.backport import backport_bundle
+from crossload.verbs.convert.convert import Wanted, convert
+from crossload.verbs.verify.prove import ConversionRefused
+from crossload.verbs.verify.verify import Plan, verify
 
 pytestmark = pytest.mark.slow
 LEGACY = "tensorflow-java-legacy"

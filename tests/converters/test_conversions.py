@@ -14,11 +14,11 @@ import crossload
 from crossload import artifacts
 from crossload.artifacts.canonical import canonical_hash
 from crossload.contract.sidecar import sidecar_of
-from crossload.conversion import Converted, Wanted, convert
-from crossload.converters import edges
 from crossload.errors import CrossloadError
 from crossload.inputs.requests import Wishes
 from crossload.runtimes.supervisor import Supervisor
+from crossload.verbs.convert import edges
+from crossload.verbs.convert.convert import Converted, Wanted, convert
 from tests.workers.environment import launch_of
 
 pytestmark = pytest.mark.slow

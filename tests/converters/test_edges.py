@@ -7,10 +7,10 @@ from typing import get_args
 
 import pytest
 
-from crossload.converters import edges
 from crossload.errors import CrossloadError
 from crossload.runtimes.tf_process import StepName
 from crossload.tf_process.steps import STEPS
+from crossload.verbs.convert import edges
 
 ROOT = Path(__file__).parents[2]
 

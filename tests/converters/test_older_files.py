@@ -14,8 +14,8 @@ import pytest
 
 import crossload
 from crossload import artifacts
-from crossload.conversion import Converted, Wanted, convert
 from crossload.errors import CrossloadError
+from crossload.verbs.convert.convert import Converted, Wanted, convert
 from tests.workers.environment import launch_of
 
 pytestmark = pytest.mark.slow

@@ -17,13 +17,13 @@ from crossload.contract.manifest import FILE_NAME, Artifact, Manifest, Model, Ve
 from crossload.contract.signatures import Signature
 from crossload.edits import bundle_bridges, composites
 from crossload.inputs.requests import Wishes
-from crossload.recording import record_with
 from crossload.report.results import Report, Result
 from crossload.runtimes import environments, registry, tf_process
 from crossload.runtimes.supervisor import Supervisor
 from crossload.runtimes.tf_process import Step
 from crossload.support import files
-from crossload.verification import Plan, verify
+from crossload.verbs.verify.record import record_with
+from crossload.verbs.verify.verify import Plan, verify
 from tests.runtimes.test_java_releases import CARRIED, PATTERNS, RELEASES
 
 pytestmark = pytest.mark.slow

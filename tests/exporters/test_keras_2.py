@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import crossload
-from crossload.conversion import convert
 from crossload.inputs.requests import Wishes
+from crossload.verbs.convert.convert import convert
 from tests.workers.environment import launch_of
 
 pytestmark = pytest.mark.slow

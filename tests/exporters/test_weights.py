@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import crossload
-from crossload.exporters.bundle import export
+from crossload.verbs.export.export import export
 from tests.workers import environment
 
 HERE = Path(__file__).parent

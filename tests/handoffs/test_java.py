@@ -11,9 +11,10 @@ from click.testing import CliRunner
 from crossload.cli import main
 from crossload.contract.bundle import open_bundle
 from crossload.errors import CrossloadError, ManifestError
-from crossload.handoffs import bundles, components
-from crossload.handoffs.java import handoff
 from crossload.runtimes.registry import one
+from crossload.verbs.handoff import carried_bundle
+from crossload.verbs.handoff.java import records
+from crossload.verbs.handoff.java.project import handoff
 from tests.handoffs import hostile
 
 
@@ -22,10 +23,10 @@ def bundle(tmp_path: Path) -> Path:
     return hostile.write(tmp_path / "bundle")
 
 
-def methods(bundle: Path) -> dict[str, components.Method]:
+def methods(bundle: Path) -> dict[str, records.Method]:
     opened = open_bundle(bundle)
     signatures = opened.manifest.signatures
-    return {m.key: m for m in components.methods(signatures, {key: opened.vectors(key) for key in signatures})}
+    return {m.key: m for m in records.methods(signatures, {key: opened.vectors(key) for key in signatures})}
 
 
 def test_an_array_stands_where_its_length_tells_the_shape_a_plain_value_for_a_scalar_a_tensor_for_the_rest(bundle: Path) -> None:
@@ -55,9 +56,9 @@ def test_the_generated_request_of_hard_bytes_does_not_make_a_text_bytes() -> Non
 
     text = Signature((TensorSpec("text", "BYTES", (-1,)),), ())
     hard, plain = np.array([b"\xff\xfe"], object), np.array(["naïve".encode()], object)
-    (made,) = components.methods({"s": text}, {"s": [Vector("single_0", {"text": plain}), Vector("bytes", {"text": hard})]})
+    (made,) = records.methods({"s": text}, {"s": [Vector("single_0", {"text": plain}), Vector("bytes", {"text": hard})]})
     assert made.inputs[0].type == "String[]"
-    (made,) = components.methods({"s": text}, {"s": [Vector("own", {"text": hard})]})
+    (made,) = records.methods({"s": text}, {"s": [Vector("own", {"text": hard})]})
     assert made.inputs[0].type == "byte[][]"
 
 
@@ -97,17 +98,17 @@ def test_a_release_that_is_not_there_a_package_that_is_none_and_another_language
 def test_an_artifact_that_java_does_not_load_or_that_is_not_there_is_refused(demo: Path) -> None:
     opened, java = open_bundle(demo), one("tensorflow-java")
     with pytest.raises(CrossloadError, match="saved_model and graph_def alone, not tflite"):
-        bundles.chosen(opened, java, "tflite")
+        carried_bundle.chosen(opened, java, "tflite")
     with pytest.raises(CrossloadError, match="no artifact 'graphdef'; near it are 'graph_def'"):
-        bundles.chosen(opened, java, "graphdef")
+        carried_bundle.chosen(opened, java, "graphdef")
 
 
 def test_the_artifact_is_the_first_that_the_release_runs_as_preflight_says(demo: Path) -> None:
     opened = open_bundle(demo)
-    chosen = {v: bundles.chosen(opened, one(v), None).artifact.id for v in ("tensorflow-java@1.1.0", "tensorflow-java@0.3.3")}
+    chosen = {v: carried_bundle.chosen(opened, one(v), None).artifact.id for v in ("tensorflow-java@1.1.0", "tensorflow-java@0.3.3")}
     assert chosen == {"tensorflow-java@1.1.0": "saved_model", "tensorflow-java@0.3.3": "graph_def"}
     with pytest.raises(CrossloadError, match=r"--for tensorflow-java@0\.3\.3"):
-        bundles.chosen(opened, one("tensorflow-java@0.3.3"), "saved_model")
+        carried_bundle.chosen(opened, one("tensorflow-java@0.3.3"), "saved_model")
 
 
 @pytest.fixture

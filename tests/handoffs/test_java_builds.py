@@ -12,8 +12,8 @@ import pytest
 from crossload import export
 from crossload.contract import vectors
 from crossload.contract.bundle import open_bundle
-from crossload.handoffs.java import handoff
 from crossload.support import files
+from crossload.verbs.handoff.java.project import handoff
 from tests.handoffs import hostile
 
 pytestmark = pytest.mark.slow
@@ -109,12 +109,12 @@ def test_a_changed_model_fails_the_build(demo: Path, tmp_path: Path, repository:
 def test_generated_code_is_formatted_and_compiles_without_a_warning_whatever_the_names(
     demo: Path, tmp_path: Path, repository: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from crossload.handoffs import bundles
+    from crossload.verbs.handoff import carried_bundle
 
     bundle = hostile.write(tmp_path / "bundle")
     # Its graph is empty: preflight would rightly refuse it, and here it is only compiled.
     artifact = open_bundle(bundle).manifest.artifacts[0]
-    monkeypatch.setattr(bundles, "chosen", lambda *_: bundles.Choice(artifact, tuple(hostile.SIGNATURES), {}))
+    monkeypatch.setattr(carried_bundle, "chosen", lambda *_: carried_bundle.Choice(artifact, tuple(hostile.SIGNATURES), {}))
     handoff(bundle, tmp_path / "sources" / "hostile")
     monkeypatch.undo()
     handoff(demo, tmp_path / "sources" / "demo")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from crossload.errors import CrossloadError
-from crossload.handoffs import names
+from crossload.verbs.handoff.java import names
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from crossload.contract.manifest import Binding
-from crossload.preflight import explained
 from crossload.runtimes import registry
 from crossload.runtimes.process import WorkerFailure
 from crossload.runtimes.supervisor import ModelSource
+from crossload.verbs.check.prediction import explained
 from tests.preflight.test_prediction import FLOAT, add, graph_of
 
 SAID = "Op type not registered 'DisableCopyOnRead' in binary running on vm."

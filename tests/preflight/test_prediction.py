@@ -11,8 +11,8 @@ from tensorboard.compat.proto import graph_pb2
 from crossload.artifacts.graphs import protos
 from crossload.contract.manifest import Binding, Bridge
 from crossload.errors import CrossloadError
-from crossload.preflight import Prediction, predict
 from crossload.releases.registrations import releases
+from crossload.verbs.check.prediction import Prediction, predict
 
 LEGACY = "tensorflow-java-legacy@1.15.0"
 FLOAT, INT8, STRING, INT4 = 1, 6, 7, 29

@@ -13,10 +13,10 @@ from crossload.contract.bundle import open_bundle
 from crossload.contract.manifest import Artifact
 from crossload.contract.signatures import Signature
 from crossload.inputs.requests import Wishes, complete, requests
-from crossload.preflight import predict
 from crossload.runtimes import environments, registry
 from crossload.runtimes.process import WorkerFailure
 from crossload.runtimes.supervisor import Limits, ModelSource, Supervisor
+from crossload.verbs.check.prediction import predict
 from tests.runtimes.test_java_releases import MAKERS, PATTERNS
 from tests.test_corpus import GRAPHS, models  # noqa: F401  # a fixture
 

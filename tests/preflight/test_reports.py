@@ -9,9 +9,9 @@ import pytest
 from crossload.contract.manifest import Artifact, Binding, Manifest, Model
 from crossload.contract.signatures import Signature, TensorSpec
 from crossload.errors import CrossloadError
-from crossload.preflight.prediction import Prediction
-from crossload.preflight.reports import Check, Checked, check
 from crossload.support import files
+from crossload.verbs.check.check import Check, Checked, check
+from crossload.verbs.check.prediction import Prediction
 from tests.preflight.test_prediction import LEGACY, RELEASES, graph_of, saved_model
 
 

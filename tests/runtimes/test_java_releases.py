@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from crossload import recording
 from crossload.contract.datatypes import for_people, numpy_dtype
 from crossload.inputs.requests import Wishes
 from crossload.report.results import Report
 from crossload.runtimes import environments, registry
 from crossload.runtimes.selftest import certify
 from crossload.runtimes.supervisor import Limits, Supervisor
-from crossload.verification import verify
+from crossload.verbs.verify import record
+from crossload.verbs.verify.verify import verify
 from tests.test_corpus import MAKER, bundle
 
 pytestmark = pytest.mark.slow
@@ -76,7 +76,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Report:
             folder,
             tmp_path_factory.mktemp("bundle"),
             ["v1_frozen", "v1_saved_model", *MAKERS[MAKER]],
-            lambda root, artifact, named: recording.record_with(reference, root, artifact, named, Wishes(count=3)),
+            lambda root, artifact, named: record.record_with(reference, root, artifact, named, Wishes(count=3)),
         )
     return verify(made, PATTERNS)
 

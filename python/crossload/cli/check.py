@@ -13,7 +13,7 @@ from crossload.cli import options
 from crossload.support.text import printable
 
 if TYPE_CHECKING:
-    from crossload.preflight import Prediction
+    from crossload.verbs.check.prediction import Prediction
 
 _MOST_FINDINGS = 5
 
@@ -49,7 +49,7 @@ def command(path: Path, runtimes: tuple[str, ...], tags: str | None, artifact: s
     what its Java layer takes; no TensorFlow is needed and nothing of the model runs. A prediction reads and does not compute: wrong
     shapes, or values that a model refuses, show only when it runs (`crossload verify`).
     """
-    from crossload.preflight.reports import check
+    from crossload.verbs.check.check import check
 
     names = [n.strip() for text in runtimes for n in text.split(",") if n.strip()]
     report = check(path, names, None if tags is None else [t for t in tags.split(",") if t], artifact)

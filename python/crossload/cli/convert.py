@@ -105,8 +105,8 @@ def command(
     """
     from crossload.compare.tolerance import parse
     from crossload.contract.bundle import is_bundle
-    from crossload.conversion import Wanted, convert, next_version
     from crossload.report import matrix
+    from crossload.verbs.convert.convert import Wanted, convert, next_version
 
     def progress(text: str) -> None:
         click.echo(text, err=True)
@@ -154,7 +154,7 @@ def _backport(
     source: Path, destination: Path, runs_in: tuple[str, ...], runtime: str, overwrite: bool, given: dict[str, Any], progress: Any
 ) -> None:
     """A whole bundle for these runtimes. Its answers are recorded and its formats stay: what else could be said is refused."""
-    from crossload.backporting import backport_bundle
+    from crossload.verbs.convert.backport import backport_bundle
 
     context = click.get_current_context()
     said = [p for p in context.params if context.get_parameter_source(p) is click.core.ParameterSource.COMMANDLINE]

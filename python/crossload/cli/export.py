@@ -65,7 +65,7 @@ def command(
     example inputs. A file with a PEP 723 header runs in the environment that it declares.
     """
     from crossload.compare.tolerance import parse
-    from crossload.exporters.bundle import export
+    from crossload.verbs.export.export import export
 
     wishes = options.to_wishes(count, seed, npz, shapes)
     bundle = export(

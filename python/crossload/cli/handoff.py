@@ -38,7 +38,7 @@ def command(bundle: Path, to: str, output: Path, release: str, package: str | No
     one for its outputs), a test over all vectors, a main and a README. It needs a JDK and Maven, and neither Python nor crossload:
     `mvn test` there proves that the model answers as it did here.
     """
-    from crossload.handoffs.java import handoff
+    from crossload.verbs.handoff.java.project import handoff
 
     made = handoff(
         bundle,

@@ -86,7 +86,7 @@ def command(
     from crossload.compare.tolerance import parse
     from crossload.report import junit, matrix
     from crossload.support import files
-    from crossload.verification import Listener, Plan, verify
+    from crossload.verbs.verify.verify import Listener, Plan, verify
 
     progress, out = Console(stderr=True, highlight=False, soft_wrap=True), Console(highlight=False)
     if not sys.stdout.isatty():

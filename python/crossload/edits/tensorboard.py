@@ -41,7 +41,7 @@ def write(source: Path, folder: Path) -> Path:
 
 
 def edge(source: Path, target: Path, bindings: dict[str, Any], options: dict[str, Any]) -> None:
-    """The edge of converters.edges: `target` is the folder; an event file binds nothing."""
+    """The edge of verbs.convert.edges: `target` is the folder; an event file binds nothing."""
     write(source, target)
 
 

@@ -13,10 +13,10 @@ from typing import Any
 from crossload.artifacts.graphs.graph import operation_of
 from crossload.artifacts.graphs.saved_model import init_ops
 from crossload.contract.datatypes import for_people, from_enum
-from crossload.preflight.findings import Finding
-from crossload.preflight.graphs import Subject, is_python
 from crossload.releases.nodes import output_datatypes
 from crossload.releases.registrations import Release
+from crossload.verbs.check.findings import Finding
+from crossload.verbs.check.graph_rules import Subject, is_python
 
 _EVERYWHERE = frozenset({"BOOL", "BYTES", "FP32", "FP64", "INT32", "INT64", "UINT8"})
 _TABLES = "table_initializer"

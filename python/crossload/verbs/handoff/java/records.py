@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from crossload.contract import datatypes
 from crossload.contract.signatures import Signature, TensorSpec
 from crossload.contract.vectors import Vector
-from crossload.handoffs import names
-from crossload.handoffs.layout import Call
+from crossload.verbs.handoff.java import names
+from crossload.verbs.handoff.java.layout import Call
 
 if TYPE_CHECKING:
     import numpy as np

@@ -10,17 +10,18 @@ from typing import TYPE_CHECKING, Any
 from crossload import __version__
 from crossload.contract.manifest import Artifact, Manifest
 from crossload.errors import CrossloadError
-from crossload.handoffs import bundles, components, names, releases
-from crossload.handoffs.layout import Call, chained, laid_out
-from crossload.handoffs.library import Library, install, library
 from crossload.runtimes.registry import WORKERS
 from crossload.support import files
 from crossload.support.destinations import only_writer
+from crossload.verbs.handoff import carried_bundle
+from crossload.verbs.handoff.java import java_releases, names, records
+from crossload.verbs.handoff.java.jars import Library, install, library
+from crossload.verbs.handoff.java.layout import Call, chained, laid_out
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-_TEMPLATES = Path(__file__).parent / "templates" / "java"
+_TEMPLATES = Path(__file__).parent / "templates"
 # How Maven knows a platform, in JavaCPP's words.
 _SYSTEMS = {
     "linux-arm64": (("name", "linux"), ("arch", "aarch64")),
@@ -50,7 +51,7 @@ def handoff(
     destination: str | Path,
     *,
     to: str = "java",
-    release: str = releases.NEWEST,
+    release: str = java_releases.NEWEST,
     package: str | None = None,
     artifact: str | None = None,
     overwrite: bool = False,
@@ -63,20 +64,20 @@ def handoff(
     """
     if to != "java":
         raise CrossloadError(f"there is no handoff to {to!r}; there are: java")
-    chosen_release = releases.find(release)
+    chosen_release = java_releases.find(release)
     given = names.checked_package(package) if package else None
-    source, there = bundles.opened(Path(bundle)), Path(destination)
-    choice = bundles.chosen(source, chosen_release.runtime, artifact)
-    manifest, handed = bundles.reduced(source.manifest, choice), choice.artifact
+    source, there = carried_bundle.opened(Path(bundle)), Path(destination)
+    choice = carried_bundle.chosen(source, chosen_release.runtime, artifact)
+    manifest, handed = carried_bundle.reduced(source.manifest, choice), choice.artifact
     engine, junit = library(chosen_release.jar.jar), library(WORKERS / "java" / "crossload-junit.jar")
-    methods = components.methods(manifest.signatures, {key: source.vectors(key) for key in manifest.signatures})
+    methods = records.methods(manifest.signatures, {key: source.vectors(key) for key in manifest.signatures})
     model = names.types([manifest.model.name])[manifest.model.name]
     package = given or names.package_of(manifest.model.name)
     context = _context(manifest, handed, chosen_release, package, f"{model}Client", methods, engine, junit)
     with only_writer(there, "handoff"):
         _check_destination(there, overwrite)
         with files.folder_written_whole(there) as folder:
-            bundles.write(source, manifest, folder / "model")
+            carried_bundle.write(source, manifest, folder / "model")
             for one in (engine, junit):
                 install(one, folder / "lib")
             _render(folder, context, package.replace(".", "/"))
@@ -87,10 +88,10 @@ def handoff(
 def _context(
     manifest: Manifest,
     artifact: Artifact,
-    release: releases.Release,
+    release: java_releases.Release,
     package: str,
     client: str,
-    methods: list[components.Method],
+    methods: list[records.Method],
     engine: Library,
     junit: Library,
 ) -> dict[str, Any]:
@@ -114,7 +115,7 @@ def _context(
     }
 
 
-def _used(methods: list[components.Method]) -> set[str]:
+def _used(methods: list[records.Method]) -> set[str]:
     """Which of the names that a client imports or defines only where they are needed."""
     given = [f"{c.to_tensor}" for m in methods for c in m.inputs]
     types = [c.type for m in methods for c in (*m.inputs, *m.outputs)]

@@ -17,10 +17,10 @@ from typing import Any
 
 from crossload.artifacts.graphs.graph import operation_of
 from crossload.artifacts.graphs.saved_model import assets
-from crossload.preflight import edges
-from crossload.preflight.findings import Finding
 from crossload.releases.nodes import Problem, kernel_problem, problems
 from crossload.releases.registrations import Release
+from crossload.verbs.check import edge_rules
+from crossload.verbs.check.findings import Finding
 
 # What shape inference instantiates (core/common_runtime/shape_refiner.cc, IsFunctionCall).
 _CALLS = ("PartitionedCall", "StatefulPartitionedCall")
@@ -157,7 +157,7 @@ def _top_level(subject: Subject, release: Release) -> Iterator[Finding]:
         if node.op in _ARGUMENTS and not saved_model:
             continue
         found = False
-        if said := edges.in_graph(node, subject.nodes, subject.functions, release):
+        if said := edge_rules.in_graph(node, subject.nodes, subject.functions, release):
             found = True
             yield Finding("load_error", said, node.name, op=node.op, at_load=True)
         for problem in problems(node, release, subject.graph.versions.producer, subject.functions):
@@ -199,7 +199,7 @@ def _without_function(subject: Subject, node: Any) -> str | None:
 def _bodies(subject: Subject, release: Release) -> Iterator[Finding]:
     for function in sorted(subject.imported.union(*subject.runs.values())):
         body = subject.functions[function]
-        needed, unfit = _needed_in(body, release), edges.in_body(body, subject.functions, release)
+        needed, unfit = _needed_in(body, release), edge_rules.in_body(body, subject.functions, release)
         for node in body.node_def:
             found = list(problems(node, release, subject.graph.versions.producer, subject.functions))
             imported = function in subject.imported

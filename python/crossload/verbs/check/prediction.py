@@ -15,13 +15,13 @@ from crossload.artifacts.graphs.saved_model import init_ops
 from crossload.contract.datatypes import for_people
 from crossload.contract.manifest import Binding
 from crossload.errors import CrossloadError
-from crossload.preflight import graphs, initialization, java
-from crossload.preflight.findings import SEVERITY, Finding
-from crossload.preflight.graphs import Subject
 from crossload.releases.registrations import Release, releases
 from crossload.runtimes.process import WorkerFailure
 from crossload.runtimes.registry import Runtime
 from crossload.runtimes.supervisor import ModelSource
+from crossload.verbs.check import graph_rules, init_rules, java_rules
+from crossload.verbs.check.findings import SEVERITY, Finding
+from crossload.verbs.check.graph_rules import Subject
 
 
 @dataclass(frozen=True)
@@ -159,7 +159,7 @@ def _subject(path: Path, tags: Sequence[str] | None, named: Mapping[str, Binding
 
 
 def _predict(subject: Subject, release: Release, bindings: Mapping[str, Binding], path: Path) -> Prediction:
-    found = [*graphs.findings(subject, release), *initialization.findings(subject, release), *java.findings(subject, release)]
+    found = [*graph_rules.findings(subject, release), *init_rules.findings(subject, release), *java_rules.findings(subject, release)]
     for name, binding in bindings.items():
         found += _not_carried(subject, release, name, binding)
     found.sort(key=lambda f: (not f.at_load, SEVERITY.index(f.outcome)))
@@ -173,7 +173,7 @@ def _outcome(signature: str, found: Sequence[Finding]) -> str:
 
 
 def _not_carried(subject: Subject, release: Release, name: str, binding: Binding) -> list[Finding]:
-    there = java.carried(release)
+    there = java_rules.carried(release)
     if there is None:
         return []
     found = _tensors_not_carried(subject, release, there, binding)
@@ -191,7 +191,7 @@ def _tensors_not_carried(subject: Subject, release: Release, there: frozenset[st
     for tensor, at in {**binding.inputs, **binding.outputs}.items():
         operation, _, index = str(at).partition(":")
         node = subject.nodes.get(operation)
-        datatypes = java.datatypes_of(subject, node, release) if node is not None else []
+        datatypes = java_rules.datatypes_of(subject, node, release) if node is not None else []
         position = int(index) if index.isdecimal() else 0
         if position < len(datatypes) and datatypes[position] not in there:
             found[tensor] = datatypes[position]

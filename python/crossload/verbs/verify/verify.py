@@ -22,14 +22,14 @@ from crossload.contract.manifest import Artifact, Tolerance
 from crossload.contract.vectors import Vector
 from crossload.errors import CrossloadError
 from crossload.inputs.requests import Wishes
-from crossload.preflight import explained
-from crossload.recording import NoReference, bundle_of, references
 from crossload.report.results import COMPARED, Case, Report, Result
 from crossload.runtimes import environments, registry
 from crossload.runtimes.environments import EnvironmentProblem
 from crossload.runtimes.process import WorkerFailure
 from crossload.runtimes.registry import Runtime
 from crossload.runtimes.supervisor import Limits, ModelSource, Supervisor
+from crossload.verbs.check.prediction import explained
+from crossload.verbs.verify.record import NoReference, bundle_of, references
 
 # A model that kills its worker again and again proves nothing more by the fourth time; the rest is `not_run`, which fails visibly.
 DEATHS_IN_A_ROW = 3

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 
 from crossload.artifacts.graphs.graph import operation_of
 from crossload.artifacts.graphs.saved_model import init_ops
-from crossload.preflight.findings import Finding
-from crossload.preflight.graphs import Subject, is_python
-from crossload.preflight.java import datatypes_of
 from crossload.releases.registrations import Release
+from crossload.verbs.check.findings import Finding
+from crossload.verbs.check.graph_rules import Subject, is_python
+from crossload.verbs.check.java_rules import datatypes_of
 
 _COLLECTIONS = ("saved_model_main_op", "legacy_init_op")
 

@@ -15,19 +15,19 @@ from crossload.artifacts.entries import artifacts_of, bindings_in
 from crossload.contract.bundle import Bundle, is_bundle
 from crossload.contract.manifest import FILE_NAME, Artifact, LeftOut, Manifest, Model, Tolerance, Vectors
 from crossload.contract.signatures import Signature
-from crossload.converters.edges import way
 from crossload.edits import bundle_bridges, composites, warmup
 from crossload.errors import CrossloadError
 from crossload.inputs import example_inputs
 from crossload.inputs.requests import Wishes, check_wishes
-from crossload.recording import record
 from crossload.runtimes import registry, tf_process
 from crossload.runtimes.supervisor import Limits
 from crossload.runtimes.tf_process import Step, StepName
 from crossload.support import files
 from crossload.support.destinations import only_writer
 from crossload.support.text import printable
-from crossload.verification import Plan, verify
+from crossload.verbs.convert.edges import way
+from crossload.verbs.verify.record import record
+from crossload.verbs.verify.verify import Plan, verify
 
 FORMATS = ("saved_model", "graph_def", "tflite")
 _FILES = {"saved_model": "saved_model", "graph_def": "frozen_graph.pb", "tflite": "model.tflite"}

@@ -15,20 +15,20 @@ from crossload import artifacts
 from crossload.contract.bundle import Bundle, is_bundle, open_bundle
 from crossload.contract.manifest import FILE_NAME, Artifact, LeftOut, Made
 from crossload.contract.signatures import Signature, TensorSpec
-from crossload.converters.edges import Edge, way
-from crossload.converters.walk import Wanted, made, walk
 from crossload.edits import bundle_bridges
 from crossload.edits.repairs import artifact_files
 from crossload.edits.repairs.graphs import Obstacle
 from crossload.errors import CrossloadError
-from crossload.preflight.prediction import release_of
-from crossload.proving import ConversionRefused, Recorded, Terms, one_by_one, recorded
 from crossload.report.results import Report
 from crossload.runtimes import registry
 from crossload.runtimes.registry import Runtime
 from crossload.runtimes.supervisor import Limits, Supervisor
 from crossload.support import files
 from crossload.support.destinations import only_writer
+from crossload.verbs.check.prediction import release_of
+from crossload.verbs.convert.edges import Edge, way
+from crossload.verbs.convert.walk import Wanted, made, walk
+from crossload.verbs.verify.prove import ConversionRefused, Recorded, Terms, one_by_one, recorded
 
 FORMATS = ("saved_model", "graph_def")
 _SUFFIX = "-backported"

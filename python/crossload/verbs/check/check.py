@@ -12,8 +12,8 @@ from crossload.artifacts.entries import artifacts_of
 from crossload.contract.bundle import is_bundle, open_bundle
 from crossload.contract.manifest import Artifact
 from crossload.errors import CrossloadError
-from crossload.preflight.prediction import Prediction, release_of, would_do
 from crossload.releases.registrations import Release, releases
+from crossload.verbs.check.prediction import Prediction, release_of, would_do
 
 _CHECKED = ("saved_model", "graph_def")
 

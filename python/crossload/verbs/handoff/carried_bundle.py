@@ -11,10 +11,10 @@ from crossload.contract import manifest as manifests
 from crossload.contract.bundle import Bundle, is_bundle, open_bundle
 from crossload.contract.manifest import Artifact, LeftOut, Manifest
 from crossload.errors import CrossloadError, ManifestError
-from crossload.preflight import Prediction, predict
 from crossload.runtimes.registry import Runtime, shortest_name
 from crossload.support import files
 from crossload.support.text import near
+from crossload.verbs.check.prediction import Prediction, predict
 
 
 def opened(path: Path) -> Bundle:

@@ -13,13 +13,13 @@ from crossload.contract.manifest import Artifact, Manifest, Model, Tolerance
 from crossload.contract.signatures import Signature
 from crossload.errors import CrossloadError
 from crossload.inputs.requests import Wishes
-from crossload.recording import NoReference, record_with, references
 from crossload.report.results import Report
 from crossload.runtimes import environments, registry
 from crossload.runtimes.process import WorkerFailure
 from crossload.runtimes.registry import Runtime
 from crossload.runtimes.supervisor import Limits, Supervisor
-from crossload.verification import Plan, verify
+from crossload.verbs.verify.record import NoReference, record_with, references
+from crossload.verbs.verify.verify import Plan, verify
 
 # How a source that needs the user's word is loaded; a result is loaded alike.
 _LOAD_OPTIONS = ("custom_objects", "allow_code")

@@ -12,23 +12,23 @@ from pathlib import Path
 from crossload import artifacts
 from crossload.artifacts.recognition import has_state
 from crossload.artifacts.select import choose
-from crossload.backporting import backport, runtimes_of
 from crossload.contract.bundle import is_bundle
 from crossload.contract.manifest import Artifact, Made, Manifest, Model, Tolerance
 from crossload.contract.sidecar import sidecar_of
 from crossload.contract.signatures import Signature
-from crossload.converters.edges import TARGETS, Edge, way
-from crossload.converters.walk import FOLDERS, Wanted, walk
-from crossload.converters.walk import made as made_of
 from crossload.edits import checkpoint_folders
 from crossload.errors import CrossloadError
 from crossload.inputs.requests import Wishes, check_wishes
-from crossload.proving import ConversionRefused, Terms, recorded
 from crossload.report.results import Report
 from crossload.runtimes.supervisor import Limits, Supervisor
 from crossload.support import files
 from crossload.support.destinations import only_writer
 from crossload.support.text import printable
+from crossload.verbs.convert.backport import backport, runtimes_of
+from crossload.verbs.convert.edges import TARGETS, Edge, way
+from crossload.verbs.convert.walk import FOLDERS, Wanted, walk
+from crossload.verbs.convert.walk import made as made_of
+from crossload.verbs.verify.prove import ConversionRefused, Terms, recorded
 
 __all__ = ["ConversionRefused", "Converted", "Wanted", "convert", "next_version"]
 _SUFFIXES = {

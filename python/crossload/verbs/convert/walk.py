@@ -13,11 +13,11 @@ from crossload import artifacts
 from crossload.artifacts.entries import bindings_in
 from crossload.artifacts.recognition import index_of, v1_files
 from crossload.contract.manifest import Artifact
-from crossload.converters.edges import Edge
 from crossload.edits import checkpoint_folders, meta_graphs
 from crossload.errors import CrossloadError
 from crossload.runtimes import tf_process
 from crossload.runtimes.tf_process import Step
+from crossload.verbs.convert.edges import Edge
 
 FOLDERS = ("saved_model", "checkpoint", "tensorboard")
 _FILES = ("custom_objects", "weights", "representative")

@@ -1,0 +1,1 @@
+"""Export: a model becomes a bundle of artifacts, manifest and recorded answers."""

@@ -1,0 +1,1 @@
+"""Verify: reference answers are recorded, and every runtime is asked for the same."""
