@@ -41,7 +41,7 @@ def python() -> str:
 def settings(models: Path) -> dict[str, str]:
     """The environment variables of a process that uses the binding."""
     launch = environments.prepare(registry.one("tensorflow-java-jpype").source)
-    found = {**os.environ, **launch.environment, "PYTHONPATH": str(registry.WORKERS), "TF_CPP_MIN_LOG_LEVEL": "1", "MODELS": str(models)}
+    found = {**os.environ, **launch.environment, "PYTHONPATH": str(registry.BINDING), "TF_CPP_MIN_LOG_LEVEL": "1", "MODELS": str(models)}
     found.pop("CROSSLOAD_JVM_OPTIONS", None)
     return found
 

@@ -73,4 +73,5 @@ def test_it_must_be_asked_for() -> None:
 
 
 def test_the_worker_s_binding_is_the_package_of_bindings_jpype() -> None:
-    assert (registry.WORKERS / "crossload_jpype").resolve() == Path(__file__).parents[2] / "bindings" / "jpype" / "crossload_jpype"
+    assert Path(__file__).parents[2] / "bindings" / "jpype" == registry.BINDING
+    assert (registry.BINDING / "crossload_jpype" / "__init__.py").is_file()

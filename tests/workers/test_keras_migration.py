@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from crossload.workers import keras_migration
-from crossload.workers.keras_migration import CannotMigrate
+from crossload.workers.kit import keras_migration
+from crossload.workers.kit.keras_migration import CannotMigrate
 
 
 def model(*layers: Any) -> dict[str, Any]:

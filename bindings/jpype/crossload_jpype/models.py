@@ -130,7 +130,7 @@ class _Model:
         if datatype == "BYTES":
             if others := {type(e).__name__ for e in array.flat if not isinstance(e, (bytes, str))}:
                 raise InvalidArgument(f"input {name!r} has elements of {', '.join(sorted(others))}; strings are bytes or str")
-            packed = tensors.encode(array)
+            packed = tensors.to_bytes(array)
             size = len(packed)
             array = np.frombuffer(packed, np.uint8) if size else np.empty(0, np.uint8)
         elif not array.flags.c_contiguous:
@@ -145,7 +145,7 @@ class _Model:
             shape, dtype = result[at + 4 : at + 4 + rank], self._dtypes[number]
             at += 4 + rank
             if dtype.hasobject:
-                arrays.append(tensors.decode("BYTES", shape, np.frombuffer(bytearray(ctypes.string_at(address, size)), np.uint8)))
+                arrays.append(tensors.strings(ctypes.string_at(address, size), shape))
                 continue
             array = np.empty(shape, dtype)
             if size:

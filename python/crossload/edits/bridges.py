@@ -6,24 +6,23 @@ before; who feeds the carrier, computes the same. Needs no TensorFlow.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from crossload.artifacts.graphs import protos
+from crossload.artifacts.graphs.bridges import KEY, SCOPE, is_bridge
+from crossload.artifacts.recognition import saved_model_file
 from crossload.contract import bridge as table
 from crossload.contract.datatypes import DATATYPES
 from crossload.contract.signatures import Signature, TensorSpec
+from crossload.edits.messages import write
+from crossload.support import files
 
 if TYPE_CHECKING:
-    from crossload.contract.manifest import Binding, Bridge
+    from crossload.contract.manifest import Artifact, Binding, Bridge
 
-KEY = "crossload_bridge_"  # before the key of the signature
-_SCOPE = "crossload_bridge/"
 _PLACEHOLDERS = ("Placeholder", "PlaceholderV2", "PlaceholderWithDefault")
-
-
-def is_bridge(node_name: str) -> bool:
-    """Whether a node of this name is part of a bridge."""
-    return node_name.startswith(_SCOPE)
 
 
 def is_needed(signature: Signature) -> bool:
@@ -66,6 +65,27 @@ def add_to_meta_graph(meta_graph: Any, signatures: Mapping[str, Signature], bind
     return made
 
 
+def build(root: Path, artifacts: Sequence[Artifact], signatures: Mapping[str, Signature]) -> list[str]:
+    """Edit the artifacts below `root` in place, and their entries with them; the signatures that have a bridge now.
+
+    The computation, its tensors and their names stay what they were: only casts around it are added .
+    """
+    made: list[str] = []
+    for path in dict.fromkeys(a.path for a in artifacts if a.format in ("saved_model", "graph_def")):
+        entries = [a for a in artifacts if a.path == path]
+        if not any(is_needed(signatures[name]) for a in entries for name in a.bindings):
+            continue
+        added = (
+            [*_build_saved_model(root / path, entries, signatures)]
+            if entries[0].tags is not None
+            else [*_build_graph_def(root / path, entries[0], signatures)]
+        )
+        made += added
+        for entry in entries if added else ():
+            entry.sha256 = files.sha256(root / path)
+    return list(dict.fromkeys(made))
+
+
 def remove(graph: Any) -> None:
     """Take every bridge out of a GraphDef again: it is then what it was."""
     if not any(is_bridge(node.name) for node in graph.node):
@@ -84,6 +104,32 @@ def remove(graph: Any) -> None:
     graph.node.extend(kept)
 
 
+def _build_saved_model(folder: Path, entries: Sequence[Artifact], signatures: Mapping[str, Signature]) -> list[str]:
+    file = saved_model_file(folder)
+    proto = protos.parse(file, protos.SavedModelProto, "SavedModel")
+    made = []
+    for entry in entries:
+        meta_graph = next(m for m in proto.meta_graphs if list(m.meta_info_def.tags) == entry.tags)
+        for name, bridge in add_to_meta_graph(meta_graph, signatures, entry.bindings).items():
+            entry.bindings[name] = entry.bindings[name].model_copy(update={"bridge": bridge})
+            made.append(name)
+    if made:
+        write(file, proto)
+    return made
+
+
+def _build_graph_def(file: Path, entry: Artifact, signatures: Mapping[str, Signature]) -> list[str]:
+    graph = protos.parse(file, protos.GraphDefProto, "GraphDef")
+    made = []
+    for name, binding in entry.bindings.items():
+        if bridge := add(graph, signatures[name], binding):
+            entry.bindings[name] = binding.model_copy(update={"bridge": bridge})
+            made.append(name)
+    if made:
+        write(file, graph)
+    return made
+
+
 def _can_carry(node: Any, spec: TensorSpec) -> bool:
     if spec.datatype not in table.CARRIERS:
         return True
@@ -95,7 +141,7 @@ def _carried_input(graph: Any, nodes: dict[str, Any], spec: TensorSpec, tensor: 
     if spec.datatype not in table.CARRIERS:
         return tensor
     name = _operation(tensor)
-    node, carried, back = nodes[name], f"{_SCOPE}input/{name}", f"{_SCOPE}back/{name}"
+    node, carried, back = nodes[name], f"{SCOPE}input/{name}", f"{SCOPE}back/{name}"
     if carried not in nodes:
         carrier = table.CARRIERS[spec.datatype]
         placeholder = nodes[carried] = graph.node.add(name=carried, op="Placeholder")
@@ -105,7 +151,7 @@ def _carried_input(graph: Any, nodes: dict[str, Any], spec: TensorSpec, tensor: 
             shape.CopyFrom(node.attr["shape"].shape)
             _widen(shape, spec.datatype)
         if node.op == "PlaceholderWithDefault":
-            default = f"{_SCOPE}default/{name}"
+            default = f"{SCOPE}default/{name}"
             _convert(graph, nodes, default, node.input[0], spec.datatype, carrier)
             placeholder.op = "PlaceholderWithDefault"
             placeholder.input.append(default)
@@ -123,7 +169,7 @@ def _carried_output(graph: Any, nodes: dict[str, Any], spec: TensorSpec, tensor:
     if spec.datatype not in table.CARRIERS:
         return tensor
     operation, _, index = tensor.partition(":")
-    name = f"{_SCOPE}output/{operation}/{index or 0}"
+    name = f"{SCOPE}output/{operation}/{index or 0}"
     if name not in nodes:
         _convert(graph, nodes, name, tensor.removesuffix(":0"), spec.datatype, table.CARRIERS[spec.datatype])
     return f"{name}:0"

@@ -40,11 +40,13 @@ class EnvironmentProblem(CrossloadError):
 class Script:
     """A Python file with a PEP 723 header; its environment is made by uv.
 
-    One that runs Java in its own process finds the class path of `embeds` in $CROSSLOAD_JPYPE_CLASS_PATH.
+    One that runs Java in its own process finds the class path of `embeds` in $CROSSLOAD_JPYPE_CLASS_PATH. `packages` is a folder whose
+    Python packages it imports, besides those beside it.
     """
 
     path: Path
     embeds: Jar | None = None
+    packages: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,10 @@ def prepare(source: Source, progress: Progress = lambda _: None) -> Launch:
         ) from error
     if isinstance(source, Script):
         embedded = {"CROSSLOAD_JPYPE_CLASS_PATH": class_path(source.embeds, progress)} if source.embeds else {}
-        return Launch((str(python_of(folder)), "-u", str(source.path)), {"PYTHONPATH": "", "PYTHONNOUSERSITE": "1", **embedded})
+        return Launch(
+            (str(python_of(folder)), "-u", str(source.path)),
+            {"PYTHONPATH": str(source.packages or ""), "PYTHONNOUSERSITE": "1", **embedded},
+        )
     libraries = (f"-Djava.library.path={folder / 'libraries'}",) if source.libraries else ()
     return Launch((java(), *JAVA_OPTIONS, *libraries, "-cp", _class_path(source), source.main))
 

@@ -25,6 +25,8 @@ else:
     import tomli as tomllib
 
 WORKERS = Path(__file__).parent.parent / "workers"
+# In a checkout the JPype binding is a project of its own; a wheel carries it beside the workers.
+BINDING = next((p for p in (WORKERS.parents[2] / "bindings" / "jpype",) if p.is_dir()), WORKERS)
 ENTRY_POINTS = "crossload.runtimes"
 CONFIGURATION = "crossload.toml"
 
@@ -92,7 +94,8 @@ def _java(
 def _tensorflow_java_jpype(version: str) -> Runtime:
     java = _tensorflow_java(version)
     assert isinstance(java.source, Jar)
-    return Runtime("tensorflow-java-jpype", java.formats, Script(WORKERS / "tensorflow_java_jpype_worker.py", java.source), version)
+    script = Script(WORKERS / "tensorflow_java_jpype_worker.py", java.source, BINDING)
+    return Runtime("tensorflow-java-jpype", java.formats, script, version)
 
 
 def _platform() -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from crossload.tf_process import live_models, saved_model_builder, weights
-from crossload.workers import keras_files
+from crossload.workers.kit import keras_files
 
 Bindings = dict[str, Any]
 

@@ -11,7 +11,7 @@ import tensorflow as tf
 from tensorflow.core.framework import variable_pb2
 from tensorflow.python.ops import ref_variable, resource_variable_ops
 
-from crossload.workers import restoring
+from crossload.workers.kit import restore
 
 
 class CannotOpen(Exception):
@@ -28,10 +28,10 @@ def saved_model(source: Path, tags: list[str]) -> Iterator[Any]:
 
 @contextmanager
 def meta_graph(source: Path) -> Iterator[Any]:
-    """A session with a .meta's graph and its checkpoint's values (`workers.restoring` says which paths it takes)."""
-    found, checkpoint = restoring.meta_graph_of(source)
+    """A session with a .meta's graph and its checkpoint's values (`workers.kit.restore` says which paths it takes)."""
+    found, checkpoint = restore.meta_graph_of(source)
     with _session() as session:
-        if note := restoring.restore(session, found, checkpoint):
+        if note := restore.restore(session, found, checkpoint):
             print(note, flush=True)
         session.meta_graph = found
         yield session
@@ -50,8 +50,8 @@ def graph_def(source: Path) -> Iterator[Any]:
 def read_frozen(source: Path) -> Any:
     """A GraphDef, binary or text, free from devices. Raises CannotOpen for one that holds variables: a .pb has no values for them."""
     try:
-        graph = restoring.parsed(source, tf.compat.v1.GraphDef)
-    except restoring.CannotRestore as error:
+        graph = restore.parsed(source, tf.compat.v1.GraphDef)
+    except restore.CannotRestore as error:
         raise CannotOpen(str(error)) from error
     variables = sorted(n.name for n in graph.node if n.op in ("VarHandleOp", "Variable", "VariableV2"))
     if variables:
@@ -59,7 +59,7 @@ def read_frozen(source: Path) -> Any:
             f"{source} is not frozen: it holds {len(variables)} variables ({', '.join(variables[:3])}), whose values a GraphDef cannot "
             "carry; convert the SavedModel, or the .meta with its checkpoint, instead"
         )
-    restoring.clear_devices(graph)
+    restore.clear_devices(graph)
     return graph
 
 

@@ -12,7 +12,7 @@ import tensorflow as tf
 from tensorflow.core.protobuf import trackable_object_graph_pb2
 
 from crossload.tf_process import CannotExport
-from crossload.workers import restoring
+from crossload.workers.kit import restore
 
 # tensorflow/python/trackable/base.py: where a checkpoint of objects has their graph.
 _OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
@@ -54,9 +54,9 @@ class Checkpoint:
 def checkpoint(path: Path) -> Checkpoint:
     """The checkpoint of this prefix, or the latest of this folder. Raises CannotExport."""
     try:
-        prefix = restoring.prefix_of(path)
+        prefix = restore.prefix_of(path)
         shapes = dict(tf.train.list_variables(str(prefix))) if prefix else None
-    except restoring.CannotRestore as error:
+    except restore.CannotRestore as error:
         raise CannotExport(str(error)) from error
     except (tf.errors.OpError, ValueError) as error:
         raise CannotExport(f"the checkpoint {path} cannot be read: {str(error).splitlines()[0][:300]}") from error
@@ -75,7 +75,7 @@ def load(model: Any, path: Path, *, by_name: bool = False) -> None:
     from crossload.tf_process.live_models import is_keras
 
     if is_keras(model) and path.is_file() and path.suffix.lower() in _KERAS_FILES:
-        from crossload.workers import keras_files
+        from crossload.workers.kit import keras_files
 
         report = keras_files.load_weights(model, path, by_name=by_name)
         left = report.problems()

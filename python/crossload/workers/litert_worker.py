@@ -4,15 +4,15 @@
 # ///
 """The runtime `litert`: ai-edge-litert, the interpreter that succeeds TensorFlow Lite's on phones and desktops."""
 
-import wire
+from kit import wire
 
 wire.own_streams()  # before anything that may print is imported
 
 import importlib.metadata  # noqa: E402
 
 from ai_edge_litert.interpreter import Interpreter, OpResolverType  # noqa: E402
-from interpreter import TFLiteModel  # noqa: E402
-from serving import Server  # noqa: E402
+from kit.serving import Server  # noqa: E402
+from kit.tflite_interpreter import TFLiteModel  # noqa: E402
 
 if __name__ == "__main__":
     release = importlib.metadata.version("ai-edge-litert")

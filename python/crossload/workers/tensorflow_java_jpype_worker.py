@@ -6,7 +6,7 @@
 
 import os
 
-import wire
+from kit import wire
 
 wire.own_streams()  # before anything that may print is imported
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
@@ -14,7 +14,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
 import crossload_jpype  # noqa: E402
 import numpy as np  # noqa: E402
 from crossload_jpype import jvm  # noqa: E402
-from serving import Answer, Refusal, Request, Server  # noqa: E402
+from kit.serving import Answer, Refusal, Request, Server  # noqa: E402
 
 
 class JavaModel:

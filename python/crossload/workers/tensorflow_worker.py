@@ -10,17 +10,17 @@ TensorFlow 1's loader, which runs the graph in a session by its tensors' names; 
 
 import os
 
-import wire
+from kit import wire
 
 wire.own_streams()  # before anything that may print is imported
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
 
 from typing import Any  # noqa: E402
 
-import graphs  # noqa: E402
 import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
-from serving import Answer, Model, Refusal, Request, Server, check_complete, nanoseconds  # noqa: E402
+from kit import tf_graphs  # noqa: E402
+from kit.serving import Answer, Model, Refusal, Request, Server, check_complete, nanoseconds  # noqa: E402
 from tensorflow.python.client import pywrap_tf_session  # noqa: E402
 from tensorflow.python.util import _pywrap_util_port  # noqa: E402
 
@@ -39,8 +39,8 @@ class SavedModel:
         """Raises Refusal where neither loader loads it."""
         self.note: str | None = None
         self._request = request
-        self._session: graphs.SessionModel | None = None
-        self._functions: dict[str, tuple[Any, dict[str, graphs.Input]]] = {}
+        self._session: tf_graphs.SessionModel | None = None
+        self._functions: dict[str, tuple[Any, dict[str, tf_graphs.Input]]] = {}
         by_tensors = any(binding.get("key") is None for binding in request.signatures.values())
         if by_tensors or request.options.get("loader") == "session":
             self._session = self._open_session()
@@ -85,25 +85,25 @@ class SavedModel:
             takes[name].check(name, array)
         feeds = {name: tf.constant(array, dtype=takes[name].spec.dtype) for name, array in inputs.items()}
         results, took = nanoseconds(lambda: function(**feeds))
-        return Answer({n: graphs.as_array(results[n].numpy(), results[n].dtype) for n in outputs}, took)
+        return Answer({n: tf_graphs.as_array(results[n].numpy(), results[n].dtype) for n in outputs}, took)
 
-    def _function(self, name: str, binding: dict[str, Any]) -> tuple[Any, dict[str, graphs.Input]]:
+    def _function(self, name: str, binding: dict[str, Any]) -> tuple[Any, dict[str, tf_graphs.Input]]:
         function = self._loaded.signatures[binding["key"]]
         takes, gives = function.structured_input_signature[1], set(function.structured_outputs)
         if set(takes) != set(binding["inputs"]) or not gives >= set(binding["outputs"]):
             raise _Unfit(f"signature {name!r} as a function has other names ({', '.join(sorted(takes))} → {', '.join(sorted(gives))})")
-        return function, {n: graphs.Input.of(spec) for n, spec in takes.items()}
+        return function, {n: tf_graphs.Input.of(spec) for n, spec in takes.items()}
 
-    def _open_session(self) -> graphs.SessionModel:
+    def _open_session(self) -> tf_graphs.SessionModel:
         """The same signatures by TensorFlow 1's loader; raises Refusal (NOT_FOUND) for a key that the SavedModel does not have."""
-        request, session = self._request, graphs.new_session()
+        request, session = self._request, tf_graphs.new_session()
         with session.graph.as_default():
             meta_graph = tf.compat.v1.saved_model.loader.load(session, request.tags or [], request.path, clear_devices=True)
         keys = {binding["key"] for binding in request.signatures.values() if binding.get("key") is not None}
         if unknown := sorted(keys - set(meta_graph.signature_def)):
             there = ", ".join(sorted(meta_graph.signature_def)) or "none"
             raise Refusal("NOT_FOUND", f"{request.path} has no signature {', '.join(unknown)}; it has: {there}")
-        return graphs.SessionModel(session, request.signatures)
+        return tf_graphs.SessionModel(session, request.signatures)
 
 
 class _Unfit(Exception):
@@ -115,10 +115,10 @@ def load(request: Request) -> Model:
     if request.format == "saved_model" and request.options.get("loader") != "keras":
         return SavedModel(request)
     if request.format == "graph_def":
-        return graphs.load_graph_def(request)
+        return tf_graphs.load_graph_def(request)
     if request.format in ("checkpoint", "meta_graph"):
-        return graphs.load_meta_graph(request)
-    import keras_model  # Keras takes seconds to import, and most models do not need it
+        return tf_graphs.load_meta_graph(request)
+    from kit import keras_model  # Keras takes seconds to import, and most models do not need it
 
     return keras_model.KerasLayer(request) if request.format == "saved_model" else keras_model.KerasModel(request)
 

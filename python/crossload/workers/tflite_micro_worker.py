@@ -4,7 +4,7 @@
 # ///
 """The runtime `tflite-micro`: TensorFlow Lite Micro's kernels, what microcontrollers run, in its Python interpreter."""
 
-import wire
+from kit import wire
 
 wire.own_streams()  # before anything that may print is imported
 
@@ -19,8 +19,8 @@ from pathlib import Path  # noqa: E402
 from typing import Any  # noqa: E402
 
 import numpy as np  # noqa: E402
-import tensors  # noqa: E402
-from serving import Answer, Refusal, Request, Server, check_complete, check_input, nanoseconds  # noqa: E402
+from kit import tensors  # noqa: E402
+from kit.serving import Answer, Refusal, Request, Server, check_complete, check_input, nanoseconds  # noqa: E402
 from tflite_micro import __version__, runtime  # noqa: E402
 
 # Of an arena, only what a model touches costs memory; one that is too small kills the process, so it is generous.

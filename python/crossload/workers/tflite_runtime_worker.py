@@ -4,14 +4,14 @@
 # ///
 """The runtime `tflite-runtime`: the last release of TensorFlow Lite's own interpreter package (NumPy 1, Python up to 3.11)."""
 
-import wire
+from kit import wire
 
 wire.own_streams()  # before anything that may print is imported
 
 import importlib.metadata  # noqa: E402
 
-from interpreter import TFLiteModel  # noqa: E402
-from serving import Server  # noqa: E402
+from kit.serving import Server  # noqa: E402
+from kit.tflite_interpreter import TFLiteModel  # noqa: E402
 from tflite_runtime.interpreter import Interpreter, OpResolverType  # noqa: E402
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from crossload.artifacts.graphs import op_types
-from crossload.edits.bridges import is_bridge
+from crossload.artifacts.graphs.bridges import is_bridge
 
 if TYPE_CHECKING:
     from crossload.artifacts.graphs.graph import Graph

@@ -14,12 +14,11 @@ from google.protobuf.message import DecodeError
 from tensorboard.compat.proto.meta_graph_pb2 import AssetFileDef
 
 from crossload.artifacts.content import facts
-from crossload.artifacts.graphs import protos
+from crossload.artifacts.graphs import bridges, protos
 from crossload.artifacts.graphs.graph import Graph
 from crossload.artifacts.recognition import saved_model_file
 from crossload.contract.datatypes import from_enum
 from crossload.contract.signatures import Signature, TensorSpec
-from crossload.edits import bridges
 from crossload.errors import ArtifactError
 
 # tensorflow/python/saved_model/constants.py: signatures by form, but they name an operation to run, not a function to call.

@@ -22,8 +22,8 @@ from crossload.contract.datatypes import from_tensorflow
 from crossload.contract.signatures import Signature, TensorSpec
 from crossload.errors import ArtifactError
 from crossload.support.text import identifiers
-from crossload.workers import keras_configs, keras_migration
-from crossload.workers.keras_configs import Code, Layer
+from crossload.workers.kit import keras_configs, keras_migration
+from crossload.workers.kit.keras_configs import Code, Layer
 
 ATTRIBUTES = ("keras_version", "backend", "model_config", "training_config", "layer_names", "weight_names", "name")
 _CONFIG, _METADATA, _WEIGHTS = "config.json", "metadata.json", "model.weights.h5"

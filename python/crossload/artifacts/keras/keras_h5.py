@@ -9,7 +9,7 @@ from typing import Any
 from crossload.artifacts.keras import hdf5, keras_file
 from crossload.artifacts.keras.keras_file import Keras
 from crossload.errors import ArtifactError
-from crossload.workers import keras_configs
+from crossload.workers.kit import keras_configs
 
 _CONTAINERS = ("layers", "_layer_checkpoint_dependencies")
 

@@ -15,7 +15,7 @@ from crossload import artifacts
 from crossload.contract.bundle import Bundle, is_bundle, open_bundle
 from crossload.contract.manifest import FILE_NAME, Artifact, LeftOut, Made
 from crossload.contract.signatures import Signature, TensorSpec
-from crossload.edits import bundle_bridges
+from crossload.edits import bridges
 from crossload.edits.repairs import artifact_files
 from crossload.edits.repairs.graphs import Obstacle
 from crossload.errors import CrossloadError
@@ -24,10 +24,10 @@ from crossload.runtimes import registry
 from crossload.runtimes.registry import Runtime
 from crossload.runtimes.supervisor import Limits, Supervisor
 from crossload.support import files
-from crossload.support.destinations import only_writer
 from crossload.verbs.check.prediction import release_of
 from crossload.verbs.convert.edges import Edge, way
 from crossload.verbs.convert.walk import Wanted, made, walk
+from crossload.verbs.destinations import only_writer
 from crossload.verbs.verify.prove import ConversionRefused, Recorded, Terms, one_by_one, recorded
 
 FORMATS = ("saved_model", "graph_def")
@@ -78,7 +78,7 @@ def attempts(
         here, bound = _walked(entry, path, room / f"way-{number}", destination, wanted, terms)
         repairs, left = artifact_files.edit(here, bound or {}, [release_of(r) for r in runtimes])
         result = made(target, here, bound)
-        bundle_bridges.build(here.parent, [result], signatures)
+        bridges.build(here.parent, [result], signatures)
         yield Attempt(result, tuple(e.target for e in path), repairs.sentences(), left)
 
 

@@ -22,12 +22,12 @@ from crossload.inputs.requests import Wishes, check_wishes
 from crossload.report.results import Report
 from crossload.runtimes.supervisor import Limits, Supervisor
 from crossload.support import files
-from crossload.support.destinations import only_writer
 from crossload.support.text import printable
 from crossload.verbs.convert.backport import backport, runtimes_of
 from crossload.verbs.convert.edges import TARGETS, Edge, way
 from crossload.verbs.convert.walk import FOLDERS, Wanted, walk
 from crossload.verbs.convert.walk import made as made_of
+from crossload.verbs.destinations import only_writer
 from crossload.verbs.verify.prove import ConversionRefused, Terms, recorded
 
 __all__ = ["ConversionRefused", "Converted", "Wanted", "convert", "next_version"]

@@ -12,7 +12,7 @@ from crossload.contract.manifest import Artifact, Manifest
 from crossload.errors import CrossloadError
 from crossload.runtimes.registry import WORKERS
 from crossload.support import files
-from crossload.support.destinations import only_writer
+from crossload.verbs.destinations import only_writer
 from crossload.verbs.handoff import carried_bundle
 from crossload.verbs.handoff.java import java_releases, names, records
 from crossload.verbs.handoff.java.jars import Library, install, library

@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
-import tensors
-import wire
+
+from . import tensors, wire
 
 WITH_OUTPUTS = {"ModelInfer", "Echo", "RegisteredOps"}
 HALF_BYTES = {"INT4": "INT8", "UINT4": "UINT8"}

@@ -11,10 +11,7 @@ from typing import Any
 
 import numpy as np
 
-if __package__:
-    from crossload.workers import keras_configs
-else:
-    import keras_configs
+from . import keras_configs
 
 # Keras 1 and 2 clip 0.2 x + 0.5 to 0…1, Keras 3 clips x / 6 + 0.5: files of the older ones mean the older function.
 HARD_SIGMOID = "keras2_hard_sigmoid"

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import restoring
 import tensorflow as tf
-import tensors
-from serving import Answer, Refusal, Request, check_complete, check_input, nanoseconds
+
+from . import restore, tensors
+from .serving import Answer, Refusal, Request, check_complete, check_input, nanoseconds
 
 # "You must feed a value for placeholder tensor 'table' with dtype resource"
 _UNFED_HANDLE = re.compile(r"feed a value for placeholder tensor '([^']*)' with dtype (?:resource|variant)")
@@ -102,9 +102,9 @@ def load_meta_graph(request: Request) -> SessionModel:
     """A .meta with the checkpoint beside it, its variables restored and its tables filled. Raises Refusal."""
     session = new_session()
     try:
-        meta_graph, checkpoint = restoring.meta_graph_of(Path(request.path))
-        note = restoring.restore(session, meta_graph, checkpoint)
-    except restoring.CannotRestore as error:
+        meta_graph, checkpoint = restore.meta_graph_of(Path(request.path))
+        note = restore.restore(session, meta_graph, checkpoint)
+    except restore.CannotRestore as error:
         raise Refusal("INVALID_ARGUMENT", str(error)) from error
     model = SessionModel(session, request.signatures)
     model.note = note
@@ -114,8 +114,8 @@ def load_meta_graph(request: Request) -> SessionModel:
 def read_graph_def(path: Path) -> Any:
     """The GraphDef in a file, binary or text by what the file holds: many a .pb holds text. Raises Refusal."""
     try:
-        graph_def = restoring.parsed(path, tf.compat.v1.GraphDef)
-    except restoring.CannotRestore as error:
+        graph_def = restore.parsed(path, tf.compat.v1.GraphDef)
+    except restore.CannotRestore as error:
         raise Refusal("INVALID_ARGUMENT", str(error)) from error
     if not graph_def.node:
         raise Refusal("INVALID_ARGUMENT", f"{path} holds no nodes of a GraphDef")

@@ -1,6 +1,6 @@
 """Graphs of TensorFlow 1 with their variables restored: a .meta file (MetaGraphDef) and the checkpoint of the same name.
 
-Imports nothing that lies beside it, so that converters may use it, too.
+Imports nothing that lies beside it, so that TensorFlow's process may use it, too.
 """
 
 from __future__ import annotations

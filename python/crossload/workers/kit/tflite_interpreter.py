@@ -11,8 +11,9 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import tensors
-from serving import Answer, Refusal, Request, check_complete, check_input, nanoseconds
+
+from . import tensors
+from .serving import Answer, Refusal, Request, check_complete, check_input, nanoseconds
 
 
 class TFLiteModel:

@@ -19,11 +19,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-if __package__:
-    from crossload.workers import keras_configs, keras_migration
-else:
-    import keras_configs
-    import keras_migration
+from . import keras_configs, keras_migration
 
 _CONTAINERS = ("layers", "_layer_checkpoint_dependencies")
 # What a model has beside its layers: how it was trained and measured.

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import graphs
-import keras_files
 import numpy as np
 import tensorflow as tf
-from serving import Answer, Refusal, Request, check_complete, nanoseconds
+
+from . import keras_files, tf_graphs
+from .serving import Answer, Refusal, Request, check_complete, nanoseconds
 
 
 class KerasModel:
@@ -38,7 +38,7 @@ class KerasModel:
             for side, bound, there in (("inputs", binding["inputs"], len(inputs)), ("outputs", binding["outputs"], outputs)):
                 if absent := [n for n, at in bound.items() if not 0 <= int(at) < there]:
                     raise Refusal("NOT_FOUND", f"the model has {there} {side}, and {absent[0]!r} is bound to number {bound[absent[0]]}")
-            self._takes[name] = {n: (int(at), graphs.Input.of(self._specs[int(at)])) for n, at in binding["inputs"].items()}
+            self._takes[name] = {n: (int(at), tf_graphs.Input.of(self._specs[int(at)])) for n, at in binding["inputs"].items()}
             self._gives[name] = {n: int(at) for n, at in binding["outputs"].items()}
 
     def run(self, signature: str, inputs: dict[str, np.ndarray], outputs: list[str]) -> Answer:
@@ -55,7 +55,7 @@ class KerasModel:
         results, took = nanoseconds(lambda: self._model(arguments, training=False))
         given = tf.nest.flatten(results)
         gives = self._gives[signature]
-        return Answer({n: graphs.as_array(given[gives[n]].numpy(), given[gives[n]].dtype) for n in outputs}, took)
+        return Answer({n: tf_graphs.as_array(given[gives[n]].numpy(), given[gives[n]].dtype) for n in outputs}, took)
 
 
 class KerasLayer:
@@ -76,7 +76,7 @@ class KerasLayer:
             except ValueError as error:
                 raise Refusal("NOT_FOUND", str(error).splitlines()[0]) from error
             taken = layer._reloaded_obj.signatures[binding["key"]].structured_input_signature[1]
-            self._endpoints[name] = layer, {n: graphs.Input.of(spec) for n, spec in taken.items()}
+            self._endpoints[name] = layer, {n: tf_graphs.Input.of(spec) for n, spec in taken.items()}
 
     def run(self, signature: str, inputs: dict[str, np.ndarray], outputs: list[str]) -> Answer:
         """Call the layer's endpoint with the signature's names."""
@@ -86,4 +86,4 @@ class KerasLayer:
             takes[name].check(name, array)
         feeds = {name: tf.constant(array, dtype=takes[name].spec.dtype) for name, array in inputs.items()}
         results, took = nanoseconds(lambda: layer.call_endpoint_fn(**feeds))
-        return Answer({n: graphs.as_array(results[n].numpy(), results[n].dtype) for n in outputs}, took)
+        return Answer({n: tf_graphs.as_array(results[n].numpy(), results[n].dtype) for n in outputs}, took)

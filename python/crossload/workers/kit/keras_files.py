@@ -20,12 +20,7 @@ import h5py
 import keras
 import numpy as np
 
-if __package__:
-    from crossload.workers import keras_configs, keras_migration, keras_weights
-else:  # in a worker, whose siblings are imported by plain name
-    import keras_configs
-    import keras_migration
-    import keras_weights
+from . import keras_configs, keras_migration, keras_weights
 
 KERAS = keras_configs.generation(keras.__version__)
 _OPERATIONS = ("nn", "numpy", "math", "core", "image", "linalg", "einops")

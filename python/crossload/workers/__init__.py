@@ -1,0 +1,1 @@
+"""Workers: a script a runtime, each with the environment that it declares in its header; `kit` is what they share."""
