@@ -9,7 +9,7 @@ import pytest
 from crossload.artifacts.entries import artifacts_of
 from crossload.contract.manifest import Artifact
 from crossload.contract.signatures import Signature
-from crossload.edits import bridges
+from crossload.edits import bundle_bridges
 from crossload.support import files
 from tests.artifacts.test_bridges import COMPLEX64, FLOAT, INT8, graph
 from tests.corpus import handmade
@@ -36,7 +36,7 @@ def folder(tmp_path: Path) -> Path:
 
 def built(folder: Path) -> tuple[list[str], Described]:
     entries, signatures = artifacts_of(folder, folder.name)
-    return bridges.build(folder.parent, entries, signatures), (entries, signatures)
+    return bundle_bridges.build(folder.parent, entries, signatures), (entries, signatures)
 
 
 def test_a_built_bridge_is_in_the_entry_and_found_again_in_the_artifact(folder: Path) -> None:

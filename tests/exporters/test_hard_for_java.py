@@ -15,7 +15,7 @@ from crossload.contract.bundle import open_bundle
 from crossload.contract.datatypes import for_people
 from crossload.contract.manifest import FILE_NAME, Artifact, Manifest, Model, Vectors
 from crossload.contract.signatures import Signature
-from crossload.edits import bridges, composites
+from crossload.edits import bundle_bridges, composites
 from crossload.inputs.requests import Wishes
 from crossload.report.results import Report, Result
 from crossload.runtimes import environments, registry, tf_process
@@ -116,7 +116,7 @@ def bundled(folder: Path, entries: list[Artifact], graphs: list[Artifact], signa
         recorded += added
         signatures |= learnt
     artifacts = [*entries, *graphs]
-    bridges.build(folder, artifacts, signatures)
+    bundle_bridges.build(folder, artifacts, signatures)
     manifest = Manifest(model=Model(name="hard"), signatures=signatures, artifacts=artifacts, vectors=recorded)
     files.write_text(folder / FILE_NAME, manifest.to_json())
 

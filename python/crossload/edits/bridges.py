@@ -1,26 +1,21 @@
 """Bridges in graphs: casts around a computation, so that every tensor that crosses has a datatype that all of TensorFlow Java has.
 
 A bridged placeholder becomes one whose default comes from a placeholder of the carrier (contract.bridge): who feeds it, feeds it as
-before; who feeds the carrier, computes the same. Needs no TensorFlow.
+before; who feeds the carrier, computes the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from crossload.artifacts.graphs import protos
 from crossload.artifacts.graphs.bridges import KEY, SCOPE, is_bridge
-from crossload.artifacts.recognition import saved_model_file
 from crossload.contract import bridge as table
 from crossload.contract.datatypes import DATATYPES
 from crossload.contract.signatures import Signature, TensorSpec
-from crossload.edits.messages import write
-from crossload.support import files
 
 if TYPE_CHECKING:
-    from crossload.contract.manifest import Artifact, Binding, Bridge
+    from crossload.contract.manifest import Binding, Bridge
 
 _PLACEHOLDERS = ("Placeholder", "PlaceholderV2", "PlaceholderWithDefault")
 
@@ -65,27 +60,6 @@ def add_to_meta_graph(meta_graph: Any, signatures: Mapping[str, Signature], bind
     return made
 
 
-def build(root: Path, artifacts: Sequence[Artifact], signatures: Mapping[str, Signature]) -> list[str]:
-    """Edit the artifacts below `root` in place, and their entries with them; the signatures that have a bridge now.
-
-    The computation, its tensors and their names stay what they were: only casts around it are added .
-    """
-    made: list[str] = []
-    for path in dict.fromkeys(a.path for a in artifacts if a.format in ("saved_model", "graph_def")):
-        entries = [a for a in artifacts if a.path == path]
-        if not any(is_needed(signatures[name]) for a in entries for name in a.bindings):
-            continue
-        added = (
-            [*_build_saved_model(root / path, entries, signatures)]
-            if entries[0].tags is not None
-            else [*_build_graph_def(root / path, entries[0], signatures)]
-        )
-        made += added
-        for entry in entries if added else ():
-            entry.sha256 = files.sha256(root / path)
-    return list(dict.fromkeys(made))
-
-
 def remove(graph: Any) -> None:
     """Take every bridge out of a GraphDef again: it is then what it was."""
     if not any(is_bridge(node.name) for node in graph.node):
@@ -102,32 +76,6 @@ def remove(graph: Any) -> None:
     kept = [type(node).FromString(node.SerializeToString()) for node in graph.node if not is_bridge(node.name)]
     del graph.node[:]
     graph.node.extend(kept)
-
-
-def _build_saved_model(folder: Path, entries: Sequence[Artifact], signatures: Mapping[str, Signature]) -> list[str]:
-    file = saved_model_file(folder)
-    proto = protos.parse(file, protos.SavedModelProto, "SavedModel")
-    made = []
-    for entry in entries:
-        meta_graph = next(m for m in proto.meta_graphs if list(m.meta_info_def.tags) == entry.tags)
-        for name, bridge in add_to_meta_graph(meta_graph, signatures, entry.bindings).items():
-            entry.bindings[name] = entry.bindings[name].model_copy(update={"bridge": bridge})
-            made.append(name)
-    if made:
-        write(file, proto)
-    return made
-
-
-def _build_graph_def(file: Path, entry: Artifact, signatures: Mapping[str, Signature]) -> list[str]:
-    graph = protos.parse(file, protos.GraphDefProto, "GraphDef")
-    made = []
-    for name, binding in entry.bindings.items():
-        if bridge := add(graph, signatures[name], binding):
-            entry.bindings[name] = binding.model_copy(update={"bridge": bridge})
-            made.append(name)
-    if made:
-        write(file, graph)
-    return made
 
 
 def _can_carry(node: Any, spec: TensorSpec) -> bool:

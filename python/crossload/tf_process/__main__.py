@@ -47,7 +47,7 @@ def _do(step: dict[str, Any], bindings: dict[str, Any]) -> dict[str, Any]:
     taken = step.get("bindings") or bindings.get(step["source"]) or {}
     try:
         return {"bindings": STEPS[step["name"]](Path(step["source"]), Path(step["target"]), taken, step.get("options") or {})}
-    except OSError:
+    except (OSError, ImportError):  # the disk's fault or ours, not the model's
         raise
     except Exception as error:
         if not step.get("optional"):

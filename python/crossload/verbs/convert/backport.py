@@ -15,7 +15,7 @@ from crossload import artifacts
 from crossload.contract.bundle import Bundle, is_bundle, open_bundle
 from crossload.contract.manifest import FILE_NAME, Artifact, LeftOut, Made
 from crossload.contract.signatures import Signature, TensorSpec
-from crossload.edits import bridges
+from crossload.edits import bundle_bridges
 from crossload.edits.repairs import artifact_files
 from crossload.edits.repairs.graphs import Obstacle
 from crossload.errors import CrossloadError
@@ -78,7 +78,7 @@ def attempts(
         here, bound = _walked(entry, path, room / f"way-{number}", destination, wanted, terms)
         repairs, left = artifact_files.edit(here, bound or {}, [release_of(r) for r in runtimes])
         result = made(target, here, bound)
-        bridges.build(here.parent, [result], signatures)
+        bundle_bridges.build(here.parent, [result], signatures)
         yield Attempt(result, tuple(e.target for e in path), repairs.sentences(), left)
 
 

@@ -15,7 +15,7 @@ from crossload.artifacts.entries import artifacts_of, bindings_in
 from crossload.contract.bundle import Bundle, is_bundle
 from crossload.contract.manifest import FILE_NAME, Artifact, LeftOut, Manifest, Model, Tolerance, Vectors
 from crossload.contract.signatures import Signature
-from crossload.edits import bridges, composites, warmup
+from crossload.edits import bundle_bridges, composites, warmup
 from crossload.errors import CrossloadError
 from crossload.inputs import example_inputs
 from crossload.inputs.requests import Wishes, check_wishes
@@ -145,7 +145,7 @@ def _fill(
             entries = []
             recorded = [v for v in recorded if any(v.signature in a.bindings for a in made)]
         entries += made
-    if bridged := bridges.build(folder, entries, signatures):
+    if bridged := bundle_bridges.build(folder, entries, signatures):
         progress(f"bridges for TensorFlow Java, which lacks datatypes of {', '.join(bridged)}")
     if warm_up:
         for what, why in warmup.warm_up_bundle(folder, name, entries, recorded).left_out.items():
