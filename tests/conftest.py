@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests import fakes
+from crossload.verbs.convert.convert import convert
+from tests import CORPUS, ROOT, fakes
+from tests.environment import launch_of
 
 # The suite that decides draws the same examples every time, and waits however busy the machine is; `make search` looks for new ones.
 _patient = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]}
@@ -45,10 +47,20 @@ def configure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The demo's bundle: the one `make demo` wrote, or made here."""
-    root = Path(__file__).parents[1]
-    made = root / "build" / "demo" / "digits"
+    made = ROOT / "build" / "demo" / "digits"
     if not (made / "crossload.json").exists():
         made = tmp_path_factory.mktemp("demo") / "digits"
-        command = [sys.executable, "-m", "crossload.cli", "export", f"{root / 'python/demo/digits.py'}:classifier", "-o", str(made)]
+        command = [sys.executable, "-m", "crossload.cli", "export", f"{ROOT / 'python/demo/digits.py'}:classifier", "-o", str(made)]
         subprocess.run(command, check=True)
     return made
+
+
+@pytest.fixture(scope="session")
+def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the model as .keras, .h5, SavedModel, frozen graph, checkpoint with .meta, and .tflite."""
+    folder = tmp_path_factory.mktemp("sources")
+    command = [launch_of("tensorflow").argv[0], str(CORPUS / "make_sources.py"), str(folder)]
+    done = subprocess.run(command, env={**os.environ, "PYTHONPATH": str(ROOT / "python")}, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-4000:]
+    convert(folder / "saved_model", folder / "model.tflite")
+    return folder

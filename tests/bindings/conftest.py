@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from crossload.runtimes import environments, registry
+from tests import CORPUS
 
-MAKER = Path(__file__).parents[1] / "corpus" / "make_models.py"
+MAKER = CORPUS / "make_models.py"
 MODELS = ("identity", "scale", "several_signatures", "text_table", "default_input")
 NEGATION = """
 node { name: "x" op: "Placeholder" attr { key: "dtype" value { type: DT_FLOAT } } }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-from pathlib import Path
 
 import pytest
 
@@ -14,7 +13,8 @@ from crossload.runtimes.selftest import certify
 from crossload.runtimes.supervisor import Limits, Supervisor
 from crossload.verbs.verify import record
 from crossload.verbs.verify.verify import verify
-from tests.test_corpus import GRAPHS, MAKER, bundle
+from tests import ROOT
+from tests.verbs.verify.test_corpus import GRAPHS, MAKER, bundle
 
 pytestmark = pytest.mark.slow
 JPYPE, JAVA = "tensorflow-java-jpype", "tensorflow-java"
@@ -73,5 +73,5 @@ def test_it_must_be_asked_for() -> None:
 
 
 def test_the_worker_s_binding_is_the_package_of_bindings_jpype() -> None:
-    assert Path(__file__).parents[2] / "bindings" / "jpype" == registry.BINDING
+    assert ROOT / "bindings" / "jpype" == registry.BINDING
     assert (registry.BINDING / "crossload_jpype" / "__init__.py").is_file()

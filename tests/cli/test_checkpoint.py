@@ -9,7 +9,7 @@ import pytest
 
 from tests.artifacts.checkpoints.test_checkpoint import varied
 from tests.cli.test_show import line, run
-from tests.test_checkpoints import beside, files_of, names, saved, serving
+from tests.edits.test_checkpoint_folders import beside, files_of, names, saved, serving
 
 
 def test_the_list_marks_the_served_one_and_says_what_is_missing(tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,8 +14,8 @@ from crossload.compare.judge import AGREEMENTS, judge
 from crossload.compare.tolerance import Tolerances
 from crossload.contract import datatypes
 from crossload.contract.manifest import Tolerance
+from tests import CONTRACT
 
-CONTRACT = Path(__file__).parents[2] / "bindings" / "contract"
 TABLE = json.loads((CONTRACT / "judgements.json").read_text())
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import runpy
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,8 +11,8 @@ import pytest
 
 from crossload.contract import bridge, datatypes
 from crossload.errors import FrameError
+from tests import CONTRACT
 
-CONTRACT = Path(__file__).parents[2] / "bindings" / "contract"
 VALUES: list[dict[str, Any]] = json.loads((CONTRACT / "bridge.json").read_text())
 
 

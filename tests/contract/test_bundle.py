@@ -16,9 +16,9 @@ from crossload.contract import manifest, vectors
 from crossload.contract.bundle import open_bundle
 from crossload.errors import ManifestError
 from crossload.support import files
-from tests import fakes
+from tests import CONTRACT, fakes
 
-SCHEMA = Path(__file__).parents[2] / "bindings" / "contract" / "manifest.schema.json"
+SCHEMA = CONTRACT / "manifest.schema.json"
 
 
 @pytest.fixture

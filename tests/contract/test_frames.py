@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 from crossload.contract import datatypes, frames, vectors
 from crossload.errors import FrameError
+from tests import CONTRACT
 
-EXAMPLES = Path(__file__).parents[2] / "bindings" / "contract" / "frames"
+EXAMPLES = CONTRACT / "frames"
 INDEX: list[dict[str, Any]] = json.loads((EXAMPLES / "index.json").read_text())
 GOOD = [e for e in INDEX if e["valid"]]
 MALFORMED = [e for e in INDEX if not e["valid"]]

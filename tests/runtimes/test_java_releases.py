@@ -15,10 +15,11 @@ from crossload.runtimes.selftest import certify
 from crossload.runtimes.supervisor import Limits, Supervisor
 from crossload.verbs.verify import record
 from crossload.verbs.verify.verify import verify
-from tests.test_corpus import MAKER, bundle
+from tests import CORPUS
+from tests.verbs.verify.test_corpus import MAKER, bundle
 
 pytestmark = pytest.mark.slow
-MAKERS = {MAKER: ("sparse_input", "text_table_v1"), Path(__file__).parent / "make_v1_models.py": ()}
+MAKERS = {MAKER: ("sparse_input", "text_table_v1"), CORPUS / "make_v1_models.py": ()}
 
 LEGACY = "tensorflow-java-legacy"
 PATTERNS = [LEGACY, "tensorflow-java@*"]

@@ -17,7 +17,7 @@ import pytest
 
 from crossload.artifacts.entries import artifacts_of
 from crossload.contract import datatypes, frames
-from tests.workers import environment
+from tests import CORPUS, environment
 from tests.workers.conversation import Conversation
 
 pytestmark = pytest.mark.slow
@@ -107,7 +107,7 @@ def flat(what: str, samples: Sequence[tuple[int, int]], bound: float) -> None:
 def graphs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Models of TensorFlow 1, which every release loads."""
     folder = tmp_path_factory.mktemp("graphs")
-    maker = Path(__file__).parent / "make_v1_models.py"
+    maker = CORPUS / "make_v1_models.py"
     subprocess.run([environment.launch_of("tensorflow").argv[0], str(maker), str(folder)], check=True, capture_output=True)
     return folder
 

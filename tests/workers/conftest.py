@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.workers import environment
+from tests import environment
 from tests.workers.conversation import Conversation
 
 

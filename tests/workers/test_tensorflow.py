@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from crossload.contract import datatypes
-from tests.workers.arrays import SHAPES, array_of, same_bytes
+from tests.corpus.arrays import SHAPES, array_of, same_bytes
 from tests.workers.conversation import Conversation
 
 pytestmark = pytest.mark.slow

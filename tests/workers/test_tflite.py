@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from crossload.contract import datatypes
-from tests.workers import environment
-from tests.workers.arrays import array_of, same_bytes
+from tests import environment
+from tests.corpus.arrays import array_of, same_bytes
 from tests.workers.conversation import Conversation
 
 pytestmark = pytest.mark.slow

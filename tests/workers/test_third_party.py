@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.workers import environment
+from tests import environment
 from tests.workers.conversation import Conversation
 
 pytestmark = pytest.mark.slow

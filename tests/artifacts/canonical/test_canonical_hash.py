@@ -24,7 +24,7 @@ from tests.artifacts.graphs import test_meta_graph
 from tests.artifacts.keras import test_keras_file
 from tests.corpus import handmade
 from tests.corpus.handmade import FLOAT, INT64, RESOURCE, STRING, node
-from tests.workers.environment import launch_of
+from tests.environment import launch_of
 
 
 def of(path: Path) -> str:

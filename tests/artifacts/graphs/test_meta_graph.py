@@ -16,7 +16,7 @@ from crossload.artifacts.graphs import meta_graph
 from crossload.errors import ArtifactError
 from tests.corpus import handmade
 from tests.corpus.handmade import FLOAT, STRING, node
-from tests.workers.environment import launch_of
+from tests.environment import launch_of
 
 
 def made() -> Any:

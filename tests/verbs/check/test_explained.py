@@ -1,0 +1,54 @@
+"""A load that fails is explained where it was to be foreseen, and left as it was said where it was not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from crossload.contract.manifest import Binding
+from crossload.runtimes import registry
+from crossload.runtimes.process import WorkerFailure
+from crossload.runtimes.supervisor import ModelSource
+from crossload.verbs.check.prediction import explained
+from tests.verbs.check.test_prediction import FLOAT, add, graph_of
+
+SAID = "Op type not registered 'DisableCopyOnRead' in binary running on vm."
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> ModelSource:
+    """A frozen graph with an op that came with TensorFlow 2.10."""
+    graph = graph_of()
+    add(graph, "v", "VarHandleOp", dtype=FLOAT).attr["shape"].shape.SetInParent()
+    add(graph, "copy", "DisableCopyOnRead", "v")
+    path = tmp_path / "graph.pb"
+    path.write_bytes(graph.SerializeToString())
+    return ModelSource(path, "graph_def", {"s": Binding(inputs={"x": "x:0"}, outputs={"y": "y:0"})})
+
+
+def of(source: ModelSource, runtime: str, outcome: str = "load_error", phase: str = "load") -> str:
+    return explained(WorkerFailure(outcome, phase, SAID), registry.find([runtime])[0], source)
+
+
+def test_the_runtimes_own_words_come_first_then_the_reason_what_would_do_and_the_next_step(source: ModelSource) -> None:
+    assert of(source, "tensorflow-java@0.4.2") == (
+        f"{SAID} Op type not registered 'DisableCopyOnRead': first in TensorFlow 2.10.1 of the releases known here; yours is 2.7.4 "
+        "(node 'copy'); would do: tensorflow-java@0.5.0, tensorflow@2.15.1, tensorflow-java@1.0.0, tensorflow-java@1.1.0, "
+        f"tensorflow@2.21.0; or: crossload convert {source.path} DESTINATION --for tensorflow-java@0.4.2"
+    )
+
+
+@pytest.mark.parametrize("runtime", ["tensorflow-java@1.1.0", "litert"])
+def test_what_was_not_to_be_foreseen_is_left_as_it_was_said(source: ModelSource, runtime: str) -> None:
+    assert of(source, runtime) == SAID
+
+
+@pytest.mark.parametrize(("outcome", "phase"), [("run_error", "run"), ("crash", "load"), ("timeout", "load")])
+def test_only_a_refusal_to_load_is_explained(source: ModelSource, outcome: str, phase: str) -> None:
+    assert of(source, "tensorflow-java@0.4.2", outcome, phase) == SAID
+
+
+def test_a_model_that_cannot_be_read_any_more_is_left_as_it_was_said(source: ModelSource) -> None:
+    source.path.unlink()
+    assert of(source, "tensorflow-java@0.4.2") == SAID

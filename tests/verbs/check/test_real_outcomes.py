@@ -1,0 +1,72 @@
+"""No wrong prediction: what preflight says of every model of the tests, and of every hazard, is what each real release does with it."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from crossload.artifacts.entries import artifacts_of
+from crossload.contract.bundle import open_bundle
+from crossload.contract.manifest import Artifact
+from crossload.contract.signatures import Signature
+from crossload.inputs.requests import Wishes, complete, requests
+from crossload.runtimes import environments, registry
+from crossload.runtimes.process import WorkerFailure
+from crossload.runtimes.supervisor import Limits, ModelSource, Supervisor
+from crossload.verbs.check.prediction import predict
+from tests.runtimes.test_java_releases import MAKERS, PATTERNS
+from tests.verbs.verify.test_corpus import GRAPHS, models  # noqa: F401  # a fixture
+
+pytestmark = pytest.mark.slow
+RELEASES = [r.title for r in registry.find([*PATTERNS, "tensorflow@*"])]
+Loaded = tuple[Path, Artifact, dict[str, Signature]]
+
+
+@pytest.fixture(scope="module")
+def artifacts(models: Path, demo: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Loaded]:  # noqa: F811
+    """Every SavedModel and GraphDef of the corpus, of TensorFlow 1, and of the demo."""
+    folder = tmp_path_factory.mktemp("of_tensorflow_1")
+    python = environments.prepare(registry.find(["tensorflow"])[0].source).argv[0]
+    for maker, names in MAKERS.items():
+        if not names:
+            subprocess.run([python, str(maker), str(folder)], check=True, capture_output=True)
+    made = [p for p in sorted(models.iterdir()) if p.stem in {"identity", *GRAPHS}] + sorted(folder.iterdir())
+    found = [(path, entry, signatures) for path in made for entries, signatures in [artifacts_of(path, path.name)] for entry in entries]
+    bundle = open_bundle(demo)
+    return found + [
+        (bundle.path(a), a, bundle.manifest.signatures) for a in bundle.manifest.artifacts if a.format in ("saved_model", "graph_def")
+    ]
+
+
+def outcomes(supervisor: Supervisor, path: Path, entry: Artifact, signatures: dict[str, Signature]) -> Iterator[tuple[str, str, str]]:
+    """What the runtime does with each signature, and its words."""
+    tags = None if entry.tags is None else tuple(entry.tags)
+    try:
+        supervisor.load(ModelSource(path, entry.format, entry.bindings, tags))
+    except WorkerFailure as failure:
+        yield from ((name, failure.outcome, failure.message) for name in entry.bindings)
+        return
+    for name in entry.bindings:
+        request = requests(signatures[name], Wishes(count=1))[0]
+        inputs = complete(signatures[name], request.inputs)
+        try:
+            supervisor.infer(name, inputs, [t.name for t in signatures[name].outputs])
+            yield name, "ok", ""
+        except WorkerFailure as failure:
+            yield name, failure.outcome, failure.message
+
+
+@pytest.mark.parametrize("title", RELEASES)
+def test_every_prediction_is_what_the_release_does(artifacts: list[Loaded], title: str) -> None:
+    runtime = registry.find([title])[0]
+    wrong = []
+    with Supervisor(runtime.name, environments.prepare(runtime.source), Limits()) as supervisor:
+        for path, entry, signatures in artifacts:
+            prediction = predict(path, title, tags=entry.tags, bindings=entry.bindings)
+            for name, outcome, said in outcomes(supervisor, path, entry, signatures):
+                if prediction.signatures[name] != outcome:
+                    wrong.append(f"{path.name}/{name}: {prediction.signatures[name]} ({prediction.explanation()}), but {outcome}: {said}")
+    assert not wrong, "\n".join(wrong)

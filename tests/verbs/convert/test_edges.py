@@ -1,0 +1,40 @@
+"""The planner's promises: the shortest way is found and said, and the README shows the table as it is."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+import pytest
+
+from crossload.errors import CrossloadError
+from crossload.runtimes.tf_process import StepName
+from crossload.tf_process.steps import STEPS
+from crossload.verbs.convert import edges
+from tests import ROOT
+
+
+def test_a_direct_edge_is_taken_where_there_is_one() -> None:
+    assert [e.target for e in edges.way("saved_model", "tflite")] == ["tflite"]
+
+
+def test_the_way_goes_over_other_formats_where_there_is_none() -> None:
+    assert [e.target for e in edges.way("keras_h5", "tflite")] == ["saved_model", "tflite"]
+    assert [e.target for e in edges.way("checkpoint", "graph_def")] == ["saved_model", "graph_def"]
+
+
+def test_a_format_can_become_itself_by_an_edge_and_not_by_walking_in_a_circle() -> None:
+    assert [e.target for e in edges.way("graph_def", "graph_def")] == ["graph_def"]
+    assert [e.target for e in edges.way("checkpoint", "checkpoint")] == ["saved_model", "checkpoint"]
+
+
+def test_where_there_is_no_way_what_the_source_can_become_is_listed() -> None:
+    with pytest.raises(CrossloadError, match="a tflite cannot become a saved_model; it can become: tflite"):
+        edges.way("tflite", "saved_model")
+
+
+def test_tensorflow_s_process_has_every_step_that_the_core_names_and_no_other() -> None:
+    assert set(STEPS) == set(get_args(StepName))
+
+
+def test_the_readme_shows_the_matrix_of_conversions_as_the_table_of_edges_gives_it() -> None:
+    assert edges.matrix() in (ROOT / "README.md").read_text(encoding="utf-8")

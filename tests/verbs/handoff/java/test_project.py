@@ -1,0 +1,140 @@
+"""The generated project: what is in it, and what is refused before anything is written."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from crossload.cli import main
+from crossload.contract.bundle import open_bundle
+from crossload.errors import CrossloadError, ManifestError
+from crossload.runtimes.registry import one
+from crossload.verbs.handoff import carried_bundle
+from crossload.verbs.handoff.java import records
+from crossload.verbs.handoff.java.project import handoff
+from tests.attacks import hostile_bundle
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Path:
+    return hostile_bundle.write(tmp_path / "bundle")
+
+
+def methods(bundle: Path) -> dict[str, records.Method]:
+    opened = open_bundle(bundle)
+    signatures = opened.manifest.signatures
+    return {m.key: m for m in records.methods(signatures, {key: opened.vectors(key) for key in signatures})}
+
+
+def test_an_array_stands_where_its_length_tells_the_shape_a_plain_value_for_a_scalar_a_tensor_for_the_rest(bundle: Path) -> None:
+    made = methods(bundle)["serving_default"]
+    assert {c.name: c.type for c in made.inputs} == {
+        "class": "float[]",
+        "1st": "long",
+        "1-st": "String[]",
+        "größe": "boolean[]",
+        "raw": "byte[][]",
+        "threshold": "Float",
+        "free": "Tensor",
+        "image": "byte[]",
+    }
+    assert [c.type for c in made.outputs] == ["float[]", "float", "Tensor", "byte[]"]
+    assert [str(c.to_tensor) for c in made.inputs if c.name in ("1st", "image")] == [
+        "Tensor.of(new long[] {inputs._1st()})",
+        "Tensor.of(Datatype.UINT8, inputs.image(), free(inputs.image().length, 48), 4, 4, 3)",
+    ]
+
+
+def test_the_generated_request_of_hard_bytes_does_not_make_a_text_bytes() -> None:
+    import numpy as np
+
+    from crossload.contract.signatures import Signature, TensorSpec
+    from crossload.contract.vectors import Vector
+
+    text = Signature((TensorSpec("text", "BYTES", (-1,)),), ())
+    hard, plain = np.array([b"\xff\xfe"], object), np.array(["naïve".encode()], object)
+    (made,) = records.methods({"s": text}, {"s": [Vector("single_0", {"text": plain}), Vector("bytes", {"text": hard})]})
+    assert made.inputs[0].type == "String[]"
+    (made,) = records.methods({"s": text}, {"s": [Vector("own", {"text": hard})]})
+    assert made.inputs[0].type == "byte[][]"
+
+
+def test_an_input_with_a_default_may_be_left_out(bundle: Path) -> None:
+    made = methods(bundle)["only-optional"]
+    assert (made.required, made.with_defaults) == ((), ("null",))
+    assert "null: the default (1, 2)" in made.inputs[0].description
+
+
+def test_what_is_no_bundle_is_refused_with_what_to_do(tmp_path: Path, bundle: Path) -> None:
+    with pytest.raises(ManifestError, match="is not there; name a bundle"):
+        handoff(tmp_path / "nowhere", tmp_path / "out")
+    with pytest.raises(ManifestError, match=r"no bundle \(it has no crossload.json\); make one of it: crossload export"):
+        handoff(bundle / "frozen_graph.pb", tmp_path / "out")
+    (bundle / "frozen_graph.pb").write_bytes(b"changed")
+    with pytest.raises(ManifestError, match="not the file that was exported"):
+        handoff(bundle, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_bundle_without_answers_is_refused_for_its_project_would_prove_nothing(tmp_path: Path, bundle: Path) -> None:
+    manifest = open_bundle(bundle).manifest
+    (bundle / "crossload.json").write_text(manifest.model_copy(update={"vectors": []}).to_json(), encoding="utf-8")
+    with pytest.raises(ManifestError, match="holds no recorded answers"):
+        handoff(bundle, tmp_path / "out")
+
+
+def test_a_release_that_is_not_there_a_package_that_is_none_and_another_language_are_refused(tmp_path: Path, bundle: Path) -> None:
+    with pytest.raises(CrossloadError, match=r"no release '2.0'.*1\.15\.0, 0\.3\.3, 0\.4\.2, 0\.5\.0, 1\.0\.0, 1\.1\.0"):
+        handoff(bundle, tmp_path / "out", release="2.0")
+    with pytest.raises(CrossloadError, match="'class' is no name there"):
+        handoff(bundle, tmp_path / "out", package="com.class")
+    with pytest.raises(CrossloadError, match="no handoff to 'c'"):
+        handoff(bundle, tmp_path / "out", to="c")
+
+
+def test_an_artifact_that_java_does_not_load_or_that_is_not_there_is_refused(demo: Path) -> None:
+    opened, java = open_bundle(demo), one("tensorflow-java")
+    with pytest.raises(CrossloadError, match="saved_model and graph_def alone, not tflite"):
+        carried_bundle.chosen(opened, java, "tflite")
+    with pytest.raises(CrossloadError, match="no artifact 'graphdef'; near it are 'graph_def'"):
+        carried_bundle.chosen(opened, java, "graphdef")
+
+
+def test_the_artifact_is_the_first_that_the_release_runs_as_preflight_says(demo: Path) -> None:
+    opened = open_bundle(demo)
+    chosen = {v: carried_bundle.chosen(opened, one(v), None).artifact.id for v in ("tensorflow-java@1.1.0", "tensorflow-java@0.3.3")}
+    assert chosen == {"tensorflow-java@1.1.0": "saved_model", "tensorflow-java@0.3.3": "graph_def"}
+    with pytest.raises(CrossloadError, match=r"--for tensorflow-java@0\.3\.3"):
+        carried_bundle.chosen(opened, one("tensorflow-java@0.3.3"), "saved_model")
+
+
+@pytest.fixture
+def project(demo: Path, tmp_path: Path) -> Path:
+    done = CliRunner().invoke(main, ["handoff", str(demo), "--to", "java", "-o", str(tmp_path / "project"), "--package", "org.acme.digits"])
+    assert done.exit_code == 0, done.output
+    assert done.output.splitlines()[-1] == f"next: mvn -f {tmp_path / 'project'} test"
+    return tmp_path / "project"
+
+
+def test_the_project_holds_a_bundle_of_its_own_with_the_one_artifact(project: Path, demo: Path) -> None:
+    handed, source = open_bundle(project / "model").manifest, open_bundle(demo).manifest
+    assert [a.id for a in handed.artifacts] == ["saved_model"]
+    assert (handed.vectors, handed.signatures, handed.tolerance) == (source.vectors, source.signatures, source.tolerance)
+    assert {p.name for p in (project / "model").iterdir()} == {"crossload.json", "saved_model", "vectors"}
+    assert (project / "src/main/java/org/acme/digits/DigitsClient.java").is_file()
+
+
+def test_a_handoff_is_replaced_when_that_is_asked_for_and_nothing_else_ever(project: Path, demo: Path) -> None:
+    (project / "own.txt").touch()
+    arguments = ["handoff", str(demo), "--to", "java", "-o", str(project)]
+    refused = CliRunner().invoke(main, arguments)
+    assert (refused.exit_code, "--overwrite replaces it" in refused.output) == (2, True)
+    assert CliRunner().invoke(main, [*arguments, "--overwrite"]).exit_code == 0
+    assert not (project / "own.txt").exists()
+    shutil.rmtree(project / "model")
+    refused = CliRunner().invoke(main, [*arguments, "--overwrite"])
+    assert (refused.exit_code, "is no handoff" in refused.output) == (2, True)
+    assert (project / "pom.xml").is_file()
