@@ -1,4 +1,4 @@
-"""What Java finds hard (tests/corpus/sources/java_models.py), in every release: what each does with it is written down here, with its reason."""
+"""What Java finds hard (corpus/sources/java_models.py), in every release: what each does is written down here, with its reason."""
 
 from __future__ import annotations
 
