@@ -11,9 +11,7 @@ from hypothesis import strategies as st
 
 from crossload import CrossloadError, load
 from crossload.contract import manifest
-from crossload.errors import ArtifactError, FrameError, ManifestError
-from crossload.runtimes.environments import EnvironmentProblem
-from crossload.runtimes.process import WorkerFailure
+from crossload.errors import ArtifactError, EnvironmentProblem, FrameError, ManifestError, WorkerFailure
 from crossload.verbs.verify.verify import verify
 from tests import fakes
 

@@ -13,26 +13,15 @@ from crossload.artifacts.entries import artifacts_of
 from crossload.contract.bundle import is_bundle, open_bundle
 from crossload.contract.manifest import Artifact
 from crossload.contract.signatures import Signature
-from crossload.errors import CrossloadError
+from crossload.errors import CrossloadError, RunFailed, WorkerFailure
 from crossload.inputs.requests import complete
 from crossload.runtimes import environments, registry
-from crossload.runtimes.process import WorkerFailure
 from crossload.runtimes.registry import Runtime
 from crossload.runtimes.supervisor import Answer, Limits, ModelSource, Supervisor
 from crossload.verbs.check.prediction import explained
 
 if TYPE_CHECKING:
     import numpy as np
-
-
-class RunFailed(CrossloadError):
-    """What a runtime did with a model other than answer; `outcome` is one of report.results.OUTCOMES."""
-
-    exit_status = 1
-
-    def __init__(self, outcome: str, message: str) -> None:
-        super().__init__(message)
-        self.outcome = outcome
 
 
 @dataclass(frozen=True)
@@ -137,6 +126,25 @@ def load(
     model = choose(path, runtime, tags=tags, artifact=artifact, inputs=inputs, outputs=outputs, options=options, limits=limits)
     model.start()
     return model
+
+
+def run(
+    path: str | Path,
+    inputs: Mapping[str, Any],
+    runtime: str | None = None,
+    *,
+    signature: str | None = None,
+    tags: Sequence[str] | None = None,
+    artifact: str | None = None,
+    options: Mapping[str, Any] | None = None,
+    limits: Limits | None = None,
+) -> dict[str, np.ndarray]:
+    """The outputs of one call: `load`, the signature (the only one, unless it is named) on these inputs, and the worker's end.
+
+    Raises as `load` does, CrossloadError for inputs that do not fit, and RunFailed when the runtime does not answer.
+    """
+    with load(path, runtime, tags=tags, artifact=artifact, options=options, limits=limits) as model:
+        return model.signature(signature).answer(inputs).outputs
 
 
 def choose(

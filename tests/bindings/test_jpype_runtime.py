@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from crossload.inputs.requests import Wishes
+from crossload.inputs.requests import Requests
 from crossload.report.results import Report
 from crossload.runtimes import environments, registry
 from crossload.runtimes.selftest import certify
@@ -32,7 +32,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
             models,
             tmp_path_factory.mktemp("bundle"),
             ["identity", *GRAPHS],
-            lambda root, artifact, named: record.record_with(reference, root, artifact, named, Wishes(count=3)),
+            lambda root, artifact, named: record.record_with(reference, root, artifact, named, Requests(count=3)),
         )
     return verify(made, [JPYPE, JAVA])
 

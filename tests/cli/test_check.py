@@ -42,7 +42,7 @@ def test_a_row_a_release_says_what_stops_it(model: Path) -> None:
 
 
 def test_a_release_asked_for_by_name_gets_its_findings_and_the_remedy(model: Path) -> None:
-    result = check(model, "--for", "tensorflow-java@0.4.2")
+    result = check(model, "--runtime", "tensorflow-java@0.4.2")
     title, finding, remedy = result.stdout.splitlines()
     assert title.split() == ["tensorflow-java@0.4.2", "TensorFlow", "2.7.4", "load_error"]
     assert finding.endswith("first in TensorFlow 2.10.1 of the releases known here; yours is 2.7.4 (node 'copy')")
@@ -55,7 +55,7 @@ def test_a_release_asked_for_by_name_gets_its_findings_and_the_remedy(model: Pat
     ("asked", "status"), [("tensorflow-java@1.1.0", 0), ("tensorflow-java", 0), ("tensorflow-java@1.*,tensorflow-java@0.3.3", 1)]
 )
 def test_the_status_is_1_where_a_release_asked_for_will_not_do(model: Path, asked: str, status: int) -> None:
-    assert check(model, "--for", asked).exit_code == status
+    assert check(model, "--runtime", asked).exit_code == status
 
 
 def test_without_names_the_status_is_1_where_no_release_will_do(tmp_path: Path) -> None:
@@ -65,7 +65,7 @@ def test_without_names_the_status_is_1_where_no_release_will_do(tmp_path: Path) 
 
 
 def test_json_is_one_object_with_every_prediction(model: Path) -> None:
-    result = check(model, "--for", "tensorflow-java@0.4.2,tensorflow-java@1.1.0", "--json")
+    result = check(model, "--runtime", "tensorflow-java@0.4.2,tensorflow-java@1.1.0", "--json")
     report = json.loads(result.stdout)
     assert (report["path"], report["left_out"], result.exit_code) == (str(model), [], 1)
     (artifact,) = report["artifacts"]
@@ -86,7 +86,7 @@ def test_the_first_obstacles_are_shown_and_all_with_all(tmp_path: Path) -> None:
     for number in range(9):
         add(graph, f"n{number}", f"NoSuchOp{number}", "x")
     path = written(tmp_path / "model", graph)
-    short, long = check(path, "--for", LEGACY).stdout, check(path, "--for", LEGACY, "--all").stdout
+    short, long = check(path, "--runtime", LEGACY).stdout, check(path, "--runtime", LEGACY, "--all").stdout
     assert short.count("Op type not registered") == 5
     assert "… and 4 more; --all lists them" in short
     assert long.count("Op type not registered") == 9
@@ -95,8 +95,8 @@ def test_the_first_obstacles_are_shown_and_all_with_all(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--for", "litert"), "nothing is known of what litert registers; check knows: "),
-        (("--for", "tensorflow-java@9.*"), "no release matches 'tensorflow-java@9.*'; check knows: "),
+        (("--runtime", "litert"), "nothing is known of what litert registers; check knows: "),
+        (("--runtime", "tensorflow-java@9.*"), "no release matches 'tensorflow-java@9.*'; check knows: "),
         (("--tags", "train"), "has no such artifact; it has: saved_model with the tags serve"),
         (("--artifact", "frozen"), "has no such artifact; it has: saved_model"),
     ],

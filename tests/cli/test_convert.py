@@ -32,7 +32,7 @@ def refused(*arguments: str | Path, status: int = 2) -> str:
 
 def test_a_nameless_output_gets_its_name_and_the_manifest_says_it_for_every_later_step(sources: Path, tmp_path: Path) -> None:
     named = tmp_path / "named.pb"
-    done = run("convert", sources / "graph.pb", named, "--output-tensor", "my scores=StatefulPartitionedCall", "--vectors", "2")
+    done = run("convert", sources / "graph.pb", named, "--output-tensor", "my scores=StatefulPartitionedCall", "--count", "2")
     assert done.returncode == 0, done.stderr
     assert "the way: graph_def → graph_def" in done.stderr
     assert "2 answers of 1 signature(s) agree: identical" in done.stdout
@@ -115,7 +115,7 @@ def test_a_v1_sharded_checkpoint_with_other_names_is_written_and_read(sources: P
 def test_version_directories_count_up_and_are_what_serving_reads(sources: Path, tmp_path: Path) -> None:
     (tmp_path / "served" / "7").mkdir(parents=True)
     done = run("convert", sources / "saved_model", tmp_path / "served", "--to", "saved_model", "--version-directory", "--warm-up",
-               "--to-tags", "serve,cpu", "--vectors", "2")  # fmt: skip
+               "--to-tags", "serve,cpu", "--count", "2")  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert sorted(p.name for p in (tmp_path / "served").iterdir()) == ["7", "8", "8.crossload.json"]
     assert (tmp_path / "served" / "8" / "assets.extra" / "tf_serving_warmup_requests").stat().st_size > 0
@@ -145,7 +145,7 @@ def test_a_graph_that_is_not_frozen_is_told_from_one_that_is(sources: Path, tmp_
         ("model.tflite", "x.pb", [], "a tflite cannot become a graph_def; it can become: tflite"),
         ("saved_model", "x", ["--tags", "train"], "has no MetaGraph with the tags train; its tag sets are: serve"),
         ("saved_model", "x", ["--signature", "sevring_default"], "has no signature 'sevring_default'"),
-        ("saved_model", "x.pb", ["--with", "tensorflow@1.0"], "there is no runtime 'tensorflow@1.0'"),
+        ("saved_model", "x.pb", ["--load-with", "tensorflow@1.0"], "there is no runtime 'tensorflow@1.0'"),
         ("saved_model", "x.tflite", ["--warm-up"], "--warm-up writes the requests that were compared into a SavedModel"),
         ("model.h5", "x", ["--weights", "none.h5"], "none.h5 (--weights) is not there"),
         ("graph.pb", "x", ["--output-tensor", "="], "write name=operation:index, or operation:index"),

@@ -72,10 +72,10 @@ def test_a_file_of_outputs_is_only_replaced_when_that_is_asked_for(tmp_path: Pat
     configure(honest="honest")
     bundle, target = fakes.bundle(tmp_path / "b"), tmp_path / "out.npz"
     target.write_bytes(b"of yesterday")
-    refused = run(bundle, "honest", "--input", "x=[1]", "--outputs", str(target))
+    refused = run(bundle, "honest", "--input", "x=[1]", "--output-file", str(target))
     assert (refused.exit_code, target.read_bytes()) == (2, b"of yesterday")
     assert "--overwrite" in refused.output
-    assert run(bundle, "honest", "--input", "x=[1]", "--outputs", str(target), "--overwrite").exit_code == 0
+    assert run(bundle, "honest", "--input", "x=[1]", "--output-file", str(target), "--overwrite").exit_code == 0
     with np.load(target) as found:
         assert found["y"].tolist() == [2]
 
@@ -87,7 +87,7 @@ def test_several_signatures_are_asked_in_one_go_and_their_outputs_stay_apart(tmp
     manifest["signatures"]["again"] = manifest["signatures"]["double"]
     manifest["artifacts"][0]["bindings"]["again"] = manifest["artifacts"][0]["bindings"]["double"]
     (bundle / "crossload.json").write_text(json.dumps(manifest))
-    done = run(bundle, "honest", "-s", "double", "-s", "again", "--input", "x=[1]", "--outputs", str(target))
+    done = run(bundle, "honest", "-s", "double", "-s", "again", "--input", "x=[1]", "--output-file", str(target))
     assert done.exit_code == 0, done.output
     with np.load(target) as found:
         assert {name: found[name].tolist() for name in found} == {"double/y": [2], "again/y": [2]}

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from crossload.compare.judge import AGREEMENTS, judge
+from crossload.compare.judge import judge
 from crossload.compare.tolerance import Tolerances
 from crossload.contract import datatypes
 from crossload.contract.manifest import Tolerance
+from crossload.contract.outcomes import AGREEMENTS
 from tests import CONTRACT
 
 TABLE = json.loads((CONTRACT / "judgements.json").read_text())

@@ -8,6 +8,7 @@ import sys
 
 import tensorflow as tf
 
+from crossload.errors import ModelError
 from crossload.tf_process import freeze
 
 v1 = tf.compat.v1
@@ -48,7 +49,7 @@ def frozen_answer(kind):
         session.meta_graph = None
         try:
             graph, _ = freeze.freeze(session, {"s": {"key": None, "inputs": {"keys": "keys:0"}, "outputs": {"values": "values:0"}}})
-        except freeze.CannotFreeze as error:
+        except ModelError as error:
             return str(error)
     with tf.Graph().as_default(), v1.Session() as session:
         tf.import_graph_def(graph, name="")

@@ -37,8 +37,8 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
     subprocess.run([*install, "--python", python], check=True)
     serving(folder, "make", folder / "model")
     np.savez(folder / "people.npz", inputs=np.array([tf_example({"age": [30], "name": ["x"]}), tf_example({"age": [41], "name": ["ü"]})]))
-    export = ["export", folder / "model", "-o", folder / "bundle", "--formats", "saved_model", "--inputs", folder / "people.npz"]
-    done = crossload(*export, "--warm-up", "--name", "people", "--vectors", "5")
+    export = ["export", folder / "model", "-o", folder / "bundle", "--formats", "saved_model", "--input-file", folder / "people.npz"]
+    done = crossload(*export, "--warm-up", "--name", "people", "--count", "5")
     assert done.returncode == 0, done.stderr
     assert "not in the warm-up file: own: its method is 'tensorflow/serving/own_method'" in done.stderr
     return folder
@@ -80,7 +80,7 @@ def test_serving_s_own_messages_carry_every_request_and_the_model_gives_the_reco
 def test_the_hash_of_the_bundle_covers_the_warm_up_file(room: Path) -> None:
     path = room / "bundle" / "saved_model" / "assets.extra" / "tf_serving_warmup_requests"
     assert len(logs(path)) == sum(v.count for v in open_bundle(room / "bundle").manifest.vectors if v.signature != "own")
-    assert crossload("verify", room / "bundle", "--runtimes", "tensorflow").returncode == 0
+    assert crossload("verify", room / "bundle", "--runtime", "tensorflow").returncode == 0
 
 
 def test_a_warm_up_file_that_came_with_the_model_is_not_replaced(room: Path) -> None:
@@ -88,8 +88,17 @@ def test_a_warm_up_file_that_came_with_the_model_is_not_replaced(room: Path) -> 
     assert done.returncode == 2
     assert "has a warm-up file already" in done.stderr
     assert not (room / "again").exists()
-    export = ["export", room / "bundle" / "saved_model", "-o", room / "kept", "--formats", "saved_model", "--inputs", room / "people.npz"]
-    kept = crossload(*export, "--vectors", "1")
+    export = [
+        "export",
+        room / "bundle" / "saved_model",
+        "-o",
+        room / "kept",
+        "--formats",
+        "saved_model",
+        "--input-file",
+        room / "people.npz",
+    ]
+    kept = crossload(*export, "--count", "1")
     assert kept.returncode == 0, kept.stderr
     records = [list(tfrecord.read(room / b / "saved_model" / "assets.extra" / "tf_serving_warmup_requests")) for b in ("bundle", "kept")]
     assert records[0] == records[1]

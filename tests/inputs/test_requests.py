@@ -12,7 +12,8 @@ from crossload.contract.datatypes import DATATYPES, numpy_dtype, of_array
 from crossload.contract.signatures import Signature, TensorSpec
 from crossload.errors import CrossloadError
 from crossload.inputs.domains import Domain, Feature
-from crossload.inputs.requests import Wishes, check_wishes, complete, from_npz, kept, requests
+from crossload.inputs.npz import from_npz
+from crossload.inputs.requests import Requests, check_requests, complete, draw, kept
 from crossload.inputs.tf_example import features_of
 
 OUT = (TensorSpec("y", "FP32", None),)
@@ -24,13 +25,13 @@ def signature(*inputs: TensorSpec) -> Signature:
 
 @pytest.mark.parametrize("datatype", DATATYPES)
 def test_every_datatype_gets_requests_of_its_datatype(datatype: str) -> None:
-    made = requests(signature(TensorSpec("x", datatype, (-1, 2))), Wishes())
+    made = draw(signature(TensorSpec("x", datatype, (-1, 2))), Requests())
     assert len(made) == 8
     assert {of_array(v.inputs["x"]) for v in made} == {datatype}
 
 
 def test_there_is_a_batch_of_one_one_of_several_zeros_and_extremes() -> None:
-    made = {v.id: v.inputs["x"] for v in requests(signature(TensorSpec("x", "FP32", (-1, 4))), Wishes(count=4))}
+    made = {v.id: v.inputs["x"] for v in draw(signature(TensorSpec("x", "FP32", (-1, 4))), Requests(count=4))}
     assert made["single_0"].shape == (1, 4)
     assert made["batch_0"].shape == (3, 4)
     assert not made["zeros"].any()
@@ -41,7 +42,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_one_others() -> None:
     spec = signature(TensorSpec("x", "FP32", (-1, 4)), TensorSpec("s", "BYTES", (-1,)))
 
     def made(seed: int) -> list[bytes]:
-        return [b"".join([v.inputs["x"].tobytes(), *v.inputs["s"].ravel()]) for v in requests(spec, Wishes(seed=seed))]
+        return [b"".join([v.inputs["x"].tobytes(), *v.inputs["s"].ravel()]) for v in draw(spec, Requests(seed=seed))]
 
     assert made(0) == made(0)
     assert made(0) != made(1)
@@ -50,7 +51,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_one_others() -> None:
 def test_a_default_value_is_fed_kept_left_to_the_model_and_replaced() -> None:
     spec = signature(TensorSpec("x", "FP32", (-1,)), TensorSpec("k", "INT32", (), default={"shape": [], "data": [7]}))
     assert complete(spec, {"x": np.float32([1])})["k"] == 7
-    made = {v.id: v.inputs for v in requests(spec, Wishes())}
+    made = {v.id: v.inputs for v in draw(spec, Requests())}
     assert made["zeros"]["k"] == 7
     assert list(made["single_0"]) == ["x"]
     assert made["batch_0"]["k"].dtype == np.int32
@@ -59,7 +60,7 @@ def test_a_default_value_is_fed_kept_left_to_the_model_and_replaced() -> None:
 def test_ragged_components_belong_together() -> None:
     spec = signature(TensorSpec("x", "FP32", (-1, 3)), TensorSpec("x_1", "INT32", (-1,)), TensorSpec("x_2", "INT64", (-1,)))
     domain = Domain((Composite("ragged", ("x", "x_1", "x_2")),))
-    for vector in requests(spec, Wishes(count=12), domain):
+    for vector in draw(spec, Requests(count=12), domain):
         outer, inner = vector.inputs["x_1"], vector.inputs["x_2"]
         assert len(outer) - 1 == (3 if vector.id.startswith("batch") else 1)
         assert (len(inner) - 1, vector.inputs["x"].shape) == (outer[-1], (inner[-1], 3))
@@ -69,7 +70,7 @@ def test_ragged_components_belong_together() -> None:
 def test_a_sparse_input_keeps_the_shape_its_function_states() -> None:
     spec = signature(TensorSpec("x", "INT64", (-1, 2)), TensorSpec("x_1", "FP32", (-1,)), TensorSpec("x_2", "INT64", (2,)))
     domain = Domain((Composite("sparse", ("x", "x_1", "x_2"), (-1, 5)),))
-    for vector in requests(spec, Wishes(), domain):
+    for vector in draw(spec, Requests(), domain):
         places = vector.inputs["x"].tolist()
         assert vector.inputs["x_2"][1] == 5
         assert places == sorted(places)
@@ -79,7 +80,7 @@ def test_a_sparse_input_keeps_the_shape_its_function_states() -> None:
 
 def test_strings_and_numbers_are_mostly_what_the_tables_know_and_sometimes_not() -> None:
     spec = signature(TensorSpec("words", "BYTES", (-1, 20)), TensorSpec("ids", "INT64", (-1, 20)), TensorSpec("free", "INT64", (-1, 20)))
-    made = requests(spec, Wishes(), Domain(words=(b"gut", b"schlecht"), keys={"ids": (4711, 815)}))
+    made = draw(spec, Requests(), Domain(words=(b"gut", b"schlecht"), keys={"ids": (4711, 815)}))
     drawn = [v.inputs for v in made if v.id.startswith(("single", "batch"))]
     words = [w for v in drawn for w in v["words"].ravel()]
     ids = [n for v in drawn for n in v["ids"].ravel()]
@@ -91,14 +92,14 @@ def test_strings_and_numbers_are_mostly_what_the_tables_know_and_sometimes_not()
 def test_every_drawn_request_asks_a_table_for_at_least_one_of_its_words() -> None:
     spec = signature(TensorSpec("words", "BYTES", (-1,)))
     for seed in range(20):
-        made = requests(spec, Wishes(seed=seed), Domain(words=(b"gut", b"schlecht")))
+        made = draw(spec, Requests(seed=seed), Domain(words=(b"gut", b"schlecht")))
         assert all({b"gut", b"schlecht"} & set(v.inputs["words"]) for v in made if v.id.startswith(("single", "batch")))
 
 
 def test_tf_examples_have_the_features_that_the_graph_parses() -> None:
     spec = signature(TensorSpec("inputs", "BYTES", (-1,)))
     features = (Feature("age", "FP32", (2,)), Feature("kind", "BYTES", ()), Feature("visits", "INT64", None))
-    made = requests(spec, Wishes(), Domain(words=(b"gut",), examples={"inputs": features}))
+    made = draw(spec, Requests(), Domain(words=(b"gut",), examples={"inputs": features}))
     found = [features_of(e) for v in made for e in v.inputs["inputs"]]
     assert {len(f["age"]) for f in found} == {2}
     assert {len(f["kind"]) for f in found} == {1}
@@ -110,7 +111,7 @@ def test_sparse_components_belong_together() -> None:
     spec = signature(
         TensorSpec("x/values", "FP32", (-1,)), TensorSpec("x/indices", "INT64", (-1, 3)), TensorSpec("x/dense_shape", "INT64", (3,))
     )
-    for vector in requests(spec, Wishes()):
+    for vector in draw(spec, Requests()):
         values, indices, shape = (vector.inputs[f"x/{part}"] for part in ("values", "indices", "dense_shape"))
         assert indices.shape == (len(values), 3)
         assert (indices < shape).all()
@@ -118,7 +119,7 @@ def test_sparse_components_belong_together() -> None:
 
 def test_own_inputs_go_to_the_signature_they_fit(tmp_path: Path) -> None:
     np.savez(tmp_path / "mine.npz", x=np.float32([[1, 2]]))
-    made = requests(signature(TensorSpec("x", "FP32", (-1, 2))), Wishes(count=1, inputs=(from_npz(tmp_path / "mine.npz"),)))
+    made = draw(signature(TensorSpec("x", "FP32", (-1, 2))), Requests(count=1, inputs=(from_npz(tmp_path / "mine.npz"),)))
     assert [v.id for v in made] == ["single_0", "user_0"]
 
 
@@ -154,23 +155,23 @@ ONE, TWO = signature(TensorSpec("x", "FP32", (-1,))), signature(TensorSpec("x", 
 
 
 def test_own_inputs_of_one_signature_do_not_disturb_another_that_has_some_of_their_names() -> None:
-    wishes = Wishes(count=1, inputs=({"x": np.float32([1])},))
-    check_wishes(wishes, {"one": ONE, "two": TWO})
-    assert [[v.id for v in requests(s, wishes)] for s in (ONE, TWO)] == [["single_0", "user_0"], ["single_0"]]
+    requests = Requests(count=1, inputs=({"x": np.float32([1])},))
+    check_requests(requests, {"one": ONE, "two": TWO})
+    assert [[v.id for v in draw(s, requests)] for s in (ONE, TWO)] == [["single_0", "user_0"], ["single_0"]]
 
 
 @pytest.mark.parametrize(
-    ("wishes", "says"),
+    ("requests", "says"),
     [
-        (Wishes(inputs=({"pixles": np.float32([1])},)), "no input 'pixles'"),
-        (Wishes(inputs=({"x": np.array(["2026-01-01"], "datetime64[D]")},)), "input 'x'.*datetime64"),
-        (Wishes(inputs=({"x": np.array([1, 2], dtype=object)},)), "'x' is float32; string"),
-        (Wishes(shapes={"pixles": (1, 2)}), "--shape pixles: there is no such input; there are: x, y"),
+        (Requests(inputs=({"pixles": np.float32([1])},)), "no input 'pixles'"),
+        (Requests(inputs=({"x": np.array(["2026-01-01"], "datetime64[D]")},)), "input 'x'.*datetime64"),
+        (Requests(inputs=({"x": np.array([1, 2], dtype=object)},)), "'x' is float32; string"),
+        (Requests(shapes={"pixles": (1, 2)}), "--shape pixles: there is no such input; there are: x, y"),
     ],
 )
-def test_a_wish_that_no_signature_can_fulfil_is_refused(wishes: Wishes, says: str) -> None:
+def test_a_wish_that_no_signature_can_fulfil_is_refused(requests: Requests, says: str) -> None:
     with pytest.raises(CrossloadError, match=says):
-        check_wishes(wishes, {"one": ONE, "two": TWO})
+        check_requests(requests, {"one": ONE, "two": TWO})
 
 
 @pytest.mark.parametrize(

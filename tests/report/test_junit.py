@@ -6,8 +6,9 @@ from xml.etree import ElementTree
 
 import pytest
 
+from crossload.contract.outcomes import OUTCOMES
 from crossload.report.junit import to_junit
-from crossload.report.results import OUTCOMES, Case, Report, Result
+from crossload.report.results import Case, Report, Result
 
 
 def suites(report: Report) -> list[ElementTree.Element]:

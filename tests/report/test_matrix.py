@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from rich.console import Console
 
+from crossload.contract.outcomes import OUTCOMES
 from crossload.report.matrix import line, show
-from crossload.report.results import OUTCOMES, Case, Report, Result
+from crossload.report.results import Case, Report, Result
 
 
 def shown(report: Report) -> str:

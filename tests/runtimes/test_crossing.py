@@ -9,9 +9,8 @@ import pytest
 
 from crossload.contract.manifest import Binding, Bridge
 from crossload.contract.signatures import Signature, TensorSpec
-from crossload.errors import CrossloadError
+from crossload.errors import CrossloadError, WorkerFailure
 from crossload.runtimes import crossing
-from crossload.runtimes.process import WorkerFailure
 from crossload.runtimes.supervisor import Answer, Limits, ModelSource, Supervisor
 from tests import fakes
 

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from crossload.errors import EnvironmentProblem
 from crossload.runtimes import environments
-from crossload.runtimes.environments import Command, EnvironmentProblem, Jar, Script, header_of, missing, prepare
+from crossload.runtimes.environments import Command, Jar, Script, header_of, missing, prepare
 
 
 @pytest.fixture(autouse=True)
@@ -71,13 +72,13 @@ def test_a_script_runs_with_what_its_header_names_and_is_made_once(tmp_path: Pat
 
 
 def test_another_dependency_is_another_environment(tmp_path: Path) -> None:
-    one = environments._folder(Script(script(tmp_path, HEADER.format("'six==1.17.0'"))))
-    assert one != environments._folder(Script(script(tmp_path, HEADER.format("'six==1.16.0'"))))
+    one = environments.folder_of(Script(script(tmp_path, HEADER.format("'six==1.17.0'"))))
+    assert one != environments.folder_of(Script(script(tmp_path, HEADER.format("'six==1.16.0'"))))
 
 
 def test_an_interrupted_environment_is_made_again(tmp_path: Path) -> None:
     source = Script(script(tmp_path, HEADER.format("")))
-    half = environments._folder(source)
+    half = environments.folder_of(source)
     (half / "bin").mkdir(parents=True)
     (half / "bin" / "python").write_text("half")
     assert missing(source) is not None
@@ -258,7 +259,7 @@ def test_jars_are_fetched_once_and_again_when_they_were_cleaned_away(path: Path,
     jar.unlink()
     assert "not fetched yet" in str(missing(harness))
     archive(jar)
-    (environments._folder(harness) / "ready").unlink()
+    (environments.folder_of(harness) / "ready").unlink()
     prepare(harness)
     assert log.read_text() == "called\n" * 2
 
@@ -267,7 +268,7 @@ def test_what_maven_is_asked_for_is_what_the_runtime_names(path: Path, harness: 
     executable(path / "java", JAVA_17)
     executable(path / "mvn", MAVEN.format(jar=harness.jar, log=tmp_path / "log"))
     prepare(harness)
-    pom = (environments._folder(harness) / "pom.xml").read_text()
+    pom = (environments.folder_of(harness) / "pom.xml").read_text()
     assert "<groupId>group</groupId><artifactId>native</artifactId><version>1.0</version><classifier>linux-x86_64</classifier>" in pom
 
 

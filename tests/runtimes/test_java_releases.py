@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from crossload.contract.datatypes import for_people, numpy_dtype
-from crossload.inputs.requests import Wishes
+from crossload.inputs.requests import Requests
 from crossload.report.results import Report
 from crossload.runtimes import environments, registry
 from crossload.runtimes.selftest import certify
@@ -77,7 +77,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Report:
             folder,
             tmp_path_factory.mktemp("bundle"),
             ["v1_frozen", "v1_saved_model", *MAKERS[MAKER]],
-            lambda root, artifact, named: record.record_with(reference, root, artifact, named, Wishes(count=3)),
+            lambda root, artifact, named: record.record_with(reference, root, artifact, named, Requests(count=3)),
         )
     return verify(made, PATTERNS)
 

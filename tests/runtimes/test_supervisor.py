@@ -16,8 +16,9 @@ import numpy as np
 import pytest
 
 from crossload.contract.manifest import Binding
+from crossload.errors import WorkerFailure
 from crossload.runtimes import supervisor as module
-from crossload.runtimes.process import Launch, Worker, WorkerFailure
+from crossload.runtimes.process import Launch, Worker
 from crossload.runtimes.supervisor import Limits, ModelSource, Supervisor
 from tests import fakes
 

@@ -31,7 +31,7 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("estimator")
     for function in ("raw", "parsing"):
         source = f"{SOURCES / 'estimator.py'}:{function}"
-        done = run("export", source, "-o", folder / function, "--vectors", "3", ESTIMATOR_DIR=str(folder / "trained"))
+        done = run("export", source, "-o", folder / function, "--count", "3", ESTIMATOR_DIR=str(folder / "trained"))
         assert done.returncode == 0, done.stderr
     return folder
 

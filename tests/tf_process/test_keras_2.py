@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import crossload
-from crossload.inputs.requests import Wishes
+from crossload.inputs.requests import Requests
 from crossload.verbs.convert.convert import convert
 from tests import SOURCES
 from tests.environment import launch_of
@@ -24,7 +24,7 @@ keras.Model(x, keras.layers.Dense(3, activation="softmax", name="scores")(x)).sa
 
 
 def test_a_model_of_tf_keras_becomes_a_bundle_in_every_format(tmp_path: Path) -> None:
-    bundle = crossload.export(f"{SOURCES / 'keras_2.py'}:model", tmp_path / "bundle", vectors=2)
+    bundle = crossload.export(f"{SOURCES / 'keras_2.py'}:model", tmp_path / "bundle", requests=crossload.Requests(count=2))
     assert [a.format for a in bundle.manifest.artifacts] == ["saved_model", "graph_def", "tflite"]
     signature = bundle.manifest.signatures["serving_default"]
     assert [t.name for t in (*signature.inputs, *signature.outputs)] == ["x", "scores"]
@@ -33,7 +33,7 @@ def test_a_model_of_tf_keras_becomes_a_bundle_in_every_format(tmp_path: Path) ->
 def test_a_file_of_keras_2_is_converted_where_keras_2_is_built_in_and_answers_today(tmp_path: Path) -> None:
     source = tmp_path / "old.h5"
     subprocess.run([launch_of("tensorflow@2.15.1").argv[0], "-c", WRITE, str(source)], check=True, capture_output=True)
-    made = convert(source, tmp_path / "model", runtime="tensorflow@2.15.1", wishes=Wishes(count=2))
+    made = convert(source, tmp_path / "model", runtime="tensorflow@2.15.1", requests=Requests(count=2))
     assert made.report
     assert made.report.exit_status == 0
     answers = []

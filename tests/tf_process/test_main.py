@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from crossload.errors import ModelError
 from crossload.tf_process import __main__
+from crossload.workers.kit.errors import KitError
 
 
 class DataLossError(Exception):
     """As TensorFlow's."""
-
-
-class CannotDo(Exception):
-    """As the converters' own."""
 
 
 @pytest.mark.parametrize(
@@ -32,4 +30,5 @@ def test_the_line_that_names_the_cause_is_said_with_the_error_s_class(error: Exc
 
 
 def test_an_own_error_is_a_whole_sentence() -> None:
-    assert __main__._sentence(CannotDo("it holds a queue")) == "it holds a queue"
+    assert __main__._sentence(ModelError("it holds a queue")) == "it holds a queue"
+    assert __main__._sentence(KitError("it holds a Lambda")) == "it holds a Lambda"

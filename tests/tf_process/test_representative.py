@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from crossload.tf_process.representative import CannotQuantize, Specs, samples
+from crossload.errors import ModelError
+from crossload.tf_process.representative import Specs, samples
 
 FREE: Specs = {"x": (np.float32, (None, 4))}
 
@@ -30,7 +31,7 @@ def test_each_row_is_a_request_where_the_batch_is_free(tmp_path: Path) -> None:
 def test_a_fixed_batch_takes_so_many_rows(tmp_path: Path) -> None:
     path = save(tmp_path / "r.npz", x=rows(6, 4))
     assert [a["x"].shape for _, a in samples(path, {"k": {"x": (np.float32, (2, 4))}})] == [(2, 4)] * 3
-    with pytest.raises(CannotQuantize, match="6 rows do not make whole batches of 4"):
+    with pytest.raises(ModelError, match="6 rows do not make whole batches of 4"):
         samples(path, {"k": {"x": (np.float32, (4, 4))}})
 
 
@@ -52,16 +53,16 @@ def test_all_files_of_a_folder_are_read_and_serve_the_signatures_they_fit(tmp_pa
 def test_what_cannot_be_used_is_named(tmp_path: Path) -> None:
     path = save(tmp_path / "r.npz", pixel=rows(2, 4))
     with pytest.raises(
-        CannotQuantize, match=r"no representative inputs for the signature 'k': nothing for its input 'pixels'; near it are 'pixel'"
+        ModelError, match=r"no representative inputs for the signature 'k': nothing for its input 'pixels'; near it are 'pixel'"
     ):
         samples(path, {"k": {"pixels": (np.float32, (None, 4))}})
     with pytest.raises(
-        CannotQuantize, match=r"r\.npz: the input 'pixel' is float32 of shape \[2, 4\]; the model takes float32 of shape \[-1, 5\]"
+        ModelError, match=r"r\.npz: the input 'pixel' is float32 of shape \[2, 4\]; the model takes float32 of shape \[-1, 5\]"
     ):
         samples(path, {"k": {"pixel": (np.float32, (None, 5))}})
-    with pytest.raises(CannotQuantize, match="the model takes int32 of"):
+    with pytest.raises(ModelError, match="the model takes int32 of"):
         samples(path, {"k": {"pixel": (np.int32, (None, 4))}})
-    with pytest.raises(CannotQuantize, match=r"has no \.npz"):
+    with pytest.raises(ModelError, match=r"has no \.npz"):
         (tmp_path / "empty").mkdir()
         samples(tmp_path / "empty", {"k": FREE})
 
@@ -70,10 +71,10 @@ def test_what_cannot_be_used_is_named(tmp_path: Path) -> None:
 def test_a_file_that_is_no_npz_is_one_sentence(tmp_path: Path, content: bytes | None) -> None:
     if content is not None:
         (tmp_path / "r.npz").write_bytes(content)
-    with pytest.raises(CannotQuantize, match=r"the representative inputs .*r\.npz cannot be read: .*numpy\.savez"):
+    with pytest.raises(ModelError, match=r"the representative inputs .*r\.npz cannot be read: .*numpy\.savez"):
         samples(tmp_path / "r.npz", {"k": FREE})
 
 
 def test_objects_are_not_unpickled(tmp_path: Path) -> None:
-    with pytest.raises(CannotQuantize, match="plain arrays"):
+    with pytest.raises(ModelError, match="plain arrays"):
         samples(save(tmp_path / "r.npz", x=np.array([{}], object)), {"k": FREE})

@@ -11,20 +11,24 @@ from typing import Any
 
 import click
 
+from crossload.cli.framework import Group
 from crossload.errors import CrossloadError
 from crossload.support.text import printable
 
 # The modules crossload.cli.<command>, and what `crossload --help` says of them without importing any.
 COMMANDS = (
-    ("show", "Describe a SavedModel, a GraphDef or a .tflite without TensorFlow."),
+    ("show", "Describe a bundle, a SavedModel, a GraphDef, a .tflite, a Keras file or a checkpoint, without TensorFlow."),
     ("export", "Write a model as a bundle: its artifacts, their manifest, recorded answers."),
-    ("convert", "Make one artifact of another, both proved to give the same answers."),
-    ("check", "Say before loading which releases of TensorFlow will load an artifact, and what stops the others."),
+    ("convert", "Convert an artifact to another format; both must give the same answers."),
+    ("check", "Predict which releases of TensorFlow will load an artifact, and what stops the others."),
     ("verify", "Prove that a bundle or an artifact predicts the same in every runtime."),
+    ("report", "Show and merge the reports of earlier runs."),
     ("handoff", "Write a bundle as a project that builds and tests itself in Java."),
     ("run", "Run an artifact once in one runtime and print or write its outputs."),
     ("checkpoint", "List, choose and delete the checkpoints of a folder."),
     ("runtimes", "List the runtimes, and what is missing to use them."),
+    ("doctor", "Check this machine: Python, JDK, Maven, uv, disk, caches, runtimes."),
+    ("completion", "Print the completion script of a shell."),
 )
 
 
@@ -39,7 +43,7 @@ class _Failed(click.ClickException):
         click.echo(f"crossload: {self.message}", file=file, err=file is None)
 
 
-class _Commands(click.Group):
+class _Commands(Group):
     """Commands by the names of their modules."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -74,7 +78,7 @@ class _Commands(click.Group):
 @click.group(
     cls=_Commands,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="\b\nExamples:\n  crossload show saved_model/\n  crossload export model.keras -o digits/\n  crossload verify digits/",
+    examples=["show saved_model/", "export model.keras -o digits/", "verify digits/"],
 )
 @click.version_option(package_name="crossload", message="%(prog)s %(version)s")
 def main() -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from crossload.cli import options
+from crossload.cli.framework import WHAT, Command, listed, option
 from crossload.support.text import printable
 
 if TYPE_CHECKING:
@@ -20,28 +21,31 @@ _MOST_FINDINGS = 5
 
 @click.command(
     name="check",
-    epilog=options.examples(
+    cls=Command,
+    examples=[
         "check saved_model/",
-        "check saved_model/ --for tensorflow-java@0.4.2",
-        "check digits/ --for 'tensorflow-java@*' --json",
-        "check frozen.pb --for tensorflow-java-legacy@1.15.0 --all",
-    )
-    + "\n\nExit status: 0 every release asked for will load and run it, 1 one of them will not, 2 input that cannot be used. "
-    "Without --for nothing was asked for: 0 where any release will.",
+        "check saved_model/ --runtime tensorflow-java@0.4.2",
+        "check digits/ --runtime 'tensorflow-java@*' --json",
+        "check frozen.pb --runtime tensorflow-java-legacy@1.15.0 --all",
+    ],
+    exit_status="0 every release asked for will load and run it, 1 one of them will not, 2 input that cannot be used. "
+    "Without --runtime: 0 where any release will.",
+    old={"for": "runtime", "f": "r"},
 )
 @click.argument("path", type=click.Path(path_type=Path))
-@click.option(
-    "--for",
-    "-f",
+@option(
+    "--runtime",
+    "-r",
     "runtimes",
     multiple=True,
-    metavar="RUNTIME[@VERSION]",
-    help="A release, or a pattern ('tensorflow-java@*'); repeatable, or separated by commas. Without it: every one there is data of.",
+    metavar=options.RUNTIME,
+    group=WHAT,
+    help="A release, or a pattern ('tensorflow-java@*'); repeatable, or separated by commas. Default: every release with data.",
 )
-@click.option("--tags", "-t", help="The tag set of a SavedModel's MetaGraph, separated by commas.")
-@click.option("--artifact", "-a", help="Which artifact of a bundle, by its id; without it all that can be checked.")
-@click.option("--all", "show_all", is_flag=True, help=f"Every obstacle, not only the first {_MOST_FINDINGS} of a release.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@options.tags
+@options.artifact
+@option("--all", "show_all", is_flag=True, help=f"Print every obstacle, not only the first {_MOST_FINDINGS} of a release.")
+@option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(path: Path, runtimes: tuple[str, ...], tags: str | None, artifact: str | None, show_all: bool, as_json: bool) -> None:
     """Say, before anything is loaded, whether releases of TensorFlow will load and run PATH (a SavedModel, a GraphDef, or a bundle).
 
@@ -51,8 +55,8 @@ def command(path: Path, runtimes: tuple[str, ...], tags: str | None, artifact: s
     """
     from crossload.verbs.check.check import check
 
-    names = [n.strip() for text in runtimes for n in text.split(",") if n.strip()]
-    report = check(path, names, None if tags is None else [t for t in tags.split(",") if t], artifact)
+    names = listed(runtimes) or ()
+    report = check(path, names, tags=options.to_tags(tags), artifact=artifact)
     if as_json:
         click.echo(json.dumps(report.to_json(), indent=1))
     else:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from crossload.cli.options import examples
+from crossload.cli.framework import Command, Group, option
 from crossload.support.text import printable
 
 if TYPE_CHECKING:
@@ -20,21 +20,22 @@ _FOLDER = click.argument("folder", metavar="DIR", type=click.Path(path_type=Path
 
 @click.group(
     name="checkpoint",
-    epilog=examples(
+    cls=Group,
+    examples=[
         "checkpoint list train/",
         "checkpoint use train/ model.ckpt-1000",
         "checkpoint remove train/ model.ckpt-200",
         "checkpoint prune train/ --keep 3 --keep-every 10000 --dry-run",
-    ),
+    ],
 )
 def command() -> None:
     """List, choose and delete the checkpoints of a folder; the state file `checkpoint` follows, as TensorFlow reads it."""
 
 
-@command.command("list", epilog=examples("checkpoint list train/ --json | jq .served"))
+@command.command("list", cls=Command, examples=["checkpoint list train/ --json | jq .served"])
 @_FOLDER
-@click.option("--check", is_flag=True, help="Read every value and verify its checksum, too.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
+@option("--check", is_flag=True, help="Read every value and verify its checksum, too.")
+@option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 def list_(folder: Path, check: bool, as_json: bool) -> None:
     """List DIR's checkpoints, the oldest first: step, time, size, what is missing, which one is served (*)."""
     from crossload.cli.pages.page import columns, warning
@@ -61,12 +62,12 @@ def list_(folder: Path, check: bool, as_json: bool) -> None:
         click.echo(warning(f"! {printable(found.problem)}"))
 
 
-@command.command("show", epilog=examples("checkpoint show train/", "checkpoint show train/ model.ckpt-1000 --tensor dense/kernel"))
+@command.command("show", cls=Command, examples=["checkpoint show train/", "checkpoint show train/ model.ckpt-1000 --tensor dense/kernel"])
 @_FOLDER
 @click.argument("name", required=False)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
-@click.option("--all", "everything", is_flag=True, help="Leave nothing out of the text.")
-@click.option("--tensor", metavar="NAME", help="Print the value of this variable.")
+@option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
+@option("--all", "everything", is_flag=True, help="Leave nothing out of the text.")
+@option("--tensor", metavar="NAME", help="Print the value of this variable.")
 @click.pass_context
 def show(context: click.Context, folder: Path, name: str | None, as_json: bool, everything: bool, tensor: str | None) -> None:
     """Describe the checkpoint NAME of DIR, or the one that is served, as `crossload show` does."""
@@ -80,7 +81,7 @@ def show(context: click.Context, folder: Path, name: str | None, as_json: bool, 
     context.invoke(page.command, path=path, as_json=as_json, everything=everything, tensor=tensor)
 
 
-@command.command("use", epilog=examples("checkpoint use train/ model.ckpt-1000"))
+@command.command("use", cls=Command, examples=["checkpoint use train/ model.ckpt-1000"])
 @_FOLDER
 @click.argument("name")
 def use(folder: Path, name: str) -> None:
@@ -91,10 +92,10 @@ def use(folder: Path, name: str) -> None:
     click.echo(f"{printable(str(folder))} serves {printable(found.served.name if found.served else name)}")
 
 
-@command.command("remove", epilog=examples("checkpoint remove train/ model.ckpt-200 model.ckpt-400"))
+@command.command("remove", cls=Command, examples=["checkpoint remove train/ model.ckpt-200 model.ckpt-400"])
 @_FOLDER
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
-@click.option("--force", is_flag=True, help="Remove the one that is served, too; the newest that stays is served from then on.")
+@option("--force", is_flag=True, help="Remove the one that is served, too; the newest that stays is served from then on.")
 def remove(folder: Path, names: tuple[str, ...], force: bool) -> None:
     """Delete the checkpoints NAME of DIR, their graphs (.meta) included, and what the state file says of them."""
     from crossload.edits import checkpoint_folders
@@ -103,11 +104,11 @@ def remove(folder: Path, names: tuple[str, ...], force: bool) -> None:
         click.echo(f"removed {_described(held)}")
 
 
-@command.command("prune", epilog=examples("checkpoint prune train/ --keep 3 --dry-run"))
+@command.command("prune", cls=Command, examples=["checkpoint prune train/ --keep 3 --dry-run"])
 @_FOLDER
-@click.option("--keep", type=click.IntRange(1), required=True, metavar="N", help="How many to keep, the newest, of each name without step.")
-@click.option("--keep-every", type=click.IntRange(1), metavar="STEPS", help="Also keep those whose step is a multiple of this.")
-@click.option("--dry-run", is_flag=True, help="Only print which would go.")
+@option("--keep", type=click.IntRange(1), required=True, metavar="N", help="How many to keep, the newest, of each name without step.")
+@option("--keep-every", type=click.IntRange(1), metavar="STEPS", help="Also keep those whose step is a multiple of this.")
+@option("--dry-run", is_flag=True, help="Only print which would go.")
 def prune(folder: Path, keep: int, keep_every: int | None, dry_run: bool) -> None:
     """Delete all but the N newest checkpoints of DIR; the one that is served and those that are not complete stay."""
     from crossload.edits import checkpoint_folders

@@ -8,38 +8,48 @@ from typing import Any
 import click
 
 from crossload.cli import options
+from crossload.cli.framework import CONVERSION, LOADING, Command, listed, option
 
 
 @click.command(
     name="export",
-    epilog=options.examples(
+    cls=Command,
+    examples=[
         "export train.py:model -o digits",
         "export model.keras -o digits --formats saved_model,tflite",
-        "export saved_model/ -o bundle --inputs real.npz",
+        "export saved_model/ -o bundle --input-file real.npz",
         "export build.py:graph -o digits --weights model.ckpt-100",
-    ),
+    ],
+    exit_status="0 written and verified, 1 an artifact answers differently (nothing is written), 2 input that cannot be used.",
+    old={"with": "load-with", "vectors": "count", "inputs": "input-file"},
 )
 @click.argument("source")
-@click.option("--output", "-o", required=True, type=click.Path(path_type=Path), metavar="BUNDLE", help="The folder to write.")
-@click.option(
-    "--formats", metavar="A,B", help="saved_model, graph_def, tflite. Without it: all, and those that cannot hold the model are left out."
+@option("--output", "-o", required=True, type=click.Path(path_type=Path, file_okay=False), metavar="BUNDLE", help="The folder to write.")
+@option("--overwrite", is_flag=True, help="Replace a bundle that exists.")
+@option("--name", help="The model's name in the manifest; default: the folder's.")
+@option(
+    "--formats",
+    metavar="A,B",
+    group=CONVERSION,
+    help="saved_model, graph_def, tflite. Default: all; a format that cannot hold the model is left out.",
 )
-@click.option("--name", help="The model's name in the manifest; by default the folder's.")
-@click.option("--overwrite", is_flag=True, help="Replace a bundle that is there already.")
-@click.option("--warm-up", is_flag=True, help="Put the recorded requests into the SavedModel, for TensorFlow Serving to begin with.")
-@click.option(
+@option(
+    "--warm-up", is_flag=True, group=CONVERSION, help="Put the recorded requests into the SavedModel, for TensorFlow Serving to begin with."
+)
+@option(
     "--weights",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="A checkpoint or a Keras file: its values are put into the model that SOURCE builds.",
+    group=LOADING,
+    help="A checkpoint or a Keras file whose values the model that SOURCE builds takes.",
 )
-@click.option("--by-name", is_flag=True, help="With --weights of a Keras file: where layers' names fit; what does not is said.")
-@click.option(
-    "--tolerance", multiple=True, metavar="NAME:rtol=1e-4,atol=1e-5", help="Kept in the manifest, for a datatype or an output; repeatable."
+@option(
+    "--by-name", is_flag=True, group=LOADING, help="With --weights of a Keras file: match layers by name; list those that do not match."
 )
-@click.option("--with", "runtime", default="tensorflow", show_default=True, metavar="RUNTIME", help="The TensorFlow that loads the source.")
+@options.load_with
 @options.keras
-@options.wishes
+@options.tolerance
+@options.requests
 @options.limits
 def command(
     source: str,
@@ -51,31 +61,23 @@ def command(
     weights: Path | None,
     by_name: bool,
     tolerance: tuple[str, ...],
-    count: int,
-    seed: int,
-    npz: tuple[str, ...],
-    shapes: tuple[str, ...],
-    runtime: str,
+    load_with: str,
     **given: Any,
 ) -> None:
     """Export SOURCE as a bundle.
 
-    SOURCE is an artifact of any format, or file.py:function, where the function returns a Keras model, a tf.Module, a graph of
-    TensorFlow 1 as a dict of its inputs and outputs, or an Estimator and its serving_input_receiver_fn; behind it may stand a dict of
-    example inputs. A file with a PEP 723 header runs in the environment that it declares.
+    SOURCE is an artifact of any format, or file.py:function. The function returns a Keras model, a tf.Module, a graph of TensorFlow 1
+    as a dict of its inputs and outputs, or an Estimator and its serving_input_receiver_fn; a dict of example inputs may follow it in
+    a tuple. A file with a PEP 723 header runs in the environment that it declares.
     """
     from crossload.compare.tolerance import parse
     from crossload.verbs.export.export import export
 
-    wishes = options.to_wishes(count, seed, npz, shapes)
     bundle = export(
         source,
         output,
-        formats=None if formats is None else [f.strip() for f in formats.split(",") if f.strip()],
-        vectors=wishes.count,
-        seed=wishes.seed,
-        inputs=wishes.inputs,
-        shapes=wishes.shapes,
+        formats=listed(formats),
+        requests=options.to_requests(given),
         tolerance=parse(tolerance),
         name=name,
         overwrite=overwrite,
@@ -83,7 +85,7 @@ def command(
         weights=weights,
         by_name=by_name,
         load_options=options.load_options(given),
-        runtime=runtime,
+        load_with=load_with,
         limits=options.to_limits(given),
         progress=lambda text: click.echo(text, err=True),
     )

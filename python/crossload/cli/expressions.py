@@ -19,7 +19,8 @@ import numpy as np
 from crossload.contract import datatypes
 from crossload.contract.signatures import TensorSpec
 from crossload.errors import CrossloadError
-from crossload.inputs.requests import from_npz, kept
+from crossload.inputs.npz import from_npz
+from crossload.inputs.requests import kept
 from crossload.inputs.tf_example import tf_example
 
 # An array of more than this many elements belongs in a file.

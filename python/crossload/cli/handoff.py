@@ -6,31 +6,35 @@ from pathlib import Path
 
 import click
 
-from crossload.cli import options
+from crossload.cli.framework import CONVERSION, WHAT, Command, option
 
 
 @click.command(
     name="handoff",
-    epilog=options.examples(
+    cls=Command,
+    examples=[
         "handoff digits/ --to java -o digits-java/",
         "handoff digits/ --to java -o digits-java/ --package com.example.digits --release 0.5.0",
         "handoff digits/ --to java -o digits-java/ --artifact graph_def --overwrite",
-    )
-    + "\n\nExit status: 0 written, 2 input that cannot be used.",
+    ],
+    exit_status="0 written, 2 input that cannot be used.",
 )
 @click.argument("bundle", type=click.Path(path_type=Path))
-@click.option("--to", type=click.Choice(["java"]), required=True, help="Whose project: a Maven project for Java 17 or newer.")
-@click.option("--output", "-o", type=click.Path(path_type=Path), required=True, metavar="DIR", help="The project's folder.")
-@click.option(
+@option(
+    "--to", type=click.Choice(["java"]), required=True, group=CONVERSION, help="The receiver: java is a Maven project for Java 17 or newer."
+)
+@option(
     "--release",
     default="1.1.0",
     show_default=True,
     metavar="VERSION",
+    group=CONVERSION,
     help="The TensorFlow Java: 1.1.0, 1.0.0, 0.5.0, 0.4.2, 0.3.3, or 1.15.0, TensorFlow 1's own API.",
 )
-@click.option("--package", metavar="NAME", help="The Java package; without it com.example. and the model's name.")
-@click.option("--artifact", "-a", metavar="ID", help="Which artifact; without it the first that the release loads.")
-@click.option("--overwrite", is_flag=True, help="Replace a handoff that is there already.")
+@option("--package", metavar="NAME", group=CONVERSION, help="The Java package; default: com.example. and the model's name.")
+@option("--artifact", "-a", metavar="ID", group=WHAT, help="The artifact to hand over; default: the first that the release loads.")
+@option("--output", "-o", type=click.Path(path_type=Path, file_okay=False), required=True, metavar="DIR", help="The project's folder.")
+@option("--overwrite", is_flag=True, help="Replace a handoff that exists.")
 def command(bundle: Path, to: str, output: Path, release: str, package: str | None, artifact: str | None, overwrite: bool) -> None:
     """Hand BUNDLE over as a project of the receiver's own language.
 

@@ -1,89 +1,118 @@
-"""Options that several commands share, and how the help shows examples."""
+"""Options that several commands have, spelt and grouped alike in each, and what they mean."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from crossload.cli.framework import CLOSE, LIMITS, LOADING, REQUESTS, WHAT, listed, option, stacked
 from crossload.errors import CrossloadError
 
 if TYPE_CHECKING:
-    from crossload.inputs.requests import Wishes
+    from crossload.inputs.requests import Requests
     from crossload.runtimes.supervisor import Limits
 
-_Function = TypeVar("_Function", bound=Callable[..., Any])
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+_FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
+RUNTIME = "NAME[@VERSION]"
+# A file that is written: that it is no folder is known before any work starts.
+WRITTEN = click.Path(path_type=Path, dir_okay=False, writable=True)
 
-
-def examples(*commands: str) -> str:
-    """The epilogue of a help page."""
-    return "\b\nExamples:\n" + "\n".join(f"  crossload {c}" for c in commands)
-
-
-def limits(function: _Function) -> _Function:
-    """`--time-limit` and `--memory-limit`."""
-    time = click.option(
-        "--time-limit", "time_limit", multiple=True, metavar="PHASE=SECONDS", help="For start (120), load (120) or run (60); repeatable."
-    )
-    memory = click.option("--memory-limit", "memory_limit", metavar="SIZE", help="What a worker may hold, e.g. 4G; above it, it is killed.")
-    return time(memory(function))
-
-
-def wishes(function: _Function) -> _Function:
-    """`--vectors`, `--seed`, `--inputs` and `--shape`."""
-    for option in (
-        click.option(
-            "--vectors",
-            "count",
-            type=click.IntRange(1, 1000),
-            default=8,
-            show_default=True,
-            help="How many requests to make for a signature.",
-        ),
-        click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the random requests."),
-        click.option("--inputs", "npz", multiple=True, metavar="FILE.npz", help="Own inputs by name, one vector a file; repeatable."),
-        click.option(
-            "--shape",
-            "shapes",
-            multiple=True,
-            metavar="NAME=1,224,224,3",
-            help="The shape of an input that the model leaves open (-1: batch).",
-        ),
-    ):
-        function = option(function)
-    return function
-
-
-def tensors(function: _Function) -> _Function:
-    """`--input-tensor` and `--output-tensor`: a graph's signature by the names of its tensors."""
-    metavar = "[NAME=]TENSOR"
-    taken = "A graph's input, as OPERATION or OPERATION:INDEX, with the name it gets; repeatable. Without it: those that are needed."
-    given = "A graph's output, likewise; repeatable. Without it: the likely ones (`crossload show` ranks them)."
-    function = click.option("--output-tensor", "output_tensors", multiple=True, metavar=metavar, help=given)(function)
-    return click.option("--input-tensor", "input_tensors", multiple=True, metavar=metavar, help=taken)(function)
-
-
-def loader(function: _Function) -> _Function:
-    """`--loader`: how Python's TensorFlow loads a SavedModel."""
-    ways = click.Choice(["function", "session", "keras"])
-    text = "How `tensorflow` loads a SavedModel: by tf.saved_model.load (then by session), in a session, or by Keras 3's TFSMLayer."
-    return click.option("--loader", type=ways, help=text)(function)
-
-
-def keras(function: _Function) -> _Function:
-    """`--custom-objects` and `--allow-code`: what a Keras file may need to be loaded."""
-    code = "Keras files: load the code of Lambda layers, which can do anything; only for files you trust."
-    function = click.option("--allow-code", is_flag=True, help=code)(function)
-    own = click.Path(path_type=Path, exists=True, dir_okay=False)
-    return click.option("--custom-objects", type=own, metavar="FILE.py", help="Keras files: where the model's own classes are.")(function)
+tags = option("--tags", "-t", metavar="A,B", group=WHAT, help="The tag set of a SavedModel's MetaGraph.")
+artifact = option("--artifact", "-a", metavar="ID", group=WHAT, help="An artifact of a bundle, by its id.")
+tolerance = option(
+    "--tolerance",
+    multiple=True,
+    metavar="NAME:rtol=1e-4,atol=1e-5",
+    group=CLOSE,
+    help="The tolerance of a datatype (float32) or of an output; repeatable. The report shows a raised one.",
+)
+limits = stacked(
+    option(
+        "--time-limit",
+        multiple=True,
+        metavar="PHASE=SECONDS",
+        group=LIMITS,
+        help="For start (120), load (120) or run (60); repeatable. A worker that takes longer is killed.",
+    ),
+    option("--memory-limit", metavar="SIZE", group=LIMITS, help="What a worker may hold, e.g. 4G; above it, it is killed."),
+)
+requests = stacked(
+    option(
+        "--count",
+        type=click.IntRange(1, 1000),
+        default=8,
+        show_default=True,
+        group=REQUESTS,
+        help="How many requests to make for a signature.",
+    ),
+    option("--seed", type=click.IntRange(0), default=0, show_default=True, group=REQUESTS, help="The seed of the random requests."),
+    option(
+        "--input-file",
+        "npz",
+        multiple=True,
+        type=_FILE,
+        metavar="FILE.npz",
+        group=REQUESTS,
+        help="Own inputs by name, one vector a file; repeatable.",
+    ),
+    option(
+        "--shape",
+        "shapes",
+        multiple=True,
+        metavar="NAME=1,224,224,3",
+        group=REQUESTS,
+        help="The shape of an input that the model leaves open (-1: batch); repeatable.",
+    ),
+)
+tensors = stacked(
+    option(
+        "--input-tensor",
+        "input_tensors",
+        multiple=True,
+        metavar="[NAME=]TENSOR",
+        group=WHAT,
+        help="A graph's input, as OPERATION or OPERATION:INDEX, with a name for it; repeatable. Default: those the outputs need.",
+    ),
+    option(
+        "--output-tensor",
+        "output_tensors",
+        multiple=True,
+        metavar="[NAME=]TENSOR",
+        group=WHAT,
+        help="A graph's output, likewise; repeatable. Default: the likely ones (`crossload show` ranks them).",
+    ),
+)
+loader = option(
+    "--loader",
+    type=click.Choice(["function", "session", "keras"]),
+    group=LOADING,
+    help="How `tensorflow` loads a SavedModel: by tf.saved_model.load (then by session), in a session, or by Keras 3's TFSMLayer.",
+)
+keras = stacked(
+    option("--custom-objects", type=_FILE, metavar="FILE.py", group=LOADING, help="Keras files: the file with the model's own classes."),
+    option(
+        "--allow-code",
+        is_flag=True,
+        group=LOADING,
+        help="Keras files: load the code of Lambda layers, which can do anything; only for files you trust.",
+    ),
+)
+load_with = option(
+    "--load-with",
+    default="tensorflow",
+    show_default=True,
+    metavar=RUNTIME,
+    group=LOADING,
+    help="The TensorFlow that loads the source.",
+)
 
 
 def load_options(given: dict[str, Any]) -> dict[str, Any]:
-    """What `keras`' options say, as ModelSource takes it."""
+    """What the options of `keras` and `loader` say, as ModelSource takes it."""
     named = {
         "loader": given.get("loader"),
         "custom_objects": given["custom_objects"] and str(given["custom_objects"].resolve()),
@@ -98,24 +127,34 @@ def to_limits(given: dict[str, Any]) -> Limits:
 
     seconds = {}
     for text in given["time_limit"]:
-        match = re.fullmatch(r"(start|load|run)=([0-9]*\.?[0-9]+)", text)
-        if not match or float(match[2]) <= 0:
+        phase, _, number = text.partition("=")
+        try:
+            seconds[phase] = float(number)
+        except ValueError:
+            seconds[phase] = 0.0
+        if phase not in ("start", "load", "run") or not 0 < seconds[phase] < float("inf"):
             raise CrossloadError(f"--time-limit {text!r}: write start, load or run, then =SECONDS")
-        seconds[match[1]] = float(match[2])
     return Limits(**seconds, memory=_size(given["memory_limit"]))
 
 
-def to_wishes(count: int, seed: int, npz: tuple[str, ...], shapes: tuple[str, ...]) -> Wishes:
-    """The wishes of `wishes`' options; raises CrossloadError."""
-    from crossload.inputs.requests import Wishes, from_npz
+def to_requests(given: dict[str, Any]) -> Requests:
+    """The requests of `requests`' options; raises CrossloadError, for a file that cannot be read, too."""
+    from crossload.inputs.requests import Requests
 
     parsed = {}
-    for text in shapes:
-        match = re.fullmatch(r"(.+)=(-?\d+(?:,-?\d+)*)?", text)
+    for text in given["shapes"]:
+        match = re.fullmatch(r"(.+)=(-?\d+(?:,-?\d+)*)?", text, re.DOTALL)
         if not match or any(int(d) < -1 for d in (match[2] or "").split(",") if d):
             raise CrossloadError(f"--shape {text!r}: write NAME=1,224,224,3 (-1 for the batch)")
         parsed[match[1]] = tuple(int(d) for d in (match[2] or "").split(",") if d)
-    return Wishes(count, seed, parsed, tuple(from_npz(Path(f)) for f in npz))
+    found = Requests(given["count"], given["seed"], parsed, tuple(given["npz"]))
+    found.own()  # an unreadable file is known before any work starts
+    return found
+
+
+def to_tags(text: str | None) -> tuple[str, ...] | None:
+    """The tag set of `--tags A,B`; the empty text is the empty tag set."""
+    return None if text is None else listed(text) or ()
 
 
 def _size(text: str | None) -> int | None:

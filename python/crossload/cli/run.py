@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from crossload.cli import options
+from crossload.cli.framework import REQUESTS, WHAT, Command, option
 from crossload.support.text import printable
 
 if TYPE_CHECKING:
@@ -19,42 +20,66 @@ if TYPE_CHECKING:
 
 @click.command(
     name="run",
-    epilog=options.examples(
+    cls=Command,
+    examples=[
         "run model.tflite --input 'x=[[1, 2, 3, 4]]'",
-        "run digits --runtime tensorflow-java --input pixels=image.npy",
-        "run frozen.pb --output-tensor conv2d/Relu --input serving_default_pixels=zeros([1,8,8,1])",
+        "run digits/ --runtime tensorflow-java --input pixels=image.npy",
+        "run frozen.pb --output-tensor conv2d/Relu --input 'serving_default_pixels=zeros([1,8,8,1])'",
         """run census/ --input-examples 'examples=[{"age": [30], "name": ["x"]}]'""",
-    ),
+    ],
+    exit_status="0 it answered, 1 the runtime did not answer, 2 input that cannot be used.",
+    old={"inputs": "input-file", "outputs": "output-file"},
 )
 @click.argument("path", type=click.Path(path_type=Path))
-@click.option("--runtime", "-r", help="The runtime (`crossload runtimes` lists them); by default the first that takes the format.")
-@click.option("--signature", "-s", "signatures", multiple=True, help="The signature; may be left out when there is only one; repeatable.")
-@click.option("--tags", "-t", help="The tag set of a SavedModel's MetaGraph, separated by commas.")
-@click.option("--artifact", "-a", help="Which artifact of a bundle, by its id.")
-@click.option(
+@option(
+    "--runtime",
+    "-r",
+    metavar=options.RUNTIME,
+    group=WHAT,
+    help="The runtime (`crossload runtimes` lists them); default: the first that takes the format.",
+)
+@options.artifact
+@option(
+    "--signature",
+    "-s",
+    "signatures",
+    multiple=True,
+    metavar="NAME",
+    group=WHAT,
+    help="The signature; needed where there are several; repeatable.",
+)
+@options.tags
+@options.tensors
+@option(
     "--input",
     "-i",
     "given",
     multiple=True,
     metavar="NAME=VALUE",
+    group=REQUESTS,
     help="A .npy file, FILE.npz[KEY], a literal ([[1, 2]]), or zeros ones full arange linspace random normal; repeatable.",
 )
-@click.option(
+@option(
     "--input-examples",
     "example_texts",
     multiple=True,
     metavar="NAME=[{...}, …]",
+    group=REQUESTS,
     help="tf.Examples for a string input: a list of dicts from feature to values, JSON or Python, or @FILE.json; repeatable.",
 )
-@click.option("--inputs", "npz", type=click.Path(path_type=Path), metavar="FILE.npz", help="Named inputs in one file.")
-@click.option(
-    "--outputs", "target", type=click.Path(path_type=Path), metavar="FILE.npz", help="Write the outputs instead of printing them."
+@option(
+    "--input-file",
+    "npz",
+    type=click.Path(path_type=Path, exists=True),
+    metavar="FILE.npz",
+    group=REQUESTS,
+    help="Named inputs in one file.",
 )
-@click.option("--overwrite", is_flag=True, help="Replace the file of --outputs if it is there already.")
-@options.tensors
 @options.loader
 @options.keras
 @options.limits
+@option("--output-file", "target", type=click.Path(path_type=Path), metavar="FILE.npz", help="Write the outputs instead of printing them.")
+@option("--overwrite", is_flag=True, help="Replace the file of --output-file if it exists.")
 def command(
     path: Path,
     runtime: str | None,
@@ -75,16 +100,15 @@ def command(
     With several signatures each takes those of the inputs that it has, and its outputs are named SIGNATURE/OUTPUT.
     """
     from crossload.errors import CrossloadError
-    from crossload.inputs.requests import from_npz
+    from crossload.inputs.npz import from_npz
     from crossload.model import choose
 
     if target and target.is_file() and not overwrite:
-        raise CrossloadError(f"{target} is there already; --overwrite replaces it")
-    tag_set = None if tags is None else [t for t in tags.split(",") if t]
+        raise CrossloadError(f"{target} exists; --overwrite replaces it")
     chosen = choose(
         path,
         runtime,
-        tags=tag_set,
+        tags=options.to_tags(tags),
         artifact=artifact,
         inputs=input_tensors,
         outputs=output_tensors,
@@ -95,7 +119,7 @@ def command(
         functions = [model.signature(name) for name in dict.fromkeys(signatures)] or [model.signature()]
         arrays = from_npz(npz) if npz else {}
         there = dict.fromkeys(t.name for f in functions for t in f.signature.inputs)
-        texts = {option: _by_name(option, own, there) for option, own in (("--input", given), ("--input-examples", example_texts))}
+        texts = {spelling: _by_name(spelling, own, there) for spelling, own in (("--input", given), ("--input-examples", example_texts))}
         for name in (*arrays, *texts["--input"], *texts["--input-examples"]):
             if name not in there:
                 raise CrossloadError(f"there is no input {name!r}; the signature takes: {', '.join(there) or 'no inputs'}")
@@ -120,7 +144,7 @@ def command(
             click.echo(f"note: the worker {death}; its answer is kept", err=True)
 
 
-def _by_name(option: str, texts: tuple[str, ...], there: Iterable[str]) -> dict[str, str]:
+def _by_name(spelling: str, texts: tuple[str, ...], there: Iterable[str]) -> dict[str, str]:
     """NAME=VALUE as a mapping."""
     from crossload.errors import CrossloadError
 
@@ -128,7 +152,7 @@ def _by_name(option: str, texts: tuple[str, ...], there: Iterable[str]) -> dict[
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals:
-            raise CrossloadError(f"{option} {text!r}: write NAME=VALUE; the inputs are: {', '.join(there)}")
+            raise CrossloadError(f"{spelling} {text!r}: write NAME=VALUE; the inputs are: {', '.join(there)}")
         found[name] = value
     return found
 

@@ -6,11 +6,11 @@ import json
 import math
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from crossload.cli.options import examples
+from crossload.cli.framework import WHAT, Command, option
 from crossload.contract.datatypes import for_people
 from crossload.errors import ArtifactError
 from crossload.support.text import printable
@@ -21,50 +21,57 @@ if TYPE_CHECKING:
 
 @click.command(
     name="show",
-    epilog=examples(
+    cls=Command,
+    examples=[
         "show saved_model/",
+        "show digits/",
         "show frozen_graph.pb --nodes '*softmax*'",
         "show model.tflite --json | jq .signatures",
-        "show ckpt-1 --tensor global_step",
-    ),
+    ],
+    exit_status="0 shown, 2 a path that is no artifact, or one that cannot be read.",
 )
 @click.argument("path", type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
-@click.option("--all", "everything", is_flag=True, help="Leave nothing out of the text: every op, value, file and entry.")
-@click.option(
+@option("--tensor", metavar="NAME", group=WHAT, help="Print the value of this variable of a checkpoint.")
+@option(
     "--nodes",
     metavar="[PATTERN]",
     is_flag=False,
     flag_value="*",
-    help="List a graph's nodes: all, or those whose name or op matches; what has no * or ? is a part of a name.",
+    group=WHAT,
+    help="List a graph's nodes: all, or those whose name or op matches; a pattern without * or ? is a part of a name.",
 )
-@click.option("--hash", "with_hash", is_flag=True, help="Compute the canonical hash of graph and weights, however long it takes.")
-@click.option("--tensor", metavar="NAME", help="Print the value of this variable of a checkpoint.")
+@option("--hash", "with_hash", is_flag=True, group=WHAT, help="Compute the canonical hash of graph and weights, whatever its size.")
+@option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
+@option("--all", "everything", is_flag=True, help="Leave nothing out of the text: every op, value, file and entry.")
 def command(
     path: Path, as_json: bool, everything: bool, nodes: str | None = None, with_hash: bool = False, tensor: str | None = None
 ) -> None:
-    """Describe PATH: a SavedModel folder, a GraphDef (.pb, .pbtxt), a .meta, a .tflite or a checkpoint (its prefix, index or folder).
+    """Describe PATH: a bundle, a SavedModel, a GraphDef (.pb, .pbtxt), a .meta, a .tflite, a Keras file or a checkpoint.
 
     The format is recognised by content. The file is parsed, never executed, and TensorFlow is not needed.
     """
-    from crossload import artifacts
     from crossload.cli.pages.page import Page
+    from crossload.verbs.show.show import show
 
     try:
-        found = artifacts.read(path)
+        found = show(path)
         if tensor is not None:
             if found.format != "checkpoint":
                 raise ArtifactError(f"{path} is a {found.format}, and --tensor reads values of checkpoints only; leave it out")
-            text = _value(found, tensor, as_json, everything)
+            text = _value(cast("Checkpoint", found), tensor, as_json, everything)
         elif nodes is not None:
             from crossload.cli.pages import nodes as listing
 
             text = listing.text(found, nodes, as_json)
         elif as_json:
-            text = json.dumps(found.to_json() | {"canonical_sha256": _canonical(found, with_hash, as_json)[0]}, indent=1, allow_nan=False)
+            hashed = {} if found.format == "bundle" else {"canonical_sha256": _canonical(found, with_hash, as_json)[0]}
+            text = json.dumps(found.to_json() | hashed, indent=1, allow_nan=False)
         else:
             page = import_module(f"crossload.cli.pages.{found.format}")
-            text = "\n".join(page.lines(found, Page(everything, _canonical(found, with_hash, as_json)[1])))
+            in_bundle = Page(everything, unnamed="")
+            text = "\n".join(
+                page.lines(found, in_bundle if found.format == "bundle" else Page(everything, _canonical(found, with_hash, as_json)[1]))
+            )
     except OSError as error:
         raise ArtifactError(f"{error.filename or path} cannot be read: {error.strerror}; check its permissions and its disk") from error
     click.echo(text)

@@ -1,144 +1,204 @@
-"""`crossload verify`: every vector through every runtime, the matrix, the report files, the exit status."""
+"""`crossload verify`: every vector through every runtime, then the matrix, the report files, the exit status."""
 
 from __future__ import annotations
 
+import os
 import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from crossload.cli import options
+from crossload.cli.framework import CLOSE, OUTPUT, WHAT, Command, listed, option
+from crossload.errors import CrossloadError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from crossload.report.results import Report, Result
+    from crossload.verbs.verify.plan import Plan
+    from crossload.verbs.verify.run import OnResult
+
+OLD = {"runtimes": "runtime", "vectors": "count", "inputs": "input-file"}
+EXIT_STATUS = (
+    "0 all compared and agreed, 1 a mismatch or failure, 2 input that cannot be used, "
+    "3 nothing was compared, or nothing of what was asked for by name, 130 interrupted."
+)
 
 
 @click.command(
     name="verify",
-    epilog=options.examples(
-        "verify build/demo/digits",
-        "verify digits --runtimes tensorflow,tensorflow-java --json report.json --junit report.xml",
-        "verify digits --runtimes 'tensorflow-java@*'",
-        "verify someone_elses.tflite --inputs real_inputs.npz",
-    )
-    + "\n\nExit status: 0 all compared and agreed, 1 a mismatch or failure, 2 input that cannot be used, "
-    "3 nothing was compared, or nothing of what was asked for by name, 130 interrupted.",
+    cls=Command,
+    examples=[
+        "verify digits/",
+        "verify digits/ --runtime 'tensorflow-java@*' --json report.json --junit report.xml",
+        "verify someone_elses.tflite --input-file real_inputs.npz",
+        "verify --from report.json",
+    ],
+    exit_status=EXIT_STATUS,
+    old=OLD,
 )
-@click.argument("path", type=click.Path(path_type=Path))
-@click.option(
-    "--runtimes",
+@click.argument("path", type=click.Path(path_type=Path), required=False)
+@option(
+    "--runtime",
     "-r",
-    metavar="A,B",
-    help="Which runtimes (`crossload runtimes` lists them): names, name@version, patterns ('tensorflow-java@*'); default: the usual ones.",
-)
-@click.option("--artifact", "-a", "artifacts", multiple=True, help="Only this artifact of the bundle; repeatable.")
-@click.option("--signature", "-s", "signatures", multiple=True, help="Only this signature; repeatable.")
-@click.option("--vector", "vectors_", multiple=True, help="Only this vector; repeatable.")
-@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the report as JSON.")
-@click.option("--junit", "junit_file", type=click.Path(path_type=Path), help="Write the report as JUnit XML.")
-@click.option(
-    "--tolerance",
+    "runtimes",
     multiple=True,
-    metavar="NAME:rtol=1e-4,atol=1e-5",
-    help="For a datatype (float32) or an output; a raised one is shown; repeatable.",
+    metavar=options.RUNTIME,
+    group=WHAT,
+    help="A runtime (`crossload runtimes` lists them), or a pattern ('tensorflow-java@*'); repeatable, or separated by commas. "
+    "Default: the usual ones.",
 )
-@click.option(
+@option("--artifact", "-a", "artifacts", multiple=True, metavar="ID", group=WHAT, help="Only this artifact of the bundle; repeatable.")
+@option("--signature", "-s", "signatures", multiple=True, metavar="NAME", group=WHAT, help="Only this signature; repeatable.")
+@option("--vector", "vectors", multiple=True, metavar="NAME", group=WHAT, help="Only this vector; repeatable.")
+@option(
+    "--from",
+    "earlier",
+    type=click.Path(path_type=Path),
+    metavar="REPORT.json",
+    group=WHAT,
+    help="Repeat what failed in an earlier run, as that run was asked for.",
+)
+@options.tolerance
+@option(
     "--agreement",
     type=click.Choice(["identical", "ulp", "close", "decision"]),
     default="close",
     show_default=True,
+    group=CLOSE,
     help="The level that counts as ok.",
 )
-@click.option(
+@option(
     "--nan",
     type=click.Choice(["same", "forbid"]),
     default="same",
     show_default=True,
+    group=CLOSE,
     help="NaN must be where the reference has it, or nowhere.",
 )
-@click.option("--quiet", "-q", is_flag=True, help="No line a result, only the matrix and what failed.")
+@options.requests
 @options.loader
 @options.keras
-@options.wishes
 @options.limits
-def command(
-    path: Path,
-    runtimes: str | None,
-    artifacts: tuple[str, ...],
-    signatures: tuple[str, ...],
-    vectors_: tuple[str, ...],
-    json_file: Path | None,
-    junit_file: Path | None,
-    tolerance: tuple[str, ...],
-    agreement: str,
-    nan: str,
-    quiet: bool,
-    count: int,
-    seed: int,
-    npz: tuple[str, ...],
-    shapes: tuple[str, ...],
-    **given: Any,
-) -> None:
+@option("--json", "json_file", type=options.WRITTEN, metavar="FILE", group=OUTPUT, help="Write the report as JSON.")
+@option("--junit", "junit_file", type=options.WRITTEN, metavar="FILE", group=OUTPUT, help="Write the report as JUnit XML.")
+@option("--verbose", "-v", is_flag=True, group=OUTPUT, help="Print a line for each result.")
+@option("--quiet", "-q", is_flag=True, hidden=True, help="The default: print the matrix and the failures.")
+def command(path: Path | None, earlier: Path | None, json_file: Path | None, junit_file: Path | None, verbose: bool, **given: Any) -> None:
     """Verify a bundle, or an artifact on its own (then the reference records its answers first).
 
     Every vector goes through every runtime that takes the artifact; crossload compares each answer with the recorded one.
     """
     from rich.console import Console
 
-    from crossload.compare.tolerance import parse
+    from crossload.report import matrix
+    from crossload.verbs.verify.verify import verify_plan
+
+    plan = _repeated(path, earlier) if earlier else _plan(path, given)
+    progress = Console(stderr=True, highlight=False, soft_wrap=True)
+    with _watched(progress, verbose) as on_result:
+        report = verify_plan(plan, progress=lambda text: progress.print(f"[dim]{matrix.safe(text)}[/]"), on_result=on_result)
+    finish(report, json_file, junit_file)
+    sys.exit(report.exit_status)
+
+
+def finish(report: Report, json_file: Path | None, junit_file: Path | None) -> None:
+    """Write the report's files and show the matrix."""
+    from rich.console import Console
+
     from crossload.report import junit, matrix
     from crossload.support import files
-    from crossload.verbs.verify.verify import Listener, Plan, verify
 
-    progress, out = Console(stderr=True, highlight=False, soft_wrap=True), Console(highlight=False)
-    if not sys.stdout.isatty():
-        out = Console(highlight=False, width=160)
-    plan = Plan(
-        artifacts=artifacts or None,
-        signatures=signatures or None,
-        vectors=vectors_ or None,
-        tolerance=parse(tolerance),
-        agreement=agreement,
-        nan=nan,
-        limits=options.to_limits(given),
-        load_options=options.load_options(given),
-        wishes=options.to_wishes(count, seed, npz, shapes),
-        options=_repeated(),
-    )
-    listener = Listener(
-        progress=lambda text: progress.print(f"[dim]{matrix.safe(text)}[/]"),
-        result=lambda r: None if quiet else progress.print(matrix.line(r)),
-    )
-    names = [n.strip() for n in runtimes.split(",") if n.strip()] if runtimes else None
-    report = verify(path, names, plan=plan, listener=listener)
     try:
         if json_file:
             files.write_text(json_file, report.to_json())
         if junit_file:
             files.write_text(junit_file, junit.to_junit(report))
     finally:  # a full disk must not hide what was found
-        matrix.show(report, out)
-    sys.exit(report.exit_status)
+        matrix.show(report, Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=160))
 
 
-_REPEATED = {
-    "--custom-objects",
-    "--tolerance",
-    "--agreement",
-    "--nan",
-    "--seed",
-    "--vectors",
-    "--inputs",
-    "--shape",
-    "--time-limit",
-    "--memory-limit",
-}
+def to_plan(arguments: Sequence[str]) -> Plan:
+    """The plan that arguments of `crossload verify` mean; raises CrossloadError and click's UsageError."""
+    given = command.make_context("verify", list(arguments)).params
+    return _plan(given["path"], given)
 
 
-def _repeated() -> tuple[str, ...]:
-    """The options of this command line that a reproducing command needs, too."""
-    kept: list[str] = []
-    arguments = iter(sys.argv[1:])
-    for argument in arguments:
-        name, equals, _ = argument.partition("=")
-        if name in _REPEATED:
-            kept += [argument] if equals else [argument, next(arguments, "")]
-    return tuple(kept)
+def _plan(path: Path | None, given: dict[str, Any]) -> Plan:
+    from crossload.compare.tolerance import parse
+    from crossload.verbs.verify.plan import Plan
+
+    if path is None:
+        raise CrossloadError(
+            "name a bundle or an artifact: crossload verify PATH; or an earlier report: crossload verify --from REPORT.json"
+        )
+    return Plan(
+        path=str(path),
+        runtimes=listed(given["runtimes"]),
+        artifacts=given["artifacts"] or None,
+        signatures=given["signatures"] or None,
+        vectors=given["vectors"] or None,
+        requests=options.to_requests(given),
+        tolerance=parse(given["tolerance"]),
+        agreement=given["agreement"],
+        nan=given["nan"],
+        limits=options.to_limits(given),
+        load_options=options.load_options(given),
+        configuration=os.environ.get("CROSSLOAD_CONFIG") or None,
+    )
+
+
+def _repeated(path: Path | None, earlier: Path) -> Plan:
+    """The plan of an earlier run, for the cases that failed in it."""
+    from crossload.report.results import Report
+
+    said = [p for p, source in _sources() if p not in ("earlier", "json_file", "junit_file", "verbose", "quiet")]
+    if path is not None or said:
+        raise CrossloadError(
+            "--from repeats an earlier run as it was asked for; leave out the path and every option but --json, --junit and -v"
+        )
+    report = Report.read(earlier)
+    failed = [r.case for r in report.results if r.failed]
+    if not failed:
+        raise CrossloadError(f"nothing failed in {earlier}; `crossload verify {report.bundle}` runs everything again")
+    if not report.arguments:
+        raise CrossloadError(f"{earlier} does not say how it was asked for; run `crossload verify {report.bundle} --json {earlier}` again")
+    plan = to_plan(report.arguments)
+    runtimes = tuple(dict.fromkeys(case.runtime for case in failed))
+    return replace(plan, runtimes=runtimes, only=frozenset(failed))
+
+
+def _sources() -> Iterator[tuple[str, Any]]:
+    """The parameters that the command line gives."""
+    context = click.get_current_context()
+    for name in context.params:
+        source = context.get_parameter_source(name)
+        if source is click.core.ParameterSource.COMMANDLINE:
+            yield name, source
+
+
+@contextmanager
+def _watched(console: Console, verbose: bool) -> Iterator[OnResult]:
+    """What a result does on the console: a line each, or on a terminal a count that goes on until all are there."""
+    from crossload.report import matrix
+
+    if verbose or not console.is_terminal:
+        yield lambda result: console.print(matrix.line(result)) if verbose else None
+        return
+    counts: Counter[str] = Counter()
+    failures: Counter[str] = Counter()
+    with console.status("asking the runtimes") as status:
+
+        def count(result: Result) -> None:
+            counts[result.case.runtime] += 1
+            failures[result.case.runtime] += result.failed
+            said = (f"{name} {n}{f' ({failures[name]} failed)' if failures[name] else ''}" for name, n in counts.items())
+            status.update(f"results: {matrix.safe(', '.join(said))}")
+
+        yield count

@@ -17,20 +17,19 @@ import numpy as np
 from crossload.compare import ulp
 from crossload.compare.tolerance import Tolerances
 from crossload.contract import datatypes
-
-AGREEMENTS = ("identical", "ulp", "close", "decision", "different")
+from crossload.contract.outcomes import AGREEMENTS, Agreement
 
 
 @dataclass
 class Judgement:
     """How close; `reason` is empty for an agreement of `close` or better, and says what differs otherwise."""
 
-    agreement: str
+    agreement: Agreement
     metrics: dict[str, Any] = field(default_factory=dict)
     reason: str = ""
 
 
-def at_least(agreement: str, wanted: str) -> bool:
+def at_least(agreement: Agreement, wanted: Agreement) -> bool:
     """Whether an agreement is the wanted one or a closer one."""
     return AGREEMENTS.index(agreement) <= AGREEMENTS.index(wanted)
 

@@ -56,7 +56,7 @@ def open_bundle(path: Path) -> Bundle:
     manifest = manifests.parse(text, file)
     entries: list[tuple[str, str]] = [(a.path, a.sha256) for a in manifest.artifacts] + [(v.path, v.sha256) for v in manifest.vectors]
     for relative, expected in entries:
-        target = _inside(path, relative)
+        target = inside(path, relative)
         if not target.exists():
             raise ManifestError(f"{file} names {relative}, which is missing; copy the whole bundle, or export it again")
         for inner in (target, *target.rglob("*")) if target.is_dir() else (target,):
@@ -68,7 +68,7 @@ def open_bundle(path: Path) -> Bundle:
     return Bundle(path, manifest)
 
 
-def _inside(root: Path, relative: str) -> Path:
+def inside(root: Path, relative: str) -> Path:
     """A path of the manifest, which must stay inside the bundle."""
     try:
         target = (root / relative).resolve()
@@ -86,4 +86,4 @@ def _check_kind(root: Path, path: Path) -> None:
     if not path.is_file() and not path.is_dir():
         raise ManifestError(f"{path} is neither a file nor a folder; export the bundle again")
     if path.is_symlink():
-        _inside(root, str(path.relative_to(root.resolve())))
+        inside(root, str(path.relative_to(root.resolve())))

@@ -12,10 +12,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_serial
 
 from crossload.contract.bridge import CARRIERS
 from crossload.contract.datatypes import DATATYPES
+from crossload.contract.names import MANIFEST
 from crossload.contract.signatures import Signature
 from crossload.errors import ManifestError
 
-FILE_NAME = "crossload.json"
+FILE_NAME = MANIFEST
 SCHEMA_VERSION = 1
 
 
@@ -59,7 +60,7 @@ class Binding(_Part):
 class Made(_Part):
     """How an artifact was made of another: the source's format, the formats on the way, whether both gave the same answers.
 
-    `runtimes` are those that it was made to run in (`convert --for`), and `repairs` what was done to it for them.
+    `runtimes` are those that it was made to run in (`convert --runtime`), and `repairs` what was done to it for them.
     """
 
     source: str

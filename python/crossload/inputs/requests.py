@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 
@@ -18,6 +16,7 @@ from crossload.contract.vectors import Vector
 from crossload.errors import CrossloadError
 from crossload.inputs import values
 from crossload.inputs.domains import Domain
+from crossload.inputs.npz import from_npz
 
 SEVERAL = 3
 # What a free dimension that is no batch becomes: as small as most convolutional networks take.
@@ -25,46 +24,53 @@ FREE_DIMENSION = 32
 
 
 @dataclass(frozen=True)
-class Wishes:
-    """What the user says of the requests: how many, the seed, shapes of inputs whose shape is not known, own inputs."""
+class Requests:
+    """What is asked: how many generated requests a signature, their seed, shapes of inputs that the model leaves open, own inputs.
+
+    An element of `inputs` is arrays by input, or an .npz file of them.
+    """
 
     count: int = 8
     seed: int = 0
     shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
-    inputs: tuple[Mapping[str, np.ndarray], ...] = ()
+    inputs: tuple[Mapping[str, np.ndarray] | Path, ...] = ()
+
+    def own(self) -> list[Mapping[str, np.ndarray]]:
+        """The own inputs, files read; raises CrossloadError for a file that cannot be."""
+        return [from_npz(own) if isinstance(own, Path) else own for own in self.inputs]
 
 
-def requests(signature: Signature, wishes: Wishes, domain: Domain | None = None) -> list[Vector]:
+def draw(signature: Signature, requests: Requests, domain: Domain | None = None) -> list[Vector]:
     """The vectors (without outputs) of a signature; `domain` is what its graph tells of its inputs (inputs.domains).
 
     Generated ones are `single_n` (batch 1), `batch_n` (batch 3), `zeros`, `extremes` and, with strings, `bytes`; the user's own are
-    `user_n`, those that fit this signature (`check_wishes` says which fit none). An input with a default is left out of `single_n`.
+    `user_n`, those that fit this signature (`check_requests` says which fit none). An input with a default is left out of `single_n`.
     """
     kinds = ["single", "batch", "zeros", "extremes"] + (["bytes"] if any(t.datatype == "BYTES" for t in signature.inputs) else [])
     if not signature.inputs:
         kinds = ["single"]
     names = [f"{kind}_0" if kind in ("single", "batch") else kind for kind in kinds]
     more = 1
-    while len(names) < wishes.count and signature.inputs:
+    while len(names) < requests.count and signature.inputs:
         names += [f"single_{more}", f"batch_{more}"]
         more += 1
     made = [
-        Vector(name, _request(signature, name.split("_")[0], np.random.default_rng([wishes.seed, at]), wishes, domain or Domain()))
-        for at, name in enumerate(names[: wishes.count])
+        Vector(name, _request(signature, name.split("_")[0], np.random.default_rng([requests.seed, at]), requests, domain or Domain()))
+        for at, name in enumerate(names[: requests.count])
     ]
-    for at, own in enumerate(wishes.inputs):
+    for at, own in enumerate(requests.own()):
         with suppress(CrossloadError):
             made.append(Vector(f"user_{at}", complete(signature, own)))
     return made
 
 
-def check_wishes(wishes: Wishes, signatures: Mapping[str, Signature]) -> None:
+def check_requests(requests: Requests, signatures: Mapping[str, Signature]) -> None:
     """Raise CrossloadError for own inputs that fit no signature, and for shapes of inputs that none has: they would count for nothing."""
     inputs = list(dict.fromkeys(t.name for s in signatures.values() for t in s.inputs))
-    for name in wishes.shapes:
+    for name in requests.shapes:
         if name not in inputs:
             raise CrossloadError(f"--shape {name}: there is no such input; there are: {', '.join(inputs)}")
-    for own in wishes.inputs:
+    for own in requests.own():
         problems = []
         for signature in signatures.values():
             try:
@@ -128,19 +134,7 @@ def kept(array: np.ndarray, dtype: np.dtype) -> bool:
     return same and (wrapped is None or not (wrapped < 0).any())
 
 
-def from_npz(path: Path) -> dict[str, np.ndarray]:
-    """A user's inputs by name; pickled arrays are refused, for they are code. Raises CrossloadError."""
-    try:
-        found = np.load(path, allow_pickle=False)
-        if isinstance(found, np.ndarray):
-            raise CrossloadError(f"{path} is one array; write named inputs with numpy.savez({path.stem!r}, NAME=array)")
-        with found:
-            return dict(found)
-    except (OSError, ValueError, EOFError, BadZipFile, NotImplementedError, zlib.error) as error:
-        raise CrossloadError(f"{path} cannot be read as .npz: {error}") from error
-
-
-def _request(signature: Signature, kind: str, random: np.random.Generator, wishes: Wishes, domain: Domain) -> dict[str, np.ndarray]:
+def _request(signature: Signature, kind: str, random: np.random.Generator, requests: Requests, domain: Domain) -> dict[str, np.ndarray]:
     made: dict[str, np.ndarray] = {}
     specs = {spec.name: spec for spec in signature.inputs}
     parts = {name: composite for composite in domain.composites or by_name(signature) for name in composite.parts}
@@ -154,9 +148,9 @@ def _request(signature: Signature, kind: str, random: np.random.Generator, wishe
         elif spec.default is not None and kind == "zeros":
             made[spec.name] = defaults.array(spec)
         elif features := domain.examples.get(spec.name):
-            made[spec.name] = values.examples(features, _shape(spec, kind, wishes), kind, random, domain)
+            made[spec.name] = values.examples(features, _shape(spec, kind, requests), kind, random, domain)
         else:
-            made[spec.name] = values.values(spec, _shape(spec, kind, wishes), kind, random, domain)
+            made[spec.name] = values.values(spec, _shape(spec, kind, requests), kind, random, domain)
     return {spec.name: made[spec.name] for spec in signature.inputs if spec.name in made}
 
 
@@ -164,9 +158,9 @@ def _batch(kind: str) -> int:
     return SEVERAL if kind in ("batch", "bytes") else 1
 
 
-def _shape(spec: TensorSpec, kind: str, wishes: Wishes) -> tuple[int, ...]:
+def _shape(spec: TensorSpec, kind: str, requests: Requests) -> tuple[int, ...]:
     """The shape with its free dimensions filled: the first is the batch."""
-    wished = wishes.shapes.get(spec.name)
+    wished = requests.shapes.get(spec.name)
     if wished is not None and spec.shape is not None and not _fits(spec.shape, wished):
         raise CrossloadError(f"--shape {spec.name}: the input has shape {list(spec.shape)} (-1 is any), which {list(wished)} does not fit")
     batch = _batch(kind)

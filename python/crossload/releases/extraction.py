@@ -22,10 +22,10 @@ from typing import Any
 from google.protobuf import json_format
 from tensorboard.compat.proto import graph_pb2, op_def_pb2
 
+from crossload.errors import WorkerFailure
 from crossload.releases.registrations import DATA, KERNEL_DEVICES
 from crossload.runtimes import environments, registry
 from crossload.runtimes.environments import Jar
-from crossload.runtimes.process import WorkerFailure
 from crossload.runtimes.registry import Runtime
 from crossload.runtimes.supervisor import Limits, ModelSource, Supervisor
 from crossload.support import files

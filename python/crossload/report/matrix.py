@@ -8,8 +8,8 @@ from rich import markup
 from rich.console import Console
 from rich.table import Table
 
-from crossload.compare.judge import AGREEMENTS
-from crossload.report.results import COMPARED, Report, Result
+from crossload.contract.outcomes import AGREEMENTS, COMPARED
+from crossload.report.results import Report, Result
 from crossload.support.text import printable
 
 _STDERR_LINES = 5

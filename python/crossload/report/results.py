@@ -1,17 +1,18 @@
-"""Results of a run: one outcome for each (artifact, runtime, signature, vector), and what they add up to."""
+"""Results of a run: one outcome for each (artifact, runtime, signature, vector), what they add up to, written and read as JSON."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 
-OUTCOMES = ("ok", "mismatch", "unsupported", "refused", "load_error", "run_error", "crash", "timeout", "protocol_error", "not_run")
-# What a runtime cannot carry is no failure of the model; everything else that is not `ok` is one, `not_run` included:
-# nothing passes by being absent.
-HARMLESS = ("ok", "unsupported")
-COMPARED = ("ok", "mismatch")
+from crossload.contract.outcomes import COMPARED, HARMLESS, OUTCOMES, Agreement, Outcome
+from crossload.errors import CrossloadError
+
+_Part = TypeVar("_Part")
 
 
 @dataclass(frozen=True)
@@ -29,10 +30,10 @@ class Result:
     """What happened to a case. `metrics` as compare.judge gives them; `seconds` is the runtime's own call."""
 
     case: Case
-    outcome: str
-    agreement: str | None = None
+    outcome: Outcome
+    agreement: Agreement | None = None
     metrics: dict[str, Any] = field(default_factory=dict)
-    outputs: dict[str, str] = field(default_factory=dict)
+    outputs: dict[str, Agreement] = field(default_factory=dict)
     error: str | None = None
     stderr: str | None = None
     note: str | None = None
@@ -55,7 +56,7 @@ class Report:
     """A run: who answered (`runtimes`, as the workers say), the results in the order they came, and what a reader must know besides.
 
     `rows` and `columns` are the matrix: the artifacts chosen and the runtimes asked, in their own order. `uncompared` says which of
-    them were asked for and have nothing to show.
+    them were asked for and have nothing to show. `arguments` are those of the `crossload verify` that repeats the run.
     """
 
     bundle: str
@@ -66,6 +67,63 @@ class Report:
     cautions: list[str] = field(default_factory=list)
     uncompared: list[str] = field(default_factory=list)
     interrupted: bool = False
+    arguments: list[str] = field(default_factory=list)
+
+    @classmethod
+    def read(cls, path: str | Path) -> Report:
+        """The report in a file that `to_json` wrote (`crossload verify --json FILE`); raises CrossloadError for any other file."""
+        from pydantic import ValidationError
+
+        from crossload.report.file import ReportFile
+
+        try:
+            content = ReportFile.model_validate_json(Path(path).read_bytes())
+        except OSError as error:
+            raise CrossloadError(f"the report {path} cannot be read: {error.strerror}") from error
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(map(str, first["loc"])) or "its beginning"
+            raise CrossloadError(
+                f"{path} is not a report: {first['msg'].lower()} at {place}; `crossload verify BUNDLE --json FILE` writes one"
+            ) from error
+        results = [r.to_result() for r in content.results]
+        return cls(
+            content.bundle,
+            content.artifacts or list(dict.fromkeys(r.case.artifact for r in results)),
+            content.asked or list(dict.fromkeys(r.case.runtime for r in results)),
+            content.runtimes,
+            results,
+            content.cautions,
+            content.uncompared,
+            content.interrupted,
+            content.arguments,
+        )
+
+    @classmethod
+    def merged(cls, reports: Sequence[Report]) -> Report:
+        """Reports of one bundle as one; a later result of a case replaces an earlier one. Raises CrossloadError for two bundles."""
+        bundles = list(dict.fromkeys(r.bundle for r in reports))
+        if len(bundles) != 1:
+            raise CrossloadError(f"reports of one bundle can be merged, and these are of {len(bundles)}: {', '.join(bundles)}")
+
+        def union(parts: Iterable[list[_Part]]) -> list[_Part]:
+            found: list[_Part] = []
+            for part in parts:
+                found += [one for one in part if one not in found]
+            return found
+
+        results = {result.case: result for report in reports for result in report.results}
+        return cls(
+            bundles[0],
+            union(r.rows for r in reports),
+            union(r.columns for r in reports),
+            union(r.runtimes for r in reports),
+            list(results.values()),
+            union(r.cautions for r in reports),
+            union(r.uncompared for r in reports),
+            any(r.interrupted for r in reports),
+            reports[0].arguments,
+        )
 
     @property
     def exit_status(self) -> int:
@@ -97,6 +155,9 @@ class Report:
         content = {
             "crossload": 1,
             "bundle": self.bundle,
+            "arguments": self.arguments,
+            "artifacts": self.rows,
+            "asked": self.columns,
             "runtimes": self.runtimes,
             "results": [r.to_json() for r in self.results],
             "cautions": self.cautions,

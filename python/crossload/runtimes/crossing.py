@@ -10,8 +10,7 @@ from crossload.contract import datatypes, defaults
 from crossload.contract.manifest import Binding, Bridge
 from crossload.contract.signatures import Signature
 from crossload.contract.vectors import Tensors
-from crossload.errors import FrameError
-from crossload.runtimes.process import WorkerFailure
+from crossload.errors import FrameError, WorkerFailure
 
 if TYPE_CHECKING:
     import numpy as np

@@ -19,7 +19,7 @@ from pathlib import Path
 import filelock
 from packaging.specifiers import SpecifierSet
 
-from crossload.errors import CrossloadError
+from crossload.errors import EnvironmentProblem
 from crossload.runtimes import maven
 from crossload.runtimes.process import Launch
 from crossload.support.cache import cache_folder
@@ -30,10 +30,6 @@ else:
     import tomli as tomllib
 
 Progress = Callable[[str], None]
-
-
-class EnvironmentProblem(CrossloadError):
-    """An environment that cannot be made; the sentence ends with what mends it."""
 
 
 @dataclass(frozen=True)
@@ -92,11 +88,11 @@ def missing(source: Source) -> tuple[str, str] | None:
     """What keeps a runtime from starting now, and what mends it; None when it is ready. Starts no worker."""
     if problem := _obstacle(source):
         return problem
-    if isinstance(source, Script) and not _ready(_folder(source)):
+    if isinstance(source, Script) and not _ready(folder_of(source)):
         return "its environment is not made yet", "crossload runtimes --prepare makes it; the first use does, too"
     if isinstance(source, Script) and source.embeds:
         return missing(source.embeds)
-    if isinstance(source, Jar) and not _ready(_folder(source)):
+    if isinstance(source, Jar) and not _ready(folder_of(source)):
         return "its jars are not fetched yet", "crossload runtimes --prepare fetches them; the first use does, too"
     return None
 
@@ -111,7 +107,7 @@ def prepare(source: Source, progress: Progress = lambda _: None) -> Launch:
         raise EnvironmentProblem("; ".join(problem))
     if isinstance(source, Command):
         return Launch(source.argv, source.environment, source.cwd)
-    folder = _folder(source)
+    folder = folder_of(source)
     try:
         _make_ready(source, folder, progress)
     except OSError as error:
@@ -135,7 +131,7 @@ def class_path(source: Jar, progress: Progress = lambda _: None) -> str:
 
 
 def _class_path(source: Jar) -> str:
-    return os.pathsep.join((str(source.jar), (_folder(source) / "class-path").read_text()))
+    return os.pathsep.join((str(source.jar), (folder_of(source) / "class-path").read_text()))
 
 
 def python_of(folder: Path) -> Path:
@@ -190,10 +186,10 @@ def _obstacle(source: Source) -> tuple[str, str] | None:
                 return f"the harness {jar.name} is not built", "make java"
             if maven.damage([jar]):
                 return f"the harness {jar} is damaged: it is no whole zip file", "delete it and build it again: make java"
-            if problem := _java_problem():
+            if problem := java_problem():
                 return problem
-            if _ready(_folder(source)):
-                return maven.damage(maven.jars(_folder(source)))
+            if _ready(folder_of(source)):
+                return maven.damage(maven.jars(folder_of(source)))
             if shutil.which("mvn") is None:
                 return "Maven is not installed", "install Maven 3.6 or newer (Debian: apt-get install maven)"
     return None
@@ -214,8 +210,16 @@ def _make_ready(source: Script | Jar, folder: Path, progress: Progress) -> None:
         (folder / "ready").touch()
 
 
-def _folder(source: Script | Jar) -> Path:
-    """Named after the runtime and what the environment holds: another release or pin is another folder."""
+def folders(source: Source) -> list[Path]:
+    """The folders of the cache that a runtime uses."""
+    if isinstance(source, Command):
+        return []
+    embedded = [folder_of(source.embeds)] if isinstance(source, Script) and source.embeds else []
+    return [folder_of(source), *embedded]
+
+
+def folder_of(source: Script | Jar) -> Path:
+    """The environment's folder, named after the runtime and what the environment holds: another release or pin is another folder."""
     if isinstance(source, Script):
         pins = pins_of(source.path)
         held = pins.read_bytes() if pins.is_file() else repr(sorted(header_of(source.path).items(), key=str)).encode()
@@ -302,7 +306,8 @@ def _run(command: list[str], what: str, mend: str) -> None:
         raise EnvironmentProblem(f"{what} cannot be made: {cause[:400]}{mend}")
 
 
-def _java_problem() -> tuple[str, str] | None:
+def java_problem() -> tuple[str, str] | None:
+    """What keeps Java workers from starting, and what mends it; None where there is a JDK that will do."""
     mend = f"install a JDK {MINIMUM_JAVA} or newer (Debian: apt-get install openjdk-17-jdk-headless), or point JAVA_HOME at one"
     try:
         done = subprocess.run([java(), "-version"], capture_output=True, text=True, errors="replace", check=False)

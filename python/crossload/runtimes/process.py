@@ -20,8 +20,8 @@ from typing import Any
 import psutil
 
 from crossload.contract import frames
-from crossload.errors import FrameError
-from crossload.support.text import printable
+from crossload.contract.outcomes import Outcome, Phase
+from crossload.errors import FrameError, WorkerFailure
 
 _PIPE_BYTES = 1 << 20
 _F_SETPIPE_SZ = 1031  # fcntl.h of Linux; a bigger pipe halves the system calls of a large tensor
@@ -40,25 +40,6 @@ class Launch:
     argv: Sequence[str]
     environment: Mapping[str, str] = field(default_factory=dict)
     cwd: Path | None = None
-
-
-@dataclass
-class WorkerFailure(Exception):
-    """A request that got no usable answer. `outcome` is one of report.results.OUTCOMES; the process is gone when this is raised
-    for `crash`, `timeout` and `protocol_error`, and alive for the others (the worker answered with an error).
-
-    `message` is one line: what a worker says is escaped as everything foreign is; `stderr` is as it was written."""
-
-    outcome: str
-    phase: str
-    message: str
-    stderr: str = ""
-
-    def __post_init__(self) -> None:
-        self.message = printable(self.message)
-
-    def __str__(self) -> str:
-        return self.message
 
 
 class Worker:
@@ -95,7 +76,7 @@ class Worker:
         self._drain = threading.Thread(target=self._collect_stderr, daemon=True)
         self._drain.start()
 
-    def request(self, header: dict[str, Any], buffers: Sequence[frames.Buffer] = (), *, phase: str, limit: float) -> frames.Frame:
+    def request(self, header: dict[str, Any], buffers: Sequence[frames.Buffer] = (), *, phase: Phase, limit: float) -> frames.Frame:
         """Send one request and wait at most `limit` seconds for its answer.
 
         Raises WorkerFailure: `timeout`, `crash`, `protocol_error` (the process is killed), or, when the worker answers with an
@@ -156,7 +137,7 @@ class Worker:
         if not cancel:  # another thread may still be reading: it sees the end of the stream and tidies up itself
             self._tidy()
 
-    def _broken(self, phase: str, cause: FrameError) -> WorkerFailure:
+    def _broken(self, phase: Phase, cause: FrameError) -> WorkerFailure:
         """Tell a death from a lie: what a conversation that broke off really was."""
         if self._stream_ended:  # a dying process closes its streams just before its status can be read
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -295,12 +276,12 @@ def _check(header: dict[str, Any]) -> None:
             raise FrameError(f"{part} is {value!r}, which is no text")
 
 
-def _declined(header: dict[str, Any], phase: str, stderr: str) -> WorkerFailure:
+_DECLINED: dict[str, Outcome] = {"UNIMPLEMENTED": "unsupported", "FAILED_PRECONDITION": "refused", "PERMISSION_DENIED": "refused"}
+
+
+def _declined(header: dict[str, Any], phase: Phase, stderr: str) -> WorkerFailure:
     """The outcome of an error that the worker reports itself (bindings/contract/README.md, table of codes)."""
-    otherwise = "run_error" if phase == "run" else "load_error"
-    outcome = {"UNIMPLEMENTED": "unsupported", "FAILED_PRECONDITION": "refused", "PERMISSION_DENIED": "refused"}.get(
-        header.get("code", ""), otherwise
-    )
+    outcome = _DECLINED.get(header.get("code", ""), "run_error" if phase == "run" else "load_error")
     return WorkerFailure(outcome, phase, header["error"], "" if outcome == "unsupported" else stderr)
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from crossload.contract.datatypes import DATATYPES, encode, numpy_dtype, of_array
-from crossload.errors import CrossloadError
+from crossload.errors import CrossloadError, WorkerFailure
 from crossload.runtimes import environments
-from crossload.runtimes.process import WorkerFailure
 from crossload.runtimes.registry import Runtime
 from crossload.runtimes.supervisor import Limits, Supervisor
 

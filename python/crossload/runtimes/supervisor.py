@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from crossload.contract import vectors
 from crossload.contract.frames import Buffer, Frame
 from crossload.contract.manifest import Binding, Bridge
+from crossload.contract.outcomes import Phase
 from crossload.contract.signatures import Signature
-from crossload.errors import FrameError
+from crossload.errors import FrameError, WorkerFailure
 from crossload.runtimes import crossing
-from crossload.runtimes.process import Launch, Worker, WorkerFailure
+from crossload.runtimes.process import Launch, Worker
 
 if TYPE_CHECKING:
     import numpy as np
@@ -187,7 +188,7 @@ class Supervisor:
         self._served.add(self._wanted.path)
         return result, retried
 
-    def _ask(self, header: dict[str, Any], buffers: Sequence[Buffer] = (), *, phase: str, limit: float) -> Frame:
+    def _ask(self, header: dict[str, Any], buffers: Sequence[Buffer] = (), *, phase: Phase, limit: float) -> Frame:
         worker = self._started()
         try:
             return worker.request(header, buffers, phase=phase, limit=limit)

@@ -1,5 +1,1 @@
-"""Exporters: a model becomes a bundle. `bundle` leads and imports no TensorFlow; what it has done in a TensorFlow process does."""
-
-
-class CannotExport(Exception):
-    """What keeps a model from being exported, and what its author can do."""
+"""TensorFlow's process: the one room that imports TensorFlow; `python -m crossload.tf_process JOB` does the core's steps."""

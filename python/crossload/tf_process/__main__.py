@@ -12,7 +12,9 @@ import traceback
 from pathlib import Path
 from typing import Any
 
+from crossload.errors import CrossloadError
 from crossload.tf_process.steps import STEPS
+from crossload.workers.kit.errors import KitError
 
 # Lines of TensorFlow's messages that say where something happened, or guess why, before the one that says what.
 _UNTELLING = (
@@ -57,12 +59,14 @@ def _do(step: dict[str, Any], bindings: dict[str, Any]) -> dict[str, Any]:
 
 
 def _sentence(error: Exception) -> str:
-    """The first line that tells; an error of our own (`Cannot…`) is a whole sentence, any other needs its class to be understood."""
+    """The first line that tells; an error of our own is a whole sentence, any other needs its class to be understood."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     telling = [line for line in lines if not line.startswith(_UNTELLING) and "root error(s) found" not in line]
     line = (telling or lines or [""])[0][:500]
+    if isinstance(error, CrossloadError | KitError):
+        return line
     name = type(error).__name__
-    return line if name.startswith("Cannot") else f"{name}: {line}" if line else name
+    return f"{name}: {line}" if line else name
 
 
 def _versions() -> dict[str, str]:

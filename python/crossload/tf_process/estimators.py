@@ -10,7 +10,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from crossload.tf_process import CannotExport
+from crossload.errors import ModelError
 from crossload.tf_process import weights as values
 
 _RECEIVERS = "tf.estimator.export.build_raw_serving_input_receiver_fn or build_parsing_serving_input_receiver_fn makes one"
@@ -22,25 +22,25 @@ def is_estimator(model: Any) -> bool:
 
 
 def save(estimator: Any, receiver: Callable[[], Any] | None, target: Path, weights: Path | None = None) -> None:
-    """Write the SavedModel `target` of the Estimator's latest checkpoint, or of `weights`. Raises CannotExport."""
+    """Write the SavedModel `target` of the Estimator's latest checkpoint, or of `weights`. Raises ModelError."""
     if not callable(receiver):
-        raise CannotExport(
+        raise ModelError(
             "an Estimator alone does not say what it is asked with: return (estimator, serving_input_receiver_fn), "
             f"or (estimator, serving_input_receiver_fn, examples); {_RECEIVERS}"
         )
     if weights is None and estimator.latest_checkpoint() is None:
-        raise CannotExport(f"the Estimator has no checkpoint in {estimator.model_dir}: train it first, or name one with --weights")
+        raise ModelError(f"the Estimator has no checkpoint in {estimator.model_dir}: train it first, or name one with --weights")
     prefix = None if weights is None else values.checkpoint(weights).prefix
     with tempfile.TemporaryDirectory(prefix=".estimator-", dir=target.parent) as room:
         exported = estimator.export_saved_model(room, receiver, checkpoint_path=prefix)
         shutil.move(exported.decode() if isinstance(exported, bytes) else exported, target)
 
 
-def explain(error: Exception) -> CannotExport | None:
+def explain(error: Exception) -> ModelError | None:
     """What a source that asks a newer TensorFlow for its Estimators is told; None for any other error."""
     if hasattr(tf, "estimator") or not isinstance(error, AttributeError | ImportError) or "estimator" not in str(error):
         return None
-    return CannotExport(
+    return ModelError(
         f"TensorFlow {tf.__version__} has no tf.estimator, 2.15 was the last that has it; begin the source with a header that says so "
         '(PEP 723): # /// script, # requires-python = ">=3.10,<3.12", # dependencies = ["tensorflow-cpu==2.15.1"], # ///'
     )

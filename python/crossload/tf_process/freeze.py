@@ -14,24 +14,24 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 from tensorflow.python.tools import optimize_for_inference_lib, strip_unused_lib
 
 from crossload.edits import bridges
+from crossload.errors import ModelError
 from crossload.tf_process import functions, sessions, tables
-from crossload.tf_process.tables import CannotFreeze
 from crossload.workers.kit import restore
 
-__all__ = ["CannotFreeze", "freeze", "of_graph_def", "of_saved_model"]
+__all__ = ["ModelError", "freeze", "of_graph_def", "of_saved_model"]
 
 Bindings = dict[str, Any]
 _VARIABLES = ("VarHandleOp", "Variable", "VariableV2", "AutoReloadVariable")
 
 
 def of_saved_model(source: Path, target: Path, bindings: Bindings, options: dict[str, Any]) -> Bindings:
-    """A frozen graph of a SavedModel's signatures. `options`: `tags`, and those of `freeze`. Raises CannotFreeze."""
+    """A frozen graph of a SavedModel's signatures. `options`: `tags`, and those of `freeze`. Raises ModelError."""
     with sessions.saved_model(source, options.get("tags") or []) as session:
         return _write(*freeze(session, bindings, options), target, options)
 
 
 def of_graph_def(source: Path, target: Path, bindings: Bindings, options: dict[str, Any]) -> Bindings:
-    """The part of a graph that its signatures need, with outputs under their own names. Raises CannotFreeze."""
+    """The part of a graph that its signatures need, with outputs under their own names. Raises ModelError."""
     with sessions.graph_def(source) as session:
         return _write(*freeze(session, bindings, options), target, options)
 
@@ -42,7 +42,7 @@ def freeze(session: Any, bindings: Bindings, options: Mapping[str, Any] | None =
     With it the bindings to it: an input that is one of several outputs of an operation is a placeholder of its own there.
 
     `options`: `keep_variables`, names of variables that stay variables; `optimize`, fold batch normalisations and drop training
-    nodes. Devices are always cleared: those of the training machine mean nothing to the receiver. Raises CannotFreeze for a
+    nodes. Devices are always cleared: those of the training machine mean nothing to the receiver. Raises ModelError for a
     model whose state no .pb can carry.
     """
     options = options or {}
@@ -60,7 +60,7 @@ def freeze(session: Any, bindings: Bindings, options: Mapping[str, Any] | None =
     kept = set(options.get("keep_variables") or ())
     if unknown := kept - {n.name for n in needed.node if n.op in _VARIABLES}:
         there = sorted(n.name for n in needed.node if n.op in _VARIABLES)
-        raise CannotFreeze(f"there is no variable {sorted(unknown)[0]!r} that could be kept; there are: {', '.join(there[:20]) or 'none'}")
+        raise ModelError(f"there is no variable {sorted(unknown)[0]!r} that could be kept; there are: {', '.join(there[:20]) or 'none'}")
     frozen = convert_variables_to_constants_from_session_graph(session, needed, [*outputs, *inputs], variable_names_denylist=kept)
     frozen = _cut(frozen, inputs, outputs)
     tables.rebuild(frozen, filled)
@@ -166,4 +166,4 @@ def _refuse_state(graph: Any) -> None:
     state = {n.name for n in graph.node if n.op in _VARIABLES}
     state |= {n.name for n in graph.node if n.op == "Placeholder" and n.attr["dtype"].type == tf.resource.as_datatype_enum}
     if state:
-        raise CannotFreeze(f"it keeps state that did not become constants: {', '.join(sorted(state)[:5])}")
+        raise ModelError(f"it keeps state that did not become constants: {', '.join(sorted(state)[:5])}")

@@ -9,12 +9,9 @@ from typing import Any
 
 import tensorflow as tf
 
+from crossload.errors import ModelError
 from crossload.support.text import near
 from crossload.tf_process import sessions
-
-
-class CannotUse(Exception):
-    """Why a frozen graph is no such function: a tensor that it does not have, or outputs that its inputs do not lead to."""
 
 
 def frozen_function(
@@ -25,15 +22,15 @@ def frozen_function(
     It takes a tensor for each of `inputs`, in their order, and returns the one of `outputs`, a list, or a dict under its names; in
     the datatypes and shapes of the graph. It runs eagerly, in a tf.function, in a tf.Module and, inside a keras.layers.Lambda, in
     a Keras model; gradients flow through it to its inputs.
-    Raises CannotUse for a tensor that is not there, with near matches, and for outputs that need another input; and
-    tf_process.sessions.CannotOpen for a file that is no frozen graph.
+    Raises ModelError for a tensor that is not there, with near matches, and for outputs that need another input; and
+    tf_process.ModelError for a file that is no frozen graph.
     """
     graph_def = sessions.read_frozen(Path(path))
     imported = tf.compat.v1.wrap_function(lambda: tf.import_graph_def(graph_def, name=""), [])
     taken = [_tensor(imported.graph, path, name) for name in _listed(inputs)]
     given = {name: _tensor(imported.graph, path, name) for name in (outputs.values() if isinstance(outputs, Mapping) else _listed(outputs))}
     if needed := _left_open(given.values(), taken):
-        raise CannotUse(f"{Path(path)} needs {', '.join(needed)} for {', '.join(given)}, too; add it to the inputs, or cut behind it")
+        raise ModelError(f"{Path(path)} needs {', '.join(needed)} for {', '.join(given)}, too; add it to the inputs, or cut behind it")
     pruned = imported.prune(taken, list(given.values()))
 
     def call(*tensors: Any) -> Any:
@@ -58,8 +55,8 @@ def _tensor(graph: Any, path: str | os.PathLike[str], name: str) -> Any:
         operations = {op.name: len(op.outputs) for op in graph.get_operations()}
         operation = name.partition(":")[0]
         if there := operations.get(operation):
-            raise CannotUse(f"{Path(path)} has no tensor {name!r}: the outputs of {operation} go from :0 to :{there - 1}") from None
-        raise CannotUse(
+            raise ModelError(f"{Path(path)} has no tensor {name!r}: the outputs of {operation} go from :0 to :{there - 1}") from None
+        raise ModelError(
             f"{Path(path)} has no tensor {name!r}{near(operation, (n for n, outputs in operations.items() if outputs))}"
         ) from None
 

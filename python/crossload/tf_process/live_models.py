@@ -12,12 +12,13 @@ from typing import Any
 
 import tensorflow as tf
 
+from crossload.errors import ModelError
 from crossload.inputs import example_inputs
 from crossload.support.text import identifiers
-from crossload.tf_process import CannotExport, estimators, tf1_graphs
+from crossload.tf_process import estimators, tf1_graphs
 from crossload.tf_process.weights import load as load_weights
 
-__all__ = ["CannotExport", "is_keras", "load_weights", "of_python", "save"]
+__all__ = ["ModelError", "is_keras", "load_weights", "of_python", "save"]
 DEFAULT_SIGNATURE = "serving_default"
 
 
@@ -27,7 +28,7 @@ def of_python(source: Path, target: Path, bindings: dict[str, Any], options: dic
     The function may also return the path of a SavedModel that it wrote, a graph of TensorFlow 1 (tf_process.tf1_graphs), or an Estimator,
     its serving_input_receiver_fn and, where there are any, example inputs. `options` are `function`; `examples`, the file to write
     the example inputs to (inputs.example_inputs); `weights`, a checkpoint or a Keras file whose values the model takes, and
-    `by_name`. Raises CannotExport.
+    `by_name`. Raises ModelError.
     """
     made = _call(source, options["function"])
     weights = Path(options["weights"]) if options.get("weights") else None
@@ -36,7 +37,7 @@ def of_python(source: Path, target: Path, bindings: dict[str, Any], options: dic
         estimators.save(model, rest.pop(0) if rest else None, target, weights)
     elif isinstance(model, bytes | str | os.PathLike):
         if weights:
-            raise CannotExport(f"{options['function']} returns the path of a SavedModel, which has its own values: leave out --weights")
+            raise ModelError(f"{options['function']} returns the path of a SavedModel, which has its own values: leave out --weights")
         shutil.copytree(os.fsdecode(model), target)
     elif tf1_graphs.is_graph(model):
         tf1_graphs.save(model, target, weights)
@@ -45,7 +46,7 @@ def of_python(source: Path, target: Path, bindings: dict[str, Any], options: dic
             load_weights(model, weights, by_name=bool(options.get("by_name")))
         save(model, target)
     if len(rest) > 1:
-        raise CannotExport(
+        raise ModelError(
             f"{options['function']} returns {len(rest) + 1} things; return the model, or the model and a dict of example inputs"
         )
     if rest and rest[0] is not None:
@@ -55,7 +56,7 @@ def of_python(source: Path, target: Path, bindings: dict[str, Any], options: dic
 def _call(file: Path, function: str) -> Any:
     spec = importlib.util.spec_from_file_location(file.stem, file)
     if spec is None or spec.loader is None:
-        raise CannotExport(f"{file} is no Python file")
+        raise ModelError(f"{file} is no Python file")
     sys.path.insert(0, str(file.parent))
     module = importlib.util.module_from_spec(spec)
     sys.modules[file.stem] = module
@@ -68,7 +69,7 @@ def _call(file: Path, function: str) -> Any:
             raise better from error
         raise
     there = sorted(n for n, v in vars(module).items() if callable(v) and getattr(v, "__module__", "") == file.stem)
-    raise CannotExport(f"{file} has no function {function!r}; it has: {', '.join(there) or 'none'}")
+    raise ModelError(f"{file} has no function {function!r}; it has: {', '.join(there) or 'none'}")
 
 
 def save(model: Any, path: Path, signatures: Mapping[str, Any] | None = None, names: Mapping[str, Mapping[str, int]] | None = None) -> None:
@@ -76,14 +77,14 @@ def save(model: Any, path: Path, signatures: Mapping[str, Any] | None = None, na
 
     `signatures` maps keys to tf.functions; without it a Keras model gets `serving_default` with its input and output names, and a
     tf.Module one signature for each of its tf.functions that has an input_signature (`__call__`, or the only one, is
-    `serving_default`). `names` gives a Keras model's `inputs` and `outputs` other names, by position. Raises CannotExport.
+    `serving_default`). `names` gives a Keras model's `inputs` and `outputs` other names, by position. Raises ModelError.
     """
     if signatures is None:
         if is_keras(model):
             _save_keras(model, path, names or {})
             return
         if not isinstance(model, tf.Module | tf.__internal__.tracking.Trackable):
-            raise CannotExport(f"a {type(model).__name__} is neither a Keras model nor a tf.Module")
+            raise ModelError(f"a {type(model).__name__} is neither a Keras model nor a tf.Module")
         signatures = _module_signatures(model)
     tf.saved_model.save(model, str(path), signatures=dict(signatures))
 
@@ -123,7 +124,7 @@ def _keras_function(model: Any, given: Mapping[str, Mapping[str, int]]) -> tuple
     Keras 3's own `export` names inputs after the call's arguments and outputs `output_0`, so that two inputs can be swapped unseen.
     """
     if not getattr(model, "inputs", None):
-        raise CannotExport(f"the Keras model {model.name!r} does not know its inputs; call it once on data, or build it with Input layers")
+        raise ModelError(f"the Keras model {model.name!r} does not know its inputs; call it once on data, or build it with Input layers")
     names = identifiers(getattr(t, "name", f"input_{at}").split(":")[0] for at, t in enumerate(model.inputs))
     for name, at in given.get("inputs", {}).items():
         names[at] = name
@@ -162,7 +163,7 @@ def _module_signatures(module: Any) -> dict[str, Any]:
         if hasattr(function, "get_concrete_function") and getattr(function, "input_signature", None) is not None:
             functions[name] = function
     if not functions:
-        raise CannotExport(
+        raise ModelError(
             f"the tf.Module {type(module).__name__} has no tf.function with an input_signature; decorate one: "
             "@tf.function(input_signature=[tf.TensorSpec([None, 4], tf.float32, name='x')])"
         )

@@ -11,9 +11,9 @@ import tensorflow as tf
 from tensorflow.python.eager import context
 
 from crossload.artifacts.tflite import tensor_names
+from crossload.errors import ModelError
 from crossload.tf_process import live_models, saved_model_builder, tflite
 from crossload.tf_process.live_models import DEFAULT_SIGNATURE
-from crossload.tf_process.tflite import CannotConvert
 
 Bindings = dict[str, Any]
 
@@ -24,7 +24,7 @@ def live_to_tflite(
     """Write a .tflite of a live tf.Module, Keras model, tf.function or ConcreteFunction; its signatures and tensor indices.
 
     `signatures` maps keys to a tf.Module's functions; without it, they are those of tf_process.live_models.save. A function is
-    `serving_default`, with the names of its arguments, of the dict it returns, or else of its tensors. Raises CannotConvert.
+    `serving_default`, with the names of its arguments, of the dict it returns, or else of its tensors. Raises ModelError.
     """
     with tempfile.TemporaryDirectory(prefix="crossload-") as scratch, context.eager_mode():
         made = Path(scratch) / "model"
@@ -35,8 +35,8 @@ def live_to_tflite(
         else:
             try:
                 live_models.save(model, made, signatures)
-            except live_models.CannotExport as error:
-                raise CannotConvert(str(error)) from error
+            except ModelError as error:
+                raise ModelError(str(error)) from error
         return tflite.saved_model_to_tflite(made, target, saved_model_builder.bindings_of(made), options or {})
 
 
@@ -48,7 +48,7 @@ def _named(function: Any) -> tuple[Any, list[Any]]:
     """A concrete function that takes keywords and gives a dict, as a signature has to, and the variables it needs."""
     if not hasattr(function, "structured_outputs"):
         if getattr(function, "input_signature", None) is None:
-            raise CannotConvert("the tf.function has no input_signature; give it one, or give its get_concrete_function(…) of the shapes")
+            raise ModelError("the tf.function has no input_signature; give it one, or give its get_concrete_function(…) of the shapes")
         function = function.get_concrete_function()
     taken = function.inputs[: len(function.inputs) - len(function.captured_inputs)]
     arguments = [s for s in tf.nest.flatten(function.structured_input_signature) if isinstance(s, tf.TensorSpec)]

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from crossload.errors import ModelError
 from crossload.support.text import near
 
 # A signature's inputs: NumPy's dtype and the shape, None for a free dimension (or for all of it).
@@ -16,19 +17,15 @@ Specs = Mapping[str, tuple[Any, tuple[int | None, ...] | None]]
 Sample = tuple[str, dict[str, np.ndarray]]
 
 
-class CannotQuantize(Exception):
-    """Why ranges cannot be measured on these inputs."""
-
-
 def samples(path: Path, signatures: Mapping[str, Specs]) -> list[Sample]:
     """The requests in an .npz, or in each .npz of a folder: (signature's key, arrays by input).
 
     A file serves the signatures all of whose inputs it has. Arrays with more rows than the signature's batch (1 where it is free)
-    are that many requests. Raises CannotQuantize for files that are none, or do not fit, and for a signature without a request.
+    are that many requests. Raises ModelError for files that are none, or do not fit, and for a signature without a request.
     """
     files = sorted(path.glob("*.npz")) if path.is_dir() else [path]
     if not files:
-        raise CannotQuantize(f"the folder {path} has no .npz with representative inputs; write one with numpy.savez")
+        raise ModelError(f"the folder {path} has no .npz with representative inputs; write one with numpy.savez")
     found: list[Sample] = []
     seen: dict[str, None] = {}
     for file in files:
@@ -40,9 +37,7 @@ def samples(path: Path, signatures: Mapping[str, Specs]) -> list[Sample]:
     for key in signatures.keys() - {key for key, _ in found}:
         missing = next((n for n in signatures[key] if n not in seen), None)
         lacks = f"nothing for its input {missing!r}{near(missing, seen)}" if missing else "no file with all its inputs"
-        raise CannotQuantize(
-            f"{path} has no representative inputs for the signature {key!r}: {lacks}; it holds {', '.join(seen) or 'none'}"
-        )
+        raise ModelError(f"{path} has no representative inputs for the signature {key!r}: {lacks}; it holds {', '.join(seen) or 'none'}")
     return found
 
 
@@ -52,7 +47,7 @@ def _read(file: Path) -> dict[str, np.ndarray]:
             return {name: archive[name] for name in archive.files}
     except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
         reason = getattr(error, "strerror", None) or "it is no .npz of plain arrays"
-        raise CannotQuantize(f"the representative inputs {file} cannot be read: {reason}; write them with numpy.savez") from error
+        raise ModelError(f"the representative inputs {file} cannot be read: {reason}; write them with numpy.savez") from error
 
 
 def _requests(file: Path, arrays: dict[str, np.ndarray], specs: Specs) -> list[dict[str, np.ndarray]]:
@@ -61,7 +56,7 @@ def _requests(file: Path, arrays: dict[str, np.ndarray], specs: Specs) -> list[d
         fits = shape is None or (array.ndim == len(shape) and all(w in (None, g) for w, g in zip(shape[1:], array.shape[1:], strict=False)))
         if array.dtype != dtype or not fits:
             wanted = "any shape" if shape is None else f"shape {[-1 if d is None else d for d in shape]}"
-            raise CannotQuantize(
+            raise ModelError(
                 f"{file}: the input {name!r} is {array.dtype} of shape {list(array.shape)}; the model takes {np.dtype(dtype)} of {wanted}"
             )
     batches = {(shape[0] or 1, arrays[name].shape[0]) if shape else (1, 1) for name, (_, shape) in specs.items()}
@@ -71,5 +66,5 @@ def _requests(file: Path, arrays: dict[str, np.ndarray], specs: Specs) -> list[d
     if any(not shape for _, shape in specs.values()):
         return [arrays]
     if rows % batch or not rows:
-        raise CannotQuantize(f"{file}: {rows} rows do not make whole batches of {batch}, which the model takes")
+        raise ModelError(f"{file}: {rows} rows do not make whole batches of {batch}, which the model takes")
     return [{name: array[at : at + batch] for name, array in arrays.items()} for at in range(0, rows, batch)]

@@ -9,14 +9,11 @@ from typing import Any
 import tensorflow as tf
 from tensorflow.python.saved_model import loader_impl
 
+from crossload.errors import ModelError
 from crossload.tf_process import sessions
 
 Bindings = dict[str, Any]
 _PREDICT = "tensorflow/serving/predict"
-
-
-class CannotWrite(Exception):
-    """Why no SavedModel can be made of this."""
 
 
 def of_meta_graph(source: Path, target: Path, bindings: Bindings, options: dict[str, Any]) -> Bindings:
@@ -85,12 +82,12 @@ def write(meta_graphs: Sequence[tuple[Any, list[str], dict[str, Any]]], target: 
     """Write (session, tags, SignatureDefs) each as a MetaGraph; variables are the first one's, as the format has them once.
 
     Tables are initialised by the SavedModel's init op, assets are those of the graphs' own collections; `extra` go to
-    `assets.extra/`. Raises CannotWrite for two MetaGraphs of the same tags.
+    `assets.extra/`. Raises ModelError for two MetaGraphs of the same tags.
     """
     tag_sets = [frozenset(tags) for _, tags, _ in meta_graphs]
     twice = next((tags for tags in tag_sets if tag_sets.count(tags) > 1), None)
     if twice is not None:
-        raise CannotWrite(f"two MetaGraphs have the same tags: {', '.join(sorted(twice))}; name others")
+        raise ModelError(f"two MetaGraphs have the same tags: {', '.join(sorted(twice))}; name others")
     if target.is_dir() and not any(target.iterdir()):
         target.rmdir()  # the builder wants to make it
     builder = tf.compat.v1.saved_model.Builder(str(target))

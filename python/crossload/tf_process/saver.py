@@ -8,13 +8,10 @@ from typing import Any
 
 import tensorflow as tf
 
+from crossload.errors import ModelError
 from crossload.tf_process import sessions
 
 Bindings = dict[str, Any]
-
-
-class CannotSave(Exception):
-    """Why no checkpoint can be written of this."""
 
 
 def of_saved_model(source: Path, target: Path, bindings: Bindings, options: dict[str, Any]) -> Bindings:
@@ -35,15 +32,15 @@ def save(session: Any, folder: Path, bindings: Bindings, options: Mapping[str, A
 
     `options` are the Saver's: `name` (model.ckpt), `global_step` (int, or the name of a variable that holds it), `max_to_keep` (5; 0:
     all), `keep_every_n_hours`, `pad_step_number`, `sharded`, `absolute_paths` (else the state file is relative), `without_graph`
-    (no .meta), `format` ("v2"; "v1"), `variables`: names to save, or {name: name in the checkpoint}. Raises CannotSave.
+    (no .meta), `format` ("v2"; "v1"), `variables`: names to save, or {name: name in the checkpoint}. Raises ModelError.
     """
     options = options or {}
     variables = {v.op.name: v for v in sessions.collect_variables(session)}
     if not variables:
-        raise CannotSave("the model has no variables: a checkpoint would be empty; convert to graph_def instead")
+        raise ModelError("the model has no variables: a checkpoint would be empty; convert to graph_def instead")
     chosen = options.get("variables")
     if unknown := [n for n in chosen or () if n not in variables]:
-        raise CannotSave(f"there is no variable {unknown[0]!r}; there are: {', '.join(sorted(variables)[:20])}")
+        raise ModelError(f"there is no variable {unknown[0]!r}; there are: {', '.join(sorted(variables)[:20])}")
     named = {chosen[n] if isinstance(chosen, Mapping) else n: variables[n] for n in chosen or variables}
     versions = tf.compat.v1.train.SaverDef
     with session.graph.as_default(), session.graph.control_dependencies(None):
@@ -62,7 +59,7 @@ def save(session: Any, folder: Path, bindings: Bindings, options: Mapping[str, A
     step = options.get("global_step")
     if isinstance(step, str):
         if step not in variables:
-            raise CannotSave(f"there is no variable {step!r} that holds the step; there are: {', '.join(sorted(variables)[:20])}")
+            raise ModelError(f"there is no variable {step!r} that holds the step; there are: {', '.join(sorted(variables)[:20])}")
         step = int(session.run(variables[step]))
     folder.mkdir(parents=True, exist_ok=True)
     write_meta_graph = not options.get("without_graph")

@@ -11,11 +11,8 @@ import tensorflow as tf
 from tensorflow.core.framework import variable_pb2
 from tensorflow.python.ops import ref_variable, resource_variable_ops
 
+from crossload.errors import ModelError
 from crossload.workers.kit import restore
-
-
-class CannotOpen(Exception):
-    """Why an artifact cannot be opened in a session."""
 
 
 @contextmanager
@@ -39,7 +36,7 @@ def meta_graph(source: Path) -> Iterator[Any]:
 
 @contextmanager
 def graph_def(source: Path) -> Iterator[Any]:
-    """A session with a frozen graph; raises CannotOpen as `read_frozen` does."""
+    """A session with a frozen graph; raises ModelError as `read_frozen` does."""
     graph = read_frozen(source)
     with _session() as session:
         tf.import_graph_def(graph, name="")
@@ -48,14 +45,14 @@ def graph_def(source: Path) -> Iterator[Any]:
 
 
 def read_frozen(source: Path) -> Any:
-    """A GraphDef, binary or text, free from devices. Raises CannotOpen for one that holds variables: a .pb has no values for them."""
+    """A GraphDef, binary or text, free from devices. Raises ModelError for one that holds variables: a .pb has no values for them."""
     try:
         graph = restore.parsed(source, tf.compat.v1.GraphDef)
     except restore.CannotRestore as error:
-        raise CannotOpen(str(error)) from error
+        raise ModelError(str(error)) from error
     variables = sorted(n.name for n in graph.node if n.op in ("VarHandleOp", "Variable", "VariableV2"))
     if variables:
-        raise CannotOpen(
+        raise ModelError(
             f"{source} is not frozen: it holds {len(variables)} variables ({', '.join(variables[:3])}), whose values a GraphDef cannot "
             "carry; convert the SavedModel, or the .meta with its checkpoint, instead"
         )

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from crossload.errors import ModelError
+
 _TABLES = (
     "HashTable", "HashTableV2", "MutableHashTable", "MutableHashTableV2", "MutableDenseHashTable", "MutableDenseHashTableV2",
 )  # fmt: skip
@@ -15,10 +17,6 @@ _TABLES = (
 _UNFILLABLE = ("AnonymousHashTable", "AnonymousMutableHashTable", "MutableHashTableOfTensors", "MutableHashTableOfTensorsV2")
 _DENSE = ("MutableDenseHashTable", "MutableDenseHashTableV2")
 _CHANGES = ("LookupTableInsert", "LookupTableRemove", "LookupTableImport", "InitializeTable")
-
-
-class CannotFreeze(Exception):
-    """Why no working .pb can be made of this model."""
 
 
 class Table(NamedTuple):
@@ -31,20 +29,18 @@ class Table(NamedTuple):
 def contents(session: Any, graph: Any) -> dict[str, Table]:
     """What the tables of a GraphDef hold in a session where they have been initialised, by the names of their nodes.
 
-    Raises CannotFreeze for a table that the graph itself changes, that nobody has filled, or that cannot be rebuilt.
+    Raises ModelError for a table that the graph itself changes, that nobody has filled, or that cannot be rebuilt.
     """
     nodes = [*graph.node, *(n for f in graph.library.function for n in f.node_def)]
     if strange := sorted({n.op for n in nodes if n.op in _UNFILLABLE}):
-        raise CannotFreeze(
-            f"it holds a lookup table that cannot be rebuilt from constants ({', '.join(strange)}); hand over the SavedModel"
-        )
+        raise ModelError(f"it holds a lookup table that cannot be rebuilt from constants ({', '.join(strange)}); hand over the SavedModel")
     if changing := sorted({n.op for n in nodes if n.op.startswith(_CHANGES)}):
-        raise CannotFreeze(
+        raise ModelError(
             f"it changes a lookup table while it answers ({', '.join(changing)}), which constants cannot; hand over the SavedModel"
         )
     inside = sorted({n.op for f in graph.library.function for n in f.node_def if n.op in _TABLES})
     if inside:
-        raise CannotFreeze(f"a function of it makes a lookup table of its own ({', '.join(inside)}); hand over the SavedModel")
+        raise ModelError(f"a function of it makes a lookup table of its own ({', '.join(inside)}); hand over the SavedModel")
     return {node.name: _content(session, node) for node in graph.node if node.op in _TABLES}
 
 
@@ -80,15 +76,15 @@ def _content(session: Any, node: Any) -> Table:
     try:
         keys, values = session.run(exported)
     except tf.errors.OpError as error:
-        raise CannotFreeze(f"its lookup table {node.name} holds nothing that could be frozen: {error.message.splitlines()[0]}") from error
+        raise ModelError(f"its lookup table {node.name} holds nothing that could be frozen: {error.message.splitlines()[0]}") from error
     if node.op in _DENSE:
         keys, values = _filled(session, node, keys, values)
     if not len(keys):
-        raise CannotFreeze(
+        raise ModelError(
             f"its lookup table {node.name} is empty, and no graph can make an empty one; fill it in an init op, or hand over the SavedModel"
         )
     if values.ndim != 1 or keys.ndim != 1:
-        raise CannotFreeze(
+        raise ModelError(
             f"the keys or the values of its lookup table {node.name} are tensors, which no frozen graph can fill; hand over the SavedModel"
         )
     order = np.argsort(keys, kind="stable")  # a hash table gives its entries in no order

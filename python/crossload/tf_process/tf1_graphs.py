@@ -12,7 +12,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from crossload.tf_process import CannotExport, saved_model_builder
+from crossload.errors import ModelError
+from crossload.tf_process import saved_model_builder
 from crossload.tf_process import weights as values
 
 _METHODS = {name: f"tensorflow/serving/{name}" for name in ("predict", "classify", "regress")}
@@ -26,7 +27,7 @@ def is_graph(model: Any) -> bool:
 
 def save(model: Mapping[str, Any] | Sequence[Mapping[str, Any]], path: Path, weights: Path | None = None) -> None:
     """Write the MetaGraphs as one SavedModel. The first one's variables are saved: from its session, or as the checkpoint `weights`
-    has them. Raises CannotExport."""
+    has them. Raises ModelError."""
     meta_graphs = [model] if isinstance(model, Mapping) else list(model)
     session = session_of(meta_graphs[0], weights)
     written = []
@@ -39,7 +40,7 @@ def save(model: Mapping[str, Any] | Sequence[Mapping[str, Any]], path: Path, wei
 def session_of(meta_graph: Mapping[str, Any], weights: Path | None = None) -> Any:
     """The session that a graph's variables live in: its own, or a new one where the checkpoint `weights` is restored.
 
-    The variables stay what they are: trainable ones can be trained on. Raises CannotExport where no values are to be had.
+    The variables stay what they are: trainable ones can be trained on. Raises ModelError where no values are to be had.
     """
     session = meta_graph.get("session")
     graph = session.graph if session is not None else _graph_of(meta_graph)
@@ -49,7 +50,7 @@ def session_of(meta_graph: Mapping[str, Any], weights: Path | None = None) -> An
         if weights is not None:
             _restore(session, variables, weights)
         elif variables and len(session.run(tf.compat.v1.report_uninitialized_variables(variables))) == len(variables):
-            raise CannotExport(
+            raise ModelError(
                 "the graph's variables have no values: return the session they were trained in as 'session', or name a checkpoint with "
                 "--weights"
             )
@@ -70,7 +71,7 @@ def _graph_of(meta_graph: Mapping[str, Any]) -> Any:
     for signature in _signatures(meta_graph).values():
         for tensor in (*signature["outputs"].values(), *signature["inputs"].values()):
             return tensor.graph
-    raise CannotExport("the graph has no signature with an input or an output")
+    raise ModelError("the graph has no signature with an input or an output")
 
 
 def _signatures(meta_graph: Mapping[str, Any]) -> Mapping[str, Any]:

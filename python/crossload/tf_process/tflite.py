@@ -14,10 +14,11 @@ from tensorflow.python.eager import context
 from tensorflow.python.saved_model import loader_impl
 
 from crossload.artifacts.tflite import tflite_file
+from crossload.errors import ModelError
 from crossload.support.text import near
 from crossload.tf_process import freeze, representative, saved_model_builder, sessions
 
-__all__ = ["CannotConvert", "graph_def_to_tflite", "saved_model_to_tflite"]
+__all__ = ["ModelError", "graph_def_to_tflite", "saved_model_to_tflite"]
 
 Bindings = dict[str, Any]
 DEFAULT_SIGNATURE = "serving_default"
@@ -26,17 +27,13 @@ _QUANTIZATIONS = ("float16", "dynamic", "int8")
 _MOST_BYTES = (1 << 31) - 1
 
 
-class CannotConvert(Exception):
-    """Why no .tflite can be made of this model."""
-
-
 def saved_model_to_tflite(source: Path, target: Path, bindings: Bindings, options: Mapping[str, Any]) -> Bindings:
     """Write a .tflite with a SignatureDef for each signature of `bindings`; their tensor indices by name.
 
     `options`: `tags`; `shapes`, {input's name: shape} for what the converter needs to know; `optimize`, the converter's default
     optimisation; `quantize`, "float16", "dynamic" (8-bit weights) or "int8" (8-bit weights and activations with ranges measured on
     `representative`, an .npz of inputs by name or a folder of them; inputs and outputs stay float); `allow_flex` and
-    `allow_custom_ops`, which leave operations in the file that a plain interpreter does not have. Raises CannotConvert.
+    `allow_custom_ops`, which leave operations in the file that a plain interpreter does not have. Raises ModelError.
     """
     _check_options(options)
     _check_size(source)
@@ -58,9 +55,9 @@ def saved_model_to_tflite(source: Path, target: Path, bindings: Bindings, option
         except OSError:
             raise
         except Exception as error:  # the converter raises bare Exceptions of many classes; its text is all there is
-            raise CannotConvert(_cause(str(error)) + _open_dimensions(source, tags, wanted, shapes)) from error
+            raise ModelError(_cause(str(error)) + _open_dimensions(source, tags, wanted, shapes)) from error
     if len(data) > _MOST_BYTES:
-        raise CannotConvert(f"the .tflite would have {len(data):,} bytes, more than the {_MOST_BYTES:,} of a flatbuffer; quantise it")
+        raise ModelError(f"the .tflite would have {len(data):,} bytes, more than the {_MOST_BYTES:,} of a flatbuffer; quantise it")
     if b"Flex" in data:
         print("the .tflite has Select TF (Flex) operations, which no interpreter runs that is a plain package", flush=True)
     target.write_bytes(data)
@@ -70,7 +67,7 @@ def saved_model_to_tflite(source: Path, target: Path, bindings: Bindings, option
 def graph_def_to_tflite(source: Path, target: Path, bindings: Bindings, options: Mapping[str, Any]) -> Bindings:
     """Write a .tflite of a frozen graph, one subgraph a signature; `bindings` name its tensors (`operation:index`).
 
-    `options` are those of `saved_model_to_tflite`. Raises CannotConvert, naming what is near where there is no such tensor.
+    `options` are those of `saved_model_to_tflite`. Raises ModelError, naming what is near where there is no such tensor.
     """
     _check_options(options)
     bindings = {name: {**b, "key": None} for name, b in bindings.items()}
@@ -109,9 +106,7 @@ def _saved_again(source: Path, tags: list[str], keys: list[str], shapes: Mapping
         seen |= specs
         functions[key] = _reshaped(signature, {n: _shaped(n, spec, shapes) for n, spec in specs.items()})
     if unknown := next((n for n in shapes if n not in seen), None):
-        raise CannotConvert(
-            f"there is no input {unknown!r} that could have a shape{near(unknown, seen)}; the inputs are: {', '.join(seen)}"
-        )
+        raise ModelError(f"there is no input {unknown!r} that could have a shape{near(unknown, seen)}; the inputs are: {', '.join(seen)}")
     tf.saved_model.save(module, str(target), signatures=functions)
     return target
 
@@ -129,16 +124,16 @@ def _shaped(name: str, spec: Any, shapes: Mapping[str, list[int]]) -> Any:
         return tf.TensorSpec(spec.shape, spec.dtype, name=name)
     shape = tf.TensorShape([None if d < 0 else d for d in shapes[name]])
     if not spec.shape.is_compatible_with(shape):
-        raise CannotConvert(f"the input {name!r} has the shape {spec.shape}, which cannot become {shape}")
+        raise ModelError(f"the input {name!r} has the shape {spec.shape}, which cannot become {shape}")
     return tf.TensorSpec(shape, spec.dtype, name=name)
 
 
 def _check_options(options: Mapping[str, Any]) -> None:
     quantize = options.get("quantize")
     if quantize and quantize not in _QUANTIZATIONS:
-        raise CannotConvert(f"there is no quantisation {quantize!r}; there are: {', '.join(_QUANTIZATIONS)}")
+        raise ModelError(f"there is no quantisation {quantize!r}; there are: {', '.join(_QUANTIZATIONS)}")
     if quantize == "int8" and not options.get("representative"):
-        raise CannotConvert(
+        raise ModelError(
             "int8 measures the ranges of a model on representative inputs: give --representative FILE.npz, or a folder of them"
         )
 
@@ -151,7 +146,7 @@ def _check_size(source: Path) -> None:
     types = reader.get_variable_to_dtype_map()
     size = sum(math.prod(shape) * types[name].size for name, shape in reader.get_variable_to_shape_map().items())
     if size > _MOST_BYTES:
-        raise CannotConvert(
+        raise ModelError(
             f"the variables are {size:,} bytes, and a .tflite has at most {_MOST_BYTES:,}; keep the SavedModel, or convert a smaller model"
         )
 
@@ -161,7 +156,7 @@ def _has_variables(source: Path) -> bool:
 
 
 def _inputs(graph: Any, bindings: Bindings) -> dict[tuple[str, str], Any]:
-    """The tensors that are inputs, by signature and name; raises CannotConvert for a tensor that is not there, outputs included."""
+    """The tensors that are inputs, by signature and name; raises ModelError for a tensor that is not there, outputs included."""
     found = {}
     for key, binding in bindings.items():
         for side in ("inputs", "outputs"):
@@ -170,7 +165,7 @@ def _inputs(graph: Any, bindings: Bindings) -> dict[tuple[str, str], Any]:
                     found[side, key, name] = graph.get_tensor_by_name(tensor)
                 except (KeyError, ValueError) as error:
                     there = near(tensor.split(":")[0], (op.name for op in graph.get_operations()))
-                    raise CannotConvert(f"the graph has no tensor {tensor!r} for the {side} of {key!r}{there}") from error
+                    raise ModelError(f"the graph has no tensor {tensor!r} for the {side} of {key!r}{there}") from error
     return {(key, name): tensor for (side, key, name), tensor in found.items() if side == "inputs"}
 
 
@@ -201,9 +196,9 @@ def _settle(converter: Any, options: Mapping[str, Any], specs: Mapping[str, repr
 def _check_signatures(source: Path, tags: list[str], keys: Iterable[str]) -> None:
     there = sorted(key for key in _meta_graph(source, tags).signature_def if not key.startswith("__saved_model"))
     if unknown := next((key for key in keys if key not in there), None):
-        raise CannotConvert(f"there is no signature {unknown!r}{near(unknown, there)}; there are: {', '.join(there) or 'none'}")
+        raise ModelError(f"there is no signature {unknown!r}{near(unknown, there)}; there are: {', '.join(there) or 'none'}")
     if not keys:
-        raise CannotConvert("the SavedModel has no signature that could be converted; name its inputs and outputs when it is saved")
+        raise ModelError("the SavedModel has no signature that could be converted; name its inputs and outputs when it is saved")
 
 
 def _meta_graph(source: Path, tags: list[str]) -> Any:
@@ -211,7 +206,7 @@ def _meta_graph(source: Path, tags: list[str]) -> Any:
     found = next((m for m in meta_graphs if set(m.meta_info_def.tags) == set(tags)), None)
     if found is None:
         there = "; ".join(",".join(m.meta_info_def.tags) or "none" for m in meta_graphs)
-        raise CannotConvert(f"no MetaGraph has the tags {','.join(tags)}; there are: {there}")
+        raise ModelError(f"no MetaGraph has the tags {','.join(tags)}; there are: {there}")
     return found
 
 
@@ -240,7 +235,7 @@ def _open_dimensions(source: Path, tags: list[str], keys: Iterable[str], shapes:
 def _bindings_of(target: Path, keys: Mapping[str, str]) -> Bindings:
     found = tflite_file.read(target, ops=False).signatures
     if lost := next((key for key in keys.values() if key not in found), None):
-        raise CannotConvert(f"the converter lost the signature {lost!r}")
+        raise ModelError(f"the converter lost the signature {lost!r}")
     return {
         name: {
             "key": key,

@@ -11,7 +11,7 @@ from typing import Any
 import tensorflow as tf
 from tensorflow.core.protobuf import trackable_object_graph_pb2
 
-from crossload.tf_process import CannotExport
+from crossload.errors import ModelError
 from crossload.workers.kit import restore
 
 # tensorflow/python/trackable/base.py: where a checkpoint of objects has their graph.
@@ -33,10 +33,10 @@ class Checkpoint:
         return _OBJECT_GRAPH in self.shapes
 
     def keys_of(self, wanted: Mapping[str, Any]) -> dict[str, str]:
-        """The keys of the variables of these names; raises CannotExport unless each is there in its shape (a tf.TensorShape)."""
+        """The keys of the variables of these names; raises ModelError unless each is there in its shape (a tf.TensorShape)."""
         missing = sorted(name for name in wanted if name not in self.keys)
         if missing:
-            raise CannotExport(
+            raise ModelError(
                 f"the checkpoint {self.prefix} has no value for {len(missing)} of {len(wanted)} variables: {_listed(missing)}; "
                 f"it has: {_listed(self.keys)}"
             )
@@ -47,21 +47,21 @@ class Checkpoint:
             if not shape.is_compatible_with(self.shapes[found[name]])
         ]
         if misfits:
-            raise CannotExport(f"the checkpoint {self.prefix} has other shapes: {'; '.join(misfits[:5])}")
+            raise ModelError(f"the checkpoint {self.prefix} has other shapes: {'; '.join(misfits[:5])}")
         return found
 
 
 def checkpoint(path: Path) -> Checkpoint:
-    """The checkpoint of this prefix, or the latest of this folder. Raises CannotExport."""
+    """The checkpoint of this prefix, or the latest of this folder. Raises ModelError."""
     try:
         prefix = restore.prefix_of(path)
         shapes = dict(tf.train.list_variables(str(prefix))) if prefix else None
     except restore.CannotRestore as error:
-        raise CannotExport(str(error)) from error
+        raise ModelError(str(error)) from error
     except (tf.errors.OpError, ValueError) as error:
-        raise CannotExport(f"the checkpoint {path} cannot be read: {str(error).splitlines()[0][:300]}") from error
+        raise ModelError(f"the checkpoint {path} cannot be read: {str(error).splitlines()[0][:300]}") from error
     if shapes is None:
-        raise CannotExport(f"{path} is no checkpoint, which a model that is no Keras model takes its values from")
+        raise ModelError(f"{path} is no checkpoint, which a model that is no Keras model takes its values from")
     if _OBJECT_GRAPH in shapes:
         return Checkpoint(str(prefix), _names_of_objects(str(prefix)), shapes)
     return Checkpoint(str(prefix), {name: name for name in shapes}, shapes)
@@ -70,7 +70,7 @@ def checkpoint(path: Path) -> Checkpoint:
 def load(model: Any, path: Path, *, by_name: bool = False) -> None:
     """Give a Keras model or a tf.Module the values of a Keras file (by its layers' order, or `by_name`), or of a checkpoint.
 
-    A checkpoint of objects fits by its objects, any other by the variables' names. Raises CannotExport listing what does not fit.
+    A checkpoint of objects fits by its objects, any other by the variables' names. Raises ModelError listing what does not fit.
     """
     from crossload.tf_process.live_models import is_keras
 
@@ -82,36 +82,34 @@ def load(model: Any, path: Path, *, by_name: bool = False) -> None:
         print(f"{path}: loaded {', '.join(report.loaded)}{f'; {left}' if left else ''}", flush=True)
         return
     if by_name:
-        raise CannotExport(
-            f"--by-name is for a Keras model and a Keras file: {path} fits by its variables' names, or its objects, as it is"
-        )
+        raise ModelError(f"--by-name is for a Keras model and a Keras file: {path} fits by its variables' names, or its objects, as it is")
     found = checkpoint(path)
     variables = _variables(model)
     if found.of_objects and _restore_objects(model, found):
         return
     names = Counter(name for name, _ in variables)
     if twice := [name for name, count in names.items() if count > 1]:
-        raise CannotExport(
+        raise ModelError(
             f"{names[twice[0]]} variables of the {type(model).__name__} are called {twice[0]!r}, so that no value in {found.prefix} is "
             "certainly theirs; give them names, or save the model as a tf.train.Checkpoint"
         )
     try:
         keys = found.keys_of({name: tf.TensorShape(v.shape) for name, v in variables})
-    except CannotExport as error:
+    except ModelError as error:
         if not found.of_objects:
             raise
-        raise CannotExport(f"the objects of the checkpoint are not those of the model, and by their names, {error}") from error
+        raise ModelError(f"the objects of the checkpoint are not those of the model, and by their names, {error}") from error
     for name, variable in variables:
         variable.assign(tf.train.load_variable(found.prefix, keys[name]))
 
 
 def _variables(model: Any) -> list[tuple[str, Any]]:
-    """The model's variables with their names in a checkpoint, at least one. Raises CannotExport."""
+    """The model's variables with their names in a checkpoint, at least one. Raises ModelError."""
     # Keras 3 tells a variable from others by its path; its random generators' states no older Keras saved.
     named = [(getattr(v, "path", v.name).split(":")[0], v) for v in model.variables]
     named = [(name, v) for name, v in named if not name.endswith("seed_generator_state")]
     if not named:
-        raise CannotExport(f"the {type(model).__name__} has no variables that weights could be given to; call it once on data first")
+        raise ModelError(f"the {type(model).__name__} has no variables that weights could be given to; call it once on data first")
     return named
 
 

@@ -359,7 +359,7 @@ def test_damage_inside_a_zip_is_refused(tmp_path: Path) -> None:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Damage that makes the library run for ever is found out in two seconds."""
+    """Damage that makes the library run for ever is found out in two seconds of processor time."""
     monkeypatch.setattr(hdf5, "SECONDS", 2)
 
 

@@ -21,7 +21,7 @@ def main() -> None:
     keras.utils.set_random_seed(0)
     x = keras.Input((3,), name="x")
     model = keras.Model(x, keras.layers.Dense(2, name="y")(x))
-    bundle = crossload.export(model, sys.argv[1], formats=["saved_model", "tflite"], vectors=2)
+    bundle = crossload.export(model, sys.argv[1], formats=["saved_model", "tflite"], requests=crossload.Requests(count=2))
     report = crossload.verify(sys.argv[1], runtimes=["litert"])
     with crossload.load(sys.argv[1], runtime="litert") as loaded:
         answer = loaded.signatures["serving_default"](x=np.float32([[1, 2, 3]]))["y"]

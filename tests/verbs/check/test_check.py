@@ -52,13 +52,13 @@ def test_asked_by_name_all_must_do_and_else_one_for_each_artifact(artifacts: lis
 def test_every_meta_graph_is_checked_and_tags_choose_one(model: Path) -> None:
     both = check(model, [LEGACY])
     assert [entry.predictions[0].outcome for entry in both.artifacts] == ["ok", "load_error"]
-    (training,) = check(model, [LEGACY], ["train"]).artifacts
+    (training,) = check(model, [LEGACY], tags=["train"]).artifacts
     assert (training.predictions[0].outcome, training.would_do) == ("load_error", [])
 
 
 def test_a_name_is_a_release_or_a_pattern_or_the_newest_of_a_runtime_and_counts_once(model: Path) -> None:
     def titles(*names: str) -> list[str]:
-        return [p.runtime for p in check(model, names, ["serve"]).artifacts[0].predictions]
+        return [p.runtime for p in check(model, names, tags=["serve"]).artifacts[0].predictions]
 
     assert titles() == RELEASES
     assert titles("tensorflow-java") == ["tensorflow-java@1.1.0"]

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from crossload.contract.manifest import Binding
+from crossload.errors import WorkerFailure
 from crossload.runtimes import registry
-from crossload.runtimes.process import WorkerFailure
 from crossload.runtimes.supervisor import ModelSource
 from crossload.verbs.check.prediction import explained
 from tests.verbs.check.test_prediction import FLOAT, add, graph_of

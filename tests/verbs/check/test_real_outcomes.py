@@ -12,9 +12,9 @@ from crossload.artifacts.entries import artifacts_of
 from crossload.contract.bundle import open_bundle
 from crossload.contract.manifest import Artifact
 from crossload.contract.signatures import Signature
-from crossload.inputs.requests import Wishes, complete, requests
+from crossload.errors import WorkerFailure
+from crossload.inputs.requests import Requests, complete, draw
 from crossload.runtimes import environments, registry
-from crossload.runtimes.process import WorkerFailure
 from crossload.runtimes.supervisor import Limits, ModelSource, Supervisor
 from crossload.verbs.check.prediction import predict
 from tests.runtimes.test_java_releases import MAKERS, PATTERNS
@@ -50,7 +50,7 @@ def outcomes(supervisor: Supervisor, path: Path, entry: Artifact, signatures: di
         yield from ((name, failure.outcome, failure.message) for name in entry.bindings)
         return
     for name in entry.bindings:
-        request = requests(signatures[name], Wishes(count=1))[0]
+        request = draw(signatures[name], Requests(count=1))[0]
         inputs = complete(signatures[name], request.inputs)
         try:
             supervisor.infer(name, inputs, [t.name for t in signatures[name].outputs])

@@ -8,11 +8,11 @@ import pytest
 from tensorboard.compat.proto import graph_pb2
 
 from crossload.contract.bundle import open_bundle
+from crossload.errors import ConversionRefused
 from crossload.report.results import Report
 from crossload.verbs.convert.backport import backport_bundle
-from crossload.verbs.convert.convert import Wanted, convert
-from crossload.verbs.verify.prove import ConversionRefused
-from crossload.verbs.verify.verify import Plan, verify
+from crossload.verbs.convert.convert import convert
+from crossload.verbs.verify.verify import verify
 
 pytestmark = pytest.mark.slow
 LEGACY = "tensorflow-java-legacy"
@@ -33,13 +33,13 @@ def test_a_keras_3_bundle_gets_a_backport_that_all_six_releases_run(demo: Path, 
     assert len(made.runtimes or ()) == 6
     assert any("DisableCopyOnRead" in r for r in made.repairs or ())
     assert open_bundle(tmp_path / "everywhere").manifest == bundle.manifest
-    report = verify(bundle.root, [LEGACY], plan=Plan(artifacts=("saved_model", "saved_model-backported")))
+    report = verify(bundle.root, [LEGACY], artifacts=("saved_model", "saved_model-backported"))
     by_artifact = {a: {r.outcome for r in report.results if r.case.artifact == a} for a in report.rows}
     assert by_artifact == {"saved_model": {"load_error"}, "saved_model-backported": {"ok"}}
 
 
 def test_a_keras_3_saved_model_becomes_a_graph_for_the_oldest_release(demo: Path, tmp_path: Path) -> None:
-    made = convert(demo / "saved_model", tmp_path / "old.pb", runs_in=[LEGACY])
+    made = convert(demo / "saved_model", tmp_path / "old.pb", runtimes=[LEGACY])
     assert made.report
     assert outcomes(made.report) == {(LEGACY, "ok")}
     assert made.artifact.made
@@ -51,9 +51,8 @@ def test_an_op_that_nothing_replaces_is_refused_with_the_releases_that_have_it(t
     graph.node.add(name="x", op="Placeholder").attr["dtype"].type = 1
     graph.node.add(name="y", op="Xlog1py", input=["x", "x"]).attr["T"].type = 1
     (tmp_path / "young.pb").write_bytes(graph.SerializeToString())
-    wanted = Wanted(inputs=("x",), outputs=("y",))
     with pytest.raises(ConversionRefused, match=r"Xlog1py.*2\.4\.1"):
-        convert(tmp_path / "young.pb", tmp_path / "old.pb", wanted=wanted, runs_in=[LEGACY])
+        convert(tmp_path / "young.pb", tmp_path / "old.pb", inputs=("x",), outputs=("y",), runtimes=[LEGACY])
     assert not list(tmp_path.glob("old*"))
 
 
@@ -62,7 +61,7 @@ def test_what_java_has_no_type_for_crosses_a_bridge_after_a_backport(tmp_path: P
     graph.node.add(name="x", op="Placeholder").attr["dtype"].type = INT8
     graph.node.add(name="y", op="Identity", input=["x"]).attr["T"].type = INT8
     (tmp_path / "small.pb").write_bytes(graph.SerializeToString())
-    made = convert(tmp_path / "small.pb", tmp_path / "old.pb", wanted=Wanted(inputs=("x",), outputs=("y",)), runs_in=[LEGACY])
+    made = convert(tmp_path / "small.pb", tmp_path / "old.pb", inputs=("x",), outputs=("y",), runtimes=[LEGACY])
     assert made.report
     assert outcomes(made.report) == {(LEGACY, "ok")}
     assert {r.note for r in made.report.results} == {"through the bridge: int8 as int32"}

@@ -15,10 +15,10 @@ from crossload import artifacts
 from crossload.artifacts.canonical import canonical_hash
 from crossload.contract.sidecar import sidecar_of
 from crossload.errors import CrossloadError
-from crossload.inputs.requests import Wishes
+from crossload.inputs.requests import Requests
 from crossload.runtimes.supervisor import Supervisor
 from crossload.verbs.convert import edges
-from crossload.verbs.convert.convert import Converted, Wanted, convert
+from crossload.verbs.convert.convert import Converted, convert
 from tests.environment import launch_of
 
 pytestmark = pytest.mark.slow
@@ -61,7 +61,7 @@ def cell(sources: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ce
         @cache
         def made(source: str, target: str) -> Converted:
             destination = folder / f"{source}-{target}-{TARGETS[target]}"
-            return convert(sources / FILES[source], destination, target, alive={"tensorflow": worker}, wishes=Wishes(count=4))
+            return convert(sources / FILES[source], destination, target, alive={"tensorflow": worker}, requests=Requests(count=4))
 
         yield made
 
@@ -115,8 +115,8 @@ def test_a_saved_model_answers_the_same_by_signature_by_tensors_and_by_keras(sou
 
 
 def test_an_object_based_checkpoint_is_written_by_a_checkpoint_manager(sources: Path, tmp_path: Path) -> None:
-    wanted = Wanted(options={"format": "object", "global_step": 4, "without_graph": True})
-    made = convert(sources / "model.keras", tmp_path / "objects", "checkpoint", wanted=wanted, verified=False)
+    options = {"format": "object", "global_step": 4, "without_graph": True}
+    made = convert(sources / "model.keras", tmp_path / "objects", "checkpoint", options=options, verified=False)
     found = artifacts.read(made.path)
     assert found.object_graph
     assert found.prefix.name == "model.ckpt-4"

@@ -15,7 +15,7 @@ import pytest
 import crossload
 from crossload import artifacts
 from crossload.errors import CrossloadError
-from crossload.verbs.convert.convert import Converted, Wanted, convert
+from crossload.verbs.convert.convert import Converted, convert
 from tests import CORPUS
 from tests.environment import launch_of
 
@@ -85,8 +85,8 @@ def ask(path: Path, tags: tuple[str, ...] | None, inputs: dict[str, np.ndarray])
 def converted(old: Path, pool: ThreadPoolExecutor, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Future[Converted]]:
     """A frozen graph of each, verified against its source."""
     folder = tmp_path_factory.mktemp("converted")
-    wanted = {name: Wanted(tags=("serve", "gpu")) if name == "tags" else Wanted() for name in ALL}
-    return {name: pool.submit(convert, old / name, folder / f"{name}.pb", wanted=wanted[name]) for name in ALL}
+    tags = {"tags": ("serve", "gpu")}
+    return {name: pool.submit(convert, old / name, folder / f"{name}.pb", tags=tags.get(name)) for name in ALL}
 
 
 @pytest.mark.parametrize("name", CHECKPOINTS)

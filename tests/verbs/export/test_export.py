@@ -31,7 +31,7 @@ def run(*arguments: str | Path, **options: object) -> subprocess.CompletedProces
 def two_inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The bundle of `two_inputs`, in every format."""
     destination = tmp_path_factory.mktemp("export") / "two"
-    done = run(f"{MODELS}:two_inputs", "-o", destination, "--vectors", "4", "--seed", "7")
+    done = run(f"{MODELS}:two_inputs", "-o", destination, "--count", "4", "--seed", "7")
     assert done.returncode == 0, done.stderr
     return destination
 
@@ -84,7 +84,7 @@ def test_a_folder_that_is_no_bundle_is_never_replaced(tmp_path: Path) -> None:
 
 
 def test_every_signature_of_a_module_is_exported_in_every_format(tmp_path: Path) -> None:
-    done = run(f"{MODELS}:module", "-o", tmp_path / "b", "--vectors", "2")
+    done = run(f"{MODELS}:module", "-o", tmp_path / "b", "--count", "2")
     assert done.returncode == 0, done.stderr
     manifest = open_bundle(tmp_path / "b").manifest
     assert {a.id: set(a.bindings) for a in manifest.artifacts} == {
@@ -111,7 +111,7 @@ def test_mobilenet_verifies_in_every_default_runtime(tmp_path: Path) -> None:
     # 53 convolutions, each renormalised, amplify float32's rounding: 92 ULP (1.1e-5 relative) between SavedModel and frozen graph were
     # seen in the same runtime. Kept in the manifest, and shown as raised by hand.
     tolerance = ["--tolerance", "float32:rtol=1e-4,atol=1e-5"]
-    done = run(f"{MODELS}:mobilenet", "-o", tmp_path / "b", "--vectors", "3", *tolerance)
+    done = run(f"{MODELS}:mobilenet", "-o", tmp_path / "b", "--count", "3", *tolerance)
     assert done.returncode == 0, done.stderr
     report = crossload.verify(tmp_path / "b")
     assert report.exit_status == 0, [(r.case, r.error) for r in report.results if r.failed]
@@ -156,7 +156,7 @@ def test_a_format_asked_for_by_name_that_cannot_be_made_is_refused(tmp_path: Pat
 
 def test_own_inputs_that_do_not_fit_are_said_before_anything_is_recorded(two_inputs: Path, tmp_path: Path) -> None:
     np.savez(tmp_path / "mine.npz", wrong=np.zeros(3))
-    done = run(two_inputs / "saved_model", "-o", tmp_path / "b", "--inputs", tmp_path / "mine.npz")
+    done = run(two_inputs / "saved_model", "-o", tmp_path / "b", "--input-file", tmp_path / "mine.npz")
     assert done.returncode == 2
     assert "no input 'wrong'; the signature takes: left, right" in done.stderr
     assert "recording" not in done.stderr
@@ -176,7 +176,7 @@ def test_a_disk_that_fills_is_one_sentence_and_leaves_nothing(tmp_path: Path) ->
 
 
 def test_two_exports_into_one_folder_at_once_are_one_export_and_one_sentence(two_inputs: Path, tmp_path: Path) -> None:
-    arguments = [*COMMAND, str(two_inputs / "saved_model"), "-o", str(tmp_path / "b"), "--formats", "saved_model", "--vectors", "1"]
+    arguments = [*COMMAND, str(two_inputs / "saved_model"), "-o", str(tmp_path / "b"), "--formats", "saved_model", "--count", "1"]
     first = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert first.stderr
     first.stderr.readline()

@@ -16,14 +16,14 @@ from crossload.contract.datatypes import for_people
 from crossload.contract.manifest import FILE_NAME, Artifact, Manifest, Model, Vectors
 from crossload.contract.signatures import Signature
 from crossload.edits import bundle_bridges, composites
-from crossload.inputs.requests import Wishes
+from crossload.inputs.requests import Requests
 from crossload.report.results import Report, Result
 from crossload.runtimes import environments, registry, tf_process
 from crossload.runtimes.supervisor import Supervisor
 from crossload.runtimes.tf_process import Step
 from crossload.support import files
 from crossload.verbs.verify.record import record_with
-from crossload.verbs.verify.verify import Plan, verify
+from crossload.verbs.verify.verify import verify
 from tests import SOURCES
 from tests.runtimes.test_java_releases import CARRIED, PATTERNS, RELEASES
 
@@ -113,7 +113,7 @@ def bundled(folder: Path, entries: list[Artifact], graphs: list[Artifact], signa
     """One bundle of all, so that one worker a release does for all: recorded and bridged as `export` does it."""
     recorded: list[Vectors] = []
     for entry in entries:
-        added, learnt = record_with(reference, folder, entry, signatures, Wishes())
+        added, learnt = record_with(reference, folder, entry, signatures, Requests())
         recorded += added
         signatures |= learnt
     artifacts = [*entries, *graphs]
@@ -226,7 +226,7 @@ def test_a_table_with_a_wrong_value_is_a_mismatch(bundle: Path, alive: dict[str,
     entry.sha256 = files.sha256(file)
     files.write_text(folder / FILE_NAME, manifest.to_json())
     name = "tensorflow-java"
-    found = verify(folder, [name], plan=Plan(artifacts=("tables_frozen",)), alive={name: alive[name]})
+    found = verify(folder, [name], artifacts=("tables_frozen",), alive={name: alive[name]})
     wrong = {r.case.signature for r in found.results if r.outcome == "mismatch"}
     assert wrong == {"tables/words", "tables/numbers"}, [(r.case, r.outcome, r.error) for r in found.results]
 

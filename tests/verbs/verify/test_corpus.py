@@ -11,7 +11,7 @@ import pytest
 from crossload.contract.datatypes import DATATYPES, for_people
 from crossload.contract.manifest import FILE_NAME, Artifact, Manifest, Model, Vectors
 from crossload.contract.signatures import Signature
-from crossload.inputs.requests import Wishes
+from crossload.inputs.requests import Requests
 from crossload.report.results import Report
 from crossload.runtimes import environments, registry
 from crossload.runtimes.supervisor import Limits, Supervisor
@@ -143,7 +143,7 @@ def graphs(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Report:
             models,
             tmp_path_factory.mktemp("graphs"),
             ["identity", *GRAPHS],
-            lambda root, artifact, named: recording.record_with(reference, root, artifact, named, Wishes(count=4)),
+            lambda root, artifact, named: recording.record_with(reference, root, artifact, named, Requests(count=4)),
         )
     return verify(made, GRAPH_RUNTIMES)
 
@@ -156,7 +156,7 @@ def tflites(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Report:
         models,
         tmp_path_factory.mktemp("tflites"),
         TFLITES,
-        lambda root, artifact, named: recording.record(root, artifact, named, Wishes(count=4), Limits(), lambda _: None, candidates),
+        lambda root, artifact, named: recording.record(root, artifact, named, Requests(count=4), Limits(), lambda _: None, candidates),
     )
     return verify(made, TFLITE_RUNTIMES)
 

@@ -17,17 +17,17 @@ import pytest
 
 from crossload.compare.tolerance import parse
 from crossload.errors import CrossloadError
-from crossload.inputs.requests import Wishes
+from crossload.inputs.requests import Requests
 from crossload.report.junit import to_junit
 from crossload.report.results import Report
 from crossload.runtimes import environments, registry
 from crossload.runtimes.process import Launch
 from crossload.runtimes.supervisor import Limits
-from crossload.verbs.verify.verify import Plan, verify
+from crossload.verbs.verify.verify import verify
 from tests import fakes
 
 Configure = Callable[..., None]
-QUICK = Plan(limits=Limits(start=5, load=5, run=1))
+QUICK = Limits(start=5, load=5, run=1)
 
 
 def change(bundle: Path, how: Callable[[Any], object]) -> None:
@@ -64,7 +64,7 @@ def test_an_honest_runtime_is_ok_and_identical(tmp_path: Path, configure: Config
 )
 def test_a_lie_in_the_answer_is_a_mismatch_that_says_what_differs(tmp_path: Path, configure: Configure, lie: str, says: str) -> None:
     configure(liar=f"{lie}:run")
-    report = verify(fakes.bundle(tmp_path / "b"), ["liar"], plan=QUICK)
+    report = verify(fakes.bundle(tmp_path / "b"), ["liar"], limits=QUICK)
     assert outcomes(report) == ["mismatch"] * 3
     assert says in str(report.results[0].error)
     assert report.exit_status == 1
@@ -72,15 +72,15 @@ def test_a_lie_in_the_answer_is_a_mismatch_that_says_what_differs(tmp_path: Path
 
 def test_one_crash_costs_one_case(tmp_path: Path, configure: Configure) -> None:
     configure(tmp_path / "once", crashes="die:run")
-    report = verify(fakes.bundle(tmp_path / "b", artifacts=2), ["crashes"], plan=QUICK)
+    report = verify(fakes.bundle(tmp_path / "b", artifacts=2), ["crashes"], limits=QUICK)
     assert outcomes(report) == ["crash", *["ok"] * 5]
     assert "SIGSEGV" in str(report.results[0].error)
 
 
 def test_one_runtime_that_dies_leaves_the_others_alone(tmp_path: Path, configure: Configure) -> None:
     configure(dies="die:start", hangs="hang:load", honest="honest")
-    plan = Plan(limits=Limits(start=5, load=1, run=1))
-    report = verify(fakes.bundle(tmp_path / "b"), ["dies", "hangs", "honest"], plan=plan)
+    limits = Limits(start=5, load=1, run=1)
+    report = verify(fakes.bundle(tmp_path / "b"), ["dies", "hangs", "honest"], limits=limits)
     by_runtime = {name: {r.outcome for r in report.results if r.case.runtime == name} for name in ("dies", "hangs", "honest")}
     assert by_runtime == {"dies": {"crash"}, "hangs": {"timeout"}, "honest": {"ok"}}
     assert len(report.results) == 9
@@ -88,7 +88,7 @@ def test_one_runtime_that_dies_leaves_the_others_alone(tmp_path: Path, configure
 
 def test_a_model_that_kills_every_worker_is_given_up_visibly(tmp_path: Path, configure: Configure) -> None:
     configure(dies="die:run")
-    report = verify(fakes.bundle(tmp_path / "b", count=5), ["dies"], plan=QUICK)
+    report = verify(fakes.bundle(tmp_path / "b", count=5), ["dies"], limits=QUICK)
     assert outcomes(report) == ["crash", "crash", "crash", "not_run", "not_run"]
     assert report.exit_status == 1
 
@@ -98,7 +98,7 @@ def test_what_a_runtime_cannot_carry_is_unsupported_and_compares_nothing(
 ) -> None:
     monkeypatch.setenv("FAKE_CODE", "UNIMPLEMENTED")
     configure(small="error:run")
-    report = verify(fakes.bundle(tmp_path / "b"), ["small"], plan=QUICK)
+    report = verify(fakes.bundle(tmp_path / "b"), ["small"], limits=QUICK)
     assert outcomes(report) == ["unsupported"] * 3
     assert report.exit_status == 3
 
@@ -167,20 +167,20 @@ def test_a_vectors_file_of_nothing_is_not_run(tmp_path: Path, configure: Configu
 def test_options_that_a_bundle_cannot_follow_are_refused(tmp_path: Path, configure: Configure) -> None:
     configure(honest="honest")
     with pytest.raises(CrossloadError, match="recorded answers"):
-        verify(fakes.bundle(tmp_path / "b"), ["honest"], plan=Plan(wishes=Wishes(seed=7)))
+        verify(fakes.bundle(tmp_path / "b"), ["honest"], requests=Requests(seed=7))
 
 
 def test_an_unknown_artifact_runtime_or_signature_lists_those_there_are(tmp_path: Path, configure: Configure) -> None:
     configure(honest="honest")
     bundle = fakes.bundle(tmp_path / "b")
     with pytest.raises(CrossloadError, match=r"no artifact 'x'.*model0"):
-        verify(bundle, ["honest"], plan=Plan(artifacts=("x",)))
+        verify(bundle, ["honest"], artifacts=("x",))
     with pytest.raises(CrossloadError, match=r"no signature 'x'.*double"):
-        verify(bundle, ["honest"], plan=Plan(signatures=("x",)))
+        verify(bundle, ["honest"], signatures=("x",))
     with pytest.raises(CrossloadError, match=r"no vector 'x'.*v0, v1, v2"):
-        verify(bundle, ["honest"], plan=Plan(vectors=("v0", "x")))
+        verify(bundle, ["honest"], vectors=("v0", "x"))
     with pytest.raises(CrossloadError, match=r"no output or datatype 'z'.*y, FP32"):
-        verify(bundle, ["honest"], plan=Plan(tolerance=parse(["z:atol=1"])))
+        verify(bundle, ["honest"], tolerance=parse(["z:atol=1"]))
     with pytest.raises(CrossloadError, match=r"did you mean honest"):
         verify(bundle, ["honst"])
 
@@ -194,7 +194,7 @@ def test_a_death_at_exit_is_reported_and_its_answers_are_kept(tmp_path: Path, co
 
 def test_a_raised_tolerance_passes_and_is_shown(tmp_path: Path, configure: Configure) -> None:
     configure(liar="wrong-value:run")
-    report = verify(fakes.bundle(tmp_path / "b"), ["liar"], plan=Plan(tolerance=parse(["float32:atol=1"])))
+    report = verify(fakes.bundle(tmp_path / "b"), ["liar"], tolerance=parse(["float32:atol=1"]))
     assert outcomes(report) == ["ok"] * 3
     assert any("raised by hand: atol 1e-06 → 1" in c for c in report.cautions)
 
@@ -204,29 +204,34 @@ def test_the_tolerance_printed_beside_a_failure_does_pass(tmp_path: Path, config
     bundle = fakes.bundle(tmp_path / "b")
     report = verify(bundle, ["liar"])
     atol = str(report.results[0].error).split("atol=")[1].split()[0]
-    again = verify(bundle, ["liar"], plan=Plan(tolerance=parse([f"y:atol={atol},rtol=1e-5"]), vectors=("v0",)))
+    again = verify(bundle, ["liar"], tolerance=parse([f"y:atol={atol},rtol=1e-5"]), vectors=("v0",))
     assert outcomes(again) == ["ok"]
 
 
 def test_a_closer_agreement_can_be_asked_for(tmp_path: Path, configure: Configure) -> None:
     configure(liar="wrong-value:run")
-    plan = Plan(tolerance=parse(["y:atol=1"]), agreement="ulp")
-    assert outcomes(verify(fakes.bundle(tmp_path / "b"), ["liar"], plan=plan)) == ["mismatch"] * 3
+    assert outcomes(verify(fakes.bundle(tmp_path / "b"), ["liar"], tolerance=parse(["y:atol=1"]), agreement="ulp")) == ["mismatch"] * 3
+
+
+def in_shell(command: str) -> subprocess.CompletedProcess[str]:
+    """A command that the report prints, as its reader runs it: without the environment of the run that failed."""
+    environment = {k: v for k, v in os.environ.items() if k != "CROSSLOAD_CONFIG"}
+    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
+    return subprocess.run(command, shell=True, env=environment, capture_output=True, text=True, check=False)
 
 
 def test_every_failure_ends_with_a_command_that_reproduces_it(tmp_path: Path, configure: Configure) -> None:
     configure(liar="wrong-value:run")
     bundle = fakes.bundle(tmp_path / "b")
     result = verify(bundle, ["liar"]).results[0]
-    command = str(result.reproduce).split()[1:]
-    done = subprocess.run([sys.executable, "-m", "crossload.cli", *command], capture_output=True, text=True, check=False)
+    done = in_shell(str(result.reproduce))
     assert done.returncode == 1
     assert "1 result: 1 mismatch" in done.stdout
 
 
 def test_the_junit_report_counts_what_the_report_counts(tmp_path: Path, configure: Configure) -> None:
     configure(honest="honest", liar="wrong-value:run", dies="die:load")
-    report = verify(fakes.bundle(tmp_path / "b"), ["honest", "liar", "dies"], plan=QUICK)
+    report = verify(fakes.bundle(tmp_path / "b"), ["honest", "liar", "dies"], limits=QUICK)
     suites = {s.get("name"): s.attrib for s in ElementTree.fromstring(to_junit(report))}
     assert suites["honest"]["failures"] == suites["honest"]["errors"] == "0"
     assert suites["liar"]["failures"] == "3"
@@ -236,7 +241,7 @@ def test_the_junit_report_counts_what_the_report_counts(tmp_path: Path, configur
 def test_ctrl_c_leaves_a_readable_partial_report(tmp_path: Path, configure: Configure) -> None:
     configure(honest="honest", hangs="hang:run")
     bundle, file = fakes.bundle(tmp_path / "b"), tmp_path / "report.json"
-    arguments = ["verify", str(bundle), "--runtimes", "honest,hangs", "--json", str(file)]
+    arguments = ["verify", str(bundle), "--runtime", "honest,hangs", "--json", str(file), "--verbose"]
     child = subprocess.Popen([sys.executable, "-m", "crossload.cli", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert child.stderr
     for _ in range(3):
@@ -253,7 +258,7 @@ def test_ctrl_c_leaves_a_readable_partial_report(tmp_path: Path, configure: Conf
 
 def test_no_worker_outlives_the_run(tmp_path: Path, configure: Configure) -> None:
     configure(hangs="hang:run")
-    verify(fakes.bundle(tmp_path / "b"), ["hangs"], plan=Plan(limits=Limits(run=0.3), vectors=("v0",)))
+    verify(fakes.bundle(tmp_path / "b"), ["hangs"], limits=Limits(run=0.3), vectors=("v0",))
     children = subprocess.run(["ps", "--ppid", str(os.getpid()), "-o", "args="], capture_output=True, text=True, check=False).stdout
     assert "fakes/worker.py" not in children
 
@@ -280,7 +285,7 @@ def test_an_interrupt_while_an_environment_is_made_starts_no_worker(
         return made(source, progress)
 
     monkeypatch.setattr(environments, "prepare", slowly)
-    report = verify(fakes.bundle(tmp_path / "b"), ["slow"], plan=Plan(limits=Limits(start=60)))
+    report = verify(fakes.bundle(tmp_path / "b"), ["slow"], limits=Limits(start=60))
     assert report.interrupted
     assert outcomes(report) == ["not_run"] * 3
     children = subprocess.run(["ps", "--ppid", str(os.getpid()), "-o", "args="], capture_output=True, text=True, check=False).stdout
@@ -292,18 +297,22 @@ def test_an_answer_of_odd_parts_is_an_outcome_not_the_end_of_the_run(
 ) -> None:
     monkeypatch.setenv("FAKE_HEADER", json.dumps({"parameters": {"nanoseconds": "soon"}}))
     configure(odd="header:run", honest="honest")
-    report = verify(fakes.bundle(tmp_path / "b"), ["odd", "honest"], plan=QUICK)
+    report = verify(fakes.bundle(tmp_path / "b"), ["odd", "honest"], limits=QUICK)
     assert {(r.case.runtime, r.outcome) for r in report.results} == {("odd", "protocol_error"), ("honest", "ok")}
 
 
 def test_a_plan_made_in_python_is_in_the_command_that_reproduces(tmp_path: Path, configure: Configure) -> None:
     configure(liar="wrong-value:run")
-    plan = Plan(tolerance=parse(["y:atol=0.5"]), agreement="ulp", nan="forbid", limits=Limits(run=7, memory=1 << 30))
-    result = verify(fakes.bundle(tmp_path / "b"), ["liar"], plan=plan).results[0]
+    result = verify(
+        fakes.bundle(tmp_path / "b"),
+        ["liar"],
+        tolerance=parse(["y:atol=0.5"]),
+        agreement="ulp",
+        nan="forbid",
+        limits=Limits(run=7, memory=1 << 30),
+    ).results[0]
     assert str(result.reproduce).endswith(
         "--agreement ulp --nan forbid --tolerance y:rtol=0.0,atol=0.5,ulp=4 --time-limit run=7 --memory-limit 1073741824"
     )
-    done = subprocess.run(
-        [sys.executable, "-m", "crossload.cli", *str(result.reproduce).split()[1:]], capture_output=True, text=True, check=False
-    )
+    done = in_shell(str(result.reproduce))
     assert (done.returncode, str(result.error) in done.stdout) == (1, True)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -17,8 +18,9 @@ import crossload
 from crossload.contract.datatypes import from_tensorflow
 from crossload.errors import ArtifactError
 
-# Ten thousand objects take a second.
+# Of processor time, so that a busy machine is not taken for damage; ten thousand objects take a second.
 SECONDS = 60
+_WAIT_SECONDS = 600  # for a file that gives no bytes and takes no processor time
 
 
 @dataclass(frozen=True)
@@ -62,15 +64,17 @@ def read(path: Path, *, attributes: tuple[str, ...], offset: int = 0, size: int 
     With `digests` the data is read, too, for the SHA-256 of each dataset's elements, which takes as long as the file is large. Raises
     ArtifactError for a file that HDF5 cannot read, and for one with more parts or values than memory or time should be spent on.
     """
-    command = [sys.executable, "-m", "crossload.artifacts.keras.hdf5_process", str(path), str(offset), str(size or "")]
+    command = [sys.executable, "-m", "crossload.artifacts.keras.hdf5_process", str(path), str(offset), str(size or ""), str(SECONDS)]
     command += [*(["--digests"] if digests else []), *attributes]
     # The process must find this crossload, wherever the parent found it; numeric libraries need no threads of theirs.
     paths = os.pathsep.join(filter(None, [str(Path(crossload.__file__).parent.parent), os.environ.get("PYTHONPATH")]))
     environment = {**os.environ, "PYTHONPATH": paths, "OPENBLAS_NUM_THREADS": "1"}
     try:
-        done = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=SECONDS, check=False)
+        done = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=_WAIT_SECONDS, check=False)
     except subprocess.TimeoutExpired as error:
-        raise ArtifactError(f"{path} is a corrupt HDF5 file (the HDF5 library never ends on it); copy or save it again") from error
+        raise ArtifactError(f"{path} could not be read within {_WAIT_SECONDS} s; check the disk that it is on") from error
+    if done.returncode in (-signal.SIGXCPU, -signal.SIGKILL):
+        raise ArtifactError(f"{path} is a corrupt HDF5 file (the HDF5 library never ends on it); copy or save it again")
     if done.returncode < 0:
         raise ArtifactError(f"{path} is a corrupt HDF5 file (the HDF5 library crashes on it); copy or save it again")
     try:

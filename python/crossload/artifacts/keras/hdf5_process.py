@@ -1,4 +1,4 @@
-"""Reads an HDF5 file for artifacts.keras.hdf5: `python -m crossload.artifacts.keras.hdf5_process PATH OFFSET SIZE ATTRIBUTE…`.
+"""Reads an HDF5 file for artifacts.keras.hdf5: `python -m crossload.artifacts.keras.hdf5_process PATH OFFSET SIZE SECONDS ATTRIBUTE…`.
 
 Links are looked at, never followed: a soft link may lead in a circle, an external one out of the file (HDF5 file format, Link message).
 Prints one JSON object: `{"attributes": {group: {name: value}}, "datasets": {path: [datatype, shape]}, "external": [path]}`, or `{"error"}`.
@@ -157,11 +157,12 @@ def _plain(value: Any) -> Any:
     return value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else value if isinstance(value, str) else None
 
 
-def main(path: str, offset: str, size: str, *wanted: str) -> None:
-    """Print the contents or the error; memory that a damaged size would ask for is not given."""
+def main(path: str, offset: str, size: str, seconds: str, *wanted: str) -> None:
+    """Print the contents or the error; memory and processor time that damage would ask for are not given (SIGXCPU ends the process)."""
     with suppress(ImportError, ValueError, OSError):  # not everywhere
         import resource
 
+        resource.setrlimit(resource.RLIMIT_CPU, (int(seconds), int(seconds) + 1))
         resource.setrlimit(resource.RLIMIT_AS, (_MOST_MEMORY, resource.getrlimit(resource.RLIMIT_AS)[1]))
     try:
         result = contents(path, int(offset), int(size) if size else None, wanted)

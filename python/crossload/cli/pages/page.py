@@ -24,10 +24,14 @@ _MOST_VALUES = 6
 
 @dataclass(frozen=True)
 class Page:
-    """Lines of text in the making; `everything` leaves nothing out; `canonical` is what is said of the canonical hash."""
+    """Lines of text in the making.
+
+    `everything` leaves nothing out; `canonical` tells of the canonical hash; `unnamed` stands in the place of a tensor without a name.
+    """
 
     everything: bool = False
     canonical: str = ""
+    unnamed: str = "(no tensor name)"
 
     def heading(self, title: str, found: Any) -> Iterator[str]:
         """What every artifact's page begins with."""
@@ -62,7 +66,7 @@ class Page:
                 yield f"    no {side}"
 
     def _row(self, tensor: TensorSpec, reason: str | None = None) -> tuple[str, str, str, str, str]:
-        where = f"tensor {tensor.tensor}" if isinstance(tensor.tensor, int) else tensor.tensor or "(no tensor name)"
+        where = f"tensor {tensor.tensor}" if isinstance(tensor.tensor, int) else tensor.tensor or self.unnamed
         notes = [reason] if reason else []
         if tensor.default is not None:
             notes.append(f"default {self._values(tensor.default['data'], tensor.default['shape'])}")

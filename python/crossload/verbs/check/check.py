@@ -57,11 +57,15 @@ class Check:
         return {"path": self.path, "artifacts": [a.to_json() for a in self.artifacts], "left_out": self.left_out}
 
 
-def check(path: Path, names: Sequence[str] = (), tags: Sequence[str] | None = None, artifact: str | None = None) -> Check:
-    """Predict for the named releases (patterns, too; none: for all) what each does with an artifact, or with a bundle's artifacts.
+def check(
+    path: str | Path, runtimes: Sequence[str] | None = None, *, tags: Sequence[str] | None = None, artifact: str | None = None
+) -> Check:
+    """Predict what releases of TensorFlow do with an artifact, or with a bundle's artifacts, without loading anything.
 
-    Raises CrossloadError for names that nothing is known of, artifacts and tags that are not there, and where nothing can be checked.
+    `runtimes` are names or patterns of releases; without any, all that there is data of. Raises CrossloadError for names that nothing
+    is known of, artifacts and tags that are not there, and where nothing can be checked.
     """
+    path, names = Path(path), tuple(runtimes or ())
     chosen = _chosen(names)
     if is_bundle(path):
         bundle = open_bundle(path)

@@ -14,9 +14,8 @@ from crossload.artifacts.graphs.graph import operation_of
 from crossload.artifacts.graphs.saved_model import init_ops
 from crossload.contract.datatypes import for_people
 from crossload.contract.manifest import Binding
-from crossload.errors import CrossloadError
+from crossload.errors import CrossloadError, WorkerFailure
 from crossload.releases.registrations import Release, releases
-from crossload.runtimes.process import WorkerFailure
 from crossload.runtimes.registry import Runtime
 from crossload.runtimes.supervisor import ModelSource
 from crossload.verbs.check import graph_rules, init_rules, java_rules

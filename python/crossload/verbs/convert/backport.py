@@ -18,7 +18,7 @@ from crossload.contract.signatures import Signature, TensorSpec
 from crossload.edits import bundle_bridges
 from crossload.edits.repairs import artifact_files
 from crossload.edits.repairs.graphs import Obstacle
-from crossload.errors import CrossloadError
+from crossload.errors import ConversionRefused, CrossloadError
 from crossload.report.results import Report
 from crossload.runtimes import registry
 from crossload.runtimes.registry import Runtime
@@ -26,9 +26,9 @@ from crossload.runtimes.supervisor import Limits, Supervisor
 from crossload.support import files
 from crossload.verbs.check.prediction import release_of
 from crossload.verbs.convert.edges import Edge, way
-from crossload.verbs.convert.walk import Wanted, made, walk
+from crossload.verbs.convert.walk import made, walk
 from crossload.verbs.destinations import only_writer
-from crossload.verbs.verify.prove import ConversionRefused, Recorded, Terms, one_by_one, recorded
+from crossload.verbs.verify.prove import Recorded, Terms, one_by_one, recorded
 
 FORMATS = ("saved_model", "graph_def")
 _SUFFIX = "-backported"
@@ -48,12 +48,14 @@ def runtimes_of(names: Sequence[str], target: str) -> list[Runtime]:
     """The runtimes that these names and patterns mean; raises CrossloadError where one cannot be backported to."""
     found = registry.find(list(names))
     if target not in FORMATS:
-        raise CrossloadError(f"--for makes what TensorFlow's runtimes load, {' and '.join(FORMATS)}, and {target} is none; leave --for out")
+        raise CrossloadError(
+            f"--runtime makes what TensorFlow's runtimes load, {' and '.join(FORMATS)}, and {target} is none; leave --runtime out"
+        )
     for runtime in found:
         if target not in runtime.formats:
             raise CrossloadError(
-                f"{runtime.title} takes {', '.join(runtime.formats)}, and --for makes {target}: convert without --for, and prove it with "
-                f"crossload verify DESTINATION --runtimes {registry.shortest_name(runtime)}"
+                f"{runtime.title} takes {', '.join(runtime.formats)}, and --runtime makes {target}: leave --runtime out, and prove it with "
+                f"crossload verify DESTINATION --runtime {registry.shortest_name(runtime)}"
             )
         release_of(runtime)
     return found
@@ -65,7 +67,7 @@ def attempts(
     room: Path,
     destination: Path,
     signatures: Mapping[str, Signature],
-    wanted: Wanted,
+    options: Mapping[str, Any],
     runtimes: Sequence[Runtime],
     terms: Terms,
 ) -> Iterator[Attempt]:
@@ -75,7 +77,7 @@ def attempts(
     for number, path in enumerate([direct, frozen] if frozen != direct else [direct]):
         if number:
             terms.progress(f"the way: {' → '.join([entry.format, *(e.target for e in path)])}")
-        here, bound = _walked(entry, path, room / f"way-{number}", destination, wanted, terms)
+        here, bound = _walked(entry, path, room / f"way-{number}", destination, options, terms)
         repairs, left = artifact_files.edit(here, bound or {}, [release_of(r) for r in runtimes])
         result = made(target, here, bound)
         bundle_bridges.build(here.parent, [result], signatures)
@@ -83,11 +85,11 @@ def attempts(
 
 
 def _walked(
-    entry: Artifact, path: Sequence[Edge], room: Path, destination: Path, wanted: Wanted, terms: Terms
+    entry: Artifact, path: Sequence[Edge], room: Path, destination: Path, options: Mapping[str, Any], terms: Terms
 ) -> tuple[Path, dict[str, Any] | None]:
     """What the edges make of the artifact, and its bindings; a copy where there is no edge to go over."""
     if path:
-        return walk(entry, path, room, destination, wanted, terms.runtime, terms.progress)
+        return walk(entry, path, room, destination, options, terms.load_with, terms.progress)
     room.mkdir()
     artifact_files.copy_graph(Path(entry.path), room / destination.name)
     return room / destination.name, {name: {**b.model_dump(), "key": None} for name, b in entry.bindings.items()}
@@ -99,7 +101,7 @@ def backport(
     target: str,
     room: Path,
     destination: Path,
-    wanted: Wanted,
+    options: Mapping[str, Any],
     runtimes: Sequence[Runtime],
     terms: Terms,
     *,
@@ -113,7 +115,7 @@ def backport(
     refusal = ""
     with ExitStack() as stack:
         source: Recorded | None = None
-        for attempt in attempts(entry, target, room, destination, signatures, wanted, runtimes, terms):
+        for attempt in attempts(entry, target, room, destination, signatures, options, runtimes, terms):
             if attempt.obstacles:
                 refusal = _obstructed(attempt.obstacles)
                 continue
@@ -135,7 +137,7 @@ def backport_bundle(
     *,
     overwrite: bool = False,
     limits: Limits | None = None,
-    runtime: str = "tensorflow",
+    load_with: str = "tensorflow",
     alive: Mapping[str, Supervisor] | None = None,
     progress: Callable[[str], None] = lambda _: None,
 ) -> tuple[Bundle, list[Artifact]]:
@@ -147,7 +149,7 @@ def backport_bundle(
     """
     source, destination = Path(source), Path(destination)
     runtimes = runtimes_of(names, "saved_model")
-    terms = Terms(limits=limits or Limits(), runtime=runtime, alive=alive or {}, progress=progress)
+    terms = Terms(limits=limits or Limits(), load_with=load_with, alive=alive or {}, progress=progress)
     original = open_bundle(source)
     _check_destination(source, destination, overwrite=overwrite)
     added: list[Artifact] = []
@@ -185,9 +187,7 @@ def _beside(bundle: Bundle, artifact: Artifact, runtimes: Sequence[Runtime], ter
     entry = artifact.model_copy(update={"path": str(bundle.path(artifact))})
     refusal = ""
     with tempfile.TemporaryDirectory(prefix=".backport-", dir=bundle.root) as room:
-        for attempt in attempts(
-            entry, artifact.format, Path(room), bundle.root / place, bundle.manifest.signatures, Wanted(), runtimes, terms
-        ):
+        for attempt in attempts(entry, artifact.format, Path(room), bundle.root / place, bundle.manifest.signatures, {}, runtimes, terms):
             if attempt.obstacles:
                 refusal = _obstructed(attempt.obstacles)
                 continue

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from crossload import artifacts
 from crossload.artifacts.recognition import has_state
@@ -17,20 +18,20 @@ from crossload.contract.manifest import Artifact, Made, Manifest, Model, Toleran
 from crossload.contract.sidecar import sidecar_of
 from crossload.contract.signatures import Signature
 from crossload.edits import checkpoint_folders
-from crossload.errors import CrossloadError
-from crossload.inputs.requests import Wishes, check_wishes
+from crossload.errors import ConversionRefused, CrossloadError
+from crossload.inputs.requests import Requests, check_requests
 from crossload.report.results import Report
 from crossload.runtimes.supervisor import Limits, Supervisor
 from crossload.support import files
 from crossload.support.text import printable
 from crossload.verbs.convert.backport import backport, runtimes_of
 from crossload.verbs.convert.edges import TARGETS, Edge, way
-from crossload.verbs.convert.walk import FOLDERS, Wanted, walk
+from crossload.verbs.convert.walk import FOLDERS, resolved, walk
 from crossload.verbs.convert.walk import made as made_of
 from crossload.verbs.destinations import only_writer
-from crossload.verbs.verify.prove import ConversionRefused, Terms, recorded
+from crossload.verbs.verify.prove import Terms, recorded
 
-__all__ = ["ConversionRefused", "Converted", "Wanted", "convert", "next_version"]
+__all__ = ["ConversionRefused", "Converted", "convert", "next_version"]
 _SUFFIXES = {
     ".pb": "graph_def", ".pbtxt": "graph_def", ".tflite": "tflite", ".keras": "keras", ".h5": "keras_h5", ".hdf5": "keras_h5",
 }  # fmt: skip
@@ -55,13 +56,17 @@ def convert(
     destination: str | Path,
     to: str | None = None,
     *,
-    wanted: Wanted | None = None,
+    tags: Sequence[str] | None = None,
+    signatures: Sequence[str] | None = None,
+    inputs: Sequence[str] | None = None,
+    outputs: Sequence[str] | None = None,
+    options: Mapping[str, Any] | None = None,
+    runtimes: Sequence[str] | None = None,
+    load_with: str = "tensorflow",
     verified: bool = True,
     warm_up: bool = False,
     overwrite: bool = False,
-    runtime: str = "tensorflow",
-    runs_in: Sequence[str] = (),
-    wishes: Wishes | None = None,
+    requests: Requests | None = None,
     tolerance: Mapping[str, Tolerance] | None = None,
     limits: Limits | None = None,
     alive: Mapping[str, Supervisor] | None = None,
@@ -69,46 +74,47 @@ def convert(
 ) -> Converted:
     """Make `destination` of the artifact `source`, in the format `to` or the one its suffix means, and a manifest beside it.
 
-    `runtime` is the TensorFlow that loads the source. Source and result answer the same vectors (`wishes`); a result that does not
-    agree within `tolerance` is not handed over. `runs_in` names runtimes that the result shall run in (a SavedModel or a GraphDef): it is
+    `tags` chooses a MetaGraph, `signatures` some of its signatures; `inputs` and `outputs` name a graph's tensors
+    (`name=operation:index`, `operation`), which then are its signature. `options` go to the conversions (verbs.convert.walk.walk).
+    `load_with` is the TensorFlow that loads the source. Source and result answer the same vectors (`requests`); a result that does not
+    agree within `tolerance` is not handed over. `runtimes` are those that the result must run in (a SavedModel or a GraphDef): it is
     repaired as far as that takes, and proved there. `warm_up` puts the compared requests into a SavedModel, for Serving. `alive` are
     workers that have been started already, as for `verify`. Raises CrossloadError for input that cannot be used, ConversionRefused
     for a result that disagrees.
     """
-    source, destination, wanted = Path(source), Path(destination), wanted or Wanted()
+    source, destination = Path(source), Path(destination)
+    options = resolved({**(options or {}), "name_outputs": bool(outputs)})
     if is_bundle(source):
-        raise CrossloadError(f"{source} is a bundle; name one of its artifacts, or the runtimes that all of them shall run in (--for)")
+        raise CrossloadError(f"{source} is a bundle; name one of its artifacts, or the runtimes that all of them must run in (--runtime)")
     target = _format(destination, to)
-    runtimes = runtimes_of(runs_in, target) if runs_in else []
+    needed = runtimes_of(runtimes, target) if runtimes else []
     if warm_up and (target != "saved_model" or not verified):
         raise CrossloadError("--warm-up writes the requests that were compared into a SavedModel: convert to one, without --no-verify")
-    if verified and (wanted.options.get("keep_variables") or wanted.options.get("without_graph")):
+    if verified and (options.get("keep_variables") or options.get("without_graph")):
         raise CrossloadError("kept variables, and a checkpoint without its graph, cannot answer by themselves: that needs --no-verify")
-    entry, signatures = choose(source, wanted.tags, wanted.signatures, wanted.inputs, wanted.outputs)
+    entry, chosen = choose(source, tags, signatures, inputs, outputs)
     path = way(entry.format, target)
     progress(f"the way: {' → '.join([entry.format, *(e.target for e in path)])}")
     _check_size(source, path)
-    terms = Terms(wishes or Wishes(), dict(tolerance or {}), limits or Limits(), runtime, alive or {}, wanted.for_edges(), progress)
-    check_wishes(terms.wishes, signatures)
+    terms = Terms(requests or Requests(), dict(tolerance or {}), limits or Limits(), load_with, alive or {}, options, progress)
+    check_requests(terms.requests, chosen)
     with only_writer(destination, "conversion"):
         _check_destination(source, destination, target, overwrite)
         with tempfile.TemporaryDirectory(prefix=f".{destination.name}.partial-", dir=_parent(destination)) as scratch:
             room = Path(scratch)
             report = None
-            if runtimes:
-                made, signatures, report = backport(
-                    entry, signatures, target, room, destination, wanted, runtimes, terms, verified=verified
-                )
+            if needed:
+                made, chosen, report = backport(entry, chosen, target, room, destination, options, needed, terms, verified=verified)
             else:
-                result, bound = walk(entry, path, room, destination, wanted, runtime, progress)
-                made = made_of(target, result, bound, without_graph=bool(wanted.options.get("without_graph")))
+                result, bound = walk(entry, path, room, destination, options, load_with, progress)
+                made = made_of(target, result, bound, without_graph=bool(options.get("without_graph")))
                 if verified and target != "tensorboard":
-                    report, signatures = _compare(entry, made, signatures, room, terms)
+                    report, chosen = _compare(entry, made, chosen, room, terms)
                 made = made.model_copy(
                     update={"made": Made(source=entry.format, way=[e.target for e in path], verified=report is not None)}
                 )
             result = Path(made.path)
-            if target == "checkpoint" and wanted.options.get("absolute_paths"):
+            if target == "checkpoint" and options.get("absolute_paths"):
                 checkpoint_folders.respell(result, absolute_in=destination)
             if warm_up:
                 _warm_up(result, made, room, destination.stem)
@@ -117,7 +123,7 @@ def convert(
             described = _handed_over(made, destination)
             manifest = Manifest(
                 model=Model(name=printable(destination.stem)),
-                signatures={n: s for n, s in signatures.items() if n in made.bindings},
+                signatures={n: s for n, s in chosen.items() if n in made.bindings},
                 artifacts=[described],
                 tolerance=dict(tolerance or {}),
             )

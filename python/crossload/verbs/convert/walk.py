@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from crossload.artifacts.recognition import index_of, v1_files
 from crossload.contract.manifest import Artifact
 from crossload.edits import checkpoint_folders, meta_graphs
 from crossload.errors import CrossloadError
+from crossload.inputs.npz import check_samples
 from crossload.runtimes import tf_process
 from crossload.runtimes.tf_process import Step
 from crossload.verbs.convert.edges import Edge
@@ -23,33 +23,15 @@ FOLDERS = ("saved_model", "checkpoint", "tensorboard")
 _FILES = ("custom_objects", "weights", "representative")
 
 
-@dataclass(frozen=True)
-class Wanted:
-    """What of the source is converted, and how; None means what the source itself says.
-
-    `inputs` and `outputs` are `name=operation:index` or `operation:index`, for graphs without a signature of their own.
-    `options` go to the edges: `optimize`, `quantize`, `representative`, `allow_flex`, `keep_variables`, `custom_objects`,
-    `allow_code`, `weights`, `by_name`, `to_tags`, and the Saver's.
-    """
-
-    tags: tuple[str, ...] | None = None
-    signatures: tuple[str, ...] | None = None
-    inputs: tuple[str, ...] | None = None
-    outputs: tuple[str, ...] | None = None
-    options: Mapping[str, Any] = field(default_factory=dict)
-
-    def for_edges(self) -> dict[str, Any]:
-        """The options as the edges get them: files by their absolute paths, for the edges run elsewhere. Raises CrossloadError."""
-        files_named = {k: str(Path(self.options[k]).resolve()) for k in _FILES if self.options.get(k)}
-        for name, file in files_named.items():
-            if not Path(file).exists() and not index_of(Path(file)).is_file() and not v1_files(Path(file)):
-                raise CrossloadError(f"{file} (--{name.replace('_', '-')}) is not there")
-        # What is made here is moved once more: where it will be, only the core knows.
-        return (
-            {k: v for k, v in self.options.items() if k not in ("to_tags", "absolute_paths")}
-            | files_named
-            | {"name_outputs": bool(self.outputs)}
-        )
+def resolved(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of a conversion with files by their absolute paths, for edges that run elsewhere; raises CrossloadError."""
+    files = {name: Path(options[name]).resolve() for name in _FILES if options.get(name)}
+    for name, file in files.items():
+        if not file.exists() and not index_of(file).is_file() and not v1_files(file):
+            raise CrossloadError(f"{file} (--{name.replace('_', '-')}) does not exist; check its path")
+    if representative := files.get("representative"):
+        check_samples(representative)
+    return {**options, **{name: str(file) for name, file in files.items()}}
 
 
 def walk(
@@ -57,18 +39,23 @@ def walk(
     path: Sequence[Edge],
     room: Path,
     destination: Path,
-    wanted: Wanted,
-    runtime: str,
+    options: Mapping[str, Any],
+    load_with: str,
     progress: Callable[[str], None],
 ) -> tuple[Path, dict[str, Any] | None]:
-    """Go over the edges inside `room`; the last artifact, called as `destination` is, and its bindings as the last edge gives them."""
+    """Go over the edges inside `room`; the last artifact, called as `destination` is, and its bindings as the last edge gives them.
+
+    `options` go to the edges: `optimize`, `quantize`, `representative`, `allow_flex`, `keep_variables`, `custom_objects`,
+    `allow_code`, `weights`, `by_name`, `name_outputs`, and the Saver's; `to_tags` are the tags of a SavedModel that is written.
+    """
     bindings: dict[str, Any] | None = {name: b.model_dump() for name, b in entry.bindings.items()}
-    options = wanted.for_edges()
+    # What is made here is moved once more: where it will be, only the core knows.
+    given_options = {name: value for name, value in options.items() if name not in ("to_tags", "absolute_paths")}
     here, tags, steps = Path(entry.path), entry.tags, list[Step]()
 
     def in_tensorflow() -> dict[str, Any] | None:
         """Do the steps that have gathered, in one process."""
-        python = tf_process.python_with_tensorflow(runtime=runtime, progress=progress)
+        python = tf_process.python_with_tensorflow(runtime=load_with, progress=progress)
         made = tf_process.run(steps, python, f"{entry.path} cannot be converted", progress)
         steps.clear()
         return made.bindings[-1]
@@ -84,15 +71,15 @@ def walk(
         if callable(edge.by):
             bindings = in_tensorflow() if steps else bindings
             progress(f"making the {edge.target}")
-            bindings = edge.by(here, target, bindings or {}, {**options, "tags": tags})
+            bindings = edge.by(here, target, bindings or {}, {**given_options, "tags": tags})
         else:
             given = None if steps else bindings
-            steps.append(Step(edge.by, here, target, f"making the {edge.target}", given, {**options, "tags": tags}))
+            steps.append(Step(edge.by, here, target, f"making the {edge.target}", given, {**given_options, "tags": tags}))
         here, tags = target, ["serve"]
     bindings = in_tensorflow() if steps else bindings
-    if path[-1].target == "saved_model" and wanted.options.get("to_tags"):
+    if path[-1].target == "saved_model" and options.get("to_tags"):
         retagged = room / "tagged" / destination.name
-        bindings = meta_graphs.of_saved_model(here, retagged, bindings or {}, {"tags": tags, "to_tags": wanted.options["to_tags"]})
+        bindings = meta_graphs.of_saved_model(here, retagged, bindings or {}, {"tags": tags, "to_tags": options["to_tags"]})
         here = retagged
     return here, bindings
 

@@ -16,9 +16,9 @@ from crossload.contract.bundle import Bundle, is_bundle
 from crossload.contract.manifest import FILE_NAME, Artifact, LeftOut, Manifest, Model, Tolerance, Vectors
 from crossload.contract.signatures import Signature
 from crossload.edits import bundle_bridges, composites, warmup
-from crossload.errors import CrossloadError
+from crossload.errors import CrossloadError, ExportRefused
 from crossload.inputs import example_inputs
-from crossload.inputs.requests import Wishes, check_wishes
+from crossload.inputs.requests import Requests, check_requests
 from crossload.runtimes import registry, tf_process
 from crossload.runtimes.supervisor import Limits
 from crossload.runtimes.tf_process import Step, StepName
@@ -27,18 +27,12 @@ from crossload.support.text import printable
 from crossload.verbs.convert.edges import way
 from crossload.verbs.destinations import only_writer
 from crossload.verbs.verify.record import record
-from crossload.verbs.verify.verify import Plan, verify
+from crossload.verbs.verify.verify import verify
 
 FORMATS = ("saved_model", "graph_def", "tflite")
 _FILES = {"saved_model": "saved_model", "graph_def": "frozen_graph.pb", "tflite": "model.tflite"}
 _HAVE_VALUES = ("checkpoint", "keras", "keras_h5", "keras_weights")
 _PROVING_RUNTIMES = ("tensorflow", "litert")
-
-
-class ExportRefused(CrossloadError):
-    """A bundle that was not written because what was converted does not answer as the reference does."""
-
-    exit_status = 1
 
 
 @dataclass(frozen=True)
@@ -65,10 +59,7 @@ def export(
     destination: str | Path,
     *,
     formats: Sequence[str] | None = None,
-    vectors: int = 8,
-    seed: int = 0,
-    inputs: Sequence[Mapping[str, Any]] = (),
-    shapes: Mapping[str, tuple[int, ...]] | None = None,
+    requests: Requests | None = None,
     tolerance: Mapping[str, Tolerance] | None = None,
     name: str | None = None,
     overwrite: bool = False,
@@ -76,7 +67,7 @@ def export(
     weights: str | Path | None = None,
     by_name: bool = False,
     load_options: Mapping[str, Any] | None = None,
-    runtime: str = "tensorflow",
+    load_with: str = "tensorflow",
     limits: Limits | None = None,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Bundle:
@@ -84,11 +75,10 @@ def export(
 
     `model` is a Keras model or a tf.Module (then TensorFlow is imported already), or as text a SavedModel, a Keras file, a
     `file.py:function`, or a .pb or .tflite, which is bundled as it is. Formats that were not asked for by name and cannot hold
-    the model are left out and noted in the manifest. `inputs` are named arrays recorded besides the generated requests;
-    `shapes` gives inputs a shape where the model leaves it open. `warm_up` puts the recorded requests into the SavedModel as
-    TensorFlow Serving's warm-up file. `weights` is a checkpoint or a Keras file whose values the model takes, be it live (it keeps
-    them), a Keras file, or built by a function; `by_name` takes a Keras file's layers where names fit.
-    `load_options` are what a Keras file may need, as for `load`; `runtime` is the TensorFlow that loads the source.
+    the model are left out and noted in the manifest. `requests` says what is recorded. `warm_up` puts the recorded requests into the
+    SavedModel as TensorFlow Serving's warm-up file. `weights` is a checkpoint or a Keras file whose values the model takes: a live
+    model (it keeps them), a Keras file, or one that a function builds; `by_name` takes a Keras file's layers where names fit.
+    `load_options` are what a Keras file may need, as for `load`; `load_with` is the TensorFlow that loads the source.
 
     Raises CrossloadError for input that cannot be used, ExportRefused when an artifact disagrees with the reference.
     """
@@ -96,17 +86,17 @@ def export(
     unknown = set(formats or ()) - set(FORMATS)
     if unknown:
         raise CrossloadError(f"there is no export format {sorted(unknown)[0]!r}; there are: {', '.join(FORMATS)}")
-    wishes = Wishes(vectors, seed, dict(shapes or {}), tuple(inputs))
+    requests = requests or Requests()
     values = {**_values(model, weights, by_name), **(load_options or {})}
     with only_writer(destination, "export"):
         _check_destination(destination, overwrite)
         with files.folder_written_whole(destination) as folder:
             name = printable(name or destination.resolve().name)
-            producer, examples = _save(model, folder, values, runtime, progress)
+            producer, examples = _save(model, folder, values, load_with, progress)
             if examples:
-                wishes = replace(wishes, inputs=(*wishes.inputs, examples))
+                requests = replace(requests, inputs=(*requests.inputs, examples))
             kinds = tuple(formats) if formats else None
-            bundle = _fill(folder, name, producer, kinds, wishes, dict(tolerance or {}), warm_up, limits or Limits(), progress)
+            bundle = _fill(folder, name, producer, kinds, requests, dict(tolerance or {}), warm_up, limits or Limits(), progress)
     return replace(bundle, root=destination)
 
 
@@ -115,7 +105,7 @@ def _fill(
     name: str,
     producer: dict[str, str],
     formats: tuple[str, ...] | None,
-    wishes: Wishes,
+    requests: Requests,
     tolerance: dict[str, Tolerance],
     warm_up: bool,
     limits: Limits,
@@ -128,12 +118,12 @@ def _fill(
     entries, signatures = artifacts_of(first, first.name)
     if entries[0].format != "saved_model" and (others := [f for f in formats or () if f != entries[0].format]):
         raise CrossloadError(f"a {entries[0].format} is bundled as it is: it cannot become {', '.join(others)}; give the SavedModel")
-    check_wishes(wishes, signatures)
+    check_requests(requests, signatures)
     if warm_up:
         warmup.check(folder, entries, formats)
     recorded: list[Vectors] = []
     for entry in entries:
-        added, learnt = record(folder, entry, signatures, wishes, limits, progress)
+        added, learnt = record(folder, entry, signatures, requests, limits, progress)
         recorded += added
         signatures |= learnt
     left_out: list[LeftOut] = []
@@ -163,7 +153,7 @@ def _fill(
     files.write_text(folder / FILE_NAME, manifest.to_json())
     progress("verifying every artifact of the bundle")
     proving = tuple(r.name for r in registry.find(list(_PROVING_RUNTIMES)) if any(a.format in r.formats for a in entries))
-    report = verify(folder, proving, plan=Plan(limits=limits))
+    report = verify(folder, proving, limits=limits)
     if report.interrupted:
         raise KeyboardInterrupt
     if report.exit_status:
@@ -195,19 +185,16 @@ def _values(model: Any, weights: str | Path | None, by_name: bool) -> dict[str, 
 
 
 def _save(
-    model: Any, folder: Path, values: dict[str, Any], runtime: str, progress: Callable[[str], None]
+    model: Any, folder: Path, values: dict[str, Any], load_with: str, progress: Callable[[str], None]
 ) -> tuple[dict[str, str], dict[str, Any] | None]:
     """Put the first artifact into `folder`; the versions that produced it, and the source's own example inputs."""
     target = folder / _FILES["saved_model"]
     if not isinstance(model, str | os.PathLike):
         from crossload.tf_process import live_models
 
-        try:
-            if "weights" in values:
-                live_models.load_weights(model, Path(values["weights"]), by_name=values["by_name"])
-            live_models.save(model, target)
-        except live_models.CannotExport as error:
-            raise CrossloadError(str(error)) from error
+        if "weights" in values:
+            live_models.load_weights(model, Path(values["weights"]), by_name=values["by_name"])
+        live_models.save(model, target)
         return {}, None
     source = Source.parse(os.fspath(model))
     if source.function is None:
@@ -225,7 +212,7 @@ def _save(
         step = Step(
             _step(recognised, "saved_model"), source.path.resolve(), target, f"loading {source.path}", _bindings_of(source.path), values
         )
-    python = tf_process.python_with_tensorflow(source.path if source.function else None, runtime, progress)
+    python = tf_process.python_with_tensorflow(source.path if source.function else None, load_with, progress)
     about = f"{source.path}{':' + source.function if source.function else ''} cannot be exported"
     made = tf_process.run([step], python, about, progress)
     found = example_inputs.read(examples) if examples.exists() else None

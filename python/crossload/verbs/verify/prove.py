@@ -11,34 +11,27 @@ from typing import Any
 from crossload.contract.bundle import Bundle
 from crossload.contract.manifest import Artifact, Manifest, Model, Tolerance
 from crossload.contract.signatures import Signature
-from crossload.errors import CrossloadError
-from crossload.inputs.requests import Wishes
+from crossload.errors import NoReference, WorkerFailure
+from crossload.inputs.requests import Requests
 from crossload.report.results import Report
 from crossload.runtimes import environments, registry
-from crossload.runtimes.process import WorkerFailure
 from crossload.runtimes.registry import Runtime
 from crossload.runtimes.supervisor import Limits, Supervisor
-from crossload.verbs.verify.record import NoReference, record_with, references
-from crossload.verbs.verify.verify import Plan, verify
+from crossload.verbs.verify.record import record_with, references
+from crossload.verbs.verify.verify import verify
 
 # How a source that needs the user's word is loaded; a result is loaded alike.
 _LOAD_OPTIONS = ("custom_objects", "allow_code")
-
-
-class ConversionRefused(CrossloadError):
-    """A conversion that was not handed over because its result does not answer as its source does."""
-
-    exit_status = 1
 
 
 @dataclass(frozen=True)
 class Terms:
     """How source and result are compared: what is asked, how close is close, who records, which workers live already."""
 
-    wishes: Wishes = field(default_factory=Wishes)
+    requests: Requests = field(default_factory=Requests)
     tolerance: dict[str, Tolerance] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
-    runtime: str = "tensorflow"
+    load_with: str = "tensorflow"
     alive: Mapping[str, Supervisor] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
     progress: Callable[[str], None] = lambda _: None
@@ -75,8 +68,14 @@ def one_by_one(bundle: Bundle, artifact: Artifact, judges: Sequence[Runtime], te
     whole = Report(str(bundle.root), [artifact.id])
     for runtime in judges:
         terms.progress(f"comparing the answers of {artifact.id} in {runtime.title}")
-        plan = Plan(artifacts=(artifact.id,), limits=terms.limits, load_options=terms.load_options)
-        report = verify(bundle, [registry.shortest_name(runtime)], plan=plan, alive=terms.alive)
+        report = verify(
+            bundle,
+            [registry.shortest_name(runtime)],
+            artifacts=[artifact.id],
+            limits=terms.limits,
+            load_options=terms.load_options,
+            alive=terms.alive,
+        )
         if report.interrupted:
             raise KeyboardInterrupt
         whole.columns += report.columns
@@ -92,7 +91,7 @@ def one_by_one(bundle: Bundle, artifact: Artifact, judges: Sequence[Runtime], te
 @contextmanager
 def recorded(source: Artifact, signatures: dict[str, Signature], room: Path, terms: Terms) -> Iterator[Recorded]:
     """Record the source's answers into `room`; the worker that did lives on inside the block. Raises NoReference."""
-    recorder = registry.one(terms.runtime) if source.format != "tflite" else references("tflite")[0]
+    recorder = registry.one(terms.load_with) if source.format != "tflite" else references("tflite")[0]
     name = registry.shortest_name(recorder)
     living = (
         nullcontext(terms.alive[name])
@@ -102,7 +101,7 @@ def recorded(source: Artifact, signatures: dict[str, Signature], room: Path, ter
     with living as supervisor:
         terms.progress(f"recording the answers of the {source.format} in {recorder.title}")
         try:
-            vectors, learnt = record_with(supervisor, room, source, signatures, terms.wishes, terms.load_options)
+            vectors, learnt = record_with(supervisor, room, source, signatures, terms.requests, terms.load_options)
         except WorkerFailure as failure:
             raise NoReference(Path(source.path), [(recorder, failure)]) from failure
         manifest = Manifest(

@@ -15,30 +15,17 @@ from crossload.contract import datatypes, vectors
 from crossload.contract.bundle import Bundle
 from crossload.contract.manifest import FILE_NAME, Artifact, Binding, LeftOut, Manifest, Model, Reference, Vectors
 from crossload.contract.signatures import Signature, TensorSpec
-from crossload.errors import CrossloadError
+from crossload.errors import CrossloadError, NoReference, WorkerFailure
 from crossload.inputs.domains import Domain
 from crossload.inputs.domains import of_artifact as domains_of
-from crossload.inputs.requests import Wishes, check_wishes, requests
+from crossload.inputs.requests import Requests, check_requests, draw
 from crossload.runtimes import environments, registry
-from crossload.runtimes.process import WorkerFailure
 from crossload.runtimes.registry import Runtime
 from crossload.runtimes.supervisor import Limits, ModelSource, Supervisor
 from crossload.support import files
 from crossload.support.text import printable
 
 Progress = Callable[[str], None]
-
-
-class NoReference(CrossloadError):
-    """No runtime that could be the reference loads and answers; `failures` says what each did instead."""
-
-    def __init__(self, artifact: Path, failures: list[tuple[Runtime, WorkerFailure]]) -> None:
-        said = "; ".join(f"{runtime.title}: {failure.outcome}: {failure}" for runtime, failure in failures)
-        self.advice = ""
-        if any(failure.outcome == "run_error" for _, failure in failures):
-            self.advice = "; give inputs that the model takes with --inputs FILE.npz, or shapes with --shape NAME=1,224,224,3"
-        super().__init__(f"{artifact} has no reference answers ({said}){self.advice}")
-        self.failures = failures
 
 
 def references(kind: str, others: Sequence[Runtime] = ()) -> list[Runtime]:
@@ -54,7 +41,7 @@ def record(
     root: Path,
     artifact: Artifact,
     signatures: Mapping[str, Signature],
-    wishes: Wishes,
+    requests: Requests,
     limits: Limits,
     progress: Progress,
     candidates: Sequence[Runtime] = (),
@@ -70,7 +57,7 @@ def record(
         try:
             with Supervisor(runtime.name, environments.prepare(runtime.source, progress), limits) as supervisor:
                 progress(f"recording the answers of {artifact.id} with {runtime.title}")
-                return record_with(supervisor, root, artifact, signatures, wishes)
+                return record_with(supervisor, root, artifact, signatures, requests)
         except WorkerFailure as failure:
             progress(f"{runtime.title} cannot be the reference ({failure.outcome}: {failure})")
             failures.append((runtime, failure))
@@ -82,7 +69,7 @@ def record_with(
     root: Path,
     artifact: Artifact,
     signatures: Mapping[str, Signature],
-    wishes: Wishes,
+    requests: Requests,
     options: Mapping[str, Any] | None = None,
 ) -> tuple[list[Vectors], dict[str, Signature]]:
     """`record` with a runtime that is there already; raises WorkerFailure when it cannot load the model or carry any request."""
@@ -95,7 +82,7 @@ def record_with(
     reference = Reference(runtime=identity.runtime, version=identity.version, artifact=artifact.id, environment=environment)
     domains = domains_of(root / artifact.path, artifact.format, tags, {n: _bound(signatures[n], b) for n, b in artifact.bindings.items()})
     for name in artifact.bindings:
-        recorded, left_out = _answers(supervisor, name, signatures[name], wishes, domains[name])
+        recorded, left_out = _answers(supervisor, name, signatures[name], requests, domains[name])
         file = root / vectors.path_of(name)
         vectors.write(file, name, recorded)
         learnt[name] = _learn(signatures[name], recorded)
@@ -105,7 +92,7 @@ def record_with(
                 path=vectors.path_of(name),
                 count=len(recorded),
                 sha256=files.sha256(file),
-                seed=wishes.seed,
+                seed=requests.seed,
                 reference=reference,
                 left_out=left_out,
             )
@@ -116,7 +103,7 @@ def record_with(
 def bundle_of(
     path: Path,
     root: Path,
-    wishes: Wishes,
+    requests: Requests,
     limits: Limits,
     progress: Progress,
     others: Sequence[Runtime] = (),
@@ -133,13 +120,13 @@ def bundle_of(
     entries, signatures = artifacts_of(path, link.name if linked == path.resolve() else f"{link.name}/{path.name}")
     if unknown := set(only or ()) - set(signatures):
         raise CrossloadError(f"{path} has no signature {sorted(unknown)[0]!r}; it has: {', '.join(signatures)}")
-    check_wishes(wishes, signatures)
+    check_requests(requests, signatures)
     recorded: list[Vectors] = []
     for artifact in entries:
         if only is not None:
             artifact.bindings = {name: b for name, b in artifact.bindings.items() if name in only}
         if artifact.bindings:
-            added, learnt = record(root, artifact, signatures, wishes, limits, progress, references(artifact.format, others))
+            added, learnt = record(root, artifact, signatures, requests, limits, progress, references(artifact.format, others))
             recorded += added
             signatures |= learnt
     manifest = Manifest(model=Model(name=printable(path.resolve().stem)), signatures=signatures, artifacts=entries, vectors=recorded)
@@ -148,11 +135,11 @@ def bundle_of(
 
 
 def _answers(
-    supervisor: Supervisor, name: str, signature: Signature, wishes: Wishes, domain: Domain
+    supervisor: Supervisor, name: str, signature: Signature, requests: Requests, domain: Domain
 ) -> tuple[list[vectors.Vector], list[LeftOut]]:
     recorded, left_out = [], []
     first: WorkerFailure | None = None
-    for vector in requests(signature, wishes, domain):
+    for vector in draw(signature, requests, domain):
         try:
             answer = supervisor.infer(name, vector.inputs, [t.name for t in signature.outputs])
         except WorkerFailure as failure:

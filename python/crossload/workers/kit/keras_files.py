@@ -21,13 +21,14 @@ import keras
 import numpy as np
 
 from . import keras_configs, keras_migration, keras_weights
+from .errors import KitError
 
 KERAS = keras_configs.generation(keras.__version__)
 _OPERATIONS = ("nn", "numpy", "math", "core", "image", "linalg", "einops")
 Report = keras_weights.Report
 
 
-class CannotLoad(Exception):
+class CannotLoad(KitError):
     """A file that is not loaded: one sentence with the cause and what mends it."""
 
 

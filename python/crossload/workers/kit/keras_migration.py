@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from . import keras_configs
+from .errors import KitError
 
 # Keras 1 and 2 clip 0.2 x + 0.5 to 0…1, Keras 3 clips x / 6 + 0.5: files of the older ones mean the older function.
 HARD_SIGMOID = "keras2_hard_sigmoid"
@@ -63,7 +64,7 @@ _CLASSES_3 = {"BatchNormalizationV1": "BatchNormalization", "BatchNormalizationV
 _MODULES_3 = {"Functional": "keras.src.models.functional", "Sequential": "keras", "Model": "keras.src.models.model"}
 
 
-class CannotMigrate(Exception):
+class CannotMigrate(KitError):
     """What a newer Keras has no layer for; the sentence goes on after the file's name."""
 
 

@@ -20,13 +20,14 @@ import h5py
 import numpy as np
 
 from . import keras_configs, keras_migration
+from .errors import KitError
 
 _CONTAINERS = ("layers", "_layer_checkpoint_dependencies")
 # What a model has beside its layers: how it was trained and measured.
 _OTHERS = ("optimizer", "metrics", "compile_metrics", "compile_loss", "_metrics", "_loss_tracker", "vars")
 
 
-class CannotMatch(Exception):
+class CannotMatch(KitError):
     """A file whose weights cannot be told apart; the sentence goes on after its name."""
 
 

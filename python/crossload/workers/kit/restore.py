@@ -1,6 +1,7 @@
 """Graphs of TensorFlow 1 with their variables restored: a .meta file (MetaGraphDef) and the checkpoint of the same name.
 
-Imports nothing that lies beside it, so that TensorFlow's process may use it, too.
+from .errors import KitError
+
 """
 
 from __future__ import annotations
@@ -14,11 +15,13 @@ import tensorflow as tf
 from google.protobuf import text_format
 from google.protobuf.message import DecodeError
 
+from .errors import KitError
+
 # A file of a V1 checkpoint in several (tensorflow/core/util/tensor_slice_util.cc), or the pattern of all of them.
 _SHARD = re.compile(r"-([0-9]{5}|\?{5})-of-[0-9]{5}$")
 
 
-class CannotRestore(Exception):
+class CannotRestore(KitError):
     """What keeps a graph or its variables from being restored, and what mends it."""
 
 

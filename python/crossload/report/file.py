@@ -1,0 +1,48 @@
+"""The report's file (`verify --json`) as its reader takes it; what a newer crossload adds is passed over."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+
+from crossload.contract.outcomes import Agreement, Outcome
+from crossload.report.results import Case, Result
+
+
+class ResultEntry(BaseModel):
+    """One of `results`."""
+
+    artifact: str
+    runtime: str
+    signature: str
+    vector: str
+    outcome: Outcome
+    agreement: Agreement | None = None
+    metrics: dict[str, Any] = Field(default_factory=dict)
+    outputs: dict[str, Agreement] = Field(default_factory=dict)
+    error: str | None = None
+    stderr: str | None = None
+    note: str | None = None
+    seconds: float | None = None
+    reproduce: str | None = None
+
+    def to_result(self) -> Result:
+        """The entry as a result."""
+        case = Case(self.artifact, self.runtime, self.signature, self.vector)
+        return Result(case, **{name: getattr(self, name) for name in ResultEntry.model_fields if not hasattr(case, name)})
+
+
+class ReportFile(BaseModel):
+    """The whole file."""
+
+    crossload: Literal[1]
+    bundle: str
+    arguments: list[str] = Field(default_factory=list)
+    artifacts: list[str] = Field(default_factory=list)
+    asked: list[str] = Field(default_factory=list)
+    runtimes: list[dict[str, Any]] = Field(default_factory=list)
+    results: list[ResultEntry]
+    cautions: list[str] = Field(default_factory=list)
+    uncompared: list[str] = Field(default_factory=list)
+    interrupted: bool = False

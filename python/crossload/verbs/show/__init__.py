@@ -1,0 +1,1 @@
+"""Show: what an artifact or a bundle is; files are parsed, nothing is loaded."""

@@ -1,0 +1,27 @@
+"""Show: an artifact as its format's reader gives it, or a bundle's summary."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from crossload import artifacts
+from crossload.contract.names import MANIFEST
+
+if TYPE_CHECKING:
+    from crossload.verbs.show.bundle_summary import BundleSummary
+
+
+def show(path: str | Path) -> BundleSummary | Any:
+    """What `path` is, as `crossload show` prints it: each has `format`, `path` and `to_json()`.
+
+    A bundle gives a BundleSummary, an artifact what its reader gives (artifacts.read): signatures, ops, variables, layers. The file is
+    parsed, never executed, and TensorFlow is not needed. Raises ArtifactError for a path that is no artifact, or one that cannot be
+    read, and ManifestError for a manifest that cannot be.
+    """
+    path = Path(path)
+    if (path / MANIFEST).is_file():
+        from crossload.verbs.show.bundle_summary import summary
+
+        return summary(path)
+    return artifacts.read(path)

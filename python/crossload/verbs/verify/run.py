@@ -1,0 +1,199 @@
+"""The run: a thread a runtime asks its worker for every case; each answer is judged here, and whatever happens becomes a result."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+
+from crossload.compare.judge import at_least, judge
+from crossload.compare.tolerance import Tolerances
+from crossload.contract.manifest import Artifact
+from crossload.contract.vectors import Vector
+from crossload.errors import EnvironmentProblem, WorkerFailure
+from crossload.report.results import Case, Report, Result
+from crossload.runtimes import environments
+from crossload.runtimes.registry import Runtime
+from crossload.runtimes.supervisor import ModelSource, Supervisor
+from crossload.verbs.check.prediction import explained
+from crossload.verbs.verify.plan import Plan
+
+# A model that kills its worker again and again proves nothing more by the fourth time; the rest is `not_run`, which fails visibly.
+DEATHS_IN_A_ROW = 3
+NONE = "-"  # the artifact, signature or vector of a result where there is none
+_GRACE_SECONDS = 5.0
+Progress = Callable[[str], None]
+OnResult = Callable[[Result], None]
+
+
+@dataclass
+class Cases:
+    """The vectors of one artifact's signatures, for one runtime; `without` are the signatures that have none."""
+
+    artifact: Artifact
+    source: ModelSource
+    vectors: list[tuple[str, list[str], Vector]]
+    without: list[str]
+
+    def of(self, runtime: str) -> list[Case]:
+        """The cases of this artifact in a runtime."""
+        return [Case(self.artifact.id, runtime, signature, vector.id) for signature, _, vector in self.vectors]
+
+
+@dataclass
+class Job:
+    """One runtime's share of the run, in a thread of its own."""
+
+    name: str
+    runtime: Runtime
+    cases: list[Cases]
+    supervisor: Supervisor | None = None
+    cancelled: bool = False
+
+    def all(self) -> list[Case]:
+        """Every case of the runtime."""
+        return [case for cases in self.cases for case in cases.of(self.name)]
+
+    def supervise(self, supervisor: Supervisor) -> None:
+        """Take on the supervisor of this runtime's worker."""
+        self.supervisor = supervisor
+        if self.cancelled:
+            supervisor.cancel()
+
+    def cancel(self) -> None:
+        """Kill the worker, or see to it that none starts."""
+        self.cancelled = True
+        if self.supervisor:
+            self.supervisor.cancel()
+
+
+def run(jobs: list[Job], report: Report, plan: Plan, tolerances: Tolerances, progress: Progress, on_result: OnResult) -> None:
+    """Start a thread a runtime and take in what they say until all are done, or the user has had enough."""
+    events: queue.SimpleQueue[object] = queue.SimpleQueue()
+    threads = [threading.Thread(target=_work, args=(job, plan, tolerances, events), daemon=True) for job in jobs]
+    running = len(threads)
+    try:
+        for thread in threads:
+            thread.start()
+        while running:
+            running -= _take(events.get(), report, progress, on_result)
+    except KeyboardInterrupt:
+        report.interrupted = True
+    finally:
+        if running:
+            _stop(jobs, threads)
+    while not events.empty():  # what was answered while the user interrupted
+        _take(events.get(), report, lambda _: None, lambda _: None)
+    seen = {r.case for r in report.results}
+    for job in jobs:
+        report.results += [Result(case, "not_run", error="interrupted") for case in job.all() if case not in seen]
+        deaths = job.supervisor.deaths if job.supervisor else []
+        report.cautions += [f"{job.name}: {death}; its answers are kept" for death in deaths]
+
+
+def _take(event: object, report: Report, progress: Progress, on_result: OnResult) -> bool:
+    """Act on what a thread says; whether it was its last word. A fault of the core itself is raised here."""
+    if isinstance(event, Result):
+        report.results.append(event)
+        on_result(event)
+    elif isinstance(event, dict):
+        report.runtimes.append(event)
+    elif isinstance(event, BaseException):
+        raise event
+    elif isinstance(event, str):
+        progress(event)
+    return event is None
+
+
+def _stop(jobs: list[Job], threads: list[threading.Thread]) -> None:
+    """Kill every worker; a thread that is making an environment is left to itself, and starts no worker any more."""
+    for job in jobs:
+        job.cancel()
+    for thread in threads:
+        if thread.ident:
+            thread.join(_GRACE_SECONDS)
+
+
+def _work(job: Job, plan: Plan, tolerances: Tolerances, events: queue.SimpleQueue[object]) -> None:
+    """One runtime from start to end; whatever happens becomes an event."""
+    try:
+        for result in _results(job, plan, tolerances, events):
+            if result.outcome != "ok":
+                result.reproduce = reproduce(plan, result.case)
+            events.put(result)
+    except BaseException as error:  # noqa: BLE001 - a fault of the core itself must reach the user, not end a thread silently
+        events.put(error)
+    finally:
+        events.put(None)
+
+
+def _results(job: Job, plan: Plan, tolerances: Tolerances, events: queue.SimpleQueue[object]) -> Iterator[Result]:
+    for cases in job.cases:
+        for signature in cases.without:
+            reason = "the artifact binds no signature" if signature == NONE else f"no vectors are recorded for {signature}"
+            yield Result(Case(cases.artifact.id, job.name, signature, NONE), "not_run", error=f"{reason}; export the bundle again")
+    if not job.all():
+        return
+    try:
+        given = nullcontext(job.supervisor) if job.supervisor else None
+        living = given or Supervisor(job.name, environments.prepare(job.runtime.source, events.put), plan.limits)
+    except EnvironmentProblem as problem:
+        yield from (Result(case, "not_run", error=f"{job.runtime.title} is not ready: {problem}") for case in job.all())
+        return
+    with living as supervisor:
+        job.supervise(supervisor)
+        try:
+            events.put(supervisor.identity().to_json())
+        except WorkerFailure as failure:
+            yield from (failed(case, failure) for case in job.all())
+            return
+        for cases in job.cases:
+            yield from _of_artifact(supervisor, job.runtime, cases, plan, tolerances)
+
+
+def _of_artifact(supervisor: Supervisor, runtime: Runtime, cases: Cases, plan: Plan, tolerances: Tolerances) -> Iterator[Result]:
+    all_cases = cases.of(supervisor.name)
+    try:
+        note = supervisor.load(cases.source)
+    except WorkerFailure as failure:
+        failure.message = explained(failure, runtime, cases.source)
+        yield from (failed(case, failure) for case in all_cases)
+        return
+    deaths = 0
+    for case, (signature, outputs, vector) in zip(all_cases, cases.vectors, strict=True):
+        if deaths >= DEATHS_IN_A_ROW:
+            yield Result(case, "not_run", error=f"the worker died {deaths} times in a row on this artifact")
+            continue
+        try:
+            answer = supervisor.infer(signature, vector.inputs, outputs)
+        except WorkerFailure as failure:
+            deaths = deaths + 1 if failure.outcome in ("crash", "timeout", "protocol_error") else 0
+            yield failed(case, failure)
+            continue
+        deaths = 0
+        whole, each = judge(vector.outputs, answer.outputs, tolerances, nan=plan.nan)
+        ok = at_least(whole.agreement, plan.agreement)
+        reason = whole.reason or f"the agreement is {whole.agreement}, {plan.agreement} was asked for"
+        yield Result(
+            case,
+            "ok" if ok else "mismatch",
+            whole.agreement,
+            whole.metrics,
+            {output: j.agreement for output, j in each.items()},
+            None if ok else reason,
+            note="; ".join(dict.fromkeys(n for n in (note, answer.note) if n)) or None,
+            seconds=None if answer.nanoseconds is None else answer.nanoseconds / 1e9,
+        )
+
+
+def failed(case: Case, failure: WorkerFailure) -> Result:
+    """A worker's failure as the case's result."""
+    return Result(case, failure.outcome, error=failure.message, stderr=failure.stderr or None)
+
+
+def reproduce(plan: Plan, case: Case) -> str:
+    """The command that repeats one case of the plan."""
+    chosen = {"runtimes": case.runtime, "artifacts": case.artifact, "signatures": case.signature, "vectors": case.vector}
+    return replace(plan, only=None, **{what: (name,) for what, name in chosen.items() if name != NONE}).to_command()  # type: ignore[arg-type]
