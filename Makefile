@@ -1,5 +1,6 @@
 # Two commands are enough on a machine with Python 3.10 to 3.13, a JDK from 17 on, and Maven: `make demo` and `make test`.
-.PHONY: help setup java demo demo-java test test-fast search lint format bench dist pins registrations schema clean
+# Without a JDK, `make setup-python` is enough for show, check, export, convert, and for verifying in Python and TFLite runtimes.
+.PHONY: help setup setup-python java demo demo-java test test-fast search lint format bench dist pins registrations schema clean
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
@@ -15,7 +16,9 @@ DEMO := build/demo
 help: ## what the commands are
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 15
 
-setup: $(VENV)/ready $(JARS) ## make .venv/ and the Java harness
+setup: setup-python java ## make .venv/ and the Java harness
+
+setup-python: $(VENV)/ready ## make .venv/ alone: enough for everything but Java
 
 $(VENV)/ready: requirements/dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14))' || { echo "crossload needs Python 3.10 to 3.13; name one: make PYTHON=python3.12"; exit 2; }
@@ -26,9 +29,10 @@ $(VENV)/ready: requirements/dev.txt pyproject.toml
 	@$(UV) pip install -q --compile-bytecode --python $(BIN)/python --no-deps --no-build-isolation -e .
 	@touch $@
 
-java: $(JARS) ## build the Java harness
+java: $(JARS) ## build the Java harness (needs a JDK from 17 on, and Maven)
 
 $(JARS) &: $(shell find java -name pom.xml -o -path '*/src/main/*' -type f 2>/dev/null)
+	@command -v java >/dev/null || { echo "there is no JDK, which TensorFlow Java needs; install one from 17 on (Debian: apt-get install openjdk-17-jdk-headless), or use what needs none: make setup-python"; exit 2; }
 	@command -v mvn >/dev/null || { echo "Maven is not installed; install Maven 3.6 or newer (Debian: apt-get install maven)"; exit 2; }
 	@echo "building the Java harness"
 	@$(MVN) -q -DskipTests package
@@ -38,7 +42,7 @@ demo: setup $(DEMO)/digits/crossload.json ## train, export and verify a real mod
 	@$(BIN)/crossload verify $(DEMO)/digits --json $(DEMO)/report.json --junit $(DEMO)/report.xml
 
 # The bundle depends on what it is made from, so that a second run only verifies.
-$(DEMO)/digits/crossload.json: python/demo/digits.py | setup
+$(DEMO)/digits/crossload.json: python/demo/digits.py | setup-python
 	@mkdir -p $(DEMO)
 	@$(BIN)/crossload export python/demo/digits.py:classifier -o $(DEMO)/digits --overwrite
 	@touch $@
@@ -47,19 +51,19 @@ $(DEMO)/digits/crossload.json: python/demo/digits.py | setup
 LONGEST_FIRST := tests/tf_process tests/verbs tests/cli tests/test_distribution.py tests/workers
 
 demo-java: demo ## the demo in every release of TensorFlow Java, plain and backported, in JPype and in the JVM's TensorFlow Lite
-	@$(BIN)/crossload convert $(DEMO)/digits $(DEMO)/everywhere --for 'tensorflow-java@*' --for tensorflow-java-legacy --overwrite
+	@$(BIN)/crossload convert $(DEMO)/digits $(DEMO)/everywhere --runtime 'tensorflow-java@*,tensorflow-java-legacy' --overwrite
 	@echo "older releases cannot load the plain SavedModel: that is what the backport is for"
-	@$(BIN)/crossload verify $(DEMO)/everywhere --quiet --runtimes 'tensorflow-java@*,tensorflow-java-legacy,tensorflow-java-jpype,tflite-java' || [ $$? = 1 ]
+	@$(BIN)/crossload verify $(DEMO)/everywhere --runtime 'tensorflow-java@*,tensorflow-java-legacy,tensorflow-java-jpype,tflite-java' || [ $$? = 1 ]
 
 test: setup ## all tests, Python's and Java's
 	@$(BIN)/python -m pytest -m 'not slow' --numprocesses auto
 	@$(BIN)/python -m pytest -m slow --numprocesses auto --dist loadfile --no-loadscope-reorder $(LONGEST_FIRST) tests
 	@$(MVN) verify
 
-test-fast: setup ## the tests that start no real runtime
+test-fast: setup-python ## the tests that start no real runtime; they need no JDK
 	@$(BIN)/python -m pytest -m 'not slow'
 
-search: setup ## property tests with fresh seeds, and more examples than `make test` draws
+search: setup-python ## property tests with fresh seeds, and more examples than `make test` draws
 	@HYPOTHESIS_PROFILE=search $(BIN)/python -m pytest -m 'not slow' --numprocesses auto
 
 lint: setup ## ruff, mypy, import contracts, Spotless

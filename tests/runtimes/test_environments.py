@@ -185,8 +185,11 @@ def refused(source: Jar) -> str:
     return str(caught.value)
 
 
-def test_a_harness_that_is_not_built_says_how_to_build_it(tmp_path: Path) -> None:
-    assert refused(Jar(tmp_path / "gone.jar", "Main", ())) == "the harness gone.jar is not built; make java"
+def test_a_harness_that_is_missing_says_how_to_get_it(tmp_path: Path) -> None:
+    assert (
+        refused(Jar(tmp_path / "gone.jar", "Main", ()))
+        == "the harness gone.jar is missing; install crossload again, or in a checkout: make java"
+    )
 
 
 def test_without_java_the_sentence_says_what_to_install(path: Path, harness: Jar, monkeypatch: pytest.MonkeyPatch) -> None:

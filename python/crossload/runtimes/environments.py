@@ -92,6 +92,8 @@ def missing(source: Source) -> tuple[str, str] | None:
         return "its environment is not made yet", "crossload runtimes --prepare makes it; the first use does, too"
     if isinstance(source, Script) and source.embeds:
         return missing(source.embeds)
+    if isinstance(source, Jar) and not source.jar.is_file():
+        return "the Java harness is not built yet", "make java builds it; the first use does, too"
     if isinstance(source, Jar) and not _ready(folder_of(source)):
         return "its jars are not fetched yet", "crossload runtimes --prepare fetches them; the first use does, too"
     return None
@@ -109,6 +111,8 @@ def prepare(source: Source, progress: Progress = lambda _: None) -> Launch:
         return Launch(source.argv, source.environment, source.cwd)
     folder = folder_of(source)
     try:
+        if isinstance(source, Jar):
+            build_harness(source.jar, progress)
         _make_ready(source, folder, progress)
     except OSError as error:
         raise EnvironmentProblem(
@@ -182,17 +186,39 @@ def _obstacle(source: Source) -> tuple[str, str] | None:
             if embeds:
                 return _obstacle(embeds)
         case Jar(jar):
-            if not jar.is_file():
-                return f"the harness {jar.name} is not built", "make java"
-            if maven.damage([jar]):
+            if not jar.is_file() and not _harness_source(jar).is_file():
+                return f"the harness {jar.name} is missing", "install crossload again, or in a checkout: make java"
+            if jar.is_file() and maven.damage([jar]):
                 return f"the harness {jar} is damaged: it is no whole zip file", "delete it and build it again: make java"
             if problem := java_problem():
                 return problem
-            if _ready(folder_of(source)):
+            if jar.is_file() and _ready(folder_of(source)):
                 return maven.damage(maven.jars(folder_of(source)))
             if shutil.which("mvn") is None:
                 return "Maven is not installed", "install Maven 3.6 or newer (Debian: apt-get install maven)"
     return None
+
+
+def build_harness(jar: Path, progress: Progress = lambda _: None) -> None:
+    """Build crossload's own jars with Maven, unless this one is there; raises EnvironmentProblem where that cannot be done."""
+    if jar.is_file():
+        return
+    problem = _obstacle(Jar(jar, "", ()))
+    if problem:
+        raise EnvironmentProblem("; ".join(problem))
+    lock = cache_folder() / "harness.lock"
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with filelock.FileLock(lock):
+        if jar.is_file():  # another process built it meanwhile
+            return
+        progress("building the Java harness (once, about a minute)")
+        command = ["mvn", "-q", "-B", "-ntp", "-f", str(_harness_source(jar)), "-DskipTests", "package"]
+        _run(command, "the Java harness", "; `make java` shows all that Maven says")
+
+
+def _harness_source(jar: Path) -> Path:
+    """The Maven project of the Java harness in a checkout (python/crossload/workers/java/ holds its jars); a wheel carries the jars alone."""
+    return jar.parents[4] / "java" / "pom.xml" if len(jar.parents) > 4 else jar / "none"
 
 
 def _make_ready(source: Script | Jar, folder: Path, progress: Progress) -> None:

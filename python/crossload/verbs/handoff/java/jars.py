@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from crossload import __version__
-from crossload.errors import CrossloadError
+from crossload.runtimes.environments import build_harness
 from crossload.support import files
 
 GROUP = "io.crossload"
@@ -32,12 +32,11 @@ class Library:
 
 
 def library(jar: Path) -> Library:
-    """The jar, its version told by its bytes; raises CrossloadError where it is not built.
+    """The jar, its version told by its bytes; raises EnvironmentProblem where it cannot be built.
 
     Maven keeps what it once copied: another jar under the same version would never be taken.
     """
-    if not jar.is_file():
-        raise CrossloadError(f"the jar {jar.name} is not built; run: make java")
+    build_harness(jar)
     return Library(jar, jar.stem, f"{__version__}-{files.sha256(jar)[:8]}")
 
 
