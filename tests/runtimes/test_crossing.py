@@ -25,7 +25,7 @@ def source(datatype: str, shape: tuple[int, ...] = (-1,), default: dict[str, obj
     bridge = Bridge(key="crossload_bridge_double", inputs={"x": "carried:0"}, outputs={"y": "carried_y:0"}, carriers=carriers)
     binding = Binding(key="double", inputs={"x": "x:0"}, outputs={"y": "y:0"}, bridge=bridge if carriers else None)
     described = Signature((TensorSpec("x", datatype, shape, default=default),), (TensorSpec("y", datatype, shape),))
-    return ModelSource(Path("a.tflite"), "tflite", {"double": binding}, described={"double": described})
+    return ModelSource(Path("a.tflite"), "tflite", {"double": binding}, signatures={"double": described})
 
 
 def answer(behaviour: str, model: ModelSource, given: dict[str, np.ndarray], carried: str = OLD) -> Answer:
@@ -57,7 +57,7 @@ def test_a_complex_number_is_two_floats_on_the_way_and_one_number_again() -> Non
 
 def test_the_worker_is_told_to_load_the_bridge_s_own_signature() -> None:
     model = source("INT8")
-    bridges = crossing.bridges(model.signatures, model.described, OLD.split())
+    bridges = crossing.bridges(model.bindings, model.signatures, OLD.split())
     assert model.parameters(bridges)["signatures"] == {
         "double": {"key": "crossload_bridge_double", "inputs": {"x": "carried:0"}, "outputs": {"y": "carried_y:0"}}
     }
@@ -66,7 +66,7 @@ def test_the_worker_is_told_to_load_the_bridge_s_own_signature() -> None:
 @pytest.mark.parametrize("carried", [None, [*OLD.split(), "INT8"]])
 def test_who_carries_the_datatype_takes_no_bridge(carried: list[str] | None) -> None:
     model = source("INT8")
-    assert crossing.bridges(model.signatures, model.described, carried) == {}
+    assert crossing.bridges(model.bindings, model.signatures, carried) == {}
 
 
 def test_without_a_bridge_the_worker_s_own_refusal_stands() -> None:
@@ -117,10 +117,10 @@ def test_a_worker_that_recovers_is_asked_again_over_the_bridge(tmp_path: Path) -
 
 def test_an_omitted_input_is_sent_as_its_default_and_crosses_with_it() -> None:
     model = source("INT8", default={"shape": [2], "data": [7, -8]})
-    assert crossing.there({}, model.described["double"], None)["x"].tolist() == [7, -8]
+    assert crossing.there({}, model.signatures["double"], None)["x"].tolist() == [7, -8]
     assert answer("honest", model, {}).outputs["y"].tolist() == [14, -16]
 
 
 def test_a_default_that_is_none_of_its_datatype_is_an_error_that_names_the_input() -> None:
     with pytest.raises(CrossloadError, match="the default of the input 'x' is no int8 tensor"):
-        crossing.there({}, source("INT8", default={"shape": [2], "data": [7]}).described["double"], None)
+        crossing.there({}, source("INT8", default={"shape": [2], "data": [7]}).signatures["double"], None)

@@ -14,6 +14,7 @@ from crossload.artifacts.graphs.graph import operation_of
 from crossload.contract.manifest import Artifact
 from crossload.contract.signatures import Signature, TensorSpec
 from crossload.errors import CrossloadError
+from crossload.support.reach import reached
 
 if TYPE_CHECKING:
     from crossload.artifacts.graphs.graph import Graph
@@ -69,13 +70,12 @@ def by_tensors(graph: Graph, inputs: Sequence[str] | None, outputs: Sequence[str
 def _unfed(graph: Graph, outputs: Sequence[TensorSpec], inputs: Sequence[TensorSpec]) -> list[str]:
     """The placeholders that the outputs depend on and that nothing feeds when these inputs are fed."""
     fed = {operation_of(str(t.tensor)) for t in inputs}
-    waiting, seen = [operation_of(str(t.tensor)) for t in outputs], set[str]()
-    while waiting:
-        name = waiting.pop()
-        if name not in seen | fed:
-            seen.add(name)
-            waiting += [operation_of(at) for at in graph.nodes[name].input]
-    return sorted(name for name in seen if graph.nodes[name].op == "Placeholder")
+
+    def taken(name: str) -> list[str]:
+        return [] if name in fed else [operation_of(at) for at in graph.nodes[name].input]
+
+    needed = reached((operation_of(str(t.tensor)) for t in outputs), taken) - fed
+    return sorted(name for name in needed if graph.nodes[name].op == "Placeholder")
 
 
 def named_tensor(text: str) -> tuple[str, str]:

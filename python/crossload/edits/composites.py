@@ -9,9 +9,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from crossload.artifacts.graphs import protos, saved_model
+from crossload.artifacts.graphs import protos, tensor_info
 from crossload.artifacts.recognition import saved_model_file
-from crossload.contract.datatypes import DATATYPES
+from crossload.contract.datatypes import DATATYPES, from_enum
 from crossload.edits.messages import write
 
 _SCOPE = "crossload_parts/"
@@ -26,8 +26,8 @@ def flatten(folder: Path) -> list[str]:
         for meta_graph in proto.meta_graphs
         for definition in meta_graph.signature_def.values()
         for infos in (definition.inputs, definition.outputs)
-        for name in sorted(infos)
-        if infos[name].WhichOneof("encoding") in ("coo_sparse", "composite_tensor") and _flatten(infos, name)
+        for name in of(infos)
+        if _is_plain(infos, name) and expand(infos, name)
     ]
     if flattened:
         for meta_graph in proto.meta_graphs:
@@ -36,19 +36,27 @@ def flatten(folder: Path) -> list[str]:
     return list(dict.fromkeys(flattened))
 
 
-def _flatten(infos: Any, name: str) -> bool:
-    """Whether all parts are tensors, and have taken the composite's place."""
-    parts = saved_model.tensors(name, infos[name])
-    if any(part.datatype not in DATATYPES or part.tensor is None or part.name in infos for part in parts):
-        return False
+def of(infos: Any) -> list[str]:
+    """The names of the composite tensors among a SignatureDef's inputs or outputs."""
+    return [name for name in sorted(infos) if infos[name].WhichOneof("encoding") in ("coo_sparse", "composite_tensor")]
+
+
+def expand(infos: Any, name: str) -> list[str]:
+    """Put the parts of a composite tensor in its place; their names."""
+    parts = list(tensor_info.parts(name, infos[name]))
     del infos[name]
     for part in parts:
         info = infos[part.name]
-        info.name, info.dtype = str(part.tensor), DATATYPES[part.datatype].enum
+        info.name, info.dtype = part.tensor, part.datatype
         info.tensor_shape.unknown_rank = part.shape is None
         for size in part.shape or ():
             info.tensor_shape.dim.add(size=size)
-    return True
+    return [part.name for part in parts]
+
+
+def _is_plain(infos: Any, name: str) -> bool:
+    """Whether every part is a tensor on the wire with a name that is free."""
+    return all(p.tensor and from_enum(p.datatype) in DATATYPES and p.name not in infos for p in tensor_info.parts(name, infos[name]))
 
 
 def _set_apart(meta_graph: Any) -> None:

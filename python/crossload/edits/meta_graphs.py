@@ -7,11 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from crossload.artifacts.graphs import protos
+from crossload.artifacts.graphs.saved_model_keys import OPERATIONS
 from crossload.artifacts.recognition import SAVED_MODEL_FILES, saved_model_file
 from crossload.errors import CrossloadError
-
-# tensorflow/python/saved_model/constants.py: operations to run, stored as signatures.
-_OPERATIONS = ("__saved_model_init_op", "__saved_model_train_op")
 
 
 def of_saved_model(source: Path, target: Path, bindings: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
@@ -28,7 +26,7 @@ def of_saved_model(source: Path, target: Path, bindings: dict[str, Any], options
     meta_graph = chosen[0]
     keys = {b["key"] for b in bindings.values()}
     for key in list(meta_graph.signature_def):
-        if key not in keys and key not in _OPERATIONS:
+        if key not in keys and key not in OPERATIONS:
             del meta_graph.signature_def[key]
     if to_tags := options.get("to_tags"):
         del meta_graph.meta_info_def.tags[:]

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     import numpy as np
 
 
-def bridges(bindings: Mapping[str, Binding], described: Mapping[str, Signature], carried: Sequence[str] | None) -> dict[str, Bridge]:
+def bridges(bindings: Mapping[str, Binding], signatures: Mapping[str, Signature], carried: Sequence[str] | None) -> dict[str, Bridge]:
     """The bridges to take, by the signatures' names: where a datatype is none of those the worker says it carries (None: all)."""
     if carried is None:
         return {}
-    there = {name: b.bridge for name, b in bindings.items() if b.bridge and name in described}
+    there = {name: b.bridge for name, b in bindings.items() if b.bridge and name in signatures}
     return {name: bridge for name, bridge in there.items() if not bridge.carriers.keys() <= set(carried)}
 
 

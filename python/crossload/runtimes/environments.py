@@ -217,7 +217,7 @@ def build_harness(jar: Path, progress: Progress = lambda _: None) -> None:
 
 
 def _harness_source(jar: Path) -> Path:
-    """The Maven project of the Java harness in a checkout (python/crossload/workers/java/ holds its jars); a wheel carries the jars alone."""
+    """The Maven project in a checkout that builds the jars of python/crossload/workers/java/; a wheel carries the jars alone."""
     return jar.parents[4] / "java" / "pom.xml" if len(jar.parents) > 4 else jar / "none"
 
 

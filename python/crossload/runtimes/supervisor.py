@@ -50,21 +50,22 @@ class Identity:
 class ModelSource:
     """What a worker is asked to load; `options` are what a format needs the user to say (`custom_objects`, `allow_code`).
 
-    Where `described` has a signature, as the manifest describes it, its defaults are fed and its bridge can be taken.
+    `bindings` are by signature. Where `signatures` has a signature, as the manifest describes it, its defaults are fed and its bridge
+    can be taken.
     """
 
     path: Path
     format: str
-    signatures: dict[str, Binding]
+    bindings: dict[str, Binding]
     tags: tuple[str, ...] | None = None
     options: Mapping[str, Any] = field(default_factory=dict, hash=False)
-    described: Mapping[str, Signature] = field(default_factory=dict, hash=False)
+    signatures: Mapping[str, Signature] = field(default_factory=dict, hash=False)
 
     def parameters(self, bridges: Mapping[str, Bridge]) -> dict[str, Any]:
         """The parameters of `RepositoryModelLoad`, `bridges` in the place of the signatures of these names."""
         tags = {} if self.tags is None else {"tags": list(self.tags)}
         options = {"options": dict(self.options)} if self.options else {}
-        bound = {name: bridges.get(name, binding) for name, binding in self.signatures.items()}
+        bound = {name: bridges.get(name, binding) for name, binding in self.bindings.items()}
         signatures = {name: binding.model_dump(include={"key", "inputs", "outputs"}) for name, binding in bound.items()}
         return {"path": str(self.path.resolve()), "format": self.format, "signatures": signatures, **tags, **options}
 
@@ -108,7 +109,7 @@ class Supervisor:
     def infer(self, signature: str, inputs: vectors.Tensors, outputs: list[str]) -> Answer:
         """Run the model loaded last, which a fresh worker loads again when the last one died; raises WorkerFailure."""
         assert self._wanted, "load first"
-        described, bridge = self._wanted.described.get(signature), self._bridges.get(signature)
+        described, bridge = self._wanted.signatures.get(signature), self._bridges.get(signature)
         header = {
             "rpc": "ModelInfer",
             "model_name": "m",
@@ -158,7 +159,7 @@ class Supervisor:
 
     def _load(self) -> str | None:
         assert self._wanted
-        self._bridges = crossing.bridges(self._wanted.signatures, self._wanted.described, self.identity().parameters.get("datatypes"))
+        self._bridges = crossing.bridges(self._wanted.bindings, self._wanted.signatures, self.identity().parameters.get("datatypes"))
         header = {"rpc": "RepositoryModelLoad", "model_name": "m", "parameters": self._wanted.parameters(self._bridges)}
         frame = self._ask(header, phase="load", limit=self._limits.load)
         self._loaded = self._wanted

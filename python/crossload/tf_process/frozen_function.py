@@ -10,6 +10,7 @@ from typing import Any
 import tensorflow as tf
 
 from crossload.errors import ModelError
+from crossload.support.reach import reached
 from crossload.support.text import near
 from crossload.tf_process import sessions
 
@@ -64,12 +65,9 @@ def _tensor(graph: Any, path: str | os.PathLike[str], name: str) -> Any:
 def _left_open(outputs: Iterable[Any], inputs: Iterable[Any]) -> list[str]:
     """The placeholders that the outputs depend on and that the inputs do not stand for."""
     given = {t.ref() for t in inputs}
-    seen, found = set(), set()
-    waiting = [t for t in outputs if t.ref() not in given]
-    while waiting:
-        op = waiting.pop().op
-        if op.name not in seen:
-            seen.add(op.name)
-            found |= {f"{op.name}:0"} if op.type in ("Placeholder", "PlaceholderV2") else set()
-            waiting.extend(t for t in op.inputs if t.ref() not in given)
-    return sorted(found)
+
+    def producers(tensors: Iterable[Any]) -> list[Any]:
+        return [t.op for t in tensors if t.ref() not in given]
+
+    operations = reached(producers(outputs), lambda op: producers(op.inputs))
+    return sorted(f"{op.name}:0" for op in operations if op.type in ("Placeholder", "PlaceholderV2"))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import tensorflow as tf
 from tensorflow.core.protobuf import rewriter_config_pb2
 from tensorflow.python.grappler import tf_optimizer
+
+from crossload.artifacts.graphs.functions import functions_named
+from crossload.support.reach import reached
 
 _CALLS = ("PartitionedCall", "StatefulPartitionedCall")
 
@@ -38,14 +41,11 @@ def drop_unused(graph: Any) -> None:
     """Keep the functions that the nodes call, directly or through others: a SavedModel's library has those of saving and restoring, too."""
     library = {f.signature.name: f for f in graph.library.function}
     gradients = {g.function_name: g.gradient_func for g in graph.library.gradient}
-    used: set[str] = set()
-    waiting: list[Any] = list(graph.node)
-    while waiting:
-        node = waiting.pop()
-        named = [node.op, *(f.name for a in node.attr.values() for f in (a.func, *a.list.func)), gradients.get(node.op, "")]
-        for name in {n for n in named if n in library} - used:
-            used.add(name)
-            waiting.extend(library[name].node_def)
+
+    def called(nodes: Iterable[Any]) -> set[str]:
+        return {name for node in nodes for name in (*functions_named(node), gradients.get(node.op, ""))} & library.keys()
+
+    used = reached(called(graph.node), lambda name: called(library[name].node_def))
     kept = [f for name, f in library.items() if name in used]
     del graph.library.function[:]
     graph.library.function.extend(kept)

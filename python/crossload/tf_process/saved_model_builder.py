@@ -9,6 +9,8 @@ from typing import Any
 import tensorflow as tf
 from tensorflow.python.saved_model import loader_impl
 
+from crossload.artifacts.graphs.saved_model_keys import INIT_OP, MAIN_OP_COLLECTIONS
+from crossload.artifacts.graphs.tensor_info import parts
 from crossload.errors import ModelError
 from crossload.tf_process import sessions
 
@@ -49,25 +51,13 @@ def bindings_of(saved_model: Path) -> Bindings:
     return {
         key: {
             "key": key,
-            "inputs": {n: t for name in sorted(found.inputs) for n, t in _components(name, found.inputs[name])},
-            "outputs": {n: t for name in sorted(found.outputs) for n, t in _components(name, found.outputs[name])},
+            "inputs": {p.name: p.tensor for name in sorted(found.inputs) for p in parts(name, found.inputs[name])},
+            "outputs": {p.name: p.tensor for name in sorted(found.outputs) for p in parts(name, found.outputs[name])},
         }
         for meta_graph in message.meta_graphs
         for key, found in meta_graph.signature_def.items()
         if not key.startswith("__saved_model")
     }
-
-
-def _components(name: str, info: Any) -> list[tuple[str, str]]:
-    """Names and tensors of a TensorInfo, as artifacts.graphs.saved_model names the parts of sparse and composite ones."""
-    encoding = info.WhichOneof("encoding")
-    if encoding == "coo_sparse":
-        sparse = info.coo_sparse
-        parts = {"values": sparse.values_tensor_name, "indices": sparse.indices_tensor_name, "dense_shape": sparse.dense_shape_tensor_name}
-        return [(f"{name}/{part}", tensor) for part, tensor in parts.items()]
-    if encoding == "composite_tensor":
-        return [t for at, part in enumerate(info.composite_tensor.components) for t in _components(f"{name}/{at}", part)]
-    return [(name, info.name)]
 
 
 def signature(inputs: Mapping[str, Any], outputs: Mapping[str, Any], method_name: str = _PREDICT) -> Any:
@@ -109,12 +99,12 @@ def write(meta_graphs: Sequence[tuple[Any, list[str], dict[str, Any]]], target: 
 
 def _initialize(session: Any) -> Any:
     """The operation that fills the tables: those of the collection, or what the loaded MetaGraph named."""
-    keys = ("__saved_model_init_op", "__saved_model_main_op")
+    keys = (INIT_OP, "__saved_model_main_op")
     meta_graph = getattr(session, "meta_graph", None)
     stated = [meta_graph.signature_def[k].outputs[k].name for k in keys if meta_graph and k in meta_graph.signature_def]
     if stated:
         return session.graph.as_graph_element(stated[0].split(":")[0])
-    for key in ("saved_model_main_op", "legacy_init_op"):
+    for key in MAIN_OP_COLLECTIONS:
         if found := session.graph.get_collection(key):
             session.graph.clear_collection(key)
             return found[0]

@@ -15,6 +15,7 @@ from typing import Any
 from crossload.artifacts.graphs import protos
 from crossload.contract.datatypes import from_enum
 from crossload.errors import ArtifactError
+from crossload.support.reach import reached
 
 # What a session or a process is told, not what is computed; names of resources hold random numbers and paths of the exporting machine.
 _NO_CONTENT = {"shared_name", "container", "debug_name", "allowed_devices", "api_implements", "api_preferred_device"}
@@ -41,14 +42,11 @@ class GraphContent:
         `known` gives, by operation, what stands in place of a node: a variable's value, an asset's bytes, an input's name. Raises
         ArtifactError where functions call each other too deeply.
         """
-        wanted, waiting = set[str](), list(operations)
-        while waiting:
-            name = waiting.pop()
-            if name in wanted or name not in self.nodes:
-                continue
-            wanted.add(name)
-            if name not in known:
-                waiting += [source(at) for at in self.nodes[name].input]
+
+        def taken(name: str) -> list[str]:
+            return [] if name in known or name not in self.nodes else [source(at) for at in self.nodes[name].input]
+
+        wanted = reached(operations, taken) & self.nodes.keys()
         return self._digest_nodes({name: self.nodes[name] for name in wanted}, known)
 
     def sinks(self, digests: Mapping[str, bytes]) -> list[bytes]:

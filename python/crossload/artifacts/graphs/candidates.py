@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from crossload.artifacts.graphs import op_types
 from crossload.artifacts.graphs.bridges import is_bridge
+from crossload.support.reach import reached
 
 if TYPE_CHECKING:
     from crossload.artifacts.graphs.graph import Graph
@@ -186,10 +187,4 @@ def _takers(graph: Graph) -> dict[str, list[str]]:
 
 
 def _reached(names: Iterable[str], takers: Mapping[str, list[str]]) -> set[str]:
-    found, waiting = set[str](), list(names)
-    while waiting:
-        name = waiting.pop()
-        if name not in found:
-            found.add(name)
-            waiting += takers.get(name, [])
-    return found
+    return reached(names, lambda name: takers.get(name, []))

@@ -13,6 +13,7 @@ from typing import Any
 from crossload.artifacts.graphs import candidates, op_types, protos
 from crossload.contract.signatures import Signature, TensorSpec
 from crossload.errors import ArtifactError
+from crossload.support.reach import reached
 from crossload.support.text import near
 
 # Before this version a placeholder's shape [] could not be told from an unknown one (array_ops.cc, op Placeholder).
@@ -119,18 +120,13 @@ class Graph:
 
         What lies behind a queue or an iterator is not needed: its tensors are fed instead.
         """
-        tensors, operations = set[str](), set[str]()
-        waiting = list(names)
-        while waiting:
-            tensor = waiting.pop()
-            tensors.add(tensor)
-            name = operation_of(tensor)
-            if name not in operations:
-                operations.add(name)
-                node = self.nodes[name]
-                if node.op not in candidates.FEED_OPS:
-                    waiting += [tensor_of(at) for at in node.input]
-        return tensors | operations
+
+        def taken(tensor: str) -> list[str]:
+            node = self.nodes[operation_of(tensor)]
+            return [] if node.op in candidates.FEED_OPS else [tensor_of(at) for at in node.input]
+
+        tensors = reached(names, taken)
+        return tensors | set(map(operation_of, tensors))
 
     def _is_needed(self, spec: TensorSpec, needed: set[str]) -> bool:
         """A placeholder must be fed even where something only waits for it."""

@@ -14,16 +14,14 @@ from google.protobuf.message import DecodeError
 from tensorboard.compat.proto.meta_graph_pb2 import AssetFileDef
 
 from crossload.artifacts.content import facts
-from crossload.artifacts.graphs import bridges, protos
+from crossload.artifacts.graphs import bridges, protos, tensor_info
 from crossload.artifacts.graphs.graph import Graph
+from crossload.artifacts.graphs.saved_model_keys import MAIN_OP_COLLECTIONS, OPERATIONS
 from crossload.artifacts.recognition import saved_model_file
 from crossload.contract.datatypes import from_enum
 from crossload.contract.signatures import Signature, TensorSpec
 from crossload.errors import ArtifactError
 
-# tensorflow/python/saved_model/constants.py: signatures by form, but they name an operation to run, not a function to call.
-_OPERATION_KEYS = ("__saved_model_init_op", "__saved_model_train_op")
-_MAIN_OP_COLLECTIONS = ("saved_model_main_op", "legacy_init_op")
 _ASSETS = "saved_model_assets"
 _VARIABLE_OPS = ("VarHandleOp", "Variable", "VariableV2")
 _SHARD = re.compile(r"variables\.data-(\d{5})-of-(\d{5})")
@@ -176,7 +174,7 @@ def read(path: Path) -> SavedModel:
 def meta_graph(proto: Any, file: Path) -> MetaGraph:
     """What a MetaGraphDef of this file states; raises ArtifactError for a default value that does not decode."""
     info, graph = proto.meta_info_def, proto.graph_def
-    stated = {key: _signature(key, proto.signature_def[key], file) for key in sorted(proto.signature_def) if key not in _OPERATION_KEYS}
+    stated = {key: _signature(key, proto.signature_def[key], file) for key in sorted(proto.signature_def) if key not in OPERATIONS}
     carried = {f"{bridges.KEY}{key}" for key in stated} & stated.keys()
     return MetaGraph(
         tags=tuple(info.tags),
@@ -201,13 +199,11 @@ def init_ops(proto: Any) -> dict[str, str]:
     """The operations of a MetaGraphDef that are to be run and not called, by the key or the collection that names them."""
     found = {
         f"collection {name}": proto.collection_def[name].node_list.value[0]
-        for name in _MAIN_OP_COLLECTIONS
+        for name in MAIN_OP_COLLECTIONS
         if name in proto.collection_def and proto.collection_def[name].node_list.value
     }
     stated = {
-        key: next((info.name for info in proto.signature_def[key].outputs.values()), "")
-        for key in _OPERATION_KEYS
-        if key in proto.signature_def
+        key: next((info.name for info in proto.signature_def[key].outputs.values()), "") for key in OPERATIONS if key in proto.signature_def
     }
     return found | stated
 
@@ -235,19 +231,8 @@ def assets(meta_graph: Any) -> list[Any]:
 
 
 def tensors(name: str, info: Any) -> list[TensorSpec]:
-    """A TensorInfo's tensors: itself, the three of a sparse tensor, or a composite's components, numbered."""
-    shape = protos.shape(info.tensor_shape) if info.HasField("tensor_shape") else None
-    encoding = info.WhichOneof("encoding")
-    if encoding == "coo_sparse":
-        sparse, rank = info.coo_sparse, -1 if shape is None else len(shape)
-        return [
-            TensorSpec(f"{name}/values", from_enum(info.dtype), (-1,), sparse.values_tensor_name),
-            TensorSpec(f"{name}/indices", "INT64", (-1, rank), sparse.indices_tensor_name),
-            TensorSpec(f"{name}/dense_shape", "INT64", (rank,), sparse.dense_shape_tensor_name),
-        ]
-    if encoding == "composite_tensor":
-        return [t for at, part in enumerate(info.composite_tensor.components) for t in tensors(f"{name}/{at}", part)]
-    return [TensorSpec(name, from_enum(info.dtype), shape, info.name or None)]
+    """A TensorInfo's plain tensors (artifacts.graphs.tensor_info)."""
+    return [TensorSpec(p.name, from_enum(p.datatype), p.shape, p.tensor or None) for p in tensor_info.parts(name, info)]
 
 
 def _collection_size(collection: Any) -> int:

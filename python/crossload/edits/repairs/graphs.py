@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from crossload.artifacts.graphs.functions import functions_named
 from crossload.artifacts.graphs.graph import operation_of
 from crossload.releases.nodes import problems
 from crossload.releases.registrations import Release, releases
+from crossload.support.reach import reached
 
 
 class Obstacle(NamedTuple):
@@ -238,22 +240,14 @@ def reachable(graph: Any, operations: Iterable[str]) -> tuple[set[str], set[str]
     """The nodes that these operations need, and the functions that those call, directly or through others."""
     by_name = {n.name: n for n in graph.node}
     library = {f.signature.name: f for f in graph.library.function}
-    nodes: set[str] = set()
-    waiting = [o for o in operations if o in by_name]
-    while waiting:
-        name = waiting.pop()
-        if name not in nodes and name in by_name:
-            nodes.add(name)
-            waiting.extend(operation_of(at) for at in by_name[name].input)
-    functions: set[str] = set()
-    calling = [by_name[n] for n in nodes]
-    while calling:
-        node = calling.pop()
-        named = {node.op, *(f.name for a in node.attr.values() for f in (a.func, *a.list.func))}
-        for name in (named & library.keys()) - functions:
-            functions.add(name)
-            calling.extend(library[name].node_def)
-    return nodes, functions
+    nodes = reached(
+        (o for o in operations if o in by_name), lambda name: [at for at in map(operation_of, by_name[name].input) if at in by_name]
+    )
+
+    def called(nodes: Iterable[Any]) -> set[str]:
+        return {f for node in nodes for f in functions_named(node)} & library.keys()
+
+    return nodes, reached(called(by_name[n] for n in nodes), lambda name: called(library[name].node_def))
 
 
 def _with_consumers(graph: Any, names: set[str]) -> set[str]:

@@ -10,7 +10,7 @@ A body that nothing names is never looked at.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -19,6 +19,7 @@ from crossload.artifacts.graphs.graph import operation_of
 from crossload.artifacts.graphs.saved_model import assets
 from crossload.releases.nodes import Problem, kernel_problem, problems
 from crossload.releases.registrations import Release
+from crossload.support.reach import reached
 from crossload.verbs.check import edge_rules
 from crossload.verbs.check.findings import Finding
 
@@ -88,24 +89,15 @@ class Subject:
 
     def needed(self, roots: Iterable[str]) -> set[str]:
         """The operations that these depend on, themselves included, as far as they are in the graph."""
-        waiting, found = [r for r in roots if r in self.nodes], set[str]()
-        while waiting:
-            name = waiting.pop()
-            if name not in found:
-                found.add(name)
-                waiting += [at for at in map(operation_of, self.nodes[name].input) if at in self.nodes]
-        return found
+        return _within(self.nodes, roots)
 
     def _reached(self, nodes: Iterable[Any], follow: Callable[[Any], bool]) -> set[str]:
         """The functions that are named by these nodes and by those of their bodies, in the attributes of nodes that `follow` takes."""
-        found = set[str]()
-        waiting = [name for node in nodes for name in self._named(node, follow)]
-        while waiting:
-            name = waiting.pop()
-            if name not in found:
-                found.add(name)
-                waiting += [inner for node in self.functions[name].node_def for inner in self._named(node, follow)]
-        return found
+
+        def named(nodes: Iterable[Any]) -> Iterator[str]:
+            return (name for node in nodes for name in self._named(node, follow))
+
+        return reached(named(nodes), lambda name: named(self.functions[name].node_def))
 
     def _named(self, node: Any, follow: Callable[[Any], bool]) -> Iterator[str]:
         """The functions that a node names: as its op, or in its attributes."""
@@ -231,13 +223,12 @@ def _needed_in(body: Any, release: Release) -> set[str]:
     """The nodes of a body that run: those that its results need, and stateful ones; the others are pruned before they are placed."""
     nodes = {node.name: node for node in body.node_def}
     stateful = [n.name for n in body.node_def if (op := release.op(n.op)) is not None and op.is_stateful]
-    waiting, found = [*stateful, *map(operation_of, body.ret.values()), *body.control_ret.values()], set[str]()
-    while waiting:
-        name = waiting.pop()
-        if name in nodes and name not in found:
-            found.add(name)
-            waiting += [operation_of(at) for at in nodes[name].input]
-    return found
+    return _within(nodes, [*stateful, *map(operation_of, body.ret.values()), *body.control_ret.values()])
+
+
+def _within(nodes: Mapping[str, Any], roots: Iterable[str]) -> set[str]:
+    """The nodes that these roots depend on, themselves included, as far as they are there."""
+    return reached((r for r in roots if r in nodes), lambda name: [at for at in map(operation_of, nodes[name].input) if at in nodes])
 
 
 def _unplaced(subject: Subject, node: Any, release: Release) -> str | None:

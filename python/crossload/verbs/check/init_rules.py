@@ -9,12 +9,11 @@ from collections.abc import Iterator
 
 from crossload.artifacts.graphs.graph import operation_of
 from crossload.artifacts.graphs.saved_model import init_ops
+from crossload.artifacts.graphs.saved_model_keys import MAIN_OP_COLLECTIONS, TABLE_INITIALIZERS, TRAIN_OP
 from crossload.releases.registrations import Release
 from crossload.verbs.check.findings import Finding
 from crossload.verbs.check.graph_rules import Subject, is_python
 from crossload.verbs.check.java_rules import datatypes_of
-
-_COLLECTIONS = ("saved_model_main_op", "legacy_init_op")
 
 
 def findings(subject: Subject, release: Release) -> Iterator[Finding]:
@@ -26,11 +25,11 @@ def findings(subject: Subject, release: Release) -> Iterator[Finding]:
 
 def _init_ops(subject: Subject, release: Release) -> Iterator[str]:
     collections = subject.meta_graph.collection_def
-    for name in _COLLECTIONS:
+    for name in MAIN_OP_COLLECTIONS:
         if name in collections and len(collections[name].node_list.value) > 1:
             yield f"the collection {name} names several operations, and one is expected"
     for key, name in init_ops(subject.meta_graph).items():
-        if key == "__saved_model_train_op":
+        if key == TRAIN_OP:
             continue
         in_collection = key.startswith("collection")
         node = subject.nodes.get(operation_of(name))
@@ -53,7 +52,7 @@ def _assets(subject: Subject, release: Release) -> Iterator[str]:
 
 def _tables(subject: Subject, release: Release) -> Iterator[str]:
     collections = subject.meta_graph.collection_def
-    for name in collections["table_initializer"].node_list.value if "table_initializer" in collections else ():
+    for name in collections[TABLE_INITIALIZERS].node_list.value if TABLE_INITIALIZERS in collections else ():
         node = subject.nodes.get(operation_of(name))
         if is_python(release) and (node is None or (":" in name and not datatypes_of(subject, node, release))):
             yield f"{name!r} of the collection table_initializer is not in the graph"

@@ -125,7 +125,7 @@ def explained(failure: WorkerFailure, runtime: Runtime, source: ModelSource) -> 
         return failure.message
     try:
         title = release_of(runtime).title
-        every = would_do(source.path, tags=source.tags, bindings=source.signatures)
+        every = would_do(source.path, tags=source.tags, bindings=source.bindings)
     except CrossloadError:
         return failure.message
     own = next(p for p in every if p.runtime == title)
