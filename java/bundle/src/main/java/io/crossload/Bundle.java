@@ -1,6 +1,5 @@
 package io.crossload;
 
-import io.crossload.contract.Code;
 import io.crossload.contract.Hashes;
 import io.crossload.contract.Manifest;
 import io.crossload.contract.Manifest.Artifact;
@@ -8,11 +7,12 @@ import io.crossload.contract.ManifestException;
 import io.crossload.contract.Text;
 import io.crossload.contract.Vector;
 import io.crossload.contract.Vectors;
-import io.crossload.contract.Worker;
-import io.crossload.contract.Worker.LoadRequest;
-import io.crossload.contract.Worker.Metadata;
-import io.crossload.contract.Worker.Model;
-import io.crossload.contract.WorkerException;
+import io.crossload.worker.Code;
+import io.crossload.worker.Worker;
+import io.crossload.worker.Worker.LoadRequest;
+import io.crossload.worker.Worker.Metadata;
+import io.crossload.worker.Worker.Model;
+import io.crossload.worker.WorkerException;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

@@ -1,6 +1,6 @@
 package io.crossload;
 
-import io.crossload.contract.Code;
+import io.crossload.worker.Code;
 
 /** A bundle that cannot be used or a call that failed; the message is one sentence with the cause and the next step. */
 public final class CrossloadException extends RuntimeException {

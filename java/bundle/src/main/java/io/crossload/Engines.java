@@ -1,10 +1,10 @@
 package io.crossload;
 
-import io.crossload.contract.Code;
 import io.crossload.contract.Text;
-import io.crossload.contract.Worker;
-import io.crossload.contract.Worker.Metadata;
-import io.crossload.contract.WorkerException;
+import io.crossload.worker.Code;
+import io.crossload.worker.Worker;
+import io.crossload.worker.Worker.Metadata;
+import io.crossload.worker.WorkerException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;

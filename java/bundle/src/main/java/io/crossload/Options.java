@@ -1,6 +1,6 @@
 package io.crossload;
 
-import io.crossload.contract.Worker;
+import io.crossload.worker.Worker;
 
 /**
  * How a bundle is opened; {@link #DEFAULTS} and what differs from them: {@code Options.DEFAULTS.withArtifact("frozen")}.

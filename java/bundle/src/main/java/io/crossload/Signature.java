@@ -1,7 +1,6 @@
 package io.crossload;
 
 import io.crossload.contract.Carriers;
-import io.crossload.contract.Code;
 import io.crossload.contract.Datatype;
 import io.crossload.contract.FrameException;
 import io.crossload.contract.Manifest;
@@ -10,10 +9,11 @@ import io.crossload.contract.Manifest.Bridge;
 import io.crossload.contract.Manifest.TensorSpec;
 import io.crossload.contract.TensorEntry;
 import io.crossload.contract.Text;
-import io.crossload.contract.Worker;
-import io.crossload.contract.Worker.Answer;
-import io.crossload.contract.Worker.InferRequest;
-import io.crossload.contract.Worker.Metadata;
+import io.crossload.worker.Code;
+import io.crossload.worker.Worker;
+import io.crossload.worker.Worker.Answer;
+import io.crossload.worker.Worker.InferRequest;
+import io.crossload.worker.Worker.Metadata;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.LinkedHashMap;

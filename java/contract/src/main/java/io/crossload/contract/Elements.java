@@ -73,7 +73,7 @@ public final class Elements {
     }
 
     /** The bits of a floating-point element, in the lowest bits of a long. */
-    static long bits(Datatype datatype, ByteBuffer data, int at) {
+    public static long bits(Datatype datatype, ByteBuffer data, int at) {
         return switch (datatype.size()) {
             case 1 -> Byte.toUnsignedLong(data.get(at));
             case 2 -> Short.toUnsignedLong(data.getShort(2 * at));
@@ -111,7 +111,7 @@ public final class Elements {
     }
 
     /** An unsigned integer's bits as the nearest double. */
-    static double unsigned(long bits) {
+    public static double unsigned(long bits) {
         return bits >= 0 ? bits : new BigInteger(Long.toUnsignedString(bits)).doubleValue();
     }
 }

@@ -32,7 +32,7 @@ import java.util.stream.Collectors;
  * @param artifacts the saved models
  * @param leftOut formats that cannot hold the model
  * @param vectors the vectors files
- * @param tolerance by output name or datatype, for {@link Tolerance#of}
+ * @param tolerance what counts as close, by output name or datatype
  */
 public record Manifest(
         int crossload,

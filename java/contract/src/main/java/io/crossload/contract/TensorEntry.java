@@ -20,21 +20,14 @@ public record TensorEntry(String name, Datatype datatype, List<Long> shape, Byte
     }
 
     /**
-     * The elements of a BYTES tensor.
+     * The elements of a BYTES tensor, row major.
      *
-     * @throws WorkerException INVALID_ARGUMENT for data that is no BYTES or does not fill the shape
+     * @throws FrameException if an element ends outside the data, or the elements do not fill the shape
      */
-    public List<byte[]> strings() throws WorkerException {
-        List<byte[]> strings;
-        try {
-            strings = Datatype.decodeBytes(data);
-        } catch (FrameException error) {
-            throw new WorkerException(Code.INVALID_ARGUMENT, "input '" + name + "': " + error.getMessage(), error);
-        }
+    public List<byte[]> strings() throws FrameException {
+        List<byte[]> strings = Datatype.decodeBytes(data);
         if (shape.contains(0L) ? !strings.isEmpty() : strings.size() != elements()) {
-            throw new WorkerException(
-                    Code.INVALID_ARGUMENT,
-                    "input '" + name + "': " + strings.size() + " strings do not make a tensor of shape " + shape);
+            throw new FrameException(strings.size() + " strings do not make a tensor of shape " + shape);
         }
         return strings;
     }

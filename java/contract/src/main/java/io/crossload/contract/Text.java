@@ -11,7 +11,7 @@ public final class Text {
     private Text() {}
 
     /** A number in at most so many significant digits, as C's %g writes it. */
-    static String general(double value, int digits) {
+    public static String general(double value, int digits) {
         if (value == 0 || Double.isNaN(value) || Double.isInfinite(value)) {
             return Double.isInfinite(value) ? (value > 0 ? "inf" : "-inf") : Double.isNaN(value) ? "nan" : "0";
         }

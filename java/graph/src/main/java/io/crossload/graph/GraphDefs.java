@@ -1,8 +1,8 @@
 package io.crossload.graph;
 
 import com.google.protobuf.InvalidProtocolBufferException;
-import io.crossload.contract.Code;
-import io.crossload.contract.WorkerException;
+import io.crossload.worker.Code;
+import io.crossload.worker.WorkerException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashMap;

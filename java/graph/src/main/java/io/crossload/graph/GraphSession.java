@@ -2,7 +2,7 @@ package io.crossload.graph;
 
 import io.crossload.contract.Datatype;
 import io.crossload.contract.TensorEntry;
-import io.crossload.contract.WorkerException;
+import io.crossload.worker.WorkerException;
 import java.util.List;
 import java.util.function.IntFunction;
 import java.util.stream.Stream;

@@ -1,8 +1,8 @@
 package io.crossload.graph;
 
-import io.crossload.contract.Code;
 import io.crossload.contract.Datatype;
-import io.crossload.contract.WorkerException;
+import io.crossload.worker.Code;
+import io.crossload.worker.WorkerException;
 import java.util.List;
 import java.util.Locale;
 import java.util.Set;

@@ -1,6 +1,6 @@
 package io.crossload.junit;
 
-import io.crossload.contract.Agreement;
+import io.crossload.compare.Agreement;
 import java.lang.annotation.Documented;
 import java.lang.annotation.ElementType;
 import java.lang.annotation.Retention;

@@ -1,7 +1,7 @@
 package io.crossload.tensorflow;
 
-import io.crossload.contract.WorkerLoop;
 import io.crossload.graph.ClassPath;
+import io.crossload.worker.WorkerLoop;
 import java.io.IOException;
 import org.tensorflow.TensorFlow;
 

@@ -1,11 +1,11 @@
 package io.crossload.tensorflow;
 
-import io.crossload.contract.Code;
-import io.crossload.contract.Worker;
-import io.crossload.contract.WorkerException;
 import io.crossload.graph.GraphDefs;
 import io.crossload.graph.GraphModel;
 import io.crossload.graph.SavedModels;
+import io.crossload.worker.Code;
+import io.crossload.worker.Worker;
+import io.crossload.worker.WorkerException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Path;

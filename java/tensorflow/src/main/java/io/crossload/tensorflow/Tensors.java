@@ -2,8 +2,9 @@ package io.crossload.tensorflow;
 
 import io.crossload.contract.Datatype;
 import io.crossload.contract.TensorEntry;
-import io.crossload.contract.WorkerException;
 import io.crossload.graph.TensorTypes;
+import io.crossload.worker.Inputs;
+import io.crossload.worker.WorkerException;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.EnumMap;
@@ -78,7 +79,8 @@ final class Tensors {
         Class<? extends TType> type = TYPES.get(entry.datatype());
         Shape shape = Shape.of(entry.shape().stream().mapToLong(Long::longValue).toArray());
         if (entry.datatype() == Datatype.BYTES) {
-            return TString.tensorOfBytes(shape, DataBuffers.of(entry.strings().toArray(byte[][]::new), true, false));
+            return TString.tensorOfBytes(
+                    shape, DataBuffers.of(Inputs.strings(entry).toArray(byte[][]::new), true, false));
         }
         Tensor tensor = Tensor.of(type, shape);
         try {

@@ -4,11 +4,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.crossload.contract.Datatype;
 import io.crossload.contract.TensorEntry;
-import io.crossload.contract.Worker.Answer;
-import io.crossload.contract.Worker.Binding;
-import io.crossload.contract.Worker.InferRequest;
-import io.crossload.contract.Worker.LoadRequest;
-import io.crossload.contract.Worker.Model;
+import io.crossload.worker.Worker.Answer;
+import io.crossload.worker.Worker.Binding;
+import io.crossload.worker.Worker.InferRequest;
+import io.crossload.worker.Worker.LoadRequest;
+import io.crossload.worker.Worker.Model;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Files;

@@ -1,7 +1,7 @@
 package io.crossload.tflite;
 
-import io.crossload.contract.Code;
-import io.crossload.contract.WorkerException;
+import io.crossload.worker.Code;
+import io.crossload.worker.WorkerException;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.NavigableSet;

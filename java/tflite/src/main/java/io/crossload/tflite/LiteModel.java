@@ -1,14 +1,14 @@
 package io.crossload.tflite;
 
-import io.crossload.contract.Code;
 import io.crossload.contract.Datatype;
 import io.crossload.contract.TensorEntry;
-import io.crossload.contract.Worker.Answer;
-import io.crossload.contract.Worker.Binding;
-import io.crossload.contract.Worker.InferRequest;
-import io.crossload.contract.Worker.Model;
-import io.crossload.contract.WorkerException;
 import io.crossload.tflite.LiteInterpreter.Callee;
+import io.crossload.worker.Code;
+import io.crossload.worker.Worker.Answer;
+import io.crossload.worker.Worker.Binding;
+import io.crossload.worker.Worker.InferRequest;
+import io.crossload.worker.Worker.Model;
+import io.crossload.worker.WorkerException;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;

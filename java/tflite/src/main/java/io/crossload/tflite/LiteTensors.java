@@ -1,9 +1,10 @@
 package io.crossload.tflite;
 
-import io.crossload.contract.Code;
 import io.crossload.contract.Datatype;
 import io.crossload.contract.TensorEntry;
-import io.crossload.contract.WorkerException;
+import io.crossload.worker.Code;
+import io.crossload.worker.Inputs;
+import io.crossload.worker.WorkerException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
@@ -87,7 +88,7 @@ final class LiteTensors {
      */
     static void write(TensorEntry entry, TfLiteTensor tensor) throws WorkerException {
         ByteBuffer source = entry.datatype() == Datatype.BYTES
-                ? packed(entry.strings())
+                ? packed(Inputs.strings(entry))
                 : entry.data().duplicate();
         if (entry.datatype() == Datatype.BYTES) {
             tensorflowlite.TfLiteTensorRealloc(source.remaining(), tensor);

@@ -1,6 +1,6 @@
 package io.crossload.tflite;
 
-import io.crossload.contract.WorkerLoop;
+import io.crossload.worker.WorkerLoop;
 import java.io.IOException;
 
 /** The worker process: {@code java -cp crossload-tflite-java.jar:<tensorflow-lite's jars> io.crossload.tflite.Main}. */

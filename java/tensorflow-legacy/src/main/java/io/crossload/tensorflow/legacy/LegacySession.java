@@ -2,8 +2,8 @@ package io.crossload.tensorflow.legacy;
 
 import io.crossload.contract.Datatype;
 import io.crossload.contract.TensorEntry;
-import io.crossload.contract.WorkerException;
 import io.crossload.graph.GraphSession;
+import io.crossload.worker.WorkerException;
 import java.util.List;
 import java.util.stream.Stream;
 import java.util.stream.StreamSupport;

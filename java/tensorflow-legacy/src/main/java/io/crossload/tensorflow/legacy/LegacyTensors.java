@@ -2,8 +2,9 @@ package io.crossload.tensorflow.legacy;
 
 import io.crossload.contract.Datatype;
 import io.crossload.contract.TensorEntry;
-import io.crossload.contract.WorkerException;
 import io.crossload.graph.TensorTypes;
+import io.crossload.worker.Inputs;
+import io.crossload.worker.WorkerException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
@@ -70,7 +71,7 @@ final class LegacyTensors {
         Class<?> type = TYPES.get(entry.datatype());
         long[] shape = entry.shape().stream().mapToLong(Long::longValue).toArray();
         return switch (entry.datatype()) {
-            case BYTES -> Tensor.create(type, shape, encoded(entry.strings()));
+            case BYTES -> Tensor.create(type, shape, encoded(Inputs.strings(entry)));
             case BOOL -> Tensor.create(type, shape, truths(entry.data().duplicate()));
             default -> Tensor.create(type, shape, entry.data().duplicate());
         };

@@ -1,11 +1,11 @@
 package io.crossload.tensorflow.legacy;
 
-import io.crossload.contract.Code;
-import io.crossload.contract.Worker;
-import io.crossload.contract.WorkerException;
 import io.crossload.graph.GraphDefs;
 import io.crossload.graph.GraphModel;
 import io.crossload.graph.SavedModels;
+import io.crossload.worker.Code;
+import io.crossload.worker.Worker;
+import io.crossload.worker.WorkerException;
 import java.util.List;
 import java.util.Map;
 import java.util.function.UnaryOperator;

@@ -1,13 +1,19 @@
-package io.crossload.contract;
+package io.crossload.worker;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import io.crossload.contract.Worker.Answer;
-import io.crossload.contract.Worker.Binding;
-import io.crossload.contract.Worker.InferRequest;
-import io.crossload.contract.Worker.LoadRequest;
-import io.crossload.contract.Worker.Metadata;
-import io.crossload.contract.Worker.Model;
+import io.crossload.contract.Datatype;
+import io.crossload.contract.Frame;
+import io.crossload.contract.FrameException;
+import io.crossload.contract.Frames;
+import io.crossload.contract.TensorEntry;
+import io.crossload.contract.Text;
+import io.crossload.worker.Worker.Answer;
+import io.crossload.worker.Worker.Binding;
+import io.crossload.worker.Worker.InferRequest;
+import io.crossload.worker.Worker.LoadRequest;
+import io.crossload.worker.Worker.Metadata;
+import io.crossload.worker.Worker.Model;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;

@@ -1,4 +1,4 @@
-package io.crossload.contract;
+package io.crossload.worker;
 
 /** A request that is answered with an error: a google.rpc.Code and one sentence. The worker lives on. */
 public final class WorkerException extends Exception {

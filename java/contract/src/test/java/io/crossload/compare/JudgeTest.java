@@ -1,9 +1,13 @@
-package io.crossload.contract;
+package io.crossload.compare;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import io.crossload.contract.Datatype;
+import io.crossload.contract.Frames;
+import io.crossload.contract.TensorEntry;
+import io.crossload.contract.Tolerance;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;

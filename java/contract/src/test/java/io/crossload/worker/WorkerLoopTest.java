@@ -1,8 +1,12 @@
-package io.crossload.contract;
+package io.crossload.worker;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.crossload.contract.Datatype;
+import io.crossload.contract.Frame;
+import io.crossload.contract.Frames;
+import io.crossload.contract.TensorEntry;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;

@@ -1,4 +1,4 @@
-package io.crossload.contract;
+package io.crossload.worker;
 
 /** The names of google.rpc.Code (google/rpc/code.proto) that an error response carries. */
 public enum Code {

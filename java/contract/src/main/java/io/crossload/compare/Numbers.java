@@ -1,5 +1,10 @@
-package io.crossload.contract;
+package io.crossload.compare;
 
+import io.crossload.contract.Datatype;
+import io.crossload.contract.Elements;
+import io.crossload.contract.TensorEntry;
+import io.crossload.contract.Text;
+import io.crossload.contract.Tolerance;
 import java.math.BigDecimal;
 import java.math.BigInteger;
 import java.nio.ByteBuffer;

@@ -1,5 +1,9 @@
-package io.crossload.contract;
+package io.crossload.compare;
 
+import io.crossload.contract.Datatype;
+import io.crossload.contract.FrameException;
+import io.crossload.contract.TensorEntry;
+import io.crossload.contract.Tolerance;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
@@ -85,7 +89,7 @@ public final class Judge {
         if (datatype == Datatype.BYTES || datatype == Datatype.BOOL) {
             return exact(name, reference, answer);
         }
-        return new Numbers(name, reference, answer, Tolerance.of(tolerances, name, datatype)).judge(forbidNan);
+        return new Numbers(name, reference, answer, Tolerances.of(tolerances, name, datatype)).judge(forbidNan);
     }
 
     private static Judgement exact(String name, TensorEntry reference, TensorEntry answer) {

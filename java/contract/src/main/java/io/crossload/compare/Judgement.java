@@ -1,5 +1,6 @@
-package io.crossload.contract;
+package io.crossload.compare;
 
+import io.crossload.contract.Text;
 import java.util.Map;
 import java.util.stream.Collectors;
 

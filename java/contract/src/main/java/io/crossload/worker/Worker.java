@@ -1,5 +1,6 @@
-package io.crossload.contract;
+package io.crossload.worker;
 
+import io.crossload.contract.TensorEntry;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;

@@ -1,4 +1,4 @@
-package io.crossload.contract;
+package io.crossload.compare;
 
 /** How close an answer is to the reference's, the closest first. */
 public enum Agreement {

@@ -1,5 +1,6 @@
-package io.crossload.contract;
+package io.crossload.worker;
 
+import io.crossload.contract.Frames;
 import java.io.FileDescriptor;
 import java.io.FileInputStream;
 import java.io.FileOutputStream;
