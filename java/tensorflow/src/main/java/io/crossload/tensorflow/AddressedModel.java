@@ -5,9 +5,9 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.crossload.contract.Datatype;
 import io.crossload.contract.Frames;
 import io.crossload.contract.TensorEntry;
-import io.crossload.graph.GraphDefs;
 import io.crossload.graph.GraphModel;
 import io.crossload.graph.GraphSession.Operation;
+import io.crossload.graph.GraphWorker.OpenGraph;
 import io.crossload.graph.TensorName;
 import io.crossload.worker.Code;
 import io.crossload.worker.Worker.Answer;
@@ -33,11 +33,9 @@ import java.util.stream.LongStream;
 import org.bytedeco.javacpp.BytePointer;
 import org.tensorflow.GraphOperation;
 import org.tensorflow.Output;
-import org.tensorflow.SavedModelBundle;
 import org.tensorflow.Tensor;
 import org.tensorflow.TensorFlow;
 import org.tensorflow.ndarray.Shape;
-import org.tensorflow.proto.SignatureDef;
 import org.tensorflow.proto.TensorInfo;
 import org.tensorflow.proto.TensorShapeProto;
 
@@ -54,7 +52,6 @@ public final class AddressedModel implements AutoCloseable {
     private final TensorFlowSession session;
     private final GraphModel<Output<?>, Tensor> model;
     private final UnaryOperator<TensorName> names;
-    private final Map<String, SignatureDef> signatures;
     private final List<Plan> plans = new CopyOnWriteArrayList<>();
     private final Map<Long, Answer> answers = new ConcurrentHashMap<>();
     private final AtomicLong runs = new AtomicLong();
@@ -62,39 +59,31 @@ public final class AddressedModel implements AutoCloseable {
     /** What a run feeds and fetches, and the shapes that the graph takes. */
     private record Plan(Binding binding, List<Shape> shapes) {}
 
-    private AddressedModel(
-            TensorFlowSession session, UnaryOperator<TensorName> names, Map<String, SignatureDef> signatures) {
-        this.session = session;
+    private AddressedModel(OpenGraph<TensorFlowSession> graph) {
+        this.session = graph.session();
+        this.names = graph.names();
         this.model = new GraphModel<>(session, names);
-        this.names = names;
-        this.signatures = signatures;
     }
 
     /**
      * Loads a SavedModel by SavedModelBundle.
      *
+     * @param path the SavedModel's folder
+     * @param tags the MetaGraph's tags, all of them
      * @throws WorkerException with the code that the worker protocol has for it
      */
     public static AddressedModel savedModel(String path, String[] tags) throws WorkerException {
-        return coded(() -> {
-            SavedModelBundle bundle = TensorFlowWorker.bundle(existing(path), List.of(tags));
-            return new AddressedModel(
-                    new TensorFlowSession(bundle.graph(), bundle.session(), bundle),
-                    UnaryOperator.identity(),
-                    bundle.metaGraphDef().getSignatureDefMap());
-        });
+        return coded(() -> new AddressedModel(RUNTIME.openSavedModel(existing(path), List.of(tags))));
     }
 
     /**
      * Imports a GraphDef, binary or text.
      *
+     * @param path the GraphDef's file
      * @throws WorkerException with the code that the worker protocol has for it
      */
     public static AddressedModel graphDef(String path) throws WorkerException {
-        return coded(() -> {
-            GraphDefs.Importable importable = GraphDefs.importable(GraphDefs.read(existing(path)));
-            return new AddressedModel(TensorFlowWorker.session(importable.graph()), importable::actual, Map.of());
-        });
+        return coded(() -> new AddressedModel(RUNTIME.openGraphDef(existing(path))));
     }
 
     /** TensorFlow Java's release, native TensorFlow's version, and the contract's names of the datatypes carried. */
@@ -113,7 +102,7 @@ public final class AddressedModel implements AutoCloseable {
      */
     public String signatures() {
         ObjectNode described = Frames.JSON.createObjectNode();
-        signatures.forEach((name, signature) -> {
+        session.signatures().forEach((name, signature) -> {
             ObjectNode one = described.putObject(name);
             describe(one.putObject("inputs"), signature.getInputsMap());
             describe(one.putObject("outputs"), signature.getOutputsMap());

@@ -9,6 +9,7 @@ import java.lang.invoke.MethodHandles;
 import java.lang.invoke.MethodType;
 import java.util.Iterator;
 import java.util.List;
+import java.util.Map;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import java.util.stream.StreamSupport;
@@ -18,6 +19,7 @@ import org.tensorflow.Output;
 import org.tensorflow.Result;
 import org.tensorflow.Session;
 import org.tensorflow.Tensor;
+import org.tensorflow.proto.SignatureDef;
 
 /** A graph and its session in TensorFlow Java from 0.3 on. */
 final class TensorFlowSession implements GraphSession<Output<?>, Tensor> {
@@ -26,16 +28,19 @@ final class TensorFlowSession implements GraphSession<Output<?>, Tensor> {
 
     private final Graph graph;
     private final Session session;
+    private final Map<String, SignatureDef> signatures;
     private final List<AutoCloseable> owned;
 
     /**
      * @param graph the session's
      * @param session runs it
+     * @param signatures of the MetaGraph, by key; empty for a GraphDef
      * @param owned what closing frees, in order
      */
-    TensorFlowSession(Graph graph, Session session, AutoCloseable... owned) {
+    TensorFlowSession(Graph graph, Session session, Map<String, SignatureDef> signatures, AutoCloseable... owned) {
         this.graph = graph;
         this.session = session;
+        this.signatures = signatures;
         this.owned = List.of(owned);
     }
 
@@ -45,6 +50,11 @@ final class TensorFlowSession implements GraphSession<Output<?>, Tensor> {
         return operation == null
                 ? null
                 : new Operation<>(operation.type(), operation.numOutputs(), index -> operation.output(index));
+    }
+
+    /** The MetaGraph's signatures, by key; empty for a GraphDef. */
+    Map<String, SignatureDef> signatures() {
+        return signatures;
     }
 
     /** The graph's operations, in its own order. */
