@@ -1,6 +1,6 @@
 package io.crossload;
 
-import io.crossload.contract.Carriers;
+import io.crossload.contract.CarrierConversion;
 import io.crossload.contract.Datatype;
 import io.crossload.contract.FrameException;
 import io.crossload.contract.Manifest;
@@ -139,7 +139,7 @@ public final class Signature {
                         + unknown(given));
             }
             Datatype carrier = carriers.get(spec.datatype());
-            entries.add(carrier == null ? entry : Carriers.to(entry, carrier));
+            entries.add(carrier == null ? entry : CarrierConversion.toCarrier(entry, carrier));
         }
         if (known < given.size()) {
             throw invalid(unknown(given).substring(2));
@@ -166,7 +166,7 @@ public final class Signature {
     private TensorEntry returned(TensorEntry output) {
         Datatype promisedType = outputs.get(output.name());
         try {
-            return carriers.containsKey(promisedType) ? Carriers.from(output, promisedType) : output;
+            return carriers.containsKey(promisedType) ? CarrierConversion.fromCarrier(output, promisedType) : output;
         } catch (FrameException error) {
             throw new CrossloadException(
                     Code.INTERNAL,

@@ -89,7 +89,8 @@ public final class Judge {
         if (datatype == Datatype.BYTES || datatype == Datatype.BOOL) {
             return exact(name, reference, answer);
         }
-        return new Numbers(name, reference, answer, Tolerances.of(tolerances, name, datatype)).judge(forbidNan);
+        return new NumberComparison(name, reference, answer, Tolerances.of(tolerances, name, datatype))
+                .judge(forbidNan);
     }
 
     private static Judgement exact(String name, TensorEntry reference, TensorEntry answer) {

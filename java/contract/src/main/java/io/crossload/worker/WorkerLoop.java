@@ -60,7 +60,7 @@ public final class WorkerLoop {
      * @throws IOException when standard output cannot be taken
      */
     public static void serve(String runtime, Supplier<Worker> worker) throws IOException {
-        Frames frames = Streams.own();
+        Frames frames = StandardStreams.takeOver();
         String problem = null;
         try {
             new WorkerLoop(worker.get(), frames).run();

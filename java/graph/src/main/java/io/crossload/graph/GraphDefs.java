@@ -46,7 +46,7 @@ public final class GraphDefs {
             throw new WorkerException(
                     Code.INVALID_ARGUMENT, path + " is a folder, no GraphDef; a SavedModel is loaded as saved_model");
         }
-        byte[] content = Messages.content(path);
+        byte[] content = MessageFiles.content(path);
         if (content.length == 0) {
             throw new WorkerException(
                     Code.INVALID_ARGUMENT, path + " is no GraphDef: it is empty; copy or export it again");
@@ -56,8 +56,8 @@ public final class GraphDefs {
                     Code.INVALID_ARGUMENT,
                     path + " is a SavedModel's file, no GraphDef; load the folder that holds it, as saved_model");
         }
-        GraphDef graph =
-                Messages.parse(path, content, GraphDef.newBuilder(), "GraphDef").build();
+        GraphDef graph = MessageFiles.parse(path, content, GraphDef.newBuilder(), "GraphDef")
+                .build();
         if (graph.getNodeCount() == 0) {
             throw new WorkerException(Code.INVALID_ARGUMENT, path + " is no GraphDef: it has no node");
         }

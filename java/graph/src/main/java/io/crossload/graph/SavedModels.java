@@ -50,12 +50,12 @@ public final class SavedModels {
      */
     public static void explain(Path folder, List<String> tags) throws WorkerException {
         Path file = file(folder);
-        byte[] content = Messages.content(file);
+        byte[] content = MessageFiles.content(file);
         if (GraphDefs.isGraph(content)) {
             throw new WorkerException(
                     Code.INVALID_ARGUMENT, file + " is a GraphDef; load the file itself, as graph_def");
         }
-        SavedModel model = Messages.parse(file, content, SavedModel.newBuilder(), "SavedModel")
+        SavedModel model = MessageFiles.parse(file, content, SavedModel.newBuilder(), "SavedModel")
                 .build();
         if (model.getMetaGraphsCount() == 0) {
             throw new WorkerException(

@@ -1,14 +1,14 @@
 package io.crossload.graph;
 
-import static io.crossload.graph.Graphs.argument;
-import static io.crossload.graph.Graphs.graph;
-import static io.crossload.graph.Graphs.node;
-import static io.crossload.graph.Graphs.on;
-import static io.crossload.graph.Graphs.placeholder;
-import static io.crossload.graph.Graphs.result;
-import static io.crossload.graph.Graphs.savedModel;
-import static io.crossload.graph.Graphs.type;
-import static io.crossload.graph.Graphs.unary;
+import static io.crossload.graph.GraphTexts.argument;
+import static io.crossload.graph.GraphTexts.graph;
+import static io.crossload.graph.GraphTexts.node;
+import static io.crossload.graph.GraphTexts.on;
+import static io.crossload.graph.GraphTexts.placeholder;
+import static io.crossload.graph.GraphTexts.result;
+import static io.crossload.graph.GraphTexts.savedModel;
+import static io.crossload.graph.GraphTexts.type;
+import static io.crossload.graph.GraphTexts.unary;
 import static io.crossload.graph.WorkerProcess.tensor;
 import static org.assertj.core.api.Assertions.assertThat;
 

@@ -70,17 +70,17 @@ final class TensorFlowSession implements GraphSession<Output<?>, Tensor> {
 
     @Override
     public Datatype datatype(Output<?> output) throws WorkerException {
-        return Tensors.datatype(output.dataType());
+        return NativeTensors.datatype(output.dataType());
     }
 
     @Override
     public Tensor toNative(TensorEntry entry) throws WorkerException {
-        return Tensors.toNative(entry);
+        return NativeTensors.toNative(entry);
     }
 
     @Override
     public TensorEntry toEntry(String name, Tensor tensor) throws WorkerException {
-        return Tensors.toEntry(name, tensor);
+        return NativeTensors.toEntry(name, tensor);
     }
 
     @Override

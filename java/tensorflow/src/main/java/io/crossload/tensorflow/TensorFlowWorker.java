@@ -42,7 +42,7 @@ public final class TensorFlowWorker extends GraphWorker<TensorFlowSession> {
 
     @Override
     protected List<String> datatypes() {
-        return Tensors.datatypes();
+        return NativeTensors.datatypes();
     }
 
     @Override

@@ -2,7 +2,7 @@ package io.crossload.tflite;
 
 import io.crossload.contract.Datatype;
 import io.crossload.contract.TensorEntry;
-import io.crossload.tflite.LiteInterpreter.Callee;
+import io.crossload.tflite.LiteInterpreter.SubgraphRunner;
 import io.crossload.worker.Code;
 import io.crossload.worker.Worker.Answer;
 import io.crossload.worker.Worker.Binding;
@@ -31,19 +31,19 @@ final class LiteModel implements Model {
     private String note;
 
     /** A run's time and the interpreter's tensors. */
-    private record Ran(Callee callee, long nanoseconds) {}
+    private record Run(SubgraphRunner runner, long nanoseconds) {}
 
     /**
      * @param path the file
      * @param signatures the bindings
      * @throws WorkerException UNIMPLEMENTED for an op or a datatype that the interpreter does not have, NOT_FOUND for an unknown key
-     * @throws LiteFailure where the file cannot be loaded for another reason
+     * @throws InterpreterException where the file cannot be loaded for another reason
      */
     LiteModel(String path, Map<String, Binding> signatures) throws WorkerException {
         this.path = path;
         try {
             interpreter = new LiteInterpreter(path, true);
-        } catch (LiteFailure failure) {
+        } catch (InterpreterException failure) {
             fallBack(failure, null);
         }
         try {
@@ -67,18 +67,18 @@ final class LiteModel implements Model {
         for (TensorEntry entry : request.inputs()) {
             check(request.binding(), entry);
         }
-        Ran ran;
-        String told = null;
+        Run run;
+        String runNote = null;
         try {
-            ran = run(request);
-        } catch (LiteFailure failure) {
+            run = run(request);
+        } catch (InterpreterException failure) {
             refuseOtherBatch(request, failure);
-            ran = fallBack(failure, request);
-            told = note;
+            run = fallBack(failure, request);
+            runNote = note;
         }
         List<TensorEntry> outputs = new ArrayList<>();
         for (String name : request.outputs()) {
-            TfLiteTensor tensor = ran.callee()
+            TfLiteTensor tensor = run.runner()
                     .output(nativeName(request.binding(), request.binding().outputs(), name));
             if (tensor == null) {
                 throw absent("output", name, request.binding().outputs().get(name));
@@ -86,7 +86,7 @@ final class LiteModel implements Model {
             outputs.add(LiteTensors.read(name, tensor));
         }
         return new Answer(
-                outputs, ran.nanoseconds(), told, () -> {}); // they are the interpreter's own until it runs again
+                outputs, run.nanoseconds(), runNote, () -> {}); // they are the interpreter's own until it runs again
     }
 
     @Override
@@ -97,42 +97,42 @@ final class LiteModel implements Model {
         }
     }
 
-    private Ran run(InferRequest request) throws WorkerException {
+    private Run run(InferRequest request) throws WorkerException {
         Binding binding = request.binding();
-        Callee callee = interpreter.callee(binding.key());
+        SubgraphRunner runner = interpreter.runner(binding.key());
         boolean resized = false;
         for (TensorEntry entry : request.inputs()) {
             String name = nativeName(binding, binding.inputs(), entry.name());
-            if (!LiteTensors.shape(callee.input(name)).equals(entry.shape())) {
-                callee.resize(
+            if (!LiteTensors.shape(runner.input(name)).equals(entry.shape())) {
+                runner.resize(
                         name, entry.shape().stream().mapToInt(Math::toIntExact).toArray());
                 resized = true;
             }
         }
         if (resized) {
-            callee.allocate();
+            runner.allocate();
         }
         interpreter.reset();
         for (TensorEntry entry : request.inputs()) {
-            LiteTensors.write(entry, callee.input(nativeName(binding, binding.inputs(), entry.name())));
+            LiteTensors.write(entry, runner.input(nativeName(binding, binding.inputs(), entry.name())));
         }
         long start = System.nanoTime();
-        callee.invoke();
-        return new Ran(callee, System.nanoTime() - start);
+        runner.invoke();
+        return new Run(runner, System.nanoTime() - start);
     }
 
     /** The run without XNNPACK, which stays off if that helps; the first failure where it does not. No request: only the load. */
-    private Ran fallBack(LiteFailure cause, InferRequest request) throws WorkerException {
+    private Run fallBack(InterpreterException cause, InferRequest request) throws WorkerException {
         boolean hopeless = !delegating;
         if (!hopeless) {
             try {
                 reopen(false);
-                Ran ran = request == null ? null : run(request);
+                Run run = request == null ? null : run(request);
                 delegating = false;
                 note = "run by the interpreter's own kernels: with its default delegate (XNNPACK) it failed (%s)"
                         .formatted(shortened(cause.getMessage()));
-                return ran;
-            } catch (LiteFailure second) {
+                return run;
+            } catch (InterpreterException second) {
                 // The first one says more.
             }
         }
@@ -150,7 +150,7 @@ final class LiteModel implements Model {
         interpreter = fresh;
     }
 
-    private void refuseOtherBatch(InferRequest request, LiteFailure failure) throws WorkerException {
+    private void refuseOtherBatch(InferRequest request, InterpreterException failure) throws WorkerException {
         for (TensorEntry entry : request.inputs()) {
             List<Long> shape = written(request.binding(), entry.name());
             boolean other = shape.isEmpty()
@@ -223,7 +223,7 @@ final class LiteModel implements Model {
     }
 
     private TfLiteTensor input(Binding binding, String name) throws WorkerException {
-        TfLiteTensor tensor = interpreter.callee(binding.key()).input(nativeName(binding, binding.inputs(), name));
+        TfLiteTensor tensor = interpreter.runner(binding.key()).input(nativeName(binding, binding.inputs(), name));
         if (tensor == null) {
             throw absent("input", name, binding.inputs().get(name));
         }
@@ -242,7 +242,7 @@ final class LiteModel implements Model {
                         .formatted(path, kind, name, index, path));
     }
 
-    private static String shortened(String words) {
-        return words.length() > 300 ? words.substring(0, 300) : words;
+    private static String shortened(String text) {
+        return text.length() > 300 ? text.substring(0, 300) : text;
     }
 }

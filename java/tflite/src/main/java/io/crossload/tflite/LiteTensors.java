@@ -94,7 +94,7 @@ final class LiteTensors {
             tensorflowlite.TfLiteTensorRealloc(source.remaining(), tensor);
         }
         if (source.remaining() != tensor.bytes()) {
-            throw new LiteFailure("input '%s' has %d bytes; the interpreter's tensor of shape %s takes %d"
+            throw new InterpreterException("input '%s' has %d bytes; the interpreter's tensor of shape %s takes %d"
                     .formatted(entry.name(), source.remaining(), shape(tensor), tensor.bytes()));
         }
         memory(tensor).put(source);

@@ -37,6 +37,6 @@ final class LiteWorker implements Worker {
 
     @Override
     public Code code(Throwable error) {
-        return error instanceof LiteFailure ? Code.INVALID_ARGUMENT : Worker.super.code(error);
+        return error instanceof InterpreterException ? Code.INVALID_ARGUMENT : Worker.super.code(error);
     }
 }

@@ -1,6 +1,6 @@
 package io.crossload.tensorflow.legacy;
 
-import io.crossload.graph.ClassPath;
+import io.crossload.graph.ClassPathCheck;
 import io.crossload.worker.WorkerLoop;
 import java.io.IOException;
 import org.tensorflow.TensorFlow;
@@ -12,7 +12,7 @@ public final class Main {
     /** Answers requests on standard input until it ends; exits with status 1 where the streams cannot be used. */
     public static void main(String[] arguments) throws IOException {
         WorkerLoop.serve("tensorflow-java-legacy", () -> {
-            ClassPath.check(TensorFlow::version);
+            ClassPathCheck.requireOneTensorFlow(TensorFlow::version);
             return new LegacyWorker();
         });
     }

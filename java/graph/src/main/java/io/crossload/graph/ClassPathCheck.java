@@ -4,11 +4,11 @@ import java.net.URL;
 import java.util.List;
 
 /** Tells what is wrong with a class path's TensorFlow Java before a model is blamed. */
-public final class ClassPath {
+public final class ClassPathCheck {
     // In one jar of each release, whatever its generation.
     private static final String TENSORFLOW = "org/tensorflow/TensorFlow.class";
 
-    private ClassPath() {}
+    private ClassPathCheck() {}
 
     /**
      * Passes a class path with one TensorFlow Java and its natives for this platform. The classes and natives of two releases fit together at random;
@@ -17,7 +17,7 @@ public final class ClassPath {
      * @param natives any call that loads the native library; made only where there is one TensorFlow Java
      * @throws IllegalStateException with a sentence, where there is none or more than one, or no native library
      */
-    public static void check(Runnable natives) {
+    public static void requireOneTensorFlow(Runnable natives) {
         List<String> jars = jars();
         if (jars.isEmpty()) {
             throw new IllegalStateException("there is no TensorFlow Java on the class path;"
@@ -48,10 +48,10 @@ public final class ClassPath {
 
     /** Where TensorFlow Java is found, in the order of the names. */
     private static List<String> jars() {
-        return ClassPath.class
+        return ClassPathCheck.class
                 .getClassLoader()
                 .resources(TENSORFLOW)
-                .map(ClassPath::jar)
+                .map(ClassPathCheck::jar)
                 .distinct()
                 .sorted()
                 .toList();

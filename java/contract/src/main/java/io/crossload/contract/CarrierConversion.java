@@ -5,12 +5,20 @@ import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.List;
 
-/** How a tensor of a datatype that a runtime lacks travels as another, and back (bindings/contract/README.md, section Bridges). */
-public final class Carriers {
-    private Carriers() {}
+/**
+ * Converts a tensor of a datatype that a runtime lacks to its carrier datatype, and back (bindings/contract/README.md, section Bridges).
+ */
+public final class CarrierConversion {
+    private CarrierConversion() {}
 
-    /** The tensor as its carrier has it: the same values, or for UINT64 and COMPLEX the same bits. */
-    public static TensorEntry to(TensorEntry tensor, Datatype carrier) {
+    /**
+     * The tensor in its carrier datatype: the same values; for UINT64, COMPLEX64 and COMPLEX128 the same bits.
+     *
+     * @param tensor of any shape
+     * @param carrier the datatype that the contract's table of carriers has for the tensor's
+     * @return a tensor of the same name and shape; a complex one has a further last axis of 2 (real part, imaginary part)
+     */
+    public static TensorEntry toCarrier(TensorEntry tensor, Datatype carrier) {
         Datatype datatype = tensor.datatype();
         List<Long> shape = new ArrayList<>(tensor.shape());
         if (Elements.isComplex(datatype)) {
@@ -21,11 +29,11 @@ public final class Carriers {
     }
 
     /**
-     * The tensor of {@code datatype} that its carrier holds.
+     * The tensor of {@code datatype} that a carrier tensor holds.
      *
-     * @throws FrameException for a value that is none of the datatype, or a complex tensor without a last axis of 2
+     * @throws FrameException if a value does not fit the datatype, or the carrier of a complex datatype has no last axis of 2
      */
-    public static TensorEntry from(TensorEntry carried, Datatype datatype) throws FrameException {
+    public static TensorEntry fromCarrier(TensorEntry carried, Datatype datatype) throws FrameException {
         List<Long> shape = carried.shape();
         if (Elements.isComplex(datatype)) {
             int last = shape.size() - 1;

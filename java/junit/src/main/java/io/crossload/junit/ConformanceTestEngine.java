@@ -20,7 +20,7 @@ import org.junit.platform.engine.support.hierarchical.HierarchicalTestEngine;
 import org.junit.platform.engine.support.hierarchical.Node;
 
 /** {@link ConformsTo} on a class, which JUnit Jupiter would not run: it has no method that is a test. */
-public final class ConformanceEngine extends HierarchicalTestEngine<ConformanceEngine.Execution> {
+public final class ConformanceTestEngine extends HierarchicalTestEngine<ConformanceTestEngine.Execution> {
     private static final EngineDiscoveryRequestResolver<EngineDescriptor> RESOLVER =
             EngineDiscoveryRequestResolver.<EngineDescriptor>builder()
                     .addClassContainerSelectorResolver(type -> type.isAnnotationPresent(ConformsTo.class))
@@ -28,7 +28,7 @@ public final class ConformanceEngine extends HierarchicalTestEngine<ConformanceE
                     .build();
 
     /** Made by JUnit, through java.util.ServiceLoader. */
-    public ConformanceEngine() {}
+    public ConformanceTestEngine() {}
 
     /** Where tests tell what passed. */
     record Execution(EngineExecutionListener listener) implements EngineExecutionContext {}

@@ -16,12 +16,12 @@ import java.util.Map;
 import java.util.stream.IntStream;
 
 /**
- * Two tensors of numbers of one datatype and shape, elementwise.
+ * Compares two tensors of numbers of one datatype and shape element by element.
  *
- * <p>Arithmetic is double's; where 64-bit elements need more of it (a difference beyond double's range, a bound that is met within the
- * rounding), it is exact.
+ * <p>It calculates in double precision. For 64-bit elements it calculates exactly where double is not enough: a difference beyond double's
+ * range, a bound that the difference meets within the rounding error.
  */
-final class Numbers {
+final class NumberComparison {
     private final String name;
     private final Datatype datatype;
     private final Datatype part;
@@ -31,7 +31,7 @@ final class Numbers {
     private final Tolerance tolerance;
     private final int count;
 
-    Numbers(String name, TensorEntry reference, TensorEntry answer, Tolerance tolerance) {
+    NumberComparison(String name, TensorEntry reference, TensorEntry answer, Tolerance tolerance) {
         this.name = name;
         this.datatype = reference.datatype();
         this.part = Elements.part(datatype);
@@ -112,9 +112,7 @@ final class Numbers {
                 maxAbs = Math.max(maxAbs, apart(at));
                 maxRel = Math.max(maxRel, relative(at));
                 if (Elements.isFloating(part)) {
-                    long wanted = ordered(reference, at);
-                    long got = ordered(answer, at);
-                    long ulp = wanted > got ? wanted - got : got - wanted; // unsigned: twice as many as a long's
+                    long ulp = UlpDistance.between(part, reference, answer, at);
                     maxUlp = Long.compareUnsigned(ulp, maxUlp) > 0 ? ulp : maxUlp;
                 }
             }
@@ -199,13 +197,6 @@ final class Numbers {
             case UINT64 -> new BigDecimal(Long.toUnsignedString(Elements.integer(part, data, at)));
             default -> new BigDecimal(Elements.real(part, data, at));
         };
-    }
-
-    /** A float's place in the order of all floats of its datatype (IEEE 754 is ordered by sign and magnitude); both zeros are 0. */
-    private long ordered(ByteBuffer data, int at) {
-        long bits = Elements.bits(part, data, at);
-        long sign = 1L << (8 * part.size() - 1);
-        return (bits & sign) == 0 ? bits : -(bits & (sign - 1));
     }
 
     private void argmaxAgreement(Map<String, Number> metrics) {

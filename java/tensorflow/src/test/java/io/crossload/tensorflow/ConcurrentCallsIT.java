@@ -26,7 +26,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 @DisplayName("A model of TensorFlow Java")
-class ThreadsIT {
+class ConcurrentCallsIT {
     private static final int THREADS = 8;
     private static final int CALLS = 300;
     private static final String NEGATION =

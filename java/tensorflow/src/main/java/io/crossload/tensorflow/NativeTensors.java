@@ -31,13 +31,13 @@ import org.tensorflow.types.TUint8;
 import org.tensorflow.types.family.TType;
 
 /** Wire bytes to native tensors and back: one copy each way, none of it element by element but for strings. */
-final class Tensors {
+final class NativeTensors {
     /** What this release of TensorFlow Java has a tensor type for. */
     private static final Map<Datatype, Class<? extends TType>> TYPES = types();
 
     private static final TensorTypes CARRIED = new TensorTypes(TensorFlowWorker.RELEASE, TYPES.keySet());
 
-    private Tensors() {}
+    private NativeTensors() {}
 
     private static Map<Datatype, Class<? extends TType>> types() {
         Map<Datatype, Class<? extends TType>> types = new EnumMap<>(Map.of(
@@ -145,7 +145,7 @@ final class Tensors {
 
             @Override
             public ByteBuffer visit(long address, long length, long scale) {
-                return new View(address, length * scale).asByteBuffer();
+                return new BorrowedMemory(address, length * scale).asByteBuffer();
             }
 
             @Override
@@ -160,8 +160,8 @@ final class Tensors {
     }
 
     /** A pointer to memory that somebody else owns. */
-    static final class View extends BytePointer {
-        View(long address, long size) {
+    static final class BorrowedMemory extends BytePointer {
+        BorrowedMemory(long address, long size) {
             super((Pointer) null);
             this.address = address;
             this.limit = size;

@@ -1,10 +1,10 @@
 package io.crossload.tflite;
 
 /** A call of the interpreter that failed, with what the interpreter said. */
-final class LiteFailure extends RuntimeException {
+final class InterpreterException extends RuntimeException {
     private static final long serialVersionUID = 1;
 
-    LiteFailure(String sentence) {
+    InterpreterException(String sentence) {
         super(sentence, null, false, false); // where it failed is in native code
     }
 }

@@ -18,14 +18,14 @@ import java.util.Map;
 import java.util.stream.IntStream;
 
 /** What the library promises, checked in a process that has what a receiver has: an engine's jar and TensorFlow. One line a check. */
-final class LibraryMain {
+final class LibraryChecks {
     private static final Map<String, Check> CHECKS = new LinkedHashMap<>();
 
     private interface Check {
         void run(Bundle bundle, Path folder) throws Exception;
     }
 
-    private LibraryMain() {}
+    private LibraryChecks() {}
 
     static {
         CHECKS.put("a recorded vector is answered as it was recorded", (bundle, folder) -> {

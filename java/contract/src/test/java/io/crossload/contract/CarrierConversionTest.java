@@ -22,8 +22,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 
-@DisplayName("Carriers")
-class CarriersTest {
+@DisplayName("Carrier datatypes")
+class CarrierConversionTest {
     private static final Path EXAMPLES = Path.of("..", "..", "bindings", "contract", "bridge.json");
 
     @TestFactory
@@ -35,8 +35,10 @@ class CarriersTest {
             TensorEntry tensor = tensor(row, "datatype", "shape", "bytes");
             TensorEntry carried = tensor(row, "carrier", "carrier_shape", "carrier_bytes");
             return DynamicTest.dynamicTest(tensor.datatype() + " as " + carried.datatype(), () -> {
-                assertThat(Carriers.to(tensor, carried.datatype())).isEqualTo(carried);
-                assertThat(Carriers.from(carried, tensor.datatype())).isEqualTo(tensor);
+                assertThat(CarrierConversion.toCarrier(tensor, carried.datatype()))
+                        .isEqualTo(carried);
+                assertThat(CarrierConversion.fromCarrier(carried, tensor.datatype()))
+                        .isEqualTo(tensor);
             });
         });
     }
@@ -51,7 +53,7 @@ class CarriersTest {
             Elements.putInteger(datatype, data, bits, bits);
         }
         TensorEntry all = new TensorEntry("x", datatype, List.of((long) patterns), data);
-        TensorEntry back = Carriers.from(Carriers.to(all, Datatype.FP32), datatype);
+        TensorEntry back = CarrierConversion.fromCarrier(CarrierConversion.toCarrier(all, Datatype.FP32), datatype);
         for (int bits = 0; bits < patterns; bits++) {
             if (Double.isNaN(Elements.real(datatype, data, bits))) {
                 assertThat(Elements.real(datatype, back.data(), bits)).isNaN();
@@ -88,7 +90,8 @@ class CarriersTest {
         } else {
             Elements.putInteger(carrier, data, 0, Long.parseLong(value));
         }
-        assertThatThrownBy(() -> Carriers.from(new TensorEntry("y", carrier, List.of(), data), datatype))
+        assertThatThrownBy(
+                        () -> CarrierConversion.fromCarrier(new TensorEntry("y", carrier, List.of(), data), datatype))
                 .isInstanceOf(FrameException.class)
                 .hasMessage("what came back as " + carrier.tensorflow() + " is no " + datatype.tensorflow()
                         + ": a value does not fit");
@@ -99,7 +102,7 @@ class CarriersTest {
     void noLastAxis() {
         for (List<Long> shape : List.of(List.<Long>of(), List.of(4L), List.of(2L, 1L))) {
             TensorEntry carried = new TensorEntry("y", Datatype.FP32, shape, ByteBuffer.allocate(16));
-            assertThatThrownBy(() -> Carriers.from(carried, Datatype.COMPLEX64))
+            assertThatThrownBy(() -> CarrierConversion.fromCarrier(carried, Datatype.COMPLEX64))
                     .isInstanceOf(FrameException.class)
                     .hasMessage("complex64 travels with a last axis of 2, and the shape " + shape + " came back");
         }

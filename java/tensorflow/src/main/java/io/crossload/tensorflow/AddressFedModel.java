@@ -46,7 +46,7 @@ import org.tensorflow.proto.TensorShapeProto;
  * <p>A tensor is described by numbers: its datatype's (types.proto), the address and count of its bytes (bindings/contract, section
  * Frame), its rank, its dimensions. All methods may be called by several threads at once.
  */
-public final class AddressedModel implements AutoCloseable {
+public final class AddressFedModel implements AutoCloseable {
     private static final TensorFlowWorker RUNTIME = new TensorFlowWorker();
 
     private final TensorFlowSession session;
@@ -59,7 +59,7 @@ public final class AddressedModel implements AutoCloseable {
     /** What a run feeds and fetches, and the shapes that the graph takes. */
     private record Plan(Binding binding, List<Shape> shapes) {}
 
-    private AddressedModel(OpenGraph<TensorFlowSession> graph) {
+    private AddressFedModel(OpenGraph<TensorFlowSession> graph) {
         this.session = graph.session();
         this.names = graph.names();
         this.model = new GraphModel<>(session, names);
@@ -72,8 +72,8 @@ public final class AddressedModel implements AutoCloseable {
      * @param tags the MetaGraph's tags, all of them
      * @throws WorkerException with the code that the worker protocol has for it
      */
-    public static AddressedModel savedModel(String path, String[] tags) throws WorkerException {
-        return coded(() -> new AddressedModel(RUNTIME.openSavedModel(existing(path), List.of(tags))));
+    public static AddressFedModel savedModel(String path, String[] tags) throws WorkerException {
+        return coded(() -> new AddressFedModel(RUNTIME.openSavedModel(existing(path), List.of(tags))));
     }
 
     /**
@@ -82,13 +82,14 @@ public final class AddressedModel implements AutoCloseable {
      * @param path the GraphDef's file
      * @throws WorkerException with the code that the worker protocol has for it
      */
-    public static AddressedModel graphDef(String path) throws WorkerException {
-        return coded(() -> new AddressedModel(RUNTIME.openGraphDef(existing(path))));
+    public static AddressFedModel graphDef(String path) throws WorkerException {
+        return coded(() -> new AddressFedModel(RUNTIME.openGraphDef(existing(path))));
     }
 
     /** TensorFlow Java's release, native TensorFlow's version, and the contract's names of the datatypes carried. */
     public static String[] versions() {
-        return new String[] {TensorFlowWorker.RELEASE, TensorFlow.version(), String.join(" ", Tensors.datatypes())};
+        return new String[] {TensorFlowWorker.RELEASE, TensorFlow.version(), String.join(" ", NativeTensors.datatypes())
+        };
     }
 
     /** A serialised tensorflow.OpList of what the runtime can run. */
@@ -228,7 +229,7 @@ public final class AddressedModel implements AutoCloseable {
             return ByteBuffer.allocate(0);
         }
         checkSize("input '" + name + "'", size);
-        return new Tensors.View(address, size).asByteBuffer().order(ByteOrder.LITTLE_ENDIAN);
+        return new NativeTensors.BorrowedMemory(address, size).asByteBuffer().order(ByteOrder.LITTLE_ENDIAN);
     }
 
     private long[] described(Answer answer) throws WorkerException {

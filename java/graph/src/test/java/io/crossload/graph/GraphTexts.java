@@ -6,8 +6,8 @@ import java.util.Map;
 import java.util.stream.Collectors;
 
 /** Small graphs as text (tensorflow/core/framework/graph.proto), which every release reads whatever its messages' package. */
-final class Graphs {
-    private Graphs() {}
+final class GraphTexts {
+    private GraphTexts() {}
 
     static String graph(String... nodes) {
         return String.join("", nodes) + "versions { producer: 1000 }\n";

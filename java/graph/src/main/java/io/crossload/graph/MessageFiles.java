@@ -13,11 +13,11 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 
 /** Reads TensorFlow's messages from files, binary or text by what a file holds: many a .pb holds text. */
-final class Messages {
+final class MessageFiles {
     // The most that a byte array holds, and protobuf's own end of a message.
     private static final long MOST_BYTES = Integer.MAX_VALUE - 8;
 
-    private Messages() {}
+    private MessageFiles() {}
 
     /**
      * A file's bytes.

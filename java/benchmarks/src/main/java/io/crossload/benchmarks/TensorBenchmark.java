@@ -25,7 +25,7 @@ import org.tensorflow.types.TFloat32;
 @Fork(1)
 @Warmup(iterations = 3, time = 1)
 @Measurement(iterations = 3, time = 1)
-public class Feeds {
+public class TensorBenchmark {
     private static final Shape SHAPE = Shape.of(4, 224, 224, 3);
 
     private final float[] array = new float[(int) SHAPE.size()];

@@ -31,7 +31,7 @@ import org.tensorflow.types.TFloat32;
 @Fork(1)
 @Warmup(iterations = 2, time = 5) // until the slower compiler is through, on a busy machine too
 @Measurement(iterations = 3, time = 1)
-public class Calls {
+public class CallBenchmark {
     private final float[] pixels = new float[64];
     private Bundle bundle;
     private Signature signature;

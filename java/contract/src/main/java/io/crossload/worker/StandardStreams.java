@@ -7,8 +7,8 @@ import java.io.FileOutputStream;
 import java.io.IOException;
 
 /** Takes standard input and output for the protocol, so that nothing a model or a library prints gets between frames. */
-public final class Streams {
-    private Streams() {}
+public final class StandardStreams {
+    private StandardStreams() {}
 
     /**
      * Frames on standard input and output. What Java code prints from now on goes to standard error; what native code writes to
@@ -17,7 +17,7 @@ public final class Streams {
      * @throws IOException when standard output cannot be taken
      */
     @SuppressWarnings("resource") // the protocol's streams live as long as the process
-    public static Frames own() throws IOException {
+    public static Frames takeOver() throws IOException {
         FileOutputStream target = reopened();
         if (target == null) {
             target = new FileOutputStream(FileDescriptor.out);
