@@ -58,4 +58,9 @@ final class GraphTexts {
     static String type(Datatype datatype) {
         return "type: " + datatype.number();
     }
+
+    /** The graph of {@code y = x}. */
+    static String identity(Datatype datatype) {
+        return graph(placeholder("x", datatype), unary("Identity", "y", "x", datatype));
+    }
 }
