@@ -13,7 +13,6 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.stream.IntStream;
 
 /**
  * Compares two tensors of numbers of one datatype and shape element by element.
@@ -46,14 +45,9 @@ final class NumberComparison {
     }
 
     Judgement judge(boolean forbidNan) {
-        String unlike = unlike(forbidNan);
-        if (unlike != null) {
-            long nan = IntStream.range(0, count)
-                    .filter(at -> Double.isNaN(got(at)))
-                    .count();
-            boolean counted = unlike.contains(" where the reference has ");
-            return new Judgement(
-                    Agreement.DIFFERENT, counted ? Map.of("nan", nan) : Map.of(), "'" + name + "' has " + unlike);
+        Judgement different = nonFinite(forbidNan);
+        if (different != null) {
+            return different;
         }
         Map<String, Number> metrics = metrics();
         if (reference.equals(answer)) {
@@ -75,30 +69,34 @@ final class NumberComparison {
         return new Judgement(sameDecision ? Agreement.DECISION : Agreement.DIFFERENT, metrics, reason);
     }
 
-    /** What keeps the two from being compared, null where nothing does. */
-    private String unlike(boolean forbidNan) {
-        int forbidden = 0;
+    /** The judgement if the two differ in NaN or infinities, else null. */
+    private Judgement nonFinite(boolean forbidNan) {
+        long nan = 0;
         int first = -1;
         boolean infinity = false;
         for (int at = 0; at < count; at++) {
             double wanted = wanted(at);
             double got = got(at);
-            forbidden += Double.isNaN(got) ? 1 : 0;
+            nan += Double.isNaN(got) ? 1 : 0;
             if (Double.isNaN(wanted) != Double.isNaN(got)) {
                 first = first < 0 ? at : first;
             }
             infinity |= (Double.isInfinite(wanted) || Double.isInfinite(got)) && wanted != got;
         }
-        if (forbidNan && forbidden > 0) {
-            return forbidden + " NaN, which are forbidden";
+        if (forbidNan && nan > 0) {
+            return different(Map.of(), nan + " NaN, which are forbidden");
         }
         if (first >= 0) {
             String what = Double.isNaN(got(first))
                     ? "NaN where the reference has none"
                     : "no NaN where the reference has one";
-            return what + ", first at " + Judge.index(first, shape);
+            return different(Map.of("nan", nan), what + ", first at " + Judge.index(first, shape));
         }
-        return infinity ? "an infinity that the reference has not, or the other way round" : null;
+        return infinity ? different(Map.of(), "an infinity that the reference has not, or the other way round") : null;
+    }
+
+    private Judgement different(Map<String, Number> metrics, String difference) {
+        return new Judgement(Agreement.DIFFERENT, metrics, "'" + name + "' has " + difference);
     }
 
     private Map<String, Number> metrics() {

@@ -52,7 +52,7 @@ final class Conformance implements AutoCloseable {
         try {
             conformance = new Conformance(Bundle.open(path, options), wanted.agreement());
         } catch (CrossloadException error) {
-            throw new AssertionFailedError("load_error: " + error.getMessage(), error);
+            throw Outcome.LOAD_ERROR.failure(error.getMessage(), error);
         }
         try {
             conformance.collect(
@@ -60,7 +60,7 @@ final class Conformance implements AutoCloseable {
             return conformance;
         } catch (CrossloadException error) {
             conformance.close();
-            throw new AssertionFailedError("not_run: " + error.getMessage(), error);
+            throw Outcome.NOT_RUN.failure(error.getMessage(), error);
         } catch (RuntimeException | Error error) {
             conformance.close();
             throw error;
@@ -77,16 +77,18 @@ final class Conformance implements AutoCloseable {
         boolean folder = found != null;
         found = folder ? found : loader.getResource(name);
         if (found == null || !found.getProtocol().equals("file")) {
-            throw new AssertionFailedError("not_run: " + value
-                    + (found == null
-                            ? " is not on the class path; put the bundle into src/test/resources"
-                            : " is inside a jar, where TensorFlow cannot read it; unpack it, and name its path"));
+            throw Outcome.NOT_RUN.failure(
+                    value
+                            + (found == null
+                                    ? " is not on the class path; put the bundle into src/test/resources"
+                                    : " is inside a jar, where TensorFlow cannot read it; unpack it, and name its path"),
+                    null);
         }
         try {
             Path path = Path.of(new URI(found.toString()));
             return folder ? path.getParent() : path;
         } catch (URISyntaxException error) {
-            throw new AssertionFailedError("not_run: " + found + " is no path of a file", error);
+            throw Outcome.NOT_RUN.failure(found + " is not the path of a file", error);
         }
     }
 
@@ -95,8 +97,10 @@ final class Conformance implements AutoCloseable {
             bundle.signature(signature); // one that the artifact has not is a failure
             List<Vector> vectors = bundle.vectors(signature);
             if (vectors.isEmpty()) {
-                throw new AssertionFailedError("not_run: " + bundle + ": the signature '" + signature
-                        + "' has no vectors, so that nothing would be compared; export the bundle with --vectors");
+                throw Outcome.NOT_RUN.failure(
+                        bundle + ": the signature '" + signature
+                                + "' has no vectors, so that nothing would be compared; export the bundle with --vectors",
+                        null);
             }
             for (Vector vector : vectors) {
                 String name = bundle.artifact().id() + ", " + signature + ", " + vector.id();
@@ -104,8 +108,8 @@ final class Conformance implements AutoCloseable {
             }
         }
         if (cases.isEmpty()) {
-            throw new AssertionFailedError(
-                    "not_run: " + bundle + ": the artifact has no signature, so that nothing would be compared");
+            throw Outcome.NOT_RUN.failure(
+                    bundle + ": the artifact has no signature, so that nothing would be compared", null);
         }
     }
 
@@ -129,16 +133,16 @@ final class Conformance implements AutoCloseable {
                     .call(inputs)
                     .forEach((name, tensor) -> answer.put(name, entry(name, tensor)));
         } catch (CrossloadException error) {
-            String outcome = error.code() == Code.UNIMPLEMENTED ? "unsupported" : "run_error";
-            throw new AssertionFailedError(outcome + ": " + error.getMessage(), error);
+            Outcome outcome = error.code() == Code.UNIMPLEMENTED ? Outcome.UNSUPPORTED : Outcome.RUN_ERROR;
+            throw outcome.failure(error.getMessage(), error);
         }
         Judgement judgement =
                 Judge.judge(asked.vector().outputs(), answer, bundle.manifest().tolerance(), false);
         if (!judgement.agreement().atLeast(wanted)) {
             throw new AssertionFailedError(
-                    "mismatch (asked for " + wanted + "): " + judgement, wanted, judgement.agreement());
+                    Outcome.MISMATCH + " (asked for " + wanted + "): " + judgement, wanted, judgement.agreement());
         }
-        return "ok: " + judgement;
+        return Outcome.OK + ": " + judgement;
     }
 
     private static Tensor tensor(TensorEntry entry) {
