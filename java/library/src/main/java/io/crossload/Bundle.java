@@ -22,10 +22,10 @@ import java.util.Map;
 import java.util.stream.Collectors;
 
 /**
- * An artifact that is loaded, with its signatures. Tags, signatures and tensors are the manifest's: nothing is guessed.
+ * A loaded artifact of a bundle, with its signatures. Tags, signatures and tensor names come from the manifest; the library guesses none.
  *
- * <p>Safe for use by many threads at once. Closing frees the model's native memory, once running calls have ended; a call after that
- * throws.
+ * <p>Safe for use by several threads at once. {@link #close} frees the model's native memory when the running calls have ended; later calls
+ * throw.
  */
 public final class Bundle implements AutoCloseable {
     private final Path root;
@@ -54,7 +54,12 @@ public final class Bundle implements AutoCloseable {
                 new LoadRequest(root.resolve(artifact.path()), artifact.format(), artifact.tags(), bindings));
     }
 
-    /** {@link #open(Path, Options)} with {@link Options#DEFAULTS}. */
+    /**
+     * Loads a bundle's artifact with {@link Options#DEFAULTS}: checks hashes, runs a first vector of each signature.
+     *
+     * @param path a bundle's folder, or an artifact with its manifest {@code <artifact>.crossload.json} beside it
+     * @throws CrossloadException as {@link #open(Path, Options)}
+     */
     public static Bundle open(Path path) {
         return open(path, Options.DEFAULTS);
     }
@@ -63,8 +68,10 @@ public final class Bundle implements AutoCloseable {
      * Loads a bundle's artifact.
      *
      * @param path a bundle's folder, or an artifact with its manifest {@code <artifact>.crossload.json} beside it
-     * @throws CrossloadException where there is no manifest, it cannot be read, a file is missing or is not the one that was exported, the
-     *     class path brings no engine that loads it, or the engine refuses it
+     * @param options the artifact's id, whether to check hashes and to warm up, the engine
+     * @throws CrossloadException NOT_FOUND if the path or the artifact's id does not exist; DATA_LOSS if the manifest or a file is damaged,
+     *     missing or changed; FAILED_PRECONDITION if the path has no manifest, or the class path has no engine or two; UNIMPLEMENTED if
+     *     the engine does not load the format; the engine's own code if loading or the first run fails
      */
     public static Bundle open(Path path, Options options) {
         Located located = locate(path);
@@ -96,15 +103,16 @@ public final class Bundle implements AutoCloseable {
         }
     }
 
-    /** The names of the signatures that can be called, in the manifest's order. */
+    /** The names of the artifact's signatures, in the order of its bindings in the manifest. */
     public List<String> signatures() {
         return List.copyOf(signatures.keySet());
     }
 
     /**
-     * A signature, to be kept and called as often as wanted.
+     * A signature of the artifact, which may be kept and called any number of times.
      *
-     * @throws CrossloadException NOT_FOUND for a name that the artifact does not bind
+     * @param name its key in the manifest
+     * @throws CrossloadException NOT_FOUND if the artifact has no such signature
      */
     public Signature signature(String name) {
         Signature signature = signatures.get(name);
@@ -117,25 +125,27 @@ public final class Bundle implements AutoCloseable {
         return signature;
     }
 
-    /** What the bundle promises. */
+    /** The bundle's manifest. */
     public Manifest manifest() {
         return manifest;
     }
 
-    /** The artifact that is loaded. */
+    /** The loaded artifact. */
     public Artifact artifact() {
         return artifact;
     }
 
-    /** Who runs it: the engine's name and release. */
+    /** The engine's identity: name, release, formats, parameters. */
     public Metadata engine() {
         return metadata;
     }
 
     /**
-     * The recorded vectors of a signature; none where nothing was recorded.
+     * Reads the recorded vectors of a signature.
      *
-     * @throws CrossloadException where the file is missing, damaged, or not the one that was exported
+     * @param signature the signature's key in the manifest
+     * @return the vectors in the file's order; empty if the manifest has none for the signature
+     * @throws CrossloadException DATA_LOSS if the vectors file is missing, damaged or changed
      */
     public List<Vector> vectors(String signature) {
         return vectors(signature, true);
@@ -189,7 +199,7 @@ public final class Bundle implements AutoCloseable {
         }
     }
 
-    /** A manifest, the folder that its paths begin in, and the artifact's path where one was asked for. */
+    /** A manifest, the folder that its paths are relative to, and the path of the requested artifact (null for any). */
     private record Located(Path root, Manifest manifest, String wanted) {}
 
     private static Located locate(Path path) {
@@ -246,7 +256,7 @@ public final class Bundle implements AutoCloseable {
                                 + "; convert one in Python: crossload convert"));
     }
 
-    /** Where the bundle lies, what is loaded, and the engine. */
+    /** The bundle's folder, the artifact's id, the engine's name and release. */
     @Override
     public String toString() {
         return root + ", " + artifact.id() + " in " + metadata.name() + " " + metadata.version();

@@ -2,7 +2,7 @@ package io.crossload;
 
 import io.crossload.worker.Code;
 
-/** A bundle that cannot be used or a call that failed; the message is one sentence with the cause and the next step. */
+/** Opening a bundle or calling a signature failed. The message is one sentence: the cause and the next step. */
 public final class CrossloadException extends RuntimeException {
     private static final long serialVersionUID = 1;
 
@@ -19,9 +19,9 @@ public final class CrossloadException extends RuntimeException {
     }
 
     /**
-     * What kind of failure this is: {@code INVALID_ARGUMENT} for a request that is wrong, {@code NOT_FOUND} for a name or file that is
-     * not there, {@code DATA_LOSS} for a bundle that is damaged, {@code UNIMPLEMENTED} for what the engine cannot do,
-     * {@code FAILED_PRECONDITION} for a class path or bundle in the wrong state, others as the engine says.
+     * The kind of failure: {@code INVALID_ARGUMENT} for a wrong request, {@code NOT_FOUND} for an unknown name or a missing file,
+     * {@code DATA_LOSS} for a damaged bundle, {@code UNIMPLEMENTED} if the engine lacks a format, datatype or operation,
+     * {@code FAILED_PRECONDITION} for a wrong class path, a bundle without manifest or a closed bundle; other codes come from the engine.
      */
     public Code code() {
         return code;

@@ -16,28 +16,28 @@ import java.util.ServiceConfigurationError;
 import java.util.ServiceLoader;
 import java.util.stream.Collectors;
 
-/** The engine that the class path brings, and its failures as sentences. */
+/** Finds the engine on the class path and turns its failures into {@link CrossloadException}s. */
 final class Engines {
     private static final String SERVICE = "META-INF/services/" + Worker.class.getName();
 
     private Engines() {}
 
-    /** What an engine does. */
+    /** A call of an engine. */
     interface Call<T> {
         T run() throws WorkerException;
     }
 
     /**
-     * The one engine.
+     * The engine on the class path.
      *
-     * @throws CrossloadException FAILED_PRECONDITION where there is none or more than one
+     * @throws CrossloadException FAILED_PRECONDITION if the class path has none or more than one
      */
     static Worker find() {
         ClassLoader context = Thread.currentThread().getContextClassLoader();
         boolean known = context != null && context.getResource(SERVICE) != null;
         ClassLoader loader = known ? context : Worker.class.getClassLoader();
-        // By the jars: those of TensorFlow Java 0.x and 1.x hold engines of one name, of which a loader shows the first
-        // only.
+        // Count jars, not classes: the engines of TensorFlow Java 0.x and 1.x have the same class name, and a loader
+        // finds only the first.
         List<URL> jars;
         try {
             jars = Collections.list(loader.getResources(SERVICE)).stream()
@@ -64,16 +64,16 @@ final class Engines {
         return found[0];
     }
 
-    /** Who the engine is. */
+    /** The engine's identity. */
     static Metadata metadata(Worker engine) {
         return calling(engine, "the engine does not start", engine::metadata);
     }
 
     /**
-     * What an engine gives.
+     * Calls an engine.
      *
-     * @param what begins the sentence of a failure
-     * @throws CrossloadException for whatever it throws
+     * @param what the beginning of the message of a failure
+     * @throws CrossloadException for every exception of the call
      */
     static <T> T calling(Worker engine, String what, Call<T> call) {
         try {
@@ -131,7 +131,7 @@ final class Engines {
                 };
     }
 
-    /** The release of an artifact of org.tensorflow on the class path, null where it is not there. */
+    /** The release of an artifact of org.tensorflow on the class path, null if the class path has none. */
     private static String release(String artifact) {
         String pom = "META-INF/maven/org.tensorflow/" + artifact + "/pom.properties";
         ClassLoader loader = Thread.currentThread().getContextClassLoader();

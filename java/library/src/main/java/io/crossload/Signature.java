@@ -23,7 +23,7 @@ import java.util.Set;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
-/** One signature of an open bundle: named inputs to named outputs. Safe for use by many threads at once. */
+/** A signature of an open bundle: a function from named inputs to named outputs. Safe for use by several threads at once. */
 public final class Signature {
     private final Bundle bundle;
     private final String name;
@@ -73,33 +73,34 @@ public final class Signature {
         return name;
     }
 
-    /** What it takes, in order; -1 is a free dimension. */
+    /** The inputs in the signature's order: name, datatype, shape (-1 for a free dimension), default. */
     public List<TensorSpec> inputs() {
         return promised.inputs();
     }
 
-    /** What it gives, in order. */
+    /** The outputs in the signature's order: name, datatype, shape (-1 for a free dimension). */
     public List<TensorSpec> outputs() {
         return promised.outputs();
     }
 
     /**
-     * All outputs for these inputs.
+     * Runs the model for all outputs.
      *
-     * @param inputs by name; one that has a default may be left out
-     * @return the outputs by name, in the signature's order; tensors of their own, which outlive the bundle
-     * @throws CrossloadException INVALID_ARGUMENT for a name that the signature has not, a missing input, another datatype or shape;
-     *     UNIMPLEMENTED for a datatype that the engine lacks; what the engine says where the model fails
+     * @param inputs by name, with the signature's datatypes and shapes; inputs with a default may be left out
+     * @return the outputs by name, in the signature's order; they remain valid after the bundle is closed
+     * @throws CrossloadException INVALID_ARGUMENT for an unknown name, a missing input, another datatype or shape; UNIMPLEMENTED if the
+     *     engine lacks a datatype of the signature; FAILED_PRECONDITION if the bundle is closed; the engine's own code if the model fails
      */
     public Map<String, Tensor> call(Map<String, Tensor> inputs) {
         return call(inputs, outputs.keySet());
     }
 
     /**
-     * Some of the outputs for these inputs; what only others need is not computed.
+     * Runs the model for some outputs; parts of the model that only other outputs need do not run.
      *
-     * @param inputs by name; one that has a default may be left out
+     * @param inputs by name, with the signature's datatypes and shapes; inputs with a default may be left out
      * @param wanted names of outputs
+     * @return these outputs by name; they remain valid after the bundle is closed
      * @throws CrossloadException as {@link #call(Map)}
      */
     public Map<String, Tensor> call(Map<String, Tensor> inputs, Collection<String> wanted) {
@@ -199,12 +200,12 @@ public final class Signature {
         return spec.datatype().tensorflow() + " " + (spec.shape() == null ? "of any shape" : spec.shape());
     }
 
-    /** Whether the engine has a tensor type, or the artifact a bridge, for every datatype. */
+    /** Whether, for every datatype of the signature, the engine has a tensor type or the artifact a bridge. */
     boolean carried() {
         return missing.isEmpty();
     }
 
-    /** Where the engine finds its tensors. */
+    /** The artifact's tensors for this signature, those of its bridge if the engine needs one. */
     Worker.Binding binding() {
         return binding;
     }

@@ -12,11 +12,11 @@ import java.util.List;
 import java.util.stream.LongStream;
 
 /**
- * A tensor: datatype, shape, and its elements, row major. Immutable, but for the buffer that {@link #of(Datatype, ByteBuffer, long...)}
- * takes as it is. It holds no native memory and needs no closing.
+ * A tensor: datatype, shape and elements (row major). Immutable, except that {@link #of(Datatype, ByteBuffer, long...)} does not copy its
+ * buffer. It holds no native memory and needs no closing.
  *
- * <p>The factories throw IllegalArgumentException where the elements do not fill the shape. No shape is a scalar's; nothing is inferred:
- * {@code Tensor.of(new float[] {1, 2}, 2)}.
+ * <p>The factories throw IllegalArgumentException if the elements do not fill the shape. They infer no shape: without dimensions the tensor
+ * is a scalar, {@code Tensor.of(new float[] {1, 2}, 2)} has shape [2].
  */
 public final class Tensor {
     private final Datatype datatype;
@@ -72,7 +72,7 @@ public final class Tensor {
         return new Tensor(Datatype.BOOL, boxed(shape), data);
     }
 
-    /** A string tensor of texts, in UTF-8. */
+    /** A string tensor; its elements are the texts in UTF-8. */
     public static Tensor of(String[] values, long... shape) {
         return ofBytes(
                 Arrays.stream(values)
@@ -81,64 +81,64 @@ public final class Tensor {
                 shape);
     }
 
-    /** A scalar: float32. */
+    /** A float32 scalar. */
     public static Tensor scalar(float value) {
         return of(new float[] {value});
     }
 
-    /** A scalar: float64. */
+    /** A float64 scalar. */
     public static Tensor scalar(double value) {
         return of(new double[] {value});
     }
 
-    /** A scalar: int32. */
+    /** An int32 scalar. */
     public static Tensor scalar(int value) {
         return of(new int[] {value});
     }
 
-    /** A scalar: int64. */
+    /** An int64 scalar. */
     public static Tensor scalar(long value) {
         return of(new long[] {value});
     }
 
-    /** A scalar: bool. */
+    /** A bool scalar. */
     public static Tensor scalar(boolean value) {
         return of(new boolean[] {value});
     }
 
-    /** A scalar: string, in UTF-8. */
+    /** A string scalar: the text in UTF-8. */
     public static Tensor scalar(String value) {
         return of(new String[] {value});
     }
 
-    /** A string tensor of any bytes, such as serialised messages. */
+    /** A string tensor with elements of any bytes, such as serialised messages. */
     public static Tensor ofBytes(List<byte[]> values, long... shape) {
         fill(values.size(), shape);
         return new Tensor(Datatype.BYTES, boxed(shape), Datatype.encodeBytes(values));
     }
 
-    /** A tensor of an integer datatype of 8 bits, each byte an element's: INT8, UINT8, INT4, UINT4 (sign-extended). */
+    /** A tensor of INT8, UINT8, INT4 or UINT4, one element a byte; INT4 is sign-extended. */
     public static Tensor of(Datatype datatype, byte[] values, long... shape) {
         ByteBuffer data = integers(datatype, 1, values.length, shape);
         data.put(0, values);
         return new Tensor(datatype, boxed(shape), data);
     }
 
-    /** A tensor of an integer datatype of 16 bits: INT16, or UINT16 by its bits. */
+    /** A tensor of INT16 or UINT16; a short holds the bits of a UINT16. */
     public static Tensor of(Datatype datatype, short[] values, long... shape) {
         ByteBuffer data = integers(datatype, 2, values.length, shape);
         data.asShortBuffer().put(values);
         return new Tensor(datatype, boxed(shape), data);
     }
 
-    /** A tensor of an integer datatype of 32 bits: INT32, or UINT32 by its bits. */
+    /** A tensor of INT32 or UINT32; an int holds the bits of a UINT32. */
     public static Tensor of(Datatype datatype, int[] values, long... shape) {
         ByteBuffer data = integers(datatype, 4, values.length, shape);
         data.asIntBuffer().put(values);
         return new Tensor(datatype, boxed(shape), data);
     }
 
-    /** A tensor of an integer datatype of 64 bits: INT64, or UINT64 by its bits. */
+    /** A tensor of INT64 or UINT64; a long holds the bits of a UINT64. */
     public static Tensor of(Datatype datatype, long[] values, long... shape) {
         ByteBuffer data = integers(datatype, 8, values.length, shape);
         data.asLongBuffer().put(values);
@@ -146,27 +146,28 @@ public final class Tensor {
     }
 
     /**
-     * A tensor of any datatype, of the buffer's bytes from position to limit, which are not copied: they must not change while the
-     * tensor is used. A direct buffer is the fastest way in.
+     * A tensor of any datatype over a buffer's bytes from position to limit. The bytes are not copied and must not change while the tensor
+     * is in use. With a direct buffer the engine copies them fastest.
      *
-     * @param datatype the element type
-     * @param data little-endian and row major; the elements of BYTES are each a uint32 length and that many bytes
-     * @param shape the dimensions
+     * @param datatype the datatype
+     * @param data little-endian and row major; an element of BYTES is a uint32 length and that many bytes
+     * @param shape the dimensions, none for a scalar
+     * @throws IllegalArgumentException if the bytes do not fill the shape
      */
     public static Tensor of(Datatype datatype, ByteBuffer data, long... shape) {
         ByteBuffer view = data.slice().order(ByteOrder.LITTLE_ENDIAN);
         if (datatype == Datatype.BYTES) {
             fill(strings(view).size(), shape);
         } else if (view.remaining() % datatype.size() != 0) {
-            throw new IllegalArgumentException(view.remaining() + " bytes are no whole number of "
-                    + datatype.tensorflow() + ", of " + datatype.size() + " bytes each");
+            throw new IllegalArgumentException(view.remaining() + " bytes are not a whole number of "
+                    + datatype.tensorflow() + " elements of " + datatype.size() + " bytes");
         } else {
             fill(view.remaining() / datatype.size(), shape);
         }
         return new Tensor(datatype, boxed(shape), view);
     }
 
-    /** A copy of a contract's tensor. */
+    /** A copy of a tensor of a frame. */
     static Tensor copyOf(TensorEntry entry) {
         ByteBuffer source = entry.data();
         ByteBuffer data = ByteBuffer.allocate(source.remaining()).order(ByteOrder.LITTLE_ENDIAN);
@@ -174,27 +175,27 @@ public final class Tensor {
         return new Tensor(entry.datatype(), entry.shape(), data);
     }
 
-    /** A contract's tensor, such as a recorded vector's input; its bytes are not copied and must not change. */
+    /** A tensor of a frame, such as an input of a recorded vector. Its bytes are not copied and must not change. */
     public static Tensor viewOf(TensorEntry entry) {
         return new Tensor(entry.datatype(), entry.shape(), entry.data().slice().order(ByteOrder.LITTLE_ENDIAN));
     }
 
-    /** This tensor under a name. */
+    /** This tensor with a name. */
     TensorEntry entry(String name) {
         return new TensorEntry(name, datatype, shape, data.duplicate());
     }
 
-    /** The element type. */
+    /** The datatype. */
     public Datatype datatype() {
         return datatype;
     }
 
-    /** The dimensions; none for a scalar. */
+    /** The dimensions; empty for a scalar. The array is a copy. */
     public long[] shape() {
         return shape.stream().mapToLong(Long::longValue).toArray();
     }
 
-    /** The dimensions, not to be changed. */
+    /** The dimensions, unmodifiable. */
     List<Long> dimensions() {
         return shape;
     }
@@ -205,9 +206,9 @@ public final class Tensor {
     }
 
     /**
-     * The elements of a tensor of float32, float16, bfloat16 or float8.
+     * The elements of a float32, float16, bfloat16 or float8 tensor.
      *
-     * @throws IllegalStateException for another datatype
+     * @throws IllegalStateException if the datatype is another
      */
     public float[] floats() {
         float[] values = new float[size()];
@@ -223,9 +224,9 @@ public final class Tensor {
     }
 
     /**
-     * The elements of a tensor of numbers that a double holds exactly: floats of every kind, integers of up to 32 bits.
+     * The elements of a tensor whose numbers a double holds exactly: every float datatype, integers of up to 32 bits.
      *
-     * @throws IllegalStateException for another datatype
+     * @throws IllegalStateException if the datatype is another
      */
     public double[] doubles() {
         double[] values = new double[size()];
@@ -239,9 +240,9 @@ public final class Tensor {
     }
 
     /**
-     * The elements of a tensor of integers that an int holds: int8, int16, int32, uint8, uint16, int4, uint4.
+     * The elements of an int8, int16, int32, uint8, uint16, int4 or uint4 tensor.
      *
-     * @throws IllegalStateException for another datatype
+     * @throws IllegalStateException if the datatype is another
      */
     public int[] ints() {
         int[] values = new int[size()];
@@ -257,9 +258,9 @@ public final class Tensor {
     }
 
     /**
-     * The elements of a tensor of integers; those of uint64 are its bits ({@link Long#toUnsignedString(long)}).
+     * The elements of a tensor of any integer datatype; for uint64 their bits ({@link Long#toUnsignedString(long)}).
      *
-     * @throws IllegalStateException for another datatype
+     * @throws IllegalStateException if the datatype is another
      */
     public long[] longs() {
         require("longs", Elements.isInteger(datatype));
@@ -271,9 +272,9 @@ public final class Tensor {
     }
 
     /**
-     * The elements of a tensor of integers of 8 bits, a byte each; those of uint8 are its bits ({@link Byte#toUnsignedInt(byte)}).
+     * The elements of an int8, uint8, int4 or uint4 tensor, one byte each; for uint8 their bits ({@link Byte#toUnsignedInt(byte)}).
      *
-     * @throws IllegalStateException for another datatype
+     * @throws IllegalStateException if the datatype is another
      */
     public byte[] bytes() {
         require("bytes", Elements.isInteger(datatype) && datatype.size() == 1);
@@ -285,7 +286,7 @@ public final class Tensor {
     /**
      * The elements of a bool tensor.
      *
-     * @throws IllegalStateException for another datatype
+     * @throws IllegalStateException if the datatype is another
      */
     public boolean[] booleans() {
         require("booleans", datatype == Datatype.BOOL);
@@ -297,9 +298,9 @@ public final class Tensor {
     }
 
     /**
-     * The elements of a string tensor as text, decoded from UTF-8; {@link #byteStrings()} keeps bytes that are none.
+     * The elements of a string tensor, decoded from UTF-8; {@link #byteStrings()} returns them undecoded.
      *
-     * @throws IllegalStateException for another datatype
+     * @throws IllegalStateException if the datatype is another
      */
     public String[] strings() {
         return byteStrings().stream()
@@ -308,16 +309,16 @@ public final class Tensor {
     }
 
     /**
-     * The elements of a string tensor.
+     * The elements of a string tensor, as bytes.
      *
-     * @throws IllegalStateException for another datatype
+     * @throws IllegalStateException if the datatype is another
      */
     public List<byte[]> byteStrings() {
         require("byteStrings", datatype == Datatype.BYTES);
         return strings(data);
     }
 
-    /** The wire bytes, little-endian and row major, for reading only. */
+    /** The wire bytes, little-endian and row major, as a read-only buffer. */
     public ByteBuffer buffer() {
         return data.asReadOnlyBuffer().order(ByteOrder.LITTLE_ENDIAN);
     }
@@ -348,13 +349,13 @@ public final class Tensor {
 
     private static ByteBuffer integers(Datatype datatype, int size, int count, long[] shape) {
         if (!Elements.isInteger(datatype) || datatype.size() != size) {
-            throw new IllegalArgumentException(datatype.tensorflow() + " is no integer of " + size
+            throw new IllegalArgumentException(datatype.tensorflow() + " is not an integer datatype of " + size
                     + " bytes; use Tensor.of(Datatype, ByteBuffer, ...)");
         }
         return allocate(datatype, count, shape);
     }
 
-    // On the heap: collected at once, where a direct buffer waits for its cleaner. The engine copies either alike.
+    // Heap buffers are collected at once, direct ones wait for their cleaner; the engine copies both equally fast.
     private static ByteBuffer allocate(Datatype datatype, int count, long[] shape) {
         fill(count, shape);
         return ByteBuffer.allocate(Math.multiplyExact(count, datatype.size())).order(ByteOrder.LITTLE_ENDIAN);
@@ -370,7 +371,7 @@ public final class Tensor {
         }
     }
 
-    /** The number of elements; -1 for a negative dimension and for more than a long counts. */
+    /** The number of elements; -1 if a dimension is negative or the product overflows a long. */
     private static long elements(long[] shape) {
         long elements = 1;
         for (long dimension : shape) {

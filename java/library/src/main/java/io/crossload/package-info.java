@@ -1,5 +1,5 @@
 /**
- * The library: a bundle that was exported in Python, opened and called in Java.
+ * The library: opens a bundle that Python exported, and calls its signatures.
  *
  * <pre>{@code
  * try (Bundle bundle = Bundle.open(Path.of("digits"))) {
@@ -8,7 +8,8 @@
  * }
  * }</pre>
  *
- * <p>The class path brings an engine: crossload-tensorflow-java.jar (TensorFlow Java 1.x), crossload-tensorflow-java-0.x.jar or
- * crossload-tensorflow-java-legacy.jar (1.15), each with this library inside, and that TensorFlow with its natives.
+ * <p>The class path must have one engine: crossload-tensorflow-java.jar (TensorFlow Java 1.x), crossload-tensorflow-java-0.x.jar or
+ * crossload-tensorflow-java-legacy.jar (1.15). Each contains this library. It must also have that release of TensorFlow Java with its
+ * native library.
  */
 package io.crossload;

@@ -24,7 +24,10 @@ import org.tensorflow.ndarray.Shape;
 import org.tensorflow.ndarray.buffer.DataBuffers;
 import org.tensorflow.types.TFloat32;
 
-/** One digit, floats in and floats out, by the library and by bare TensorFlow Java. The property crossload.bench.bundle names the bundle. */
+/**
+ * One call for one digit, from a float array to a float array: with the library and with TensorFlow Java alone. The system property
+ * crossload.bench.bundle is the bundle's folder.
+ */
 @State(Scope.Benchmark)
 @BenchmarkMode(Mode.SampleTime)
 @OutputTimeUnit(TimeUnit.MICROSECONDS)
@@ -39,7 +42,7 @@ public class CallBenchmark {
     private String input;
     private String output;
 
-    /** Loads the model twice. */
+    /** Loads the model twice: with the library, and with TensorFlow Java. */
     @Setup
     public void load() {
         Random random = new Random(0);
@@ -71,7 +74,7 @@ public class CallBenchmark {
                 .floats();
     }
 
-    /** {@code Session.runner()}, with the same tensors made and read. */
+    /** {@code Session.runner()}, with the same array copied in and out. */
     @Benchmark
     public float[] bare() {
         try (TFloat32 fed = TFloat32.tensorOf(Shape.of(1, 8, 8, 1), DataBuffers.of(pixels));

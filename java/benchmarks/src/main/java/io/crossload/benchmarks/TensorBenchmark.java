@@ -18,7 +18,7 @@ import org.tensorflow.ndarray.StdArrays;
 import org.tensorflow.ndarray.buffer.DataBuffers;
 import org.tensorflow.types.TFloat32;
 
-/** 602,112 floats (four images) made into a tensor from what a service may hold them in. */
+/** Makes a tensor of 602,112 floats (four images) from the containers that a service may have them in. */
 @State(Scope.Benchmark)
 @BenchmarkMode(Mode.SampleTime)
 @OutputTimeUnit(TimeUnit.MICROSECONDS)

@@ -1,19 +1,19 @@
 package io.crossload.compare;
 
-/** How close an answer is to the reference's, the closest first. */
+/** How close an answer is to the reference's, from closest to furthest. */
 public enum Agreement {
     /** The same bytes. */
     IDENTICAL,
-    /** At most the tolerance's units in the last place apart, elementwise. */
+    /** Every element is at most the tolerance's units in the last place (ULP) away. */
     ULP,
-    /** Within the tolerance, elementwise. */
+    /** Every element is within the tolerance: {@code |answer - reference| <= atol + rtol * |reference|}. */
     CLOSE,
-    /** The same argmax in every row. */
+    /** Every row (along the last axis) has the same argmax. */
     DECISION,
-    /** None of these, another shape, datatype or name, or a NaN where the reference has none. */
+    /** None of these; or another shape, datatype or name; or a NaN where the reference has none. */
     DIFFERENT;
 
-    /** Whether this agreement is the wanted one or a closer one. */
+    /** Whether this agreement is {@code wanted} or closer. */
     public boolean atLeast(Agreement wanted) {
         return compareTo(wanted) <= 0;
     }

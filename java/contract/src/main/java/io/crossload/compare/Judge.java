@@ -14,23 +14,24 @@ import java.util.Set;
 import java.util.stream.Collectors;
 
 /**
- * Judges an answer against the reference's as the core does in Python: bindings/contract/judgements.json has what both must give.
+ * Compares an answer with the reference's, with the same result as Python's judge (bindings/contract/judgements.json).
  *
- * <p>A NaN agrees with a NaN in the same place and with nothing else, or never ({@code forbidNan}); an infinity agrees with the infinity
- * of its sign only. Neither enters the metrics.
+ * <p>A NaN agrees only with a NaN in the same place, or with {@code forbidNan} never; an infinity agrees only with the infinity of the same
+ * sign. The metrics leave both out.
  */
 public final class Judge {
     private Judge() {}
 
     /**
-     * The whole answer's judgement: its worst output's agreement, the worst metrics.
+     * The judgement of the whole answer: the agreement of its worst output, the worst value of each metric.
      *
      * <p>A missing or an additional output, another datatype or shape, or no output at all is {@code different}.
      *
-     * @param reference the reference's outputs by name
-     * @param answer the outputs to judge
-     * @param tolerances by output name or datatype, as in a manifest
-     * @param forbidNan whether a NaN of the answer is {@code different} whatever the reference has
+     * @param reference the reference's outputs, by name
+     * @param answer the outputs to compare with them, by name
+     * @param tolerances the manifest's tolerances, by output name or datatype
+     * @param forbidNan whether every NaN of the answer is {@code different}, also where the reference has one
+     * @throws IllegalArgumentException if a BYTES tensor is malformed
      */
     public static Judgement judge(
             Map<String, TensorEntry> reference,
@@ -70,7 +71,12 @@ public final class Judge {
                         .collect(Collectors.joining("; ")));
     }
 
-    /** The judgement of one output. */
+    /**
+     * The judgement of one output.
+     *
+     * @param name the output's name, for the reason
+     * @throws IllegalArgumentException if a BYTES tensor is malformed
+     */
     public static Judgement output(
             String name,
             TensorEntry reference,
@@ -121,7 +127,7 @@ public final class Judge {
         return new Judgement(Agreement.DIFFERENT, Map.of("differing", (long) differing), reason);
     }
 
-    /** Elements as sentences show them; two of one word are one value. */
+    /** The elements of a BYTES or BOOL tensor as the reason shows them: equal texts for equal elements. */
     private static List<String> words(TensorEntry tensor) {
         List<String> words = new ArrayList<>();
         if (tensor.datatype() == Datatype.BOOL) {
@@ -147,7 +153,7 @@ public final class Judge {
         return word.append('\'').toString();
     }
 
-    /** Where an element of a row-major tensor is: {@code [1, 0]}. */
+    /** The index of an element of a row-major tensor: {@code [1, 0]}. */
     static String index(int at, List<Long> shape) {
         if (shape.isEmpty()) {
             return "the scalar";

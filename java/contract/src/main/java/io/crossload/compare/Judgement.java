@@ -5,12 +5,13 @@ import java.util.Map;
 import java.util.stream.Collectors;
 
 /**
- * How close an answer is, and why.
+ * How close an answer is to the reference's, with metrics and reason.
  *
- * @param agreement the agreement
- * @param metrics max_abs, max_rel, rmse, max_ulp (floats: a Long, or a BigInteger beyond it), argmax_agreement (the share of rows along
- *     the last axis), differing (strings, bools) and nan, those that there are
- * @param reason what differs; empty for an agreement of close or better
+ * @param agreement how close
+ * @param metrics by name, only those that apply: {@code max_abs}, {@code max_rel}, {@code rmse} (numbers); {@code max_ulp} (floats; a Long,
+ *     or a BigInteger where a Long is too small); {@code argmax_agreement} (share of rows along the last axis); {@code differing} (count
+ *     of differing strings or bools); {@code nan} (count of the answer's NaN)
+ * @param reason what differs; empty if the agreement is close or better
  */
 public record Judgement(Agreement agreement, Map<String, Number> metrics, String reason) {
 

@@ -126,7 +126,7 @@ final class NumberComparison {
         return metrics;
     }
 
-    /** In parts of the greatest difference, whose square may be beyond double's range. */
+    /** The root mean square error, calculated relative to the greatest difference: its square may overflow a double. */
     private double rmse(double greatest, int compared) {
         if (greatest == 0) {
             return 0;
@@ -155,7 +155,7 @@ final class NumberComparison {
         return !Double.isNaN(wanted(at)) && !Double.isInfinite(wanted(at)) && !Double.isInfinite(got(at));
     }
 
-    /** The distance; of integers the exact one, rounded: never to zero. */
+    /** The absolute difference of two elements; for integers the exact difference, rounded to a double. */
     private double apart(int at) {
         if (!Elements.isInteger(part)) {
             return Math.abs(got(at) - wanted(at));
@@ -166,7 +166,7 @@ final class NumberComparison {
         return Elements.unsigned(less ? wanted - got : got - wanted);
     }
 
-    /** Half of a distance that is beyond double's range. */
+    /** Half of a difference that overflows a double. */
     private double half(int at) {
         return Math.abs(got(at) / 2 - wanted(at) / 2);
     }
@@ -211,7 +211,7 @@ final class NumberComparison {
         metrics.put("argmax_agreement", (double) same / rows);
     }
 
-    /** The first of the greatest elements; integers as they are, for the greatest ones round; a NaN is never the greatest. */
+    /** The index of the first greatest element. Integers are compared exactly (a double rounds large ones); NaN counts as the smallest. */
     private int argmax(ByteBuffer data, int start, int width) {
         int best = 0;
         for (int at = 1; at < width; at++) {
@@ -230,7 +230,7 @@ final class NumberComparison {
         return Elements.real(part, data, one) > (Double.isNaN(right) ? Double.NEGATIVE_INFINITY : right);
     }
 
-    /** The smallest tolerance that would pass, each way, in numbers that do pass when they are typed in. */
+    /** The smallest atol and the smallest rtol that would pass, rounded up so that the printed numbers pass. */
     private String needed() {
         double atol = Double.NEGATIVE_INFINITY;
         double rtol = 0;
@@ -254,7 +254,7 @@ final class NumberComparison {
                 : text;
     }
 
-    /** The distance less twice an amount. */
+    /** The difference of two elements minus twice an amount. */
     private double less(int at, double halfAmount) {
         double apart = apart(at);
         return Double.isInfinite(apart) ? 2 * (half(at) - halfAmount) : apart - 2 * halfAmount;

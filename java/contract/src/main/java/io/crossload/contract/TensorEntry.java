@@ -4,17 +4,17 @@ import java.nio.ByteBuffer;
 import java.util.List;
 
 /**
- * A tensor of a frame that brings bytes.
+ * A named tensor of a frame.
  *
- * @param name the signature's name of it
- * @param datatype its element type
+ * @param name its name in the signature
+ * @param datatype its datatype
  * @param shape its dimensions, none negative; empty for a scalar
- * @param data its wire bytes from position to limit, little-endian and row major. Those of a frame that was read are valid until
- *     the next one is read
+ * @param data its wire bytes from position to limit, little-endian and row major. If {@link Frames#read} made the tensor, they are
+ *     valid until the next frame is read
  */
 public record TensorEntry(String name, Datatype datatype, List<Long> shape, ByteBuffer data) {
 
-    /** The number of elements; 1 for a scalar. Exact for a shape that a frame was read with. */
+    /** The number of elements, 1 for a scalar. Overflows silently only for shapes that {@link Frames#read} refuses. */
     public long elements() {
         return shape.stream().reduce(1L, (a, b) -> a * b);
     }

@@ -4,14 +4,18 @@ import com.fasterxml.jackson.annotation.JsonCreator;
 import com.fasterxml.jackson.annotation.JsonProperty;
 
 /**
- * What counts as close: {@code |answer - reference| <= atol + rtol * |reference|}, or at most so many units in the last place.
+ * What counts as close: {@code |answer - reference| <= atol + rtol * |reference|}, or at most {@code ulp} units in the last place.
  *
- * @param rtol relative to the reference
- * @param atol absolute
+ * @param rtol the tolerance relative to the reference
+ * @param atol the absolute tolerance
  * @param ulp units in the last place
  */
 public record Tolerance(double rtol, double atol, long ulp) {
-    /** Refuses what is negative or not finite with an IllegalArgumentException. */
+    /**
+     * Checks the values.
+     *
+     * @throws IllegalArgumentException if one is negative, infinite or NaN
+     */
     public Tolerance {
         if (!(rtol >= 0 && atol >= 0 && ulp >= 0) || Double.isInfinite(rtol + atol)) {
             throw new IllegalArgumentException("a tolerance's values are finite and not negative");

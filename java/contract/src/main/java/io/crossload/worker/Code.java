@@ -1,6 +1,6 @@
 package io.crossload.worker;
 
-/** The names of google.rpc.Code (google/rpc/code.proto) that an error response carries. */
+/** The code of an error response: a name of google.rpc.Code (google/rpc/code.proto). */
 public enum Code {
     CANCELLED,
     UNKNOWN,

@@ -6,15 +6,16 @@ import java.io.FileInputStream;
 import java.io.FileOutputStream;
 import java.io.IOException;
 
-/** Takes standard input and output for the protocol, so that nothing a model or a library prints gets between frames. */
+/** Reserves standard input and output for the worker protocol: output of models and libraries must not get between frames. */
 public final class StandardStreams {
     private StandardStreams() {}
 
     /**
-     * Frames on standard input and output. What Java code prints from now on goes to standard error; what native code writes to
-     * descriptor 1 goes nowhere. Where the descriptor cannot be opened again (a socket), only Java's printing is kept out.
+     * Reserves the streams. From now on System.out prints to standard error, and native writes to descriptor 1 are discarded. If the
+     * descriptor cannot be opened again (a socket), only System.out is redirected.
      *
-     * @throws IOException when standard output cannot be taken
+     * @return frames that read standard input and write standard output
+     * @throws IOException if standard output cannot be opened or closed
      */
     @SuppressWarnings("resource") // the protocol's streams live as long as the process
     public static Frames takeOver() throws IOException {
@@ -31,7 +32,7 @@ public final class StandardStreams {
 
     private static FileOutputStream reopened() {
         try {
-            // Appending keeps what a regular file holds already.
+            // Append mode keeps the earlier content of a regular file.
             return new FileOutputStream("/dev/fd/1", true);
         } catch (IOException error) {
             return null;

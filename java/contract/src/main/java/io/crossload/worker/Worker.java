@@ -6,60 +6,60 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * One runtime behind the worker protocol. {@link WorkerLoop} does ids, Echo, bindings and errors; a worker only loads and runs.
+ * One runtime behind the worker protocol. {@link WorkerLoop} handles ids, Echo, bindings and errors; a worker only loads and runs models.
  *
- * <p>Whatever a method throws answers the request at hand: a {@link WorkerException} with its code, anything else as {@link #code}
- * says.
+ * <p>An exception of a method becomes the error response to its request: a {@link WorkerException} with its own code, another exception
+ * with the code that {@link #code} returns.
  */
 public interface Worker {
 
     /**
-     * Who answers.
+     * The identity of a runtime, for ServerMetadata.
      *
      * @param name the runtime's name, such as {@code tensorflow-java}
-     * @param version its release
-     * @param formats the artifact formats that {@link #load} takes
-     * @param parameters what else explains answers ({@code native}, {@code threads}, {@code datatypes}, …): strings, numbers,
-     *     booleans, lists of strings
+     * @param version the runtime's release
+     * @param formats the artifact formats that {@link #load} accepts
+     * @param parameters further properties that may affect answers ({@code native}, {@code threads}, {@code datatypes}, …); values are
+     *     strings, numbers, booleans or lists of strings
      */
     record Metadata(String name, String version, List<String> formats, Map<String, Object> parameters) {}
 
     /**
-     * A signature's names and this artifact's tensors.
+     * The tensors of an artifact that a signature's inputs and outputs are.
      *
-     * @param key the SignatureDef's key inside the artifact, null where there is none
-     * @param inputs tensor names ({@code operation:index}) or indices, by the signature's names
-     * @param outputs the same of the outputs
+     * @param key the SignatureDef's key inside the artifact, null if there is none
+     * @param inputs tensor names ({@code operation:index}) or tensor indices, by input name
+     * @param outputs tensor names or tensor indices, by output name
      */
     record Binding(String key, Map<String, String> inputs, Map<String, String> outputs) {}
 
     /**
-     * What RepositoryModelLoad asks for.
+     * A RepositoryModelLoad request.
      *
-     * @param path the artifact, which exists
+     * @param path the artifact's path; {@link WorkerLoop} has checked that it exists
      * @param format one of the worker's formats
-     * @param tags the MetaGraph's tags, perhaps none; null where the request has none
-     * @param signatures the bindings
+     * @param tags the MetaGraph's tags, may be empty; null if the request has no tags
+     * @param signatures the bindings, by signature name
      */
     record LoadRequest(Path path, String format, List<String> tags, Map<String, Binding> signatures) {}
 
     /**
-     * What ModelInfer asks for; names are the binding's own.
+     * A ModelInfer request. All names are names of the binding.
      *
      * @param signature the signature's name
-     * @param binding its binding
-     * @param inputs the tensors to feed, perhaps fewer than the binding has; valid until the answer is made
-     * @param outputs the names of the outputs wanted
+     * @param binding the signature's binding
+     * @param inputs the tensors to feed, may be fewer than the binding has; valid until {@link Model#infer} returns
+     * @param outputs the names of the requested outputs
      */
     record InferRequest(String signature, Binding binding, List<TensorEntry> inputs, List<String> outputs) {}
 
     /**
-     * A model's outputs.
+     * The answer to a ModelInfer request.
      *
-     * @param outputs the outputs asked for, in that order
-     * @param nanoseconds the time of the runtime's own call
-     * @param note one sentence worth showing, or null
-     * @param memory what holds the outputs' bytes; closed once they are written
+     * @param outputs the requested outputs, in the request's order; valid until the answer is closed
+     * @param nanoseconds the time of the runtime's own call, without encoding and decoding
+     * @param note one sentence to show beside the answer, or null
+     * @param memory frees the outputs' bytes
      */
     record Answer(List<TensorEntry> outputs, long nanoseconds, String note, Runnable memory) implements AutoCloseable {
         @Override
@@ -68,14 +68,18 @@ public interface Worker {
         }
     }
 
-    /** A loaded artifact. */
+    /** A loaded artifact. Whether several threads may call it at once is up to the runtime. */
     interface Model extends AutoCloseable {
-        /** One sentence worth showing about how it was loaded, or null. */
+        /** One sentence about how the artifact was loaded, to show beside the answers, or null. */
         default String note() {
             return null;
         }
 
-        /** The outputs asked for. */
+        /**
+         * Runs a signature.
+         *
+         * @throws WorkerException if the request does not fit the model, or the runtime cannot run it
+         */
         Answer infer(InferRequest request) throws WorkerException;
 
         /** Frees the model. */
@@ -83,18 +87,26 @@ public interface Worker {
         void close();
     }
 
-    /** Who answers. */
+    /** The runtime's identity. */
     Metadata metadata();
 
-    /** Loads an artifact. */
+    /**
+     * Loads an artifact.
+     *
+     * @throws WorkerException if the artifact does not fit the request, or the runtime cannot load it
+     */
     Model load(LoadRequest request) throws WorkerException;
 
-    /** A serialised tensorflow.OpList of what the runtime can run. */
+    /**
+     * The operations that the runtime can run: a serialised tensorflow.OpList.
+     *
+     * @throws WorkerException UNIMPLEMENTED if the runtime cannot list them
+     */
     default byte[] registeredOps() throws WorkerException {
         throw new WorkerException(Code.UNIMPLEMENTED, metadata().name() + " does not list its operations");
     }
 
-    /** The code of an exception that is no {@link WorkerException}. */
+    /** The code for an exception other than {@link WorkerException}. */
     default Code code(Throwable error) {
         return error instanceof OutOfMemoryError ? Code.RESOURCE_EXHAUSTED : Code.INTERNAL;
     }

@@ -1,6 +1,6 @@
 package io.crossload.worker;
 
-/** A request that is answered with an error: a google.rpc.Code and one sentence. The worker lives on. */
+/** An error that answers one request: a code and one sentence. The worker continues with the next request. */
 public final class WorkerException extends Exception {
     private static final long serialVersionUID = 1;
 
@@ -16,7 +16,7 @@ public final class WorkerException extends Exception {
         this.code = code;
     }
 
-    /** What kind of failure this is. */
+    /** The kind of failure. */
     public Code code() {
         return code;
     }

@@ -28,7 +28,7 @@ import java.util.function.Supplier;
 import java.util.stream.Collectors;
 import java.util.stream.StreamSupport;
 
-/** The worker protocol (bindings/contract/README.md): reads requests, asks a {@link Worker}, writes one response for each. */
+/** Serves the worker protocol (bindings/contract/README.md): reads requests, calls a {@link Worker}, writes one response a request. */
 public final class WorkerLoop {
     private static final Runnable NOTHING = () -> {};
 
@@ -38,7 +38,7 @@ public final class WorkerLoop {
 
     private record Loaded(Model model, Map<String, Binding> signatures) {}
 
-    /** A response: what its header says beyond the id, its tensors (null: none), and what holds their memory. */
+    /** A response: its header without the id, its tensors (null for a header without outputs), and a call that frees their memory. */
     private record Response(ObjectNode header, List<TensorEntry> outputs, Runnable memory) implements AutoCloseable {
         @Override
         public void close() {
@@ -52,12 +52,14 @@ public final class WorkerLoop {
     }
 
     /**
-     * A worker process: answers requests on standard input until it ends, and ends the process, with status 1 where the streams
-     * cannot be used, or the worker cannot be made (an IllegalStateException with a sentence, or classes that are not there).
+     * The main function of a worker process: answers the requests on standard input until it ends, then exits the process.
      *
-     * @param runtime the name that sentences on standard error begin with
-     * @param worker makes the worker, once standard output is kept for the protocol: native libraries print when they load
-     * @throws IOException when standard output cannot be taken
+     * <p>The exit status is 0. It is 1, with one sentence on standard error, if the streams fail or the worker cannot be made (an
+     * IllegalStateException or a LinkageError of the supplier).
+     *
+     * @param runtime the runtime's name, for messages on standard error
+     * @param worker makes the worker; called after standard output is reserved, because native libraries print when they load
+     * @throws IOException if standard output cannot be reserved
      */
     public static void serve(String runtime, Supplier<Worker> worker) throws IOException {
         Frames frames = StandardStreams.takeOver();
@@ -67,7 +69,7 @@ public final class WorkerLoop {
         } catch (IllegalStateException error) {
             problem = Text.sentence(error);
         } catch (LinkageError error) {
-            problem = "what it runs on does not fit together: " + error;
+            problem = "classes on the class path are missing or of different releases: " + error;
         } catch (FrameException error) {
             problem = "%s; the stream cannot be read on".formatted(error.getMessage());
         } catch (IOException error) {
@@ -76,15 +78,15 @@ public final class WorkerLoop {
         if (problem != null) {
             System.err.println(runtime + " worker: " + problem);
         }
-        // Native threads and shutdown hooks must not keep the process.
+        // Native threads and shutdown hooks must not keep the process alive.
         System.exit(problem == null ? 0 : 1);
     }
 
     /**
-     * Answers requests until the stream of them ends.
+     * Answers requests until their stream ends, then closes the models that are still loaded.
      *
-     * @throws FrameException when the stream holds what is no frame; it cannot be read on
-     * @throws IOException when nobody reads the answers any more
+     * @throws FrameException if the stream contains bytes that are not a frame
+     * @throws IOException if the stream of responses is closed
      */
     public void run() throws IOException {
         try {
@@ -102,7 +104,7 @@ public final class WorkerLoop {
         }
     }
 
-    // Whatever a model does, native libraries included, the worker answers and lives on.
+    // Every failure of a model or a native library becomes a response, errors of the JVM included.
     private Response respond(Frame request) {
         try {
             return answer(request);

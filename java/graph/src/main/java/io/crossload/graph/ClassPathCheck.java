@@ -3,30 +3,30 @@ package io.crossload.graph;
 import java.net.URL;
 import java.util.List;
 
-/** Tells what is wrong with a class path's TensorFlow Java before a model is blamed. */
+/** Checks the class path's TensorFlow Java before a model is loaded. */
 public final class ClassPathCheck {
-    // In one jar of each release, whatever its generation.
+    // Every release has this class, in one jar.
     private static final String TENSORFLOW = "org/tensorflow/TensorFlow.class";
 
     private ClassPathCheck() {}
 
     /**
-     * Passes a class path with one TensorFlow Java and its natives for this platform. The classes and natives of two releases fit together at random;
-     * loading both natives aborts the process.
+     * Requires one release of TensorFlow Java and its native library for this platform. Classes and native libraries of two releases get
+     * mixed, and loading two native libraries aborts the process.
      *
-     * @param natives any call that loads the native library; made only where there is one TensorFlow Java
-     * @throws IllegalStateException with a sentence, where there is none or more than one, or no native library
+     * @param natives a call that loads the native library; made only if the class path has one release
+     * @throws IllegalStateException if the class path has no release or more than one, or the native library does not load
      */
     public static void requireOneTensorFlow(Runnable natives) {
         List<String> jars = jars();
         if (jars.isEmpty()) {
-            throw new IllegalStateException("there is no TensorFlow Java on the class path;"
+            throw new IllegalStateException("the class path has no TensorFlow Java;"
                     + " add org.tensorflow:tensorflow-core-platform, or org.tensorflow:tensorflow before 2.0");
         }
         if (jars.size() > 1) {
-            throw new IllegalStateException(
-                    "there are two TensorFlow Java on the class path, and a process can have one: "
-                            + String.join(", ", jars) + "; leave one of them out");
+            throw new IllegalStateException("the class path has " + jars.size()
+                    + " releases of TensorFlow Java, and a process can load only one: " + String.join(", ", jars)
+                    + "; keep one of them");
         }
         try {
             natives.run();
@@ -46,7 +46,7 @@ public final class ClassPathCheck {
         }
     }
 
-    /** Where TensorFlow Java is found, in the order of the names. */
+    /** The names of the jars that contain TensorFlow Java, sorted. */
     private static List<String> jars() {
         return ClassPathCheck.class
                 .getClassLoader()

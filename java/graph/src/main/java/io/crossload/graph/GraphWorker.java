@@ -10,7 +10,7 @@ import java.util.function.UnaryOperator;
 import org.tensorflow.proto.GraphDef;
 
 /**
- * A worker of TensorFlow Java: SavedModels and GraphDefs, each run by a session. A subclass brings the API of its releases.
+ * A worker of TensorFlow Java for SavedModels and GraphDefs. A subclass adds the API of its releases.
  *
  * @param <S> the session of that API
  */
@@ -27,8 +27,8 @@ public abstract class GraphWorker<S extends GraphSession<?, ?>> implements Worke
     /**
      * An artifact's graph in a session.
      *
-     * @param session runs the graph; whoever opened the graph closes the session
-     * @param names the graph's own name of a tensor of the artifact
+     * @param session runs the graph; the caller closes it
+     * @param names the name in the graph of a tensor of the artifact
      */
     public record OpenGraph<S>(S session, UnaryOperator<TensorName> names) {}
 
@@ -72,7 +72,7 @@ public abstract class GraphWorker<S extends GraphSession<?, ?>> implements Worke
      *
      * @param folder the SavedModel's folder
      * @param tags the MetaGraph's tags, all of them
-     * @throws WorkerException where {@link SavedModels} knows the cause; TensorFlow's exceptions pass unchanged
+     * @throws WorkerException if {@link SavedModels} finds the cause of a failure; else TensorFlow's own exception is thrown
      */
     public final OpenGraph<S> openSavedModel(Path folder, List<String> tags) throws WorkerException {
         SavedModels.check(folder);
@@ -89,7 +89,7 @@ public abstract class GraphWorker<S extends GraphSession<?, ?>> implements Worke
      * Imports a GraphDef into a graph of its own.
      *
      * @param file binary or text
-     * @throws WorkerException where {@link GraphDefs} knows the cause; TensorFlow's exceptions pass unchanged
+     * @throws WorkerException if the file is not a GraphDef; TensorFlow's own exception is thrown if the import fails
      */
     public final OpenGraph<S> openGraphDef(Path file) throws WorkerException {
         GraphDefs.Importable importable = GraphDefs.importable(GraphDefs.read(file));
@@ -102,16 +102,16 @@ public abstract class GraphWorker<S extends GraphSession<?, ?>> implements Worke
     /** The contract's names of the datatypes that have a tensor type in this release: ServerMetadata's {@code datatypes}. */
     protected abstract List<String> datatypes();
 
-    /** A session with SavedModelBundle's graph. */
+    /** Loads a SavedModel with SavedModelBundle. */
     protected abstract S loadSavedModel(String folder, String[] tags);
 
-    /** A session with a graph of this content; on failure the graph is freed. */
+    /** Imports a GraphDef into a new graph; frees the graph if that fails. */
     protected abstract S importGraph(GraphDef content);
 
     /**
-     * The code of an exception of the release's own classes, for {@link #code}.
+     * The code of an exception of the release's API, for {@link #code}.
      *
-     * @return null for an exception of another class
+     * @return null for another exception; UNKNOWN for a TensorFlow error without a code of its own
      */
     protected abstract Code codeOf(Throwable error);
 

@@ -12,9 +12,9 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 
-/** Reads TensorFlow's messages from files, binary or text by what a file holds: many a .pb holds text. */
+/** Reads protobuf messages from files, binary or text by content: some .pb files contain text. */
 final class MessageFiles {
-    // The most that a byte array holds, and protobuf's own end of a message.
+    // The limit of a byte array, and of a protobuf message.
     private static final long MOST_BYTES = Integer.MAX_VALUE - 8;
 
     private MessageFiles() {}
@@ -22,7 +22,7 @@ final class MessageFiles {
     /**
      * A file's bytes.
      *
-     * @throws WorkerException NOT_FOUND for one that cannot be read, INVALID_ARGUMENT for one of 2 GiB or more
+     * @throws WorkerException NOT_FOUND if it cannot be read; INVALID_ARGUMENT if it has 2 GiB or more
      */
     static byte[] content(Path path) throws WorkerException {
         try {
@@ -40,10 +40,10 @@ final class MessageFiles {
     }
 
     /**
-     * Merges the message that a file holds into a builder.
+     * Parses a file's content into a builder.
      *
-     * @param kind the message's name, for the sentence
-     * @throws WorkerException INVALID_ARGUMENT for a file that holds none, neither binary nor text
+     * @param kind the message's type, for the error
+     * @throws WorkerException INVALID_ARGUMENT if the content is not such a message, neither binary nor text
      */
     static <B extends Message.Builder> B parse(Path path, byte[] content, B message, String kind)
             throws WorkerException {

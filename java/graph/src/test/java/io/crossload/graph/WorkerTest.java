@@ -248,7 +248,7 @@ public abstract class WorkerTest {
             assertThat(two.end()).isEqualTo(1);
             assertThat(two.rest()).isEmpty();
             assertThat(two.errors())
-                    .startsWith(runtime + " worker: there are two TensorFlow Java on the class path")
+                    .startsWith(runtime + " worker: the class path has 2 releases of TensorFlow Java, and a process")
                     .contains("another-tensorflow")
                     .containsPattern("tensorflow(-core-api)?-" + release.replace(".", "\\.") + "\\.jar")
                     .hasLineCount(1);

@@ -21,7 +21,7 @@ import java.util.List;
 import java.util.Map;
 import org.opentest4j.AssertionFailedError;
 
-/** An open bundle whose vectors are asked and judged. */
+/** An open bundle with its vectors: runs each of them and compares the answers. */
 final class Conformance implements AutoCloseable {
     private static final String CLASSPATH = "classpath:";
 
@@ -40,8 +40,8 @@ final class Conformance implements AutoCloseable {
     /**
      * Loads the bundle and reads its vectors.
      *
-     * @param loader finds resources
-     * @throws AssertionFailedError where it does not load, or a signature has no vectors: nothing passes by being absent
+     * @param loader finds {@code classpath:} resources
+     * @throws AssertionFailedError if the bundle does not load, or a signature has no vectors
      */
     static Conformance open(ConformsTo wanted, ClassLoader loader) {
         Path path = path(wanted.value(), loader);
@@ -72,7 +72,7 @@ final class Conformance implements AutoCloseable {
             return Path.of(value);
         }
         String name = value.substring(CLASSPATH.length());
-        // A folder need not be an entry of its own; its manifest is.
+        // A jar may have no entry for a folder, but it has one for the manifest.
         URL found = loader.getResource(name + "/" + Manifest.FILE_NAME);
         boolean folder = found != null;
         found = folder ? found : loader.getResource(name);
@@ -94,7 +94,7 @@ final class Conformance implements AutoCloseable {
 
     private void collect(List<String> signatures) {
         for (String signature : signatures) {
-            bundle.signature(signature); // one that the artifact has not is a failure
+            bundle.signature(signature); // throws if the artifact has no such signature
             List<Vector> vectors = bundle.vectors(signature);
             if (vectors.isEmpty()) {
                 throw Outcome.NOT_RUN.failure(
@@ -113,16 +113,16 @@ final class Conformance implements AutoCloseable {
         }
     }
 
-    /** The vectors, signature by signature; at least one. */
+    /** The vectors of all signatures; at least one. */
     List<Case> cases() {
         return cases;
     }
 
     /**
-     * Asks and judges one vector.
+     * Runs one vector and compares the answer.
      *
      * @return outcome, agreement and metrics of an answer that agrees
-     * @throws AssertionFailedError for one that does not, or that there is none of
+     * @throws AssertionFailedError if the answer does not agree, or the call fails
      */
     String check(Case asked) {
         Map<String, Tensor> inputs = new LinkedHashMap<>();

@@ -19,7 +19,7 @@ import org.junit.platform.engine.support.hierarchical.EngineExecutionContext;
 import org.junit.platform.engine.support.hierarchical.HierarchicalTestEngine;
 import org.junit.platform.engine.support.hierarchical.Node;
 
-/** {@link ConformsTo} on a class, which JUnit Jupiter would not run: it has no method that is a test. */
+/** {@link ConformsTo} on a class. JUnit Jupiter does not run such a class, because it has no test method. */
 public final class ConformanceTestEngine extends HierarchicalTestEngine<ConformanceTestEngine.Execution> {
     private static final EngineDiscoveryRequestResolver<EngineDescriptor> RESOLVER =
             EngineDiscoveryRequestResolver.<EngineDescriptor>builder()
@@ -27,10 +27,10 @@ public final class ConformanceTestEngine extends HierarchicalTestEngine<Conforma
                     .addSelectorResolver(new AnnotatedClasses())
                     .build();
 
-    /** Made by JUnit, through java.util.ServiceLoader. */
+    /** For java.util.ServiceLoader. */
     public ConformanceTestEngine() {}
 
-    /** Where tests tell what passed. */
+    /** The listener for the report entries of passed tests. */
     record Execution(EngineExecutionListener listener) implements EngineExecutionContext {}
 
     @Override
@@ -63,7 +63,7 @@ public final class ConformanceTestEngine extends HierarchicalTestEngine<Conforma
                     .orElseGet(Resolution::unresolved);
         }
 
-        // A vector's own id stands for its class: vectors are known when the bundle is open only.
+        // A vector's id selects its class: the vectors are unknown until the bundle is open.
         @Override
         public Resolution resolve(UniqueIdSelector selector, Context context) {
             return selector.getUniqueId().getSegments().stream()
@@ -113,8 +113,7 @@ public final class ConformanceTestEngine extends HierarchicalTestEngine<Conforma
         private final Conformance conformance;
         private final Conformance.Case asked;
 
-        // Without a source of its own: of one that is a class, Surefire takes all vectors for reruns of one test
-        // without a name.
+        // Without a source: with the class as source Surefire takes all vectors for reruns of one nameless test.
         OneVector(UniqueId parent, Conformance conformance, Conformance.Case asked) {
             super(parent.append("vector", asked.name()), asked.name());
             this.conformance = conformance;

@@ -40,11 +40,11 @@ import org.tensorflow.proto.TensorInfo;
 import org.tensorflow.proto.TensorShapeProto;
 
 /**
- * A model for a caller in the same process that is not Java: its tensors are memory at addresses, so that one call into Java runs
- * it, however many tensors there are. Its caller is the Python package of bindings/jpype.
+ * A model whose tensors are passed by memory address, for a native caller in the same process: the Python package in bindings/jpype. A run
+ * is one call into Java for any number of tensors.
  *
- * <p>A tensor is described by numbers: its datatype's (types.proto), the address and count of its bytes (bindings/contract, section
- * Frame), its rank, its dimensions. All methods may be called by several threads at once.
+ * <p>A tensor's description is a sequence of numbers: its datatype's number in types.proto, the address of its bytes (wire bytes,
+ * bindings/contract, section Frame), their count, its rank, its dimensions. Several threads may call all methods at once.
  */
 public final class AddressFedModel implements AutoCloseable {
     private static final TensorFlowWorker RUNTIME = new TensorFlowWorker();
@@ -56,7 +56,7 @@ public final class AddressFedModel implements AutoCloseable {
     private final Map<Long, Answer> answers = new ConcurrentHashMap<>();
     private final AtomicLong runs = new AtomicLong();
 
-    /** What a run feeds and fetches, and the shapes that the graph takes. */
+    /** The tensors to feed and fetch, and the graph's shapes of the fed ones. */
     private record Plan(Binding binding, List<Shape> shapes) {}
 
     private AddressFedModel(OpenGraph<TensorFlowSession> graph) {
@@ -66,11 +66,11 @@ public final class AddressFedModel implements AutoCloseable {
     }
 
     /**
-     * Loads a SavedModel by SavedModelBundle.
+     * Loads a SavedModel with SavedModelBundle.
      *
      * @param path the SavedModel's folder
      * @param tags the MetaGraph's tags, all of them
-     * @throws WorkerException with the code that the worker protocol has for it
+     * @throws WorkerException with the worker protocol's code for the failure
      */
     public static AddressFedModel savedModel(String path, String[] tags) throws WorkerException {
         return coded(() -> new AddressFedModel(RUNTIME.openSavedModel(existing(path), List.of(tags))));
@@ -80,26 +80,26 @@ public final class AddressFedModel implements AutoCloseable {
      * Imports a GraphDef, binary or text.
      *
      * @param path the GraphDef's file
-     * @throws WorkerException with the code that the worker protocol has for it
+     * @throws WorkerException with the worker protocol's code for the failure
      */
     public static AddressFedModel graphDef(String path) throws WorkerException {
         return coded(() -> new AddressFedModel(RUNTIME.openGraphDef(existing(path))));
     }
 
-    /** TensorFlow Java's release, native TensorFlow's version, and the contract's names of the datatypes carried. */
+    /** Three texts: TensorFlow Java's release, native TensorFlow's version, the contract's names of the datatypes with a tensor type. */
     public static String[] versions() {
         return new String[] {TensorFlowWorker.RELEASE, TensorFlow.version(), String.join(" ", NativeTensors.datatypes())
         };
     }
 
-    /** A serialised tensorflow.OpList of what the runtime can run. */
+    /** The operations that the runtime can run: a serialised tensorflow.OpList. */
     public static byte[] registeredOps() {
         return RUNTIME.registeredOps();
     }
 
     /**
      * The SavedModel's signatures as JSON: {@code {name: {"inputs": {name: tensor}, "outputs": {name: tensor}}}}, where a tensor is
-     * {@code {"tensor", "datatype", "shape"}}: no tensor name for a composite tensor, no shape for any rank.
+     * {@code {"tensor", "datatype", "shape"}}. The tensor name is null for a composite tensor, the shape is null for an unknown rank.
      */
     public String signatures() {
         ObjectNode described = Frames.JSON.createObjectNode();
@@ -142,13 +142,13 @@ public final class AddressFedModel implements AutoCloseable {
     }
 
     /**
-     * What later runs feed and fetch.
+     * Prepares runs that feed and fetch the same tensors.
      *
-     * @param inputs names for people, in the order of a run's tensors
-     * @param fed their tensors ({@code operation:index})
-     * @param fetched the tensors that a run gives, in this order
-     * @return the plan's number
-     * @throws WorkerException with the code that the worker protocol has for it
+     * @param inputs the inputs' names, for messages, in the order of a run's descriptions
+     * @param fed the inputs' tensors ({@code operation:index})
+     * @param fetched the outputs' tensors, in the order of a run's result
+     * @return the plan's number, for {@link #run}
+     * @throws WorkerException with the worker protocol's code for the failure
      */
     public synchronized int plan(String[] inputs, String[] fed, String[] fetched) throws WorkerException {
         Map<String, String> feeds = new LinkedHashMap<>();
@@ -166,7 +166,7 @@ public final class AddressFedModel implements AutoCloseable {
         return plans.size() - 1;
     }
 
-    /** A tensor's shape as far as the graph knows it; unknown for a tensor that is not there, which a run says. */
+    /** A tensor's shape in the graph; unknown for a missing tensor, for which the run throws. */
     private Shape shape(String name) {
         TensorName tensor = names.apply(TensorName.parse(name));
         Operation<Output<?>> operation = session.operation(tensor.operation());
@@ -178,11 +178,11 @@ public final class AddressFedModel implements AutoCloseable {
     /**
      * Runs a plan.
      *
-     * @param plan its number
-     * @param tensors the descriptions of the plan's inputs, one after the other; their memory is read before this returns
-     * @return the run's number, the nanoseconds of TensorFlow Java's own call, and the descriptions of the outputs, whose memory is
-     *     valid until {@link #release}
-     * @throws WorkerException with the code that the worker protocol has for it
+     * @param plan the plan's number
+     * @param tensors the descriptions of the plan's inputs, one after the other; their memory is not read after the method returns
+     * @return the run's number, the nanoseconds of TensorFlow Java's own call, then the descriptions of the outputs; their memory is valid
+     *     until {@link #release}
+     * @throws WorkerException with the worker protocol's code for the failure
      */
     public long[] run(int plan, long[] tensors) throws WorkerException {
         return coded(() -> {
@@ -214,7 +214,7 @@ public final class AddressFedModel implements AutoCloseable {
         });
     }
 
-    /** Kernels may abort the process where a rank is not the graph's; a session of Python's checks this, one of Java's does not. */
+    /** Checks the shape, because some kernels abort the process if a rank is not the graph's; unlike Python's, Java's session does not. */
     private static void checkShape(String name, Shape taken, List<Long> shape) throws WorkerException {
         Shape given = Shape.of(shape.stream().mapToLong(Long::longValue).toArray());
         if (!taken.isCompatibleWith(given)) {
@@ -256,7 +256,7 @@ public final class AddressFedModel implements AutoCloseable {
         }
     }
 
-    /** Frees the outputs of a run. */
+    /** Frees the outputs of a run, by its number. A second call does nothing. */
     public void release(long run) {
         Answer answer = answers.remove(run);
         if (answer != null) {
@@ -264,7 +264,7 @@ public final class AddressFedModel implements AutoCloseable {
         }
     }
 
-    /** Frees the model, once the calls under way are done. */
+    /** Frees the model when the running calls have ended. */
     @Override
     public void close() {
         model.close();

@@ -30,9 +30,9 @@ import org.tensorflow.types.TUint16;
 import org.tensorflow.types.TUint8;
 import org.tensorflow.types.family.TType;
 
-/** Wire bytes to native tensors and back: one copy each way, none of it element by element but for strings. */
+/** Copies wire bytes to native tensors and back; only strings are copied element by element. */
 final class NativeTensors {
-    /** What this release of TensorFlow Java has a tensor type for. */
+    /** The tensor types of this release of TensorFlow Java. */
     private static final Map<Datatype, Class<? extends TType>> TYPES = types();
 
     private static final TensorTypes CARRIED = new TensorTypes(TensorFlowWorker.RELEASE, TYPES.keySet());
@@ -58,21 +58,25 @@ final class NativeTensors {
         return types;
     }
 
-    /** What ServerMetadata says of them. */
+    /** The contract's names of the datatypes with a tensor type, for ServerMetadata. */
     static List<String> datatypes() {
         return CARRIED.names();
     }
 
-    /** The contract's datatype of a graph's; as {@link TensorTypes#ofNumber} says. */
+    /**
+     * The contract's datatype of a TensorFlow datatype.
+     *
+     * @throws WorkerException as {@link TensorTypes#ofNumber}
+     */
     static Datatype datatype(DataType type) throws WorkerException {
         return CARRIED.ofNumber(type == DataType.UNRECOGNIZED ? -1 : type.getNumber());
     }
 
     /**
-     * A native tensor with a frame's bytes; the caller closes it. Any BOOL byte but 0 becomes 1.
+     * Copies a frame's tensor to a native tensor, which the caller closes. A BOOL byte other than 0 becomes 1.
      *
-     * @throws WorkerException UNIMPLEMENTED for a datatype without tensor type, INVALID_ARGUMENT for BYTES that do not fill the
-     *     shape
+     * @throws WorkerException UNIMPLEMENTED if this release has no tensor type for the datatype; INVALID_ARGUMENT if the strings do not
+     *     fill the shape
      */
     static Tensor toNative(TensorEntry entry) throws WorkerException {
         CARRIED.check(entry.datatype());
@@ -94,7 +98,7 @@ final class NativeTensors {
         }
     }
 
-    /** A native tensor as a frame's: a view of its memory, valid while the tensor is open, or a copy of BYTES and BOOL. */
+    /** A frame's tensor over a native tensor's memory, valid while that is open; for BYTES and BOOL a copy. */
     static TensorEntry toEntry(String name, Tensor tensor) throws WorkerException {
         Datatype datatype = datatype(tensor.dataType());
         List<Long> shape = LongStream.of(tensor.shape().asArray()).boxed().toList();
@@ -128,14 +132,14 @@ final class NativeTensors {
         }
     }
 
-    // One by one: to copy them at once has another name in each ndarray release.
+    // One by one: the method that copies all has another name in each release of ndarray.
     private static List<byte[]> elements(TString tensor) {
         List<byte[]> elements = new ArrayList<>();
         tensor.asBytes().scalars().forEach(scalar -> elements.add(scalar.getObject()));
         return elements;
     }
 
-    /** The memory of a tensor of fixed-size elements, which is not empty. */
+    /** The memory of a tensor with fixed-size elements, at least one. */
     private static ByteBuffer memory(Tensor tensor) {
         ByteBuffer memory = tensor.asRawTensor().data().accept(new DataStorageVisitor<>() {
             @Override
@@ -159,7 +163,7 @@ final class NativeTensors {
         return memory;
     }
 
-    /** A pointer to memory that somebody else owns. */
+    /** A pointer to memory that its owner frees. */
     static final class BorrowedMemory extends BytePointer {
         BorrowedMemory(long address, long size) {
             super((Pointer) null);

@@ -32,10 +32,10 @@ final class TensorFlowSession implements GraphSession<Output<?>, Tensor> {
     private final List<AutoCloseable> owned;
 
     /**
-     * @param graph the session's
-     * @param session runs it
-     * @param signatures of the MetaGraph, by key; empty for a GraphDef
-     * @param owned what closing frees, in order
+     * @param graph the session's graph
+     * @param session runs the graph
+     * @param signatures the MetaGraph's signatures, by key; empty for a GraphDef
+     * @param owned resources that {@link #close} closes, in order
      */
     TensorFlowSession(Graph graph, Session session, Map<String, SignatureDef> signatures, AutoCloseable... owned) {
         this.graph = graph;
@@ -57,7 +57,7 @@ final class TensorFlowSession implements GraphSession<Output<?>, Tensor> {
         return signatures;
     }
 
-    /** The graph's operations, in its own order. */
+    /** The graph's operations, in the graph's order. */
     Iterator<GraphOperation> operations() {
         return graph.operations();
     }

@@ -23,10 +23,10 @@ import org.tensorflow.proto.GraphDef;
 
 /** The runtime tensorflow-java from 0.3 on: SavedModels through SavedModelBundle, GraphDefs through Graph.importGraphDef. */
 public final class TensorFlowWorker extends GraphWorker<TensorFlowSession> {
-    /** TensorFlow Java's release: that of the jar on the class path, or the system property crossload.runtime.version. */
+    /** The release of TensorFlow Java: the system property crossload.runtime.version, else the release of the jar on the class path. */
     static final String RELEASE = release();
 
-    // Models name the devices they were made on; this machine has others.
+    // Models name the devices that they were made on; this machine may have others.
     private static final ConfigProto CONFIG =
             ConfigProto.newBuilder().setAllowSoftPlacement(true).build();
 
@@ -90,7 +90,8 @@ public final class TensorFlowWorker extends GraphWorker<TensorFlowSession> {
         if (error instanceof TFUnauthenticatedException) {
             return Code.UNAUTHENTICATED;
         }
-        // The contract reads FAILED_PRECONDITION and PERMISSION_DENIED as the worker declining; here the model failed.
+        // In the contract FAILED_PRECONDITION and PERMISSION_DENIED mean that the worker refuses; here the model
+        // failed.
         if (error instanceof TFFailedPreconditionException) {
             return Code.ABORTED;
         }

@@ -24,7 +24,7 @@ import org.bytedeco.tensorflowlite.global.tensorflowlite;
 final class InterpreterErrors extends Reporter_Pointer_String_Pointer {
     private static final long serialVersionUID = 1;
 
-    // The least .tflite there is (schema.fbs, version 3): one empty subgraph, one empty buffer.
+    // The smallest valid .tflite (schema.fbs, version 3): one empty subgraph, one empty buffer.
     private static final byte[] LEAST_MODEL = Base64.getDecoder()
             .decode(
                     "GAAAAFRGTDMAAA4AFAAQAAwACAAAAAQADgAAABAAAAAcAAAAUAAAAAMAAAABAAAACAAAAAQABAAEAAAAAQAAABAAAAAMABQAEAAMAAgABAAMAAAA"
@@ -32,7 +32,7 @@ final class InterpreterErrors extends Reporter_Pointer_String_Pointer {
 
     private static final List<String> MESSAGES = new ArrayList<>();
 
-    /** It lives as long as the process: JavaCPP has a few native callbacks of each kind, and a freed one must never be called. */
+    /** Never freed: JavaCPP has only a few native callbacks of each type, and native code must not call a freed one. */
     static final ErrorReporter REPORTER = reporter(new InterpreterErrors());
 
     private static final Pattern CONVERSION =
@@ -47,7 +47,7 @@ final class InterpreterErrors extends Reporter_Pointer_String_Pointer {
         synchronized (MESSAGES) {
             String text = String.join(" ", MESSAGES).replace("Node number", " Node number");
             MESSAGES.clear();
-            // Source files begin with the path of the machine that the presets were built on.
+            // Removes the folders that source file names have on the machine that built the presets.
             return text.strip().replaceAll("\\s+", " ").replaceAll("\\S*/(?=tensorflow/lite/\\S+:\\d+ )", "");
         }
     }
@@ -71,7 +71,7 @@ final class InterpreterErrors extends Reporter_Pointer_String_Pointer {
         try {
             message = READABLE ? formatted(format, new VaList(arguments)) : format;
         } catch (RuntimeException error) {
-            error.printStackTrace(System.err); // nothing may be thrown into native code
+            error.printStackTrace(System.err); // an exception must not reach native code
         }
         System.err.println("tensorflow-lite: " + message.strip());
         synchronized (MESSAGES) {

@@ -24,7 +24,7 @@ import org.bytedeco.tensorflowlite.Subgraph;
 import org.bytedeco.tensorflowlite.TfLiteTensor;
 import org.bytedeco.tensorflowlite.global.tensorflowlite;
 
-/** One native interpreter of a .tflite, its tensors allocated; its errors are an {@link InterpreterException}. */
+/** A native interpreter of one .tflite file with allocated tensors. Its methods throw {@link InterpreterException}. */
 final class LiteInterpreter implements AutoCloseable {
     private static final Pattern UNRESOLVED = Pattern.compile("unresolved custom op: (\\w+)");
     private static final Pattern NEWER = Pattern.compile("Didn't find op for ([^.]+)");
@@ -35,18 +35,18 @@ final class LiteInterpreter implements AutoCloseable {
     private final Interpreter interpreter = new Interpreter((Pointer) null);
     private final Map<String, SubgraphRunner> runners = new HashMap<>();
 
-    /** What runs: a signature by its names, or the first subgraph by its tensors' indices. */
+    /** Runs a subgraph: a signature's, with the signature's names, or the first, with tensor indices for names. */
     interface SubgraphRunner {
-        /** The input, or null where there is none of that name or index. */
+        /** The input with this name or index, null if there is none. */
         TfLiteTensor input(String name);
 
-        /** The output, or null. */
+        /** The output with this name or index, null if there is none. */
         TfLiteTensor output(String name);
 
-        /** Another shape for an input; {@link #allocate} comes before the next run. */
+        /** Changes the shape of an input; call {@link #allocate} before the next run. */
         void resize(String name, int[] shape);
 
-        /** Memory for the tensors. */
+        /** Allocates the tensors. */
         void allocate();
 
         /** Runs the kernels. */
@@ -54,10 +54,12 @@ final class LiteInterpreter implements AutoCloseable {
     }
 
     /**
-     * @param path the file, which is verified before it is used
-     * @param delegating whether what XNNPACK takes is handed to it
-     * @throws WorkerException UNIMPLEMENTED for an op or a datatype that this interpreter does not have
-     * @throws InterpreterException where it cannot be loaded for another reason
+     * Loads a file, after TensorFlow Lite has verified it.
+     *
+     * @param path the file
+     * @param delegating whether XNNPACK runs the ops that it supports
+     * @throws WorkerException UNIMPLEMENTED if the file has an op or a datatype that this interpreter lacks
+     * @throws InterpreterException if loading fails for another reason
      */
     LiteInterpreter(String path, boolean delegating) throws WorkerException {
         this.path = path;
@@ -98,12 +100,12 @@ final class LiteInterpreter implements AutoCloseable {
         return keys;
     }
 
-    /** What runs the signature of a key that is there, or for null the first subgraph by indices. */
+    /** The runner of the signature with this key, which the file must have; for null that of the first subgraph. */
     SubgraphRunner runner(String key) {
         return runners.computeIfAbsent(key, k -> k == null ? new ByIndex() : new BySignature(k));
     }
 
-    /** Forgets what earlier runs left in variables: an answer must not depend on them. */
+    /** Resets the variables, so that an answer does not depend on earlier runs. */
     void reset() {
         check(interpreter.ResetVariableTensors());
     }
@@ -122,7 +124,7 @@ final class LiteInterpreter implements AutoCloseable {
 
     private static String errors() {
         String errors = InterpreterErrors.take();
-        return errors.isEmpty() ? "TensorFlow Lite does not say why" : errors;
+        return errors.isEmpty() ? "TensorFlow Lite reports no cause" : errors;
     }
 
     private WorkerException missing(String errors) {

@@ -18,10 +18,10 @@ import java.util.TreeSet;
 import org.bytedeco.tensorflowlite.TfLiteTensor;
 
 /**
- * A loaded .tflite; each signature is run by its key in the file, or by tensor indices where the file has no SignatureDef.
+ * A loaded .tflite file. It runs a signature by its key in the file, or by tensor indices if the file has no SignatureDef.
  *
- * <p>The interpreter hands what it can to XNNPACK. Where that fails, at load or at a run, the model is run by the interpreter's own
- * kernels instead, and a note says so. One thread at a time.
+ * <p>XNNPACK runs the ops that it supports. If loading or a run fails with it, the model falls back to the interpreter's own kernels and
+ * notes that. For one thread at a time.
  */
 final class LiteModel implements Model {
     private final String path;
@@ -30,14 +30,14 @@ final class LiteModel implements Model {
     private boolean delegating = true;
     private String note;
 
-    /** A run's time and the interpreter's tensors. */
+    /** A finished run: the runner with the outputs, and the time of the interpreter's call. */
     private record Run(SubgraphRunner runner, long nanoseconds) {}
 
     /**
      * @param path the file
-     * @param signatures the bindings
-     * @throws WorkerException UNIMPLEMENTED for an op or a datatype that the interpreter does not have, NOT_FOUND for an unknown key
-     * @throws InterpreterException where the file cannot be loaded for another reason
+     * @param signatures the bindings, by signature name
+     * @throws WorkerException UNIMPLEMENTED if the file has an op or a datatype that the interpreter lacks; NOT_FOUND if it lacks a key
+     * @throws InterpreterException if loading fails for another reason
      */
     LiteModel(String path, Map<String, Binding> signatures) throws WorkerException {
         this.path = path;
@@ -85,8 +85,7 @@ final class LiteModel implements Model {
             }
             outputs.add(LiteTensors.read(name, tensor));
         }
-        return new Answer(
-                outputs, run.nanoseconds(), runNote, () -> {}); // they are the interpreter's own until it runs again
+        return new Answer(outputs, run.nanoseconds(), runNote, () -> {}); // the interpreter owns the outputs
     }
 
     @Override
@@ -121,7 +120,11 @@ final class LiteModel implements Model {
         return new Run(runner, System.nanoTime() - start);
     }
 
-    /** The run without XNNPACK, which stays off if that helps; the first failure where it does not. No request: only the load. */
+    /**
+     * Repeats a run without XNNPACK, which stays off if the repetition succeeds; else throws the first failure.
+     *
+     * @param request null to repeat only loading
+     */
     private Run fallBack(InterpreterException cause, InferRequest request) throws WorkerException {
         boolean hopeless = !delegating;
         if (!hopeless) {
@@ -133,19 +136,20 @@ final class LiteModel implements Model {
                         .formatted(shortened(cause.getMessage()));
                 return run;
             } catch (InterpreterException second) {
-                // The first one says more.
+                // The first failure's message says more.
             }
         }
         if (request == null) {
             close();
         } else {
-            reopen(delegating); // a failed one may be left without memory for its tensors
+            reopen(delegating); // after a failure the tensors may be unallocated
         }
         throw cause;
     }
 
     private void reopen(boolean withDelegate) throws WorkerException {
-        LiteInterpreter fresh = new LiteInterpreter(path, withDelegate); // first, so that there is one where this fails
+        LiteInterpreter fresh =
+                new LiteInterpreter(path, withDelegate); // before close: the old one stays if this fails
         close();
         interpreter = fresh;
     }
@@ -188,7 +192,7 @@ final class LiteModel implements Model {
         }
     }
 
-    // Kernels often take another batch than the one written down, and no dimensions may mean any rank: those are tried.
+    // Tries every batch size, which kernels often accept, and every shape if the file has no dimensions.
     private void check(Binding binding, TensorEntry entry) throws WorkerException {
         Datatype datatype = LiteTensors.datatype(entry.name(), input(binding, entry.name()));
         List<Long> shape = new ArrayList<>(written(binding, entry.name()));
@@ -213,7 +217,7 @@ final class LiteModel implements Model {
         }
     }
 
-    /** The shape in the file, asked for before the first resize, which a tensor without a shape signature takes as its own. */
+    /** The input's shape in the file. It is read before the first resize, which overwrites it in tensors without shape signature. */
     private List<Long> written(Binding binding, String name) throws WorkerException {
         String known = binding.key() + "/" + nativeName(binding, binding.inputs(), name);
         if (!written.containsKey(known)) {
@@ -230,7 +234,7 @@ final class LiteModel implements Model {
         return tensor;
     }
 
-    /** A signature's runner knows the signature's names, the graph its indices. */
+    /** The name that the runner knows a tensor by: the signature's name, or the tensor's index if there is no SignatureDef. */
     private static String nativeName(Binding binding, Map<String, String> indices, String name) {
         return binding.key() == null ? indices.get(name) : name;
     }

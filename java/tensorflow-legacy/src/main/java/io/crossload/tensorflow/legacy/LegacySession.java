@@ -16,8 +16,8 @@ import org.tensorflow.Tensor;
 /**
  * A graph and its session in TensorFlow 1's Java API.
  *
- * @param graph the session's
- * @param session runs it
+ * @param graph the session's graph
+ * @param session runs the graph
  * @param owned frees both
  */
 record LegacySession(Graph graph, Session session, Runnable owned) implements GraphSession<Output<?>, Tensor<?>> {

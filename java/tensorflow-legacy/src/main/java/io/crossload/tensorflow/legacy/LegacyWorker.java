@@ -13,10 +13,10 @@ import org.tensorflow.proto.GraphDef;
 
 /** The runtime tensorflow-java-legacy: SavedModels through SavedModelBundle, GraphDefs through Graph.importGraphDef. */
 public final class LegacyWorker extends GraphWorker<LegacySession> {
-    /** TensorFlow's release, which is that of its Java API. */
+    /** The release of TensorFlow and of its Java API. */
     static final String RELEASE = TensorFlow.version();
 
-    // Models name the devices they were made on; this machine has others.
+    // Models name the devices that they were made on; this machine may have others.
     private static final byte[] CONFIG =
             ConfigProto.newBuilder().setAllowSoftPlacement(true).build().toByteArray();
 
@@ -66,7 +66,7 @@ public final class LegacyWorker extends GraphWorker<LegacySession> {
         return TensorFlow.registeredOpList();
     }
 
-    // What the JNI layer throws for a TF_Code: java/src/main/native/exception_jni.cc of TensorFlow 1.15.
+    // The exceptions of the JNI layer for each TF_Code: java/src/main/native/exception_jni.cc of TensorFlow 1.15.
     @Override
     protected Code codeOf(Throwable error) {
         if (error instanceof IllegalArgumentException) {
@@ -78,7 +78,7 @@ public final class LegacyWorker extends GraphWorker<LegacySession> {
         if (error instanceof IndexOutOfBoundsException) {
             return Code.OUT_OF_RANGE;
         }
-        // FAILED_PRECONDITION or RESOURCE_EXHAUSTED. The contract reads the former as the worker declining; here the
+        // FAILED_PRECONDITION or RESOURCE_EXHAUSTED. In the contract the former means that the worker refuses; here the
         // model failed.
         if (error instanceof IllegalStateException) {
             return Code.ABORTED;

@@ -9,7 +9,7 @@ import org.tensorflow.TensorFlow;
 public final class Main {
     private Main() {}
 
-    /** Answers requests on standard input until it ends; exits with status 1 where the streams cannot be used. */
+    /** Answers the requests on standard input until it ends; exits with status 1 if the worker cannot start or its streams fail. */
     public static void main(String[] arguments) throws IOException {
         WorkerLoop.serve("tensorflow-java-legacy", () -> {
             ClassPathCheck.requireOneTensorFlow(TensorFlow::version);
