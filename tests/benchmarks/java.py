@@ -28,7 +28,7 @@ def rows(bundle: Path) -> list[Row]:
 
 def _calls(command: Sequence[str]) -> Row:
     # What is compared takes turns: a machine that is busy for a while is busy for both.
-    runs = [_medians(command, "Calls") for _ in range(3)]
+    runs = [_medians(command, "CallBenchmark") for _ in range(3)]
     library, bare = (statistics.median(run[name] for run in runs) for name in ("library", "bare"))
     more = statistics.median(run["library"] / run["bare"] for run in runs) - 1
     figures = f"{library:.0f} µs; `Session.runner()` with the same tensors made and read {bare:.0f} µs"
@@ -36,7 +36,7 @@ def _calls(command: Sequence[str]) -> Row:
 
 
 def _feeds(command: Sequence[str]) -> Row:
-    found = _medians(command, "Feeds")
+    found = _medians(command, "TensorBenchmark")
     flat, direct, nested = found["flatArray"], found["directBuffer"], found["nestedArray"]
     figures = f"flat array {flat:,.0f} µs, direct buffer {direct:,.0f} µs, nested array {nested:,.0f} µs"
     slower = nested / max(flat, direct)

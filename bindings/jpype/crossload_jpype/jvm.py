@@ -37,7 +37,7 @@ OUR_OPTIONS = (
     "-Dorg.bytedeco.javacpp.maxPhysicalBytes=0",
 )
 OTHER_TENSORFLOWS = ("tensorflow", "tensorflow_core")
-_MODEL = "io.crossload.tensorflow.AddressedModel"
+_MODEL = "io.crossload.tensorflow.AddressFedModel"
 
 _lock = threading.RLock()
 _started: tuple[Any, ...] | None = None  # what start() was given, once the JVM runs
@@ -72,7 +72,7 @@ def start(
 
 
 def model_class() -> Any:
-    """Java's AddressedModel, in a JVM that is started where it was not; raises StartProblem."""
+    """Java's AddressFedModel, in a JVM that is started where it was not; raises StartProblem."""
     if _started is None or _forked:
         start()
     with _told():

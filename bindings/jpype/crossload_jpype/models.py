@@ -116,7 +116,7 @@ class _Model:
         return known
 
     def _describe(self, name: str, value: Any, numbers: list[int]) -> Any:
-        """Append what AddressedModel.run needs to know of an input; returns what holds its memory."""
+        """Append what AddressFedModel.run needs to know of an input; returns what holds its memory."""
         array = value if type(value) is np.ndarray else np.asarray(value)
         if array.dtype.kind == "T":
             array = array.astype(object)

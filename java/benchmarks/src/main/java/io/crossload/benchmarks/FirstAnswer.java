@@ -6,11 +6,11 @@ import io.crossload.Tensor;
 import java.nio.file.Path;
 import java.util.Map;
 
-/** A process that opens a bundle (the argument) by the library and answers once: its whole life is the cold start. */
+/** Opens a bundle (the argument) with the library and calls it once: the process's running time is the cold start. */
 public final class FirstAnswer {
     private FirstAnswer() {}
 
-    /** Answers one digit and ends. */
+    /** Calls the model once and exits. */
     public static void main(String[] arguments) {
         try (Bundle bundle = Bundle.open(Path.of(arguments[0]), Options.DEFAULTS.withWarmUp(false))) {
             Tensor pixels = Tensor.of(new float[64], 1, 8, 8, 1);
@@ -18,6 +18,6 @@ public final class FirstAnswer {
                     .call(Map.of("pixels", pixels))
                     .get("probabilities"));
         }
-        System.exit(0); // native threads must not keep the process
+        System.exit(0); // native threads must not keep the process alive
     }
 }

@@ -10,7 +10,7 @@ import java.util.function.Function;
 import java.util.stream.Collectors;
 
 /**
- * The contract's element types: the constant's name is the contract's name.
+ * The contract's datatypes. The name of a constant is the contract's name of the datatype.
  *
  * <p>Sources: Open Inference Protocol v2 (tensor data types), tensorflow/core/framework/types.proto (enum DataType).
  */
@@ -49,27 +49,32 @@ public enum Datatype {
         this.size = size;
     }
 
-    /** TensorFlow's name, the one for people: {@code float32}. */
+    /** TensorFlow's name, for messages: {@code float32}. */
     public String tensorflow() {
         return tensorflow;
     }
 
-    /** The number of types.proto. */
+    /** The number in TensorFlow's types.proto. */
     public int number() {
         return number;
     }
 
-    /** Bytes of an element on the wire; 0 for BYTES, whose elements differ. */
+    /** The bytes of an element on the wire; 0 for BYTES, whose elements have different lengths. */
     public int size() {
         return size;
     }
 
-    /** The datatype of the contract's name, or null where the contract has none. */
+    /** The datatype with this name in the contract, or null if the contract has none. */
     public static Datatype ofName(String name) {
         return BY_NAME.get(name);
     }
 
-    /** The datatype of a types.proto number (a reference type, number + 100, loses its reference), or null (resource, variant, …). */
+    /**
+     * The datatype with this number in types.proto.
+     *
+     * @param number a reference type (number + 100) counts as the type that it refers to
+     * @return null for types that the contract does not have (resource, variant, …)
+     */
     public static Datatype ofNumber(int number) {
         int plain = number > 100 ? number - 100 : number;
         return Arrays.stream(values())
@@ -81,7 +86,7 @@ public enum Datatype {
     /**
      * The elements of a BYTES tensor: each a uint32 length, then that many bytes of any value.
      *
-     * @throws FrameException when a length points outside the data
+     * @throws FrameException if an element ends outside the data
      */
     public static List<byte[]> decodeBytes(ByteBuffer data) throws FrameException {
         ByteBuffer rest = data.slice().order(ByteOrder.LITTLE_ENDIAN);
@@ -102,9 +107,9 @@ public enum Datatype {
     }
 
     /**
-     * The wire bytes of string elements, in a direct buffer.
+     * The wire bytes of string elements: a direct, little-endian buffer.
      *
-     * @throws ArithmeticException when they are more than a buffer can hold (2 GiB)
+     * @throws ArithmeticException if they exceed a Java buffer (2 GiB)
      */
     public static ByteBuffer encodeBytes(Iterable<byte[]> elements) {
         int total = 0;

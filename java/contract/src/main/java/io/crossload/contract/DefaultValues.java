@@ -9,14 +9,19 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * The manifest's default of an input: {@code {"shape": [...], "data": [flat values]}}. Numbers that are not finite are {@code "NaN"},
- * {@code "Infinity"}, {@code "-Infinity"}, complex ones {@code [real, imaginary]}; strings are text whose bytes that are no UTF-8 are
- * surrogate escapes (U+DC80 to U+DCFF).
+ * Reads the default of an input from the manifest: {@code {"shape": [...], "data": [flat values]}}.
+ *
+ * <p>{@code "NaN"}, {@code "Infinity"} and {@code "-Infinity"} stand for numbers that are not finite, {@code [real, imaginary]} for complex
+ * numbers. Strings are text; surrogate escapes (U+DC80 to U+DCFF) stand for bytes that are not UTF-8.
  */
 final class DefaultValues {
     private DefaultValues() {}
 
-    /** The tensor; IllegalArgumentException for one that is none of this datatype. */
+    /**
+     * The default as a tensor.
+     *
+     * @throws IllegalArgumentException if the values do not fill the shape, or one does not have the datatype
+     */
     static TensorEntry read(String name, Datatype datatype, JsonNode stated) {
         List<Long> shape = new ArrayList<>();
         stated.path("shape").forEach(dimension -> shape.add(dimension.asLong(-1)));
@@ -66,7 +71,7 @@ final class DefaultValues {
                         at,
                         one(value, value.isBoolean(), "true or false").booleanValue() ? 1 : 0);
             } else {
-                // Beyond long there is UINT64 only, of which the bits count.
+                // Only UINT64 has values beyond a long; their lowest 64 bits are the element.
                 Elements.putInteger(
                         datatype,
                         data,

@@ -4,34 +4,34 @@ import java.math.BigInteger;
 import java.nio.ByteBuffer;
 
 /**
- * Single elements in wire bytes: numbers of every datatype as Java's. Buffers are little-endian views, indexed from 0.
+ * Reads and writes single elements of wire bytes. Buffers are little-endian, and their element 0 is at byte 0.
  *
- * <p>A complex number counts as two elements of its parts' datatype ({@link #part}).
+ * <p>A complex number is two elements of the datatype of its parts ({@link #part}): real, imaginary.
  */
 public final class Elements {
     private Elements() {}
 
-    /** Whether the datatype is an integer's. */
+    /** Whether the datatype is an integer datatype. */
     public static boolean isInteger(Datatype datatype) {
         return datatype.tensorflow().contains("int");
     }
 
-    /** Whether the datatype is an integer's without sign. */
+    /** Whether the datatype is an unsigned integer datatype. */
     public static boolean isUnsigned(Datatype datatype) {
         return datatype.tensorflow().startsWith("uint");
     }
 
-    /** Whether the datatype is a floating-point number's (not a complex one's). */
+    /** Whether the datatype is a (real) floating-point datatype. */
     public static boolean isFloating(Datatype datatype) {
         return datatype.tensorflow().contains("float");
     }
 
-    /** Whether the datatype is a complex number's. */
+    /** Whether the datatype is a complex datatype. */
     public static boolean isComplex(Datatype datatype) {
         return datatype == Datatype.COMPLEX64 || datatype == Datatype.COMPLEX128;
     }
 
-    /** The datatype of a complex number's parts; any other's own. */
+    /** The datatype of the real and imaginary parts; for a datatype that is not complex, the datatype itself. */
     public static Datatype part(Datatype datatype) {
         return switch (datatype) {
             case COMPLEX64 -> Datatype.FP32;
@@ -41,9 +41,9 @@ public final class Elements {
     }
 
     /**
-     * An integer (or BOOL) element; UINT64 as its bits.
+     * An element of an integer datatype or BOOL; for UINT64 its bits.
      *
-     * @throws IllegalArgumentException for another datatype
+     * @throws IllegalArgumentException if the datatype is another
      */
     public static long integer(Datatype datatype, ByteBuffer data, int at) {
         return switch (datatype) {
@@ -54,11 +54,15 @@ public final class Elements {
             case INT32 -> data.getInt(4 * at);
             case UINT32 -> Integer.toUnsignedLong(data.getInt(4 * at));
             case INT64, UINT64 -> data.getLong(8 * at);
-            default -> throw new IllegalArgumentException(datatype.tensorflow() + " is no integer");
+            default -> throw new IllegalArgumentException(datatype.tensorflow() + " is not an integer datatype");
         };
     }
 
-    /** A number (integers of 64 bits are rounded). */
+    /**
+     * An element of a floating-point or integer datatype, or BOOL, as a double; 64-bit integers are rounded.
+     *
+     * @throws IllegalArgumentException if the datatype is BYTES or complex
+     */
     public static double real(Datatype datatype, ByteBuffer data, int at) {
         return switch (datatype) {
             case FP32 -> data.getFloat(4 * at);
@@ -73,7 +77,7 @@ public final class Elements {
     }
 
     /** The bits of a floating-point element, in the lowest bits of a long. */
-    static long bits(Datatype datatype, ByteBuffer data, int at) {
+    public static long bits(Datatype datatype, ByteBuffer data, int at) {
         return switch (datatype.size()) {
             case 1 -> Byte.toUnsignedLong(data.get(at));
             case 2 -> Short.toUnsignedLong(data.getShort(2 * at));
@@ -82,7 +86,7 @@ public final class Elements {
         };
     }
 
-    /** Writes an integer (or BOOL) element; of one that does not fit, the lowest bits. */
+    /** Writes an element of an integer datatype or BOOL; only the lowest bits of a value that does not fit. */
     static void putInteger(Datatype datatype, ByteBuffer data, int at, long value) {
         switch (datatype.size()) {
             case 1 -> data.put(at, nibble(datatype, (byte) value));
@@ -100,7 +104,7 @@ public final class Elements {
         };
     }
 
-    /** Writes a floating-point element, rounded to the nearest. */
+    /** Writes an element of a floating-point datatype, rounded to nearest even. */
     static void putReal(Datatype datatype, ByteBuffer data, int at, double value) {
         switch (datatype) {
             case FP32 -> data.putFloat(4 * at, (float) value);
@@ -110,8 +114,8 @@ public final class Elements {
         }
     }
 
-    /** An unsigned integer's bits as the nearest double. */
-    static double unsigned(long bits) {
+    /** The double nearest to an unsigned 64-bit integer. */
+    public static double unsigned(long bits) {
         return bits >= 0 ? bits : new BigInteger(Long.toUnsignedString(bits)).doubleValue();
     }
 }

@@ -2,7 +2,7 @@ package io.crossload.contract;
 
 import java.io.IOException;
 
-/** Bytes that are no frame of the contract; the message is one sentence. The stream cannot be read on. */
+/** Bytes that violate the contract's frame format. The message is one sentence; the stream cannot be read further. */
 public final class FrameException extends IOException {
     private static final long serialVersionUID = 1;
 

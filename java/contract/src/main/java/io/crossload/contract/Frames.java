@@ -26,16 +26,17 @@ import java.util.Set;
 /**
  * Reads and writes frames: uint64 length, JSON header, tensor bytes (bindings/contract/README.md, section Frame).
  *
- * <p>One instance serves one reader and one writer. Tensor bytes are read into direct buffers that the next frame reuses.
+ * <p>An instance may be used by one reading thread and one writing thread at a time. It reads tensor bytes into direct buffers and reuses
+ * these for the next frame.
  */
 public final class Frames {
-    /** The most header bytes that a reader accepts. */
+    /** The maximum length of a header, in bytes (64 MiB). */
     public static final int MAX_HEADER = 64 << 20;
 
-    /** The most dimensions of a shape, TensorFlow's own limit (tensor_shape.h). */
+    /** The maximum rank of a tensor: TensorFlow's limit (tensor_shape.h). */
     public static final int MAX_RANK = 254;
 
-    /** The JSON of headers; everything that is no single RFC 8259 value is refused. */
+    /** Reads and writes the JSON of headers; refuses everything but one RFC 8259 value. */
     public static final ObjectMapper JSON = JsonMapper.builder(JsonFactory.builder()
                     .streamReadConstraints(StreamReadConstraints.builder()
                             .maxStringLength(MAX_HEADER)
@@ -43,14 +44,14 @@ public final class Frames {
                             .build())
                     .build())
             .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
-            // Any name survives, a lone surrogate too, which UTF-8 cannot hold.
+            // Names keep lone surrogates, too, which UTF-8 cannot encode.
             .enable(JsonWriteFeature.ESCAPE_NON_ASCII)
             .build();
 
-    // Buffers up to this size together stay allocated between frames; memory of larger ones is given back.
+    // Buffers of up to this total size stay allocated between frames; larger ones are freed.
     private static final long KEPT = 256L << 20;
     private static final long DIMENSION_LIMIT = 1L << 62;
-    // A header is announced before it is there: its buffer grows with what arrives.
+    // The length of a header is not trusted: the buffer grows with the bytes that arrive.
     private static final int STEP = 1 << 20;
 
     private final ReadableByteChannel source;
@@ -60,16 +61,20 @@ public final class Frames {
     private ByteBuffer headerBuffer = direct(1 << 16);
     private ByteBuffer outgoing = direct(1 << 16);
 
-    /** Frames between these (blocking) channels; a side that is not used may be null. */
+    /**
+     * @param source a blocking channel to read from, null for a writer
+     * @param target a blocking channel to write to, null for a reader
+     */
     public Frames(ReadableByteChannel source, WritableByteChannel target) {
         this.source = source;
         this.target = target;
     }
 
     /**
-     * The next frame, or null at a clean end. Its tensors' data are valid until the next call.
+     * Reads the next frame. The data of its tensors are valid until the next call.
      *
-     * @throws FrameException for bytes that are no frame
+     * @return null if the stream ends before the frame's first byte
+     * @throws FrameException if the bytes are not a frame, or the stream ends inside it
      */
     public Frame read() throws IOException {
         fill(prefix.clear());
@@ -101,9 +106,11 @@ public final class Frames {
     }
 
     /**
-     * Write one frame whole: the header with {@code inputs} and {@code outputs} described in it (null: none), then their bytes.
+     * Writes one frame: the header, with descriptions of {@code inputs} and {@code outputs} added, then the tensors' bytes.
      *
-     * @throws IOException when nobody reads any more
+     * @param inputs null for a header without {@code inputs}
+     * @param outputs null for a header without {@code outputs}
+     * @throws IOException if the other end of the stream is closed
      */
     public void write(ObjectNode header, List<TensorEntry> inputs, List<TensorEntry> outputs) throws IOException {
         List<ByteBuffer> parts = new ArrayList<>();
@@ -177,7 +184,7 @@ public final class Frames {
     private static ObjectNode parse(ByteBuffer bytes) throws FrameException {
         JsonNode header;
         try {
-            // A decoder of its own refuses invalid UTF-8; Jackson would also take UTF-16 and UTF-32.
+            // This decoder refuses invalid UTF-8; Jackson would also accept UTF-16 and UTF-32.
             header = JSON.readTree(
                     StandardCharsets.UTF_8.newDecoder().decode(bytes).toString());
         } catch (CharacterCodingException error) {
@@ -259,7 +266,7 @@ public final class Frames {
                 && value.longValue() < DIMENSION_LIMIT;
     }
 
-    /** The product of dimensions and element size, -1 where no long holds it. A dimension of 0 makes any product 0. */
+    /** The product of dimensions and element size, -1 if it overflows a long; 0 if a dimension is 0. */
     private static long product(List<Long> shape, int size) {
         if (shape.contains(0L)) {
             return 0;

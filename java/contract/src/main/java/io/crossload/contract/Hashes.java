@@ -20,9 +20,10 @@ public final class Hashes {
     private Hashes() {}
 
     /**
-     * The digest of a file's bytes; of a folder, that of the lines {@code <sha256>  <path inside>\n} in the byte order of the paths.
+     * The digest of a file's bytes; for a folder, of its files' lines {@code <sha256>  <path inside>\n} in the byte order of the paths.
      *
      * @return 64 hexadecimal digits
+     * @throws IOException if a file cannot be read
      */
     public static String sha256(Path path) throws IOException {
         MessageDigest digest = sha256();
@@ -42,12 +43,14 @@ public final class Hashes {
     }
 
     /**
-     * Passes a file or folder of a bundle that is there, inside, and the one that was exported.
+     * Checks a file or folder of a bundle against the manifest's hash.
      *
-     * @param root the bundle
-     * @param relative the path that the manifest names
-     * @param expected its sha256
-     * @throws ManifestException for one that is missing, lies outside the bundle or does not match its hash
+     * @param root the bundle's folder
+     * @param relative the path inside it, as in the manifest
+     * @param expected the manifest's sha256
+     * @throws ManifestException if it is missing, leads out of the bundle, contains a link to a folder or a special file, or has
+     *     another hash
+     * @throws IOException if a file cannot be read
      */
     public static void check(Path root, String relative, String expected) throws IOException {
         Path target = root.resolve(relative);

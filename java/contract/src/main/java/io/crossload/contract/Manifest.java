@@ -22,17 +22,18 @@ import java.util.Map;
 import java.util.stream.Collectors;
 
 /**
- * The manifest {@code crossload.json}: what a bundle promises (bindings/contract/manifest.schema.json). Lists and maps keep the file's
- * order; what the file leaves out is empty, or null where a component says so.
+ * The manifest {@code crossload.json}: signatures, artifacts, vectors and tolerances of a bundle (bindings/contract/manifest.schema.json).
+ * Lists and maps keep the file's order. A list or map that the file leaves out is empty; other components are null only where their
+ * documentation says so.
  *
  * @param crossload the schema's version
- * @param model which model the bundle holds
- * @param producer versions of what exported it
+ * @param model the model's name and version
+ * @param producer versions of the software that exported it, by name
  * @param signatures by key
  * @param artifacts the saved models
- * @param leftOut formats that cannot hold the model
- * @param vectors the vectors files
- * @param tolerance by output name or datatype, for {@link Tolerance#of}
+ * @param leftOut formats that the model could not be exported to
+ * @param vectors the vectors files, at most one a signature
+ * @param tolerance by output name or by the contract's name of a datatype
  */
 public record Manifest(
         int crossload,
@@ -44,21 +45,21 @@ public record Manifest(
         List<VectorsFile> vectors,
         Map<String, Tolerance> tolerance) {
 
-    /** The manifest's name in a bundle; beside an artifact without bundle it is {@code <artifact>.crossload.json}. */
+    /** The manifest's file name in a bundle. The manifest of a single artifact is {@code <artifact>.crossload.json} beside it. */
     public static final String FILE_NAME = "crossload.json";
 
-    /** The newest schema that is read. */
+    /** The newest version of the schema that {@link #read} accepts. */
     public static final int SCHEMA_VERSION = 1;
 
     private static final JsonMapper JSON = JsonMapper.builder()
             .propertyNamingStrategy(PropertyNamingStrategies.SNAKE_CASE)
-            // A misspelt key (a tolerance that never applies) must not pass silently.
+            // A misspelt key must fail: a tolerance under it would silently never apply.
             .enable(DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES)
             .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
             .enable(DeserializationFeature.FAIL_ON_NULL_FOR_PRIMITIVES)
             .build();
 
-    /** Makes what is left out empty. */
+    /** Replaces null lists and maps by empty ones. */
     public Manifest {
         producer = orEmpty(producer);
         signatures = orEmpty(signatures);
@@ -68,18 +69,18 @@ public record Manifest(
         tolerance = orEmpty(tolerance);
     }
 
-    /** Which model: its name and version. */
+    /** A model's name and version. */
     public record Model(@JsonProperty(required = true) String name, String version) {
-        /** A version that is left out is 1. */
+        /** Replaces a null version by 1. */
         public Model {
             version = version == null ? "1" : version;
         }
     }
 
     /**
-     * Named inputs and outputs, in order.
+     * A signature: named inputs and outputs, in order.
      *
-     * @param methodName the SignatureDef's, perhaps empty
+     * @param methodName the SignatureDef's method name; may be empty
      */
     @JsonIgnoreProperties("key")
     public record Signature(
@@ -88,15 +89,15 @@ public record Manifest(
             @JsonProperty(required = true) List<TensorSpec> outputs) {}
 
     /**
-     * One input or output.
+     * An input or output of a signature.
      *
-     * @param name the signature's name of it
-     * @param datatype its element type
-     * @param shape its dimensions, -1 where one is free; null where even the rank is unknown
-     * @param defaultValue what an input that is left out is; null where it must be given
+     * @param name its name in the signature
+     * @param datatype its datatype
+     * @param shape its dimensions, -1 for a free one; null if the rank is unknown
+     * @param defaultValue the value of an input that a caller leaves out; null for a required input and for an output
      */
     public record TensorSpec(String name, Datatype datatype, List<Long> shape, TensorEntry defaultValue) {
-        // Where a tensor lies in an artifact is its binding's business: tensor and quantization are not kept.
+        // The keys tensor and quantization are known but not kept: the artifact's binding names the tensor.
         @JsonCreator
         static TensorSpec read(
                 @JsonProperty(value = "name", required = true) String name,
@@ -115,12 +116,12 @@ public record Manifest(
     }
 
     /**
-     * One saved model in one format.
+     * A saved model in one format.
      *
-     * @param id its name in the bundle
+     * @param id the artifact's name in the bundle
      * @param format {@code saved_model}, {@code graph_def}, …
      * @param path relative to the manifest's folder
-     * @param tags a SavedModel's, null where it has none
+     * @param tags the tags of a SavedModel's MetaGraph; null for other formats
      * @param sha256 of the file or folder ({@link Hashes})
      * @param bindings by signature
      * @param made how it was converted, or null
@@ -133,22 +134,22 @@ public record Manifest(
             @JsonProperty(required = true) String sha256,
             Map<String, Binding> bindings,
             Made made) {
-        /** Makes bindings that are left out empty. */
+        /** Replaces null bindings by empty ones. */
         public Artifact {
             bindings = orEmpty(bindings);
         }
     }
 
     /**
-     * Where a signature's names are in one artifact.
+     * The tensors of one artifact that a signature's inputs and outputs are.
      *
-     * @param key the SignatureDef's key inside the artifact, or null
-     * @param inputs tensors ({@code operation:index}) or indices, by the signature's names
-     * @param outputs the same of the outputs
-     * @param bridge the way around datatypes that a runtime lacks, or null
+     * @param key the SignatureDef's key inside the artifact; null if the artifact has no SignatureDef for the signature
+     * @param inputs tensor names ({@code operation:index}) or tensor indices, by input name
+     * @param outputs tensor names or tensor indices, by output name
+     * @param bridge the tensors for runtimes that lack a datatype of the signature; null if there are none
      */
     public record Binding(String key, Map<String, String> inputs, Map<String, String> outputs, Bridge bridge) {
-        /** Makes what is left out empty. */
+        /** Replaces null maps by empty ones. */
         public Binding {
             inputs = orEmpty(inputs);
             outputs = orEmpty(outputs);
@@ -156,19 +157,19 @@ public record Manifest(
     }
 
     /**
-     * The same computation through tensors of other datatypes (bindings/contract/README.md, section Bridges).
+     * The same computation with inputs and outputs in carrier datatypes (bindings/contract/README.md, section Bridges).
      *
-     * @param key the bridge's own SignatureDef, or null
-     * @param inputs tensors by the signature's names
-     * @param outputs the same of the outputs
-     * @param carriers which datatype travels as which
+     * @param key the key of the bridge's own SignatureDef; null in a GraphDef
+     * @param inputs tensor names, by input name
+     * @param outputs tensor names, by output name
+     * @param carriers the carrier of each datatype that has one
      */
     public record Bridge(
             String key,
             Map<String, String> inputs,
             Map<String, String> outputs,
             @JsonProperty(required = true) Map<Datatype, Datatype> carriers) {
-        /** Makes what is left out empty. */
+        /** Replaces null maps by empty ones. */
         public Bridge {
             inputs = orEmpty(inputs);
             outputs = orEmpty(outputs);
@@ -176,30 +177,30 @@ public record Manifest(
     }
 
     /**
-     * How an artifact was made of another.
+     * How an artifact was converted.
      *
-     * @param source the other's format
-     * @param way the formats on the way
-     * @param verified whether both gave the same answers
-     * @param runtimes those that it was made to run in, or null
-     * @param repairs what was done to it for them, or null
+     * @param source the format of the source
+     * @param way the formats of the conversion path
+     * @param verified whether source and result gave the same answers
+     * @param runtimes the runtimes that it was converted for, or null
+     * @param repairs the changes made for these runtimes, or null
      */
     public record Made(
             String source, List<String> way, boolean verified, List<String> runtimes, List<String> repairs) {}
 
-    /** What could not be: a request that the reference did not answer, or a format that cannot hold the model, and why. */
+    /** A request that the reference did not answer, or a format that the model could not be exported to, with the reason. */
     public record LeftOut(String id, String reason) {}
 
     /**
-     * A vectors file and its provenance.
+     * A vectors file and its origin.
      *
-     * @param signature whose it is
+     * @param signature the key of the signature
      * @param path relative to the manifest's folder
-     * @param count how many vectors it holds
+     * @param count the number of vectors in it
      * @param sha256 of the file
-     * @param seed the requests were drawn with
-     * @param reference who answered
-     * @param leftOut requests that it could not answer
+     * @param seed the seed of the random requests
+     * @param reference the runtime that recorded the answers
+     * @param leftOut requests that the reference did not answer
      */
     public record VectorsFile(
             @JsonProperty(required = true) String signature,
@@ -209,19 +210,27 @@ public record Manifest(
             long seed,
             Reference reference,
             List<LeftOut> leftOut) {
-        /** Makes what is left out empty. */
+        /** Replaces a null list by an empty one. */
         public VectorsFile {
             leftOut = orEmpty(leftOut);
         }
     }
 
-    /** Who recorded the answers: a runtime, its version, the artifact's id, and what of the environment may change bits. */
+    /**
+     * The runtime that recorded the answers.
+     *
+     * @param runtime its name
+     * @param version its version
+     * @param artifact the id of the artifact that it ran
+     * @param environment settings that may change an answer's last bits, by name
+     */
     public record Reference(String runtime, String version, String artifact, Map<String, String> environment) {}
 
     /**
-     * The manifest of a file.
+     * Reads a manifest.
      *
-     * @throws ManifestException for one that cannot be read, has a newer schema, an unknown or missing key, or contradicts itself
+     * @throws ManifestException if the file cannot be read, has a newer schema version, has an unknown or lacks a required key, or
+     *     contradicts itself
      */
     public static Manifest read(Path file) throws ManifestException {
         try {

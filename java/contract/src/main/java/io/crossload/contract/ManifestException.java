@@ -2,7 +2,7 @@ package io.crossload.contract;
 
 import java.io.IOException;
 
-/** A manifest, or a file that it names, that cannot be used; the message is one sentence with the file, the cause and the next step. */
+/** A manifest, or a file named in it, is unusable. The message is one sentence: the file, the cause, the next step. */
 public final class ManifestException extends IOException {
     private static final long serialVersionUID = 1;
 

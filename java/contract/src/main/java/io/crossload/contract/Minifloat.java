@@ -1,7 +1,7 @@
 package io.crossload.contract;
 
 /**
- * The floating-point formats that Java has no type for: sign, exponent, mantissa, from the highest bit on.
+ * Converts floating-point formats for which Java has no type. From the highest bit: sign, exponent, mantissa.
  *
  * <p>Sources: IEEE 754 (binary16), the OCP 8-bit floating point specification (E4M3 without infinities, E5M2); bfloat16 is the upper
  * half of a binary32.
@@ -24,7 +24,7 @@ enum Minifloat {
         this.infinities = infinities;
     }
 
-    /** The number that these bits are, exactly. */
+    /** The number with these bits, exactly. */
     float decode(int bits) {
         int magnitude = bits & mask();
         int exponent = magnitude >> mantissa;
@@ -40,7 +40,7 @@ enum Minifloat {
         return (bits >> (width - 1) & 1) == 0 ? value : -value;
     }
 
-    /** The bits of the nearest number, the even one of two; too large a value is an infinity, or NaN where there is none. */
+    /** The bits of the nearest number, to even on a tie; beyond the range an infinity, or NaN in a format without infinities. */
     int encode(double value) {
         int sign = Double.doubleToRawLongBits(value) < 0 ? 1 << (width - 1) : 0;
         if (Double.isNaN(value)) {
@@ -58,7 +58,7 @@ enum Minifloat {
         return (1 << (width - 1)) - 1;
     }
 
-    /** The greatest number's bits: what lies above is no number. */
+    /** The bits of the greatest finite number; greater bits are infinity or NaN. */
     private int limit() {
         return infinities ? mask() - (1 << mantissa) : mask() - 1;
     }

@@ -4,37 +4,30 @@ import java.nio.ByteBuffer;
 import java.util.List;
 
 /**
- * A tensor of a frame that brings bytes.
+ * A named tensor of a frame.
  *
- * @param name the signature's name of it
- * @param datatype its element type
+ * @param name its name in the signature
+ * @param datatype its datatype
  * @param shape its dimensions, none negative; empty for a scalar
- * @param data its wire bytes from position to limit, little-endian and row major. Those of a frame that was read are valid until
- *     the next one is read
+ * @param data its wire bytes from position to limit, little-endian and row major. If {@link Frames#read} made the tensor, they are
+ *     valid until the next frame is read
  */
 public record TensorEntry(String name, Datatype datatype, List<Long> shape, ByteBuffer data) {
 
-    /** The number of elements; 1 for a scalar. Exact for a shape that a frame was read with. */
+    /** The number of elements, 1 for a scalar. Overflows silently only for shapes that {@link Frames#read} refuses. */
     public long elements() {
         return shape.stream().reduce(1L, (a, b) -> a * b);
     }
 
     /**
-     * The elements of a BYTES tensor.
+     * The elements of a BYTES tensor, row major.
      *
-     * @throws WorkerException INVALID_ARGUMENT for data that is no BYTES or does not fill the shape
+     * @throws FrameException if an element ends outside the data, or the elements do not fill the shape
      */
-    public List<byte[]> strings() throws WorkerException {
-        List<byte[]> strings;
-        try {
-            strings = Datatype.decodeBytes(data);
-        } catch (FrameException error) {
-            throw new WorkerException(Code.INVALID_ARGUMENT, "input '" + name + "': " + error.getMessage(), error);
-        }
+    public List<byte[]> strings() throws FrameException {
+        List<byte[]> strings = Datatype.decodeBytes(data);
         if (shape.contains(0L) ? !strings.isEmpty() : strings.size() != elements()) {
-            throw new WorkerException(
-                    Code.INVALID_ARGUMENT,
-                    "input '" + name + "': " + strings.size() + " strings do not make a tensor of shape " + shape);
+            throw new FrameException(strings.size() + " strings do not make a tensor of shape " + shape);
         }
         return strings;
     }

@@ -6,12 +6,12 @@ import java.util.Collection;
 import java.util.List;
 import java.util.stream.Collectors;
 
-/** Numbers and names in sentences. */
+/** Formats numbers and names for messages. */
 public final class Text {
     private Text() {}
 
-    /** A number in at most so many significant digits, as C's %g writes it. */
-    static String general(double value, int digits) {
+    /** A number with at most {@code digits} significant digits, in the format of C's {@code %g}. */
+    public static String general(double value, int digits) {
         if (value == 0 || Double.isNaN(value) || Double.isInfinite(value)) {
             return Double.isInfinite(value) ? (value > 0 ? "inf" : "-inf") : Double.isNaN(value) ? "nan" : "0";
         }
@@ -26,7 +26,7 @@ public final class Text {
                         rounded.movePointLeft(exponent).toPlainString(), exponent < 0 ? "-" : "+", Math.abs(exponent));
     }
 
-    /** An exception's first line with text, or its class; native TensorFlow adds lines that only a stack trace needs. */
+    /** The first non-blank line of an exception's message, else the name of its class; native TensorFlow appends lines of detail. */
     public static String sentence(Throwable error) {
         String message = error.getMessage() == null ? "" : error.getMessage();
         return message.lines()
@@ -36,16 +36,16 @@ public final class Text {
                 .orElse(error.getClass().getSimpleName());
     }
 
-    /** Names, quoted; {@code none} where there are none. */
+    /** Names in quotes, separated by commas; {@code none} for an empty collection. */
     public static String listed(Collection<String> names) {
         return names.isEmpty() ? "none" : names.stream().map("'%s'"::formatted).collect(Collectors.joining(", "));
     }
 
     /**
-     * The end of a sentence about an unknown name: {@code ; near: 'pixels'}, or all there are where none is near.
+     * The end of a message about an unknown name: {@code ; did you mean 'pixels'?} if a known name is similar, else all known names.
      *
-     * @param name the unknown one
-     * @param known those that there are
+     * @param name the unknown name
+     * @param known the known names
      */
     public static String near(String name, Collection<String> known) {
         int reach = Math.max(1, name.length() / 3);
@@ -54,7 +54,7 @@ public final class Text {
         return near.isEmpty() ? "; there are: " + listed(known) : "; did you mean " + listed(near) + "?";
     }
 
-    /** Levenshtein's distance, without regard to case. */
+    /** The Levenshtein distance of two names, ignoring case. */
     public static int distance(String one, String other) {
         int[] row = new int[other.length() + 1];
         for (int j = 0; j <= other.length(); j++) {

@@ -18,11 +18,12 @@ public final class Vectors {
     private Vectors() {}
 
     /**
-     * The vectors of a file.
+     * Reads a vectors file.
      *
      * @param path the file
-     * @param count how many the manifest promises
-     * @throws ManifestException for a file that cannot be read, is damaged, names a vector twice or holds another count
+     * @param count the number of vectors that the manifest states
+     * @return the vectors in the file's order, with memory of their own
+     * @throws ManifestException if the file cannot be read, is damaged, has two vectors of one name or another number of vectors
      */
     public static List<Vector> read(Path path, int count) throws ManifestException {
         List<Vector> vectors = new ArrayList<>();
@@ -34,7 +35,7 @@ public final class Vectors {
                 if (!id.isTextual()) {
                     throw new FrameException("a vector has no name (the id of its request)");
                 }
-                // The next frame takes the place of this one's bytes.
+                // Reading the response overwrites the request's bytes.
                 Map<String, TensorEntry> inputs = copies(request.inputs());
                 Frame response = frames.read();
                 if (response == null) {

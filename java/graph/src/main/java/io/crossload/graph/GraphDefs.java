@@ -1,8 +1,8 @@
 package io.crossload.graph;
 
 import com.google.protobuf.InvalidProtocolBufferException;
-import io.crossload.contract.Code;
-import io.crossload.contract.WorkerException;
+import io.crossload.worker.Code;
+import io.crossload.worker.WorkerException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashMap;
@@ -13,40 +13,39 @@ import org.tensorflow.proto.AttrValue;
 import org.tensorflow.proto.GraphDef;
 import org.tensorflow.proto.NodeDef;
 
-/** Reads GraphDef files, binary or text, and makes graphs importable that were cut out of a function's body. */
+/** Reads GraphDef files, binary or text, and makes a function's body importable as a graph. */
 public final class GraphDefs {
-    // core/ops/function_ops.cc: a function's arguments and return values as nodes.
+    // The nodes of a function's arguments and return values: core/ops/function_ops.cc.
     private static final Set<String> ARGUMENTS = Set.of("_Arg", "_DeviceArg");
     private static final Set<String> RETURNS = Set.of("_Retval", "_DeviceRetval");
 
     private GraphDefs() {}
 
     /**
-     * A graph that can be imported.
+     * A graph that a session can import.
      *
-     * @param graph its arguments are placeholders, its return values identities
-     * @param renamed operations that have another name here
+     * @param graph with placeholders for a function's arguments, identities for its return values
+     * @param renamed the new names of renamed operations, by their names in the file
      */
     public record Importable(GraphDef graph, Map<String, String> renamed) {
 
-        /** The tensor of this graph that a tensor of the file is. */
+        /** The tensor of this graph for a tensor of the file. */
         public TensorName actual(TensorName tensor) {
             return new TensorName(renamed.getOrDefault(tensor.operation(), tensor.operation()), tensor.index());
         }
     }
 
     /**
-     * The GraphDef of a file, whatever the file's name: binary, else text.
+     * Reads a GraphDef, binary or text; the file's name does not matter.
      *
-     * @throws WorkerException INVALID_ARGUMENT for a file that is neither, or another artifact; NOT_FOUND for one that cannot be
-     *     read
+     * @throws WorkerException INVALID_ARGUMENT if the file is not a GraphDef; NOT_FOUND if it cannot be read
      */
     public static GraphDef read(Path path) throws WorkerException {
         if (Files.isDirectory(path)) {
             throw new WorkerException(
                     Code.INVALID_ARGUMENT, path + " is a folder, no GraphDef; a SavedModel is loaded as saved_model");
         }
-        byte[] content = Messages.content(path);
+        byte[] content = MessageFiles.content(path);
         if (content.length == 0) {
             throw new WorkerException(
                     Code.INVALID_ARGUMENT, path + " is no GraphDef: it is empty; copy or export it again");
@@ -56,15 +55,15 @@ public final class GraphDefs {
                     Code.INVALID_ARGUMENT,
                     path + " is a SavedModel's file, no GraphDef; load the folder that holds it, as saved_model");
         }
-        GraphDef graph =
-                Messages.parse(path, content, GraphDef.newBuilder(), "GraphDef").build();
+        GraphDef graph = MessageFiles.parse(path, content, GraphDef.newBuilder(), "GraphDef")
+                .build();
         if (graph.getNodeCount() == 0) {
             throw new WorkerException(Code.INVALID_ARGUMENT, path + " is no GraphDef: it has no node");
         }
         return graph;
     }
 
-    /** Whether the content is a graph, in binary. */
+    /** Whether the content is a binary GraphDef. */
     static boolean isGraph(byte[] content) {
         try {
             GraphDef graph = GraphDef.parseFrom(content);
@@ -75,7 +74,7 @@ public final class GraphDefs {
         }
     }
 
-    /** The graph with what a session cannot import, feed or fetch replaced: arguments, return values, names that begin with '_'. */
+    /** Replaces what a session cannot import, feed or fetch: a function's arguments and return values, names that begin with '_'. */
     public static Importable importable(GraphDef graph) {
         Set<String> taken = graph.getNodeList().stream().map(NodeDef::getName).collect(Collectors.toSet());
         Map<String, String> renamed = new HashMap<>();

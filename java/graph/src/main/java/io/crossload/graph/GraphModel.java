@@ -1,16 +1,16 @@
 package io.crossload.graph;
 
-import io.crossload.contract.Code;
 import io.crossload.contract.Datatype;
 import io.crossload.contract.TensorEntry;
-import io.crossload.contract.Worker.Answer;
-import io.crossload.contract.Worker.Binding;
-import io.crossload.contract.Worker.InferRequest;
-import io.crossload.contract.Worker.Model;
-import io.crossload.contract.WorkerException;
 import io.crossload.graph.GraphSession.Feed;
 import io.crossload.graph.GraphSession.Fetched;
 import io.crossload.graph.GraphSession.Operation;
+import io.crossload.worker.Code;
+import io.crossload.worker.Worker.Answer;
+import io.crossload.worker.Worker.Binding;
+import io.crossload.worker.Worker.InferRequest;
+import io.crossload.worker.Worker.Model;
+import io.crossload.worker.WorkerException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -20,9 +20,9 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * A session whose tensors are fed and fetched by name: what a SavedModel and an imported GraphDef have in common.
+ * A model that feeds and fetches the tensors of a session by name: a SavedModel or an imported GraphDef.
  *
- * <p>{@link #infer} may be called by several threads at once, as Session.run may; {@link #close} once they are done.
+ * <p>Several threads may call {@link #infer} at once, as with Session.run. Call {@link #close} after they have returned.
  */
 public final class GraphModel<O, T extends AutoCloseable> implements Model {
     // Native TensorFlow: "You must feed a value for placeholder tensor 'table' with dtype resource".
@@ -33,12 +33,12 @@ public final class GraphModel<O, T extends AutoCloseable> implements Model {
     private final UnaryOperator<TensorName> names;
     private final Map<String, Resolved<O>> resolved = new ConcurrentHashMap<>();
 
-    /** A tensor of the graph: what names it in TensorFlow Java, and its datatype. */
+    /** A tensor of the graph and its datatype. */
     private record Resolved<O>(O output, Datatype datatype) {}
 
     /**
-     * @param session runs the graph; closing the model closes it
-     * @param names the graph's own name of a tensor of the artifact
+     * @param session runs the graph; {@link #close} closes it
+     * @param names the name in the graph of a tensor of the artifact
      */
     public GraphModel(GraphSession<O, T> session, UnaryOperator<TensorName> names) {
         this.session = session;
@@ -48,11 +48,11 @@ public final class GraphModel<O, T extends AutoCloseable> implements Model {
     @Override
     public Answer infer(InferRequest request) throws WorkerException {
         Binding binding = request.binding();
-        // Two outputs may be one tensor, which TensorFlow Java fetches once only.
+        // Two outputs may be the same tensor; TensorFlow Java fetches a tensor only once.
         List<O> fetches = new ArrayList<>();
         List<Integer> positions = new ArrayList<>();
         for (String name : request.outputs()) {
-            // This checks the datatype before running: a result without tensor type would leak.
+            // Checks the datatype before the run: a result without tensor type would leak.
             O output = resolve(name, binding.outputs().get(name)).output();
             if (!fetches.contains(output)) {
                 fetches.add(output);
@@ -114,13 +114,13 @@ public final class GraphModel<O, T extends AutoCloseable> implements Model {
         }
     }
 
-    /** The graph's tensor that a name is bound to: {@code operation:index}; {@code :0} may be missing. */
+    /** The graph's tensor for a bound tensor name, {@code operation:index} or {@code operation}. */
     private Resolved<O> resolve(String name, String bound) throws WorkerException {
         Resolved<O> known = resolved.get(bound);
         if (known == null) {
             O output = find(name, bound);
             known = new Resolved<>(output, session.datatype(output));
-            resolved.put(bound, known); // a second thread may find the same
+            resolved.put(bound, known); // two threads may resolve the same tensor at once
         }
         return known;
     }

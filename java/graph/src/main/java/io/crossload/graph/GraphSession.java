@@ -2,16 +2,16 @@ package io.crossload.graph;
 
 import io.crossload.contract.Datatype;
 import io.crossload.contract.TensorEntry;
-import io.crossload.contract.WorkerException;
+import io.crossload.worker.WorkerException;
 import java.util.List;
 import java.util.function.IntFunction;
 import java.util.stream.Stream;
 
 /**
- * A loaded graph behind the API of one TensorFlow Java generation: what {@link GraphModel} needs of it.
+ * A loaded graph behind the API of TensorFlow Java, for {@link GraphModel}: TensorFlow Java 1.15 and later releases have different APIs.
  *
- * @param <O> the generation's output of an operation; equal where it is the same tensor of the graph
- * @param <T> its native tensor
+ * @param <O> the API's output of an operation; two are equal if they are the same tensor of the graph
+ * @param <T> the API's tensor
  */
 public interface GraphSession<O, T extends AutoCloseable> extends AutoCloseable {
 
@@ -19,49 +19,53 @@ public interface GraphSession<O, T extends AutoCloseable> extends AutoCloseable 
      * An operation of the graph.
      *
      * @param type its op, such as {@code MatMul}
-     * @param outputs how many outputs it has
-     * @param output the output of an index below that
+     * @param outputs the number of its outputs
+     * @param output its output by index
      */
     record Operation<O>(String type, int outputs, IntFunction<O> output) {}
 
     /**
      * A value for a tensor of the graph.
      *
-     * @param output what is fed
-     * @param tensor its value; whoever fed it closes it
+     * @param output the tensor to feed
+     * @param tensor its value; the caller of {@link #run} closes it
      */
     record Feed<O, T>(O output, T tensor) {}
 
     /**
-     * What a run gave.
+     * The result of a run.
      *
-     * @param tensors one for each output fetched, in order
-     * @param memory closes them
+     * @param tensors one for each fetched output, in order
+     * @param memory closes the tensors
      */
     record Fetched<T>(List<T> tensors, Runnable memory) {}
 
-    /** The operation of this name, null where the graph has none. */
+    /** The operation with this name, null if the graph has none. */
     Operation<O> operation(String name);
 
     /** The names of the graph's operations. */
     Stream<String> names();
 
     /**
-     * The datatype of a graph's tensor; a reference counts as what it refers to.
+     * The datatype of a tensor of the graph; a reference type counts as the type that it refers to.
      *
-     * @throws WorkerException UNIMPLEMENTED where this release has no tensor type for it
+     * @throws WorkerException UNIMPLEMENTED if this release has no tensor type for it
      */
     Datatype datatype(O output) throws WorkerException;
 
     /**
-     * A native tensor with a frame's bytes. Any BOOL byte but 0 becomes 1.
+     * Copies a frame's tensor to a native tensor. A BOOL byte other than 0 becomes 1.
      *
-     * @throws WorkerException UNIMPLEMENTED for a datatype without tensor type, INVALID_ARGUMENT for BYTES that do not fill the
-     *     shape
+     * @throws WorkerException UNIMPLEMENTED if this release has no tensor type for the datatype; INVALID_ARGUMENT if the strings do not
+     *     fill the shape
      */
     T toNative(TensorEntry entry) throws WorkerException;
 
-    /** A native tensor as a frame's: valid while the tensor is open. */
+    /**
+     * A frame's tensor with a native tensor's elements, valid while the native tensor is open.
+     *
+     * @throws WorkerException UNIMPLEMENTED if this release has no tensor type for the datatype
+     */
     TensorEntry toEntry(String name, T tensor) throws WorkerException;
 
     /** Runs the graph. */

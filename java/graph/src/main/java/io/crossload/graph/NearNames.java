@@ -7,16 +7,16 @@ import java.util.Locale;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
-/** Names that are like one that is not there, for the sentence that says so. */
+/** Finds known names that are similar to an unknown name, for error messages. */
 final class NearNames {
-    // Spelling is compared letter by letter, which a hostile graph could make last for minutes.
+    // The edit distance is quadratic: without limits a hostile graph could keep it busy for minutes.
     private static final int MOST_NAMES = 20_000;
     private static final int MOST_LETTERS = 128;
     private static final int MOST_NEAR = 3;
 
     private NearNames() {}
 
-    /** What follows an error about a name: {@code ; near it are 'a', 'b'}, or nothing where nothing is near. */
+    /** The end of a message about an unknown name: {@code ; near it are 'a', 'b'}, or empty if no known name is similar. */
     static String of(String name, Stream<String> names) {
         List<String> known = names.limit(MOST_NAMES).toList();
         String wanted = name.substring(0, Math.min(name.length(), MOST_LETTERS));
@@ -29,7 +29,7 @@ final class NearNames {
                 : near.stream().map("'%s'"::formatted).collect(Collectors.joining(", ", "; near it are ", ""));
     }
 
-    /** Those that contain it, in either case of letters, the shortest first. */
+    /** The known names that contain it, ignoring case, shortest first. */
     private static List<String> containing(String wanted, List<String> known) {
         String lower = wanted.toLowerCase(Locale.ROOT);
         return known.stream()
@@ -40,7 +40,7 @@ final class NearNames {
                 .toList();
     }
 
-    /** Those of which at most half the letters are others, the nearest first. */
+    /** The known names with an edit distance of at most half their length, nearest first. */
     private static List<String> alike(String wanted, List<String> known) {
         record Near(String name, int edits) {}
         return known.stream()

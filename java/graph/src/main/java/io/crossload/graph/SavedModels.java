@@ -1,8 +1,8 @@
 package io.crossload.graph;
 
 import com.google.protobuf.InvalidProtocolBufferException;
-import io.crossload.contract.Code;
-import io.crossload.contract.WorkerException;
+import io.crossload.worker.Code;
+import io.crossload.worker.WorkerException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -11,9 +11,9 @@ import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.tensorflow.proto.SavedModel;
 
-/** Says what is wrong with a SavedModel's folder where SavedModelBundle's own words do not help: its file, its tags. */
+/** Explains why a SavedModel does not load, where SavedModelBundle's message does not: a wrong file, wrong tags. */
 public final class SavedModels {
-    /** The tags where a request has none: SavedModelBundle's own default, which its first release does not have. */
+    /** The tags of a request without tags. It is SavedModelBundle's default, too, but not in its first release. */
     public static final List<String> SERVE = List.of("serve");
 
     // tensorflow/cc/saved_model/constants.h
@@ -23,9 +23,9 @@ public final class SavedModels {
     private SavedModels() {}
 
     /**
-     * Passes a folder with a SavedModel's file.
+     * Checks that a folder has a SavedModel's file.
      *
-     * @throws WorkerException NOT_FOUND where there is none
+     * @throws WorkerException NOT_FOUND if it has none, or is not a folder
      */
     public static void check(Path folder) throws WorkerException {
         if (!Files.isDirectory(folder)) {
@@ -40,22 +40,22 @@ public final class SavedModels {
     }
 
     /**
-     * Explains why a folder was not loaded, as far as its {@code saved_model.pb} shows; returns where that is not the cause. The
-     * file is read only then: a large one takes as long as loading it.
+     * Explains a failure to load a folder; returns if its {@code saved_model.pb} is not the cause. Call it only after a failure: reading a
+     * large file takes as long as loading it.
      *
-     * @param folder one that {@link #check} passes
-     * @param tags those that were asked for
-     * @throws WorkerException INVALID_ARGUMENT for a file that is no SavedModel, NOT_FOUND for tags that no MetaGraph has exactly,
-     *     with those there are
+     * @param folder a folder that {@link #check} accepts
+     * @param tags the requested tags
+     * @throws WorkerException INVALID_ARGUMENT if the file is not a SavedModel; NOT_FOUND if no MetaGraph has exactly these tags, with the
+     *     tags of each MetaGraph
      */
     public static void explain(Path folder, List<String> tags) throws WorkerException {
         Path file = file(folder);
-        byte[] content = Messages.content(file);
+        byte[] content = MessageFiles.content(file);
         if (GraphDefs.isGraph(content)) {
             throw new WorkerException(
                     Code.INVALID_ARGUMENT, file + " is a GraphDef; load the file itself, as graph_def");
         }
-        SavedModel model = Messages.parse(file, content, SavedModel.newBuilder(), "SavedModel")
+        SavedModel model = MessageFiles.parse(file, content, SavedModel.newBuilder(), "SavedModel")
                 .build();
         if (model.getMetaGraphsCount() == 0) {
             throw new WorkerException(
@@ -77,7 +77,7 @@ public final class SavedModels {
         }
     }
 
-    /** Whether the content is a SavedModel, in binary. */
+    /** Whether the content is a binary SavedModel. */
     static boolean isSavedModel(byte[] content) {
         try {
             SavedModel model = SavedModel.parseFrom(content);

@@ -1,14 +1,14 @@
 package io.crossload.graph;
 
 /**
- * A tensor of a graph, as in NodeDef.input (tensorflow/core/framework/node_def.proto).
+ * The name of a tensor of a graph, as in NodeDef.input (tensorflow/core/framework/node_def.proto).
  *
- * @param operation the operation that makes it
- * @param index which of its outputs
+ * @param operation the name of the operation
+ * @param index the index of the operation's output
  */
 public record TensorName(String operation, int index) {
 
-    /** The tensor of {@code operation:index}, or of {@code operation}, which means output 0. */
+    /** Parses {@code operation:index}, or {@code operation} for its output 0. */
     public static TensorName parse(String name) {
         int colon = name.lastIndexOf(':');
         String digits = name.substring(colon + 1);

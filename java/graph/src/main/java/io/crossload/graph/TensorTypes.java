@@ -1,25 +1,25 @@
 package io.crossload.graph;
 
-import io.crossload.contract.Code;
 import io.crossload.contract.Datatype;
-import io.crossload.contract.WorkerException;
+import io.crossload.worker.Code;
+import io.crossload.worker.WorkerException;
 import java.util.List;
 import java.util.Locale;
 import java.util.Set;
 import org.tensorflow.proto.DataType;
 
 /**
- * The datatypes that a release's API has a tensor type for; TensorFlow itself has more.
+ * The datatypes for which a release of TensorFlow Java has a tensor type; native TensorFlow has more.
  *
  * @param release of TensorFlow Java
- * @param carried those that it has
+ * @param carried the datatypes with a tensor type
  */
 public record TensorTypes(String release, Set<Datatype> carried) {
 
     /**
-     * The datatype of a number of types.proto; a reference counts as what it refers to.
+     * The datatype with a number in types.proto; a reference type counts as the type that it refers to.
      *
-     * @throws WorkerException UNIMPLEMENTED where the release has no tensor type for it
+     * @throws WorkerException UNIMPLEMENTED if the release has no tensor type for it
      */
     public Datatype ofNumber(int number) throws WorkerException {
         Datatype datatype = Datatype.ofNumber(number);
@@ -30,9 +30,9 @@ public record TensorTypes(String release, Set<Datatype> carried) {
     }
 
     /**
-     * Passes a datatype that is carried.
+     * Checks that a datatype has a tensor type.
      *
-     * @throws WorkerException UNIMPLEMENTED where the release has no tensor type for it
+     * @throws WorkerException UNIMPLEMENTED if the release has none
      */
     public void check(Datatype datatype) throws WorkerException {
         if (!carried.contains(datatype)) {
@@ -40,7 +40,7 @@ public record TensorTypes(String release, Set<Datatype> carried) {
         }
     }
 
-    /** The contract's names of those carried, in the contract's order: ServerMetadata's {@code datatypes}. */
+    /** The contract's names of the datatypes with a tensor type, for ServerMetadata's {@code datatypes}. */
     public List<String> names() {
         return carried.stream().sorted().map(Datatype::name).toList();
     }

@@ -1,2 +1,2 @@
-/** What the workers of all TensorFlow Java releases share: graphs by tensor names. It touches no class of their API but messages. */
+/** The common part of the workers of all TensorFlow Java releases. Of their API it uses only the protobuf messages. */
 package io.crossload.graph;

@@ -14,7 +14,7 @@ import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.TestFactory;
 import org.junit.jupiter.api.io.TempDir;
 
-/** What the library promises over the engine of every TensorFlow Java release; {@link LibraryMain} has the promises. */
+/** What the library promises over the engine of every TensorFlow Java release; {@link LibraryChecks} has the promises. */
 public abstract class LibraryTest {
     @TempDir
     Path folder;
@@ -25,7 +25,7 @@ public abstract class LibraryTest {
         Path answers = folder.resolve("answers.txt");
         Path errors = folder.resolve("errors.txt");
         String java = Path.of(System.getProperty("java.home"), "bin", "java").toString();
-        int status = new ProcessBuilder(java, "-cp", classPath(), LibraryMain.class.getName(), bundle.toString())
+        int status = new ProcessBuilder(java, "-cp", classPath(), LibraryChecks.class.getName(), bundle.toString())
                 .redirectOutput(answers.toFile())
                 .redirectError(errors.toFile())
                 .start()

@@ -1,10 +1,10 @@
 package io.crossload.graph;
 
-import static io.crossload.graph.Graphs.graph;
-import static io.crossload.graph.Graphs.node;
-import static io.crossload.graph.Graphs.placeholder;
-import static io.crossload.graph.Graphs.type;
-import static io.crossload.graph.Graphs.unary;
+import static io.crossload.graph.GraphTexts.graph;
+import static io.crossload.graph.GraphTexts.node;
+import static io.crossload.graph.GraphTexts.placeholder;
+import static io.crossload.graph.GraphTexts.type;
+import static io.crossload.graph.GraphTexts.unary;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.crossload.contract.Datatype;

@@ -1,5 +1,7 @@
 package io.crossload.graph;
 
+import static org.assertj.core.api.Assertions.assertThat;
+
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.crossload.contract.Datatype;
 import io.crossload.contract.Frame;
@@ -9,6 +11,7 @@ import java.io.File;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.channels.Channels;
 import java.nio.channels.WritableByteChannel;
 import java.nio.file.Files;
@@ -173,5 +176,25 @@ final class WorkerProcess implements AutoCloseable {
 
     static TensorEntry tensor(String name, Datatype datatype, List<Long> shape, byte[] data) {
         return new TensorEntry(name, datatype, shape, ByteBuffer.wrap(data));
+    }
+
+    static TensorEntry floats(String name, float... values) {
+        ByteBuffer data = ByteBuffer.allocate(4 * values.length).order(ByteOrder.LITTLE_ENDIAN);
+        for (float value : values) {
+            data.putFloat(value);
+        }
+        return tensor(name, Datatype.FP32, List.of((long) values.length), data.array());
+    }
+
+    /** The answer, if it is no error. */
+    static Frame ok(Frame answer) {
+        assertThat(answer.header().path("error").textValue()).isNull();
+        return answer;
+    }
+
+    /** The code and the sentence of an error: {@code NOT_FOUND no model …}. */
+    static String failure(Frame answer) {
+        return answer.header().path("code").textValue() + " "
+                + answer.header().path("error").textValue();
     }
 }

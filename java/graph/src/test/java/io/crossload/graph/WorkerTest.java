@@ -1,14 +1,13 @@
 package io.crossload.graph;
 
-import static io.crossload.graph.Graphs.argument;
-import static io.crossload.graph.Graphs.graph;
-import static io.crossload.graph.Graphs.node;
-import static io.crossload.graph.Graphs.on;
-import static io.crossload.graph.Graphs.placeholder;
-import static io.crossload.graph.Graphs.result;
-import static io.crossload.graph.Graphs.savedModel;
-import static io.crossload.graph.Graphs.type;
-import static io.crossload.graph.Graphs.unary;
+import static io.crossload.graph.GraphTexts.graph;
+import static io.crossload.graph.GraphTexts.node;
+import static io.crossload.graph.GraphTexts.placeholder;
+import static io.crossload.graph.GraphTexts.type;
+import static io.crossload.graph.GraphTexts.unary;
+import static io.crossload.graph.WorkerProcess.failure;
+import static io.crossload.graph.WorkerProcess.floats;
+import static io.crossload.graph.WorkerProcess.ok;
 import static io.crossload.graph.WorkerProcess.tensor;
 import static org.assertj.core.api.Assertions.assertThat;
 
@@ -18,7 +17,6 @@ import io.crossload.contract.Frame;
 import io.crossload.contract.TensorEntry;
 import java.io.IOException;
 import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -228,110 +226,6 @@ public abstract class WorkerTest {
     }
 
     @Test
-    @DisplayName("runs a function's body: arguments are fed, return values fetched, names with '_' kept")
-    void functionBodies() throws IOException {
-        String body = graph(
-                argument("x", 0),
-                argument("_arg_z_0_1", 1),
-                unary("Neg", "y", "x", Datatype.FP32),
-                unary("Neg", "w", "_arg_z_0_1:0", Datatype.FP32),
-                result("first", "y", 0),
-                result("_second_RetVal", "w:0", 1),
-                result("through", "x", 2),
-                node("last", "NoOp", List.of("^first", "^_arg_z_0_1"), Map.of()));
-        Map<String, String> outputs = Map.of("a", "first", "b", "_second_RetVal:0", "c", "through");
-        ok(worker.loadGraph(file(body), Map.of("x", "x:0", "z", "_arg_z_0_1"), outputs));
-        Frame answer = ok(worker.infer(List.of(floats("x", 1), floats("z", 2)), "a", "b", "c"));
-        assertThat(answer.outputs()).containsExactly(floats("a", -1), floats("b", -2), floats("c", 1));
-    }
-
-    @Test
-    @DisplayName("reads a GraphDef as text, whatever the file is called")
-    void textGraphs() throws IOException {
-        String text = "# by hand\n" + identity(Datatype.FP32);
-        for (String name : List.of("text.pbtxt", "text.pb")) {
-            Path path = Files.writeString(folder.resolve(name), text);
-            ok(worker.loadGraph(path, X, Y));
-            assertThat(ok(worker.infer(List.of(floats("x", 3)))).outputs()).containsExactly(floats("y", 3));
-        }
-    }
-
-    @Test
-    @DisplayName("refuses to load what is no GraphDef, and an operation that it does not have")
-    void badGraphs() throws IOException {
-        byte[] whole = {10, 9, 10, 1, 'y', 18, 4, 'N', 'o', 'O', 'p'}; // node { name: "y" op: "NoOp" }
-        ok(worker.loadGraph(Files.write(folder.resolve("whole.pb"), whole), Map.of(), Map.of()));
-        Path truncated = Files.write(folder.resolve("truncated.pb"), Arrays.copyOf(whole, whole.length - 3));
-        Path prose = Files.writeString(folder.resolve("prose.pb"), "Dear reader,\n");
-        Path empty = Files.writeString(folder.resolve("empty.pb"), "");
-        assertThat(failure(worker.loadGraph(truncated, X, Y)))
-                .startsWith("INVALID_ARGUMENT " + truncated + " is no GraphDef");
-        assertThat(failure(worker.loadGraph(prose, X, Y)))
-                .startsWith("INVALID_ARGUMENT " + prose + " is no GraphDef, neither binary nor text: 1:");
-        assertThat(failure(worker.loadGraph(empty, X, Y)))
-                .isEqualTo("INVALID_ARGUMENT " + empty + " is no GraphDef: it is empty; copy or export it again");
-        Path newer = file(graph(node("y", "OpOfTomorrow", List.of(), Map.of())));
-        assertThat(failure(worker.loadGraph(newer, X, Y)))
-                .startsWith("NOT_FOUND Op type not registered 'OpOfTomorrow' in binary");
-    }
-
-    @Test
-    @DisplayName("loads the MetaGraph of the tags given, an empty set too, and nodes that are pinned to a GPU")
-    void savedModels() throws IOException {
-        String pinned =
-                graph(placeholder("x", Datatype.FP32), on("/device:GPU:0", unary("Neg", "y", "x", Datatype.FP32)));
-        Path path = Files.createDirectory(folder.resolve("saved_model"));
-        Files.writeString(
-                path.resolve("saved_model.pbtxt"),
-                savedModel(Map.of(List.of("serve"), identity(Datatype.FP32), List.of(), pinned)));
-        ok(worker.load("saved_model", path, List.of("serve"), X, Y));
-        assertThat(ok(worker.infer(List.of(floats("x", 4)))).outputs()).containsExactly(floats("y", 4));
-        ok(worker.load("saved_model", path, List.of(), X, Y));
-        assertThat(ok(worker.infer(List.of(floats("x", 4)))).outputs()).containsExactly(floats("y", -4));
-        String there = " has no MetaGraph with the tags %s; its tag sets are: ";
-        assertThat(failure(worker.load("saved_model", path, List.of("train"), X, Y)))
-                .startsWith("NOT_FOUND " + path + there.formatted("train"))
-                .containsPattern("(serve; \\(none\\)|\\(none\\); serve)$");
-        // The tags must be those of the MetaGraph, all of them.
-        assertThat(failure(worker.load("saved_model", path, List.of("serve", "gpu"), X, Y)))
-                .startsWith("NOT_FOUND " + path + there.formatted("serve, gpu"));
-    }
-
-    @Test
-    @DisplayName(
-            "tells a SavedModel and a GraphDef that were taken for each other, and a folder or file that is neither")
-    void mistakenArtifacts() throws IOException {
-        // schema version 1, a MetaGraph with the tag serve; node { name: "y" op: "NoOp" }
-        byte[] savedModel = {8, 1, 18, 9, 10, 7, 34, 5, 's', 'e', 'r', 'v', 'e'};
-        byte[] graph = {10, 9, 10, 1, 'y', 18, 4, 'N', 'o', 'O', 'p'};
-        Path saved = Files.createDirectories(folder.resolve("mistaken"));
-        Path file = Files.write(saved.resolve("saved_model.pb"), savedModel);
-        assertThat(failure(worker.loadGraph(file, X, Y)))
-                .isEqualTo("INVALID_ARGUMENT " + file
-                        + " is a SavedModel's file, no GraphDef; load the folder that holds it, as saved_model");
-        assertThat(failure(worker.loadGraph(saved, X, Y)))
-                .isEqualTo("INVALID_ARGUMENT " + saved
-                        + " is a folder, no GraphDef; a SavedModel is loaded as saved_model");
-        assertThat(failure(worker.load("saved_model", file, List.of("serve"), X, Y)))
-                .isEqualTo("NOT_FOUND " + file + " is a file; a SavedModel is the folder that holds saved_model.pb");
-        Files.write(file, graph);
-        assertThat(failure(worker.load("saved_model", saved, List.of("serve"), X, Y)))
-                .isEqualTo("INVALID_ARGUMENT " + file + " is a GraphDef; load the file itself, as graph_def");
-        Files.write(file, new byte[0]);
-        assertThat(failure(worker.load("saved_model", saved, List.of("serve"), X, Y)))
-                .isEqualTo(
-                        "INVALID_ARGUMENT " + file
-                                + " holds no MetaGraph: it is empty, truncated or no SavedModel; copy or export the folder again");
-        Files.write(file, Arrays.copyOf(savedModel, savedModel.length - 2));
-        assertThat(failure(worker.load("saved_model", saved, null, X, Y)))
-                .startsWith("INVALID_ARGUMENT " + file + " is no SavedModel");
-        Files.delete(file);
-        assertThat(failure(worker.load("saved_model", saved, List.of("serve"), X, Y)))
-                .isEqualTo("NOT_FOUND " + saved
-                        + " holds no saved_model.pb; name the folder that does, or export the model again");
-    }
-
-    @Test
     @DisplayName("does not start without its native library, and says so")
     void noNatives() throws Exception {
         try (WorkerProcess bare = WorkerProcess.withoutNatives(folder)) {
@@ -354,7 +248,7 @@ public abstract class WorkerTest {
             assertThat(two.end()).isEqualTo(1);
             assertThat(two.rest()).isEmpty();
             assertThat(two.errors())
-                    .startsWith(runtime + " worker: there are two TensorFlow Java on the class path")
+                    .startsWith(runtime + " worker: the class path has 2 releases of TensorFlow Java, and a process")
                     .contains("another-tensorflow")
                     .containsPattern("tensorflow(-core-api)?-" + release.replace(".", "\\.") + "\\.jar")
                     .hasLineCount(1);
@@ -430,11 +324,7 @@ public abstract class WorkerTest {
     }
 
     private static Path identityGraph(Datatype datatype) throws IOException {
-        return file(identity(datatype));
-    }
-
-    private static String identity(Datatype datatype) {
-        return graph(placeholder("x", datatype), unary("Identity", "y", "x", datatype));
+        return file(GraphTexts.identity(datatype));
     }
 
     /** Random bits, or strings that are easily cut: empty, with NUL, not UTF-8, longer than a small native string. */
@@ -457,31 +347,13 @@ public abstract class WorkerTest {
         return data;
     }
 
-    private static TensorEntry floats(String name, float... values) {
-        ByteBuffer data = ByteBuffer.allocate(4 * values.length).order(ByteOrder.LITTLE_ENDIAN);
-        for (float value : values) {
-            data.putFloat(value);
-        }
-        return tensor(name, Datatype.FP32, List.of((long) values.length), data.array());
-    }
-
     private static byte[] bytes(ByteBuffer buffer) {
         byte[] bytes = new byte[buffer.remaining()];
         buffer.duplicate().get(bytes);
         return bytes;
     }
 
-    private static Frame ok(Frame answer) {
-        assertThat(answer.header().path("error").textValue()).isNull();
-        return answer;
-    }
-
     private String noTensorType(String type) {
         return "UNIMPLEMENTED TensorFlow Java " + release + " has no tensor type for " + type;
-    }
-
-    private static String failure(Frame answer) {
-        return answer.header().path("code").textValue() + " "
-                + answer.header().path("error").textValue();
     }
 }

@@ -4,13 +4,13 @@ import io.crossload.Bundle;
 import io.crossload.CrossloadException;
 import io.crossload.Options;
 import io.crossload.Tensor;
-import io.crossload.contract.Agreement;
-import io.crossload.contract.Code;
-import io.crossload.contract.Judge;
-import io.crossload.contract.Judgement;
+import io.crossload.compare.Agreement;
+import io.crossload.compare.Judge;
+import io.crossload.compare.Judgement;
 import io.crossload.contract.Manifest;
 import io.crossload.contract.TensorEntry;
 import io.crossload.contract.Vector;
+import io.crossload.worker.Code;
 import java.net.URI;
 import java.net.URISyntaxException;
 import java.net.URL;
@@ -21,7 +21,7 @@ import java.util.List;
 import java.util.Map;
 import org.opentest4j.AssertionFailedError;
 
-/** An open bundle whose vectors are asked and judged. */
+/** An open bundle with its vectors: runs each of them and compares the answers. */
 final class Conformance implements AutoCloseable {
     private static final String CLASSPATH = "classpath:";
 
@@ -40,8 +40,8 @@ final class Conformance implements AutoCloseable {
     /**
      * Loads the bundle and reads its vectors.
      *
-     * @param loader finds resources
-     * @throws AssertionFailedError where it does not load, or a signature has no vectors: nothing passes by being absent
+     * @param loader finds {@code classpath:} resources
+     * @throws AssertionFailedError if the bundle does not load, or a signature has no vectors
      */
     static Conformance open(ConformsTo wanted, ClassLoader loader) {
         Path path = path(wanted.value(), loader);
@@ -52,7 +52,7 @@ final class Conformance implements AutoCloseable {
         try {
             conformance = new Conformance(Bundle.open(path, options), wanted.agreement());
         } catch (CrossloadException error) {
-            throw new AssertionFailedError("load_error: " + error.getMessage(), error);
+            throw Outcome.LOAD_ERROR.failure(error.getMessage(), error);
         }
         try {
             conformance.collect(
@@ -60,7 +60,7 @@ final class Conformance implements AutoCloseable {
             return conformance;
         } catch (CrossloadException error) {
             conformance.close();
-            throw new AssertionFailedError("not_run: " + error.getMessage(), error);
+            throw Outcome.NOT_RUN.failure(error.getMessage(), error);
         } catch (RuntimeException | Error error) {
             conformance.close();
             throw error;
@@ -72,31 +72,35 @@ final class Conformance implements AutoCloseable {
             return Path.of(value);
         }
         String name = value.substring(CLASSPATH.length());
-        // A folder need not be an entry of its own; its manifest is.
+        // A jar may have no entry for a folder, but it has one for the manifest.
         URL found = loader.getResource(name + "/" + Manifest.FILE_NAME);
         boolean folder = found != null;
         found = folder ? found : loader.getResource(name);
         if (found == null || !found.getProtocol().equals("file")) {
-            throw new AssertionFailedError("not_run: " + value
-                    + (found == null
-                            ? " is not on the class path; put the bundle into src/test/resources"
-                            : " is inside a jar, where TensorFlow cannot read it; unpack it, and name its path"));
+            throw Outcome.NOT_RUN.failure(
+                    value
+                            + (found == null
+                                    ? " is not on the class path; put the bundle into src/test/resources"
+                                    : " is inside a jar, where TensorFlow cannot read it; unpack it, and name its path"),
+                    null);
         }
         try {
             Path path = Path.of(new URI(found.toString()));
             return folder ? path.getParent() : path;
         } catch (URISyntaxException error) {
-            throw new AssertionFailedError("not_run: " + found + " is no path of a file", error);
+            throw Outcome.NOT_RUN.failure(found + " is not the path of a file", error);
         }
     }
 
     private void collect(List<String> signatures) {
         for (String signature : signatures) {
-            bundle.signature(signature); // one that the artifact has not is a failure
+            bundle.signature(signature); // throws if the artifact has no such signature
             List<Vector> vectors = bundle.vectors(signature);
             if (vectors.isEmpty()) {
-                throw new AssertionFailedError("not_run: " + bundle + ": the signature '" + signature
-                        + "' has no vectors, so that nothing would be compared; export the bundle with --vectors");
+                throw Outcome.NOT_RUN.failure(
+                        bundle + ": the signature '" + signature
+                                + "' has no vectors, so that nothing would be compared; export the bundle with --vectors",
+                        null);
             }
             for (Vector vector : vectors) {
                 String name = bundle.artifact().id() + ", " + signature + ", " + vector.id();
@@ -104,21 +108,21 @@ final class Conformance implements AutoCloseable {
             }
         }
         if (cases.isEmpty()) {
-            throw new AssertionFailedError(
-                    "not_run: " + bundle + ": the artifact has no signature, so that nothing would be compared");
+            throw Outcome.NOT_RUN.failure(
+                    bundle + ": the artifact has no signature, so that nothing would be compared", null);
         }
     }
 
-    /** The vectors, signature by signature; at least one. */
+    /** The vectors of all signatures; at least one. */
     List<Case> cases() {
         return cases;
     }
 
     /**
-     * Asks and judges one vector.
+     * Runs one vector and compares the answer.
      *
      * @return outcome, agreement and metrics of an answer that agrees
-     * @throws AssertionFailedError for one that does not, or that there is none of
+     * @throws AssertionFailedError if the answer does not agree, or the call fails
      */
     String check(Case asked) {
         Map<String, Tensor> inputs = new LinkedHashMap<>();
@@ -129,16 +133,16 @@ final class Conformance implements AutoCloseable {
                     .call(inputs)
                     .forEach((name, tensor) -> answer.put(name, entry(name, tensor)));
         } catch (CrossloadException error) {
-            String outcome = error.code() == Code.UNIMPLEMENTED ? "unsupported" : "run_error";
-            throw new AssertionFailedError(outcome + ": " + error.getMessage(), error);
+            Outcome outcome = error.code() == Code.UNIMPLEMENTED ? Outcome.UNSUPPORTED : Outcome.RUN_ERROR;
+            throw outcome.failure(error.getMessage(), error);
         }
         Judgement judgement =
                 Judge.judge(asked.vector().outputs(), answer, bundle.manifest().tolerance(), false);
         if (!judgement.agreement().atLeast(wanted)) {
             throw new AssertionFailedError(
-                    "mismatch (asked for " + wanted + "): " + judgement, wanted, judgement.agreement());
+                    Outcome.MISMATCH + " (asked for " + wanted + "): " + judgement, wanted, judgement.agreement());
         }
-        return "ok: " + judgement;
+        return Outcome.OK + ": " + judgement;
     }
 
     private static Tensor tensor(TensorEntry entry) {

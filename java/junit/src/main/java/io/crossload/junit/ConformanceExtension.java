@@ -11,7 +11,7 @@ import org.junit.jupiter.api.extension.ExtensionContext.Store.CloseableResource;
 import org.junit.jupiter.api.extension.TestTemplateInvocationContext;
 import org.junit.jupiter.api.extension.TestTemplateInvocationContextProvider;
 
-/** {@link ConformsTo} on a method: one invocation a vector, judged before the method's own body. */
+/** {@link ConformsTo} on a method: one invocation a vector; the comparison comes before the method's body. */
 final class ConformanceExtension implements TestTemplateInvocationContextProvider {
 
     @Override
@@ -27,7 +27,7 @@ final class ConformanceExtension implements TestTemplateInvocationContextProvide
         Conformance conformance = Conformance.open(
                 method.getAnnotation(ConformsTo.class),
                 method.getDeclaringClass().getClassLoader());
-        // The store outlives the invocations, which the stream does not.
+        // The store lives until all invocations are done; the stream does not.
         CloseableResource closing = conformance::close;
         context.getStore(Namespace.create(ConformanceExtension.class, method)).put("bundle", closing);
         return conformance.cases().stream().map(asked -> invocation(conformance, asked));

@@ -1,6 +1,6 @@
 package io.crossload.junit;
 
-import io.crossload.contract.Agreement;
+import io.crossload.compare.Agreement;
 import java.lang.annotation.Documented;
 import java.lang.annotation.ElementType;
 import java.lang.annotation.Retention;
@@ -11,7 +11,7 @@ import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.platform.commons.annotation.Testable;
 
 /**
- * The vectors of a bundle as tests: each is fed to the engine on the class path, and its answer must agree with the recorded one.
+ * Runs the vectors of a bundle as tests: the engine on the class path must answer each as recorded.
  *
  * <p>On a class, which may be empty:
  *
@@ -20,16 +20,16 @@ import org.junit.platform.commons.annotation.Testable;
  * class DigitsTest {}
  * }</pre>
  *
- * <p>or on a method, whose body then runs after each vector that agrees, inside the class's JUnit Jupiter lifecycle:
+ * <p>or on a method, in JUnit Jupiter's lifecycle; the method's body runs after each vector that agrees:
  *
  * <pre>{@code
  * @ConformsTo("digits")
  * void answersAreThoseThatWereRecorded() {}
  * }</pre>
  *
- * <p>A test's name is artifact, signature and vector. The message of one that fails says outcome, agreement, metrics and reason; one that
- * passes publishes them as a report entry. Tolerances are the manifest's. A bundle that does not load, or has no vector of a
- * signature, is a failure.
+ * <p>The name of a test consists of artifact, signature and vector. A failure's message has outcome, agreement, metrics and reason; a
+ * passed test publishes them as a report entry. Tolerances come from the manifest.
+ * A bundle that does not load and a signature without vectors are failures.
  */
 @Documented
 @Target({ElementType.TYPE, ElementType.METHOD})
@@ -40,15 +40,15 @@ import org.junit.platform.commons.annotation.Testable;
 public @interface ConformsTo {
 
     /**
-     * The bundle's folder, or an artifact with its manifest beside it: a path relative to the project's root (the working directory), or
-     * {@code classpath:} and a resource's name.
+     * The bundle's folder, or an artifact with its manifest beside it: a path, relative to the working directory (the project's root), or
+     * {@code classpath:} and the name of a resource.
      */
     String value();
 
-    /** The artifact's id; empty for the first of the manifest that the engine loads. */
+    /** The artifact's id; empty for the manifest's first artifact that the engine loads. */
     String artifact() default "";
 
-    /** The signatures; none for all that the artifact has. */
+    /** The signatures' keys; empty for all signatures of the artifact. */
     String[] signatures() default {};
 
     /** The least agreement that passes. */

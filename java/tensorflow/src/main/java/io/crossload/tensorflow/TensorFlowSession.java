@@ -2,13 +2,14 @@ package io.crossload.tensorflow;
 
 import io.crossload.contract.Datatype;
 import io.crossload.contract.TensorEntry;
-import io.crossload.contract.WorkerException;
 import io.crossload.graph.GraphSession;
+import io.crossload.worker.WorkerException;
 import java.lang.invoke.MethodHandle;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.MethodType;
 import java.util.Iterator;
 import java.util.List;
+import java.util.Map;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import java.util.stream.StreamSupport;
@@ -18,6 +19,7 @@ import org.tensorflow.Output;
 import org.tensorflow.Result;
 import org.tensorflow.Session;
 import org.tensorflow.Tensor;
+import org.tensorflow.proto.SignatureDef;
 
 /** A graph and its session in TensorFlow Java from 0.3 on. */
 final class TensorFlowSession implements GraphSession<Output<?>, Tensor> {
@@ -26,16 +28,19 @@ final class TensorFlowSession implements GraphSession<Output<?>, Tensor> {
 
     private final Graph graph;
     private final Session session;
+    private final Map<String, SignatureDef> signatures;
     private final List<AutoCloseable> owned;
 
     /**
-     * @param graph the session's
-     * @param session runs it
-     * @param owned what closing frees, in order
+     * @param graph the session's graph
+     * @param session runs the graph
+     * @param signatures the MetaGraph's signatures, by key; empty for a GraphDef
+     * @param owned resources that {@link #close} closes, in order
      */
-    TensorFlowSession(Graph graph, Session session, AutoCloseable... owned) {
+    TensorFlowSession(Graph graph, Session session, Map<String, SignatureDef> signatures, AutoCloseable... owned) {
         this.graph = graph;
         this.session = session;
+        this.signatures = signatures;
         this.owned = List.of(owned);
     }
 
@@ -47,7 +52,12 @@ final class TensorFlowSession implements GraphSession<Output<?>, Tensor> {
                 : new Operation<>(operation.type(), operation.numOutputs(), index -> operation.output(index));
     }
 
-    /** The graph's operations, in its own order. */
+    /** The MetaGraph's signatures, by key; empty for a GraphDef. */
+    Map<String, SignatureDef> signatures() {
+        return signatures;
+    }
+
+    /** The graph's operations, in the graph's order. */
     Iterator<GraphOperation> operations() {
         return graph.operations();
     }
@@ -60,17 +70,17 @@ final class TensorFlowSession implements GraphSession<Output<?>, Tensor> {
 
     @Override
     public Datatype datatype(Output<?> output) throws WorkerException {
-        return Tensors.datatype(output.dataType());
+        return NativeTensors.datatype(output.dataType());
     }
 
     @Override
     public Tensor toNative(TensorEntry entry) throws WorkerException {
-        return Tensors.toNative(entry);
+        return NativeTensors.toNative(entry);
     }
 
     @Override
     public TensorEntry toEntry(String name, Tensor tensor) throws WorkerException {
-        return Tensors.toEntry(name, tensor);
+        return NativeTensors.toEntry(name, tensor);
     }
 
     @Override

@@ -1,18 +1,12 @@
 package io.crossload.tensorflow;
 
-import io.crossload.contract.Code;
-import io.crossload.contract.Worker;
-import io.crossload.contract.WorkerException;
-import io.crossload.graph.GraphDefs;
-import io.crossload.graph.GraphModel;
-import io.crossload.graph.SavedModels;
+import io.crossload.graph.GraphWorker;
+import io.crossload.worker.Code;
 import java.io.IOException;
 import java.io.InputStream;
-import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.Properties;
-import java.util.function.UnaryOperator;
 import org.tensorflow.Graph;
 import org.tensorflow.SavedModelBundle;
 import org.tensorflow.Session;
@@ -28,72 +22,46 @@ import org.tensorflow.proto.ConfigProto;
 import org.tensorflow.proto.GraphDef;
 
 /** The runtime tensorflow-java from 0.3 on: SavedModels through SavedModelBundle, GraphDefs through Graph.importGraphDef. */
-public final class TensorFlowWorker implements Worker {
-    /** TensorFlow Java's release: that of the jar on the class path, or the system property crossload.runtime.version. */
+public final class TensorFlowWorker extends GraphWorker<TensorFlowSession> {
+    /** The release of TensorFlow Java: the system property crossload.runtime.version, else the release of the jar on the class path. */
     static final String RELEASE = release();
 
-    // Models name the devices they were made on; this machine has others.
+    // Models name the devices that they were made on; this machine may have others.
     private static final ConfigProto CONFIG =
             ConfigProto.newBuilder().setAllowSoftPlacement(true).build();
 
     /** For java.util.ServiceLoader. */
-    public TensorFlowWorker() {}
-
-    @Override
-    public Metadata metadata() {
-        Map<String, Object> parameters = Map.of(
-                "native",
-                "TensorFlow " + TensorFlow.version(),
-                "threads",
-                Runtime.getRuntime().availableProcessors(),
-                "datatypes",
-                Tensors.datatypes());
-        return new Metadata("tensorflow-java", RELEASE, List.of("saved_model", "graph_def"), parameters);
+    public TensorFlowWorker() {
+        super("tensorflow-java", RELEASE);
     }
 
     @Override
-    public Model load(LoadRequest request) throws WorkerException {
-        return request.format().equals("saved_model") ? savedModel(request) : graphDef(request);
+    protected String nativeVersion() {
+        return TensorFlow.version();
     }
 
-    private static Model savedModel(LoadRequest request) throws WorkerException {
-        SavedModelBundle bundle = bundle(request.path(), request.tags());
-        return new GraphModel<>(
-                new TensorFlowSession(bundle.graph(), bundle.session(), bundle), UnaryOperator.identity());
+    @Override
+    protected List<String> datatypes() {
+        return NativeTensors.datatypes();
     }
 
-    private static Model graphDef(LoadRequest request) throws WorkerException {
-        GraphDefs.Importable importable = GraphDefs.importable(GraphDefs.read(request.path()));
-        return new GraphModel<>(session(importable.graph()), importable::actual);
+    @Override
+    protected TensorFlowSession loadSavedModel(String folder, String[] tags) {
+        SavedModelBundle bundle = SavedModelBundle.loader(folder)
+                .withConfigProto(CONFIG)
+                .withTags(tags)
+                .load();
+        return new TensorFlowSession(
+                bundle.graph(), bundle.session(), bundle.metaGraphDef().getSignatureDefMap(), bundle);
     }
 
-    /**
-     * The SavedModel at a path.
-     *
-     * @param tags those of its MetaGraph, null for {@link SavedModels#SERVE}
-     * @throws WorkerException where {@link SavedModels} has better words than TensorFlow, whose exceptions are thrown as they are
-     */
-    static SavedModelBundle bundle(Path path, List<String> tags) throws WorkerException {
-        List<String> wanted = tags == null ? SavedModels.SERVE : tags;
-        SavedModels.check(path);
-        try {
-            return SavedModelBundle.loader(path.toString())
-                    .withConfigProto(CONFIG)
-                    .withTags(wanted.toArray(String[]::new))
-                    .load();
-        } catch (RuntimeException error) {
-            SavedModels.explain(path, wanted);
-            throw error;
-        }
-    }
-
-    /** A graph of its own with this content. */
-    static TensorFlowSession session(GraphDef content) {
+    @Override
+    protected TensorFlowSession importGraph(GraphDef content) {
         Graph graph = new Graph();
         try {
             graph.importGraphDef(content);
             Session session = new Session(graph, CONFIG);
-            return new TensorFlowSession(graph, session, session, graph);
+            return new TensorFlowSession(graph, session, Map.of(), session, graph);
         } catch (RuntimeException | Error error) {
             graph.close();
             throw error;
@@ -106,7 +74,7 @@ public final class TensorFlowWorker implements Worker {
     }
 
     @Override
-    public Code code(Throwable error) {
+    protected Code codeOf(Throwable error) {
         if (error instanceof TFInvalidArgumentException || error instanceof IllegalArgumentException) {
             return Code.INVALID_ARGUMENT;
         }
@@ -122,16 +90,12 @@ public final class TensorFlowWorker implements Worker {
         if (error instanceof TFUnauthenticatedException) {
             return Code.UNAUTHENTICATED;
         }
-        // The contract reads FAILED_PRECONDITION and PERMISSION_DENIED as the worker declining; here the model failed.
+        // In the contract FAILED_PRECONDITION and PERMISSION_DENIED mean that the worker refuses; here the model
+        // failed.
         if (error instanceof TFFailedPreconditionException) {
             return Code.ABORTED;
         }
-        if (error instanceof TensorFlowException) {
-            return error.getMessage() != null && error.getMessage().contains("Op type not registered")
-                    ? Code.NOT_FOUND
-                    : Code.UNKNOWN;
-        }
-        return Worker.super.code(error);
+        return error instanceof TensorFlowException ? Code.UNKNOWN : null;
     }
 
     private static String release() {

@@ -1,7 +1,7 @@
 package io.crossload.tflite;
 
-import io.crossload.contract.Code;
-import io.crossload.contract.WorkerException;
+import io.crossload.worker.Code;
+import io.crossload.worker.WorkerException;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.NavigableSet;
@@ -24,7 +24,7 @@ import org.bytedeco.tensorflowlite.Subgraph;
 import org.bytedeco.tensorflowlite.TfLiteTensor;
 import org.bytedeco.tensorflowlite.global.tensorflowlite;
 
-/** One native interpreter of a .tflite, its tensors allocated; what it complains of is a {@link LiteFailure}. */
+/** A native interpreter of one .tflite file with allocated tensors. Its methods throw {@link InterpreterException}. */
 final class LiteInterpreter implements AutoCloseable {
     private static final Pattern UNRESOLVED = Pattern.compile("unresolved custom op: (\\w+)");
     private static final Pattern NEWER = Pattern.compile("Didn't find op for ([^.]+)");
@@ -33,20 +33,20 @@ final class LiteInterpreter implements AutoCloseable {
     private final String path;
     private final FlatBufferModel file;
     private final Interpreter interpreter = new Interpreter((Pointer) null);
-    private final Map<String, Callee> callees = new HashMap<>();
+    private final Map<String, SubgraphRunner> runners = new HashMap<>();
 
-    /** What runs: a signature by its names, or the first subgraph by its tensors' indices. */
-    interface Callee {
-        /** The input, or null where there is none of that name or index. */
+    /** Runs a subgraph: a signature's, with the signature's names, or the first, with tensor indices for names. */
+    interface SubgraphRunner {
+        /** The input with this name or index, null if there is none. */
         TfLiteTensor input(String name);
 
-        /** The output, or null. */
+        /** The output with this name or index, null if there is none. */
         TfLiteTensor output(String name);
 
-        /** Another shape for an input; {@link #allocate} comes before the next run. */
+        /** Changes the shape of an input; call {@link #allocate} before the next run. */
         void resize(String name, int[] shape);
 
-        /** Memory for the tensors. */
+        /** Allocates the tensors. */
         void allocate();
 
         /** Runs the kernels. */
@@ -54,21 +54,23 @@ final class LiteInterpreter implements AutoCloseable {
     }
 
     /**
-     * @param path the file, which is verified before it is used
-     * @param delegating whether what XNNPACK takes is handed to it
-     * @throws WorkerException UNIMPLEMENTED for an op or a datatype that this interpreter does not have
-     * @throws LiteFailure where it cannot be loaded for another reason
+     * Loads a file, after TensorFlow Lite has verified it.
+     *
+     * @param path the file
+     * @param delegating whether XNNPACK runs the ops that it supports
+     * @throws WorkerException UNIMPLEMENTED if the file has an op or a datatype that this interpreter lacks
+     * @throws InterpreterException if loading fails for another reason
      */
     LiteInterpreter(String path, boolean delegating) throws WorkerException {
         this.path = path;
-        Words.take();
-        file = FlatBufferModelBase.VerifyAndBuildFromFile(path, null, Words.REPORTER);
+        InterpreterErrors.take();
+        file = FlatBufferModelBase.VerifyAndBuildFromFile(path, null, InterpreterErrors.REPORTER);
         if (file == null) {
-            throw new LiteFailure("%s cannot be read: %s".formatted(path, words()));
+            throw new InterpreterException("%s cannot be read: %s".formatted(path, errors()));
         }
         try {
             build(delegating);
-        } catch (LiteFailure failure) {
+        } catch (InterpreterException failure) {
             WorkerException missing = missing(failure.getMessage());
             close();
             if (missing != null) {
@@ -98,12 +100,12 @@ final class LiteInterpreter implements AutoCloseable {
         return keys;
     }
 
-    /** What runs the signature of a key that is there, or for null the first subgraph by indices. */
-    Callee callee(String key) {
-        return callees.computeIfAbsent(key, k -> k == null ? new ByIndex() : new BySignature(k));
+    /** The runner of the signature with this key, which the file must have; for null that of the first subgraph. */
+    SubgraphRunner runner(String key) {
+        return runners.computeIfAbsent(key, k -> k == null ? new ByIndex() : new BySignature(k));
     }
 
-    /** Forgets what earlier runs left in variables: an answer must not depend on them. */
+    /** Resets the variables, so that an answer does not depend on earlier runs. */
     void reset() {
         check(interpreter.ResetVariableTensors());
     }
@@ -116,30 +118,30 @@ final class LiteInterpreter implements AutoCloseable {
 
     private static void check(int status) {
         if (status != tensorflowlite.kTfLiteOk) {
-            throw new LiteFailure(words());
+            throw new InterpreterException(errors());
         }
     }
 
-    private static String words() {
-        String words = Words.take();
-        return words.isEmpty() ? "TensorFlow Lite does not say why" : words;
+    private static String errors() {
+        String errors = InterpreterErrors.take();
+        return errors.isEmpty() ? "TensorFlow Lite reports no cause" : errors;
     }
 
-    private WorkerException missing(String words) {
-        if (words.contains("Select TensorFlow op") || words.contains("Flex delegate")) {
+    private WorkerException missing(String errors) {
+        if (errors.contains("Select TensorFlow op") || errors.contains("Flex delegate")) {
             return missing(
                     "%s needs Flex (Select TF) ops, which this interpreter does not have: %s",
                     String.join(", ", flexOps()));
         }
-        Matcher unresolved = UNRESOLVED.matcher(words);
+        Matcher unresolved = UNRESOLVED.matcher(errors);
         if (unresolved.find()) {
             return missing("%s needs the custom op %s, which this interpreter does not have", unresolved.group(1));
         }
-        Matcher newer = NEWER.matcher(words);
+        Matcher newer = NEWER.matcher(errors);
         if (newer.find()) {
             return missing("%s is too new for this interpreter, which does not have the %s", newer.group(1));
         }
-        Matcher datatype = UNKNOWN_DATATYPE.matcher(words);
+        Matcher datatype = UNKNOWN_DATATYPE.matcher(errors);
         if (datatype.find()) {
             return missing(
                     "%s has a datatype (number %s of the TFLite schema) that this interpreter does not know",
@@ -167,7 +169,7 @@ final class LiteInterpreter implements AutoCloseable {
     }
 
     /** A SignatureDef's subgraph. */
-    private final class BySignature implements Callee {
+    private final class BySignature implements SubgraphRunner {
         private final SignatureRunner runner;
 
         BySignature(String key) {
@@ -202,7 +204,7 @@ final class LiteInterpreter implements AutoCloseable {
     }
 
     /** The first subgraph, whose tensors are named by their indices. */
-    private final class ByIndex implements Callee {
+    private final class ByIndex implements SubgraphRunner {
         @Override
         public TfLiteTensor input(String index) {
             int wanted = number(index);

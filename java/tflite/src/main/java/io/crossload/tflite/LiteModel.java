@@ -1,14 +1,14 @@
 package io.crossload.tflite;
 
-import io.crossload.contract.Code;
 import io.crossload.contract.Datatype;
 import io.crossload.contract.TensorEntry;
-import io.crossload.contract.Worker.Answer;
-import io.crossload.contract.Worker.Binding;
-import io.crossload.contract.Worker.InferRequest;
-import io.crossload.contract.Worker.Model;
-import io.crossload.contract.WorkerException;
-import io.crossload.tflite.LiteInterpreter.Callee;
+import io.crossload.tflite.LiteInterpreter.SubgraphRunner;
+import io.crossload.worker.Code;
+import io.crossload.worker.Worker.Answer;
+import io.crossload.worker.Worker.Binding;
+import io.crossload.worker.Worker.InferRequest;
+import io.crossload.worker.Worker.Model;
+import io.crossload.worker.WorkerException;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -18,10 +18,10 @@ import java.util.TreeSet;
 import org.bytedeco.tensorflowlite.TfLiteTensor;
 
 /**
- * A loaded .tflite; each signature is run by its key in the file, or by tensor indices where the file has no SignatureDef.
+ * A loaded .tflite file. It runs a signature by its key in the file, or by tensor indices if the file has no SignatureDef.
  *
- * <p>The interpreter hands what it can to XNNPACK. Where that fails, at load or at a run, the model is run by the interpreter's own
- * kernels instead, and a note says so. One thread at a time.
+ * <p>XNNPACK runs the ops that it supports. If loading or a run fails with it, the model falls back to the interpreter's own kernels and
+ * notes that. For one thread at a time.
  */
 final class LiteModel implements Model {
     private final String path;
@@ -30,20 +30,20 @@ final class LiteModel implements Model {
     private boolean delegating = true;
     private String note;
 
-    /** A run's time and the interpreter's tensors. */
-    private record Ran(Callee callee, long nanoseconds) {}
+    /** A finished run: the runner with the outputs, and the time of the interpreter's call. */
+    private record Run(SubgraphRunner runner, long nanoseconds) {}
 
     /**
      * @param path the file
-     * @param signatures the bindings
-     * @throws WorkerException UNIMPLEMENTED for an op or a datatype that the interpreter does not have, NOT_FOUND for an unknown key
-     * @throws LiteFailure where the file cannot be loaded for another reason
+     * @param signatures the bindings, by signature name
+     * @throws WorkerException UNIMPLEMENTED if the file has an op or a datatype that the interpreter lacks; NOT_FOUND if it lacks a key
+     * @throws InterpreterException if loading fails for another reason
      */
     LiteModel(String path, Map<String, Binding> signatures) throws WorkerException {
         this.path = path;
         try {
             interpreter = new LiteInterpreter(path, true);
-        } catch (LiteFailure failure) {
+        } catch (InterpreterException failure) {
             fallBack(failure, null);
         }
         try {
@@ -67,26 +67,25 @@ final class LiteModel implements Model {
         for (TensorEntry entry : request.inputs()) {
             check(request.binding(), entry);
         }
-        Ran ran;
-        String told = null;
+        Run run;
+        String runNote = null;
         try {
-            ran = run(request);
-        } catch (LiteFailure failure) {
+            run = run(request);
+        } catch (InterpreterException failure) {
             refuseOtherBatch(request, failure);
-            ran = fallBack(failure, request);
-            told = note;
+            run = fallBack(failure, request);
+            runNote = note;
         }
         List<TensorEntry> outputs = new ArrayList<>();
         for (String name : request.outputs()) {
-            TfLiteTensor tensor = ran.callee()
+            TfLiteTensor tensor = run.runner()
                     .output(nativeName(request.binding(), request.binding().outputs(), name));
             if (tensor == null) {
                 throw absent("output", name, request.binding().outputs().get(name));
             }
             outputs.add(LiteTensors.read(name, tensor));
         }
-        return new Answer(
-                outputs, ran.nanoseconds(), told, () -> {}); // they are the interpreter's own until it runs again
+        return new Answer(outputs, run.nanoseconds(), runNote, () -> {}); // the interpreter owns the outputs
     }
 
     @Override
@@ -97,60 +96,65 @@ final class LiteModel implements Model {
         }
     }
 
-    private Ran run(InferRequest request) throws WorkerException {
+    private Run run(InferRequest request) throws WorkerException {
         Binding binding = request.binding();
-        Callee callee = interpreter.callee(binding.key());
+        SubgraphRunner runner = interpreter.runner(binding.key());
         boolean resized = false;
         for (TensorEntry entry : request.inputs()) {
             String name = nativeName(binding, binding.inputs(), entry.name());
-            if (!LiteTensors.shape(callee.input(name)).equals(entry.shape())) {
-                callee.resize(
+            if (!LiteTensors.shape(runner.input(name)).equals(entry.shape())) {
+                runner.resize(
                         name, entry.shape().stream().mapToInt(Math::toIntExact).toArray());
                 resized = true;
             }
         }
         if (resized) {
-            callee.allocate();
+            runner.allocate();
         }
         interpreter.reset();
         for (TensorEntry entry : request.inputs()) {
-            LiteTensors.write(entry, callee.input(nativeName(binding, binding.inputs(), entry.name())));
+            LiteTensors.write(entry, runner.input(nativeName(binding, binding.inputs(), entry.name())));
         }
         long start = System.nanoTime();
-        callee.invoke();
-        return new Ran(callee, System.nanoTime() - start);
+        runner.invoke();
+        return new Run(runner, System.nanoTime() - start);
     }
 
-    /** The run without XNNPACK, which stays off if that helps; the first failure where it does not. No request: only the load. */
-    private Ran fallBack(LiteFailure cause, InferRequest request) throws WorkerException {
+    /**
+     * Repeats a run without XNNPACK, which stays off if the repetition succeeds; else throws the first failure.
+     *
+     * @param request null to repeat only loading
+     */
+    private Run fallBack(InterpreterException cause, InferRequest request) throws WorkerException {
         boolean hopeless = !delegating;
         if (!hopeless) {
             try {
                 reopen(false);
-                Ran ran = request == null ? null : run(request);
+                Run run = request == null ? null : run(request);
                 delegating = false;
                 note = "run by the interpreter's own kernels: with its default delegate (XNNPACK) it failed (%s)"
                         .formatted(shortened(cause.getMessage()));
-                return ran;
-            } catch (LiteFailure second) {
-                // The first one says more.
+                return run;
+            } catch (InterpreterException second) {
+                // The first failure's message says more.
             }
         }
         if (request == null) {
             close();
         } else {
-            reopen(delegating); // a failed one may be left without memory for its tensors
+            reopen(delegating); // after a failure the tensors may be unallocated
         }
         throw cause;
     }
 
     private void reopen(boolean withDelegate) throws WorkerException {
-        LiteInterpreter fresh = new LiteInterpreter(path, withDelegate); // first, so that there is one where this fails
+        LiteInterpreter fresh =
+                new LiteInterpreter(path, withDelegate); // before close: the old one stays if this fails
         close();
         interpreter = fresh;
     }
 
-    private void refuseOtherBatch(InferRequest request, LiteFailure failure) throws WorkerException {
+    private void refuseOtherBatch(InferRequest request, InterpreterException failure) throws WorkerException {
         for (TensorEntry entry : request.inputs()) {
             List<Long> shape = written(request.binding(), entry.name());
             boolean other = shape.isEmpty()
@@ -188,7 +192,7 @@ final class LiteModel implements Model {
         }
     }
 
-    // Kernels often take another batch than the one written down, and no dimensions may mean any rank: those are tried.
+    // Tries every batch size, which kernels often accept, and every shape if the file has no dimensions.
     private void check(Binding binding, TensorEntry entry) throws WorkerException {
         Datatype datatype = LiteTensors.datatype(entry.name(), input(binding, entry.name()));
         List<Long> shape = new ArrayList<>(written(binding, entry.name()));
@@ -213,7 +217,7 @@ final class LiteModel implements Model {
         }
     }
 
-    /** The shape in the file, asked for before the first resize, which a tensor without a shape signature takes as its own. */
+    /** The input's shape in the file. It is read before the first resize, which overwrites it in tensors without shape signature. */
     private List<Long> written(Binding binding, String name) throws WorkerException {
         String known = binding.key() + "/" + nativeName(binding, binding.inputs(), name);
         if (!written.containsKey(known)) {
@@ -223,14 +227,14 @@ final class LiteModel implements Model {
     }
 
     private TfLiteTensor input(Binding binding, String name) throws WorkerException {
-        TfLiteTensor tensor = interpreter.callee(binding.key()).input(nativeName(binding, binding.inputs(), name));
+        TfLiteTensor tensor = interpreter.runner(binding.key()).input(nativeName(binding, binding.inputs(), name));
         if (tensor == null) {
             throw absent("input", name, binding.inputs().get(name));
         }
         return tensor;
     }
 
-    /** A signature's runner knows the signature's names, the graph its indices. */
+    /** The name that the runner knows a tensor by: the signature's name, or the tensor's index if there is no SignatureDef. */
     private static String nativeName(Binding binding, Map<String, String> indices, String name) {
         return binding.key() == null ? indices.get(name) : name;
     }
@@ -242,7 +246,7 @@ final class LiteModel implements Model {
                         .formatted(path, kind, name, index, path));
     }
 
-    private static String shortened(String words) {
-        return words.length() > 300 ? words.substring(0, 300) : words;
+    private static String shortened(String text) {
+        return text.length() > 300 ? text.substring(0, 300) : text;
     }
 }

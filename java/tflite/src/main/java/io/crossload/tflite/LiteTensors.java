@@ -1,9 +1,10 @@
 package io.crossload.tflite;
 
-import io.crossload.contract.Code;
 import io.crossload.contract.Datatype;
 import io.crossload.contract.TensorEntry;
-import io.crossload.contract.WorkerException;
+import io.crossload.worker.Code;
+import io.crossload.worker.Inputs;
+import io.crossload.worker.WorkerException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
@@ -15,7 +16,7 @@ import org.bytedeco.tensorflowlite.TfLiteIntArray;
 import org.bytedeco.tensorflowlite.TfLiteTensor;
 import org.bytedeco.tensorflowlite.global.tensorflowlite;
 
-/** Wire bytes to the interpreter's tensors and back: one copy in, none out but for strings. */
+/** Copies wire bytes to the interpreter's tensors, and views these as wire bytes; strings are copied both ways. */
 final class LiteTensors {
     // enum TfLiteType, tensorflow/lite/core/c/c_api_types.h
     private static final Map<Integer, Datatype> TYPES = Map.ofEntries(
@@ -38,7 +39,7 @@ final class LiteTensors {
 
     private LiteTensors() {}
 
-    /** The contract's names of the datatypes that tensors can have here. */
+    /** The contract's names of the datatypes that the interpreter's tensors can have, for ServerMetadata. */
     static List<String> carried() {
         return Stream.of(Datatype.values())
                 .filter(TYPES::containsValue)
@@ -49,7 +50,7 @@ final class LiteTensors {
     /**
      * The contract's datatype of a tensor.
      *
-     * @throws WorkerException UNIMPLEMENTED for int4, whose elements are half bytes, and for what is no data (resource, variant)
+     * @throws WorkerException UNIMPLEMENTED for int4, whose elements are half bytes, and for types without data (resource, variant)
      */
     static Datatype datatype(String name, TfLiteTensor tensor) throws WorkerException {
         Datatype datatype = TYPES.get(tensor.type());
@@ -61,13 +62,13 @@ final class LiteTensors {
         return datatype;
     }
 
-    /** The shape a tensor was written with, -1 where a dimension is free; empty may mean any. */
+    /** A tensor's shape in the file, -1 for a free dimension; empty for a scalar or for any shape. */
     static List<Long> written(TfLiteTensor tensor) {
         TfLiteIntArray signature = tensor.dims_signature();
         return dimensions(signature == null || signature.size() == 0 ? tensor.dims() : signature);
     }
 
-    /** The shape that a tensor has now. */
+    /** A tensor's present shape. */
     static List<Long> shape(TfLiteTensor tensor) {
         return dimensions(tensor.dims());
     }
@@ -81,25 +82,25 @@ final class LiteTensors {
     }
 
     /**
-     * Fills a tensor of the entry's datatype and shape.
+     * Copies an entry to a tensor of the same datatype and shape.
      *
-     * @throws WorkerException INVALID_ARGUMENT for BYTES that do not fill the shape
+     * @throws WorkerException INVALID_ARGUMENT if the strings do not fill the shape
      */
     static void write(TensorEntry entry, TfLiteTensor tensor) throws WorkerException {
         ByteBuffer source = entry.datatype() == Datatype.BYTES
-                ? packed(entry.strings())
+                ? packed(Inputs.strings(entry))
                 : entry.data().duplicate();
         if (entry.datatype() == Datatype.BYTES) {
             tensorflowlite.TfLiteTensorRealloc(source.remaining(), tensor);
         }
         if (source.remaining() != tensor.bytes()) {
-            throw new LiteFailure("input '%s' has %d bytes; the interpreter's tensor of shape %s takes %d"
+            throw new InterpreterException("input '%s' has %d bytes; the interpreter's tensor of shape %s takes %d"
                     .formatted(entry.name(), source.remaining(), shape(tensor), tensor.bytes()));
         }
         memory(tensor).put(source);
     }
 
-    /** A tensor as a frame's: a view of its memory, valid until the interpreter runs or is freed, or a copy of strings. */
+    /** A frame's tensor over a tensor's memory, valid until the interpreter runs again or is closed; for strings a copy. */
     static TensorEntry read(String name, TfLiteTensor tensor) throws WorkerException {
         Datatype datatype = datatype(name, tensor);
         ByteBuffer memory = memory(tensor);

@@ -1,8 +1,8 @@
 package io.crossload.tflite;
 
-import io.crossload.contract.Code;
-import io.crossload.contract.Worker;
-import io.crossload.contract.WorkerException;
+import io.crossload.worker.Code;
+import io.crossload.worker.Worker;
+import io.crossload.worker.WorkerException;
 import java.util.List;
 import java.util.Map;
 import org.bytedeco.tensorflowlite.global.tensorflowlite;
@@ -37,6 +37,6 @@ final class LiteWorker implements Worker {
 
     @Override
     public Code code(Throwable error) {
-        return error instanceof LiteFailure ? Code.INVALID_ARGUMENT : Worker.super.code(error);
+        return error instanceof InterpreterException ? Code.INVALID_ARGUMENT : Worker.super.code(error);
     }
 }

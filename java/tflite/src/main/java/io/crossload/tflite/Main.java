@@ -1,13 +1,13 @@
 package io.crossload.tflite;
 
-import io.crossload.contract.WorkerLoop;
+import io.crossload.worker.WorkerLoop;
 import java.io.IOException;
 
 /** The worker process: {@code java -cp crossload-tflite-java.jar:<tensorflow-lite's jars> io.crossload.tflite.Main}. */
 public final class Main {
     private Main() {}
 
-    /** Answers requests on standard input until it ends; exits with status 1 where the streams cannot be used. */
+    /** Answers the requests on standard input until it ends; exits with status 1 if the worker cannot start or its streams fail. */
     public static void main(String[] arguments) throws IOException {
         WorkerLoop.serve("tflite-java", LiteWorker::new);
     }

@@ -2,8 +2,8 @@ package io.crossload.tensorflow.legacy;
 
 import io.crossload.contract.Datatype;
 import io.crossload.contract.TensorEntry;
-import io.crossload.contract.WorkerException;
 import io.crossload.graph.GraphSession;
+import io.crossload.worker.WorkerException;
 import java.util.List;
 import java.util.stream.Stream;
 import java.util.stream.StreamSupport;
@@ -16,8 +16,8 @@ import org.tensorflow.Tensor;
 /**
  * A graph and its session in TensorFlow 1's Java API.
  *
- * @param graph the session's
- * @param session runs it
+ * @param graph the session's graph
+ * @param session runs the graph
  * @param owned frees both
  */
 record LegacySession(Graph graph, Session session, Runnable owned) implements GraphSession<Output<?>, Tensor<?>> {

@@ -2,8 +2,9 @@ package io.crossload.tensorflow.legacy;
 
 import io.crossload.contract.Datatype;
 import io.crossload.contract.TensorEntry;
-import io.crossload.contract.WorkerException;
 import io.crossload.graph.TensorTypes;
+import io.crossload.worker.Inputs;
+import io.crossload.worker.WorkerException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
@@ -17,7 +18,7 @@ import org.tensorflow.Output;
 import org.tensorflow.Tensor;
 import org.tensorflow.types.UInt8;
 
-/** Wire bytes to the native tensors of TensorFlow 1 and back: the memory as a whole, strings in TF_STRING's encoding. */
+/** Copies wire bytes to the native tensors of TensorFlow 1 and back; strings are encoded as TF_STRING. */
 final class LegacyTensors {
     /** The Java types of {@code Tensor.create(Class, long[], ByteBuffer)}: DataType.fromClass. */
     private static final Map<Datatype, Class<?>> TYPES = Map.of(
@@ -45,17 +46,17 @@ final class LegacyTensors {
 
     private LegacyTensors() {}
 
-    /** What ServerMetadata says of them. */
+    /** The contract's names of the datatypes with a tensor type, for ServerMetadata. */
     static List<String> datatypes() {
         return CARRIED.names();
     }
 
-    /** As {@link io.crossload.graph.GraphSession#datatype} says. */
+    /** Implements {@link io.crossload.graph.GraphSession#datatype}. */
     static Datatype datatype(Output<?> output) throws WorkerException {
         try {
             return DATATYPES.get(output.dataType());
         } catch (IllegalArgumentException error) {
-            // A reference, which the API has no constant for but feeds and fetches, or a type that it does not have.
+            // A reference type, which the API feeds and fetches without a constant for it, or a type that it lacks.
             Matcher number = UNKNOWN.matcher(String.valueOf(error.getMessage()));
             if (!number.find()) {
                 throw error;
@@ -64,19 +65,19 @@ final class LegacyTensors {
         }
     }
 
-    /** As {@link io.crossload.graph.GraphSession#toNative} says. */
+    /** Implements {@link io.crossload.graph.GraphSession#toNative}. */
     static Tensor<?> toNative(TensorEntry entry) throws WorkerException {
         CARRIED.check(entry.datatype());
         Class<?> type = TYPES.get(entry.datatype());
         long[] shape = entry.shape().stream().mapToLong(Long::longValue).toArray();
         return switch (entry.datatype()) {
-            case BYTES -> Tensor.create(type, shape, encoded(entry.strings()));
+            case BYTES -> Tensor.create(type, shape, encoded(Inputs.strings(entry)));
             case BOOL -> Tensor.create(type, shape, truths(entry.data().duplicate()));
             default -> Tensor.create(type, shape, entry.data().duplicate());
         };
     }
 
-    /** A copy of a native tensor as a frame's. */
+    /** A frame's tensor with a copy of a native tensor's elements. */
     static TensorEntry toEntry(String name, Tensor<?> tensor) throws WorkerException {
         Datatype datatype = DATATYPES.get(tensor.dataType());
         List<Long> shape = LongStream.of(tensor.shape()).boxed().toList();
@@ -104,8 +105,8 @@ final class LegacyTensors {
     }
 
     /**
-     * Strings in the encoding of TF_STRING (c/c_api.h of TensorFlow 1.15): a table of uint64 offsets from its own end, then each
-     * string as a varint of its length and its bytes.
+     * Encodes strings as TF_STRING (c/c_api.h of TensorFlow 1.15): a table of uint64 offsets from the table's end, then for each string a
+     * varint of its length and its bytes.
      */
     private static ByteBuffer encoded(List<byte[]> strings) {
         int size = 0;

@@ -1,7 +1,7 @@
 package io.crossload.tensorflow.legacy;
 
-import io.crossload.contract.WorkerLoop;
-import io.crossload.graph.ClassPath;
+import io.crossload.graph.ClassPathCheck;
+import io.crossload.worker.WorkerLoop;
 import java.io.IOException;
 import org.tensorflow.TensorFlow;
 
@@ -9,10 +9,10 @@ import org.tensorflow.TensorFlow;
 public final class Main {
     private Main() {}
 
-    /** Answers requests on standard input until it ends; exits with status 1 where the streams cannot be used. */
+    /** Answers the requests on standard input until it ends; exits with status 1 if the worker cannot start or its streams fail. */
     public static void main(String[] arguments) throws IOException {
         WorkerLoop.serve("tensorflow-java-legacy", () -> {
-            ClassPath.check(TensorFlow::version);
+            ClassPathCheck.requireOneTensorFlow(TensorFlow::version);
             return new LegacyWorker();
         });
     }

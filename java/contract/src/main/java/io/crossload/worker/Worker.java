@@ -1,0 +1,113 @@
+package io.crossload.worker;
+
+import io.crossload.contract.TensorEntry;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * One runtime behind the worker protocol. {@link WorkerLoop} handles ids, Echo, bindings and errors; a worker only loads and runs models.
+ *
+ * <p>An exception of a method becomes the error response to its request: a {@link WorkerException} with its own code, another exception
+ * with the code that {@link #code} returns.
+ */
+public interface Worker {
+
+    /**
+     * The identity of a runtime, for ServerMetadata.
+     *
+     * @param name the runtime's name, such as {@code tensorflow-java}
+     * @param version the runtime's release
+     * @param formats the artifact formats that {@link #load} accepts
+     * @param parameters further properties that may affect answers ({@code native}, {@code threads}, {@code datatypes}, …); values are
+     *     strings, numbers, booleans or lists of strings
+     */
+    record Metadata(String name, String version, List<String> formats, Map<String, Object> parameters) {}
+
+    /**
+     * The tensors of an artifact that a signature's inputs and outputs are.
+     *
+     * @param key the SignatureDef's key inside the artifact, null if there is none
+     * @param inputs tensor names ({@code operation:index}) or tensor indices, by input name
+     * @param outputs tensor names or tensor indices, by output name
+     */
+    record Binding(String key, Map<String, String> inputs, Map<String, String> outputs) {}
+
+    /**
+     * A RepositoryModelLoad request.
+     *
+     * @param path the artifact's path; {@link WorkerLoop} has checked that it exists
+     * @param format one of the worker's formats
+     * @param tags the MetaGraph's tags, may be empty; null if the request has no tags
+     * @param signatures the bindings, by signature name
+     */
+    record LoadRequest(Path path, String format, List<String> tags, Map<String, Binding> signatures) {}
+
+    /**
+     * A ModelInfer request. All names are names of the binding.
+     *
+     * @param signature the signature's name
+     * @param binding the signature's binding
+     * @param inputs the tensors to feed, may be fewer than the binding has; valid until {@link Model#infer} returns
+     * @param outputs the names of the requested outputs
+     */
+    record InferRequest(String signature, Binding binding, List<TensorEntry> inputs, List<String> outputs) {}
+
+    /**
+     * The answer to a ModelInfer request.
+     *
+     * @param outputs the requested outputs, in the request's order; valid until the answer is closed
+     * @param nanoseconds the time of the runtime's own call, without encoding and decoding
+     * @param note one sentence to show beside the answer, or null
+     * @param memory frees the outputs' bytes
+     */
+    record Answer(List<TensorEntry> outputs, long nanoseconds, String note, Runnable memory) implements AutoCloseable {
+        @Override
+        public void close() {
+            memory.run();
+        }
+    }
+
+    /** A loaded artifact. Whether several threads may call it at once is up to the runtime. */
+    interface Model extends AutoCloseable {
+        /** One sentence about how the artifact was loaded, to show beside the answers, or null. */
+        default String note() {
+            return null;
+        }
+
+        /**
+         * Runs a signature.
+         *
+         * @throws WorkerException if the request does not fit the model, or the runtime cannot run it
+         */
+        Answer infer(InferRequest request) throws WorkerException;
+
+        /** Frees the model. */
+        @Override
+        void close();
+    }
+
+    /** The runtime's identity. */
+    Metadata metadata();
+
+    /**
+     * Loads an artifact.
+     *
+     * @throws WorkerException if the artifact does not fit the request, or the runtime cannot load it
+     */
+    Model load(LoadRequest request) throws WorkerException;
+
+    /**
+     * The operations that the runtime can run: a serialised tensorflow.OpList.
+     *
+     * @throws WorkerException UNIMPLEMENTED if the runtime cannot list them
+     */
+    default byte[] registeredOps() throws WorkerException {
+        throw new WorkerException(Code.UNIMPLEMENTED, metadata().name() + " does not list its operations");
+    }
+
+    /** The code for an exception other than {@link WorkerException}. */
+    default Code code(Throwable error) {
+        return error instanceof OutOfMemoryError ? Code.RESOURCE_EXHAUSTED : Code.INTERNAL;
+    }
+}

@@ -1,0 +1,126 @@
+package io.crossload.graph;
+
+import io.crossload.worker.Code;
+import io.crossload.worker.Worker;
+import io.crossload.worker.WorkerException;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.function.UnaryOperator;
+import org.tensorflow.proto.GraphDef;
+
+/**
+ * A worker of TensorFlow Java for SavedModels and GraphDefs. A subclass adds the API of its releases.
+ *
+ * @param <S> the session of that API
+ */
+public abstract class GraphWorker<S extends GraphSession<?, ?>> implements Worker {
+    /** The format of a SavedModel's folder. */
+    public static final String SAVED_MODEL = "saved_model";
+
+    /** The format of a GraphDef's file, binary or text. */
+    public static final String GRAPH_DEF = "graph_def";
+
+    private final String name;
+    private final String release;
+
+    /**
+     * An artifact's graph in a session.
+     *
+     * @param session runs the graph; the caller closes it
+     * @param names the name in the graph of a tensor of the artifact
+     */
+    public record OpenGraph<S>(S session, UnaryOperator<TensorName> names) {}
+
+    /**
+     * @param name the runtime's name, such as {@code tensorflow-java}
+     * @param release of TensorFlow Java
+     */
+    protected GraphWorker(String name, String release) {
+        this.name = name;
+        this.release = release;
+    }
+
+    @Override
+    public final Metadata metadata() {
+        Map<String, Object> parameters = Map.of(
+                "native",
+                "TensorFlow " + nativeVersion(),
+                "threads",
+                Runtime.getRuntime().availableProcessors(),
+                "datatypes",
+                datatypes());
+        return new Metadata(name, release, List.of(SAVED_MODEL, GRAPH_DEF), parameters);
+    }
+
+    @Override
+    public final Model load(LoadRequest request) throws WorkerException {
+        if (request.format().equals(GRAPH_DEF)) {
+            return model(openGraphDef(request.path()));
+        }
+        List<String> tags = request.tags() == null ? SavedModels.SERVE : request.tags();
+        return model(openSavedModel(request.path(), tags));
+    }
+
+    private Model model(OpenGraph<S> graph) {
+        GraphSession<?, ?> session = graph.session();
+        return new GraphModel<>(session, graph.names());
+    }
+
+    /**
+     * Loads the MetaGraph of a SavedModel.
+     *
+     * @param folder the SavedModel's folder
+     * @param tags the MetaGraph's tags, all of them
+     * @throws WorkerException if {@link SavedModels} finds the cause of a failure; else TensorFlow's own exception is thrown
+     */
+    public final OpenGraph<S> openSavedModel(Path folder, List<String> tags) throws WorkerException {
+        SavedModels.check(folder);
+        try {
+            return new OpenGraph<>(
+                    loadSavedModel(folder.toString(), tags.toArray(String[]::new)), UnaryOperator.identity());
+        } catch (RuntimeException error) {
+            SavedModels.explain(folder, tags);
+            throw error;
+        }
+    }
+
+    /**
+     * Imports a GraphDef into a graph of its own.
+     *
+     * @param file binary or text
+     * @throws WorkerException if the file is not a GraphDef; TensorFlow's own exception is thrown if the import fails
+     */
+    public final OpenGraph<S> openGraphDef(Path file) throws WorkerException {
+        GraphDefs.Importable importable = GraphDefs.importable(GraphDefs.read(file));
+        return new OpenGraph<>(importGraph(importable.graph()), importable::actual);
+    }
+
+    /** The version of native TensorFlow. */
+    protected abstract String nativeVersion();
+
+    /** The contract's names of the datatypes that have a tensor type in this release: ServerMetadata's {@code datatypes}. */
+    protected abstract List<String> datatypes();
+
+    /** Loads a SavedModel with SavedModelBundle. */
+    protected abstract S loadSavedModel(String folder, String[] tags);
+
+    /** Imports a GraphDef into a new graph; frees the graph if that fails. */
+    protected abstract S importGraph(GraphDef content);
+
+    /**
+     * The code of an exception of the release's API, for {@link #code}.
+     *
+     * @return null for another exception; UNKNOWN for a TensorFlow error without a code of its own
+     */
+    protected abstract Code codeOf(Throwable error);
+
+    @Override
+    public final Code code(Throwable error) {
+        Code code = codeOf(error);
+        if (code == Code.UNKNOWN && String.valueOf(error.getMessage()).contains("Op type not registered")) {
+            return Code.NOT_FOUND;
+        }
+        return code == null ? Worker.super.code(error) : code;
+    }
+}

@@ -1,0 +1,125 @@
+package io.crossload.graph;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.crossload.Bundle;
+import io.crossload.CrossloadException;
+import io.crossload.Options;
+import io.crossload.Signature;
+import io.crossload.Tensor;
+import io.crossload.contract.Datatype;
+import io.crossload.contract.TensorEntry;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.IntStream;
+
+/** What the library promises, checked in a process that has what a receiver has: an engine's jar and TensorFlow. One line a check. */
+final class LibraryChecks {
+    private static final Map<String, Check> CHECKS = new LinkedHashMap<>();
+
+    private interface Check {
+        void run(Bundle bundle, Path folder) throws Exception;
+    }
+
+    private LibraryChecks() {}
+
+    static {
+        CHECKS.put("a recorded vector is answered as it was recorded", (bundle, folder) -> {
+            Map<String, Tensor> inputs = new LinkedHashMap<>();
+            for (TensorEntry entry : bundle.vectors("square").get(0).inputs().values()) {
+                long[] shape = entry.shape().stream().mapToLong(Long::longValue).toArray();
+                inputs.put(entry.name(), Tensor.of(entry.datatype(), entry.data(), shape));
+            }
+            assertThat(bundle.signature("square").call(inputs).get("y").floats())
+                    .containsExactly(2, 5, 10);
+        });
+        CHECKS.put("an input that is left out is its default", (bundle, folder) -> assertThat(square(bundle, 3))
+                .containsExactly(9.5f));
+        CHECKS.put("strings are any bytes", (bundle, folder) -> {
+            List<byte[]> strings = List.of(new byte[] {'a', 0, (byte) 0xff}, new byte[0]);
+            Tensor tensor = bundle.signature("echo")
+                    .call(Map.of("s", Tensor.ofBytes(strings, 2)))
+                    .get("t");
+            assertThat(tensor.byteStrings()).containsExactlyElementsOf(strings);
+        });
+        CHECKS.put("a datatype without tensor type goes over the bridge and comes back", (bundle, folder) -> {
+            Tensor z = Tensor.of(new byte[] {-128, 0, 127}, 3);
+            Tensor w = bundle.signature("steps").call(Map.of("z", z)).get("w");
+            assertThat(w.datatype()).isEqualTo(Datatype.INT8);
+            assertThat(w.ints()).containsExactly(-128, 0, 127);
+        });
+        CHECKS.put(
+                "threads get their own answers",
+                (bundle, folder) -> IntStream.range(0, 2000).parallel().forEach(i -> assertThat(square(bundle, i % 100))
+                        .containsExactly((float) (i % 100) * (i % 100) + 0.5f)));
+        CHECKS.put("a misspelt input, output or signature is answered with near names", (bundle, folder) -> {
+            Signature square = bundle.signature("square");
+            Tensor x = Tensor.of(new float[] {1}, 1);
+            assertThatThrownBy(() -> square.call(Map.of("x", x, "biass", x)))
+                    .isInstanceOf(CrossloadException.class)
+                    .hasMessage("signature 'square' has no input 'biass'; did you mean 'bias'?");
+            assertThatThrownBy(() -> square.call(Map.of("x", x), List.of("yy")))
+                    .hasMessage("signature 'square' has no output 'yy'; did you mean 'y'?");
+            assertThatThrownBy(() -> bundle.signature("sqare")).hasMessageContaining("did you mean 'square'?");
+        });
+        CHECKS.put(
+                "another datatype or shape, and a missing input, are told before the model runs", (bundle, folder) -> {
+                    Signature square = bundle.signature("square");
+                    assertThatThrownBy(() -> square.call(Map.of("x", Tensor.scalar(1f))))
+                            .hasMessage("signature 'square' takes 'x' as float32 [-1], and float32 [] was given");
+                    assertThatThrownBy(() -> square.call(Map.of("x", Tensor.of(new double[] {1}, 1))))
+                            .hasMessage("signature 'square' takes 'x' as float32 [-1], and float64 [1] was given");
+                    assertThatThrownBy(() -> square.call(Map.of()))
+                            .hasMessage("signature 'square' needs the input 'x' (float32 [-1]), which is missing");
+                });
+        CHECKS.put("an artifact that was changed is refused before it is loaded", (bundle, folder) -> {
+            Path changed = Files.createDirectories(folder.resolveSibling("changed"));
+            for (String name : List.of("crossload.json", "square.oip", "graph.pbtxt")) {
+                Files.copy(folder.resolve(name), changed.resolve(name));
+            }
+            Files.writeString(changed.resolve("graph.pbtxt"), Files.readString(folder.resolve("graph.pbtxt")) + "\n");
+            assertThatThrownBy(() -> Bundle.open(changed)).hasMessageContaining("is not the file that was exported");
+            Bundle.open(changed, Options.DEFAULTS.withVerifyHashes(false)).close();
+        });
+        CHECKS.put("an artifact is opened by its own path, too", (bundle, folder) -> {
+            try (Bundle own = Bundle.open(folder.resolve("graph.pbtxt"))) {
+                assertThat(square(own, 2)).containsExactly(4.5f);
+            }
+        });
+        CHECKS.put("a closed bundle says so, and closing twice is no error", (bundle, folder) -> {
+            Bundle own = Bundle.open(folder);
+            own.close();
+            own.close();
+            assertThatThrownBy(() -> square(own, 1)).hasMessageContaining("is closed");
+        });
+    }
+
+    private static float[] square(Bundle bundle, float x) {
+        return bundle.signature("square")
+                .call(Map.of("x", Tensor.of(new float[] {x}, 1)))
+                .get("y")
+                .floats();
+    }
+
+    /** Prints {@code ok <check>} or {@code failed <check>: <why>} for each. */
+    public static void main(String[] arguments) {
+        Path folder = Path.of(arguments[0]);
+        try (Bundle bundle = Bundle.open(folder)) {
+            CHECKS.forEach((name, check) -> {
+                try {
+                    check.run(bundle, folder);
+                    System.out.println("ok " + name);
+                } catch (Exception | AssertionError error) {
+                    error.printStackTrace();
+                    System.out.println(
+                            "failed " + name + ": " + error.toString().replace('\n', ' '));
+                }
+            });
+        }
+        System.out.println("end");
+    }
+}

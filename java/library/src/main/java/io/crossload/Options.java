@@ -1,0 +1,38 @@
+package io.crossload;
+
+import io.crossload.worker.Worker;
+
+/**
+ * Options for {@link Bundle#open(java.nio.file.Path, Options)}, made from {@link #DEFAULTS}:
+ * {@code Options.DEFAULTS.withArtifact("frozen")}.
+ *
+ * @param artifact the id of the artifact to load; null for the manifest's first artifact that the engine loads
+ * @param verifyHashes whether to check the artifact and the vectors files against the manifest's hashes
+ * @param warmUp whether to run the first vector of each signature before {@link Bundle#open} returns
+ * @param engine the engine that loads and runs the artifact; null for the engine on the class path
+ */
+public record Options(String artifact, boolean verifyHashes, boolean warmUp, Worker engine) {
+
+    /** The first artifact that the engine loads, with checked hashes, warmed up, in the engine on the class path. */
+    public static final Options DEFAULTS = new Options(null, true, true, null);
+
+    /** These options with another artifact: its id, or null for the first that the engine loads. */
+    public Options withArtifact(String id) {
+        return new Options(id, verifyHashes, warmUp, engine);
+    }
+
+    /** These options with or without the check of hashes, which reads the whole artifact once more. */
+    public Options withVerifyHashes(boolean verify) {
+        return new Options(artifact, verify, warmUp, engine);
+    }
+
+    /** These options with or without the warm-up; without it the first call of each signature takes longer. */
+    public Options withWarmUp(boolean warm) {
+        return new Options(artifact, verifyHashes, warm, engine);
+    }
+
+    /** These options with another engine, or null for the engine on the class path. */
+    public Options withEngine(Worker worker) {
+        return new Options(artifact, verifyHashes, warmUp, worker);
+    }
+}

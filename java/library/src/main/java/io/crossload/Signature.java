@@ -1,0 +1,212 @@
+package io.crossload;
+
+import io.crossload.contract.CarrierConversion;
+import io.crossload.contract.Datatype;
+import io.crossload.contract.FrameException;
+import io.crossload.contract.Manifest;
+import io.crossload.contract.Manifest.Binding;
+import io.crossload.contract.Manifest.Bridge;
+import io.crossload.contract.Manifest.TensorSpec;
+import io.crossload.contract.TensorEntry;
+import io.crossload.contract.Text;
+import io.crossload.worker.Code;
+import io.crossload.worker.Worker;
+import io.crossload.worker.Worker.Answer;
+import io.crossload.worker.Worker.InferRequest;
+import io.crossload.worker.Worker.Metadata;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+
+/** A signature of an open bundle: a function from named inputs to named outputs. Safe for use by several threads at once. */
+public final class Signature {
+    private final Bundle bundle;
+    private final String name;
+    private final Manifest.Signature promised;
+    private final Worker.Binding binding;
+    private final Map<Datatype, Datatype> carriers;
+    private final List<String> inputs;
+    private final Map<String, Datatype> outputs;
+    private final Set<Datatype> missing;
+
+    private Signature(
+            Bundle bundle,
+            String name,
+            Manifest.Signature promised,
+            Worker.Binding binding,
+            Map<Datatype, Datatype> carriers,
+            Set<Datatype> missing) {
+        this.bundle = bundle;
+        this.name = name;
+        this.promised = promised;
+        this.binding = binding;
+        this.carriers = carriers;
+        this.missing = missing;
+        this.inputs = promised.inputs().stream().map(TensorSpec::name).toList();
+        this.outputs = new LinkedHashMap<>();
+        promised.outputs().forEach(output -> outputs.put(output.name(), output.datatype()));
+    }
+
+    static Signature of(Bundle bundle, String name, Manifest.Signature promised, Binding binding, Metadata metadata) {
+        Set<Datatype> missing = Stream.concat(promised.inputs().stream(), promised.outputs().stream())
+                .map(TensorSpec::datatype)
+                .filter(datatype -> metadata.parameters().get("datatypes") instanceof Collection<?> carried
+                        && !carried.contains(datatype.name()))
+                .collect(Collectors.toSet());
+        Bridge bridge = binding.bridge();
+        if (missing.isEmpty() || bridge == null) {
+            Worker.Binding direct = new Worker.Binding(binding.key(), binding.inputs(), binding.outputs());
+            return new Signature(bundle, name, promised, direct, Map.of(), missing);
+        }
+        missing.removeAll(bridge.carriers().keySet());
+        Worker.Binding bridged = new Worker.Binding(bridge.key(), bridge.inputs(), bridge.outputs());
+        return new Signature(bundle, name, promised, bridged, bridge.carriers(), missing);
+    }
+
+    /** The signature's key in the manifest. */
+    public String name() {
+        return name;
+    }
+
+    /** The inputs in the signature's order: name, datatype, shape (-1 for a free dimension), default. */
+    public List<TensorSpec> inputs() {
+        return promised.inputs();
+    }
+
+    /** The outputs in the signature's order: name, datatype, shape (-1 for a free dimension). */
+    public List<TensorSpec> outputs() {
+        return promised.outputs();
+    }
+
+    /**
+     * Runs the model for all outputs.
+     *
+     * @param inputs by name, with the signature's datatypes and shapes; inputs with a default may be left out
+     * @return the outputs by name, in the signature's order; they remain valid after the bundle is closed
+     * @throws CrossloadException INVALID_ARGUMENT for an unknown name, a missing input, another datatype or shape; UNIMPLEMENTED if the
+     *     engine lacks a datatype of the signature; FAILED_PRECONDITION if the bundle is closed; the engine's own code if the model fails
+     */
+    public Map<String, Tensor> call(Map<String, Tensor> inputs) {
+        return call(inputs, outputs.keySet());
+    }
+
+    /**
+     * Runs the model for some outputs; parts of the model that only other outputs need do not run.
+     *
+     * @param inputs by name, with the signature's datatypes and shapes; inputs with a default may be left out
+     * @param wanted names of outputs
+     * @return these outputs by name; they remain valid after the bundle is closed
+     * @throws CrossloadException as {@link #call(Map)}
+     */
+    public Map<String, Tensor> call(Map<String, Tensor> inputs, Collection<String> wanted) {
+        if (!missing.isEmpty()) {
+            throw new CrossloadException(Code.UNIMPLEMENTED, lacking());
+        }
+        for (String output : wanted) {
+            if (!outputs.containsKey(output)) {
+                throw invalid("has no output '" + output + "'" + Text.near(output, outputs.keySet()));
+            }
+        }
+        InferRequest request = new InferRequest(name, binding, fed(inputs), List.copyOf(wanted));
+        Worker.Model model = bundle.model();
+        try (Answer answer = Engines.calling(bundle.worker(), "signature '" + name + "'", () -> model.infer(request))) {
+            Map<String, Tensor> given = new LinkedHashMap<>();
+            for (TensorEntry output : answer.outputs()) {
+                given.put(output.name(), Tensor.copyOf(returned(output)));
+            }
+            return given;
+        }
+    }
+
+    private List<TensorEntry> fed(Map<String, Tensor> given) {
+        List<TensorEntry> entries = new ArrayList<>(inputs.size());
+        int known = 0;
+        for (TensorSpec spec : promised.inputs()) {
+            Tensor tensor = given.get(spec.name());
+            TensorEntry entry;
+            if (tensor != null) {
+                check(spec, tensor);
+                entry = tensor.entry(spec.name());
+                known++;
+            } else if (spec.defaultValue() != null) {
+                entry = spec.defaultValue();
+            } else {
+                throw invalid("needs the input '" + spec.name() + "' (" + described(spec) + "), which is missing"
+                        + unknown(given));
+            }
+            Datatype carrier = carriers.get(spec.datatype());
+            entries.add(carrier == null ? entry : CarrierConversion.toCarrier(entry, carrier));
+        }
+        if (known < given.size()) {
+            throw invalid(unknown(given).substring(2));
+        }
+        return entries;
+    }
+
+    private void check(TensorSpec spec, Tensor tensor) {
+        boolean fits = tensor.datatype() == spec.datatype();
+        List<Long> wanted = spec.shape();
+        if (fits && wanted != null) {
+            List<Long> got = tensor.dimensions();
+            fits = got.size() == wanted.size();
+            for (int axis = 0; fits && axis < wanted.size(); axis++) {
+                long dimension = wanted.get(axis);
+                fits = dimension < 0 || dimension == got.get(axis);
+            }
+        }
+        if (!fits) {
+            throw invalid("takes '" + spec.name() + "' as " + described(spec) + ", and " + tensor + " was given");
+        }
+    }
+
+    private TensorEntry returned(TensorEntry output) {
+        Datatype promisedType = outputs.get(output.name());
+        try {
+            return carriers.containsKey(promisedType) ? CarrierConversion.fromCarrier(output, promisedType) : output;
+        } catch (FrameException error) {
+            throw new CrossloadException(
+                    Code.INTERNAL,
+                    "signature '" + name + "', output '" + output.name() + "': " + error.getMessage(),
+                    error);
+        }
+    }
+
+    private String unknown(Map<String, Tensor> given) {
+        return given.keySet().stream()
+                .filter(key -> !inputs.contains(key))
+                .findFirst()
+                .map(key -> "; has no input '" + key + "'" + Text.near(key, inputs))
+                .orElse("");
+    }
+
+    private CrossloadException invalid(String what) {
+        return new CrossloadException(Code.INVALID_ARGUMENT, "signature '" + name + "' " + what);
+    }
+
+    private String lacking() {
+        Metadata engine = bundle.engine();
+        return "signature '" + name + "' has tensors of "
+                + missing.stream().map(Datatype::tensorflow).sorted().collect(Collectors.joining(", "))
+                + ", for which " + engine.name() + " " + engine.version()
+                + " has no tensor type; export the bundle again, so that it has a bridge for them";
+    }
+
+    private static String described(TensorSpec spec) {
+        return spec.datatype().tensorflow() + " " + (spec.shape() == null ? "of any shape" : spec.shape());
+    }
+
+    /** Whether, for every datatype of the signature, the engine has a tensor type or the artifact a bridge. */
+    boolean carried() {
+        return missing.isEmpty();
+    }
+
+    /** The artifact's tensors for this signature, those of its bridge if the engine needs one. */
+    Worker.Binding binding() {
+        return binding;
+    }
+}

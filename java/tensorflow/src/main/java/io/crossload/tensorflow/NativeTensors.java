@@ -1,0 +1,175 @@
+package io.crossload.tensorflow;
+
+import io.crossload.contract.Datatype;
+import io.crossload.contract.TensorEntry;
+import io.crossload.graph.TensorTypes;
+import io.crossload.worker.Inputs;
+import io.crossload.worker.WorkerException;
+import java.nio.ByteBuffer;
+import java.util.ArrayList;
+import java.util.EnumMap;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.LongStream;
+import org.bytedeco.javacpp.BytePointer;
+import org.bytedeco.javacpp.Pointer;
+import org.tensorflow.Tensor;
+import org.tensorflow.ndarray.Shape;
+import org.tensorflow.ndarray.buffer.DataBuffers;
+import org.tensorflow.ndarray.buffer.DataStorageVisitor;
+import org.tensorflow.proto.DataType;
+import org.tensorflow.types.TBfloat16;
+import org.tensorflow.types.TBool;
+import org.tensorflow.types.TFloat16;
+import org.tensorflow.types.TFloat32;
+import org.tensorflow.types.TFloat64;
+import org.tensorflow.types.TInt32;
+import org.tensorflow.types.TInt64;
+import org.tensorflow.types.TString;
+import org.tensorflow.types.TUint16;
+import org.tensorflow.types.TUint8;
+import org.tensorflow.types.family.TType;
+
+/** Copies wire bytes to native tensors and back; only strings are copied element by element. */
+final class NativeTensors {
+    /** The tensor types of this release of TensorFlow Java. */
+    private static final Map<Datatype, Class<? extends TType>> TYPES = types();
+
+    private static final TensorTypes CARRIED = new TensorTypes(TensorFlowWorker.RELEASE, TYPES.keySet());
+
+    private NativeTensors() {}
+
+    private static Map<Datatype, Class<? extends TType>> types() {
+        Map<Datatype, Class<? extends TType>> types = new EnumMap<>(Map.of(
+                Datatype.FP32, TFloat32.class,
+                Datatype.FP64, TFloat64.class,
+                Datatype.FP16, TFloat16.class,
+                Datatype.BF16, TBfloat16.class,
+                Datatype.INT32, TInt32.class,
+                Datatype.INT64, TInt64.class,
+                Datatype.UINT8, TUint8.class,
+                Datatype.BOOL, TBool.class,
+                Datatype.BYTES, TString.class));
+        try {
+            types.put(Datatype.UINT16, TUint16.class);
+        } catch (NoClassDefFoundError since) {
+            // TUint16 came with 0.5.0.
+        }
+        return types;
+    }
+
+    /** The contract's names of the datatypes with a tensor type, for ServerMetadata. */
+    static List<String> datatypes() {
+        return CARRIED.names();
+    }
+
+    /**
+     * The contract's datatype of a TensorFlow datatype.
+     *
+     * @throws WorkerException as {@link TensorTypes#ofNumber}
+     */
+    static Datatype datatype(DataType type) throws WorkerException {
+        return CARRIED.ofNumber(type == DataType.UNRECOGNIZED ? -1 : type.getNumber());
+    }
+
+    /**
+     * Copies a frame's tensor to a native tensor, which the caller closes. A BOOL byte other than 0 becomes 1.
+     *
+     * @throws WorkerException UNIMPLEMENTED if this release has no tensor type for the datatype; INVALID_ARGUMENT if the strings do not
+     *     fill the shape
+     */
+    static Tensor toNative(TensorEntry entry) throws WorkerException {
+        CARRIED.check(entry.datatype());
+        Class<? extends TType> type = TYPES.get(entry.datatype());
+        Shape shape = Shape.of(entry.shape().stream().mapToLong(Long::longValue).toArray());
+        if (entry.datatype() == Datatype.BYTES) {
+            return TString.tensorOfBytes(
+                    shape, DataBuffers.of(Inputs.strings(entry).toArray(byte[][]::new), true, false));
+        }
+        Tensor tensor = Tensor.of(type, shape);
+        try {
+            if (entry.data().hasRemaining()) {
+                copy(entry.data(), memory(tensor), entry.datatype());
+            }
+            return tensor;
+        } catch (RuntimeException | Error error) {
+            tensor.close();
+            throw error;
+        }
+    }
+
+    /** A frame's tensor over a native tensor's memory, valid while that is open; for BYTES and BOOL a copy. */
+    static TensorEntry toEntry(String name, Tensor tensor) throws WorkerException {
+        Datatype datatype = datatype(tensor.dataType());
+        List<Long> shape = LongStream.of(tensor.shape().asArray()).boxed().toList();
+        return new TensorEntry(name, datatype, shape, data(tensor, datatype));
+    }
+
+    private static ByteBuffer data(Tensor tensor, Datatype datatype) {
+        if (tensor.shape().size() == 0) {
+            return ByteBuffer.allocate(0);
+        }
+        if (datatype == Datatype.BYTES) {
+            return Datatype.encodeBytes(elements((TString) tensor));
+        }
+        ByteBuffer memory = memory(tensor);
+        if (datatype == Datatype.BOOL) {
+            ByteBuffer copy = ByteBuffer.allocateDirect(memory.remaining());
+            copy(memory, copy.duplicate(), datatype);
+            return copy;
+        }
+        return memory;
+    }
+
+    private static void copy(ByteBuffer source, ByteBuffer target, Datatype datatype) {
+        ByteBuffer from = source.duplicate();
+        if (datatype != Datatype.BOOL) {
+            target.put(from);
+            return;
+        }
+        while (from.hasRemaining()) {
+            target.put((byte) (from.get() == 0 ? 0 : 1));
+        }
+    }
+
+    // One by one: the method that copies all has another name in each release of ndarray.
+    private static List<byte[]> elements(TString tensor) {
+        List<byte[]> elements = new ArrayList<>();
+        tensor.asBytes().scalars().forEach(scalar -> elements.add(scalar.getObject()));
+        return elements;
+    }
+
+    /** The memory of a tensor with fixed-size elements, at least one. */
+    private static ByteBuffer memory(Tensor tensor) {
+        ByteBuffer memory = tensor.asRawTensor().data().accept(new DataStorageVisitor<>() {
+            @Override
+            public ByteBuffer visit(ByteBuffer buffer) {
+                return buffer.duplicate();
+            }
+
+            @Override
+            public ByteBuffer visit(long address, long length, long scale) {
+                return new BorrowedMemory(address, length * scale).asByteBuffer();
+            }
+
+            @Override
+            public ByteBuffer fallback() {
+                return null;
+            }
+        });
+        if (memory == null) {
+            throw new IllegalStateException("this release of TensorFlow Java hides the memory of its tensors");
+        }
+        return memory;
+    }
+
+    /** A pointer to memory that its owner frees. */
+    static final class BorrowedMemory extends BytePointer {
+        BorrowedMemory(long address, long size) {
+            super((Pointer) null);
+            this.address = address;
+            this.limit = size;
+            this.capacity = size;
+        }
+    }
+}

@@ -1,0 +1,7 @@
+package io.crossload.tensorflow;
+
+import io.crossload.graph.LoadingTest;
+import org.junit.jupiter.api.DisplayName;
+
+@DisplayName("The worker of TensorFlow Java 1.x and its artifacts")
+class TensorFlowLoadingIT extends LoadingTest {}
