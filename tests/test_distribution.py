@@ -23,6 +23,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return next(folder.glob("*.whl"))
 
 
+@pytest.mark.slow
 def test_the_wheel_carries_the_workers_the_harness_and_the_contract(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     workers = {

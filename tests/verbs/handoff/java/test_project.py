@@ -95,6 +95,7 @@ def test_a_release_that_is_not_there_a_package_that_is_none_and_another_language
         handoff(bundle, tmp_path / "out", to="c")
 
 
+@pytest.mark.slow
 def test_an_artifact_that_java_does_not_load_or_that_is_not_there_is_refused(demo: Path) -> None:
     opened, java = open_bundle(demo), one("tensorflow-java")
     with pytest.raises(CrossloadError, match="saved_model and graph_def alone, not tflite"):
@@ -103,6 +104,7 @@ def test_an_artifact_that_java_does_not_load_or_that_is_not_there_is_refused(dem
         carried_bundle.chosen(opened, java, "graphdef")
 
 
+@pytest.mark.slow
 def test_the_artifact_is_the_first_that_the_release_runs_as_preflight_says(demo: Path) -> None:
     opened = open_bundle(demo)
     chosen = {v: carried_bundle.chosen(opened, one(v), None).artifact.id for v in ("tensorflow-java@1.1.0", "tensorflow-java@0.3.3")}
@@ -119,6 +121,7 @@ def project(demo: Path, tmp_path: Path) -> Path:
     return tmp_path / "project"
 
 
+@pytest.mark.slow
 def test_the_project_holds_a_bundle_of_its_own_with_the_one_artifact(project: Path, demo: Path) -> None:
     handed, source = open_bundle(project / "model").manifest, open_bundle(demo).manifest
     assert [a.id for a in handed.artifacts] == ["saved_model"]
@@ -127,6 +130,7 @@ def test_the_project_holds_a_bundle_of_its_own_with_the_one_artifact(project: Pa
     assert (project / "src/main/java/org/acme/digits/DigitsClient.java").is_file()
 
 
+@pytest.mark.slow
 def test_a_handoff_is_replaced_when_that_is_asked_for_and_nothing_else_ever(project: Path, demo: Path) -> None:
     (project / "own.txt").touch()
     arguments = ["handoff", str(demo), "--to", "java", "-o", str(project)]
