@@ -16,6 +16,7 @@ from typing import Any, Literal
 from crossload.errors import CrossloadError
 from crossload.runtimes import environments, registry
 from crossload.runtimes.environments import Script
+from crossload.runtimes.registry import Runtime
 
 Progress = Callable[[str], None]
 
@@ -98,7 +99,17 @@ def python_with_tensorflow(script: Path | None = None, runtime: str = "tensorflo
         return Path(environments.prepare(Script(script.resolve()), progress).argv[0])
     if runtime == "tensorflow" and importlib.util.find_spec("tensorflow"):
         return Path(sys.executable)
-    return Path(environments.prepare(registry.one(runtime).source, progress).argv[0])
+    return Path(environments.prepare(loader(runtime).source, progress).argv[0])
+
+
+def loader(name: str) -> Runtime:
+    """The runtime of this name, whose Python has TensorFlow; raises CrossloadError for another runtime."""
+    found = registry.one(name)
+    if not isinstance(found.source, Script) or found.source.embeds or "saved_model" not in found.formats:
+        raise CrossloadError(
+            f"{found.title} has no Python TensorFlow that could load a source; --load-with takes tensorflow, or tensorflow@2.15.1"
+        )
+    return found
 
 
 def _watched(command: list[str], room: Path, progress: Progress) -> tuple[int, list[str]]:

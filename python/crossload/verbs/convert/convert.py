@@ -21,6 +21,7 @@ from crossload.edits import checkpoint_folders
 from crossload.errors import ConversionRefused, CrossloadError
 from crossload.inputs.requests import Requests, check_requests
 from crossload.report.results import Report
+from crossload.runtimes import tf_process
 from crossload.runtimes.supervisor import Limits, Supervisor
 from crossload.support import files
 from crossload.support.text import printable
@@ -83,6 +84,7 @@ def convert(
     for a result that disagrees.
     """
     source, destination = Path(source), Path(destination)
+    tf_process.loader(load_with)
     options = resolved({**(options or {}), "name_outputs": bool(outputs)})
     if is_bundle(source):
         raise CrossloadError(f"{source} is a bundle; name one of its artifacts, or the runtimes that all of them must run in (--runtime)")

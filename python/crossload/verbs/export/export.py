@@ -87,6 +87,7 @@ def export(
     if unknown:
         raise CrossloadError(f"there is no export format {sorted(unknown)[0]!r}; there are: {', '.join(FORMATS)}")
     requests = requests or Requests()
+    tf_process.loader(load_with)
     values = {**_values(model, weights, by_name), **(load_options or {})}
     with only_writer(destination, "export"):
         _check_destination(destination, overwrite)
