@@ -186,7 +186,7 @@ def test_a_part_that_a_file_announces_and_does_not_hold_is_refused(tmp_path: Pat
     ("dtype", "shape", "parts", "said"),
     [
         (FLOAT, (4, 3), {WHOLE: ("float_val", WEIGHTS.tobytes()[:-4])}, "11 values do not fill"),
-        (FLOAT, (4, 3), {WHOLE: ("float_val", WEIGHTS.tobytes()[:-1])}, "47 bytes are no FP32"),
+        (FLOAT, (4, 3), {WHOLE: ("float_val", WEIGHTS.tobytes()[:-1])}, "47 bytes do not decode as FP32"),
         (INT64, (4, 3), {WHOLE: ("float_val", WEIGHTS.tobytes())}, "0 values do not fill"),
         (INT64, (2, 1), {WHOLE: ("int64_val", b"\1\x80")}, "cut off"),
         (INT64, (1, 1), {WHOLE: ("int64_val", b"\x80" * 10 + b"\1")}, "longer than 64 bits"),

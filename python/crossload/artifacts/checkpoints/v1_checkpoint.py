@@ -104,7 +104,7 @@ def _meta(file: Path, value: bytes) -> Any:
     except (DecodeError, RuntimeError) as error:
         raise _corrupt(file, "the description of its tensors does not decode") from error
     if meta.versions.min_consumer > _VERSION:
-        raise ArtifactError(f"{file} needs checkpoint version {meta.versions.min_consumer}, newer than {_VERSION}, the one that crossload reads")
+        raise ArtifactError(f"{file} needs checkpoint version {meta.versions.min_consumer}, newer than TensorFlow's {_VERSION}")
     return meta
 
 

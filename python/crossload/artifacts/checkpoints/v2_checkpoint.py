@@ -178,7 +178,7 @@ def read(index: Path, stem: str) -> Bundle:
 def _header(index: Path, value: bytes) -> Any:
     header = _parsed(index, "BundleHeaderProto", value, "its header")
     if header.version.min_consumer > _VERSION:
-        raise ArtifactError(f"{index} needs bundle version {header.version.min_consumer}, newer than {_VERSION}, the one that crossload reads")
+        raise ArtifactError(f"{index} needs bundle version {header.version.min_consumer}, newer than TensorFlow's {_VERSION}")
     if not 0 < header.num_shards <= _MOST_SHARDS:
         raise _corrupt(index, f"it has {header.num_shards} shards")
     return header
