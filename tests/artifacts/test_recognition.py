@@ -91,12 +91,12 @@ def test_the_file_inside_a_saved_model_leads_to_its_folder(tmp_path: Path) -> No
     [
         (b"", "is empty"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "git lfs pull"),
-        (b"\x80\x04\x95pickle", "no artifact that crossload knows"),
-        (b"<!DOCTYPE html><html></html>", "no GraphDef"),
+        (b"\x80\x04\x95pickle", "not an artifact that crossload knows"),
+        (b"<!DOCTYPE html><html></html>", "not a GraphDef"),
         (b"model_checkpoint_path: 'x'\n", "no nodes"),
         (b"\n\x05\n\x03abc", "nodes without name or op"),
         (b"PK\x03\x04", "corrupt zip"),
-        (b"\0\0\0\0TFL2", "no artifact that crossload knows"),
+        (b"\0\0\0\0TFL2", "not an artifact that crossload knows"),
     ],
 )
 def test_a_file_that_is_no_artifact_says_why(tmp_path: Path, content: bytes, said: str) -> None:
@@ -107,7 +107,7 @@ def test_a_file_that_is_no_artifact_says_why(tmp_path: Path, content: bytes, sai
 def test_a_zip_of_something_else_is_no_keras_file(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "model.zip", "w") as archive:
         archive.writestr("saved_model/saved_model.pb", b"")
-    assert "no .keras file" in refusal(tmp_path / "model.zip")
+    assert "not a .keras file" in refusal(tmp_path / "model.zip")
 
 
 def test_what_is_neither_file_nor_folder_is_not_opened(tmp_path: Path) -> None:
@@ -118,7 +118,7 @@ def test_what_is_neither_file_nor_folder_is_not_opened(tmp_path: Path) -> None:
 
 def test_a_metagraph_without_a_graph_is_nothing(tmp_path: Path) -> None:
     (tmp_path / "m").write_bytes(meta_graph_pb2.MetaGraphDef().SerializeToString() + b"\n\2\n\0")
-    assert "no GraphDef" in refusal(tmp_path / "m")
+    assert "not a GraphDef" in refusal(tmp_path / "m")
 
 
 def test_reading_imports_neither_tensorflow_nor_numpy(tmp_path: Path) -> None:

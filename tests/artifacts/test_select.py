@@ -35,5 +35,5 @@ def test_a_resource_that_freezing_left_behind_is_named(tmp_path: Path) -> None:
     made = handmade.graph()
     handmade.node(made.node, "table", "Placeholder", shape=(), dtype=handmade.RESOURCE)
     handmade.node(made.node, "find", "LookupTableFindV2", "table", "x", "w", Tin=handmade.FLOAT, Tout=handmade.FLOAT)
-    with pytest.raises(CrossloadError, match=r"takes 'table', a resource .* left behind when it was frozen .* freeze it again from"):
+    with pytest.raises(CrossloadError, match=r"takes 'table', a resource .* lost when it was frozen .* freeze it again from"):
         select.choose(handmade.write_graph(tmp_path / "broken.pb", made))

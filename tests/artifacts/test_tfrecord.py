@@ -38,7 +38,7 @@ def test_a_changed_byte_is_found(tmp_path: Path, data: st.DataObject) -> None:
     at = data.draw(st.integers(0, len(content) - 1))
     content[at] ^= data.draw(st.integers(1, 255))
     (tmp_path / "records").write_bytes(content)
-    with pytest.raises(ArtifactError, match=r"records is no TFRecord file.*record [123]"):
+    with pytest.raises(ArtifactError, match=r"records is not a TFRecord file.*record [123]"):
         list(tfrecord.read(tmp_path / "records"))
 
 

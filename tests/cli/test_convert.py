@@ -175,7 +175,7 @@ def test_a_manifest_that_describes_another_file_is_refused(sources: Path, tmp_pa
     sidecar_of(copy).write_bytes(sidecar_of(sources / "model.tflite").read_bytes())
     done = run("run", copy)
     assert done.returncode == 2
-    assert "describes another model.tflite than the one that is there" in done.stderr
+    assert "describes a different model.tflite" in done.stderr
 
 
 def test_two_conversions_to_one_destination_at_once_are_one_and_a_sentence(sources: Path, tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ def test_the_manifest_survives_its_own_text(bundle: Path) -> None:
     ("change", "says"),
     [
         (lambda m: m.update(crossload=2), "schema version 2, this crossload reads up to 1; install a newer crossload"),
-        (lambda m: m.pop("crossload"), "is no crossload manifest"),
+        (lambda m: m.pop("crossload"), "is not a crossload manifest"),
         (lambda m: m.pop("signatures"), "signatures: field required"),
         (lambda m: m["tolerance"].update(FP32={"rtoll": 1}), "tolerance.FP32.rtoll"),
         (lambda m: m["artifacts"][0].update(path="gone.tflite"), "gone.tflite, which is missing"),

@@ -24,7 +24,7 @@ def test_an_artifact_that_is_another_now_is_refused(tmp_path: Path) -> None:
     found = stated(described(file, "graph_def"))
     assert found and found[0][0].format == "graph_def"
     file.write_bytes(b"two")
-    with pytest.raises(ManifestError, match=r"describes another model\.pb than the one that is there"):
+    with pytest.raises(ManifestError, match=r"describes a different model\.pb"):
         stated(file)
 
 

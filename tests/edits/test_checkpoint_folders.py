@@ -173,7 +173,7 @@ def test_a_state_file_that_points_nowhere_is_explained_with_what_is_there(tmp_pa
     assert "points to 'a-2', which is not there" in str(found.problem)
     assert str(found.problem).endswith("NAME` makes one of these the latest: a-1")
     (folder / "checkpoint").write_text("{{{")
-    assert "no checkpoint state file, or a corrupt one" in str(checkpoint_folders.read(folder).problem)
+    assert "not a checkpoint state file, or is corrupt" in str(checkpoint_folders.read(folder).problem)
     (folder / "checkpoint").unlink()
     assert "no state file" in str(checkpoint_folders.read(folder).problem)
 

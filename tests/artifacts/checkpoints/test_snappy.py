@@ -59,11 +59,11 @@ def test_any_bytes_are_unpacked_or_refused(data: bytes) -> None:
     [
         (varint(MOST + 1), "65537 bytes"),
         (b"", "length does not decode"),
-        (b"\x05" + literal(b"abc", 0), "gives 3 bytes and not 5"),
-        (b"\x02" + literal(b"abc", 0), "gives 3 bytes and not 2"),
+        (b"\x05" + literal(b"abc", 0), "unpacks to 3 bytes and states 5"),
+        (b"\x02" + literal(b"abc", 0), "unpacks to 3 bytes and states 2"),
         (b"\x03" + literal(b"abc", 0)[:-1], "a literal is cut off"),
-        (b"\x07" + literal(b"abc", 0) + copy(4, 4, 2), "behind the beginning"),
-        (b"\x07" + literal(b"abc", 0) + copy(0, 4, 2), "behind the beginning"),
+        (b"\x07" + literal(b"abc", 0) + copy(4, 4, 2), "before the beginning"),
+        (b"\x07" + literal(b"abc", 0) + copy(0, 4, 2), "before the beginning"),
         (b"\x07" + literal(b"abc", 0) + b"\x0e", "a length is cut off"),
     ],
 )

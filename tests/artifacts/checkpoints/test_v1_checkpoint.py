@@ -149,7 +149,7 @@ def test_a_missing_shard_is_said(tmp_path: Path) -> None:
     (tmp_path / "model.ckpt-00001-of-00002").unlink()
     found = read(prefix)
     assert found.missing_files == ("model.ckpt-00001-of-00002",)
-    assert "the variables in it are not listed" in found.diagnosis[0]
+    assert "the variables in them are not listed" in found.diagnosis[0]
     assert "do not cover" in refusal(prefix, "w")
 
 
@@ -179,7 +179,7 @@ def test_a_part_that_a_file_announces_and_does_not_hold_is_refused(tmp_path: Pat
     entries = saved(VARIABLES)
     del entries[slices.part_key(b"w", WHOLE)]
     (tmp_path / "model.ckpt").write_bytes(index(entries))
-    assert "does not have its part" in refusal(tmp_path / "model.ckpt", "w")
+    assert "lacks its part" in refusal(tmp_path / "model.ckpt", "w")
 
 
 @pytest.mark.parametrize(

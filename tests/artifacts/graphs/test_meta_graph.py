@@ -157,9 +157,9 @@ def test_training_nodes_devices_and_refused_versions_are_diagnosed(tmp_path: Pat
     message.graph_def.node[2].device = "/cpu:0"
     message.meta_info_def.tensorflow_version = "1.4.0 own build"
     said = diagnosis(tmp_path, message)
-    assert "2 nodes (gradients/Mul, Adam/update_w) only train" in said
+    assert "2 training nodes (gradients/Mul, Adam/update_w)" in said
     assert "pinned to devices: 1 nodes to /device:GPU:0;" in said
-    assert "'1.4.0 own build' is none by Python's rules" in said
+    assert "'1.4.0 own build' is not valid in Python" in said
 
 
 @pytest.mark.parametrize("beside", ["model-3.index", "model-3", "model-3-00000-of-00002"])
@@ -176,7 +176,7 @@ def test_the_checkpoint_of_the_same_name_is_found_beside_it(tmp_path: Path, besi
 def test_a_truncated_or_damaged_one_is_refused(tmp_path: Path) -> None:
     message = made()
     message.collection_def["variables"].bytes_list.value.append(b"\xff\xff")
-    with pytest.raises(ArtifactError, match="'variables' holds what is no VariableDef"):
+    with pytest.raises(ArtifactError, match="'variables' holds invalid VariableDefs"):
         read(write(tmp_path / "m.meta", message))
     message = made()
     del message.graph_def.node[2]
