@@ -19,7 +19,7 @@ HOSTILE = "a\nb\x1b[31m\u202e"
 
 
 @given(st.text())
-def test_every_error_of_ours_has_a_message_of_one_printable_line(text: str) -> None:
+def test_every_crossload_error_is_one_printable_line(text: str) -> None:
     for kind in (CrossloadError, ArtifactError, ManifestError, FrameError, EnvironmentProblem):
         assert str(kind(text)).isprintable()
     assert str(WorkerFailure("crash", "run", text)).isprintable()

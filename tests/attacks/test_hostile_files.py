@@ -54,7 +54,7 @@ def survives(kind: str, data: bytes, folder: Path) -> bool:
 
 
 @pytest.mark.parametrize("kind", WHOLE)
-def test_a_truncated_file_is_refused_and_a_whole_one_is_read(tmp_path: Path, kind: str) -> None:
+def test_truncated_files_are_refused_and_complete_ones_are_read(tmp_path: Path, kind: str) -> None:
     data = whole(kind, tmp_path / "whole")
     assert survives(kind, data, tmp_path)
     read = [length for length in range(len(data)) if survives(kind, data[:length], tmp_path)]

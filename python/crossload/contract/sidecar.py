@@ -31,8 +31,7 @@ def stated(artifact: Path) -> tuple[list[Artifact], Manifest] | None:
             if entries[0].format == "checkpoint" and artifact.is_dir():
                 continue
             raise ManifestError(
-                f"{file} describes a different {artifact.name} (the sha256 differs); delete the manifest, or make "
-                "the artifact again"
+                f"{file} describes a different {artifact.name} (the sha256 differs); delete the manifest, or make the artifact again"
             )
         if entries:
             return entries, manifest

@@ -82,7 +82,7 @@ def _value_problems(node: Any, attr: Any, value: Any, release: Release) -> Itera
     which = value.WhichOneof("value")
     if which != ("list" if is_list else _FIELDS.get(kind, which)):
         if which is not None:
-            yield Problem("value", f"the attribute {attr.name!r} of {node.op} is of type {attr.type}, and its value is of another type", attr.name)
+            yield Problem("value", f"the attribute {attr.name!r} of {node.op} is a {attr.type}, but its value is not", attr.name)
         return
     values = list(getattr(value.list, _LISTS[kind])) if is_list else [getattr(value, _FIELDS[kind])] if kind in _FIELDS else []
     if kind == "type":

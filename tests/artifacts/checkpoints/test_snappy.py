@@ -67,6 +67,6 @@ def test_any_bytes_are_unpacked_or_refused(data: bytes) -> None:
         (b"\x07" + literal(b"abc", 0) + b"\x0e", "a length is cut off"),
     ],
 )
-def test_damage_is_named(data: bytes, said: str) -> None:
+def test_errors_name_the_damage(data: bytes, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         snappy.unpack(data, MOST)

@@ -110,7 +110,7 @@ def read(path: Path) -> checkpoint.Checkpoint:
     return found
 
 
-def test_a_file_and_the_folder_it_is_in_name_the_same_checkpoint(tmp_path: Path) -> None:
+def test_a_file_and_its_folder_give_the_same_checkpoint(tmp_path: Path) -> None:
     prefix = small(tmp_path)
     for path in (prefix, tmp_path):
         assert artifacts.recognise(path) == "checkpoint"
@@ -124,7 +124,7 @@ def test_a_file_and_the_folder_it_is_in_name_the_same_checkpoint(tmp_path: Path)
         assert np.array_equal(found.tensor("w"), WEIGHTS)
 
 
-def test_shards_are_one_checkpoint_by_whichever_name_they_are_called(tmp_path: Path) -> None:
+def test_every_name_of_a_sharded_checkpoint_gives_the_same_checkpoint(tmp_path: Path) -> None:
     prefix = sharded(tmp_path)
     (tmp_path / "model.ckpt.meta").touch()
     pattern = tmp_path / "model.ckpt-?????-of-00002"
@@ -144,7 +144,7 @@ def test_a_state_file_may_name_shards_by_their_pattern(tmp_path: Path) -> None:
     assert read(tmp_path).prefix == prefix
 
 
-def test_a_missing_shard_is_said(tmp_path: Path) -> None:
+def test_a_missing_shard_is_reported(tmp_path: Path) -> None:
     prefix = sharded(tmp_path)
     (tmp_path / "model.ckpt-00001-of-00002").unlink()
     found = read(prefix)
@@ -153,13 +153,13 @@ def test_a_missing_shard_is_said(tmp_path: Path) -> None:
     assert "do not cover" in refusal(prefix, "w")
 
 
-def test_shards_of_two_savings_are_not_mixed(tmp_path: Path) -> None:
+def test_shards_of_two_checkpoints_are_not_mixed(tmp_path: Path) -> None:
     prefix = sharded(tmp_path)
     (tmp_path / "model.ckpt-00000-of-00003").write_bytes(index(saved(VARIABLES)))
     assert "model.ckpt-?????-of-00002, model.ckpt-?????-of-00003" in refusal(prefix)
 
 
-def test_files_of_both_versions_under_one_name_are_diagnosed_and_v2_is_what_the_name_means(tmp_path: Path) -> None:
+def test_with_both_versions_under_one_name_v2_is_read_and_the_diagnosis_says_so(tmp_path: Path) -> None:
     prefix = write(tmp_path / "model.ckpt", {b"v2": entry(WEIGHTS.tobytes(), FLOAT, (4, 3))})
     sharded(tmp_path)
     found = read(prefix)
@@ -170,12 +170,12 @@ def test_files_of_both_versions_under_one_name_are_diagnosed_and_v2_is_what_the_
     assert "this is V1, but TensorFlow reads V2" in read(prefix).diagnosis[0]
 
 
-def test_a_v1_file_under_the_name_of_an_index_says_so(tmp_path: Path) -> None:
+def test_a_v1_file_with_the_name_of_an_index_is_refused(tmp_path: Path) -> None:
     small(tmp_path).rename(tmp_path / "model.ckpt.index")
     assert "rename it to model.ckpt" in refusal(tmp_path / "model.ckpt.index")
 
 
-def test_a_part_that_a_file_announces_and_does_not_hold_is_refused(tmp_path: Path) -> None:
+def test_a_listed_part_missing_from_its_file_is_refused(tmp_path: Path) -> None:
     entries = saved(VARIABLES)
     del entries[slices.part_key(b"w", WHOLE)]
     (tmp_path / "model.ckpt").write_bytes(index(entries))
@@ -215,7 +215,7 @@ def test_shards_that_contradict_each_other_are_refused(tmp_path: Path) -> None:
     assert "another datatype or shape" in refusal(prefix)
 
 
-def test_of_a_large_block_only_the_beginning_is_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_the_beginning_of_a_large_block_is_held_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     prefix = tmp_path / "model.ckpt"
     long = (STRING, (1,), {((0, slices.WHOLE),): ("string_val", [b"x" * 300])})
     prefix.write_bytes(index(saved({**VARIABLES, "x": long})))
@@ -231,13 +231,13 @@ def test_of_a_large_block_only_the_beginning_is_held(tmp_path: Path, monkeypatch
 
 
 @given(st.lists(st.integers(-(2**63), 2**63 - 1), max_size=30))
-def test_numbers_are_read_as_protobuf_writes_them(numbers: list[int]) -> None:
+def test_numbers_are_decoded_as_protobuf_encodes_them(numbers: list[int]) -> None:
     packed = b"".join(varint(number & (1 << 64) - 1) for number in numbers)
     assert v1_checkpoint.varints(packed).tolist() == numbers
 
 
 @pytest.mark.parametrize(("dtype", "name"), [(19, "float16"), (14, "bfloat16")])
-def test_halves_are_the_bits_of_integers(tmp_path: Path, dtype: int, name: str) -> None:
+def test_halves_are_decoded_from_the_bits_of_integers(tmp_path: Path, dtype: int, name: str) -> None:
     import ml_dtypes
 
     values = np.array([1.5, -2, 0.1], getattr(ml_dtypes, name, name))
@@ -272,7 +272,7 @@ def test_every_byte_of_a_file_is_checked(tmp_path: Path) -> None:
 
 
 @given(content=st.binary(max_size=120), key=st.sampled_from([b"", slices.part_key(b"w", WHOLE)]), behind=st.booleans())
-def test_any_message_behind_right_checksums_is_read_or_refused(tmp_path: Path, content: bytes, key: bytes, behind: bool) -> None:
+def test_any_message_with_correct_checksums_is_read_or_refused(tmp_path: Path, content: bytes, key: bytes, behind: bool) -> None:
     entries = saved(VARIABLES)
     entries[key] = (entries[key] if behind else b"\x0a") + content
     (tmp_path / "model.ckpt").write_bytes(index(entries))
@@ -280,7 +280,7 @@ def test_any_message_behind_right_checksums_is_read_or_refused(tmp_path: Path, c
 
 
 @pytest.mark.slow
-def test_every_tensor_that_tensorflow_wrote_is_read_as_tensorflow_restores_it(tmp_path: Path) -> None:
+def test_every_tensor_is_read_as_tensorflow_restores_it(tmp_path: Path) -> None:
     python = environments.prepare(registry.find(["tensorflow"])[0].source).argv[0]
     subprocess.run([python, "-c", TENSORFLOW, str(tmp_path)], check=True, capture_output=True)
     for folder, expected in pickle.loads((tmp_path / "read.pickle").read_bytes()).items():
