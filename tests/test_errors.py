@@ -1,4 +1,4 @@
-"""Errors: whatever a message quotes is escaped, so that it stays one line and cannot steer a terminal."""
+"""Errors: quoted text in a message is escaped, so that the message stays one line and cannot control a terminal."""
 
 from __future__ import annotations
 

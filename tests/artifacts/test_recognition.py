@@ -1,4 +1,4 @@
-"""What a path is, by content; and what is said of a path that is nothing."""
+"""Recognition of paths by content, and the errors for other paths."""
 
 from __future__ import annotations
 

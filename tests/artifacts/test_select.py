@@ -1,4 +1,4 @@
-"""Choosing what of an artifact is meant: the words of the user are the artifact's own, and what cannot be called is told why."""
+"""Selecting signatures and tensors by the artifact's own names, and the errors for artifacts without a callable signature."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TFRecord files: what is written is read back, what TensorBoard writes, too; damage is told and never guessed around."""
+"""TFRecord files: our own and TensorBoard's files are read back; damage is always reported."""
 
 from __future__ import annotations
 

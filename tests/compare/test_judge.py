@@ -1,4 +1,4 @@
-"""The judge's promises: each agreement for its reason, NaN and infinity by policy, nothing passes by being absent."""
+"""The judge: each agreement level, the policies for NaN and infinity, and failures for absent outputs."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ def test_a_nan_decides_nothing() -> None:
 def test_integers_at_the_ends_of_their_range_are_compared_exactly_on_every_platform(
     dtype: object, low: int, high: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(np, "longdouble", np.float64)  # as where long double is a double
+    monkeypatch.setattr(np, "longdouble", np.float64)  # as on platforms where long double is a double
     assert agreement([low, high], [low, high - 1], dtype) == "decision"
     assert agreement([high - 1, high], [high, high - 1], dtype) == "different"
     judged = judge_output("y", np.array([low], dtype), np.array([high], dtype), DEFAULT)

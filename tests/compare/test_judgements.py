@@ -1,4 +1,4 @@
-"""The table of judgements that every language's judge must give: Python's gives it, and it is the one that is made."""
+"""The table of judgements for every language's judge: Python's judge gives it, and its script writes it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""ULP distances: counted on the line of all floats of a dtype."""
+"""ULP distances: counted along all floats of a dtype."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bridges: every datatype that a release of TensorFlow Java lacks travels as one that all have, and comes back bit for bit."""
+"""Bridges: every datatype that a release of TensorFlow Java lacks round-trips bit for bit through one that all releases have."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A bundle's promises: nothing missing, changed, newer or outside is ever used; the schema that others read is the one we keep."""
+"""Bundles: missing, changed, newer and outside files are refused; the published schema matches the code."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_a_file_that_is_not_a_manifest_is_refused(bundle: Path, text: str) -> No
 
 
 def folder_artifact(bundle: Path) -> Path:
-    """The bundle's artifact as a folder, as a SavedModel is."""
+    """The bundle's artifact as a folder, like a SavedModel."""
     folder = bundle / "model"
     folder.mkdir()
     (bundle / "model0.tflite").rename(folder / "saved_model.pb")

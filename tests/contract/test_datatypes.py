@@ -1,4 +1,4 @@
-"""Datatypes: arrays survive the wire bit by bit, and names and numbers are TensorFlow's."""
+"""Datatypes: arrays round-trip over the wire bit for bit, and names and numbers match TensorFlow's."""
 
 from __future__ import annotations
 

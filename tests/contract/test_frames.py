@@ -1,4 +1,4 @@
-"""Frames: what is written is read again, what is no frame is refused in one sentence, and every language reads the same files."""
+"""Frames: written frames are read back, other bytes are refused in one sentence, and every language reads the same files."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_a_stream_cut_anywhere_inside_a_frame_is_refused() -> None:
             read(whole[:length])
 
 
-# A short alphabet: ASCII, NUL, what JSON escapes, two to four bytes of UTF-8, a lone surrogate.
+# A short alphabet: ASCII, NUL, characters that JSON escapes, two to four bytes of UTF-8, a lone surrogate.
 names = st.text('ab/:\0"\\\né€😀\ud800', max_size=8)
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | names,

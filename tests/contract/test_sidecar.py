@@ -1,4 +1,4 @@
-"""The manifest beside an artifact: what it says holds as long as the artifact is the one it describes."""
+"""The manifest beside an artifact: it applies only while the artifact is unchanged."""
 
 from __future__ import annotations
 

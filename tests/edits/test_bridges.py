@@ -1,4 +1,4 @@
-"""Bridges in graphs: casts around a computation that stays what it was; who does not know them does not see them."""
+"""Bridges in graphs: casts around an unchanged computation, invisible to other callers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What exports do to an artifact's bridges: built once, found again, and the same however often it is exported."""
+"""Bridges in exports: added once, found again, and the same after repeated exports."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checkpoints of a folder: what is listed, and that the state file and the files never contradict each other."""
+"""Checkpoints of a folder: the list, and the consistency of the state file and the files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from crossload.support import files
 from tests.artifacts.checkpoints import test_v1_checkpoint
 from tests.artifacts.checkpoints.test_checkpoint import FLOAT, WEIGHTS, entry, write
 
-# What TensorFlow does in a folder that crossload has changed: which is the latest, restore it, go on saving and deleting.
+# TensorFlow in a folder that crossload has changed: find the latest checkpoint, restore it, continue saving and deleting.
 MANAGER = """
 import json, sys
 import tensorflow as tf
@@ -183,7 +183,7 @@ def test_use_changes_only_the_served_checkpoint(tmp_path: Path) -> None:
     before = state_file.read(folder)
     assert checkpoint_folders.use(folder, "a-2").served == checkpoint_folders.read(folder).named("a-2")
     assert state_file.read(folder) == state_file.State("a-2", before.paths, before.timestamps, 1700000000.123456)
-    # One that TensorFlow does not manage stays out of its list, or it would be deleted in its turn.
+    # An unmanaged checkpoint stays out of TensorFlow's list, or TensorFlow would delete it eventually.
     checkpoint_folders.use(folder, "a-1.index")
     assert state_file.read(folder) == state_file.State("a-1", before.paths, before.timestamps, 1700000000.123456)
     assert beside(folder) == files_of("a-1", "a-2", "a-3")
@@ -279,7 +279,7 @@ def test_an_interrupted_removal_leaves_a_correct_state_file(tmp_path: Path, monk
         assert found.problem is None
         assert found.served is not None
         assert found.served.complete
-        # What is left over is found, and goes when it is told to again.
+        # The remaining files are found, and a second removal deletes them.
         checkpoint_folders.remove(folder, [held.name for held in found.checkpoints if not held.served])
         assert beside(folder) == files_of("a-2")
     assert interrupted >= 6  # files
@@ -313,7 +313,7 @@ def test_prune_keeps_the_newest_the_served_and_every_nth_step(tmp_path: Path) ->
 
 
 def test_listed_checkpoints_are_newer_than_unlisted_ones(tmp_path: Path) -> None:
-    # Training that began again at step 0: higher steps are left over from before.
+    # Training restarted at step 0: higher steps are from an earlier run.
     folder = serving(saved(tmp_path, "a-1", "a-2", "a-900"), "a-2", "a-1", "a-2")
     assert names(folder) == ["a-900", "a-1", "a-2"]
     assert [h.name for h in checkpoint_folders.to_prune(checkpoint_folders.read(folder), 2)] == ["a-900"]

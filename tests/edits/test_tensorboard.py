@@ -1,4 +1,4 @@
-"""Event files: TensorBoard itself reads the graphs back, functions and all MetaGraphs included; what has no graph is refused."""
+"""Event files: TensorBoard itself reads the graphs back, including functions and all MetaGraphs; sources without a graph are refused."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ class Board:
         self.plugin = GraphsPlugin(TBContext(data_provider=MultiplexerDataProvider(multiplexer, str(folder))))
 
     def tags(self) -> tuple[bool, set[str]]:
-        """Whether there is a graph of the run, and the tags of others."""
+        """Whether the run has a graph, and the tags of other graphs."""
         (run,) = self.plugin.info_impl(RequestContext(), "experiment").values()
         return run["run_graph"], {tag for tag, what in run["tags"].items() if what["op_graph"]}
 
     def graph(self, tag: str | None = None) -> Any:
-        """The graph that it sends to the browser."""
+        """The graph that the plugin sends to the browser."""
         text, _ = self.plugin.graph_impl(RequestContext(), ".", tag, False, "experiment")
         return text_format.Parse(text, graph_pb2.GraphDef())
 

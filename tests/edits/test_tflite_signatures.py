@@ -1,4 +1,4 @@
-"""SignatureDefs put into a .tflite: the names are there, all else is the bytes it was; what cannot be edited is refused."""
+"""SignatureDefs added to a .tflite: the names are in it, all other bytes are unchanged; unsuitable files are refused."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_the_label_archive_after_the_model_is_found_at_its_new_offset() -> None:
     with zipfile.ZipFile(io.BytesIO(edited)) as labels:
         assert labels.read("labels.txt") == b"cat\ndog\n"
         assert labels.read("more.txt") == b"bird\n"
-        # Python forgives offsets that are wrong by a constant; readers on phones go where the offsets say.
+        # Python tolerates offsets that are wrong by a constant; readers on phones follow them exactly.
         directory = struct.unpack_from("<I", edited, edited.rindex(b"PK\5\6") + 16)[0]
         assert edited[directory : directory + 4] == b"PK\1\2"
         for entry in labels.infolist():

@@ -1,4 +1,4 @@
-"""The warm-up file: what TensorFlow Serving accepts is in it, what it would refuse is named and left out."""
+"""The warm-up file: contains requests that TensorFlow Serving accepts; others are named and left out."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def strings(*elements: bytes) -> np.ndarray:
 
 
 def signature(meta_graph: Any, key: str, method: str, inputs: dict[str, int], outputs: dict[str, int]) -> Any:
-    """Add a signature of these names and datatypes."""
+    """Add a signature with these names and datatypes."""
     definition = meta_graph.signature_def[key]
     definition.method_name = method
     for side, tensors in ((definition.inputs, inputs), (definition.outputs, outputs)):
@@ -71,7 +71,7 @@ def test_requests_are_written_as_predict_requests_in_their_order(model: Path) ->
 
 
 def test_an_omitted_input_is_written_with_its_default(tmp_path: Path) -> None:
-    """TensorFlow Serving feeds what the record has: an input without a value would end the warm-up."""
+    """TensorFlow Serving feeds only the record's inputs: an input without a value would end the warm-up."""
     made = handmade.meta_graph("serve")
     own = made.signature_def["serving_default"]
     handmade.tensor_info(own.inputs["factor"], "factor:0", shape=())

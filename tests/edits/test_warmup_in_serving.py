@@ -1,4 +1,4 @@
-"""The warm-up file as TensorFlow Serving takes it: its own messages, TensorFlow's own session, the answers that were recorded."""
+"""The warm-up file in TensorFlow Serving: Serving's own messages, TensorFlow's own session, the recorded answers."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def serving(folder: Path, *arguments: str | Path) -> None:
 
 
 def plain(array: np.ndarray) -> np.ndarray:
-    """As .npz can hold it."""
+    """The value in a form that .npz can store."""
     return array.astype(np.float32 if array.dtype.isbuiltin != 1 else np.bytes_ if array.dtype == object else array.dtype)
 
 

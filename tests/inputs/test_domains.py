@@ -1,4 +1,4 @@
-"""What a graph tells of its inputs' values: tables' keys, tf.Examples' features, and which inputs are one composite tensor's parts."""
+"""Domains of a graph's inputs: tables' keys, tf.Examples' features, and the parts of composite tensors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Example inputs arrive as they were given: bytes with zeros at their end, text, numbers of every kind."""
+"""Example inputs round-trip unchanged: bytes with trailing zeros, text, numbers of every kind."""
 
 from __future__ import annotations
 

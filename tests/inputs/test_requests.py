@@ -1,4 +1,4 @@
-"""Requests: seeded, shaped as the signature says, and the user's inputs refused when they do not fit."""
+"""Requests: seeded, in the signature's shapes; user inputs that do not fit are refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""tf.Example's promises: features come back, in any order they are the same bytes, and what cannot be a feature is named."""
+"""tf.Examples: features round-trip, any order gives the same bytes, and errors name invalid features."""
 
 from __future__ import annotations
 

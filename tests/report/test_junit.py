@@ -1,4 +1,4 @@
-"""JUnit's promises: what the report counts is counted, nothing is silent, and the file is always XML."""
+"""JUnit XML: the counts match the report, every failure is visible, and the file is always valid XML."""
 
 from __future__ import annotations
 

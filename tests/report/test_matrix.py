@@ -1,4 +1,4 @@
-"""The matrix' promises: the worst is what a cell shows, alike failures are told once, names from elsewhere only ever show."""
+"""The matrix: a cell shows the worst result, identical failures appear once, foreign names are escaped."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reports are read as they were written, and merged; a file that is none is refused in one sentence."""
+"""Reports round-trip and can be merged; other files are refused in one sentence."""
 
 from __future__ import annotations
 

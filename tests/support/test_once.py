@@ -1,4 +1,4 @@
-"""What is made once is made once, though threads ask at the same time."""
+"""`once` calls its function once, even from concurrent threads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names from files: as parameters of a function they are TensorFlow's, and two never become one."""
+"""Names from files: as function parameters they match TensorFlow's, and distinct names stay distinct."""
 
 from __future__ import annotations
 

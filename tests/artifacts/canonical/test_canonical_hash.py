@@ -1,4 +1,4 @@
-"""The canonical hash: the same model made again has the same, and whatever changes an answer changes it."""
+"""The canonical hash: a repeated export has the same hash, and a change of the answers changes it."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def graph(weight: float = 1.0) -> Any:
 
 
 def renumbered(made: Any) -> Any:
-    """As another process would have written it: other counters, another order, other notes."""
+    """The same model as another process would write it: other counters, another order, other metadata."""
     made.library.function[0].signature.name = "__inference_call_987"
     made.node[3].attr["f"].func.name = "__inference_call_987"
     made.node[3].attr["config_proto"].s = b"\n\x07\n\x03GPU\x10\x02"
@@ -158,7 +158,7 @@ def test_every_change_of_content_changes_the_hash(tmp_path: Path, change: Callab
 
 
 def loop(*, swapped: bool = False, step: float = 1.0) -> Any:
-    """Two loop variables that begin alike, of which one is added to, and the other multiplied."""
+    """Two loop variables with the same start; the loop adds to one and multiplies the other."""
     made = graph_pb2.GraphDef()
     made.versions.producer = 1000
     node(made.node, "x", "Placeholder", shape=(), dtype=FLOAT)
@@ -446,7 +446,7 @@ def test_a_tflites_hash_covers_content_not_layout(tmp_path: Path) -> None:
 
 
 def test_the_table_of_vector_options_matches_the_schema() -> None:
-    """Of every table of options in the schema's generated classes: which fields are vectors or texts, and how wide their elements."""
+    """For every options table in the schema's generated classes: the vector and string fields, and the width of their elements."""
     from importlib import import_module
 
     from tflite.BuiltinOptions import BuiltinOptions
@@ -479,7 +479,7 @@ import os, sys
 import numpy as np, tensorflow as tf, keras
 folder, before = sys.argv[1], int(sys.argv[2])
 os.makedirs(folder); os.chdir(folder)
-for n in range(before):  # what a process did earlier changes its counters
+for n in range(before):  # earlier work in a process changes its counters
     tf.function(lambda x: x + n)(tf.constant(1.0))
     keras.layers.Dense(2)(np.ones((1, 2), "float32"))
 weights, v1 = np.random.default_rng(int(sys.argv[3])), tf.compat.v1

@@ -1,4 +1,4 @@
-"""Checkpoints: TensorFlow's own are read to the bit, and damaged ones never as something else."""
+"""Checkpoints: TensorFlow's own are read bit for bit, and damaged ones never give wrong values."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from crossload.runtimes import environments, registry
 FLOAT, STRING, INT32 = 1, 7, 3
 WEIGHTS = np.arange(12, dtype=np.float32).reshape(4, 3)
 
-# Writes checkpoints of every kind beside each other, and what TensorFlow itself reads from them.
+# Writes checkpoints of every kind, and the values that TensorFlow itself reads from them.
 TENSORFLOW = """
 import os, pickle, sys
 import numpy as np, tensorflow as tf
@@ -58,7 +58,7 @@ pickle.dump(read, open("read.pickle", "wb"))
 
 @pytest.fixture(scope="session")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with TensorFlow's checkpoints, and with what TensorFlow reads from them."""
+    """A folder with TensorFlow's checkpoints, and with the values that TensorFlow reads from them."""
     folder = tmp_path_factory.mktemp("checkpoints")
     python = environments.prepare(registry.find(["tensorflow"])[0].source).argv[0]
     subprocess.run([python, "-c", TENSORFLOW, str(folder)], check=True, capture_output=True)
@@ -70,10 +70,10 @@ def varint(number: int) -> bytes:
 
 
 def block(entries: dict[bytes, bytes], kind: int = 0, more: bytes = b"") -> bytes:
-    """A block whose keys are written out, its type and its checksum."""
+    """A block with keys in full, its type and its checksum."""
     body = b"".join(b"\0" + varint(len(k)) + varint(len(v)) + k + v for k, v in entries.items())
     data = body + more + (0).to_bytes(4, "little") + (1).to_bytes(4, "little")
-    # Of Snappy's ways to write bytes, the literal: their length, and a tag with that length again.
+    # Snappy's literal: the length, and a tag that repeats the length.
     data = (varint(len(data)) + b"\xfc" + (len(data) - 1).to_bytes(4, "little") + data if kind == 1 else data) + bytes([kind])
     return data + leveldb_table.masked(google_crc32c.value(data)).to_bytes(4, "little")
 
@@ -243,7 +243,7 @@ def test_a_slot_names_its_variable(tmp_path: Path) -> None:
 def test_values_of_a_big_endian_machine_are_byte_swapped(tmp_path: Path) -> None:
     complex64 = np.array([1 + 2j, -3j], np.complex64)
     parts = [WEIGHTS.byteswap().tobytes(), complex64.byteswap().tobytes(), np.array([True, False]).tobytes()]
-    # A string's length of four bytes, and its checksum, are big-endian, too.
+    # A string's four-byte length and its checksum are also big-endian.
     crc = google_crc32c.value((2).to_bytes(4, "big"))
     stored = leveldb_table.masked(crc).to_bytes(4, "big")
     texts = b"\2" + stored + b"ab"
@@ -311,7 +311,7 @@ def test_a_small_index_cannot_decode_to_huge_names(tmp_path: Path) -> None:
     parts = tuple(((n, 1),) for n in range(3000))
     (tmp_path / "ckpt.index").write_bytes(index({b"": header(), b"v" * 50_000: entry(b"", FLOAT, (3000,), parts=parts)}))
     assert "too many parts" in refusal(tmp_path / "ckpt")
-    # Every key is the one before and a byte more.
+    # Every key is the previous one plus a byte.
     value = entry(b"", FLOAT, (0,))
     grown = b"".join(varint(n) + b"\1" + varint(len(value)) + b"a" + value for n in range(20_000))
     (tmp_path / "ckpt.index").write_bytes(index({b"": header()}, more=grown))

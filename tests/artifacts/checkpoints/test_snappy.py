@@ -1,4 +1,4 @@
-"""Snappy: what any writer may write is unpacked, and damaged bytes are refused before they take memory."""
+"""Snappy: every valid encoding is unpacked, and damaged bytes are refused before they take memory."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def varint(number: int) -> bytes:
 
 
 def literal(data: bytes, wide: int) -> bytes:
-    """A literal whose length stands in the tag, or in the `wide` bytes behind it."""
+    """A literal with its length in the tag, or in the `wide` bytes after it."""
     if not wide:
         return bytes([(len(data) - 1) << 2]) + data
     return bytes([(59 + wide) << 2]) + (len(data) - 1).to_bytes(wide, "little") + data

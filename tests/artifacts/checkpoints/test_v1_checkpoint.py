@@ -1,4 +1,4 @@
-"""V1 checkpoints: what TensorFlow's Saver wrote before it wrote V2 is read to the bit, and damaged files never as something else."""
+"""V1 checkpoints: files of TensorFlow's Saver before V2 are read bit for bit, and damaged files never give wrong values."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.artifacts.checkpoints.test_checkpoint import FLOAT, INT32, STRING, WE
 
 INT64 = 9
 
-# Writes V1 checkpoints in one file and in shards, and what TensorFlow itself restores from them.
+# Writes V1 checkpoints in one file and in shards, and the values that TensorFlow itself restores from them.
 TENSORFLOW = """
 import os, pickle, sys
 import numpy as np, tensorflow as tf
@@ -55,7 +55,7 @@ pickle.dump(read, open("read.pickle", "wb"))
 
 
 def saved(variables: dict[str, Any]) -> dict[bytes, bytes]:
-    """The entries of a V1 file: each variable its enum, its whole shape, and by part the field and the value of its data."""
+    """The entries of a V1 file: for each variable its enum, its whole shape, and by part the field and the value of its data."""
     made, values = messages()["SavedTensorSlices"](), {}
     made.meta.SetInParent()
     for name, (dtype, shape, parts) in variables.items():
@@ -96,7 +96,7 @@ def small(folder: Path) -> Path:
 
 
 def sharded(folder: Path) -> Path:
-    """A partitioned variable in two shards, another in one of them alone."""
+    """A partitioned variable in two shards, and another in only one of them."""
     halves = {part: ("float_val", WEIGHTS[rows].tobytes()) for part, rows in ((UPPER, slice(2)), (LOWER, slice(2, 4)))}
     first = {"w": (FLOAT, (4, 3), {UPPER: halves[UPPER]}), "n": VARIABLES["n"]}
     (folder / "model.ckpt-00000-of-00002").write_bytes(index(saved(first)))
@@ -212,7 +212,7 @@ def test_a_newer_version_is_refused(tmp_path: Path) -> None:
 def test_shards_that_contradict_each_other_are_refused(tmp_path: Path) -> None:
     prefix = sharded(tmp_path)
     (tmp_path / "model.ckpt-00001-of-00002").write_bytes(index(saved({"w": (INT32, (4, 3), {})})))
-    assert "another datatype or shape" in refusal(prefix)
+    assert "a different datatype or shape" in refusal(prefix)
 
 
 def test_only_the_beginning_of_a_large_block_is_held_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -220,7 +220,7 @@ def test_only_the_beginning_of_a_large_block_is_held_in_memory(tmp_path: Path, m
     long = (STRING, (1,), {((0, slices.WHOLE),): ("string_val", [b"x" * 300])})
     prefix.write_bytes(index(saved({**VARIABLES, "x": long})))
     expected = leveldb_table.first(prefix)
-    # What is 64 MiB in earnest is smaller than this file's only block here.
+    # The real limit of 64 MiB is reduced below the size of this file's only block.
     monkeypatch.setattr(leveldb_table, "_MOST_BLOCK", 300)
     monkeypatch.setattr(leveldb_table, "_CHUNK", 7)
     assert leveldb_table.first(prefix) == expected
@@ -262,7 +262,7 @@ def test_every_byte_of_a_file_is_checked(tmp_path: Path) -> None:
     prefix = small(tmp_path)
     data = prefix.read_bytes()
     assert survives(prefix)
-    end = len(data) - 48  # the footer has no checksum, and its padding no meaning
+    end = len(data) - 48  # the footer has no checksum, and its padding has no meaning
     for at in range(end):
         prefix.write_bytes(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :])
         assert not survives(prefix)

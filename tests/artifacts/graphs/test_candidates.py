@@ -1,4 +1,4 @@
-"""Candidates of graphs that name no inputs and outputs: answers are told from what trains, saves, starts and watches."""
+"""Candidates in graphs without named inputs and outputs: answers, as opposed to ops for training, saving, initialising and monitoring."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_a_loss_is_found_by_its_gradients() -> None:
     node(made.node, "sub", "Sub", "passed", "y", T=FLOAT)
     node(made.node, "Square", "Square", "sub", T=FLOAT)
     node(made.node, "Sum", "Sum", "Square", T=FLOAT)
-    # The gradient of an Identity has no operation of its own, so that its operand looks like an end.
+    # The gradient of an Identity has no operation, so its operand looks like an end of the graph.
     for name in ("Sum", "Square", "sub", "line"):
         node(made.node, f"gradients/{name}_grad/op", "Mul", name, T=FLOAT)
     assert names(made) == ["passed"]

@@ -1,4 +1,4 @@
-"""GraphDef files: which tensors are inputs and outputs is inferred, and said to be."""
+"""GraphDef files: inputs and outputs are inferred, and marked as inferred."""
 
 from __future__ import annotations
 

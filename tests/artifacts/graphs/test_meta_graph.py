@@ -1,4 +1,4 @@
-""".meta files: what they state is read, what stands in their way is said, and the graph inside is as good as a GraphDef."""
+""".meta files: their content is read, problems are diagnosed, and the graph inside works like a GraphDef."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.environment import launch_of
 
 
 def made() -> Any:
-    """What TensorFlow 1's Saver writes: a variable, its saver, collections, and no signature."""
+    """A .meta of TensorFlow 1's Saver: a variable, its saver, collections, and no signature."""
     found = meta_graph_pb2.MetaGraphDef()
     found.meta_info_def.tensorflow_version, found.meta_info_def.tensorflow_git_version = "1.15.0", "v1.15"
     found.meta_info_def.tags.append("train")
@@ -75,7 +75,7 @@ def test_a_meta_graph_is_read_from_binary_and_text_whatever_its_suffix(tmp_path:
 
 def test_variables_come_from_collections_with_datatype_and_shape_from_the_graph(tmp_path: Path) -> None:
     message = made()
-    # Files written before the field existed tell trainable variables by their collection alone.
+    # In files from before the field existed, only the collection marks trainable variables.
     [variable] = read(write(tmp_path / "m.meta", message)).variables
     assert variable == meta_graph.Variable(
         "w:0", "FP32", (4, 2), "w/initial:0", "w/Assign", "w/read:0", True, True, ("variables", "trainable_variables")
@@ -124,7 +124,7 @@ def test_missing_variable_collections_are_diagnosed_with_a_remedy(tmp_path: Path
         del message.collection_def[name]
     said = diagnosis(tmp_path, message)
     assert "no collection names a variable, though the graph has 1 variable operation (w)" in said
-    assert "'save/restore_all', the checkpoint's prefix fed to 'save/Const:0'" in said
+    assert "'save/restore_all' with the checkpoint's prefix fed to 'save/Const:0'" in said
     message.ClearField("saver_def")
     said = diagnosis(tmp_path, message)
     assert "it has no saver" in said

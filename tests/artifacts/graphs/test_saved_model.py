@@ -84,7 +84,7 @@ def test_errors_for_unknown_tags_and_signatures_list_the_available_ones(tmp_path
     found = read(handmade.saved_model(tmp_path / "m", handmade.meta_graph("train"), handmade.meta_graph("eval", "tpu")))
     with pytest.raises(ArtifactError, match=r"tags \{'serve'\}.*\{'train'\}, \{'eval', 'tpu'\}"):
         found.meta_graph(["serve"])
-    with pytest.raises(ArtifactError, match=r"several \{'train'\}, \{'eval', 'tpu'\}"):
+    with pytest.raises(ArtifactError, match=r"several MetaGraphs; choose one of \{'train'\}, \{'eval', 'tpu'\}"):
         found.meta_graph()
     with pytest.raises(ArtifactError, match=r"no signature 'predict'.*'serving_default'"):
         found.signature("predict", ["train"])

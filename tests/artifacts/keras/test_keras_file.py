@@ -1,4 +1,4 @@
-"""Keras files are read without Keras: what is in them is told, what would run is flagged, what is damaged is refused in a sentence."""
+"""Keras files are read without Keras: content is described, code is flagged, damaged files are refused in one sentence."""
 
 from __future__ import annotations
 
@@ -331,7 +331,7 @@ def test_an_invalid_config_is_refused(tmp_path: Path, config: str, words: str) -
 def test_the_error_for_other_hdf5_files_lists_their_content(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "data.h5", "w") as file:
         file["train/images"] = np.zeros(3)
-    assert "no Keras model" in refusal(tmp_path / "data.h5")
+    assert "not a Keras model" in refusal(tmp_path / "data.h5")
     assert "train" in refusal(tmp_path / "data.h5")
 
 
@@ -359,7 +359,7 @@ def test_damage_inside_a_zip_is_refused(tmp_path: Path) -> None:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Damage that makes the library run for ever is found out in two seconds of processor time."""
+    """Damage that makes the library hang is detected in two seconds of processor time."""
     monkeypatch.setattr(hdf5, "SECONDS", 2)
 
 

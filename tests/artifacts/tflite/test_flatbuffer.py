@@ -1,4 +1,4 @@
-"""Flatbuffers that nobody vouches for: nothing outside of the data is ever followed, and nothing grows without bounds."""
+"""Untrusted flatbuffers: no offset outside the data is followed, and memory stays bounded."""
 
 from __future__ import annotations
 

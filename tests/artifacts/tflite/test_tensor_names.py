@@ -1,4 +1,4 @@
-"""Names made of tensors' names: readable, valid in every language, no two alike whatever the tensors are called."""
+"""Names made from tensors' names: readable, valid in every language, and always distinct."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a backport may change, and what it must not: over messages made by hand."""
+"""Permitted and forbidden changes of a backport, on handmade messages."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def add(graph: Any, name: str, op: str, *inputs: str, **types: int) -> Any:
 
 
 def function(graph: Any, name: str, op: str) -> Any:
-    """A function of a float that gives a float, by one op."""
+    """A function from float to float with one op."""
     made = graph.library.function.add()
     made.signature.name = name
     made.signature.input_arg.add(name="x", type=FLOAT)
