@@ -112,7 +112,7 @@ def test_a_second_signature_over_the_same_tensors_adds_nothing() -> None:
         (Signature((TensorSpec("x", "INT8", ()),), (TensorSpec("y", "INT8", ()),)), Binding(inputs={"x": "y:0"}, outputs={"y": "y:0"})),
         (Signature((TensorSpec("x", "INT16", ()),), (TensorSpec("y", "INT8", ()),)), BINDING),
     ],
-    ids=["nothing is lacking", "a datatype nobody knows", "an input that is no placeholder", "an input of another datatype"],
+    ids=["nothing is lacking", "a datatype nobody knows", "an input that is not a placeholder", "an input of another datatype"],
 )
 def test_a_signature_without_a_possible_bridge_is_unchanged(signature: Signature, binding: Binding) -> None:
     made = graph()

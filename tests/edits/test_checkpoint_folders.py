@@ -156,7 +156,7 @@ def test_a_graph_alone_and_other_files_are_not_checkpoints(tmp_path: Path) -> No
     assert {file.name for file in checkpoint_folders.read(folder).checkpoints[0].files} == files_of("a-1")
     with pytest.raises(ArtifactError, match="holds no checkpoint"):
         checkpoint_folders.read(files_only(tmp_path / "none"))
-    with pytest.raises(ArtifactError, match="is no folder"):
+    with pytest.raises(ArtifactError, match="is not a folder"):
         checkpoint_folders.read(folder / "a-1.meta")
 
 
@@ -228,7 +228,7 @@ def test_paths_in_a_moved_or_copied_folder_are_changed_to_it(tmp_path: Path) -> 
     (new / "checkpoint").write_bytes((old / "checkpoint").read_bytes())
     assert "which is in another folder" in str(checkpoint_folders.read(new).problem)
     old.rename(tmp_path / "elsewhere")
-    assert f"`crossload checkpoint use {new} a-2` mends it" in str(checkpoint_folders.read(new).problem)
+    assert f"`crossload checkpoint use {new} a-2` fixes it" in str(checkpoint_folders.read(new).problem)
     checkpoint_folders.use(new, "a-2")
     assert state_file.read(new).paths == ("a-1", "a-2")
     assert state_file.latest(new) == new / "a-2"

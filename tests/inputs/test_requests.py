@@ -166,7 +166,7 @@ def test_own_inputs_of_one_signature_do_not_affect_another_with_shared_names() -
         (Requests(inputs=({"pixles": np.float32([1])},)), "no input 'pixles'"),
         (Requests(inputs=({"x": np.array(["2026-01-01"], "datetime64[D]")},)), "input 'x'.*datetime64"),
         (Requests(inputs=({"x": np.array([1, 2], dtype=object)},)), "'x' is float32; string"),
-        (Requests(shapes={"pixles": (1, 2)}), "--shape pixles: there is no such input; there are: x, y"),
+        (Requests(shapes={"pixles": (1, 2)}), "--shape pixles: there is no such input; the inputs are: x, y"),
     ],
 )
 def test_requests_that_fit_no_signature_are_refused(requests: Requests, says: str) -> None:

@@ -84,7 +84,7 @@ def test_the_error_for_an_invalid_feature_gives_name_and_cause(given: Any, cause
 
 @pytest.mark.parametrize("name", [1, b"x", "\ud800"])
 def test_a_name_that_is_not_text_is_refused(name: Any) -> None:
-    with pytest.raises(CrossloadError, match="name is text"):
+    with pytest.raises(CrossloadError, match="name must be text"):
         tf_example({name: [1]})
 
 

@@ -62,7 +62,7 @@ def test_disable_copy_on_read_becomes_a_no_op_with_the_same_control_edges() -> N
     inside.node_def.add(name="disable", op="DisableCopyOnRead", input=["x"])
     repair(graph, [LEGACY])
     assert [(n.op, list(n.input)) for n in graph.node[2:]] == [("NoOp", ["^v", "^before"]), ("ReadVariableOp", ["v", "^disable"])]
-    assert [(n.op, list(n.input)) for n in inside.node_def] == [("Identity", ["x"]), ("NoOp", [])], "an argument is no node to wait for"
+    assert [(n.op, list(n.input)) for n in inside.node_def] == [("Identity", ["x"]), ("NoOp", [])], "an argument is not a node to wait for"
     assert not graph.node[0].device
     assert not obstacles(graph, [LEGACY])
 
@@ -126,7 +126,7 @@ def test_signatures_are_corrected_to_match_their_tensors() -> None:
     done = mend(meta_graph).sentences()
     assert done == [
         "made serve/s 3 plain tensors: s/values, s/indices, s/dense_shape",
-        "corrected serve/x: it said int32, and its tensor is float32",
+        "corrected serve/x: it said int32, but its tensor is float32",
     ]
     assert {name: info.name for name, info in signature.inputs.items()} == {
         "x": "x:0", "s/values": "values:0", "s/indices": "indices:0", "s/dense_shape": "dense_shape:0",
