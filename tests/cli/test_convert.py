@@ -53,7 +53,7 @@ def test_an_inner_tensor_becomes_an_input_and_what_is_before_it_falls_away(sourc
     assert "Softmax" in left
     assert "Tanh" not in left
     said = refused(sources / "graph.pb", tmp_path / "x.pb", "--input-tensor", tanh, "--output-tensor", "StatefulPartitionedCall")
-    assert "the outputs also need serving_default_left, serving_default_right: name what feeds them as inputs, too" in said
+    assert "the outputs also need serving_default_left, serving_default_right: also name the tensors that feed them as inputs" in said
 
 
 def test_a_source_whose_answers_are_not_met_is_not_handed_over(sources: Path, tmp_path: Path) -> None:

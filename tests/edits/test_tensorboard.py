@@ -107,7 +107,7 @@ def test_the_edge_fills_a_folder(tmp_path: Path) -> None:
 def test_the_error_for_a_source_without_graph_gives_the_next_step(tmp_path: Path) -> None:
     lite = tmp_path / "model.tflite"
     lite.write_bytes(handmade.Lite().build())
-    with pytest.raises(ArtifactError, match=r"model.tflite is tflite.*SavedModel that it was made of"):
+    with pytest.raises(ArtifactError, match=r"model.tflite is tflite.*SavedModel that it was made from"):
         write(lite, tmp_path / "log")
     hdf5 = tmp_path / "model.h5"
     with h5py.File(hdf5, "w") as file:

@@ -100,7 +100,7 @@ def test_weights_after_the_flatbuffer_are_refused(tmp_path: Path) -> None:
     data = Lite(buffers=[(4096, 100)]).build().ljust(8192, b"\1")
     source = tmp_path / "large.tflite"
     source.write_bytes(data)
-    with pytest.raises(CrossloadError, match=r"large\.tflite has weights behind its flatbuffer"):
+    with pytest.raises(CrossloadError, match=r"large\.tflite has weights after its flatbuffer"):
         tflite_to_tflite(source, tmp_path / "x.tflite", NAMED, {})
     assert not (tmp_path / "x.tflite").exists()
 

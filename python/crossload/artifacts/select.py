@@ -59,7 +59,7 @@ def by_tensors(graph: Graph, inputs: Sequence[str] | None, outputs: Sequence[str
         taken = tuple(replace(graph.tensor(tensor), name=name) for name, tensor in map(named_tensor, inputs))
         if unfed := _unfed(graph, given, taken):
             raise CrossloadError(
-                f"the outputs also need {', '.join(unfed)}: name what feeds {'it' if len(unfed) == 1 else 'them'} as inputs, too"
+                f"the outputs also need {', '.join(unfed)}: also name the tensors that feed {'it' if len(unfed) == 1 else 'them'} as inputs"
             )
     for side in (taken, given):
         _no_name_twice(side)

@@ -201,5 +201,5 @@ def source(at: str) -> str:
 
 
 def _kind(argument: Any) -> bytes:
-    """An argument's datatype, whatever it is called."""
+    """An argument's datatype, without its name."""
     return hashed(*(f"{f}={getattr(argument, f)}".encode() for f in ("type", "type_attr", "number_attr", "type_list_attr", "is_ref")))
