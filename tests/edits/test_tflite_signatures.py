@@ -88,7 +88,7 @@ def test_the_label_archive_after_the_model_is_found_at_its_new_offset() -> None:
         ({"inputs": {"x": 0}, "outputs": {"y": 7}}, "output 'y' of the signature 'k' is the tensor 7, .* its outputs are the tensors 1"),
         ({"inputs": {}, "outputs": {"y": 1}}, "has no name for the input tensor 0; name all inputs"),
         ({"inputs": {"x": 0, "z": 0}, "outputs": {"y": 1}}, "has one input under two names"),
-        ({"inputs": {"x": 0}, "outputs": {}}, "has no output; name one"),
+        ({"inputs": {"x": 0}, "outputs": {}}, "has no output; name at least one"),
     ],
 )
 def test_a_signature_that_does_not_fit_is_refused(signature: dict[str, dict[str, int]], says: str) -> None:

@@ -176,7 +176,7 @@ def test_an_empty_warm_up_file_is_an_error_with_the_reason(model: Path) -> None:
 
 def test_an_existing_file_is_kept_unless_replacement_is_requested(model: Path) -> None:
     path = write_warmup(model, "m", {"serving_default": [x(1)]}).path
-    with pytest.raises(CrossloadError, match="is there already"):
+    with pytest.raises(CrossloadError, match="exists; remove it first"):
         write_warmup(model, "m", {"serving_default": [x(1), x(2)]})
     assert len(logs(path)) == 1
     assert write_warmup(model, "m", {"serving_default": [x(1), x(2)]}, overwrite=True).records == 2
