@@ -1,4 +1,4 @@
-"""Errors: whatever a message quotes is escaped, so that it stays one line and cannot steer a terminal."""
+"""Errors: quoted text in a message is escaped, so that the message stays one line and cannot control a terminal."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HOSTILE = "a\nb\x1b[31m\u202e"
 
 
 @given(st.text())
-def test_every_error_of_ours_has_a_message_of_one_printable_line(text: str) -> None:
+def test_every_crossload_error_is_one_printable_line(text: str) -> None:
     for kind in (CrossloadError, ArtifactError, ManifestError, FrameError, EnvironmentProblem):
         assert str(kind(text)).isprintable()
     assert str(WorkerFailure("crash", "run", text)).isprintable()

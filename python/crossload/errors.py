@@ -1,16 +1,16 @@
 """The errors of crossload, each one sentence: the file, the cause, the next step.
 
 CrossloadError            input that cannot be used (exit status 2)
-├── ArtifactError         a path that is no artifact, or an artifact that cannot be read
-├── ManifestError         a bundle whose manifest, files or hashes cannot be relied on
-├── EnvironmentProblem    a runtime whose environment cannot be made
+├── ArtifactError         a path that is not an artifact, or an unreadable artifact
+├── ManifestError         a bundle whose manifest, files or hashes are wrong
+├── EnvironmentProblem    a runtime whose environment cannot be set up
 ├── ModelError            a model that TensorFlow's process cannot load, export or convert
-├── NoReference           no runtime that could be the reference answers
+├── NoReference           no runtime can give the reference answers
 ├── RunFailed             a runtime that did not answer (exit status 1)
 ├── ConversionRefused     a conversion whose result answers differently (exit status 1)
 └── ExportRefused         a bundle whose artifacts answer differently (exit status 1)
 WorkerFailure             a request to a worker that got no usable answer
-FrameError                bytes that are no frame of the contract (a ValueError)
+FrameError                bytes that are not a frame of the contract (a ValueError)
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
 
 class CrossloadError(Exception):
-    """A command that cannot be carried out as given; the CLI prints the sentence and exits with `exit_status`.
+    """A command that cannot run as given; the CLI prints the message and exits with `exit_status`.
 
-    Whatever a message quotes (a path, a name in a model, a worker's words) is escaped here: it stays one line and cannot steer a terminal.
+    Whatever a message quotes (a path, a name in a model, a worker's text) is escaped here: it stays one line and cannot control a terminal.
     """
 
     exit_status = 2
@@ -40,15 +40,15 @@ class CrossloadError(Exception):
 
 
 class ArtifactError(CrossloadError):
-    """A path that is no artifact, or an artifact that cannot be read."""
+    """A path that is not an artifact, or an artifact that crossload cannot read."""
 
 
 class ManifestError(CrossloadError):
-    """A bundle whose manifest, files or hashes cannot be relied on."""
+    """A bundle whose manifest, files or hashes are wrong."""
 
 
 class EnvironmentProblem(CrossloadError):
-    """A runtime's environment that cannot be made; the sentence ends with what mends it."""
+    """A runtime environment that cannot be set up; the message ends with the fix."""
 
 
 class ModelError(CrossloadError):
@@ -56,7 +56,7 @@ class ModelError(CrossloadError):
 
 
 class NoReference(CrossloadError):
-    """No runtime that could be the reference loads and answers; `failures` says what each did instead."""
+    """No runtime that could be the reference loads the artifact and answers; `failures` lists what each did instead."""
 
     def __init__(self, artifact: Path, failures: list[tuple[Runtime, WorkerFailure]]) -> None:
         said = "; ".join(f"{runtime.title}: {failure.outcome}: {failure}" for runtime, failure in failures)
@@ -68,7 +68,7 @@ class NoReference(CrossloadError):
 
 
 class RunFailed(CrossloadError):
-    """What a runtime did with a model other than answer."""
+    """A runtime did not answer for a model; the outcome says what it did instead."""
 
     exit_status = 1
 
@@ -78,7 +78,7 @@ class RunFailed(CrossloadError):
 
 
 class ConversionRefused(CrossloadError):
-    """A conversion that was not handed over because its result does not answer as its source does."""
+    """A conversion that crossload discarded because its result does not answer as its source does."""
 
     exit_status = 1
 
@@ -94,7 +94,7 @@ class WorkerFailure(Exception):
     """A request that got no usable answer.
 
     The process is gone when this is raised for `crash`, `timeout` and `protocol_error`, and alive for the others (the worker answered
-    with an error). `message` is one line: what a worker says is escaped as everything foreign is; `stderr` is as it was written.
+    with an error). `message` is one line, with a worker's text escaped like all foreign text; `stderr` is unchanged.
     """
 
     outcome: Outcome
@@ -110,7 +110,7 @@ class WorkerFailure(Exception):
 
 
 class FrameError(ValueError):
-    """Bytes that are no frame of the contract (bindings/contract/README.md)."""
+    """Bytes that are not a frame of the contract (bindings/contract/README.md)."""
 
     def __init__(self, message: str) -> None:
         super().__init__(printable(message))

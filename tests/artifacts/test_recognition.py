@@ -1,4 +1,4 @@
-"""What a path is, by content; and what is said of a path that is nothing."""
+"""Recognition of paths by content, and the errors for other paths."""
 
 from __future__ import annotations
 
@@ -33,19 +33,19 @@ def keras(path: Path) -> Path:
     return path
 
 
-def test_the_names_of_files_are_not_believed(tmp_path: Path) -> None:
+def test_file_names_do_not_decide_the_format(tmp_path: Path) -> None:
     (tmp_path / "model.pb").write_bytes(handmade.Lite().build())
     assert artifacts.recognise(tmp_path / "model.pb") == "tflite"
     assert artifacts.recognise(handmade.write_graph(tmp_path / "model.tflite", handmade.graph())) == "graph_def"
     assert artifacts.recognise(handmade.write_graph(tmp_path / "model.h5", handmade.graph(), text=True)) == "graph_def"
 
 
-def test_a_folder_is_a_saved_model_by_the_file_in_it(tmp_path: Path) -> None:
+def test_a_folder_with_a_saved_model_file_is_a_saved_model(tmp_path: Path) -> None:
     assert artifacts.recognise(handmade.saved_model(tmp_path / "a", handmade.meta_graph())) == "saved_model"
     assert artifacts.recognise(handmade.saved_model(tmp_path / "b", handmade.meta_graph(), text=True)) == "saved_model"
 
 
-def test_formats_with_a_mark_are_told_by_it_and_hdf5_by_what_is_in_it(tmp_path: Path) -> None:
+def test_formats_are_recognised_by_magic_number_and_hdf5_by_its_content(tmp_path: Path) -> None:
     (tmp_path / "c").write_bytes(handmade.meta_graph("serve").SerializeToString())
     assert artifacts.recognise(tmp_path / "c") == "meta_graph"
     assert artifacts.recognise(keras(tmp_path / "d")) == "keras"
@@ -58,13 +58,13 @@ def test_a_checkpoints_folder_is_a_checkpoint(tmp_path: Path) -> None:
     assert artifacts.recognise(tmp_path) == "checkpoint"
 
 
-def test_a_missing_path_is_answered_with_what_is_beside_it(tmp_path: Path) -> None:
+def test_the_error_for_a_missing_path_lists_its_neighbours(tmp_path: Path) -> None:
     (tmp_path / "digits.tflite").write_bytes(b"x")
     assert "digits.tflite" in refusal(tmp_path / "digit.tflite")
     assert "nor does the folder" in refusal(tmp_path / "a" / "b")
 
 
-def test_a_folder_that_is_no_artifact_says_what_was_looked_for_and_what_is_there(tmp_path: Path) -> None:
+def test_the_error_for_a_folder_without_artifact_lists_expected_and_found_files(tmp_path: Path) -> None:
     assert "nothing at all" in refusal(tmp_path)
     for n in range(11):
         (tmp_path / f"file{n:02}").touch()
@@ -74,14 +74,14 @@ def test_a_folder_that_is_no_artifact_says_what_was_looked_for_and_what_is_there
     assert "and 3 more" in sentence
 
 
-def test_a_folder_around_artifacts_says_which_to_name(tmp_path: Path) -> None:
+def test_the_error_for_a_folder_of_artifacts_lists_them(tmp_path: Path) -> None:
     handmade.saved_model(tmp_path / "00042", handmade.meta_graph("serve"))
     assert refusal(tmp_path).endswith("name one of them: 00042/")
     (tmp_path / "crossload.json").write_text("{}")
     assert "is a bundle" in refusal(tmp_path)
 
 
-def test_the_file_inside_a_saved_model_leads_to_its_folder(tmp_path: Path) -> None:
+def test_the_error_for_a_saved_model_pb_names_its_folder(tmp_path: Path) -> None:
     folder = handmade.saved_model(tmp_path / "m", handmade.meta_graph("serve"))
     assert refusal(folder / "saved_model.pb").endswith(str(folder))
 
@@ -91,34 +91,34 @@ def test_the_file_inside_a_saved_model_leads_to_its_folder(tmp_path: Path) -> No
     [
         (b"", "is empty"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "git lfs pull"),
-        (b"\x80\x04\x95pickle", "no artifact that crossload knows"),
-        (b"<!DOCTYPE html><html></html>", "no GraphDef"),
+        (b"\x80\x04\x95pickle", "not an artifact that crossload knows"),
+        (b"<!DOCTYPE html><html></html>", "not a GraphDef"),
         (b"model_checkpoint_path: 'x'\n", "no nodes"),
         (b"\n\x05\n\x03abc", "nodes without name or op"),
         (b"PK\x03\x04", "corrupt zip"),
-        (b"\0\0\0\0TFL2", "no artifact that crossload knows"),
+        (b"\0\0\0\0TFL2", "not an artifact that crossload knows"),
     ],
 )
-def test_a_file_that_is_no_artifact_says_why(tmp_path: Path, content: bytes, said: str) -> None:
+def test_the_error_for_a_file_that_is_not_an_artifact_gives_the_reason(tmp_path: Path, content: bytes, said: str) -> None:
     (tmp_path / "file").write_bytes(content)
     assert said in refusal(tmp_path / "file")
 
 
-def test_a_zip_of_something_else_is_no_keras_file(tmp_path: Path) -> None:
+def test_a_zip_without_a_model_is_not_a_keras_file(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "model.zip", "w") as archive:
         archive.writestr("saved_model/saved_model.pb", b"")
-    assert "no .keras file" in refusal(tmp_path / "model.zip")
+    assert "not a .keras file" in refusal(tmp_path / "model.zip")
 
 
-def test_what_is_neither_file_nor_folder_is_not_opened(tmp_path: Path) -> None:
+def test_special_files_are_not_opened(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     assert "neither a file nor a folder" in refusal(tmp_path / "pipe")
     assert "cannot be read" in refusal(tmp_path / ("x" * 300))
 
 
-def test_a_metagraph_without_a_graph_is_nothing(tmp_path: Path) -> None:
+def test_a_metagraph_without_a_graph_is_refused(tmp_path: Path) -> None:
     (tmp_path / "m").write_bytes(meta_graph_pb2.MetaGraphDef().SerializeToString() + b"\n\2\n\0")
-    assert "no GraphDef" in refusal(tmp_path / "m")
+    assert "not a GraphDef" in refusal(tmp_path / "m")
 
 
 def test_reading_imports_neither_tensorflow_nor_numpy(tmp_path: Path) -> None:

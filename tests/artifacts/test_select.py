@@ -1,4 +1,4 @@
-"""Choosing what of an artifact is meant: the words of the user are the artifact's own, and what cannot be called is told why."""
+"""Selecting signatures and tensors by the artifact's own names, and the errors for artifacts without a callable signature."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from crossload.errors import CrossloadError
 from tests.corpus import handmade
 
 
-def test_with_tags_a_signature_is_called_by_its_own_name(tmp_path: Path) -> None:
+def test_with_tags_a_signature_keeps_its_own_name(tmp_path: Path) -> None:
     path = handmade.saved_model(tmp_path / "m", handmade.meta_graph("serve"), handmade.meta_graph("serve", "gpu"))
     assert sorted(select.choose(path)[1]) == ["serving_default"]
     entry, signatures = select.choose(path, ["gpu", "serve"], ["serving_default"])
@@ -31,9 +31,9 @@ def test_a_saved_model_without_signatures_is_called_by_its_tensors(tmp_path: Pat
         select.choose(path)
 
 
-def test_a_resource_that_freezing_left_behind_is_named(tmp_path: Path) -> None:
+def test_the_error_for_a_resource_lost_in_freezing_names_it(tmp_path: Path) -> None:
     made = handmade.graph()
     handmade.node(made.node, "table", "Placeholder", shape=(), dtype=handmade.RESOURCE)
     handmade.node(made.node, "find", "LookupTableFindV2", "table", "x", "w", Tin=handmade.FLOAT, Tout=handmade.FLOAT)
-    with pytest.raises(CrossloadError, match=r"takes 'table', a resource .* left behind when it was frozen .* freeze it again from"):
+    with pytest.raises(CrossloadError, match=r"takes 'table', a resource .* lost when it was frozen .* freeze it again from"):
         select.choose(handmade.write_graph(tmp_path / "broken.pb", made))

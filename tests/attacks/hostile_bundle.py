@@ -1,4 +1,4 @@
-"""A bundle whose names are what a Java source must survive; its graph is empty, for nothing here loads it."""
+"""A bundle with hostile names for generated Java sources; its graph is empty, because no test loads it."""
 
 from __future__ import annotations
 

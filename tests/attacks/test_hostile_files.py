@@ -1,4 +1,4 @@
-"""Damaged and hostile files are read or refused in one sentence; nothing else ever happens."""
+"""Damaged and hostile files are read or refused in one sentence, without any other exception."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ WHOLE = {
 
 
 def whole(kind: str, folder: Path) -> bytes:
-    """The bytes of a good file of this format."""
+    """The bytes of a valid file of this format."""
     if kind == "saved_model":
         return (handmade.saved_model(folder, WHOLE[kind]) / "saved_model.pb").read_bytes()
     return WHOLE[kind].build() if kind == "tflite" else handmade.write_graph(folder, WHOLE[kind]).read_bytes()
 
 
 def survives(kind: str, data: bytes, folder: Path) -> bool:
-    """Whether the file was read: if so, all that the commands ask of it must work; if not, one sentence must name it."""
+    """Whether the file was read: if so, everything that the commands use must work; if not, one sentence must name the file."""
     path = file = folder / "artifact"
     if kind == "saved_model":
         path.mkdir(exist_ok=True)
@@ -54,17 +54,17 @@ def survives(kind: str, data: bytes, folder: Path) -> bool:
 
 
 @pytest.mark.parametrize("kind", WHOLE)
-def test_a_truncated_file_is_refused_and_a_whole_one_is_read(tmp_path: Path, kind: str) -> None:
+def test_truncated_files_are_refused_and_complete_ones_are_read(tmp_path: Path, kind: str) -> None:
     data = whole(kind, tmp_path / "whole")
     assert survives(kind, data, tmp_path)
     read = [length for length in range(len(data)) if survives(kind, data[:length], tmp_path)]
     if kind == "tflite":
-        # Only the padding behind the last byte that anything refers to may be missing.
+        # Only the padding after the last referenced byte may be missing.
         assert not [length for length in read if data[length:].strip(b"\0")]
     elif kind == "saved_model":
         assert not read
     else:
-        # A GraphDef has no end: cut between two fields it is another, smaller GraphDef. So it is with a .meta behind its graph.
+        # A GraphDef has no end mark: cut between two fields it is a smaller GraphDef. The same holds for a .meta after its graph.
         assert len(read) <= 12
 
 

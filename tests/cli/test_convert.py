@@ -53,7 +53,7 @@ def test_an_inner_tensor_becomes_an_input_and_what_is_before_it_falls_away(sourc
     assert "Softmax" in left
     assert "Tanh" not in left
     said = refused(sources / "graph.pb", tmp_path / "x.pb", "--input-tensor", tanh, "--output-tensor", "StatefulPartitionedCall")
-    assert "the outputs also need serving_default_left, serving_default_right: name what feeds them as inputs, too" in said
+    assert "the outputs also need serving_default_left, serving_default_right: also name the tensors that feed them as inputs" in said
 
 
 def test_a_source_whose_answers_are_not_met_is_not_handed_over(sources: Path, tmp_path: Path) -> None:
@@ -175,7 +175,7 @@ def test_a_manifest_that_describes_another_file_is_refused(sources: Path, tmp_pa
     sidecar_of(copy).write_bytes(sidecar_of(sources / "model.tflite").read_bytes())
     done = run("run", copy)
     assert done.returncode == 2
-    assert "describes another model.tflite than the one that is there" in done.stderr
+    assert "describes a different model.tflite" in done.stderr
 
 
 def test_two_conversions_to_one_destination_at_once_are_one_and_a_sentence(sources: Path, tmp_path: Path) -> None:

@@ -171,7 +171,7 @@ def test_a_scalar_input_takes_one_example() -> None:
         ('[{"age": null}]', "the feature 'age'.*NoneType"),
         ('[{"age": [{"b64": "?"}]}]', "the feature 'age' has a b64"),
         ('[{"age": [{"b64": 1}]}]', "the feature 'age' has a b64"),
-        ("[{1: [1]}]", "the feature 1: a feature's name is text"),
+        ("[{1: [1]}]", "the feature 1: a feature's name must be text"),
         ('{"age": [30]}', "write a list of dicts"),
         ('[["age"]]', "write a list of dicts"),
         ("[]", "one example at least"),

@@ -1,4 +1,4 @@
-"""The judge's promises: each agreement for its reason, NaN and infinity by policy, nothing passes by being absent."""
+"""The judge: each agreement level, the policies for NaN and infinity, and failures for absent outputs."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_infinity_agrees_with_the_infinity_of_its_sign_only() -> None:
     assert agreement([np.inf, 1], [3e38, 1]) == "different"
 
 
-def test_nan_of_another_payload_is_no_difference() -> None:
+def test_the_payload_of_a_nan_does_not_matter() -> None:
     quiet, other = np.array([0x7FC00000], np.uint32).view(np.float32), np.array([0x7FC00001], np.uint32).view(np.float32)
     assert judge_output("y", quiet, other, DEFAULT).agreement == "ulp"
 
@@ -134,12 +134,12 @@ def test_the_tolerance_named_in_the_reason_always_passes(reference: np.ndarray, 
     "text",
     ["FP32", "FP32:", "FP32:rtol", "FP32:rtol=x", "y:rtol=-1", "y:ulp=1.5", "y:atol=1;rtol=2", ":atol=1", "y:atol=nan", "y:atol=1e999"],
 )
-def test_a_tolerance_that_means_nothing_is_refused(text: str) -> None:
+def test_an_invalid_tolerance_is_refused(text: str) -> None:
     with pytest.raises(CrossloadError):
         parse([text])
 
 
-def test_the_same_int4_numbers_are_identical_however_their_bytes_are_filled() -> None:
+def test_equal_int4_numbers_are_identical_whatever_their_padding_bits() -> None:
     made = np.array([-8, -1, 7], ml_dtypes.int4)
     received = np.frombuffer(np.int8([-8, -1, 7]).tobytes(), ml_dtypes.int4)
     assert judge_output("y", made, received, DEFAULT).agreement == "identical"
@@ -154,7 +154,7 @@ def test_a_nan_decides_nothing() -> None:
 def test_integers_at_the_ends_of_their_range_are_compared_exactly_on_every_platform(
     dtype: object, low: int, high: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(np, "longdouble", np.float64)  # as where long double is a double
+    monkeypatch.setattr(np, "longdouble", np.float64)  # as on platforms where long double is a double
     assert agreement([low, high], [low, high - 1], dtype) == "decision"
     assert agreement([high - 1, high], [high, high - 1], dtype) == "different"
     judged = judge_output("y", np.array([low], dtype), np.array([high], dtype), DEFAULT)
@@ -162,7 +162,7 @@ def test_integers_at_the_ends_of_their_range_are_compared_exactly_on_every_platf
 
 
 @pytest.mark.parametrize(("reference", "answer"), [([1.7e308], [-1.7e308]), ([5e-324, 1], [1e308, 1])])
-def test_metrics_are_always_numbers_that_json_has(reference: list[float], answer: list[float]) -> None:
+def test_metrics_are_always_finite(reference: list[float], answer: list[float]) -> None:
     judged = judge_output("y", np.array(reference), np.array(answer), DEFAULT)
     assert judged.agreement == "different"
     json.dumps(judged.metrics, allow_nan=False)

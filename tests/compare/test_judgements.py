@@ -1,4 +1,4 @@
-"""The table of judgements that every language's judge must give: Python's gives it, and it is the one that is made."""
+"""The table of judgements for every language's judge: Python's judge gives it, and its script writes it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def outputs(tensors: list[dict[str, Any]]) -> dict[str, np.ndarray]:
 
 
 @pytest.mark.parametrize("case", TABLE, ids=[c["name"] for c in TABLE])
-def test_python_judges_as_the_table_says(case: dict[str, Any]) -> None:
+def test_python_judges_as_in_the_table(case: dict[str, Any]) -> None:
     tolerances = Tolerances({name: Tolerance(**t) for name, t in case["tolerance"].items()})
     judged, _ = judge(outputs(case["reference"]), outputs(case["answer"]), tolerances, nan=case["nan"])
     assert judged.agreement == case["agreement"]
@@ -38,7 +38,7 @@ def test_the_table_has_every_agreement_and_every_datatype() -> None:
     assert {t["datatype"] for c in TABLE for t in c["reference"]} == set(datatypes.DATATYPES)
 
 
-def test_the_table_is_what_its_script_makes() -> None:
+def test_the_table_matches_its_script() -> None:
     made = subprocess.run([sys.executable, CONTRACT / "make_judgements.py"], capture_output=True, check=True, text=True).stdout
     kept = [{k: c[k] for k in ("name", "reference", "answer", "tolerance", "nan", "agreement")} for c in TABLE]
     assert [{k: c[k] for k in ("name", "reference", "answer", "tolerance", "nan", "agreement")} for c in json.loads(made)] == kept

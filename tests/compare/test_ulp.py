@@ -1,4 +1,4 @@
-"""ULP distances: counted on the line of all floats of a dtype."""
+"""ULP distances: counted along all floats of a dtype."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def test_neighbours_are_one_apart_and_signs_meet_at_zero(dtype: type) -> None:
 
 
 @given(st.floats(-1e300, 1e300), st.integers(0, 20))
-def test_n_steps_are_n_apart(start: float, steps: int) -> None:
+def test_n_steps_give_distance_n(start: float, steps: int) -> None:
     there = np.float64(start)
     for _ in range(steps):
         there = np.nextafter(there, np.float64(np.inf))
@@ -29,6 +29,6 @@ def test_n_steps_are_n_apart(start: float, steps: int) -> None:
 
 
 @given(st.floats(width=32, allow_nan=False), st.floats(width=32, allow_nan=False))
-def test_the_distance_is_the_same_both_ways(a: float, b: float) -> None:
+def test_the_distance_is_symmetric(a: float, b: float) -> None:
     first, second = np.array([a], np.float32), np.array([b], np.float32)
     assert distance(first, second) == distance(second, first)

@@ -1,4 +1,4 @@
-"""Bridges: every datatype that a release of TensorFlow Java lacks travels as one that all have, and comes back bit for bit."""
+"""Bridges: every datatype that a release of TensorFlow Java lacks round-trips bit for bit through one that all releases have."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def sides(value: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
     return own, datatypes.decode(value["carrier"], tuple(value["carrier_shape"]), bytes.fromhex(value["carrier_bytes"]))
 
 
-def test_every_datatype_travels_as_one_that_every_release_has_or_is_one() -> None:
+def test_every_datatype_has_a_carrier_or_is_in_every_release() -> None:
     assert {*bridge.CARRIERS, *bridge.EVERYWHERE} == set(datatypes.DATATYPES)
     assert set(bridge.CARRIERS.values()) <= set(bridge.EVERYWHERE)
 
@@ -32,13 +32,13 @@ def test_every_pair_has_example_values_and_is_listed_in_the_contract() -> None:
     assert not [d for d, c in bridge.CARRIERS.items() if f"| `{d}` | `{c}` |" not in text]
 
 
-def test_the_example_values_are_what_their_maker_makes(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_example_values_match_their_script(capsys: pytest.CaptureFixture[str]) -> None:
     runpy.run_path(str(CONTRACT / "make_bridge.py"), run_name="__main__")
     assert capsys.readouterr().out == (CONTRACT / "bridge.json").read_text()
 
 
 @pytest.mark.parametrize("value", VALUES, ids=lambda v: f"{v['datatype']}{v['shape']}")
-def test_a_value_travels_as_its_carrier_and_comes_back_bit_for_bit(value: dict[str, Any]) -> None:
+def test_a_value_round_trips_through_its_carrier_bit_for_bit(value: dict[str, Any]) -> None:
     own, carried = sides(value)
     assert bytes(datatypes.encode(bridge.to_carrier(own))).hex() == value["carrier_bytes"]
     assert bridge.to_carrier(own).shape == carried.shape
@@ -47,7 +47,7 @@ def test_a_value_travels_as_its_carrier_and_comes_back_bit_for_bit(value: dict[s
 
 
 @pytest.mark.parametrize("datatype", bridge.CARRIERS)
-def test_an_empty_tensor_comes_back_in_its_shape(datatype: str) -> None:
+def test_an_empty_tensor_keeps_its_shape(datatype: str) -> None:
     own = np.zeros((2, 0, 3), datatypes.numpy_dtype(datatype))
     back = bridge.from_carrier(bridge.to_carrier(own), datatype)
     assert (back.shape, back.dtype) == (own.shape, own.dtype)
@@ -65,7 +65,7 @@ def test_an_empty_tensor_comes_back_in_its_shape(datatype: str) -> None:
         (np.array([1], np.int64), "INT8", "int8 travels as int32, and int64 came back"),
     ],
 )
-def test_what_comes_back_and_cannot_be_of_the_datatype_is_refused(array: np.ndarray, datatype: str, says: str) -> None:
+def test_a_returned_value_outside_the_datatype_is_refused(array: np.ndarray, datatype: str, says: str) -> None:
     with pytest.raises(FrameError) as refused:
         bridge.from_carrier(array, datatype)
     assert says in str(refused.value)

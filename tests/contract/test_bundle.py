@@ -1,4 +1,4 @@
-"""A bundle's promises: nothing missing, changed, newer or outside is ever used; the schema that others read is the one we keep."""
+"""Bundles: missing, changed, newer and outside files are refused; the published schema matches the code."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_a_whole_bundle_opens_and_gives_its_vectors(bundle: Path) -> None:
     assert opened.vectors("double")[1].outputs["y"].tolist() == [4, 8, 12]
 
 
-def test_the_manifest_survives_its_own_text(bundle: Path) -> None:
+def test_the_manifest_round_trips_through_its_text(bundle: Path) -> None:
     opened = open_bundle(bundle)
     assert manifest.parse(opened.manifest.to_json(), bundle) == opened.manifest
 
@@ -48,7 +48,7 @@ def test_the_manifest_survives_its_own_text(bundle: Path) -> None:
     ("change", "says"),
     [
         (lambda m: m.update(crossload=2), "schema version 2, this crossload reads up to 1; install a newer crossload"),
-        (lambda m: m.pop("crossload"), "is no crossload manifest"),
+        (lambda m: m.pop("crossload"), "is not a crossload manifest"),
         (lambda m: m.pop("signatures"), "signatures: field required"),
         (lambda m: m["tolerance"].update(FP32={"rtoll": 1}), "tolerance.FP32.rtoll"),
         (lambda m: m["artifacts"][0].update(path="gone.tflite"), "gone.tflite, which is missing"),
@@ -68,7 +68,7 @@ def test_the_manifest_survives_its_own_text(bundle: Path) -> None:
         (lambda m: m["artifacts"][0].update(path="a\0b"), "'a\\x00b'"),
     ],
 )
-def test_a_manifest_that_cannot_be_relied_on_is_refused_in_one_sentence(bundle: Path, change: Callable[[Any], object], says: str) -> None:
+def test_an_inconsistent_manifest_is_refused_in_one_sentence(bundle: Path, change: Callable[[Any], object], says: str) -> None:
     edit(bundle, change)
     with pytest.raises(ManifestError) as caught:
         open_bundle(bundle)
@@ -78,14 +78,14 @@ def test_a_manifest_that_cannot_be_relied_on_is_refused_in_one_sentence(bundle: 
 
 
 @pytest.mark.parametrize("text", ["", "{", "[" * 200000, "[]", "null", '{"crossload": "1"}', '{"crossload": 1}'])
-def test_a_manifest_that_is_no_manifest_is_refused(bundle: Path, text: str) -> None:
+def test_a_file_that_is_not_a_manifest_is_refused(bundle: Path, text: str) -> None:
     (bundle / "crossload.json").write_text(text)
     with pytest.raises(ManifestError):
         open_bundle(bundle)
 
 
 def folder_artifact(bundle: Path) -> Path:
-    """The bundle's artifact as a folder, as a SavedModel is."""
+    """The bundle's artifact as a folder, like a SavedModel."""
     folder = bundle / "model"
     folder.mkdir()
     (bundle / "model0.tflite").rename(folder / "saved_model.pb")
@@ -98,7 +98,7 @@ def sign(bundle: Path, folder: Path) -> None:
     edit(bundle, lambda m: m["artifacts"][0].update(path=folder.name, sha256=files.sha256(folder)))
 
 
-def test_a_folder_inside_an_artifact_that_is_a_link_is_refused_for_its_files_have_no_hash(bundle: Path, tmp_path: Path) -> None:
+def test_a_linked_folder_inside_an_artifact_is_refused(bundle: Path, tmp_path: Path) -> None:
     folder = folder_artifact(bundle)
     (folder / "variables").rename(tmp_path / "elsewhere")
     (folder / "variables").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
@@ -116,7 +116,7 @@ def test_a_file_inside_an_artifact_that_links_out_of_the_bundle_is_refused(bundl
         open_bundle(bundle)
 
 
-def test_what_is_neither_file_nor_folder_is_refused_and_not_waited_for(bundle: Path) -> None:
+def test_special_files_are_refused_without_waiting(bundle: Path) -> None:
     (bundle / "model0.tflite").unlink()
     os.mkfifo(bundle / "model0.tflite")
     with pytest.raises(ManifestError, match="neither a file nor a folder"):
@@ -144,7 +144,7 @@ X = np.ones(2, np.float32)
         ([vectors.Vector("v", {"x": X}, {"y": X})] * 2, "two vectors 'v'"),
     ],
 )
-def test_vectors_that_are_not_of_their_signature_are_refused(bundle: Path, recorded: list[vectors.Vector], says: str) -> None:
+def test_vectors_that_do_not_fit_their_signature_are_refused(bundle: Path, recorded: list[vectors.Vector], says: str) -> None:
     file = bundle / "vectors" / "double.oip"
     vectors.write(file, "double", recorded)
     edit(bundle, lambda m: m["vectors"][0].update(count=len(recorded), sha256=files.sha256(file)))
@@ -152,7 +152,7 @@ def test_vectors_that_are_not_of_their_signature_are_refused(bundle: Path, recor
         open_bundle(bundle).vectors("double")
 
 
-def test_one_changed_byte_anywhere_is_noticed(bundle: Path) -> None:
+def test_one_changed_byte_anywhere_is_detected(bundle: Path) -> None:
     for file in (bundle / "model0.tflite", bundle / "vectors" / "double.oip"):
         whole = file.read_bytes()
         file.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
@@ -162,13 +162,13 @@ def test_one_changed_byte_anywhere_is_noticed(bundle: Path) -> None:
     open_bundle(bundle)
 
 
-def test_fewer_vectors_than_promised_are_noticed(bundle: Path) -> None:
+def test_fewer_vectors_than_promised_are_detected(bundle: Path) -> None:
     edit(bundle, lambda m: m["vectors"][0].update(count=4))
     with pytest.raises(ManifestError, match="holds 3 vectors, the manifest promises 4"):
         open_bundle(bundle).vectors("double")
 
 
-def test_vectors_of_every_kind_survive_their_file(tmp_path: Path) -> None:
+def test_vectors_of_every_kind_round_trip(tmp_path: Path) -> None:
     strings = np.empty((2, 2), object)
     strings[:] = [[b"", b"\0"], [b"\xff", b"text"]]
     sent = [
@@ -188,5 +188,5 @@ def test_a_signature_with_slashes_has_one_file_inside_the_folder() -> None:
     assert vectors.path_of("a/b..c") == "vectors/a%2Fb%2E%2Ec.oip"
 
 
-def test_the_published_schema_is_the_one_the_classes_make() -> None:
+def test_the_published_schema_matches_the_classes() -> None:
     assert SCHEMA.read_text() == manifest.json_schema(), "make schema writes it anew"

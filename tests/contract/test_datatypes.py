@@ -1,4 +1,4 @@
-"""Datatypes: arrays survive the wire bit by bit, and names and numbers are TensorFlow's."""
+"""Datatypes: arrays round-trip over the wire bit for bit, and names and numbers match TensorFlow's."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ shapes = st.lists(st.integers(0, 3), max_size=6).map(tuple)
 
 
 @given(st.sampled_from(FIXED), shapes, st.data())
-def test_fixed_size_elements_come_back_bit_by_bit(name: str, shape: tuple[int, ...], data: st.DataObject) -> None:
+def test_fixed_size_elements_round_trip_bit_for_bit(name: str, shape: tuple[int, ...], data: st.DataObject) -> None:
     size = int(np.prod(shape, dtype=int)) * DATATYPES[name].size
     bits = {"BOOL": range(2), "UINT4": range(16), "INT4": [*range(8), *range(248, 256)]}.get(name, range(256))
     element = st.sampled_from(bits)
@@ -27,7 +27,7 @@ def test_fixed_size_elements_come_back_bit_by_bit(name: str, shape: tuple[int, .
 
 
 @given(st.lists(st.binary(max_size=6)))
-def test_strings_come_back_whatever_bytes_they_hold(elements: list[bytes]) -> None:
+def test_strings_of_any_bytes_round_trip(elements: list[bytes]) -> None:
     array = np.empty(len(elements), dtype=object)
     array[:] = elements
     assert datatypes.decode("BYTES", (len(elements),), datatypes.encode(array)).tolist() == elements
@@ -50,7 +50,7 @@ def test_names_and_numbers_are_those_of_types_proto(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", FIXED)
-def test_an_element_has_the_size_that_numpy_gives_it(name: str) -> None:
+def test_an_element_has_numpys_size(name: str) -> None:
     assert datatypes.numpy_dtype(name).itemsize == DATATYPES[name].size
 
 
@@ -65,7 +65,7 @@ def test_arrays_of_any_layout_are_little_endian_and_row_major_on_the_wire(array:
     assert bytes(datatypes.encode(array)) == array.astype("<i4").tobytes(order="C")
 
 
-def test_an_array_that_is_so_already_is_not_copied() -> None:
+def test_an_array_in_wire_layout_is_not_copied() -> None:
     array = np.zeros(4, "float32")
     encoded = datatypes.encode(array)
     array[0] = 1
@@ -100,12 +100,12 @@ def test_an_array_without_a_datatype_in_the_contract_is_refused(array: np.ndarra
         datatypes.of_array(array)
 
 
-def test_a_string_tensor_of_something_else_is_refused() -> None:
+def test_a_string_tensor_of_other_objects_is_refused() -> None:
     with pytest.raises(ValueError, match="bytes or text, not int"):
         datatypes.encode(np.array([1, "a"], dtype=object))
 
 
-def test_int4_leaves_with_its_sign_extended() -> None:
+def test_int4_is_sign_extended_on_the_wire() -> None:
     import ml_dtypes
     import numpy as np
 

@@ -1,4 +1,4 @@
-"""Frames: what is written is read again, what is no frame is refused in one sentence, and every language reads the same files."""
+"""Frames: written frames are read back, other bytes are refused in one sentence, and every language reads the same files."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def described(frame: frames.Frame, side: str) -> list[dict[str, Any]]:
 
 
 @by_file([e for e in GOOD if e["tensors"]])
-def test_the_tensors_of_an_example_frame_decode_or_say_why_not(entry: dict[str, Any]) -> None:
+def test_tensors_of_an_example_frame_decode_or_give_the_reason(entry: dict[str, Any]) -> None:
     for tensor in entry["tensors"]:
         data, shape = bytes.fromhex(tensor["hex"]), tuple(tensor["shape"])
         if "error" in tensor:
@@ -69,7 +69,7 @@ def test_a_malformed_example_frame_is_refused_with_its_reason(entry: dict[str, A
     assert str(refusal.value).isprintable()
 
 
-def test_the_examples_are_those_that_make_frames_writes(tmp_path: Path) -> None:
+def test_the_examples_match_make_frames(tmp_path: Path) -> None:
     script = tmp_path / "make_frames.py"
     script.write_text((EXAMPLES / "make_frames.py").read_text())
     subprocess.run([sys.executable, script], check=True)
@@ -89,7 +89,7 @@ def test_a_stream_cut_anywhere_inside_a_frame_is_refused() -> None:
             read(whole[:length])
 
 
-# A short alphabet: ASCII, NUL, what JSON escapes, two to four bytes of UTF-8, a lone surrogate.
+# A short alphabet: ASCII, NUL, characters that JSON escapes, two to four bytes of UTF-8, a lone surrogate.
 names = st.text('ab/:\0"\\\né€😀\ud800', max_size=8)
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | names,
@@ -122,18 +122,18 @@ def some_frames(draw: st.DrawFn) -> frames.Frame:
 
 
 @given(st.lists(some_frames(), max_size=3))
-def test_frames_that_are_written_are_read_again(several: list[frames.Frame]) -> None:
+def test_written_frames_are_read_back(several: list[frames.Frame]) -> None:
     assert read(written(*several)) == several
 
 
 @given(st.binary(max_size=64))
 @example(b"\x08\0\0\0\0\0\0\0" + b"[1,2,3]\n")
-def test_any_bytes_are_frames_or_a_frame_error(content: bytes) -> None:
+def test_any_bytes_give_frames_or_a_frame_error(content: bytes) -> None:
     refused_in_one_sentence(content)
 
 
 @given(st.dictionaries(st.sampled_from(["inputs", "outputs", "id"]), json_values), st.binary(max_size=16))
-def test_any_json_header_is_a_frame_or_a_frame_error(header: dict[str, Any], tail: bytes) -> None:
+def test_any_json_header_gives_a_frame_or_a_frame_error(header: dict[str, Any], tail: bytes) -> None:
     refused_in_one_sentence(frames.pack(header) + tail)
 
 
@@ -149,13 +149,13 @@ wild = st.one_of(json_values, st.integers(-2, 1 << 70))
 @example({"shape": "\n"}, [], 4, "FP32")
 @example({"datatype": "\x1b[31m"}, [1], 4, "FP32")
 @example({"name": "a\nb", "shape": ["\u202e"]}, [1], 4, "FP32")
-def test_any_tensor_entry_is_a_frame_or_a_frame_error(changes: dict[str, Any], shape: list[Any], size: Any, datatype: str) -> None:
+def test_any_tensor_entry_gives_a_frame_or_a_frame_error(changes: dict[str, Any], shape: list[Any], size: Any, datatype: str) -> None:
     entry = {"name": "x", "datatype": datatype, "shape": shape, "parameters": {"binary_data_size": size}} | changes
     refused_in_one_sentence(frames.pack({"inputs": [entry]}) + bytes(16))
 
 
 @given(some_frames(), st.data())
-def test_a_frame_with_one_byte_changed_is_a_frame_or_a_frame_error(frame: frames.Frame, data: st.DataObject) -> None:
+def test_a_frame_with_one_changed_byte_gives_a_frame_or_a_frame_error(frame: frames.Frame, data: st.DataObject) -> None:
     content = bytearray(written(frame))
     content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
     refused_in_one_sentence(bytes(content))
@@ -189,7 +189,7 @@ except FrameError:
         {"outputs": [{"name": str(n)} for n in range(100_000)] + [{"name": "99999"}]},
     ],
 )
-def test_a_header_made_to_keep_its_reader_busy_is_refused_at_once(header: dict[str, object], tmp_path: Path) -> None:
+def test_a_header_built_to_stall_its_reader_is_refused_at_once(header: dict[str, object], tmp_path: Path) -> None:
     file = tmp_path / "busy.frame"
     file.write_bytes(frames.pack(header))
     read_it = f"import resource; resource.setrlimit(resource.RLIMIT_CPU, (5, 5)); {_READ_ONE.format(file=str(file))}"

@@ -1,4 +1,4 @@
-"""The manifest beside an artifact: what it says holds as long as the artifact is the one it describes."""
+"""The manifest beside an artifact: it applies only while the artifact is unchanged."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ def described(path: Path, kind: str) -> Path:
     return path
 
 
-def test_an_artifact_that_is_another_now_is_refused(tmp_path: Path) -> None:
+def test_a_changed_artifact_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "model.pb"
     file.write_bytes(b"one")
     found = stated(described(file, "graph_def"))
     assert found and found[0][0].format == "graph_def"
     file.write_bytes(b"two")
-    with pytest.raises(ManifestError, match=r"describes another model\.pb than the one that is there"):
+    with pytest.raises(ManifestError, match=r"describes a different model\.pb"):
         stated(file)
 
 
-def test_a_folder_of_checkpoints_may_change_and_then_speaks_for_itself(tmp_path: Path) -> None:
+def test_the_manifest_of_a_changed_checkpoint_folder_is_ignored(tmp_path: Path) -> None:
     folder = tmp_path / "training"
     folder.mkdir()
     (folder / "checkpoint").write_text('model_checkpoint_path: "a"')

@@ -1,4 +1,4 @@
-"""Arrays that are hard on a wire: for every datatype the values that casts, text and padding would change."""
+"""Arrays that stress a wire format: for every datatype, values that casts, text and padding would change."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ SHAPES = {"scalar": (), "empty": (0,), "empty in the middle": (2, 0, 3), "rank 6
 
 
 def array_of(tensorflow_name: str, shape: tuple[int, ...]) -> np.ndarray:
-    """An array of this datatype and shape: extremes, infinities, NaNs with a payload, NUL bytes, no UTF-8."""
+    """An array of this datatype and shape: extremes, infinities, NaNs with a payload, NUL bytes, invalid UTF-8."""
     name, count = datatypes.from_tensorflow(tensorflow_name), int(np.prod(shape))
     if name == "BYTES":
         elements = [b"", b"\0", b"end\0\0", b"\xff\xfe no UTF-8", "Grüße".encode(), b"a" * 300]
@@ -23,11 +23,11 @@ def array_of(tensorflow_name: str, shape: tuple[int, ...]) -> np.ndarray:
         return random.integers(0, 2, shape).astype(bool)
     if name in ("INT4", "UINT4"):
         return random.integers(-8 if name == "INT4" else 0, 8, shape).astype(dtype)
-    return np.frombuffer(random.bytes(count * dtype.itemsize), dtype=dtype).reshape(shape)  # any bits are a value
+    return np.frombuffer(random.bytes(count * dtype.itemsize), dtype=dtype).reshape(shape)  # all bit patterns are valid
 
 
 def same_bytes(one: np.ndarray, other: np.ndarray) -> bool:
     """Equal in datatype, shape and every bit."""
-    if one.dtype == datatypes.numpy_dtype("INT4") == other.dtype:  # ml_dtypes leaves the upper half of the byte open
+    if one.dtype == datatypes.numpy_dtype("INT4") == other.dtype:  # ml_dtypes leaves the upper half of the byte undefined
         one, other = one.astype(np.int8), other.astype(np.int8)
     return one.shape == other.shape and one.dtype == other.dtype and bytes(datatypes.encode(one)) == bytes(datatypes.encode(other))

@@ -1,4 +1,4 @@
-"""Artifacts made from messages and builders, without TensorFlow: what real exporters write, and what only old or odd ones do."""
+"""Artifacts built from messages and builders, without TensorFlow, like those of real exporters, including old and unusual ones."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def node(body: Any, name: str, op: str, *inputs: str, shape: Sequence[int] | Non
 
 
 def tensor_info(info: Any, name: str, dtype: int = FLOAT, shape: Sequence[int] | None = (-1, 4)) -> None:
-    """Fill a TensorInfo; shape None is an unknown rank."""
+    """Fill a TensorInfo; shape None means an unknown rank."""
     info.name, info.dtype = name, dtype
     info.tensor_shape.unknown_rank = shape is None
     for size in shape or ():
@@ -41,7 +41,7 @@ def tensor_info(info: Any, name: str, dtype: int = FLOAT, shape: Sequence[int] |
 
 
 def meta_graph(*tags: str) -> Any:
-    """A MetaGraphDef as TensorFlow 2 writes it: one signature, an init op by form of a signature, a function."""
+    """A MetaGraphDef as TensorFlow 2 writes it: one signature, an init op in the form of a signature, a function."""
     made = meta_graph_pb2.MetaGraphDef()
     info = made.meta_info_def
     info.tags.extend(tags)
@@ -65,7 +65,7 @@ def meta_graph(*tags: str) -> Any:
 
 
 def with_variables(made: Any) -> Any:
-    """Give a MetaGraphDef a variable that is restored."""
+    """Add a restored variable to a MetaGraphDef."""
     node(made.graph_def.node, "kernel", "VarHandleOp", dtype=FLOAT)
     made.saver_def.restore_op_name = "StatefulPartitionedCall_1"
     return made
@@ -95,7 +95,7 @@ def graph(*, producer: int = 2474) -> Any:
 
 
 def write_graph(path: Path, made: Any, *, text: bool = False) -> Path:
-    """Write a GraphDef as binary or as text, whatever the path's suffix says."""
+    """Write a GraphDef as binary or text, according to the path's suffix."""
     path.write_bytes(text_format.MessageToString(made).encode() if text else made.SerializeToString(deterministic=True))
     return path
 
@@ -115,7 +115,7 @@ class Tensor:
 
 @dataclass
 class Lite:
-    """A .tflite of one subgraph whose operators are codes: a number of BuiltinOperator, or the name of a custom op."""
+    """A .tflite of one subgraph; an operator is a number of BuiltinOperator, or the name of a custom op."""
 
     tensors: Sequence[Tensor] = (Tensor("x", free=(-1, 4)), Tensor("y", shape=(1, 2), free=(-1, 2)))
     inputs: Sequence[int] = (0,)
@@ -123,12 +123,12 @@ class Lite:
     operators: Sequence[int | str] = (tflite.BuiltinOperator.FULLY_CONNECTED, tflite.BuiltinOperator.SOFTMAX)
     signatures: dict[str, tuple[dict[str, int], dict[str, int]]] = field(default_factory=dict)
     metadata: dict[str, bytes] = field(default_factory=dict)
-    buffers: Sequence[tuple[int, int]] = ()  # offset and size of those behind the flatbuffer
+    buffers: Sequence[tuple[int, int]] = ()  # offset and size of those after the flatbuffer
     repeat_operators: int = 1
     repeat_subgraphs: int = 1
 
     def build(self) -> bytes:
-        """The file's bytes, written by the builder functions that flatc made of the schema."""
+        """The file's bytes, written by the builder functions that flatc generated from the schema."""
         b = flatbuffers.Builder(1024)
         codes = list(dict.fromkeys(self.operators))
         written_codes = [_operator_code(b, code) for code in codes]
@@ -183,7 +183,7 @@ def _operator_code(b: Any, code: int | str) -> int:
     custom = b.CreateString(code) if isinstance(code, str) else None
     number = tflite.BuiltinOperator.CUSTOM if isinstance(code, str) else code
     tflite.OperatorCodeStart(b)
-    # As the converter does: old readers see 127 for what their byte cannot say.
+    # As in the converter: old readers see 127 for codes that do not fit their byte.
     tflite.OperatorCodeAddDeprecatedBuiltinCode(b, min(number, 127))
     tflite.OperatorCodeAddBuiltinCode(b, number)
     if custom is not None:

@@ -1,6 +1,6 @@
-"""Keras files of all generations, with the answers of the models that were saved: `python keras_zoo.py FOLDER`, where a Keras is.
+"""Keras files of all generations, with the answers of the saved models: `python keras_zoo.py FOLDER`, in an environment with Keras.
 
-Under Keras 2 it also writes files as early Keras 2 and Keras 1 did: Keras 2's, with config and weights turned back by hand.
+Under Keras 2 it also writes files of early Keras 2 and Keras 1: Keras 2's files, with config and weights converted back by hand.
 """
 
 import json
@@ -97,7 +97,7 @@ def operations():
 
 
 def answer(model):
-    """Inputs by position, and what the model answers."""
+    """Inputs by position, and the model's answers."""
     random = np.random.default_rng(0)
     shapes = [tuple(t.shape)[1:] for t in model.inputs]
     whole = ["int" in str(getattr(t.dtype, "name", t.dtype)) for t in model.inputs]
@@ -117,7 +117,7 @@ def record(path, model):
 
 
 def shake(model):
-    """Weights that matter: biases, means and variances are not zeros and ones."""
+    """Weights with an effect: biases, means and variances are not zeros and ones."""
     random = np.random.default_rng(1)
     for weight in model.weights:
         weight.assign(random.uniform(0.1, 0.9, tuple(weight.shape)).astype(np.float32))
@@ -138,7 +138,7 @@ def main(folder):
 
 
 def early_files(folder):
-    """What Keras 2.0 and Keras 1 wrote: Sequentials as a plain list, arguments by other names, a weight for each gate."""
+    """Files of Keras 2.0 and Keras 1: Sequentials as a plain list, other names of arguments, a weight for each gate."""
     plain = keras.Sequential([layers.Dense(4, activation="relu", input_shape=(3,), name="a"), layers.Dense(2, name="b")])
     shake(plain)
     _save(

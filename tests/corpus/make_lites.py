@@ -1,7 +1,7 @@
-"""Models of every kind as .tflite, with TensorFlow's own answers beside them; runs where TensorFlow is: `python make_lites.py FOLDER`.
+"""Models of every kind as .tflite, with TensorFlow's own answers: `python make_lites.py FOLDER`, in an environment with TensorFlow.
 
-FOLDER has large.index, the index of a checkpoint that is too large. Beside NAME.tflite lie NAME.npz, arrays called
-`signature|in|name` and `signature|out|name`; bindings.json has what the edges returned, refused.json why they did not.
+FOLDER contains large.index, the index of a checkpoint that is too large. Beside NAME.tflite is NAME.npz, with arrays named
+`signature|in|name` and `signature|out|name`; bindings.json has the results of the edges, refused.json their errors.
 """
 
 import json
@@ -22,11 +22,11 @@ X, IMAGE = RANDOM.normal(size=(3, 4)).astype(np.float32), RANDOM.uniform(size=(1
 
 
 class Two(tf.Module):
-    """Two signatures; the second one's inputs and outputs can be swapped unseen where names are lost."""
+    """Two signatures; the second one's inputs and outputs could be swapped undetected if names were lost."""
 
     def __init__(self):
         super().__init__()
-        # As many weights as the converter thinks worth quantising (1,024).
+        # The minimum number of weights that the converter quantises (1,024).
         self.weights = tf.Variable(np.linspace(-1, 1, 1200, dtype=np.float32).reshape(4, 300))
 
     @tf.function(input_signature=[tf.TensorSpec([None, 4], tf.float32, "x")])
@@ -56,7 +56,7 @@ def keras_model():
 
 
 def exported_by_keras(folder):
-    """Two endpoints, one of them called as Keras calls its own: the converter takes this for a model.export and drops the other."""
+    """Two endpoints, one with Keras' own name: the converter treats this as a model.export and drops the other."""
     model = keras_model()
     archive = keras.export.ExportArchive()
     archive.track(model)
@@ -67,7 +67,7 @@ def exported_by_keras(folder):
 
 
 def old_saved_model(folder):
-    """TensorFlow 1's: variables that are references, two MetaGraphs, one with two tags and two signatures."""
+    """A model of TensorFlow 1: reference variables, two MetaGraphs, one with two tags and two signatures."""
     with tf.Graph().as_default(), v1.Session() as session:
         x = v1.placeholder(tf.float32, [None, 4], "x")
         kernel = v1.get_variable("kernel", initializer=np.linspace(-1, 1, 12, dtype=np.float32).reshape(4, 3), use_resource=False)
@@ -92,7 +92,7 @@ def frozen(file):
 
 
 class Maker:
-    """Converts, and writes down what TensorFlow answers and what was refused."""
+    """Converts models, and records TensorFlow's answers and refusals."""
 
     def __init__(self, folder):
         self.folder, self.bindings, self.refused = folder, {}, {}
@@ -188,7 +188,7 @@ def main(folder: Path) -> None:
     model = keras_model()
     scores, twice = model([left["left"], left["right"]])
     make.live("keras", model, {"serving_default": (left, {"scores": scores, "twice": twice})})
-    # A bare function: what TensorFlow's own converter writes of it has no SignatureDef.
+    # A bare function: TensorFlow's own converter writes it without a SignatureDef.
     unsigned = tf.lite.TFLiteConverter.from_concrete_functions([two.compare.get_concrete_function()]).convert()
     (folder / "unsigned.tflite").write_bytes(unsigned)
 
@@ -214,7 +214,7 @@ def main(folder: Path) -> None:
 
 
 def again(folder: Path, target: Path) -> None:
-    """Some of them once more, in another order."""
+    """Some of them again, in another order."""
     named = {key: {"key": key} for key in ("scores", "compare")}
     ranges = {"quantize": "int8", "representative": str(folder / "ranges.npz")}
     tflite.saved_model_to_tflite(folder / "two", target / "int8.tflite", named, ranges)

@@ -2,9 +2,9 @@
 # requires-python = ">=3.10,<3.14"
 # dependencies = ["tensorflow-cpu==2.21.0"]
 # ///
-"""The corpus: small models, one a hazard, made from code. `python make_models.py OUTDIR [name …]`; `--list` names them all.
+"""The corpus: small models made from code, one per hazard. `python make_models.py OUTDIR [name …]`; `--list` lists them all.
 
-A process of its own: TensorFlow is imported here and never in the tests themselves.
+A separate process: TensorFlow is imported here and never in the tests themselves.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ WORDS = ("good", "bad", "fine", "awful")
 
 
 def model(maker: Maker) -> Maker:
-    """Register a maker under its name: it writes one artifact to the path it is given (its suffix is the format's)."""
+    """Register a maker under its name: it writes one artifact to a given path (with the format's suffix)."""
     MODELS[maker.__name__] = maker
     return maker
 
 
 def artifact(name: str, folder: Path) -> Path:
-    """Where a model lies in the corpus's folder."""
+    """The path of a model in the corpus's folder."""
     suffixes = {"tflite_": ".tflite", "graph_text_in_pb": ".pb", "graph_pbtxt": ".pbtxt", "graph_": ".pb"}
     return folder / (name + next((s for start, s in suffixes.items() if name.startswith(start)), ""))
 
@@ -88,7 +88,7 @@ def several_signatures(path: Path) -> None:
 
 @model
 def text_table(path: Path) -> None:
-    """Strings looked up in a table whose words are an asset file."""
+    """Strings looked up in a table with words from an asset file."""
     vocabulary = _vocabulary(path)
 
     class Classifier(tf.Module):
@@ -123,7 +123,7 @@ def text_vectorization(path: Path) -> None:
 
 @model
 def default_input(path: Path) -> None:
-    """An input that may be left out: SignatureDef.defaults holds its value."""
+    """An optional input: SignatureDef.defaults holds its value."""
 
     class Optional(tf.Module):
         @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, "x"), tf.TensorSpec([], tf.float32, "factor")])
@@ -149,7 +149,7 @@ def pinned_to_gpu(path: Path) -> None:
 
 @model
 def optimizer_slots(path: Path) -> None:
-    """As Keras 2 left its models: an optimizer's slot variables in the object graph, which tf.saved_model.load refuses (`add_slot`)."""
+    """A Keras 2 model: an optimizer's slot variables in the object graph, which tf.saved_model.load refuses (`add_slot`)."""
     module = _Scale()
     module.optimizer, module.momentum = tf.Module(), tf.Variable(0.0, name="momentum")
     tf.saved_model.save(module, str(path))
@@ -166,7 +166,7 @@ def optimizer_slots(path: Path) -> None:
 
 
 def _write_v1(path: Path, sets: list[list[str]], build: Callable[[], dict[str, object]]) -> None:
-    """One MetaGraph a tag set, of the graph that `build` makes; it gives the signatures."""
+    """One MetaGraph per tag set, of the graph that `build` makes; `build` returns the signatures."""
     builder = v1.saved_model.Builder(str(path))
     for number, tags in enumerate(sets):
         with tf.Graph().as_default(), _session() as session:
@@ -249,7 +249,7 @@ def reference_variables(path: Path) -> None:
 
 @model
 def reference_output(path: Path) -> None:
-    """A signature that gives a reference variable itself: a function cannot return a reference, a session can."""
+    """A signature with a reference variable as output: a function cannot return a reference, a session can."""
 
     def build() -> dict[str, object]:
         x = v1.placeholder(tf.float32, [3], "x")
@@ -261,7 +261,7 @@ def reference_output(path: Path) -> None:
 
 @model
 def session_state(path: Path) -> None:
-    """A handle to a value kept in the session: it loads as a function, and fails when it runs, since there is no session."""
+    """A handle to a value kept in the session: it loads as a function, and fails when it runs without a session."""
 
     def build() -> dict[str, object]:
         x = v1.placeholder(tf.float32, [3], "x")
@@ -273,13 +273,13 @@ def session_state(path: Path) -> None:
 
 @model
 def pinned_to_gpu_v1(path: Path) -> None:
-    """A graph pinned to a GPU, its variable included."""
+    """A graph pinned to a GPU, including its variable."""
     _write_v1(path, [["serve"]], lambda: _affine(device="/device:GPU:0"))
 
 
 @model
 def sparse_input(path: Path) -> None:
-    """An input in three tensors: TensorInfo.coo_sparse."""
+    """An input of three tensors: TensorInfo.coo_sparse."""
 
     def build() -> dict[str, object]:
         x = v1.sparse_placeholder(tf.float32, [None, 3], "x")
@@ -385,7 +385,7 @@ for _maker in tflite_files.MAKERS:
 
 
 def main(arguments: list[str]) -> None:
-    """Make the named models, or all; a model that is there already is left alone."""
+    """Make the named models, or all; an existing model is kept."""
     if "--list" in arguments:
         print("\n".join(f"{name}\t{(maker.__doc__ or '').strip().splitlines()[0]}" for name, maker in MODELS.items()))
         return

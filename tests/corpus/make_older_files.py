@@ -1,4 +1,4 @@
-"""Files as TensorFlow 1 and Keras 2 wrote them, by TensorFlow 2.15.1, with what each model answers: `make_older_files.py FOLDER`.
+"""Files of TensorFlow 1 and Keras 2, written by TensorFlow 2.15.1, with each model's answers: `make_older_files.py FOLDER`.
 
 Writes FOLDER/answers.json: for each path, its input's name and rows, and its outputs.
 """
@@ -57,7 +57,7 @@ def answer(running, x, output, name="probabilities"):
 
 
 def checkpoint(folder, kind, sharded):
-    """What Saver wrote after two steps of Adam."""
+    """Saver's files after two steps of Adam."""
     folder.mkdir()
     with tf.Graph().as_default(), session() as running:
         x, probabilities, step = network()
@@ -73,18 +73,18 @@ def checkpoint(folder, kind, sharded):
 
 
 def refused_version(meta_graph):
-    """A build's own version, which TensorFlow 2.21 cannot tell from others' (framework/meta_graph.py parses it as PEP 440 says)."""
+    """The version string of a custom build, which TensorFlow 2.21 refuses (framework/meta_graph.py parses it by PEP 440)."""
     meta_graph.meta_info_def.tensorflow_version = "1.4.0-custom-7f3c"
 
 
 def no_collections(meta_graph):
-    """The variables are in the graph, and no collection names them."""
+    """Variables in the graph but not in a collection."""
     for name in list(meta_graph.collection_def):
         del meta_graph.collection_def[name]
 
 
 def bare(meta_graph):
-    """No collections, no saver, no word of who wrote it."""
+    """No collections, no saver, no producer."""
     no_collections(meta_graph)
     meta_graph.ClearField("saver_def")
     meta_graph.ClearField("meta_info_def")

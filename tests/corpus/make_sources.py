@@ -1,4 +1,4 @@
-"""One small trained-like model in every format, for the tests of convert; runs where TensorFlow is: `python make_sources.py FOLDER`."""
+"""One small trained-like model in every format, for the tests of convert: `python make_sources.py FOLDER`, with TensorFlow."""
 
 import sys
 from pathlib import Path

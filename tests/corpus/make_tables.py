@@ -1,6 +1,6 @@
-"""Freezes graphs with one lookup table each and asks them again in a new graph; runs where TensorFlow is: `python make_tables.py KIND…`.
+"""Freezes graphs with one lookup table each and runs them in a new graph: `python make_tables.py KIND…`, with TensorFlow.
 
-Prints a JSON list: what each frozen graph answers, or why there is none.
+Prints a JSON list: the answer of each frozen graph, or the reason why freezing failed.
 """
 
 import json

@@ -1,6 +1,6 @@
-"""Models as TensorFlow 1 wrote them: no attribute is named that holds its default, no op is younger. `python make_v1_models.py OUTDIR`.
+"""Models as in TensorFlow 1: without attributes at their defaults, and without newer ops. `python make_v1_models.py OUTDIR`.
 
-A process of its own: TensorFlow is imported here and never in the tests themselves.
+A separate process: TensorFlow is imported here and never in the tests themselves.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def frozen(path: Path) -> None:
 
 
 def _without_younger_attributes(graph_def: v1.GraphDef) -> None:
-    """Takes away what TensorFlow 2 added to MatMul and VarHandleOp."""
+    """Remove the attributes that TensorFlow 2 added to MatMul and VarHandleOp."""
     for node in graph_def.node:
         for attribute in ("grad_a", "grad_b", "debug_name"):
             node.attr.pop(attribute, None)

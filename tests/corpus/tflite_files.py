@@ -1,4 +1,4 @@
-"""The corpus's .tflite files: converted here, and some damaged on purpose. Imported by make_models.py alone."""
+"""The corpus's .tflite files: converted here, and some damaged on purpose. Only make_models.py imports this."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.lite.python import schema_py_generated as schema
 
-# Converter and interpreter have their own lists of datatypes; the converter refuses the ones that are missing here.
+# Converter and interpreter have different lists of datatypes; the converter refuses those that are missing here.
 DATATYPES = ("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "float16", "float32", "float64", "complex64", "string")
 RETYPED = (
     ("bfloat16", "float16", schema.TensorType.BFLOAT16),
@@ -96,7 +96,7 @@ def _several_signatures() -> bytes:
 
 
 def _retyped(datatype: str, number: int) -> bytes:
-    """A reshape in a datatype that the converter does not write: the tensors of another are renamed."""
+    """A reshape in a datatype that the converter cannot write: the tensors' datatype is changed afterwards."""
 
     def edit(model: schema.ModelT) -> None:
         graph = model.subgraphs[0]
@@ -128,7 +128,7 @@ def _huge_input_scale(model: schema.ModelT) -> None:
 
 
 def _sparse_beyond_the_end() -> bytes:
-    """SPARSE_TO_DENSE of tflite-runtime trusts its indices: 64 values into 16 places write behind the arena, and free() finds out."""
+    """SPARSE_TO_DENSE of tflite-runtime trusts its indices: 64 values into 16 places write beyond the arena, and free() detects it."""
     indices = np.arange(64, dtype=np.int32)
 
     def serve(x: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -158,14 +158,14 @@ MAKERS = [
     *(_maker(f"tflite_identity_{d}", f"A reshape that changes nothing, in {d}.", lambda d=d: _identity(d)) for d in DATATYPES),
     _maker("tflite_scalar", "A scalar plus one.", lambda: _plus_one([])),
     _maker("tflite_rank_6", "A tensor of rank 6 plus one.", lambda: _plus_one([None, 1, 2, 1, 2, 3])),
-    _maker("tflite_cnn", "A float network whose batch is free.", lambda: _convert(_network, PIXELS)),
+    _maker("tflite_cnn", "A float network with a free batch dimension.", lambda: _convert(_network, PIXELS)),
     _maker(
         "tflite_cnn_int8", "The same network with int8 weights, inputs and outputs.", lambda: _convert(_network, PIXELS, settle=_quantise)
     ),
     _maker(
         "tflite_no_signature", "The same network without a SignatureDef.", lambda: _edited(_convert(_network, PIXELS), _without_signatures)
     ),
-    _maker("tflite_several_signatures", "Two signatures, each a subgraph of its own.", _several_signatures),
+    _maker("tflite_several_signatures", "Two signatures, each with its own subgraph.", _several_signatures),
     _maker(
         "tflite_flex",
         "An op of TensorFlow's own (Select TF): no interpreter from a package index has it.",
@@ -175,7 +175,7 @@ MAKERS = [
         _maker(f"tflite_identity_{new}", f"A reshape that changes nothing, in {new}.", lambda old=old, number=number: _retyped(old, number))
         for new, old, number in RETYPED
     ),
-    _maker("tflite_newer_op", "Ops of a version that no interpreter has.", lambda: _edited(_convert(_network, PIXELS), _newer_ops)),
+    _maker("tflite_newer_op", "Ops of a version that no interpreter supports.", lambda: _edited(_convert(_network, PIXELS), _newer_ops)),
     _maker(
         "tflite_fails_on_xnnpack",
         "A scale that LiteRT's XNNPACK refuses too late to leave the node to the interpreter's own kernel.",
@@ -183,13 +183,13 @@ MAKERS = [
     ),
     _maker(
         "tflite_stride_zero",
-        "A convolution of stride 0: tflite-runtime divides by it and dies, LiteRT refuses it.",
+        "A convolution of stride 0: tflite-runtime divides by it and crashes, LiteRT refuses it.",
         lambda: _with_option(_convert(_network, PIXELS), "strideW", 0),
     ),
     _maker(
         "tflite_split_zero",
-        "A split into 0 parts: LiteRT dies of it, tflite-runtime refuses it.",
+        "A split into 0 parts: LiteRT crashes, tflite-runtime refuses it.",
         lambda: _with_option(_convert(_halves, tf.TensorSpec([1, 4], tf.float32, "x")), "numSplits", 0),
     ),
-    _maker("tflite_dies_at_exit", "tflite-runtime answers with a damaged heap, of which it dies when it ends.", _sparse_beyond_the_end),
+    _maker("tflite_dies_at_exit", "tflite-runtime answers with a damaged heap, and crashes at exit.", _sparse_beyond_the_end),
 ]

@@ -1,4 +1,4 @@
-"""What frozen_function gives on a small graph, as JSON on standard output; runs where TensorFlow is: `frozen_functions.py FOLDER`."""
+"""Prints the results of frozen_function on a small graph as JSON: `use_frozen_functions.py FOLDER`, with TensorFlow."""
 
 import json
 import sys

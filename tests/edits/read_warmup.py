@@ -2,11 +2,11 @@
 # requires-python = ">=3.10,<3.14"
 # dependencies = ["tensorflow-cpu==2.21.0", "tensorflow-serving-api==2.21.0"]
 # ///
-"""A model for TensorFlow Serving, and what Serving does with a warm-up file, by Serving's own messages and TensorFlow's own session.
+"""A model for TensorFlow Serving, and Serving's handling of a warm-up file, with Serving's own messages and TensorFlow's own session.
 
-`serving.py make FOLDER` writes a SavedModel with signatures of each method; `serving.py warm FOLDER ANSWERS.npz` runs every record of
-its warm-up file and writes the outputs as `record/kind/model/signature/output`. The tests run it in the environment of the runtime
-`tensorflow`, with the package of serving_api.txt beside it.
+`read_warmup.py make FOLDER` writes a SavedModel with signatures of each method; `read_warmup.py warm FOLDER ANSWERS.npz` runs every
+record of its warm-up file and writes the outputs as `record/kind/model/signature/output`. The tests run it in the environment of the
+runtime `tensorflow`, with the package in serving_api.txt added.
 """
 
 import os
@@ -25,7 +25,7 @@ DATATYPES = (
 
 
 def make(folder):
-    """Predict in every datatype; classify and regress over tf.Examples; a method that Serving does not know."""
+    """Predict in every datatype; classify and regress over tf.Examples; an unknown method."""
     with tf.Graph().as_default(), v1.Session() as session:
         serialised = v1.placeholder(tf.string, [None], "examples")
         features = {"age": tf.io.FixedLenFeature([1], tf.int64, 0), "name": tf.io.FixedLenFeature([1], tf.string, "")}
@@ -53,7 +53,7 @@ def signature(inputs, outputs, method):
 
 
 def warm(folder, answers):
-    """Each record is parsed by Serving's messages, its tensors by the parser that Serving calls, and run as Serving runs it."""
+    """Parse each record with Serving's messages, its tensors with Serving's parser, and run it as Serving does."""
     from tensorflow_serving.apis import prediction_log_pb2
 
     found = {}
@@ -81,7 +81,7 @@ def warm(folder, answers):
 
 
 def parsed(tensor):
-    """By Tensor::FromProto, which is stricter than Python's make_ndarray."""
+    """Parse with Tensor::FromProto, which is stricter than Python's make_ndarray."""
     with tf.Graph().as_default(), v1.Session() as session:
         return session.run(tf.io.parse_tensor(tensor.SerializeToString(), tensor.dtype))
 

@@ -1,4 +1,4 @@
-"""Bridges in graphs: casts around a computation that stays what it was; who does not know them does not see them."""
+"""Bridges in graphs: casts around an unchanged computation, invisible to other callers."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def nodes(made: Any) -> dict[str, Any]:
     return {n.name: n for n in made.node}
 
 
-def test_an_input_is_still_fed_as_before_and_its_carrier_beside_it() -> None:
+def test_an_input_can_be_fed_as_before_or_through_its_carrier() -> None:
     made = graph()
     bridge = bridges.add(made, SIGNATURE, BINDING)
     assert bridge is not None
@@ -54,7 +54,7 @@ def test_an_input_is_still_fed_as_before_and_its_carrier_beside_it() -> None:
     assert [d.size for d in carrier.attr["shape"].shape.dim] == [-1, 4]
 
 
-def test_an_output_has_a_cast_behind_it_whichever_output_of_its_operation_it_is() -> None:
+def test_every_output_of_an_operation_gets_a_cast() -> None:
     made = graph()
     bridge = bridges.add(made, SIGNATURE, BINDING)
     assert bridge is not None
@@ -73,7 +73,7 @@ def test_a_complex_input_gets_one_more_axis() -> None:
     assert [d.size for d in shape.dim] == [-1, 2]
 
 
-def test_an_input_with_a_default_keeps_it_when_nobody_feeds_either() -> None:
+def test_an_input_with_a_default_keeps_it_when_not_fed() -> None:
     made = graph_pb2.GraphDef()
     node(made.node, "seven", "Const", dtype=INT8)
     node(made.node, "k", "PlaceholderWithDefault", "seven", shape=(), dtype=INT8)
@@ -88,7 +88,7 @@ def test_an_input_with_a_default_keeps_it_when_nobody_feeds_either() -> None:
     assert made.SerializeToString(deterministic=True) == before
 
 
-def test_what_is_added_can_be_taken_out_again() -> None:
+def test_bridges_can_be_removed_again() -> None:
     made, before = graph(), graph()
     bridges.add(made, SIGNATURE, BINDING)
     assert len(made.node) > len(before.node)
@@ -112,15 +112,15 @@ def test_a_second_signature_over_the_same_tensors_adds_nothing() -> None:
         (Signature((TensorSpec("x", "INT8", ()),), (TensorSpec("y", "INT8", ()),)), Binding(inputs={"x": "y:0"}, outputs={"y": "y:0"})),
         (Signature((TensorSpec("x", "INT16", ()),), (TensorSpec("y", "INT8", ()),)), BINDING),
     ],
-    ids=["nothing is lacking", "a datatype nobody knows", "an input that is no placeholder", "an input of another datatype"],
+    ids=["nothing is lacking", "a datatype nobody knows", "an input that is not a placeholder", "an input of another datatype"],
 )
-def test_a_signature_that_needs_none_or_cannot_have_one_is_left_alone(signature: Signature, binding: Binding) -> None:
+def test_a_signature_without_a_possible_bridge_is_unchanged(signature: Signature, binding: Binding) -> None:
     made = graph()
     assert bridges.add(made, signature, binding) is None
     assert made == graph()
 
 
-def test_a_graph_s_likely_inputs_and_outputs_are_the_same_with_a_bridge(tmp_path: Path) -> None:
+def test_a_bridge_does_not_change_likely_inputs_and_outputs(tmp_path: Path) -> None:
     made = graph()
     before = graph_def.read(handmade.write_graph(tmp_path / "a.pb", made))
     bridges.add(made, SIGNATURE, BINDING)
@@ -129,7 +129,7 @@ def test_a_graph_s_likely_inputs_and_outputs_are_the_same_with_a_bridge(tmp_path
     assert [t.tensor for t in after.outputs] == [t.tensor for t in before.outputs]
 
 
-def test_a_saved_model_shows_the_bridge_with_its_signature_and_not_as_one(tmp_path: Path) -> None:
+def test_a_bridge_is_shown_with_its_signature_not_as_a_signature(tmp_path: Path) -> None:
     made = handmade.meta_graph("serve")
     made.graph_def.CopyFrom(graph())
     definition = made.signature_def["serving_default"]

@@ -1,4 +1,4 @@
-"""What exports do to an artifact's bridges: built once, found again, and the same however often it is exported."""
+"""Bridges in exports: added once, found again, and the same after repeated exports."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def built(folder: Path) -> tuple[list[str], Described]:
     return bundle_bridges.build(folder.parent, entries, signatures), (entries, signatures)
 
 
-def test_a_built_bridge_is_in_the_entry_and_found_again_in_the_artifact(folder: Path) -> None:
+def test_a_bridge_is_in_the_entry_and_in_the_artifact(folder: Path) -> None:
     made, (entries, signatures) = built(folder)
     assert made == ["serving_default"]
     bridge = entries[0].bindings["serving_default"].bridge
@@ -50,13 +50,13 @@ def test_a_built_bridge_is_in_the_entry_and_found_again_in_the_artifact(folder: 
     assert same == signatures
 
 
-def test_the_hash_is_that_of_the_edited_artifact(folder: Path) -> None:
+def test_the_hash_covers_the_edited_artifact(folder: Path) -> None:
     before = files.sha256(folder)
     _, (entries, _) = built(folder)
     assert entries[0].sha256 == files.sha256(folder) != before
 
 
-def test_an_artifact_that_has_bridges_is_the_same_after_another_export(folder: Path) -> None:
+def test_exporting_an_artifact_with_bridges_again_changes_nothing(folder: Path) -> None:
     built(folder)
     once = (folder / "saved_model.pb").read_bytes()
     made, (entries, _) = built(folder)

@@ -1,4 +1,4 @@
-"""Checkpoints of a folder: what is listed, and that the state file and the files never contradict each other."""
+"""Checkpoints of a folder: the list, and the consistency of the state file and the files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from crossload.support import files
 from tests.artifacts.checkpoints import test_v1_checkpoint
 from tests.artifacts.checkpoints.test_checkpoint import FLOAT, WEIGHTS, entry, write
 
-# What TensorFlow does in a folder that crossload has changed: which is the latest, restore it, go on saving and deleting.
+# TensorFlow in a folder that crossload has changed: find the latest checkpoint, restore it, continue saving and deleting.
 MANAGER = """
 import json, sys
 import tensorflow as tf
@@ -98,7 +98,7 @@ def files_of(*names: str) -> set[str]:
     return {f"{name}{end}" for name in names for end in (".index", ".data-00000-of-00001", ".meta")}
 
 
-def test_the_list_has_steps_times_sizes_and_which_is_served(tmp_path: Path) -> None:
+def test_the_list_has_steps_times_sizes_and_the_served_checkpoint(tmp_path: Path) -> None:
     folder = serving(saved(tmp_path, "model-10", "model-9", "model-1"), "model-9", "model-9", "model-10", stamps=True)
     found = checkpoint_folders.read(folder)
     assert found.problem is None
@@ -111,12 +111,12 @@ def test_the_list_has_steps_times_sizes_and_which_is_served(tmp_path: Path) -> N
     assert json.loads(json.dumps(found.to_json()))["served"] == "model-9"
 
 
-def test_without_a_step_in_the_name_it_is_the_value_of_global_step(tmp_path: Path) -> None:
+def test_without_a_step_in_the_name_global_step_counts(tmp_path: Path) -> None:
     write(tmp_path / "best", {b"global_step": entry(b"\x07" + bytes(7), 9, ())}, b"\x07" + bytes(7))
     assert [(h.name, h.step) for h in checkpoint_folders.read(tmp_path).checkpoints] == [("best", 7)]
 
 
-def test_what_is_not_whole_says_what_is_missing(tmp_path: Path) -> None:
+def test_incomplete_checkpoints_name_their_missing_files(tmp_path: Path) -> None:
     folder = saved(tmp_path, "a-1", "a-2", "a-3", "a-4", "a-5")
     (folder / "a-1.index").unlink()
     (folder / "a-2.data-00000-of-00001").unlink()
@@ -148,7 +148,7 @@ def test_a_copied_folder_manages_its_own_files_alone(tmp_path: Path) -> None:
     assert state_file.read(here).paths == (f"{before}/a-1", f"{before}/a-2")
 
 
-def test_a_graph_alone_and_other_files_are_no_checkpoints(tmp_path: Path) -> None:
+def test_a_graph_alone_and_other_files_are_not_checkpoints(tmp_path: Path) -> None:
     folder = saved(tmp_path, "a-1")
     for name in ("b-2.meta", "events.out.tfevents.1", "graph.pbtxt", "notes-00000-of-00001", "a-1.txt"):
         (folder / name).write_bytes(b"whatever it is")
@@ -156,7 +156,7 @@ def test_a_graph_alone_and_other_files_are_no_checkpoints(tmp_path: Path) -> Non
     assert {file.name for file in checkpoint_folders.read(folder).checkpoints[0].files} == files_of("a-1")
     with pytest.raises(ArtifactError, match="holds no checkpoint"):
         checkpoint_folders.read(files_only(tmp_path / "none"))
-    with pytest.raises(ArtifactError, match="is no folder"):
+    with pytest.raises(ArtifactError, match="is not a folder"):
         checkpoint_folders.read(folder / "a-1.meta")
 
 
@@ -166,30 +166,30 @@ def files_only(folder: Path) -> Path:
     return folder
 
 
-def test_a_state_file_that_points_nowhere_is_explained_with_what_is_there(tmp_path: Path) -> None:
+def test_the_problem_of_a_dangling_state_file_lists_the_checkpoints(tmp_path: Path) -> None:
     folder = serving(saved(tmp_path, "a-1"), "a-2", "a-2")
     found = checkpoint_folders.read(folder)
     assert found.served is None
-    assert "points to 'a-2', which is not there" in str(found.problem)
+    assert "points to 'a-2', which does not exist" in str(found.problem)
     assert str(found.problem).endswith("NAME` makes one of these the latest: a-1")
     (folder / "checkpoint").write_text("{{{")
-    assert "no checkpoint state file, or a corrupt one" in str(checkpoint_folders.read(folder).problem)
+    assert "not a checkpoint state file, or is corrupt" in str(checkpoint_folders.read(folder).problem)
     (folder / "checkpoint").unlink()
     assert "no state file" in str(checkpoint_folders.read(folder).problem)
 
 
-def test_use_changes_which_is_served_and_nothing_else(tmp_path: Path) -> None:
+def test_use_changes_only_the_served_checkpoint(tmp_path: Path) -> None:
     folder = serving(saved(tmp_path, "a-1", "a-2", "a-3"), "a-3", "a-2", "a-3", stamps=True)
     before = state_file.read(folder)
     assert checkpoint_folders.use(folder, "a-2").served == checkpoint_folders.read(folder).named("a-2")
     assert state_file.read(folder) == state_file.State("a-2", before.paths, before.timestamps, 1700000000.123456)
-    # One that TensorFlow does not manage stays out of its list, or it would be deleted in its turn.
+    # An unmanaged checkpoint stays out of TensorFlow's list, or TensorFlow would delete it eventually.
     checkpoint_folders.use(folder, "a-1.index")
     assert state_file.read(folder) == state_file.State("a-1", before.paths, before.timestamps, 1700000000.123456)
     assert beside(folder) == files_of("a-1", "a-2", "a-3")
 
 
-def test_use_writes_a_state_file_where_there_is_none_or_a_broken_one(tmp_path: Path) -> None:
+def test_use_replaces_a_missing_or_broken_state_file(tmp_path: Path) -> None:
     folder = saved(tmp_path, "a-1", "a-2")
     checkpoint_folders.use(folder, "a-1")
     assert state_file.read(folder) == state_file.State("a-1", ("a-1",), (1000.0,))
@@ -198,7 +198,7 @@ def test_use_writes_a_state_file_where_there_is_none_or_a_broken_one(tmp_path: P
     assert state_file.latest(folder) == folder / "a-2"
 
 
-def test_use_refuses_what_cannot_be_loaded_or_is_not_there(tmp_path: Path) -> None:
+def test_use_refuses_unloadable_or_missing_checkpoints(tmp_path: Path) -> None:
     folder = serving(saved(tmp_path, "a-1", "a-2"), "a-1", "a-1", "a-2")
     (folder / "a-2.data-00000-of-00001").unlink()
     before = (folder / "checkpoint").read_bytes()
@@ -221,20 +221,20 @@ def test_relative_paths_stay_relative_and_absolute_ones_absolute(tmp_path: Path)
         assert state_file.read(folder) == state_file.State(f"{start}a-3", (f"{start}a-3",), (), 1700000000.123456)
 
 
-def test_a_folder_that_was_moved_or_copied_is_turned_to_itself(tmp_path: Path) -> None:
+def test_paths_in_a_moved_or_copied_folder_are_changed_to_it(tmp_path: Path) -> None:
     old = saved(tmp_path / "old", "a-1", "a-2")
     serving(old, f"{old}/a-2", f"{old}/a-1", f"{old}/a-2")
     new = saved(tmp_path / "new", "a-1", "a-2")
     (new / "checkpoint").write_bytes((old / "checkpoint").read_bytes())
     assert "which is in another folder" in str(checkpoint_folders.read(new).problem)
     old.rename(tmp_path / "elsewhere")
-    assert f"`crossload checkpoint use {new} a-2` mends it" in str(checkpoint_folders.read(new).problem)
+    assert f"`crossload checkpoint use {new} a-2` fixes it" in str(checkpoint_folders.read(new).problem)
     checkpoint_folders.use(new, "a-2")
     assert state_file.read(new).paths == ("a-1", "a-2")
     assert state_file.latest(new) == new / "a-2"
 
 
-def test_remove_takes_all_files_of_one_and_none_of_another(tmp_path: Path) -> None:
+def test_remove_deletes_exactly_the_files_of_one_checkpoint(tmp_path: Path) -> None:
     folder = saved(tmp_path, "model-1", "model-10", "model", "model-1.index-2")
     serving(folder, "model", "model-1", "model-10", "model", stamps=True)
     removed = checkpoint_folders.remove(folder, ["model-1"])
@@ -243,7 +243,7 @@ def test_remove_takes_all_files_of_one_and_none_of_another(tmp_path: Path) -> No
     assert state_file.read(folder) == state_file.State("model", ("model-10", "model"), (1001.25, 1002.25), 1700000000.123456)
 
 
-def test_the_served_one_only_goes_by_force_and_the_newest_whole_one_takes_its_place(tmp_path: Path) -> None:
+def test_removing_the_served_checkpoint_needs_force_and_serves_the_newest_complete_one(tmp_path: Path) -> None:
     folder = serving(saved(tmp_path, "a-1", "a-2", "a-3", "a-4"), "a-4", "a-1", "a-2", "a-3", "a-4")
     before = (folder / "checkpoint").read_bytes()
     with pytest.raises(CrossloadError, match="--force"):
@@ -257,7 +257,7 @@ def test_the_served_one_only_goes_by_force_and_the_newest_whole_one_takes_its_pl
     assert list(folder.iterdir()) == []
 
 
-def test_a_removal_that_is_interrupted_leaves_a_state_file_that_is_right(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_removal_leaves_a_correct_state_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     genuine, interrupted = Path.unlink, 0
     for stop in range(10):
         folder = serving(saved(tmp_path / str(stop), "a-1", "a-2", "a-3"), "a-3", "a-1", "a-2", "a-3")
@@ -279,13 +279,13 @@ def test_a_removal_that_is_interrupted_leaves_a_state_file_that_is_right(tmp_pat
         assert found.problem is None
         assert found.served is not None
         assert found.served.complete
-        # What is left over is found, and goes when it is told to again.
+        # The remaining files are found, and a second removal deletes them.
         checkpoint_folders.remove(folder, [held.name for held in found.checkpoints if not held.served])
         assert beside(folder) == files_of("a-2")
     assert interrupted >= 6  # files
 
 
-def test_an_unreadable_state_file_keeps_files_from_being_removed(tmp_path: Path) -> None:
+def test_an_unreadable_state_file_prevents_removal(tmp_path: Path) -> None:
     folder = saved(tmp_path, "a-1", "a-2")
     (folder / "checkpoint").write_text("{{{")
     with pytest.raises(ArtifactError, match="nothing was removed"):
@@ -301,7 +301,7 @@ def test_the_variables_of_a_saved_model_are_not_removed(tmp_path: Path) -> None:
     assert beside(folder) == files_of("variables")
 
 
-def test_prune_keeps_the_newest_of_each_name_the_served_one_and_every_so_many_steps(tmp_path: Path) -> None:
+def test_prune_keeps_the_newest_the_served_and_every_nth_step(tmp_path: Path) -> None:
     folder = saved(tmp_path, *(f"a-{n}" for n in (100, 200, 300, 900, 1000)), "best-5", "best-50", "last")
     serving(folder, "a-200", "a-900", "a-1000")
     (folder / "a-300.data-00000-of-00001").unlink()
@@ -312,14 +312,14 @@ def test_prune_keeps_the_newest_of_each_name_the_served_one_and_every_so_many_st
     assert checkpoint_folders.to_prune(there, 9) == []
 
 
-def test_what_the_state_file_lists_is_newer_than_what_it_does_not(tmp_path: Path) -> None:
-    # Training that began again at step 0: higher steps are left over from before.
+def test_listed_checkpoints_are_newer_than_unlisted_ones(tmp_path: Path) -> None:
+    # Training restarted at step 0: higher steps are from an earlier run.
     folder = serving(saved(tmp_path, "a-1", "a-2", "a-900"), "a-2", "a-1", "a-2")
     assert names(folder) == ["a-900", "a-1", "a-2"]
     assert [h.name for h in checkpoint_folders.to_prune(checkpoint_folders.read(folder), 2)] == ["a-900"]
 
 
-def test_v1_checkpoints_are_served_by_the_pattern_of_their_shards(tmp_path: Path) -> None:
+def test_sharded_v1_checkpoints_are_served_by_their_pattern(tmp_path: Path) -> None:
     one, shards = tmp_path / "one", tmp_path / "shards"
     for folder in (one, shards):
         folder.mkdir()
@@ -352,7 +352,7 @@ def test_a_state_file_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch
 
 
 @pytest.mark.slow
-def test_tensorflows_manager_goes_on_in_a_folder_that_was_changed(tmp_path: Path) -> None:
+def test_tensorflows_manager_continues_in_a_changed_folder(tmp_path: Path) -> None:
     assert tensorflow(MANAGER, tmp_path, "save")[:2] == [str(tmp_path / "ckpt-4"), 4]
     assert names(tmp_path) == ["ckpt-2", "ckpt-3", "ckpt-4"]
     checkpoint_folders.use(tmp_path, "ckpt-3")
@@ -371,7 +371,7 @@ def test_tensorflows_manager_goes_on_in_a_folder_that_was_changed(tmp_path: Path
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("version", "sharded"), [("V1", False), ("V1", True), ("V2", True)])
-def test_tensorflow_restores_what_is_served(tmp_path: Path, version: str, sharded: bool) -> None:
+def test_tensorflow_restores_the_served_checkpoint(tmp_path: Path, version: str, sharded: bool) -> None:
     tensorflow(SAVER, tmp_path, version, sharded)
     assert [(h.name, h.step, h.version, h.complete) for h in checkpoint_folders.read(tmp_path).checkpoints] == [
         (f"model.ckpt-{n}", n, version.lower(), True) for n in (1, 2, 3)
@@ -388,9 +388,7 @@ _number = st.floats(allow_nan=False, allow_infinity=False)
 
 
 @given(served=_text, listed=st.lists(st.tuples(_text, _number), max_size=3), preserved=st.none() | _number)
-def test_whatever_a_state_file_says_is_written_as_it_was_read(
-    tmp_path: Path, served: str, listed: list[tuple[str, float]], preserved: float | None
-) -> None:
+def test_a_state_file_round_trips(tmp_path: Path, served: str, listed: list[tuple[str, float]], preserved: float | None) -> None:
     state = state_file.State(served, tuple(path for path, _ in listed), tuple(stamp for _, stamp in listed), preserved)
     checkpoint_folders._write(tmp_path, state)
     assert state_file.read(tmp_path) == state

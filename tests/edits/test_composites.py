@@ -10,7 +10,7 @@ from tests.corpus import handmade
 from tests.corpus.handmade import FLOAT, INT64, node
 
 
-def test_a_sparse_tensor_becomes_its_parts_and_what_is_passed_through_can_be_fetched(tmp_path: Path) -> None:
+def test_a_sparse_tensor_becomes_its_parts_and_passed_through_parts_can_be_fetched(tmp_path: Path) -> None:
     made = handmade.meta_graph("serve")
     for part, datatype in (("indices", INT64), ("values", FLOAT), ("shape", INT64)):
         node(made.graph_def.node, f"x/{part}", "Placeholder", dtype=datatype)

@@ -1,4 +1,4 @@
-"""Event files: TensorBoard itself reads the graphs back, functions and all MetaGraphs included; what has no graph is refused."""
+"""Event files: TensorBoard itself reads the graphs back, including functions and all MetaGraphs; sources without a graph are refused."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ class Board:
         self.plugin = GraphsPlugin(TBContext(data_provider=MultiplexerDataProvider(multiplexer, str(folder))))
 
     def tags(self) -> tuple[bool, set[str]]:
-        """Whether there is a graph of the run, and the tags of others."""
+        """Whether the run has a graph, and the tags of other graphs."""
         (run,) = self.plugin.info_impl(RequestContext(), "experiment").values()
         return run["run_graph"], {tag for tag, what in run["tags"].items() if what["op_graph"]}
 
     def graph(self, tag: str | None = None) -> Any:
-        """The graph that it sends to the browser."""
+        """The graph that the plugin sends to the browser."""
         text, _ = self.plugin.graph_impl(RequestContext(), ".", tag, False, "experiment")
         return text_format.Parse(text, graph_pb2.GraphDef())
 
@@ -47,7 +47,7 @@ def names(graph: Any) -> list[str]:
     return [node.name for node in graph.node]
 
 
-def test_a_graph_def_is_read_back_whole(tmp_path: Path) -> None:
+def test_a_graph_def_is_read_back_unchanged(tmp_path: Path) -> None:
     made = handmade.graph()
     write(handmade.write_graph(tmp_path / "g.pb", made), tmp_path / "log")
     accumulator = EventAccumulator(str(tmp_path / "log")).Reload()
@@ -55,12 +55,12 @@ def test_a_graph_def_is_read_back_whole(tmp_path: Path) -> None:
     assert names(Board(tmp_path / "log").graph()) == names(made)
 
 
-def test_text_is_read_as_binary_is(tmp_path: Path) -> None:
+def test_text_gives_the_same_result_as_binary(tmp_path: Path) -> None:
     write(handmade.write_graph(tmp_path / "g.pbtxt", handmade.graph(), text=True), tmp_path / "log")
     assert names(Board(tmp_path / "log").graph()) == names(handmade.graph())
 
 
-def test_a_saved_model_s_functions_come_along(tmp_path: Path) -> None:
+def test_the_functions_of_a_saved_model_are_included(tmp_path: Path) -> None:
     meta_graph = handmade.meta_graph("serve")
     write(handmade.saved_model(tmp_path / "model", meta_graph), tmp_path / "log")
     board = Board(tmp_path / "log")
@@ -68,7 +68,7 @@ def test_a_saved_model_s_functions_come_along(tmp_path: Path) -> None:
     assert [f.signature.name for f in board.graph().library.function] == ["__inference_call"]
 
 
-def test_each_of_several_meta_graphs_has_its_tags_and_the_served_one_is_the_run_s(tmp_path: Path) -> None:
+def test_several_meta_graphs_are_tagged_and_the_served_one_is_the_runs_graph(tmp_path: Path) -> None:
     training, serving = handmade.meta_graph("train"), handmade.meta_graph("serve")
     handmade.node(training.graph_def.node, "loss", "Sum", "serving_default_x", T=handmade.FLOAT)
     write(handmade.saved_model(tmp_path / "model", training, serving, handmade.meta_graph("serve", "gpu")), tmp_path / "log")
@@ -92,7 +92,7 @@ def test_a_meta_file_is_found_beside_its_checkpoint_and_alone(tmp_path: Path) ->
     assert names(Board(tmp_path / "beside").graph()) == names(handmade.meta_graph().graph_def)
 
 
-def test_the_same_source_gives_the_same_bytes_and_a_name_that_is_taken_stays(tmp_path: Path) -> None:
+def test_the_same_source_gives_the_same_bytes_and_existing_files_are_kept(tmp_path: Path) -> None:
     source = handmade.saved_model(tmp_path / "model", handmade.meta_graph("serve"), handmade.meta_graph("train"))
     first, again = write(source, tmp_path / "log"), write(source, tmp_path / "log")
     assert (first.name, again.name) == ("events.out.tfevents.model", "events.out.tfevents.model.1")
@@ -104,10 +104,10 @@ def test_the_edge_fills_a_folder(tmp_path: Path) -> None:
     assert [f.name for f in (tmp_path / "log").iterdir()] == ["events.out.tfevents.g.pb"]
 
 
-def test_what_has_no_graph_is_refused_with_the_next_step(tmp_path: Path) -> None:
+def test_the_error_for_a_source_without_graph_gives_the_next_step(tmp_path: Path) -> None:
     lite = tmp_path / "model.tflite"
     lite.write_bytes(handmade.Lite().build())
-    with pytest.raises(ArtifactError, match=r"model.tflite is tflite.*SavedModel that it was made of"):
+    with pytest.raises(ArtifactError, match=r"model.tflite is tflite.*SavedModel that it was made from"):
         write(lite, tmp_path / "log")
     hdf5 = tmp_path / "model.h5"
     with h5py.File(hdf5, "w") as file:
@@ -117,7 +117,7 @@ def test_what_has_no_graph_is_refused_with_the_next_step(tmp_path: Path) -> None
     assert not (tmp_path / "log").exists()
 
 
-def test_a_damaged_source_leaves_nothing(tmp_path: Path) -> None:
+def test_a_damaged_source_leaves_no_files(tmp_path: Path) -> None:
     damaged = handmade.saved_model(tmp_path / "model", handmade.meta_graph("serve"))
     (damaged / "saved_model.pb").write_bytes((damaged / "saved_model.pb").read_bytes()[:100])
     with pytest.raises(ArtifactError, match=r"saved_model\.pb"):

@@ -1,4 +1,4 @@
-"""SignatureDefs put into a .tflite: the names are there, all else is the bytes it was; what cannot be edited is refused."""
+"""SignatureDefs added to a .tflite: the names are in it, all other bytes are unchanged; unsuitable files are refused."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def names(data: bytes) -> dict[str, list[dict[str, Any]]]:
     return {key: [{t.name: t.tensor for t in side} for side in (s.inputs, s.outputs)] for key, s in found.signatures.items()}
 
 
-def test_the_names_are_there_and_the_old_file_is_unchanged_behind_them() -> None:
+def test_the_signature_is_added_and_the_old_file_follows_unchanged() -> None:
     plain = Lite(metadata={"min_runtime_version": b"1.5.0"}).build()
     edited = inject_signatures(plain, NAMED)
     assert names(edited) == {"serving_default": [{"pixels": 0}, {"probabilities": 1}]}
@@ -45,25 +45,25 @@ def test_everything_else_reads_as_before(tmp_path: Path) -> None:
     assert edited == plain
 
 
-def test_a_signature_that_is_there_takes_a_new_name() -> None:
+def test_an_existing_signature_can_be_renamed() -> None:
     several = Lite(signatures={"first": ({"x": 0}, {"y": 1}), "second": ({"x": 0}, {"y": 1})}, repeat_subgraphs=2).build()
     edited = inject_signatures(several, {"other": {"key": "second", "inputs": {"a": 0}, "outputs": {"b": 1}}})
     assert names(edited) == {"other": [{"a": 0}, {"b": 1}]}
 
 
-def test_a_file_that_has_the_names_already_stays_as_it_is() -> None:
+def test_a_file_with_the_same_signatures_is_unchanged() -> None:
     named = Lite(signatures={"serving_default": ({"pixels": 0}, {"probabilities": 1})}).build()
     assert inject_signatures(named, NAMED) == named
     assert inject_signatures(inject_signatures(Lite().build(), NAMED), NAMED) == inject_signatures(Lite().build(), NAMED)
 
 
 @given(key=st.text(max_size=20), taken=st.text(min_size=1), made=st.text(min_size=1))
-def test_any_name_comes_back(key: str, taken: str, made: str) -> None:
+def test_any_name_round_trips(key: str, taken: str, made: str) -> None:
     edited = inject_signatures(Lite().build(), {key: {"inputs": {taken: 0}, "outputs": {made: 1}}})
     assert names(edited) == {key: [{taken: 0}, {made: 1}]}
 
 
-def test_the_archive_of_labels_behind_the_model_is_found_at_its_new_place() -> None:
+def test_the_label_archive_after_the_model_is_found_at_its_new_offset() -> None:
     archive = io.BytesIO(Lite().build())
     with zipfile.ZipFile(archive, "a") as labels:
         labels.writestr("labels.txt", "cat\ndog\n")
@@ -72,7 +72,7 @@ def test_the_archive_of_labels_behind_the_model_is_found_at_its_new_place() -> N
     with zipfile.ZipFile(io.BytesIO(edited)) as labels:
         assert labels.read("labels.txt") == b"cat\ndog\n"
         assert labels.read("more.txt") == b"bird\n"
-        # Python forgives offsets that are wrong by a constant; readers on phones go where the offsets say.
+        # Python tolerates offsets that are wrong by a constant; readers on phones follow them exactly.
         directory = struct.unpack_from("<I", edited, edited.rindex(b"PK\5\6") + 16)[0]
         assert edited[directory : directory + 4] == b"PK\1\2"
         for entry in labels.infolist():
@@ -88,7 +88,7 @@ def test_the_archive_of_labels_behind_the_model_is_found_at_its_new_place() -> N
         ({"inputs": {"x": 0}, "outputs": {"y": 7}}, "output 'y' of the signature 'k' is the tensor 7, .* its outputs are the tensors 1"),
         ({"inputs": {}, "outputs": {"y": 1}}, "has no name for the input tensor 0; name all inputs"),
         ({"inputs": {"x": 0, "z": 0}, "outputs": {"y": 1}}, "has one input under two names"),
-        ({"inputs": {"x": 0}, "outputs": {}}, "has no output; name one"),
+        ({"inputs": {"x": 0}, "outputs": {}}, "has no output; name at least one"),
     ],
 )
 def test_a_signature_that_does_not_fit_is_refused(signature: dict[str, dict[str, int]], says: str) -> None:
@@ -96,16 +96,16 @@ def test_a_signature_that_does_not_fit_is_refused(signature: dict[str, dict[str,
         inject_signatures(Lite().build(), {"k": signature})
 
 
-def test_weights_behind_the_flatbuffer_are_refused(tmp_path: Path) -> None:
+def test_weights_after_the_flatbuffer_are_refused(tmp_path: Path) -> None:
     data = Lite(buffers=[(4096, 100)]).build().ljust(8192, b"\1")
     source = tmp_path / "large.tflite"
     source.write_bytes(data)
-    with pytest.raises(CrossloadError, match=r"large\.tflite has weights behind its flatbuffer"):
+    with pytest.raises(CrossloadError, match=r"large\.tflite has weights after its flatbuffer"):
         tflite_to_tflite(source, tmp_path / "x.tflite", NAMED, {})
     assert not (tmp_path / "x.tflite").exists()
 
 
-def test_what_is_no_tflite_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_tflite_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ArtifactError, match="it lacks the identifier TFL3"):
         inject_signatures(b"PK\3\4" + bytes(100), NAMED)
 

@@ -1,4 +1,4 @@
-"""The warm-up file: what TensorFlow Serving accepts is in it, what it would refuse is named and left out."""
+"""The warm-up file: contains requests that TensorFlow Serving accepts; others are named and left out."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def strings(*elements: bytes) -> np.ndarray:
 
 
 def signature(meta_graph: Any, key: str, method: str, inputs: dict[str, int], outputs: dict[str, int]) -> Any:
-    """Add a signature of these names and datatypes."""
+    """Add a signature with these names and datatypes."""
     definition = meta_graph.signature_def[key]
     definition.method_name = method
     for side, tensors in ((definition.inputs, inputs), (definition.outputs, outputs)):
@@ -70,8 +70,8 @@ def test_requests_are_written_as_predict_requests_in_their_order(model: Path) ->
     ]
 
 
-def test_an_input_that_a_recorded_request_leaves_out_is_written_with_its_default(tmp_path: Path) -> None:
-    """TensorFlow Serving feeds what the record has: an input without a value would end the warm-up."""
+def test_an_omitted_input_is_written_with_its_default(tmp_path: Path) -> None:
+    """TensorFlow Serving feeds only the record's inputs: an input without a value would end the warm-up."""
     made = handmade.meta_graph("serve")
     own = made.signature_def["serving_default"]
     handmade.tensor_info(own.inputs["factor"], "factor:0", shape=())
@@ -82,7 +82,7 @@ def test_an_input_that_a_recorded_request_leaves_out_is_written_with_its_default
     assert [protos.default(f, path, "factor") for f in factors] == [{"shape": [], "data": [3.0]}, {"shape": [], "data": [5.0]}]
 
 
-def test_signatures_take_turns_and_no_more_is_written_than_serving_takes(model: Path) -> None:
+def test_signatures_take_turns_up_to_servings_limit(model: Path) -> None:
     examples = strings(tf_example({"age": [1]}))
     answered = Vector("r", {"inputs": examples}, {"outputs": np.float32([1])})
     made = write_warmup(model, "m", {"serving_default": [x(n) for n in range(1200)], "regress": [answered]})
@@ -109,7 +109,7 @@ def test_the_same_vectors_give_the_same_bytes(model: Path) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(datatypes.DATATYPES))
-def test_every_datatype_and_shape_comes_through(model: Path, name: str) -> None:
+def test_every_datatype_and_shape_round_trips(model: Path, name: str) -> None:
     dtype = datatypes.numpy_dtype(name)
     values = strings(b"", b"a\0\xff", b"x") if name == "BYTES" else np.array([0, 1, 3]).astype(dtype)
     expected = ["", "a\0\udcff", "x"] if name == "BYTES" else [[v, 0.0] for v in (0, 1, 3)] if "COMPLEX" in name else values.tolist()
@@ -124,7 +124,7 @@ def test_every_datatype_and_shape_comes_through(model: Path, name: str) -> None:
     assert (found["none"]["data"], found["one"]["data"]) == ([], expected[:1])
 
 
-def test_examples_are_asked_as_examples_where_question_and_answer_are_what_serving_knows(model: Path) -> None:
+def test_example_signatures_get_classify_and_regress_records(model: Path) -> None:
     examples = strings(tf_example({"age": [30]}), tf_example({"age": [40]}))
     scores, classes = np.float32([[0.1, 0.9]] * 2), np.array([[b"no", b"yes"]] * 2, dtype=object)
     recorded = {
@@ -151,20 +151,20 @@ def test_examples_are_asked_as_examples_where_question_and_answer_are_what_servi
         (strings(), {"outputs": np.float32([])}),
     ],
 )
-def test_a_regression_that_serving_would_refuse_is_asked_as_a_prediction(model: Path, inputs: np.ndarray, outputs: dict[str, Any]) -> None:
+def test_a_regression_that_serving_would_refuse_becomes_a_predict_record(model: Path, inputs: np.ndarray, outputs: dict[str, Any]) -> None:
     (log,) = logs(write_warmup(model, "m", {"regress": [Vector("v", {"inputs": inputs}, outputs)]}).path)
     assert log.WhichOneof("log_type") == "predict_log"
     assert list(log.predict_log.request.inputs["inputs"].string_val) == inputs.reshape(-1).tolist()
 
 
-def test_what_serving_refuses_is_left_out_with_the_reason(model: Path) -> None:
+def test_requests_that_serving_refuses_are_left_out_with_the_reason(model: Path) -> None:
     made = write_warmup(model, "m", {"serving_default": [x(1)], "own": [x(1)], "sparse": [Vector("v", {})]})
     assert made.records == 1
     assert "its method is 'my/method'" in made.left_out["own"]
     assert "'ids' is a sparse or composite tensor" in made.left_out["sparse"]
 
 
-def test_nothing_to_write_is_an_error_that_says_why(model: Path) -> None:
+def test_an_empty_warm_up_file_is_an_error_with_the_reason(model: Path) -> None:
     with pytest.raises(CrossloadError, match=r"model gets no warm-up file \(own: its method"):
         write_warmup(model, "m", {"own": [x(1)]})
     with pytest.raises(CrossloadError, match="no recorded requests"):
@@ -174,9 +174,9 @@ def test_nothing_to_write_is_an_error_that_says_why(model: Path) -> None:
     assert not (model / "assets.extra").exists()
 
 
-def test_a_file_that_is_there_stays_unless_it_is_to_be_replaced(model: Path) -> None:
+def test_an_existing_file_is_kept_unless_replacement_is_requested(model: Path) -> None:
     path = write_warmup(model, "m", {"serving_default": [x(1)]}).path
-    with pytest.raises(CrossloadError, match="is there already"):
+    with pytest.raises(CrossloadError, match="exists; remove it first"):
         write_warmup(model, "m", {"serving_default": [x(1), x(2)]})
     assert len(logs(path)) == 1
     assert write_warmup(model, "m", {"serving_default": [x(1), x(2)]}, overwrite=True).records == 2

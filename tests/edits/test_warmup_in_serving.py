@@ -1,4 +1,4 @@
-"""The warm-up file as TensorFlow Serving takes it: its own messages, TensorFlow's own session, the answers that were recorded."""
+"""The warm-up file in TensorFlow Serving: Serving's own messages, TensorFlow's own session, the recorded answers."""
 
 from __future__ import annotations
 
@@ -52,11 +52,11 @@ def serving(folder: Path, *arguments: str | Path) -> None:
 
 
 def plain(array: np.ndarray) -> np.ndarray:
-    """As .npz can hold it."""
+    """The value in a form that .npz can store."""
     return array.astype(np.float32 if array.dtype.isbuiltin != 1 else np.bytes_ if array.dtype == object else array.dtype)
 
 
-def test_serving_s_own_messages_carry_every_request_and_the_model_gives_the_recorded_answers(room: Path) -> None:
+def test_servings_own_messages_parse_every_request_and_the_answers_match(room: Path) -> None:
     serving(room, "warm", room / "bundle" / "saved_model", room / "answers.npz")
     answers: dict[str, dict[str, list[np.ndarray]]] = defaultdict(lambda: defaultdict(list))
     kinds: dict[str, set[str]] = defaultdict(set)
@@ -83,7 +83,7 @@ def test_the_hash_of_the_bundle_covers_the_warm_up_file(room: Path) -> None:
     assert crossload("verify", room / "bundle", "--runtime", "tensorflow").returncode == 0
 
 
-def test_a_warm_up_file_that_came_with_the_model_is_not_replaced(room: Path) -> None:
+def test_an_existing_warm_up_file_is_not_replaced(room: Path) -> None:
     done = crossload("export", room / "bundle" / "saved_model", "-o", room / "again", "--warm-up")
     assert done.returncode == 2
     assert "has a warm-up file already" in done.stderr
@@ -104,13 +104,13 @@ def test_a_warm_up_file_that_came_with_the_model_is_not_replaced(room: Path) -> 
     assert records[0] == records[1]
 
 
-def test_a_bundle_without_saved_model_cannot_be_warmed_up(room: Path) -> None:
+def test_a_bundle_without_a_saved_model_gets_no_warm_up_file(room: Path) -> None:
     done = crossload("export", room / "model", "-o", room / "frozen", "--formats", "graph_def", "--warm-up")
     assert done.returncode == 2
     assert "add saved_model to its formats" in done.stderr
 
 
-def test_tf_examples_on_the_command_line_are_what_the_model_parses(room: Path) -> None:
+def test_tf_examples_on_the_command_line_match_the_model(room: Path) -> None:
     text = '[{"age": [30], "name": ["x"]}, {"name": [{"b64": "eQ=="}], "age": 41}, {}]'
     done = crossload("run", room / "model", "-s", "classify", "-s", "regress", "--input-examples", f"inputs={text}", "-r", "tensorflow")
     assert done.returncode == 0, done.stderr

@@ -1,4 +1,4 @@
-"""Workers that lie, crash, hang and answer late, and a bundle for them to be judged by."""
+"""Workers that give wrong answers, crash, hang and answer late, and a bundle to test them with."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ WORKER = Path(__file__).parent / "worker.py"
 
 
 def launch(behaviour: str = "honest", state: Path | None = None, **environment: str) -> Launch:
-    """How a fake is started."""
+    """The command that starts a fake."""
     return Launch((sys.executable, str(WORKER), behaviour, *([str(state)] if state else [])), environment)
 
 
 def bundle(root: Path, *, artifacts: int = 1, count: int = 3, constant: bool = False) -> Path:
-    """A bundle whose model doubles `x` into `y`; the artifacts are files that only a fake would take for .tflite."""
+    """A bundle whose model doubles `x` into `y`; the artifacts are files that only a fake accepts as .tflite."""
     root.mkdir(parents=True, exist_ok=True)
     spec = {"datatype": "FP32", "shape": (-1,)}
     signature = Signature((TensorSpec("x", **spec),), (TensorSpec("y", **spec),), "predict")

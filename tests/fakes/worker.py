@@ -1,8 +1,8 @@
-"""A worker that doubles its input `x` into `y` (FP32, INT32), or misbehaves as its arguments say: `worker.py BEHAVIOUR [STATE_FILE]`.
+"""A worker that doubles its input `x` into `y` (FP32, INT32), or misbehaves according to its arguments: `worker.py BEHAVIOUR [STATE_FILE]`.
 
 It knows the contract by itself (standard library only), so a fault in crossload's own reader cannot hide in it.
-Behaviours are of the form `<what>` or `<what>:<phase>`; STATE_FILE lets a behaviour happen once only. FAKE_DATATYPES are those that it
-says it carries (all, without); it refuses others.
+Behaviours are of the form `<what>` or `<what>:<phase>`; with STATE_FILE a behaviour happens only once. FAKE_DATATYPES are the datatypes
+that it reports (default: all); it refuses others.
 """
 
 import json
@@ -49,7 +49,7 @@ def die(name):
 
 
 def misbehave(phase):
-    """What must happen before an answer of this phase; returns how the answer is to be bent."""
+    """Do what the behaviour requires before an answer in this phase; returns how to change the answer."""
     if where != phase or (state and state.exists()):
         return None
     if state:

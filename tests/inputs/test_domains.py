@@ -1,4 +1,4 @@
-"""What a graph tells of its inputs' values: tables' keys, tf.Examples' features, and which inputs are one composite tensor's parts."""
+"""Domains of a graph's inputs: tables' keys, tf.Examples' features, and the parts of composite tensors."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def call(body: Any, name: str, called: str, *inputs: str) -> None:
     node(body, name, "StatefulPartitionedCall", *inputs).attr["f"].func.name = called
 
 
-def test_a_table_s_words_are_found_where_a_function_gets_them_as_an_argument() -> None:
+def test_table_words_passed_as_a_function_argument_are_found() -> None:
     made = graph_pb2.GraphDef()
     constant(made.node, "known", [b"gut", b"\xff"])
     call(made.node, "start", "initializer", "table", "known")
@@ -50,7 +50,7 @@ def test_a_table_s_words_are_found_where_a_function_gets_them_as_an_argument() -
 
 
 @pytest.mark.parametrize("passing", ["Identity", "Reshape"])
-def test_a_table_s_numbers_belong_to_the_input_that_is_looked_up(passing: str) -> None:
+def test_table_numbers_belong_to_the_looked_up_input(passing: str) -> None:
     made = graph_pb2.GraphDef()
     for name in ("ids", "other", "keys", "values"):
         node(made.node, name, "Placeholder", dtype=INT64)
@@ -72,7 +72,7 @@ def as_tensorflow_1(made: Any, file: Any) -> None:
 
 
 @pytest.mark.parametrize("listed", [as_tensorflow_1, as_tensorflow_2])
-def test_a_vocabulary_s_lines_are_words_and_of_columns_each_part(tmp_path: Path, listed: Callable[[Any, Any], None]) -> None:
+def test_words_of_a_vocabulary_are_lines_or_columns(tmp_path: Path, listed: Callable[[Any, Any], None]) -> None:
     made = handmade.meta_graph("serve")
     reader = node(made.graph_def.node, "read", "InitializeTableFromTextFileV2", "table", "file")
     reader.attr["key_index"].i, reader.attr["delimiter"].s = 0, b","
@@ -81,7 +81,7 @@ def test_a_vocabulary_s_lines_are_words_and_of_columns_each_part(tmp_path: Path,
     assert set(domains.of_meta_graph(made, WORDS, tmp_path).words) == {b"gut,1", b"gut", b"1", "naïve,2".encode(), "naïve".encode(), b"2"}
 
 
-def test_the_features_of_tf_examples_are_those_that_the_graph_parses() -> None:
+def test_features_of_tf_examples_come_from_the_graph() -> None:
     made = graph_pb2.GraphDef()
     node(made.node, "words", "Placeholder", dtype=STRING)
     for name, keys in (("sparse", [b"visits"]), ("dense", [b"age", b"kind"]), ("ragged", [b"tags"])):
@@ -102,7 +102,7 @@ def test_the_features_of_tf_examples_are_those_that_the_graph_parses() -> None:
     }
 
 
-def test_the_older_parser_s_features_are_found_too() -> None:
+def test_features_of_the_older_parser_are_found() -> None:
     made = graph_pb2.GraphDef()
     node(made.node, "words", "Placeholder", dtype=STRING)
     for name in ("visits", "age"):
@@ -113,7 +113,7 @@ def test_the_older_parser_s_features_are_found_too() -> None:
     assert domains.of_graph(made, WORDS).examples == {"words": (Feature("visits", "INT64", None), Feature("age", "FP32", ()))}
 
 
-def test_the_parts_of_a_ragged_input_are_told_by_the_function_that_was_traced() -> None:
+def test_parts_of_a_ragged_input_come_from_the_traced_function() -> None:
     made = handmade.meta_graph("serve")
     graph = made.graph_def
     del graph.node[:]

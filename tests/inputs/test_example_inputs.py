@@ -1,4 +1,4 @@
-"""Example inputs arrive as they were given: bytes with zeros at their end, text, numbers of every kind."""
+"""Example inputs round-trip unchanged: bytes with trailing zeros, text, numbers of every kind."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from crossload.inputs import example_inputs
 
 
 @given(st.lists(st.binary(max_size=6), max_size=5))
-def test_bytes_come_back_as_they_were_zeros_at_the_end_included(tmp_path_factory: pytest.TempPathFactory, elements: list[bytes]) -> None:
+def test_bytes_round_trip_including_trailing_zeros(tmp_path_factory: pytest.TempPathFactory, elements: list[bytes]) -> None:
     array = np.empty(len(elements), object)
     array[:] = elements
     file = tmp_path_factory.mktemp("examples") / "e.npz"
@@ -21,7 +21,7 @@ def test_bytes_come_back_as_they_were_zeros_at_the_end_included(tmp_path_factory
     assert example_inputs.read(file)["x"].tolist() == elements
 
 
-def test_text_becomes_utf_8_and_shapes_stay(tmp_path: Path) -> None:
+def test_text_becomes_utf_8_and_shapes_are_kept(tmp_path: Path) -> None:
     example_inputs.write(tmp_path / "e.npz", {"text": np.array([["ü", "a"]]), "n": np.float16([[1.5]]), "scalar": b"x\0"})
     found = example_inputs.read(tmp_path / "e.npz")
     assert found["text"].tolist() == [["ü".encode(), b"a"]]
@@ -29,6 +29,6 @@ def test_text_becomes_utf_8_and_shapes_stay(tmp_path: Path) -> None:
     assert (found["scalar"].shape, found["scalar"].item()) == ((), b"x\0")
 
 
-def test_an_array_of_other_objects_is_refused_by_its_name(tmp_path: Path) -> None:
+def test_the_error_for_an_array_of_other_objects_names_it(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="the example input 'x' is an array of objects"):
         example_inputs.write(tmp_path / "e.npz", {"x": np.array([{"a": 1}], object)})

@@ -1,4 +1,4 @@
-"""Requests: seeded, shaped as the signature says, and the user's inputs refused when they do not fit."""
+"""Requests: seeded, in the signature's shapes; user inputs that do not fit are refused."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ def signature(*inputs: TensorSpec) -> Signature:
 
 
 @pytest.mark.parametrize("datatype", DATATYPES)
-def test_every_datatype_gets_requests_of_its_datatype(datatype: str) -> None:
+def test_requests_have_the_datatype_of_the_input(datatype: str) -> None:
     made = draw(signature(TensorSpec("x", datatype, (-1, 2))), Requests())
     assert len(made) == 8
     assert {of_array(v.inputs["x"]) for v in made} == {datatype}
 
 
-def test_there_is_a_batch_of_one_one_of_several_zeros_and_extremes() -> None:
+def test_requests_include_batches_of_one_and_several_zeros_and_extremes() -> None:
     made = {v.id: v.inputs["x"] for v in draw(signature(TensorSpec("x", "FP32", (-1, 4))), Requests(count=4))}
     assert made["single_0"].shape == (1, 4)
     assert made["batch_0"].shape == (3, 4)
@@ -38,7 +38,7 @@ def test_there_is_a_batch_of_one_one_of_several_zeros_and_extremes() -> None:
     assert made["extremes"].tolist() != made["zeros"].tolist()
 
 
-def test_the_same_seed_gives_the_same_bytes_and_another_one_others() -> None:
+def test_the_seed_determines_the_bytes() -> None:
     spec = signature(TensorSpec("x", "FP32", (-1, 4)), TensorSpec("s", "BYTES", (-1,)))
 
     def made(seed: int) -> list[bytes]:
@@ -48,7 +48,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_one_others() -> None:
     assert made(0) != made(1)
 
 
-def test_a_default_value_is_fed_kept_left_to_the_model_and_replaced() -> None:
+def test_an_input_with_a_default_is_fed_and_omitted() -> None:
     spec = signature(TensorSpec("x", "FP32", (-1,)), TensorSpec("k", "INT32", (), default={"shape": [], "data": [7]}))
     assert complete(spec, {"x": np.float32([1])})["k"] == 7
     made = {v.id: v.inputs for v in draw(spec, Requests())}
@@ -57,7 +57,7 @@ def test_a_default_value_is_fed_kept_left_to_the_model_and_replaced() -> None:
     assert made["batch_0"]["k"].dtype == np.int32
 
 
-def test_ragged_components_belong_together() -> None:
+def test_ragged_components_are_consistent() -> None:
     spec = signature(TensorSpec("x", "FP32", (-1, 3)), TensorSpec("x_1", "INT32", (-1,)), TensorSpec("x_2", "INT64", (-1,)))
     domain = Domain((Composite("ragged", ("x", "x_1", "x_2")),))
     for vector in draw(spec, Requests(count=12), domain):
@@ -78,7 +78,7 @@ def test_a_sparse_input_keeps_the_shape_its_function_states() -> None:
         assert (vector.inputs["x"] < vector.inputs["x_2"]).all()
 
 
-def test_strings_and_numbers_are_mostly_what_the_tables_know_and_sometimes_not() -> None:
+def test_strings_and_numbers_are_mostly_known_keys() -> None:
     spec = signature(TensorSpec("words", "BYTES", (-1, 20)), TensorSpec("ids", "INT64", (-1, 20)), TensorSpec("free", "INT64", (-1, 20)))
     made = draw(spec, Requests(), Domain(words=(b"gut", b"schlecht"), keys={"ids": (4711, 815)}))
     drawn = [v.inputs for v in made if v.id.startswith(("single", "batch"))]
@@ -89,7 +89,7 @@ def test_strings_and_numbers_are_mostly_what_the_tables_know_and_sometimes_not()
     assert not {4711, 815} & {n for v in drawn for n in v["free"].ravel()}
 
 
-def test_every_drawn_request_asks_a_table_for_at_least_one_of_its_words() -> None:
+def test_every_drawn_request_contains_a_known_word() -> None:
     spec = signature(TensorSpec("words", "BYTES", (-1,)))
     for seed in range(20):
         made = draw(spec, Requests(seed=seed), Domain(words=(b"gut", b"schlecht")))
@@ -107,7 +107,7 @@ def test_tf_examples_have_the_features_that_the_graph_parses() -> None:
     assert [b"gut"] in [f["kind"] for f in found]
 
 
-def test_sparse_components_belong_together() -> None:
+def test_sparse_components_are_consistent() -> None:
     spec = signature(
         TensorSpec("x/values", "FP32", (-1,)), TensorSpec("x/indices", "INT64", (-1, 3)), TensorSpec("x/dense_shape", "INT64", (3,))
     )
@@ -117,7 +117,7 @@ def test_sparse_components_belong_together() -> None:
         assert (indices < shape).all()
 
 
-def test_own_inputs_go_to_the_signature_they_fit(tmp_path: Path) -> None:
+def test_own_inputs_are_assigned_to_fitting_signatures(tmp_path: Path) -> None:
     np.savez(tmp_path / "mine.npz", x=np.float32([[1, 2]]))
     made = draw(signature(TensorSpec("x", "FP32", (-1, 2))), Requests(count=1, inputs=(from_npz(tmp_path / "mine.npz"),)))
     assert [v.id for v in made] == ["single_0", "user_0"]
@@ -154,7 +154,7 @@ def test_pickled_inputs_are_refused(tmp_path: Path) -> None:
 ONE, TWO = signature(TensorSpec("x", "FP32", (-1,))), signature(TensorSpec("x", "FP32", (-1,)), TensorSpec("y", "FP32", (-1,)))
 
 
-def test_own_inputs_of_one_signature_do_not_disturb_another_that_has_some_of_their_names() -> None:
+def test_own_inputs_of_one_signature_do_not_affect_another_with_shared_names() -> None:
     requests = Requests(count=1, inputs=({"x": np.float32([1])},))
     check_requests(requests, {"one": ONE, "two": TWO})
     assert [[v.id for v in draw(s, requests)] for s in (ONE, TWO)] == [["single_0", "user_0"], ["single_0"]]
@@ -166,10 +166,10 @@ def test_own_inputs_of_one_signature_do_not_disturb_another_that_has_some_of_the
         (Requests(inputs=({"pixles": np.float32([1])},)), "no input 'pixles'"),
         (Requests(inputs=({"x": np.array(["2026-01-01"], "datetime64[D]")},)), "input 'x'.*datetime64"),
         (Requests(inputs=({"x": np.array([1, 2], dtype=object)},)), "'x' is float32; string"),
-        (Requests(shapes={"pixles": (1, 2)}), "--shape pixles: there is no such input; there are: x, y"),
+        (Requests(shapes={"pixles": (1, 2)}), "--shape pixles: there is no such input; the inputs are: x, y"),
     ],
 )
-def test_a_wish_that_no_signature_can_fulfil_is_refused(requests: Requests, says: str) -> None:
+def test_requests_that_fit_no_signature_are_refused(requests: Requests, says: str) -> None:
     with pytest.raises(CrossloadError, match=says):
         check_requests(requests, {"one": ONE, "two": TWO})
 
@@ -177,7 +177,7 @@ def test_a_wish_that_no_signature_can_fulfil_is_refused(requests: Requests, says
 @pytest.mark.parametrize(
     "data", [{}, {"shape": [2], "data": [1]}, {"shape": [1], "data": ["x"]}, {"shape": [1], "data": [[1, 2]]}, {"shape": 1, "data": 1}]
 )
-def test_a_default_that_is_no_tensor_is_refused(data: dict[str, object]) -> None:
+def test_a_default_that_is_not_a_tensor_is_refused(data: dict[str, object]) -> None:
     with pytest.raises(CrossloadError, match="default of the input 'k'"):
         complete(signature(TensorSpec("k", "INT32", (1,), default=data)), {})
 
@@ -201,5 +201,5 @@ def test_a_text_input_takes_text_only() -> None:
         (np.int64([100]), "INT4", False),
     ],
 )
-def test_a_conversion_loses_no_value_and_wraps_no_sign(given: np.ndarray, datatype: str, fits: bool) -> None:
+def test_conversions_are_lossless(given: np.ndarray, datatype: str, fits: bool) -> None:
     assert kept(given, numpy_dtype(datatype)) is fits

@@ -1,4 +1,4 @@
-"""tf.Example's promises: features come back, in any order they are the same bytes, and what cannot be a feature is named."""
+"""tf.Examples: features round-trip, any order gives the same bytes, and errors name invalid features."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ _features = st.dictionaries(
 
 
 @given(features=_features, data=st.data())
-def test_features_come_back_and_their_order_does_not_matter(features: dict[str, list[Any]], data: st.DataObject) -> None:
+def test_features_round_trip_in_any_order(features: dict[str, list[Any]], data: st.DataObject) -> None:
     example = tf_example(features)
     assert features_of(example) == features
     assert tf_example({name: features[name] for name in data.draw(st.permutations(list(features)))}) == example
     assert is_example(example)
 
 
-def test_the_bytes_are_those_of_example_proto() -> None:
+def test_the_bytes_match_example_proto() -> None:
     assert tf_example({"b": ["x"], "a": [1], "c": [0.5]}).hex(" ") == (
         "0a 27 "  # features
         "0a 0a 0a 01 61 12 05 1a 03 0a 01 01 "  # a: int64_list [1]
@@ -77,14 +77,14 @@ def test_single_values_and_arrays_are_features(given: Any, kept: list[Any]) -> N
         ([0.5, 10**400], "float32"),
     ],
 )
-def test_what_cannot_be_a_feature_is_named_with_the_cause(given: Any, cause: str) -> None:
+def test_the_error_for_an_invalid_feature_gives_name_and_cause(given: Any, cause: str) -> None:
     with pytest.raises(CrossloadError, match=f"'age'.*{cause}"):
         tf_example({"age": given})
 
 
 @pytest.mark.parametrize("name", [1, b"x", "\ud800"])
-def test_a_name_that_is_no_text_is_refused(name: Any) -> None:
-    with pytest.raises(CrossloadError, match="name is text"):
+def test_a_name_that_is_not_text_is_refused(name: Any) -> None:
+    with pytest.raises(CrossloadError, match="name must be text"):
         tf_example({name: [1]})
 
 
@@ -96,6 +96,6 @@ def test_any_bytes_are_read_or_refused(data: bytes) -> None:
         assert not is_example(data)
 
 
-def test_bytes_that_are_more_than_an_example_are_none() -> None:
+def test_an_example_with_extra_bytes_is_not_an_example() -> None:
     assert not is_example(b"\x7a\x00")
     assert not is_example(b"the film")

@@ -1,4 +1,4 @@
-"""JUnit's promises: what the report counts is counted, nothing is silent, and the file is always XML."""
+"""JUnit XML: the counts match the report, every failure is visible, and the file is always valid XML."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_every_outcome_has_one_kind(outcome: str) -> None:
     assert {k: suite.get(v) for k, v in counted.items()} == {k: "1" if k == kind else "0" for k in counted}
 
 
-def test_a_suite_is_a_runtime_and_a_case_says_how_close_it_was_and_how_long_it_took() -> None:
+def test_a_suite_is_a_runtime_and_a_case_has_agreement_and_time() -> None:
     fine = result("ok", agreement="ulp", metrics={"max_ulp": 3}, seconds=0.5)
     one, two = suites(Report("b", results=[fine, result("crash", "other", error="died")]))
     assert [(s.get("name"), s.get("tests"), s.get("time")) for s in (one, two)] == [("fake", "1", "0.500000"), ("other", "1", "0.000000")]
@@ -44,13 +44,13 @@ def test_a_failure_keeps_its_reason_its_command_and_stderr() -> None:
     assert problem.text == "reproduce: crossload verify b\nFatal: x"
 
 
-def test_what_was_asked_for_and_never_compared_is_an_error_of_its_own() -> None:
+def test_a_request_without_a_comparison_is_a_separate_error() -> None:
     fine, absent = suites(Report("b", results=[result("ok")], uncompared=["nothing was compared in litert: it takes no chosen artifact"]))
     assert (fine.get("errors"), absent.get("errors"), absent.get("tests")) == ("0", "1", "1")
     assert absent[0].get("name") == absent[0][0].get("message") == "nothing was compared in litert: it takes no chosen artifact"
 
 
-def test_names_and_texts_that_xml_cannot_hold_are_replaced() -> None:
+def test_characters_outside_xml_are_replaced() -> None:
     nasty = "\0\x1b[31m\ud800\uffff<&>\"']]>"
     case = Case(nasty, nasty, nasty, nasty)
     report = Report(nasty, results=[Result(case, "crash", error=nasty, stderr=nasty), Result(case, "mismatch", nasty)], uncompared=[nasty])

@@ -1,4 +1,4 @@
-"""The matrix' promises: the worst is what a cell shows, alike failures are told once, names from elsewhere only ever show."""
+"""The matrix: a cell shows the worst result, identical failures appear once, foreign names are escaped."""
 
 from __future__ import annotations
 
@@ -48,14 +48,14 @@ def test_a_cell_shows_the_worst(results: list[Result], text: str) -> None:
     assert cell(*results) == text
 
 
-def test_a_runtime_that_does_not_take_the_format_has_a_dash() -> None:
+def test_a_runtime_without_support_for_the_format_has_a_dash() -> None:
     both = report(result(agreement="identical"))
     both.columns.append("other")
     row = next(r for r in shown(both).splitlines() if "model" in r)
     assert "–" in row
 
 
-def test_alike_failures_are_told_once_with_their_command_and_the_end_of_stderr() -> None:
+def test_identical_failures_appear_once_with_command_and_stderr_tail() -> None:
     died = {"error": "it died", "stderr": "\n".join(f"line {n}" for n in range(9)), "reproduce": "crossload verify bundle --vector v0"}
     text = shown(report(result("crash", **died), result("crash", "v1", **died)))
     assert text.count("it died") == 1
@@ -66,12 +66,12 @@ def test_alike_failures_are_told_once_with_their_command_and_the_end_of_stderr()
     assert text.rstrip().endswith("2 results: 2 crash")
 
 
-def test_unsupported_reasons_are_told_once_and_counted() -> None:
+def test_unsupported_reasons_appear_once_with_a_count() -> None:
     text = shown(report(*(result("unsupported", f"v{n}", error="no batch") for n in range(3))))
     assert "unsupported fake on model, 3×: no batch" in text
 
 
-def test_what_was_never_compared_is_said() -> None:
+def test_artifacts_without_a_comparison_are_listed() -> None:
     text = shown(report(result(agreement="identical"), uncompared=["nothing was compared in litert: it takes no chosen artifact"]))
     assert "nothing was compared in litert: it takes no chosen artifact; `crossload runtimes` lists the formats" in text
 
@@ -84,7 +84,7 @@ def test_cautions_and_notes_are_shown_once_each() -> None:
 
 @pytest.mark.parametrize("nasty", ["[/red]", "[bold]x", "\x1b[2J", "a\rb", "back\\", "\u202e", "[link=file:///x]y[/link]"])
 @pytest.mark.parametrize("outcome", OUTCOMES)
-def test_a_name_from_elsewhere_shows_and_does_nothing(nasty: str, outcome: str) -> None:
+def test_a_foreign_name_is_escaped(nasty: str, outcome: str) -> None:
     odd = result(outcome, nasty, nasty, nasty, error=nasty, stderr=nasty, note=nasty, agreement="close", reproduce=nasty)
     whole = Report(nasty, [nasty], [nasty], [{"runtime": nasty, "version": nasty}], [odd], [nasty], [nasty])
     console = Console(width=400, highlight=False, force_terminal=False)
@@ -95,7 +95,7 @@ def test_a_name_from_elsewhere_shows_and_does_nothing(nasty: str, outcome: str) 
         assert not any(c in text for c in "\x1b\r\u202e")
 
 
-def test_many_runtimes_are_rows_whose_names_are_whole() -> None:
+def test_many_runtimes_become_rows_with_full_names() -> None:
     names = [f"tensorflow-java@{n}.0.0-release" for n in range(9)]
     text = shown(report(*(result(runtime=name, agreement="identical") for name in names)))
     rows = [next(r for r in text.splitlines() if name in r) for name in names]

@@ -1,4 +1,4 @@
-"""Reports are read as they were written, and merged; a file that is none is refused in one sentence."""
+"""Reports round-trip and can be merged; other files are refused in one sentence."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ def result(vector: str, outcome: str = "ok") -> Result:
 
 
 @pytest.mark.parametrize("outcome", OUTCOMES)
-def test_a_report_is_read_as_it_was_written(tmp_path: Path, outcome: str) -> None:
+def test_a_report_round_trips(tmp_path: Path, outcome: str) -> None:
     written = report(result("a", outcome), result("b"))
     written.cautions, written.uncompared, written.interrupted = ["careful"], ["nothing of x"], True
     (tmp_path / "r.json").write_text(written.to_json(), encoding="utf-8")
     assert Report.read(tmp_path / "r.json") == written
 
 
-def test_a_report_of_an_earlier_crossload_is_read_too(tmp_path: Path) -> None:
+def test_a_report_of_an_earlier_crossload_is_read(tmp_path: Path) -> None:
     content = json.loads(report(result("a")).to_json())
     for added in ("arguments", "artifacts", "asked"):
         del content[added]
@@ -61,12 +61,12 @@ def test_reports_of_two_bundles_are_not_merged() -> None:
 @pytest.mark.parametrize(
     "content", ["", "{}", "[]", '{"crossload": 2, "bundle": "b", "results": []}', '{"crossload": 1, "bundle": "b", "results": [{}]}', "\0"]
 )
-def test_a_file_that_is_no_report_is_one_sentence(tmp_path: Path, content: str) -> None:
+def test_a_file_that_is_not_a_report_gives_a_one_line_error(tmp_path: Path, content: str) -> None:
     (tmp_path / "r.json").write_text(content)
     with pytest.raises(CrossloadError, match=r"r\.json is not a report: .*--json FILE` writes one"):
         Report.read(tmp_path / "r.json")
 
 
-def test_a_report_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_the_error_for_a_missing_report_names_it(tmp_path: Path) -> None:
     with pytest.raises(CrossloadError, match=r"gone\.json cannot be read: No such file"):
         Report.read(tmp_path / "gone.json")

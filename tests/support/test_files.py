@@ -22,7 +22,7 @@ def test_a_block_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path)
     assert list(tmp_path.iterdir()) == [target]
 
 
-def test_a_folder_takes_its_place_whole(tmp_path: Path) -> None:
+def test_a_folder_is_replaced_as_a_whole(tmp_path: Path) -> None:
     target = tmp_path / "bundle"
     for text in ("one", "two"):
         with files.folder_written_whole(target) as partial:
@@ -43,7 +43,7 @@ def test_an_interrupted_folder_leaves_the_old_one_and_nothing_else(tmp_path: Pat
     assert list(tmp_path.iterdir()) == [target]
 
 
-def test_a_folders_digest_is_that_of_its_files_lines_in_byte_order(tmp_path: Path) -> None:
+def test_a_folders_digest_covers_its_files_in_byte_order(tmp_path: Path) -> None:
     (tmp_path / "b").mkdir()
     for name, text in (("b/x", "1"), ("a", "2"), ("B", "3")):
         (tmp_path / name).write_text(text)
@@ -52,13 +52,13 @@ def test_a_folders_digest_is_that_of_its_files_lines_in_byte_order(tmp_path: Pat
     assert files.size_bytes(tmp_path) == 3
 
 
-def test_a_file_name_that_is_no_utf8_has_a_digest_too(tmp_path: Path) -> None:
+def test_a_file_name_that_is_not_utf8_has_a_digest(tmp_path: Path) -> None:
     (tmp_path / os.fsdecode(b"\xff")).write_text("1")
     line = hashlib.sha256(b"1").hexdigest().encode() + b"  \xff\n"
     assert files.sha256(tmp_path) == hashlib.sha256(line).hexdigest()
 
 
-def test_what_is_no_plain_file_is_written_through_and_stays(tmp_path: Path) -> None:
+def test_a_special_file_is_written_directly_and_kept(tmp_path: Path) -> None:
     read, write = os.pipe()
     link = tmp_path / "stdout"
     link.symlink_to(f"/proc/self/fd/{write}")
@@ -77,7 +77,7 @@ def test_a_link_to_a_file_stays_a_link(tmp_path: Path) -> None:
     assert (tmp_path / "link").is_symlink()
 
 
-def test_a_folder_can_be_the_one_we_are_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_current_folder_can_be_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     with files.folder_written_whole(Path()) as partial:
@@ -106,6 +106,6 @@ def test_an_interrupt_between_the_old_folder_and_the_new_one_leaves_the_old_one(
     assert list(tmp_path.iterdir()) == [target]
 
 
-def test_a_name_that_is_no_utf8_makes_no_file_fail_and_stays_itself_in_json(tmp_path: Path) -> None:
+def test_a_name_that_is_not_utf8_round_trips_through_json(tmp_path: Path) -> None:
     files.write_text(tmp_path / "f.json", json.dumps({"name": "a\udcff"}, ensure_ascii=False))
     assert json.loads((tmp_path / "f.json").read_text()) == {"name": "a\udcff"}

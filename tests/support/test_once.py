@@ -1,4 +1,4 @@
-"""What is made once is made once, though threads ask at the same time."""
+"""`once` calls its function once, even from concurrent threads."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from crossload.support.once import once
 
 
-def test_threads_that_ask_at_the_same_time_get_the_same_thing_made_once() -> None:
+def test_concurrent_threads_share_one_result() -> None:
     made = []
 
     @once
@@ -31,7 +31,7 @@ def test_threads_that_ask_at_the_same_time_get_the_same_thing_made_once() -> Non
     assert got == made * 8
 
 
-def test_what_could_not_be_made_is_tried_again() -> None:
+def test_a_failed_call_is_repeated() -> None:
     tries = []
 
     @once
@@ -54,7 +54,7 @@ def test_what_could_not_be_made_is_tried_again() -> None:
         "crossload.edits.warmup:_messages",
     ],
 )
-def test_messages_are_declared_once_though_threads_ask_at_the_same_time(messages: str) -> None:
+def test_concurrent_threads_declare_messages_once(messages: str) -> None:
     module, _, function = messages.partition(":")
     code = (
         "import sys, threading; from concurrent.futures import ThreadPoolExecutor; sys.setswitchinterval(1e-6)\n"

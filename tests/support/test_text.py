@@ -1,4 +1,4 @@
-"""Names from files: as parameters of a function they are TensorFlow's, and two never become one."""
+"""Names from files: as function parameters they match TensorFlow's, and distinct names stay distinct."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from crossload.support.text import identifiers
         ("", "input_"),
     ],
 )
-def test_a_name_that_no_parameter_can_have_is_spelt_as_one(name: str, called: str) -> None:
+def test_an_invalid_parameter_name_is_made_valid(name: str, called: str) -> None:
     assert identifiers([name]) == [called]
 
 
 @given(st.lists(st.text(max_size=4), max_size=3, unique=True))
-def test_names_that_differ_stay_identifiers_that_differ(names: list[str]) -> None:
+def test_distinct_names_give_distinct_identifiers(names: list[str]) -> None:
     made = identifiers(names)
     assert all(name.isidentifier() and name.isascii() for name in made)
     assert len(set(made)) == len(names)

@@ -28,7 +28,7 @@ def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     [
         ({"by_name": True}, "--by-name says how --weights FILE fits: name the file, too"),
         ({"weights": "nowhere.h5"}, "nowhere.h5 does not exist"),
-        ({"weights": "given_weights.py"}, "given_weights.py is text but no GraphDef"),
+        ({"weights": "given_weights.py"}, "given_weights.py is text but not a GraphDef"),
     ],
 )
 def test_weights_that_mean_nothing_are_refused_before_anything_starts(tmp_path: Path, arguments: dict[str, Any], says: str) -> None:

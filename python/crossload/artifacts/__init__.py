@@ -1,4 +1,4 @@
-"""Artifacts, one module a format: recognised by content and read without TensorFlow."""
+"""Artifacts, one module per format: recognised by content and read without TensorFlow."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ DEFAULT_KEY = "serving_default"
 def read(path: Path) -> SavedModel | GraphDef | MetaGraph | TFLite | Checkpoint | Keras:
     """The artifact at `path`, by parsing only: nothing of it is executed.
 
-    Raises ArtifactError, in one sentence, for what `recognise` refuses and for damaged artifacts.
+    Raises ArtifactError, in one sentence, for paths that `recognise` refuses and for damaged artifacts.
     """
     # Each reader brings its own libraries, so only the one that is needed is imported.
     kind, message = examine(path)
@@ -64,12 +64,12 @@ def read(path: Path) -> SavedModel | GraphDef | MetaGraph | TFLite | Checkpoint 
 def callable_signatures(
     artifact: SavedModel | GraphDef | MetaGraph | TFLite | Checkpoint | Keras,
 ) -> list[tuple[tuple[str, ...] | None, dict[str, Signature]]]:
-    """The signatures that a runtime can be asked for, by name: with the tags of each MetaGraph, or with None where there are no tags.
+    """The signatures that a runtime can call, by name: with the tags of each MetaGraph, or None without tags.
 
-    A graph, a .meta, a .tflite without signatures and a Keras model have one, `serving_default`, whose `key` is None. Left out are
-    signatures that take or give what is no tensor on the wire (a resource, a variant), or give nothing; an output of a graph or of a
-    Keras model may be of unknown datatype (`DT_0`).
-    Of a checkpoint they are those of the .meta beside it. Raises ArtifactError for an artifact that lacks a file it needs,
+    A graph, a .meta, a .tflite without signatures and a Keras model have one, `serving_default`, whose `key` is None. Signatures with an
+    input or output that cannot be sent as a tensor (a resource, a variant), or without outputs, are left out; an output of a graph or
+    of a Keras model may be of unknown datatype (`DT_0`).
+    A checkpoint has the signatures of the .meta beside it. Raises ArtifactError for an artifact that lacks a file it needs,
     and for Keras files that name no inputs: weights alone, and models of the user's own class.
     """
     if artifact.format == "checkpoint":
@@ -95,14 +95,14 @@ def callable_signatures(
 def bridge_of(
     artifact: SavedModel | GraphDef | MetaGraph | TFLite | Checkpoint | Keras, tags: tuple[str, ...] | None, key: str
 ) -> Signature | None:
-    """The bridge of a SavedModel's signature, in the MetaGraph of these tags; None where there is none."""
+    """The bridge of a SavedModel's signature, in the MetaGraph with these tags; None if it has no bridge."""
     if artifact.format != "saved_model":
         return None
     return next((m.bridges.get(key) for m in artifact.meta_graphs if m.tags == tags), None)
 
 
 def graph_of(path: Path, tags: Iterable[str] | None = None) -> Graph:
-    """The graph of a GraphDef, a .meta, a checkpoint's .meta, or a MetaGraph of a SavedModel; raises ArtifactError for others."""
+    """The graph of a GraphDef, a .meta, a checkpoint's .meta, or a MetaGraph of a SavedModel; raises ArtifactError for other formats."""
     from crossload.artifacts.graphs.graph import Graph
 
     found = read(path)
@@ -112,14 +112,14 @@ def graph_of(path: Path, tags: Iterable[str] | None = None) -> Graph:
         return Graph(path, found.meta_graph(tags).proto.graph_def)
     if found.format in ("graph_def", "meta_graph"):
         return found.graph
-    raise ArtifactError(f"{path} is a {found.format}, which has no graph of named tensors; leave the tensors' names out")
+    raise ArtifactError(f"{path} is a {found.format}, which has no graph of named tensors; leave out the tensor names")
 
 
 def _graph_beside(checkpoint: Checkpoint) -> MetaGraph:
     file = checkpoint.prefix.with_name(f"{checkpoint.prefix.name}.meta")
     if not file.is_file():
         raise ArtifactError(
-            f"{checkpoint.prefix} is a checkpoint without {file.name}: it has values and no graph that could be called; name a SavedModel, "
+            f"{checkpoint.prefix} is a checkpoint without {file.name}: it has values but no graph to call; name a SavedModel, "
             "or export the source that builds the graph with this checkpoint as its --weights"
         )
     from crossload.artifacts.graphs import meta_graph
@@ -128,7 +128,7 @@ def _graph_beside(checkpoint: Checkpoint) -> MetaGraph:
 
 
 def weight_bytes(path: Path) -> int:
-    """The bytes of an artifact's variables, from their index alone; 0 where they are part of the graph, whose size is the file's."""
+    """The bytes of an artifact's variables, from their index alone; 0 where they are part of the graph (the file size includes them)."""
     from crossload.artifacts.checkpoints import checkpoint
 
     kind = recognise(path)
@@ -139,7 +139,7 @@ def weight_bytes(path: Path) -> int:
 
 
 def sha256(path: Path) -> str:
-    """The digest of an artifact's files: of a checkpoint that is given by its prefix, of the lines `<sha256>  <file>\\n` of all."""
+    """The digest of an artifact's files; of a checkpoint given by its prefix, the digest of the lines `<sha256>  <file>\\n` of all."""
     if path.exists():
         return files.sha256(path)
     digest = hashlib.sha256()

@@ -1,4 +1,4 @@
-"""Bytes of files that may be anything: read with clear errors, told apart from text, described in a few words."""
+"""Bytes of files of unknown content: read with clear errors, distinguished from text, described in a few words."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _LFS = b"version https://git-lfs"
 
 
 def head(path: Path) -> bytes:
-    """The file's first bytes; raises ArtifactError where it cannot be read, is empty, or only stands for a file elsewhere."""
+    """The file's first bytes; raises ArtifactError where it cannot be read, is empty, or is only a Git LFS pointer."""
     return _read(path, HEAD)
 
 
@@ -31,7 +31,7 @@ def tail(path: Path, count: int) -> bytes:
 
 
 def is_text(data: bytes) -> bool:
-    """Whether this begins as text does: UTF-8 without control characters, of which binary protobuf soon has one."""
+    """Whether this begins like text: UTF-8 without control characters; a binary protobuf soon contains one."""
     beginning = data[:HEAD]
     try:
         text = codecs.getincrementaldecoder("utf-8")().decode(beginning, final=len(data) <= HEAD)
@@ -41,12 +41,12 @@ def is_text(data: bytes) -> bool:
 
 
 def described(data: bytes) -> str:
-    """How the content begins, for an error's sentence."""
+    """How the content begins, for an error message."""
     return f"it begins with {data[:8].hex(' ')}"
 
 
 def facts(artifact: Any) -> dict[str, Any]:
-    """What `show --json` says of every artifact before what is its format's own."""
+    """The keys that `show --json` prints for every artifact, before those of its format."""
     return {
         "format": artifact.format,
         "path": str(artifact.path),

@@ -18,7 +18,7 @@ Field = tuple[str, int, Any]
 def declare(package: str, messages: Mapping[str, Sequence[Field]], oneofs: Mapping[str, str] | None = None) -> dict[str, Any]:
     """The classes of these proto3 messages, by name; `oneofs` names, by message, a oneof of all its fields.
 
-    `package` is crossload's own: TensorFlow's classes of the same messages may live in the same process.
+    `package` is crossload's own, because TensorFlow's classes of the same messages may exist in the same process.
     """
     file = descriptor_pb2.FileDescriptorProto(name=f"{package.replace('.', '/')}.proto", package=package, syntax="proto3")
     for name, fields in messages.items():

@@ -1,4 +1,4 @@
-"""An artifact as a manifest describes it: one entry a tag set, its bindings, and the signatures it carries."""
+"""An artifact as a manifest describes it: one entry per tag set, its bindings, and its signatures."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from crossload.errors import CrossloadError
 def artifacts_of(
     path: Path, stored_as: str, tags: Sequence[str] | None = None, *, unnamed: bool = False
 ) -> tuple[list[Artifact], dict[str, Signature]]:
-    """A bare artifact as the manifest would describe it: one entry a tag set, and the signatures it carries.
+    """A bare artifact as the manifest would describe it: one entry per tag set, and its signatures.
 
-    A signature that a second MetaGraph has, too, gets the tag set behind its name: it may answer differently; with `tags` there is
-    but the MetaGraph of these, if there is one. What a manifest beside it says of it (contract.sidecar) comes first. Raises
-    ArtifactError, also for an artifact with a part missing and, unless it is `unnamed` (its tensors are named by the caller), for one
-    without a signature that can be called.
+    A signature that a second MetaGraph also has gets the tag set appended to its name, because it may answer differently; with `tags`,
+    only the MetaGraph with these tags counts. A manifest beside the artifact (contract.sidecar) takes precedence. Raises
+    ArtifactError, also for an artifact with a missing part and, unless it is `unnamed` (the caller names its tensors), for one
+    without a callable signature.
     """
     if known := sidecar.stated(path):
         entries, manifest = known
@@ -58,11 +58,11 @@ def artifacts_of(
 
 
 def _no_signature(path: Path, found: Any) -> str:
-    """Why nothing of this artifact can be called, and what to do."""
+    """Why this artifact has nothing to call, and what to do."""
     if found.format == "graph_def" and (handles := [t.name for t in found.inputs if t.datatype == "DT_20"]):
         return (
-            f"{path} takes {handles[0]!r}, a resource (a lookup table or a variable) that was left behind when it was frozen and that "
-            "nobody can feed; freeze it again from its SavedModel or checkpoint: crossload convert SOURCE frozen.pb"
+            f"{path} takes {handles[0]!r}, a resource (a lookup table or a variable) that was lost when it was frozen and that "
+            "a caller cannot feed; freeze it again from its SavedModel or checkpoint: crossload convert SOURCE frozen.pb"
         )
     if found.format not in ("saved_model", "graph_def", "meta_graph", "checkpoint"):
         return f"{path} has no signature that can be called; `crossload show {path}` lists what it has"
@@ -74,7 +74,7 @@ def _no_signature(path: Path, found: Any) -> str:
 
 
 def binding_of(signature: Signature, bridge: Signature | None = None) -> Binding:
-    """Where a signature's names, and those of its bridge if it has one, are in the artifact it was read from."""
+    """Where the names of a signature, and of its bridge if it has one, are in its artifact."""
     binding = Binding(
         key=signature.key,
         inputs={t.name: t.tensor for t in signature.inputs if t.tensor is not None},
@@ -92,9 +92,9 @@ def binding_of(signature: Signature, bridge: Signature | None = None) -> Binding
 
 
 def bindings_in(file: Path, bound: Mapping[str, Any] | None) -> dict[str, Binding]:
-    """The bindings of an artifact that an edge made: what the edge returned, completed by what the artifact says of itself.
+    """The bindings of an artifact that an edge made: those that the edge returned, completed from the artifact itself.
 
-    Without any from the edge, the artifact's own signatures, by their keys.
+    If the edge returned none: the artifact's own signatures, by their keys.
     """
     if bound and all(b.get("key") is None for b in bound.values()):
         return {name: Binding.model_validate({**b, "bridge": None}) for name, b in bound.items()}

@@ -1,4 +1,4 @@
-"""What kind of artifact a path is, by its content: names and suffixes are never believed."""
+"""What kind of artifact a path is, by its content; names and suffixes do not count."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from crossload.artifacts.content import described, head, is_text, tail
 from crossload.errors import ArtifactError
 
 SAVED_MODEL_FILES = ("saved_model.pb", "saved_model.pbtxt")
-# tensorflow/python/checkpoint/checkpoint_management.py: where TensorFlow writes down the latest checkpoint of a folder.
+# tensorflow/python/checkpoint/checkpoint_management.py: where TensorFlow records the latest checkpoint of a folder.
 STATE_FILE = "checkpoint"
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 # leveldb's table format, of V2 checkpoints' indexes and of V1 checkpoints, ends with this number (table/format.h, kTableMagicNumber).
@@ -24,14 +24,14 @@ _PROTOBUF = bytes(number << 3 | wire for number in range(1, 8) for wire in (0, 2
 def recognise(path: Path) -> str:
     """The format's word: saved_model, graph_def, tflite, keras, keras_h5, keras_weights, checkpoint or meta_graph.
 
-    Formats with a mark of their own are told by it and may still turn out damaged when read; a GraphDef has none, so it is parsed.
-    Raises ArtifactError for a missing path, a folder or a file that is no artifact, and a truncated or corrupt GraphDef.
+    A format with a magic number is recognised by it, and the file may still prove damaged when read; a GraphDef has none, so it is
+    parsed. Raises ArtifactError for a missing path, a folder or a file that is not an artifact, and a truncated or corrupt GraphDef.
     """
     return examine(path)[0]
 
 
 def examine(path: Path) -> tuple[str, Any]:
-    """The format's word, and the message of a GraphDef or a MetaGraphDef, which had to be parsed to be recognised (else None)."""
+    """The format's word, and the message of a GraphDef or a MetaGraphDef, which is parsed to recognise it (else None)."""
     try:
         if path.is_dir():
             return _folder(path), None
@@ -52,13 +52,13 @@ def index_of(prefix: Path) -> Path:
 
 
 def unsharded(path: Path) -> Path:
-    """The prefix of a V1 checkpoint that is named by a shard, or by the pattern of all, as in state files: `prefix-?????-of-00003`."""
+    """The prefix of a V1 checkpoint, from the name of a shard or from the pattern in state files: `prefix-?????-of-00003`."""
     sharded = re.fullmatch(r"(.+)-(?:[0-9]{5}|\?{5})-of-[0-9]{5}", path.name, re.DOTALL)
     return path.with_name(sharded[1]) if sharded else path
 
 
 def v1_files(prefix: Path) -> tuple[Path, ...]:
-    """The files of a V1 checkpoint that are there: the one of this name, its shards `prefix-00000-of-00003` (saver.py), or both."""
+    """The existing files of a V1 checkpoint: the one of this name, its shards `prefix-00000-of-00003` (saver.py), or both."""
     shards = (p for p in sorted(prefix.parent.glob(f"{glob.escape(prefix.name)}-*-of-*")) if unsharded(p) == prefix)
     return tuple(p for p in (prefix, *shards) if p.is_file() and is_table(p))
 
@@ -69,7 +69,7 @@ def is_table(path: Path) -> bool:
 
 
 def has_state(folder: Path) -> bool:
-    """Whether a state file in this folder tells which checkpoint is the latest."""
+    """Whether a state file in this folder names the latest checkpoint."""
     try:
         return (folder / STATE_FILE).is_file() and b"model_checkpoint_path" in head(folder / STATE_FILE)
     except ArtifactError:
@@ -77,7 +77,7 @@ def has_state(folder: Path) -> bool:
 
 
 def saved_model_file(folder: Path) -> Path:
-    """The message of a SavedModel's folder: binary, else text; the binary one's name where there is neither."""
+    """The saved_model file of a SavedModel folder: binary, else text; the binary file's name if the folder has neither."""
     return next((folder / name for name in SAVED_MODEL_FILES if (folder / name).is_file()), folder / SAVED_MODEL_FILES[0])
 
 
@@ -89,14 +89,14 @@ def _folder(path: Path) -> str:
         artifacts = [n for n in names if n not in ("crossload.json", "vectors/")]
         raise ArtifactError(f"{path} is a bundle; name one of its artifacts: {_listed(artifacts)}")
     if "saved_model.cpb" in names:
-        raise ArtifactError(f"{path} is a SavedModel in chunks (saved_model.cpb), which are not read yet; save it again in one piece")
+        raise ArtifactError(f"{path} is a SavedModel in chunks (saved_model.cpb), which crossload cannot read yet; save it in one piece")
     if has_state(path) or any((path / name).is_file() and is_table(path / name) for name in names):
         return "checkpoint"
     inside = [n for n in names if any((path / n / file).is_file() for file in SAVED_MODEL_FILES)]
     if inside:
-        raise ArtifactError(f"{path} holds SavedModels, it is none itself; name one of them: {_listed(inside)}")
+        raise ArtifactError(f"{path} holds SavedModels but is not a SavedModel itself; name one of them: {_listed(inside)}")
     there = _listed(names) or "nothing at all"
-    raise ArtifactError(f"{path} is no SavedModel: there is no saved_model.pb or saved_model.pbtxt in it, but {there}; name an artifact")
+    raise ArtifactError(f"{path} is not a SavedModel: it has no saved_model.pb or saved_model.pbtxt, but {there}; name an artifact")
 
 
 def _file(path: Path) -> tuple[str, Any]:
@@ -114,7 +114,7 @@ def _file(path: Path) -> tuple[str, Any]:
     if data[0] in _PROTOBUF or is_text(data):
         return _protobuf(path)
     raise ArtifactError(
-        f"{path} is no artifact that crossload knows ({described(data)}); "
+        f"{path} is not an artifact that crossload knows ({described(data)}); "
         "looked for: GraphDef (.pb, .pbtxt), TFLite, Keras (.keras, .h5), checkpoint index; a SavedModel is a folder"
     )
 
@@ -130,7 +130,7 @@ def _zip(path: Path) -> str:
     if {"config.json", "metadata.json"} <= set(names):
         return "keras"
     raise ArtifactError(
-        f"{path} is a zip archive but no .keras file: it has no config.json and metadata.json; if a model is packed in it, unpack it"
+        f"{path} is a zip archive but not a .keras file: it has no config.json and metadata.json; if it contains a model, unpack it"
     )
 
 
@@ -140,7 +140,7 @@ def _protobuf(path: Path) -> tuple[str, Any]:
     try:
         return "graph_def", graph_def.parse(path)
     except ArtifactError as error:
-        # A part of a SavedModel given alone, or another of TensorFlow's messages, deserves a better sentence.
+        # A part of a SavedModel given alone, or another TensorFlow message, deserves a better error message.
         for message, what in ((protos.SavedModelProto, "SavedModel"), (protos.MetaGraphProto, "MetaGraphDef")):
             try:
                 found = protos.parse(path, message, what)
@@ -154,7 +154,7 @@ def _protobuf(path: Path) -> tuple[str, Any]:
 
 
 def _beside(path: Path) -> str:
-    """What the folder of a missing path does hold: most such paths are misspelt."""
+    """What the folder of a missing path holds instead: most such paths are misspelt."""
     folder = path.parent
     if not folder.is_dir():
         return f", nor does the folder {folder}"

@@ -1,4 +1,4 @@
-"""What of an artifact is meant: one of its MetaGraphs, some of its signatures, or tensors of its graph that the user names."""
+"""Selects a part of an artifact: one of its MetaGraphs, some of its signatures, or tensors of its graph that the user names."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def choose(
 ) -> tuple[Artifact, dict[str, Signature]]:
     """The source as a manifest would describe it, with the chosen MetaGraph, signatures, and tensors of a graph.
 
-    `inputs` and `outputs` are `name=operation:index` or `operation:index`. Raises CrossloadError naming what there is instead.
+    `inputs` and `outputs` are `name=operation:index` or `operation:index`. Raises CrossloadError listing the available names.
     """
     entries, signatures = artifacts_of(source, str(source.resolve()), tags, unnamed=bool(inputs or outputs))
     entry = select(source, entries, tags, None)[0]
@@ -48,9 +48,9 @@ def choose(
 
 
 def by_tensors(graph: Graph, inputs: Sequence[str] | None, outputs: Sequence[str] | None) -> Signature:
-    """A graph's signature by tensors: the inputs that the outputs depend on unless they are named, too.
+    """A graph's signature by tensors; without `inputs`, those that the outputs depend on.
 
-    Raises ArtifactError for a tensor that is not there, with near matches.
+    Raises ArtifactError for a tensor that is not in the graph, with near matches.
     """
     named = [named_tensor(text) for text in outputs or ()]
     found = graph.signature([tensor for _, tensor in named] or None)
@@ -60,7 +60,7 @@ def by_tensors(graph: Graph, inputs: Sequence[str] | None, outputs: Sequence[str
         taken = tuple(replace(graph.tensor(tensor), name=name) for name, tensor in map(named_tensor, inputs))
         if unfed := _unfed(graph, given, taken):
             raise CrossloadError(
-                f"the outputs also need {', '.join(unfed)}: name what feeds {'it' if len(unfed) == 1 else 'them'} as inputs, too"
+                f"the outputs also need {', '.join(unfed)}: also name the tensors that feed {'it' if len(unfed) == 1 else 'them'} as inputs"
             )
     for side in (taken, given):
         _no_name_twice(side)
@@ -68,7 +68,7 @@ def by_tensors(graph: Graph, inputs: Sequence[str] | None, outputs: Sequence[str
 
 
 def _unfed(graph: Graph, outputs: Sequence[TensorSpec], inputs: Sequence[TensorSpec]) -> list[str]:
-    """The placeholders that the outputs depend on and that nothing feeds when these inputs are fed."""
+    """The placeholders that the outputs depend on and that these inputs do not feed."""
     fed = {operation_of(str(t.tensor)) for t in inputs}
 
     def taken(name: str) -> list[str]:
@@ -79,7 +79,7 @@ def _unfed(graph: Graph, outputs: Sequence[TensorSpec], inputs: Sequence[TensorS
 
 
 def named_tensor(text: str) -> tuple[str, str]:
-    """`name=operation:index` as both; without a name, the operation's, in letters that every language has for names."""
+    """`name=operation:index` split in two; without a name, the operation's name in characters that every language allows in names."""
     name, equals, tensor = text.partition("=")
     if not equals:
         name, tensor = re.sub(r"\W+", "_", text.removesuffix(":0").rpartition("/")[2]), text
@@ -95,7 +95,7 @@ def _no_name_twice(tensors: Sequence[TensorSpec]) -> None:
 
 
 def select(path: Path, entries: Sequence[Artifact], tags: Sequence[str] | None, wanted: str | None) -> list[Artifact]:
-    """The artifacts of this id and of these tags (None: of any), at least one; raises CrossloadError listing those there are."""
+    """The artifacts with this id and these tags (None: any), at least one; raises CrossloadError listing the available ones."""
     left = list(entries)
     if wanted is not None:
         left = [e for e in left if e.id == wanted]

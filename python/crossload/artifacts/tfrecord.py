@@ -1,4 +1,4 @@
-"""TFRecord files: records of bytes, each with its length and two checksums, nothing else (tensorflow/core/lib/io/record_writer.cc)."""
+"""TFRecord files: records of bytes, each with its length and two checksums (tensorflow/core/lib/io/record_writer.cc)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def write(stream: BinaryIO, record: bytes) -> None:
 
 
 def read(path: Path) -> Iterator[bytes]:
-    """The file's records; raises ArtifactError, while it is read, for one that is cut off or whose checksum is wrong."""
+    """The file's records; raises ArtifactError, during iteration, for a record that is cut off or has a wrong checksum."""
     try:
         with path.open("rb") as stream:
             yield from _records(path, stream)
@@ -38,7 +38,7 @@ def _records(path: Path, stream: BinaryIO) -> Iterator[bytes]:
         if len(head) < 12:
             raise _damage(path, number, "its length is cut off")
         if head[8:] != _checksum(head[:8]):
-            raise _damage(path, number, "the checksum of its length is wrong; a compressed file has to be unpacked first")
+            raise _damage(path, number, "the checksum of its length is wrong; decompress a compressed file first")
         length = int.from_bytes(head[:8], "little")
         left -= length + 16
         if left < 0:
@@ -50,7 +50,7 @@ def _records(path: Path, stream: BinaryIO) -> Iterator[bytes]:
 
 
 def _damage(path: Path, number: int, cause: str) -> ArtifactError:
-    return ArtifactError(f"{path} is no TFRecord file, or a truncated or corrupt one (record {number}: {cause}); copy or write it again")
+    return ArtifactError(f"{path} is not a TFRecord file, or is truncated or corrupt (record {number}: {cause}); copy or write it again")
 
 
 def _checksum(data: bytes) -> bytes:

@@ -1,7 +1,7 @@
-"""The judge: one answer against the reference's, output by output; agreement, metrics, and why.
+"""The judge: compares an answer with the reference's, output by output; gives agreement, metrics and the reason.
 
 NaN and infinity: a NaN agrees with a NaN in the same place and with nothing else (`same`), or never (`forbid`);
-an infinity agrees with the infinity of its sign only. Neither enters the metrics.
+an infinity agrees only with the infinity of the same sign. Neither enters the metrics.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from crossload.contract.outcomes import AGREEMENTS, Agreement
 
 @dataclass
 class Judgement:
-    """How close; `reason` is empty for an agreement of `close` or better, and says what differs otherwise."""
+    """The agreement of an answer; `reason` is empty for `close` or better, otherwise it says what differs."""
 
     agreement: Agreement
     metrics: dict[str, Any] = field(default_factory=dict)
@@ -30,14 +30,14 @@ class Judgement:
 
 
 def at_least(agreement: Agreement, wanted: Agreement) -> bool:
-    """Whether an agreement is the wanted one or a closer one."""
+    """Whether an agreement is the wanted one or closer."""
     return AGREEMENTS.index(agreement) <= AGREEMENTS.index(wanted)
 
 
 def judge(
     reference: Mapping[str, np.ndarray], answer: Mapping[str, np.ndarray], tolerances: Tolerances, *, nan: str = "same"
 ) -> tuple[Judgement, dict[str, Judgement]]:
-    """The whole answer's judgement (its worst output's agreement, the worst metrics) and each output's.
+    """The judgement of the whole answer (its worst output's agreement, the worst metrics) and of each output.
 
     A missing or an additional output, another datatype or shape, or no output at all is `different`.
     """
@@ -74,7 +74,7 @@ def _judge_exact(name: str, reference: np.ndarray, answer: np.ndarray) -> Judgem
     if not different.size:
         return Judgement("identical")
     at = int(different[0])
-    got, wanted = (array.ravel()[at : at + 1].tolist()[0] for array in (answer, reference))  # a bool as Python's, not as NumPy's
+    got, wanted = (array.ravel()[at : at + 1].tolist()[0] for array in (answer, reference))  # Python's bool, not NumPy's
     where = f"at {_index(at, reference.shape)}: {got!r}, the reference's is {wanted!r}"
     return Judgement(
         "different", {"differing": int(different.size)}, f"{name!r} differs in {different.size} of {reference.size} elements, first {where}"
@@ -127,18 +127,18 @@ def _metrics(
 
 
 def _apart(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """The exact distance of integers: modulo 2^64 it is the same for every width and sign, and what rounds rounds to no zero."""
+    """The exact distance of integers: modulo 2^64 it is the same for every width and sign, and never rounds to zero."""
     greater, less = np.maximum(one, other).astype(np.uint64), np.minimum(one, other).astype(np.uint64)
     return _wide(greater - less)
 
 
 def _finite(value: Any) -> float:
-    """A number that JSON has: beyond float64 it is float64's greatest."""
+    """A number that JSON can express: beyond float64 it is float64's maximum."""
     return min(float(value), sys.float_info.max)
 
 
 def _needed(absolute: np.ndarray, scale: np.ndarray, tolerance: Any) -> str:
-    """The smallest tolerance that would pass, each way, in numbers that do pass when they are typed in."""
+    """The smallest atol and rtol that would pass, rounded up so that the printed numbers pass."""
     atol = float((absolute - tolerance.rtol * scale).max())
     text = f"; would pass with atol={_round_up(atol)} (rtol {tolerance.rtol:g})"
     needs_rtol = absolute > tolerance.atol
@@ -149,7 +149,7 @@ def _needed(absolute: np.ndarray, scale: np.ndarray, tolerance: Any) -> str:
 
 
 def _round_up(value: float) -> str:
-    """Three significant digits, never below the value."""
+    """The value with three significant digits, rounded up."""
     if value <= 0 or not math.isfinite(value):
         return f"{value:g}"
     step = 10.0 ** (math.floor(math.log10(value)) - 2)
@@ -164,7 +164,7 @@ def _parts(array: np.ndarray) -> np.ndarray:
 
 
 def _wide(array: np.ndarray) -> np.ndarray:
-    """float64, or longdouble for 64-bit integers and floats, so that the difference itself rounds as little as the platform can."""
+    """float64, or longdouble for 64-bit integers and floats, so that the difference itself rounds as little as the platform allows."""
     return array.astype(np.longdouble if array.dtype.itemsize == 8 else np.float64)
 
 
@@ -175,7 +175,7 @@ def _argmax_agreement(reference: np.ndarray, answer: np.ndarray) -> float | None
 
 
 def _decisions(array: np.ndarray) -> np.ndarray:
-    """The argmax of each row along the last axis; integers as they are, for the greatest ones round; a NaN is never the greatest."""
+    """The argmax of each row along the last axis; integers without conversion, because large ones round; a NaN is never the maximum."""
     if array.dtype.kind not in "iu":
         wide = _wide(array)
         array = np.where(np.isnan(wide), -np.inf, wide)

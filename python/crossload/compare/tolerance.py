@@ -1,4 +1,4 @@
-"""Tolerances: the default of each datatype, the manifest's, the command line's; what was raised by hand is told."""
+"""Tolerances: the default of each datatype, the manifest's, the command line's; lists those raised by hand."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from crossload.contract.datatypes import DATATYPES, from_tensorflow
 from crossload.contract.manifest import Tolerance
 from crossload.errors import CrossloadError
 
-# atol and rtol are about 100 units in the last place at 1.0 (2^-23 for FP32): what a long sum in another order may lose;
-# atol is the tenth of it, for sums that cancel. Integers, strings and bools are exact.
+# atol and rtol are about 100 units in the last place at 1.0 (2^-23 for FP32): the possible loss of a long sum in another order;
+# atol is a tenth of it, for sums that cancel. Integers, strings and bools are exact.
 DEFAULTS = {
     "FP64": Tolerance(rtol=1e-12, atol=1e-13),
     "FP32": Tolerance(rtol=1e-5, atol=1e-6),
@@ -25,7 +25,7 @@ _EXACT = Tolerance(ulp=0)
 
 @dataclass
 class Tolerances:
-    """What counts as close: by output name first, then by datatype."""
+    """The limits of `close`: by output name first, then by datatype."""
 
     given: dict[str, Tolerance] = field(default_factory=dict)
 
@@ -34,7 +34,7 @@ class Tolerances:
         return self.given.get(output) or self.given.get(datatype) or DEFAULTS.get(datatype, _EXACT)
 
     def raised(self, outputs: Iterable[tuple[str, str]]) -> list[str]:
-        """A sentence for each output (name, datatype) whose tolerance is wider than its datatype's default."""
+        """A sentence for each output (name, datatype) with a tolerance above its datatype's default."""
         said = []
         for output, datatype in dict.fromkeys(outputs):
             used, default = self.of(output, datatype), DEFAULTS.get(datatype, _EXACT)
@@ -62,5 +62,5 @@ def parse(options: Sequence[str]) -> dict[str, Tolerance]:
         try:
             found[name] = Tolerance.model_validate({**base, **dict(pairs)})
         except ValueError as error:
-            raise CrossloadError(f"--tolerance {option!r}: not a tolerance: values are positive numbers, ulp is a whole one") from error
+            raise CrossloadError(f"--tolerance {option!r}: not a tolerance: values are positive numbers, and ulp is an integer") from error
     return found

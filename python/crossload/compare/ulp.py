@@ -1,4 +1,4 @@
-"""Distances in units in the last place (ULP): how many representable numbers lie between two floats of one datatype."""
+"""Distances in units in the last place (ULP): the number of steps between two floats of one datatype."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def is_floating(dtype: np.dtype) -> bool:
 def distance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Elementwise distance of two arrays of one floating dtype, as uint64.
 
-    The two zeros are 0 apart, neighbours are 1 apart, across zero the distances add up. NaN has no distance: callers mask it.
+    The two zeros are 0 apart, neighbours are 1 apart, and distances add up across zero. NaN has no distance: callers mask it.
     """
     first, second = _ordered(a), _ordered(b)
     apart: np.ndarray = np.where(first > second, first - second, second - first)
@@ -23,7 +23,7 @@ def distance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def _ordered(array: np.ndarray) -> np.ndarray:
-    """Each float's place in the order of all floats of its dtype, shifted to be unsigned (IEEE 754 is ordered by sign and magnitude)."""
+    """Each float's rank among all floats of its dtype, shifted to be unsigned (IEEE 754 orders by sign and magnitude)."""
     unsigned = _INTEGERS[array.dtype.itemsize]
     bits = np.ascontiguousarray(array).view(unsigned).astype(np.uint64)
     width = 8 * array.dtype.itemsize

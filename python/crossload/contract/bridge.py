@@ -1,6 +1,6 @@
-"""Bridges: how a tensor of a datatype that a runtime lacks travels as one that every runtime has, and back, bit for bit.
+"""Bridges: a tensor of a datatype that a runtime lacks travels as one that every runtime has, and back, bit for bit.
 
-The table is written out in bindings/contract/README.md; bindings/contract/bridge.json has values of every pair.
+The table is in bindings/contract/README.md; bindings/contract/bridge.json has values of every pair.
 """
 
 from __future__ import annotations
@@ -13,24 +13,24 @@ from crossload.errors import FrameError
 if TYPE_CHECKING:
     import numpy as np
 
-# What TensorFlow Java has had a tensor type for in every release.
+# The datatypes with a tensor type in every release of TensorFlow Java.
 EVERYWHERE = ("BOOL", "BYTES", "FP32", "FP64", "INT32", "INT64", "UINT8")
 _CAST = {
     "INT8": "INT32", "INT16": "INT32", "UINT16": "INT32", "UINT32": "INT64", "INT4": "INT32", "UINT4": "INT32",
     "FP16": "FP32", "BF16": "FP32", "FP8_E4M3FN": "FP32", "FP8_E5M2": "FP32",
 }  # fmt: skip
-# The same bytes under another name; a complex number is two floats: a last axis of 2.
+# The same bytes under another datatype; a complex number is two floats, in a last axis of 2.
 _SAME_BITS = {"UINT64": "INT64", "COMPLEX64": "FP32", "COMPLEX128": "FP64"}
 CARRIERS = _CAST | _SAME_BITS
 
 
 def is_cast(datatype: str) -> bool:
-    """Whether the carrier has the same values (a cast), and not the same bits."""
+    """Whether the carrier keeps the values (a cast), not the bits."""
     return datatype in _CAST
 
 
 def to_carrier(array: np.ndarray) -> np.ndarray:
-    """The array as its carrier has it: the shape is the same, but for complex numbers, which get a last axis of 2 (real, imaginary)."""
+    """The array in its carrier datatype, in the same shape; complex numbers get a last axis of 2 (real, imaginary)."""
     import numpy as np
 
     datatype = datatypes.of_array(array)
@@ -42,7 +42,7 @@ def to_carrier(array: np.ndarray) -> np.ndarray:
 
 
 def from_carrier(array: np.ndarray, datatype: str) -> np.ndarray:
-    """The array of `datatype` that its carrier holds; raises FrameError for what cannot be one of that datatype."""
+    """The array of `datatype` in its carrier; raises FrameError if the carrier's values do not fit that datatype."""
     import numpy as np
 
     people = datatypes.for_people(datatype)

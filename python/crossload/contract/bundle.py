@@ -20,11 +20,11 @@ class Bundle:
     manifest: Manifest
 
     def path(self, artifact: Artifact) -> Path:
-        """Where an artifact lies."""
+        """The path of an artifact."""
         return self.root / artifact.path
 
     def vectors(self, signature: str) -> list[vectors.Vector]:
-        """The recorded vectors of a signature (none when nothing was recorded); raises ManifestError for what is not of it."""
+        """The recorded vectors of a signature (an empty list if none exist); raises ManifestError for a vector that does not fit it."""
         found: list[vectors.Vector] = []
         for entry in (v for v in self.manifest.vectors if v.signature == signature):
             file = self.root / entry.path
@@ -46,7 +46,7 @@ def is_bundle(path: Path) -> bool:
 def open_bundle(path: Path) -> Bundle:
     """Read the manifest and check that every file is there and unchanged.
 
-    Raises ManifestError naming the first file that is missing, lies outside the bundle or no longer matches its hash.
+    Raises ManifestError naming the first file that is missing, is outside the bundle or no longer matches its hash.
     """
     file = path / manifests.FILE_NAME
     try:
@@ -69,18 +69,18 @@ def open_bundle(path: Path) -> Bundle:
 
 
 def inside(root: Path, relative: str) -> Path:
-    """A path of the manifest, which must stay inside the bundle."""
+    """A path in the manifest, which must be inside the bundle."""
     try:
         target = (root / relative).resolve()
-    except (ValueError, OSError, RuntimeError) as error:  # a NUL in it, a loop of links (RuntimeError up to Python 3.12)
-        raise ManifestError(f"{root / manifests.FILE_NAME} names {relative!r}, which is no path that can be followed ({error})") from error
+    except (ValueError, OSError, RuntimeError) as error:  # a NUL in the path, a loop of links (RuntimeError up to Python 3.12)
+        raise ManifestError(f"{root / manifests.FILE_NAME} names {relative!r}, which is not a usable path ({error})") from error
     if not target.is_relative_to(root.resolve()):
         raise ManifestError(f"{root / manifests.FILE_NAME} names {relative!r}, which lies outside the bundle")
     return target
 
 
 def _check_kind(root: Path, path: Path) -> None:
-    """A hash covers plain files: what it would pass over or wait for, and what is kept elsewhere, is refused."""
+    """A hash covers plain files only: refuse special files, and links to folders."""
     if path.is_symlink() and path.is_dir():
         raise ManifestError(f"{path} is a symbolic link to a folder, whose files have no hash; copy the bundle with its links followed")
     if not path.is_file() and not path.is_dir():

@@ -52,13 +52,13 @@ _ALL = (
 DATATYPES = {d.name: d for d in _ALL}
 _BY_ENUM = {d.enum: d for d in _ALL}
 _BY_TENSORFLOW = {d.tensorflow: d for d in _ALL}
-# What a byte may hold where the element is narrower than the byte: another byte would be read differently from language to language.
+# The valid byte values of elements narrower than a byte: languages read any other byte differently.
 _RANGES = {"BOOL": (0, 1), "INT4": (-8, 7), "UINT4": (0, 15)}
 _ML_DTYPES = {"BF16", "FP8_E5M2", "FP8_E4M3FN", "INT4", "UINT4"}
 
 
 def from_enum(number: int) -> str:
-    """The contract's name of a `types.proto` DataType number; reference types (number + 100) lose their reference.
+    """The contract's name of a `types.proto` DataType number; a reference type (number + 100) gives its base type.
 
     A number without a tensor on the wire (resource, variant, quantised types) gives `DT_<number>`.
     """
@@ -102,7 +102,7 @@ def of_array(array: np.ndarray) -> str:
     return _of_dtype(array.dtype)
 
 
-@cache  # NumPy works a dtype's name out anew each time, which a small call would feel
+@cache  # NumPy computes a dtype's name each time, which slows down small calls
 def _of_dtype(dtype: np.dtype) -> str:
     if dtype.kind in "OSU":
         return "BYTES"
@@ -113,7 +113,7 @@ def _of_dtype(dtype: np.dtype) -> str:
 
 
 def encode(array: np.ndarray) -> bytes | memoryview:
-    """An array's bytes on the wire: little-endian, row major; without a copy where the array already is so."""
+    """An array's bytes on the wire: little-endian, row major; no copy if the array already has this layout."""
     import numpy as np
 
     if of_array(array) == "BYTES":
@@ -131,7 +131,7 @@ def encode(array: np.ndarray) -> bytes | memoryview:
 def decode(name: str, shape: tuple[int, ...], data: bytes | bytearray | memoryview) -> np.ndarray:
     """The array of these wire bytes: a view of fixed-size data, an object array of `bytes` for BYTES.
 
-    Raises FrameError when the bytes do not fill the shape exactly, or are none of the datatype's.
+    Raises FrameError if the bytes do not fill the shape exactly, or are not valid for the datatype.
     """
     import numpy as np
 

@@ -1,4 +1,4 @@
-"""Defaults of inputs: the value that an input has when nobody feeds it, as an array (SignatureDef.defaults, in the manifest's form)."""
+"""Defaults of inputs: the value of an input that is not fed, as an array (SignatureDef.defaults, in the manifest's form)."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 
 def array(spec: TensorSpec) -> np.ndarray:
-    """The array of an input's default value; raises CrossloadError for one that is no tensor of its datatype."""
+    """The array of an input's default value; raises CrossloadError for one that is not a tensor of its datatype."""
     try:
         return _array(spec, spec.default or {})
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise CrossloadError(
-            f"the default of the input {spec.name!r} is no {datatypes.for_people(spec.datatype)} tensor ({error})"
+            f"the default of the input {spec.name!r} is not a {datatypes.for_people(spec.datatype)} tensor ({error})"
         ) from error
 
 

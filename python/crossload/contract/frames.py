@@ -14,13 +14,13 @@ from crossload.contract.datatypes import DATATYPES
 from crossload.errors import FrameError
 
 MAX_HEADER = 64 << 20
-MAX_RANK = 254  # TensorShape::MaxDimensions in tensorflow/core/framework/tensor_shape.h; the size of a longer shape takes for ever
+MAX_RANK = 254  # TensorShape::MaxDimensions in tensorflow/core/framework/tensor_shape.h; computing a longer shape's size takes too long
 Buffer = bytes | bytearray | memoryview
 
 
 @dataclass
 class Frame:
-    """One message: its header, and the tensors' bytes by position: `inputs` first, then `outputs`, those with bytes only."""
+    """One message: its header, and the tensors' bytes by position: `inputs` first, then `outputs`, only those with bytes."""
 
     header: dict[str, Any]
     buffers: list[Buffer] = field(default_factory=list)
@@ -34,12 +34,12 @@ class Frame:
 
 def pack(header: dict[str, Any]) -> bytes:
     """The frame's first bytes: length and header; the tensors' bytes follow."""
-    text = json.dumps(header, separators=(",", ":"), allow_nan=False).encode("ascii")  # any str, a lone surrogate too, survives
+    text = json.dumps(header, separators=(",", ":"), allow_nan=False).encode("ascii")  # any str survives, even a lone surrogate
     return struct.pack("<Q", len(text)) + text
 
 
 def tensor_entry(name: str, datatype: str, shape: Sequence[int], size: int) -> dict[str, Any]:
-    """The header's entry of a tensor that brings `size` bytes."""
+    """The header's entry for a tensor of `size` bytes."""
     return {"name": name, "datatype": datatype, "shape": list(shape), "parameters": {"binary_data_size": size}}
 
 
@@ -53,7 +53,7 @@ def write(stream: BinaryIO, frame: Frame) -> None:
 def read(exactly: Callable[[int], Buffer]) -> Frame | None:
     """The next frame, or None at a clean end.
 
-    `exactly(n)` returns n bytes, or fewer only where the stream ends. Raises FrameError for bytes that are no frame.
+    `exactly(n)` returns n bytes, or fewer only where the stream ends. Raises FrameError for bytes that are not a frame.
     """
     prefix = exactly(8)
     if not prefix:
@@ -105,7 +105,7 @@ def _whole(exactly: Callable[[int], Buffer], count: int, what: str) -> Buffer:
 
 def _parse_header(data: Buffer) -> dict[str, Any]:
     try:
-        # A decoder of its own: json.loads would guess UTF-16 and UTF-32 from the bytes.
+        # Decode explicitly: json.loads would guess UTF-16 and UTF-32 from the bytes.
         header = json.loads(str(data, "utf-8"), parse_constant=_no_number)
     except UnicodeDecodeError as error:
         raise FrameError(f"a frame's header is not UTF-8 ({error.reason})") from error
@@ -126,7 +126,7 @@ def _parse_header(data: Buffer) -> dict[str, Any]:
 
 
 def _no_number(constant: str) -> None:
-    raise ValueError(f"{constant} is no JSON number")
+    raise ValueError(f"{constant} is not a JSON number")
 
 
 def _with_bytes(entries: list[dict[str, Any]] | None) -> list[dict[str, Any]]:

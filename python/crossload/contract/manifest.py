@@ -33,10 +33,10 @@ class Model(_Part):
 
 
 class Bridge(_Part):
-    """The same computation for a runtime that lacks a datatype of the signature: the tensors that cross have other datatypes instead.
+    """The same computation for a runtime that lacks a datatype of the signature: its inputs and outputs have other datatypes instead.
 
     `key` is the bridge's own SignatureDef, None in a GraphDef; `inputs` and `outputs` bind every name of the signature. `carriers`
-    says which datatype travels as which ({"INT8": "INT32"}); contract.bridge converts there and back, the others travel as they are.
+    says which datatype travels as which ({"INT8": "INT32"}); contract.bridge converts there and back; other datatypes stay unchanged.
     """
 
     key: str | None = None
@@ -58,9 +58,9 @@ class Binding(_Part):
 
 
 class Made(_Part):
-    """How an artifact was made of another: the source's format, the formats on the way, whether both gave the same answers.
+    """How a conversion made an artifact: the source's format, the formats on the way, whether both gave the same answers.
 
-    `runtimes` are those that it was made to run in (`convert --runtime`), and `repairs` what was done to it for them.
+    `runtimes` are its target runtimes (`convert --runtime`), and `repairs` the changes made for them.
     """
 
     source: str
@@ -71,7 +71,7 @@ class Made(_Part):
 
 
 class Artifact(_Part):
-    """One saved model in one format; `path` is relative to the bundle. `made` tells a conversion."""
+    """One saved model in one format; `path` is relative to the bundle. `made` describes its conversion."""
 
     id: str
     format: str
@@ -83,7 +83,7 @@ class Artifact(_Part):
 
 
 class Reference(_Part):
-    """Who recorded the answers: a fresh process of this runtime on the reloaded artifact; `environment` is what may change bits."""
+    """The reference that recorded the answers: a fresh process of this runtime on the reloaded artifact; `environment` may change bits."""
 
     runtime: str
     version: str
@@ -92,7 +92,7 @@ class Reference(_Part):
 
 
 class LeftOut(_Part):
-    """A generated request that the reference itself could not answer, or a format that cannot hold the model."""
+    """A generated request that the reference itself could not answer, or a format that cannot express the model."""
 
     id: str
     reason: str
@@ -150,7 +150,7 @@ def parse(text: str | bytes, source: Path) -> Manifest:
         raise ManifestError(f"{source} is not JSON ({error}); export the bundle again") from error
     version = content.get("crossload") if isinstance(content, dict) else None
     if not isinstance(version, int):
-        raise ManifestError(f"{source} is no crossload manifest: it has no schema version under the key 'crossload'")
+        raise ManifestError(f"{source} is not a crossload manifest: it has no schema version under the key 'crossload'")
     if version > SCHEMA_VERSION:
         raise ManifestError(
             f"{source} has schema version {version}, this crossload reads up to {SCHEMA_VERSION}; install a newer crossload"
@@ -173,7 +173,7 @@ def json_schema() -> str:
 
 
 def _inconsistencies(manifest: Manifest) -> Iterator[str]:
-    """What the schema cannot say: names that mean two things or nothing."""
+    """Errors beyond the schema: duplicate and undefined names."""
     for name, signature in manifest.signatures.items():
         for side, tensors in (("inputs", signature.inputs), ("outputs", signature.outputs)):
             yield from (f"signature {name!r} has two {side} {twice!r}" for twice in _twice(t.name for t in tensors))
@@ -197,14 +197,14 @@ def _inconsistencies(manifest: Manifest) -> Iterator[str]:
 def _misbound(signature: Signature, binding: Binding) -> Iterator[str]:
     for side, tensors, bound in (("input", signature.inputs, binding.inputs), ("output", signature.outputs, binding.outputs)):
         names = [t.name for t in tensors]
-        yield from (f"it binds the {side} {name!r}, which the signature has not" for name in bound if name not in names)
-        if binding.key is None:  # then the artifact itself does not know the names
+        yield from (f"it binds the {side} {name!r}, which the signature does not have" for name in bound if name not in names)
+        if binding.key is None:  # then the artifact itself does not have the names
             yield from (f"it binds no {side} {name!r}" for name in names if name not in bound)
     if bridge := binding.bridge:
         for side, tensors, crossed in (("input", signature.inputs, bridge.inputs), ("output", signature.outputs, bridge.outputs)):
             if {t.name for t in tensors} != set(crossed):
-                yield f"its bridge binds the {side}s {', '.join(sorted(crossed)) or 'none'}, which are not the signature's"
-        yield from (f"its bridge carries {d} as {c}, which no table says" for d, c in bridge.carriers.items() if CARRIERS.get(d) != c)
+                yield f"its bridge binds the {side}s {', '.join(sorted(crossed)) or 'none'}, which are not those of the signature"
+        yield from (f"its bridge carries {d} as {c}, which is not in the table" for d, c in bridge.carriers.items() if CARRIERS.get(d) != c)
 
 
 def _twice(names: Iterable[str]) -> list[str]:
@@ -212,5 +212,5 @@ def _twice(names: Iterable[str]) -> list[str]:
 
 
 def _promise(tensor: dict[str, Any]) -> dict[str, Any]:
-    """A tensor as the manifest promises it: where it lies in an artifact is the binding's business."""
+    """A tensor as the manifest promises it; its place in an artifact belongs in the binding."""
     return {k: v for k, v in tensor.items() if k not in ("tensor", "quantization")}

@@ -1,3 +1,3 @@
-"""The names of a bundle's files, for readers that need nothing else of the contract."""
+"""The names of a bundle's files, for readers that need only these."""
 
 MANIFEST = "crossload.json"

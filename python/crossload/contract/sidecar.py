@@ -1,4 +1,4 @@
-"""The manifest of an artifact that is in no bundle: `<artifact>.crossload.json` beside it, with the same schema and no vectors."""
+"""The manifest of an artifact outside a bundle: `<artifact>.crossload.json` beside it, with the same schema and no vectors."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from crossload.support import files
 
 
 def sidecar_of(artifact: Path) -> Path:
-    """Where the manifest of this artifact lies."""
+    """The path of this artifact's manifest."""
     return artifact.with_name(f"{artifact.name}.{FILE_NAME}")
 
 
 def stated(artifact: Path) -> tuple[list[Artifact], Manifest] | None:
-    """What a manifest says of this artifact (one entry a tag set): the one beside it, or the bundle's whose folder it lies in.
+    """A manifest's entries for this artifact (one per tag set): from the manifest beside it, or from that of the bundle around it.
 
-    None where there is none, and where a folder of checkpoints has changed since: training goes on in it, `crossload checkpoint`
-    deletes from it, and each .meta says its signatures itself. Raises ManifestError for a manifest that describes another file than
-    the one that is there now.
+    None without a manifest, and for a folder of checkpoints that has changed since: training continues in it, `crossload checkpoint`
+    deletes from it, and each .meta states its own signatures. Raises ManifestError for a manifest whose hash does not match the
+    artifact.
     """
     for file in (sidecar_of(artifact), artifact.parent / FILE_NAME):
         if not file.is_file() or not artifact.exists():
@@ -31,8 +31,7 @@ def stated(artifact: Path) -> tuple[list[Artifact], Manifest] | None:
             if entries[0].format == "checkpoint" and artifact.is_dir():
                 continue
             raise ManifestError(
-                f"{file} describes another {artifact.name} than the one that is there (its sha256 differs); delete the manifest, or make "
-                "the artifact again"
+                f"{file} describes a different {artifact.name} (the sha256 differs); delete the manifest, or make the artifact again"
             )
         if entries:
             return entries, manifest

@@ -10,8 +10,8 @@ from typing import Any
 class TensorSpec:
     """One input or output.
 
-    `shape` has -1 where a dimension is free and is None where even the rank is unknown. `tensor` is this artifact's own
-    name of it: `operation:index` in graphs, a tensor index in a .tflite. `default` (inputs only) is
+    `shape` has -1 for a free dimension and is None if even the rank is unknown. `tensor` is this artifact's own
+    name for it: `operation:index` in graphs, a tensor index in a .tflite. `default` (inputs only) is
     `{"shape": [...], "data": [flat values]}`, as in SignatureDef.defaults. `quantization` is a .tflite's
     `{"scale": [...], "zero_point": [...], "axis": n}`.
     """
@@ -24,7 +24,7 @@ class TensorSpec:
     quantization: dict[str, Any] | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """The manifest's form, with `tensor`, `default` and `quantization` where there are any."""
+        """The manifest's form, with `tensor`, `default` and `quantization` if set."""
         extra = {"tensor": self.tensor, "default": self.default, "quantization": self.quantization}
         shape = None if self.shape is None else list(self.shape)
         return {"name": self.name, "datatype": self.datatype, "shape": shape} | {k: v for k, v in extra.items() if v is not None}
@@ -32,7 +32,7 @@ class TensorSpec:
 
 @dataclass(frozen=True)
 class Signature:
-    """Named inputs and outputs, sorted by nothing: in the artifact's order."""
+    """Named inputs and outputs, in the artifact's order."""
 
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]

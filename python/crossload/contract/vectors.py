@@ -28,14 +28,14 @@ class Vector:
 
 
 def misfit(vector: Vector, signature: Signature) -> str | None:
-    """Why a recorded vector is not one of this signature: an input or output that is missing, not its own, or of another datatype."""
+    """Why a recorded vector does not fit this signature: an input or output is missing, extra, or of another datatype."""
     for side, specs, tensors in (("input", signature.inputs, vector.inputs), ("output", signature.outputs, vector.outputs)):
         wanted = {t.name: t.datatype for t in specs}
         for name in [t.name for t in specs if t.name not in tensors and t.default is None]:
             return f"it lacks the {side} {name!r}"
         for name, array in tensors.items():
             if name not in wanted:
-                return f"it has the {side} {name!r}, which the signature has not"
+                return f"it has the {side} {name!r}, which the signature does not have"
             got = datatypes.of_array(array)
             if wanted[name] in datatypes.DATATYPES and got != wanted[name]:
                 return f"its {name!r} is {datatypes.for_people(got)}, the signature's is {datatypes.for_people(wanted[name])}"

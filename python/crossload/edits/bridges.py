@@ -1,7 +1,7 @@
-"""Bridges in graphs: casts around a computation, so that every tensor that crosses has a datatype that all of TensorFlow Java has.
+"""Bridges in graphs: casts around a computation, so that every input and output has a datatype of every TensorFlow Java release.
 
-A bridged placeholder becomes one whose default comes from a placeholder of the carrier (contract.bridge): who feeds it, feeds it as
-before; who feeds the carrier, computes the same.
+A bridged placeholder gets its default from a new placeholder of the carrier datatype (contract.bridge): callers can feed it as before,
+or feed the carrier and get the same results.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ _PLACEHOLDERS = ("Placeholder", "PlaceholderV2", "PlaceholderWithDefault")
 
 
 def is_needed(signature: Signature) -> bool:
-    """Whether some release of TensorFlow Java lacks a datatype of it, and every one that is lacked has a carrier."""
+    """Whether some release of TensorFlow Java lacks a datatype of the signature, and every lacking datatype has a carrier."""
     datatypes = {t.datatype for t in (*signature.inputs, *signature.outputs)}
     return bool(datatypes & table.CARRIERS.keys()) and datatypes <= {*table.CARRIERS, *table.EVERYWHERE}
 
 
 def add(graph: Any, signature: Signature, binding: Binding) -> Bridge | None:
-    """Put a bridge for the signature into a GraphDef; None where none is needed, or an input is no placeholder of its datatype.
+    """Add a bridge for the signature to a GraphDef; None if it needs none, or if an input is not a placeholder of its datatype.
 
-    Bridges share what they can: a second signature over the same tensors adds nothing.
+    Bridges share nodes: a second signature over the same tensors adds nothing.
     """
     from crossload.contract.manifest import Bridge
 
@@ -43,7 +43,7 @@ def add(graph: Any, signature: Signature, binding: Binding) -> Bridge | None:
 
 
 def add_to_meta_graph(meta_graph: Any, signatures: Mapping[str, Signature], bindings: Mapping[str, Binding]) -> dict[str, Bridge]:
-    """`add` for signatures of a MetaGraphDef, each with a SignatureDef of its own; the bridges by the signatures' names."""
+    """`add` for signatures of a MetaGraphDef, each with its own SignatureDef; returns the bridges by the signatures' names."""
     made = {}
     for name, binding in bindings.items():
         signature, bridge = signatures[name], add(meta_graph.graph_def, signatures[name], binding)
@@ -61,7 +61,7 @@ def add_to_meta_graph(meta_graph: Any, signatures: Mapping[str, Signature], bind
 
 
 def remove(graph: Any) -> None:
-    """Take every bridge out of a GraphDef again: it is then what it was."""
+    """Remove every bridge from a GraphDef, which restores the original."""
     if not any(is_bridge(node.name) for node in graph.node):
         return
     nodes = {node.name: node for node in graph.node}
@@ -85,7 +85,7 @@ def _can_carry(node: Any, spec: TensorSpec) -> bool:
 
 
 def _carried_input(graph: Any, nodes: dict[str, Any], spec: TensorSpec, tensor: str) -> str:
-    """The tensor to feed instead of this one."""
+    """The tensor to feed instead of this input."""
     if spec.datatype not in table.CARRIERS:
         return tensor
     name = _operation(tensor)
@@ -113,7 +113,7 @@ def _carried_input(graph: Any, nodes: dict[str, Any], spec: TensorSpec, tensor: 
 
 
 def _carried_output(graph: Any, nodes: dict[str, Any], spec: TensorSpec, tensor: str) -> str:
-    """The tensor to fetch instead of this one."""
+    """The tensor to fetch instead of this output."""
     if spec.datatype not in table.CARRIERS:
         return tensor
     operation, _, index = tensor.partition(":")
@@ -124,7 +124,7 @@ def _carried_output(graph: Any, nodes: dict[str, Any], spec: TensorSpec, tensor:
 
 
 def _convert(graph: Any, nodes: dict[str, Any], name: str, source: str, given: str, wanted: str) -> None:
-    """A node that casts, or keeps the bits."""
+    """Add a node that casts, or keeps the bits."""
     cast = table.is_cast(given if given in table.CARRIERS else wanted)
     node = nodes[name] = graph.node.add(name=name, op="Cast" if cast else "Bitcast", input=[source])
     node.attr["SrcT" if cast else "T"].type = DATATYPES[given].enum
@@ -132,13 +132,13 @@ def _convert(graph: Any, nodes: dict[str, Any], name: str, source: str, given: s
 
 
 def _widen(shape: Any, datatype: str) -> None:
-    """Real and imaginary part are a last axis."""
+    """Add a last axis for real and imaginary part."""
     if datatype.startswith("COMPLEX") and not shape.unknown_rank:
         shape.dim.add(size=2)
 
 
 def _describe(info: Any, spec: TensorSpec, tensor: str) -> None:
-    """A TensorInfo of the tensor as it crosses (meta_graph.proto)."""
+    """Fill a TensorInfo for the carrier tensor (meta_graph.proto)."""
     info.name, info.dtype = tensor, DATATYPES[table.CARRIERS.get(spec.datatype, spec.datatype)].enum
     shape = info.tensor_shape
     if spec.shape is None:

@@ -15,9 +15,9 @@ from crossload.support import files
 
 
 def build(root: Path, artifacts: Sequence[Artifact], signatures: Mapping[str, Signature]) -> list[str]:
-    """Edit the artifacts below `root` in place, and their entries with them; the signatures that have a bridge now.
+    """Edit the artifacts below `root` in place, and their entries; returns the signatures that have a bridge now.
 
-    The computation, its tensors and their names stay what they were: only casts around it are added (edits.bridges).
+    The computation, its tensors and their names stay unchanged: only casts around it are added (edits.bridges).
     """
     made: list[str] = []
     for path in dict.fromkeys(a.path for a in artifacts if a.format in ("saved_model", "graph_def")):

@@ -1,6 +1,6 @@
-"""The checkpoints of a folder: listed, and the state file and the files changed together, so that neither contradicts the other.
+"""The checkpoints of a folder: list them, and change the state file and the files together, so that they stay consistent.
 
-The state file always is what is changed first when a checkpoint goes: whatever stops the work, it never names what is gone.
+To remove a checkpoint, the state file is changed first: even after an interruption it never names a removed checkpoint.
 Sources: tensorflow/python/checkpoint/checkpoint_management.py (the state file), tensorflow/python/training/saver.py (files' names).
 """
 
@@ -20,8 +20,8 @@ from crossload.errors import ArtifactError, CrossloadError
 from crossload.support import files
 from crossload.support.text import near
 
-# Of a checkpoint's files, what follows its name (tensor_bundle/naming.h; saver.py): the index goes first, so that one whose
-# removal was interrupted is not taken for a whole one, and the graph before the data, which show that something is left.
+# The suffixes of a checkpoint's files (tensor_bundle/naming.h; saver.py), in the order of removal: the index first, so that a partly
+# removed checkpoint does not look whole, and the graph before the data, so that the rest remains visible.
 _SUFFIXES = (r"\.index", r"-[0-9]{5}-of-[0-9]{5}", "", r"\.meta", r"\.data-[0-9]{5}-of-[0-9]{5}")
 
 
@@ -29,9 +29,9 @@ _SUFFIXES = (r"\.index", r"-[0-9]{5}-of-[0-9]{5}", "", r"\.meta", r"\.data-[0-9]
 class Held:
     """A checkpoint of a folder.
 
-    `files` are its own, in the order in which they are to be removed; `time` is in seconds since 1970: the state file's, else that of
-    its newest file; `problem` is why it cannot be loaded, if it cannot; `managed` is whether the state file lists it, so that
-    TensorFlow deletes it in its turn.
+    `files` are its own, in the order of removal; `time` is in seconds since 1970, from the state file, else from its newest file;
+    `problem` is the reason why it cannot be loaded, if any; `managed`: the state file lists it, so TensorFlow will delete it
+    eventually.
     """
 
     name: str
@@ -45,12 +45,12 @@ class Held:
 
     @property
     def complete(self) -> bool:
-        """Whether it can be loaded, as far as the lengths of its files tell."""
+        """Whether it can be loaded, judging by the lengths of its files."""
         return self.problem is None
 
     @property
     def size_bytes(self) -> int:
-        """The bytes of all its files, the graph included."""
+        """The bytes of all its files, including the graph."""
         return sum(file.stat().st_size for file in self.files)
 
     def to_json(self) -> dict[str, Any]:
@@ -71,7 +71,7 @@ class Held:
 
 @dataclass(frozen=True)
 class Folder:
-    """A folder of checkpoints, the oldest first; `problem` is what is wrong with its state file, if anything is."""
+    """A folder of checkpoints, the oldest first; `problem` is the problem of its state file, if any."""
 
     path: Path
     checkpoints: tuple[Held, ...]
@@ -80,11 +80,11 @@ class Folder:
 
     @property
     def served(self) -> Held | None:
-        """The one that the state file calls the latest, if it is there."""
+        """The latest checkpoint according to the state file, if it exists."""
         return next((held for held in self.checkpoints if held.served), None)
 
     def named(self, name: str) -> Held:
-        """The checkpoint of this name (that of its index will do); raises ArtifactError with those whose names are near."""
+        """The checkpoint with this name (or whose index has it); raises ArtifactError with near names."""
         names = {held.name: held for held in self.checkpoints}
         found = names.get(name) or names.get(name.removesuffix(".index"))
         if found is None:
@@ -105,12 +105,12 @@ class Folder:
 
 
 def read(folder: Path, check: bool = False) -> Folder:
-    """The folder's checkpoints: those that the state file lists in its order, before them, by their steps, those it does not.
+    """The folder's checkpoints: first those that the state file does not list, by step, then those that it lists, in its order.
 
-    With `check` every value is read and its checksum verified. Raises ArtifactError for a path that is no folder with checkpoints.
+    With `check` it reads every value and verifies its checksum. Raises ArtifactError for a path that is not a folder with checkpoints.
     """
     if not folder.is_dir():
-        raise ArtifactError(f"{folder} is no folder; name the folder that the checkpoints are in")
+        raise ArtifactError(f"{folder} is not a folder; name the folder of the checkpoints")
     state, problem = None, None
     try:
         if (folder / STATE_FILE).exists():
@@ -121,11 +121,11 @@ def read(folder: Path, check: bool = False) -> Folder:
         problem = str(error)
     groups = _groups(folder)
     if not groups:
-        raise ArtifactError(f"{folder} holds no checkpoint: no file in it is called like a part of one; name another folder")
+        raise ArtifactError(f"{folder} holds no checkpoint: none of its files has the name of a checkpoint file; name another folder")
     times = _times(folder, state)
     served = _name(folder, state.served) if state else None
     if state is not None and served not in groups:
-        where = "which is not there" if _is_stale(folder, state.served) else "which is in another folder"
+        where = "which does not exist" if _is_stale(folder, state.served) else "which is in another folder"
         problem = f"{folder / STATE_FILE} points to {state.served!r}, {where}; {_cure(folder, state, groups)}"
     held = [_held(folder / name, own, check, times, name == served) for name, own in groups.items()]
     order = list(times)
@@ -134,11 +134,11 @@ def read(folder: Path, check: bool = False) -> Folder:
 
 
 def use(folder: Path, name: str) -> Folder:
-    """Make a checkpoint the one that the state file calls the latest; what else the file says stays.
+    """Make a checkpoint the latest in the state file; the rest of the file stays unchanged.
 
-    It is not added to the list of those that TensorFlow manages: it would delete it in its turn. Entries of the list that point to
-    the folder that this one was moved or copied from are turned to it. Raises ArtifactError for a checkpoint that is not there, or not
-    whole.
+    The checkpoint is not added to the list that TensorFlow manages, because TensorFlow would delete it eventually. If the folder was
+    moved or copied, entries of the list that point to its old place are changed to this folder. Raises ArtifactError for a missing or
+    incomplete checkpoint.
     """
     there = read(folder)
     chosen = there.named(name)
@@ -158,21 +158,21 @@ def use(folder: Path, name: str) -> Folder:
 
 
 def remove(folder: Path, names: Collection[str], force: bool = False) -> list[Held]:
-    """Delete checkpoints, all their files, and what the state file says of them; what was deleted.
+    """Delete checkpoints, all their files, and their entries in the state file; returns the deleted ones.
 
-    The one that is served only goes with `force`: the newest whole one that stays is served from then on; without any, the state
-    file goes, too. Raises ArtifactError, before anything is changed, for a name that is not there, for the one that is served, for a
-    state file that cannot be read, and for the variables of a SavedModel.
+    The served one is deleted only with `force`: then the newest remaining complete one is served; if none remains, the state file is
+    deleted as well. Raises ArtifactError, before any change, for an unknown name, for the served one without `force`, for an unreadable
+    state file, and for the variables of a SavedModel.
     """
     there = read(folder)
     going = [there.named(name) for name in dict.fromkeys(names)]
     if folder.resolve().name == "variables" and any((folder.resolve().parent / file).is_file() for file in SAVED_MODEL_FILES):
-        raise ArtifactError(f"{folder} belongs to the SavedModel around it, which is nothing without its variables; remove that as a whole")
+        raise ArtifactError(f"{folder} belongs to the SavedModel around it, which needs its variables; remove the whole SavedModel")
     if there.state is None and (folder / STATE_FILE).exists():
         raise ArtifactError(f"nothing was removed: {there.problem}")
     if there.served in going and not force:
         raise CrossloadError(
-            f"{folder / going[going.index(there.served)].name} is the checkpoint that the state file serves; make another the one "
+            f"{folder / going[going.index(there.served)].name} is the checkpoint that the state file serves; serve another one "
             f"(`crossload checkpoint use {folder} NAME`), or remove it with --force"
         )
     if there.state is not None:
@@ -184,10 +184,10 @@ def remove(folder: Path, names: Collection[str], force: bool = False) -> list[He
 
 
 def to_prune(there: Folder, keep: int, keep_every: int | None = None) -> list[Held]:
-    """Those that `keep` newer ones of the same name but for the step make superfluous, the oldest first.
+    """The checkpoints to delete, the oldest first: those with at least `keep` newer ones of the same name except for the step.
 
-    Always kept are the one that is served, those whose step is a multiple of `keep_every`, and those that are not whole, which may
-    be being written just now.
+    The served one, those with a step that is a multiple of `keep_every`, and incomplete ones (a program may still be writing them) are
+    always kept.
     """
     going = []
     families: dict[str, list[Held]] = {}
@@ -202,10 +202,10 @@ def to_prune(there: Folder, keep: int, keep_every: int | None = None) -> list[He
 
 
 def respell(folder: Path, absolute_in: Path | None = None) -> None:
-    """Write the paths in the folder's state file relative to it, or as if it were the folder `absolute_in`.
+    """Rewrite the paths in the folder's state file: relative to it, or absolute in the folder `absolute_in`.
 
-    Paths of checkpoints that the folder does not have are left out: whoever adds one to a copy of a folder would have TensorFlow
-    delete the oldest where it came from. Raises ArtifactError as `read` does.
+    Paths of checkpoints outside the folder are removed: otherwise saving into a copy of a folder would make TensorFlow delete the
+    oldest checkpoint in the original. Raises ArtifactError as `read` does.
     """
     state = state_file.read(folder)
     names = {held.name: held for held in read(folder).checkpoints}
@@ -222,10 +222,10 @@ def respell(folder: Path, absolute_in: Path | None = None) -> None:
 
 
 def _groups(folder: Path) -> dict[str, list[Path]]:
-    """The files of each checkpoint of the folder, by its name, in the order of _SUFFIXES; a graph alone is no checkpoint."""
+    """The files of each checkpoint of the folder, by its name, in the order of _SUFFIXES; a graph alone is not a checkpoint."""
     names = {prefix.name for prefix in state_file.prefixes(folder)}
     everything = [file for file in sorted(folder.iterdir()) if file.is_file()]
-    # What lost its index is still found by its data.
+    # A checkpoint without its index is still found by its data.
     names |= {m[1] for file in everything if (m := re.fullmatch(rf"(.+){_SUFFIXES[-1]}", file.name, re.DOTALL))}
     found: dict[str, list[tuple[int, Path]]] = {}
     for file in everything:
@@ -236,10 +236,10 @@ def _groups(folder: Path) -> dict[str, list[Path]]:
 
 
 def _belongs(file: Path) -> Iterator[tuple[str, int]]:
-    """The names that this file can be a part of, and which part."""
+    """The names of checkpoints that this file may belong to, and which part it is."""
     for at, suffix in enumerate(_SUFFIXES):
         match = re.fullmatch(rf"(.+?){suffix}", file.name, re.DOTALL)
-        # What is called like a V1 file may be anything.
+        # A file named like a V1 checkpoint may be anything.
         if match and (at not in (1, 2) or (is_table(file) and not (at == 2 and (file.suffix == ".index" or unsharded(file) != file)))):
             yield match[1], at
 
@@ -264,7 +264,7 @@ def _held(prefix: Path, own: list[Path], check: bool, times: dict[str, float], s
 
 
 def _step(found: checkpoint.Checkpoint) -> int | None:
-    """The step of a checkpoint whose name has none: the value of global_step."""
+    """The step of a checkpoint without a step in its name: the value of global_step."""
     for variable in found.variables:
         if variable.name == "global_step" and variable.datatype in ("INT64", "INT32") and not variable.shape:
             try:
@@ -275,7 +275,7 @@ def _step(found: checkpoint.Checkpoint) -> int | None:
 
 
 def _times(folder: Path, state: State | None) -> dict[str, float]:
-    """The names that the state file lists, in its order, with their timestamps (0 where it has none)."""
+    """The names that the state file lists, in its order, with their timestamps (0 if it has none)."""
     if state is None:
         return {}
     stamps = state.timestamps if len(state.timestamps) == len(state.paths) else (0.0,) * len(state.paths)
@@ -283,11 +283,11 @@ def _times(folder: Path, state: State | None) -> dict[str, float]:
 
 
 def _name(folder: Path, path: str) -> str | None:
-    """The name of the folder's checkpoint that a path in its state file means; None for one elsewhere."""
+    """The name of the folder's checkpoint at a path in its state file; None for a path elsewhere."""
     prefix = state_file.resolve(folder, path)
     try:
         return prefix.name if prefix.parent.resolve() == folder.resolve() else None
-    except (OSError, ValueError, RuntimeError):  # a name that no file can have, a link to itself
+    except (OSError, ValueError, RuntimeError):  # not a valid file name, or a link to itself
         return None
 
 
@@ -303,12 +303,12 @@ def _is_stale(folder: Path, path: str) -> bool:
 def _cure(folder: Path, state: State, names: Collection[str]) -> str:
     name = state_file.resolve(folder, state.served).name
     if name in names:
-        return f"this folder has one of that name, so it may have been moved: `crossload checkpoint use {folder} {name}` mends it"
+        return f"this folder has one of that name, so it may have been moved: `crossload checkpoint use {folder} {name}` fixes it"
     return f"`crossload checkpoint use {folder} NAME` makes one of these the latest: {state_file.listed(folder)}"
 
 
 def _spelt(folder: Path, held: Held, absolute: bool) -> str:
-    """How TensorFlow's state files name a checkpoint: one in V1 shards by their pattern."""
+    """The path of a checkpoint as TensorFlow writes it in state files: for V1 shards, their pattern."""
     shards = [file.name for file in held.files if unsharded(file) != file]
     name = re.sub(r"-[0-9]{5}(-of-[0-9]{5})$", r"-?????\1", shards[0]) if held.version == "v1" and shards else held.name
     try:
@@ -319,13 +319,13 @@ def _spelt(folder: Path, held: Held, absolute: bool) -> str:
 
 
 def _mended(folder: Path, path: str, names: dict[str, Held]) -> str:
-    """The path, or a relative one where it points to what the folder was moved or copied from: TensorFlow would delete files there."""
+    """The path, or a relative one if it points to the folder's old place, where TensorFlow would otherwise delete files."""
     name = state_file.resolve(folder, path).name
     return _spelt(folder, names[name], absolute=False) if name in names and _name(folder, path) is None else path
 
 
 def _forget(there: Folder, state: State, names: Collection[str]) -> None:
-    """Write the state file as it is without these checkpoints, or delete it where nothing is left to serve."""
+    """Rewrite the state file without these checkpoints, or delete it if none is left to serve."""
     stays = [i for i, path in enumerate(state.paths) if _name(there.path, path) not in names]
     stamps = state.timestamps if len(state.timestamps) == len(state.paths) else ()
     served = state.served

@@ -1,7 +1,7 @@
-"""Sparse and ragged tensors of a SavedModel's signatures become their parts, as inputs and outputs of their own.
+"""Replaces sparse and ragged tensors in a SavedModel's signatures by their parts, as separate inputs and outputs.
 
-TensorFlow Java (0.4 and later) refuses a SavedModel with a signature that has a composite tensor, whichever signature is called.
-A part that is passed through (the indices of `2 * sparse`) gets a node of its own: outside Python nothing that is fed can be fetched.
+TensorFlow Java (0.4 and later) refuses a SavedModel if any of its signatures has a composite tensor.
+A part that is passed through (the indices of `2 * sparse`) gets its own node: outside Python a fed tensor cannot be fetched.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _SCOPE = "crossload_parts/"
 
 
 def flatten(folder: Path) -> list[str]:
-    """Edit the SavedModel in place; the names of the tensors that were composite. The parts keep the names that `show` gives them."""
+    """Edit the SavedModel in place; returns the names of the former composites. The parts keep the names that `show` gives them."""
     file = saved_model_file(folder)
     proto = protos.parse(file, protos.SavedModelProto, "SavedModel")
     flattened = [
@@ -60,7 +60,7 @@ def _is_plain(infos: Any, name: str) -> bool:
 
 
 def _set_apart(meta_graph: Any) -> None:
-    """Put an Identity behind every output that is an input of the same signature."""
+    """Put an Identity after every output that is also an input of the same signature."""
     there = {node.name for node in meta_graph.graph_def.node}
     for definition in meta_graph.signature_def.values():
         fed = {info.name for info in definition.inputs.values()}

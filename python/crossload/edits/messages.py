@@ -1,4 +1,4 @@
-"""Messages written back into the file that they were read from."""
+"""Writes messages back into their files."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from crossload.support import files
 
 
 def write(file: Path, message: Any) -> None:
-    """Put `message` in the file's place, in the form it has: binary, or text; whole or not at all."""
+    """Replace the file by `message`, in the same form (binary or text), whole or not at all."""
     if is_text(content(file)):
         from google.protobuf import text_format
 

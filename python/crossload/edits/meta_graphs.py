@@ -1,4 +1,4 @@
-"""One MetaGraph of a SavedModel as a SavedModel of its own, without TensorFlow: the files stay, the message is cut."""
+"""One MetaGraph of a SavedModel as a separate SavedModel, without TensorFlow: the files stay, the message is cut."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from crossload.errors import CrossloadError
 
 
 def of_saved_model(source: Path, target: Path, bindings: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
-    """Copy the SavedModel with the MetaGraph of `options["tags"]` alone and the signatures that the bindings name.
+    """Copy the SavedModel with only the MetaGraph of `options["tags"]` and the signatures in `bindings`.
 
-    `options["to_tags"]` gives it other tags. Variables, assets and assets.extra are copied as they are. Raises CrossloadError.
+    `options["to_tags"]` gives it other tags. Variables, assets and assets.extra are copied unchanged. Raises CrossloadError.
     """
     file = saved_model_file(source)
     message = protos.parse(file, protos.SavedModelProto, "SavedModel")

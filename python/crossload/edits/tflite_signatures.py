@@ -1,7 +1,7 @@
-"""SignatureDefs put into a .tflite that has none, or other ones, by an edit of the file's first bytes; needs no TensorFlow.
+"""Adds or replaces the SignatureDefs of a .tflite by an edit of the file's first bytes, without TensorFlow.
 
-A new root table is put before the old file, and its fields refer into that: tensors, operators, weights and metadata stay the bytes
-they were, whatever a newer schema may have added to them (tensorflow/compiler/mlir/lite/schema/schema.fbs, table Model).
+A new root table is put before the old file, and its fields refer to the old file: tensors, operators, weights and metadata keep their
+bytes, including additions of a newer schema (tensorflow/compiler/mlir/lite/schema/schema.fbs, table Model).
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from crossload.errors import ArtifactError, CrossloadError
 
 Bindings = dict[str, Any]
 _IDENTIFIER = b"TFL3"
-# Flatbuffers have at most 2 GB; what is aligned in the file (buffers: force_align 16) stays so behind a beginning of whole cache lines.
+# Flatbuffers have at most 2 GB; the new beginning is a multiple of a cache line, so aligned data (buffers: force_align 16) stays aligned.
 _MOST_BYTES, _ALIGNMENT = (1 << 31) - 1, 64
 _VERSION, _SIGNATURE_DEFS, _LAST_FIELD = 0, 7, 9
 _END, _ENTRY, _MOST_TAIL = struct.Struct("<4s4H2IH"), struct.Struct("<4s6H3I5H2I"), (1 << 16) + 22
-# What the reader does not keep: which subgraph a signature is of; weights and options behind the flatbuffer, which are found by their
-# distance from the file's beginning.
+# Fields that the reader does not keep: the subgraph of a signature; weights and options after the flatbuffer, which are addressed by
+# their offset from the file's beginning.
 _MODEL: Fields = {
     "subgraphs": Field(2, {"operators": Field(3, {"large_custom_options_offset": Field(9, "Q")}, vector=True)}, vector=True),
     "buffers": Field(4, {"offset": Field(1, "Q")}, vector=True),
@@ -33,9 +33,9 @@ _MODEL: Fields = {
 
 
 def tflite_to_tflite(source: Path, target: Path, bindings: Bindings, options: dict[str, Any]) -> Bindings:
-    """The same .tflite with exactly the signatures of `bindings`, under their names; an edge of the planner, which runs in the core.
+    """The same .tflite with exactly the signatures of `bindings`, under their names; an edge of the planner that runs in the core.
 
-    Raises CrossloadError as `inject_signatures` does. There are no options.
+    Raises CrossloadError as `inject_signatures` does. It has no options.
     """
     target.write_bytes(inject_signatures(source, bindings))
     return {name: {**b, "key": name} for name, b in bindings.items()}
@@ -44,16 +44,16 @@ def tflite_to_tflite(source: Path, target: Path, bindings: Bindings, options: di
 def inject_signatures(source: Path | bytes, signatures: Mapping[str, Mapping[str, Any]]) -> bytes:
     """The .tflite `source` with exactly these signatures: `{key: {"inputs": {name: tensor index}, "outputs": {...}}}`.
 
-    Signatures are of the first subgraph, or of that which the file's signature `"key"` is of, if that is given, too. Raises
-    ArtifactError for bytes that are no .tflite, and CrossloadError for a signature that leaves out an input, names a tensor that is
-    none of the subgraph's inputs or outputs, and for files whose weights lie behind the flatbuffer.
+    Signatures belong to the first subgraph, or to the subgraph of the file's signature `"key"`, if given. Raises ArtifactError for
+    bytes that are not a .tflite, and CrossloadError for a signature that omits an input or names a tensor that is not an input or
+    output of the subgraph, and for files with weights after the flatbuffer.
     """
     data, path = (source, Path("the .tflite")) if isinstance(source, bytes) else (content(source), source)
     return b"".join(_edited(path, data, signatures))
 
 
 def _edited(path: Path, data: flatbuffer.Buffer, signatures: Mapping[str, Mapping[str, Any]]) -> list[Any]:
-    """The edited file in parts."""
+    """The parts of the edited file."""
     found = tflite_file.of(path, data, ops=False)
     try:
         content = flatbuffer.decode(data, _MODEL)
@@ -67,7 +67,7 @@ def _edited(path: Path, data: flatbuffer.Buffer, signatures: Mapping[str, Mappin
     for key, signature in signatures.items():
         at = homes.get(signature.get("key") or key, 0)
         if at >= len(found.subgraphs):
-            raise ArtifactError(f"{path} is a corrupt .tflite: its signature {key!r} is of a subgraph that is not there; convert it again")
+            raise ArtifactError(f"{path} is a corrupt .tflite: its signature {key!r} refers to a missing subgraph; convert it again")
         _check(path, key, signature, found.subgraphs[at])
         definitions.append((key, at, signature))
     held = {key: [{t.name: t.tensor for t in side} for side in (s.inputs, s.outputs)] for key, s in found.signatures.items()}
@@ -75,16 +75,16 @@ def _edited(path: Path, data: flatbuffer.Buffer, signatures: Mapping[str, Mappin
         return [data]
     beginning = _beginning(data, places, definitions)
     if len(beginning) + len(data) > _MOST_BYTES:
-        raise CrossloadError(f"{path} has {len(data):,} bytes: no room is left for signatures below the {_MOST_BYTES:,} of a flatbuffer")
+        raise CrossloadError(f"{path} has {len(data):,} bytes: signatures would exceed the {_MOST_BYTES:,} of a flatbuffer")
     return [beginning, *_archive_moved(data, len(beginning))]
 
 
 def _refuse_what_cannot_move(path: Path, content: Mapping[str, Any], fields: Mapping[int, int]) -> None:
     options = (o["large_custom_options_offset"] for s in content["subgraphs"] for o in s["operators"])
     if any(b["offset"] > 1 for b in content["buffers"]) or any(offset > 1 for offset in options):
-        raise CrossloadError(f"{path} has weights behind its flatbuffer, as files above 2 GB do: it cannot be given signatures")
+        raise CrossloadError(f"{path} has weights after its flatbuffer, as in files above 2 GB: crossload cannot add signatures")
     if unknown := [n for n in fields if n > _LAST_FIELD]:
-        raise CrossloadError(f"{path} is of a newer schema (field {unknown[0]} of its Model is unknown): it cannot be given signatures")
+        raise CrossloadError(f"{path} is of a newer schema (unknown field {unknown[0]} of its Model): crossload cannot add signatures")
 
 
 def _check(path: Path, key: str, signature: Mapping[str, Any], subgraph: Subgraph) -> None:
@@ -92,7 +92,7 @@ def _check(path: Path, key: str, signature: Mapping[str, Any], subgraph: Subgrap
         named = signature[f"{side}s"]
         if strange := next((n for n, index in named.items() if index not in there), None):
             raise CrossloadError(
-                f"{path}: the {side} {strange!r} of the signature {key!r} is the tensor {named[strange]}, which is no {side} of the graph; "
+                f"{path}: the {side} {strange!r} of the signature {key!r} is the tensor {named[strange]}, not an {side} of the graph; "
                 f"its {side}s are the tensors {', '.join(map(str, there)) or 'none'}"
             )
         if len(set(named.values())) < len(named):
@@ -100,11 +100,11 @@ def _check(path: Path, key: str, signature: Mapping[str, Any], subgraph: Subgrap
     if left_out := sorted(set(subgraph.inputs) - set(signature["inputs"].values())):
         raise CrossloadError(f"{path}: the signature {key!r} has no name for the input tensor {left_out[0]}; name all inputs")
     if not signature["outputs"]:
-        raise CrossloadError(f"{path}: the signature {key!r} has no output; name one at least")
+        raise CrossloadError(f"{path}: the signature {key!r} has no output; name at least one")
 
 
 def _beginning(data: flatbuffer.Buffer, places: Mapping[int, int], definitions: Sequence[tuple[str, int, Mapping[str, Any]]]) -> bytes:
-    """The new beginning: offset of the root, identifier, signatures, and a root table whose other fields are found in what follows."""
+    """The new beginning: offset of the root, identifier, signatures, and a root table whose other fields refer to the old file."""
     import flatbuffers
 
     builder = flatbuffers.Builder(1 << 12)
@@ -115,7 +115,7 @@ def _beginning(data: flatbuffer.Buffer, places: Mapping[int, int], definitions: 
         if number == _VERSION:
             builder.PrependUint32Slot(number, struct.unpack_from("<I", data, at)[0], 0)
         elif number != _SIGNATURE_DEFS:
-            # The builder counts from its end, where the old file begins: what is in that has a negative distance.
+            # The builder counts from its end, where the old file begins: positions in the old file have a negative distance.
             builder.PrependUOffsetTRelativeSlot(number, -at, 0)
     builder.PrependUOffsetTRelativeSlot(_SIGNATURE_DEFS, vector, 0)
     builder.Finish(builder.EndObject(), file_identifier=_IDENTIFIER)
@@ -150,7 +150,7 @@ def _vector(builder: Any, offsets: Sequence[int]) -> int:
 
 
 def _archive_moved(data: flatbuffer.Buffer, by: int) -> list[Any]:
-    """The old file; labels and the like, which TFLite's metadata keeps as a zip archive behind the flatbuffer, know their new places.
+    """The old file, with corrected offsets in the zip archive that TFLite's metadata appends to the flatbuffer (labels and the like).
 
     APPNOTE.TXT of the zip format: end of central directory (4.3.16) and its entries (4.3.12) count from the file's beginning.
     """

@@ -1,7 +1,7 @@
-"""The warm-up file of a SavedModel: recorded requests that TensorFlow Serving runs before it takes the model into service.
+"""The warm-up file of a SavedModel: recorded requests that TensorFlow Serving runs before it serves the model.
 
 Sources: tensorflow_serving/apis/prediction_log.proto and what it imports; servables/tensorflow/saved_model_warmup_util.h (where, how
-many), predict_util.cc, classifier.cc and regressor.cc (what is refused there: one refused record, and Serving does not serve the model).
+many), predict_util.cc, classifier.cc and regressor.cc (refusals: after one refused record Serving does not serve the model).
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ if TYPE_CHECKING:
 FILE = "assets.extra/tf_serving_warmup_requests"
 MOST_RECORDS = 1000
 _PREDICT, _CLASSIFY, _REGRESS = (f"tensorflow/serving/{method}" for method in ("predict", "classify", "regress"))
-# A message's greatest size in every protobuf implementation, less what stands around the tensors.
+# The maximum size of a message in every protobuf implementation, minus the fields around the tensors.
 _MOST_BYTES = (1 << 31) - (1 << 20)
 
 
 @dataclass(frozen=True)
 class WarmUp:
-    """The file that was written, how many requests it has, and why signatures (or single vectors, `signature/id`) are not in it."""
+    """The written file, its number of requests, and the reasons why signatures (or single vectors, `signature/id`) are left out."""
 
     path: Path
     records: int
@@ -55,16 +55,15 @@ def write_warmup(
     """Write the warm-up file into the SavedModel `folder`, whole or not at all; the same vectors always give the same bytes.
 
     `recorded` are vectors with answers, by the keys of the signatures of the MetaGraph `tags` (None: the only one, or the one tagged
-    `serve`). At most `most` records are written, the signatures taking turns. A classify or regress signature that is asked with
-    serialised tf.Examples gets records of that method, every other one of predict.
-    Raises CrossloadError for a folder that is no SavedModel, a key that it has not, a file that is there already and when there is
-    nothing to write.
+    `serve`). At most `most` records are written, the signatures taking turns. A classify or regress signature with requests of
+    serialised tf.Examples gets records of that method, every other one records of predict.
+    Raises CrossloadError for a folder that is not a SavedModel, an unknown key, an existing file, and without records to write.
     """
     path = folder / FILE
     if not 1 <= most <= MOST_RECORDS:
         raise CrossloadError(f"{path} cannot have {most} records; TensorFlow Serving takes 1 to {MOST_RECORDS}")
     if path.exists() and not overwrite:
-        raise CrossloadError(f"{path} is there already; remove it first, or keep it")
+        raise CrossloadError(f"{path} exists; remove it first, or keep it")
     definitions = _definitions(folder, tags)
     if unknown := [key for key in recorded if key not in definitions]:
         raise CrossloadError(f"{folder} has no signature {unknown[0]!r}; it has: {', '.join(definitions) or 'none'}")
@@ -74,11 +73,11 @@ def write_warmup(
         if len(records) == most:
             left_out[f"{key}/{vector.id}"] = f"the file has {most} records already"
         elif sum(_size(array) for array in vector.inputs.values()) > _MOST_BYTES:
-            left_out[f"{key}/{vector.id}"] = "it is larger than 2 GiB, the most that a record can have"
+            left_out[f"{key}/{vector.id}"] = "it is larger than 2 GiB, the limit of a record"
         else:
             records.append(_record(model_name, key, definitions[key], vector))
     if not records:
-        reasons = "; ".join(f"{what}: {why}" for what, why in left_out.items()) or "there are no recorded requests"
+        reasons = "; ".join(f"{what}: {why}" for what, why in left_out.items()) or "it has no recorded requests"
         raise CrossloadError(f"{folder} gets no warm-up file ({reasons})")
     with files.written_whole(path) as partial, partial.open("wb") as stream:
         for record in records:
@@ -87,18 +86,18 @@ def write_warmup(
 
 
 def check(root: Path, artifacts: Sequence[Artifact], formats: Sequence[str] | None) -> None:
-    """Raise CrossloadError, before the work starts, where `warm_up_bundle` would find no SavedModel or a warm-up file in it."""
+    """Raise CrossloadError, before the work starts, if `warm_up_bundle` would find no SavedModel, or an existing warm-up file in it."""
     there = [a for a in artifacts if a.format == "saved_model"]
     if not there or (formats and "saved_model" not in formats):
-        raise CrossloadError("a warm-up file lies in a SavedModel, and the bundle is to have none; add saved_model to its formats")
+        raise CrossloadError("a warm-up file needs a SavedModel, and the bundle will have none; add saved_model to its formats")
     if (root / there[0].path / FILE).exists():
-        raise CrossloadError(f"the SavedModel has a warm-up file already ({FILE}), which is kept; leave out that one be written")
+        raise CrossloadError(f"the SavedModel has a warm-up file already ({FILE}), which is kept; leave out --warm-up")
 
 
 def warm_up_bundle(root: Path, model_name: str, artifacts: Sequence[Artifact], recorded: Sequence[Vectors]) -> WarmUp:
-    """Write the warm-up file of a bundle's SavedModel from the vectors that were recorded, and set the artifact's hash anew.
+    """Write the warm-up file of a bundle's SavedModel from the recorded vectors, and update the artifact's hash.
 
-    Of several MetaGraphs the one tagged `serve` is what Serving loads. `check` first; raises CrossloadError as `write_warmup` does.
+    Of several MetaGraphs, Serving loads the one tagged `serve`. Call `check` first; raises CrossloadError as `write_warmup` does.
     """
     candidates = [a for a in artifacts if a.format == "saved_model"]
     chosen = next((a for a in candidates if a.tags == ["serve"]), candidates[0])
@@ -115,7 +114,7 @@ def warm_up_bundle(root: Path, model_name: str, artifacts: Sequence[Artifact], r
 
 
 def _definitions(folder: Path, tags: Sequence[str] | None) -> dict[str, Any]:
-    """The SignatureDefs by key, as they are: only they say which names a request may use."""
+    """The unchanged SignatureDefs by key: only they state which names a request may use."""
     chosen = saved_model.read(folder).meta_graph(tags)
     file = saved_model_file(folder)
     proto = protos.parse(file, protos.SavedModelProto, "SavedModel")
@@ -124,9 +123,9 @@ def _definitions(folder: Path, tags: Sequence[str] | None) -> dict[str, Any]:
 
 
 def _refusal(definition: Any) -> str | None:
-    """Why Serving takes no request for this signature."""
+    """Why Serving refuses requests for this signature."""
     if definition.method_name not in (_PREDICT, _CLASSIFY, _REGRESS):
-        return f"its method is {definition.method_name!r}, and TensorFlow Serving knows {_PREDICT}, classify and regress"
+        return f"its method is {definition.method_name!r}, but TensorFlow Serving knows only {_PREDICT}, classify and regress"
     for side in (definition.inputs, definition.outputs):
         for name in sorted(side):
             if side[name].WhichOneof("encoding") != "name":
@@ -150,7 +149,7 @@ def _record(model_name: str, key: str, definition: Any, vector: Vector) -> bytes
         request = log.predict_log.request
         for name, array in vector.inputs.items():
             _fill(request.inputs[name], array)
-        for name in definition.defaults:  # what a recorded request leaves to the model
+        for name in definition.defaults:  # inputs that a recorded request omits
             if name not in vector.inputs:
                 request.inputs[name].CopyFrom(definition.defaults[name])
     request.model_spec.name, request.model_spec.signature_name = model_name, key
@@ -158,7 +157,7 @@ def _record(model_name: str, key: str, definition: Any, vector: Vector) -> bytes
 
 
 def _examples_log(definition: Any, vector: Vector) -> str | None:
-    """The log of a classification or regression that Serving accepts question and answer of; None where Predict has to do."""
+    """The log of a classification or regression whose request and response Serving accepts; None if it must be a predict record."""
     asked = vector.inputs.get("inputs")
     if list(vector.inputs) != ["inputs"] or asked is None or asked.dtype != object or asked.ndim != 1 or not asked.size:
         return None
@@ -179,7 +178,7 @@ def _examples_log(definition: Any, vector: Vector) -> str | None:
 
 
 def _fill(proto: Any, array: np.ndarray) -> None:
-    """Make a TensorProto of an array (tensor.proto; tensor.cc, Tensor::FromProto)."""
+    """Fill a TensorProto from an array (tensor.proto; tensor.cc, Tensor::FromProto)."""
     datatype = datatypes.of_array(array)
     proto.dtype = datatypes.DATATYPES[datatype].enum
     proto.tensor_shape.SetInParent()
@@ -188,7 +187,7 @@ def _fill(proto: Any, array: np.ndarray) -> None:
     if datatype == "BYTES":
         proto.string_val.extend(array.reshape(-1).tolist())
     elif datatype in ("INT4", "UINT4"):
-        # How half a byte lies in tensor_content differs between releases; as numbers they are read the same everywhere.
+        # The layout of 4-bit elements in tensor_content differs between releases; as numbers every release reads them the same.
         proto.int_val.extend(int(v) for v in array.reshape(-1))
     else:
         proto.tensor_content = bytes(datatypes.encode(array))
@@ -200,7 +199,7 @@ def _size(array: np.ndarray) -> int:
 
 @once
 def _messages() -> dict[str, Any]:
-    """prediction_log.proto and what it imports, as far as requests need it; an Example is the bytes that it is on the wire."""
+    """prediction_log.proto and what it imports, as far as requests need it; an Example is declared as its bytes on the wire."""
     from tensorboard.compat.proto import tensor_pb2
 
     return declare(

@@ -1,1 +1,1 @@
-"""Inputs: what models are fed: requests, drawn values, what a graph tells of its inputs, tf.Examples, .npz files."""
+"""Inputs of models: requests, drawn values, domains from the graph, tf.Examples, .npz files."""

@@ -1,4 +1,4 @@
-"""Which values a signature's inputs take, as the graph itself tells: the keys of its tables, the features it parses, composites' parts."""
+"""The values that a signature's inputs take, from the graph: the keys of its tables, the features it parses, composites' parts."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _MOST_DEPTH = 32
 
 @dataclass(frozen=True)
 class Feature:
-    """A feature that the graph parses of a tf.Example; `shape` is None for one of any length (sparse, ragged)."""
+    """A feature that the graph parses from a tf.Example; `shape` is None for any length (sparse, ragged)."""
 
     name: str
     datatype: str
@@ -30,10 +30,10 @@ class Feature:
 
 @dataclass(frozen=True)
 class Domain:
-    """What is known of a signature's inputs besides their datatypes and shapes.
+    """Knowledge of a signature's inputs beyond datatypes and shapes.
 
-    `words` are the keys of all tables of strings; `keys` those of tables of whole numbers, by the inputs that are looked up;
-    `examples` the features of the tf.Examples that an input's strings are.
+    `words` are the keys of all string tables; `keys` those of integer tables, by the input that the graph looks up; `examples` are the
+    features of the tf.Examples in a string input.
     """
 
     composites: tuple[Composite, ...] = ()
@@ -43,7 +43,7 @@ class Domain:
 
 
 def of_artifact(path: Path, kind: str, tags: Iterable[str] | None, signatures: Mapping[str, Signature]) -> dict[str, Domain]:
-    """The domains of the signatures of an artifact of this format, by their names; without a graph, names tell what there is to tell.
+    """The domains of the signatures of an artifact of this format, by their names; without a graph, only the inputs' names count.
 
     A SavedModel's and a graph's inputs are bound by `tensor`. Raises ArtifactError for an artifact that cannot be read.
     """
@@ -57,7 +57,7 @@ def of_artifact(path: Path, kind: str, tags: Iterable[str] | None, signatures: M
 
 
 def of_meta_graph(proto: Any, signature: Signature, assets: Path | None = None) -> Domain:
-    """The domain of a signature of a MetaGraphDef, whose asset files lie in `assets`."""
+    """The domain of a signature of a MetaGraphDef with its asset files in `assets`."""
     found = of_graph(proto.graph_def, signature)
     texts = (assets / a.filename for a in saved_model.assets(proto)) if assets else ()
     words = (*found.words, *(line for text in texts for line in _vocabulary(proto.graph_def, text)))
@@ -85,7 +85,7 @@ def of_graph(graph: Any, signature: Signature) -> Domain:
 
 
 def _features(bodies: _Bodies, scope: str, node: Any) -> tuple[Feature, ...]:
-    """What a node parses of tf.Examples (parsing_ops.cc: ParseExample, ParseExampleV2, ParseSingleExample)."""
+    """The features that a node parses from tf.Examples (parsing_ops.cc: ParseExample, ParseExampleV2, ParseSingleExample)."""
     attr = node.attr
     if node.op == "ParseSingleExample":
         names = [list(attr[side].list.s) for side in ("sparse_keys", "dense_keys")] + [[]]
@@ -108,7 +108,7 @@ def _features(bodies: _Bodies, scope: str, node: Any) -> tuple[Feature, ...]:
 
 
 def _vocabulary(graph: Any, file: Path) -> list[bytes]:
-    """The keys that a table reads from a text file: its lines, or of lines with columns the parts between the delimiters."""
+    """The keys that a table reads from a text file: its lines, or for lines with columns the parts between the delimiters."""
     readers = [n for n in _nodes(graph) if n.op.startswith("InitializeTableFromTextFile")]
     if not readers:
         return []
@@ -127,7 +127,7 @@ def _nodes(graph: Any) -> Iterator[Any]:
 
 
 class _Bodies:
-    """The graph ("") and its functions by name: what takes a tensor, and what constant one is, across calls."""
+    """The graph ("") and its functions by name: the consumers of a tensor, and its constant value, across calls."""
 
     def __init__(self, graph: Any) -> None:
         self._arguments = {f.signature.name: [a.name for a in f.signature.input_arg] for f in graph.library.function}
@@ -147,7 +147,7 @@ class _Bodies:
             yield from ((scope, node) for node in nodes.values())
 
     def takers(self, name: str, scope: str = "", depth: int = 0) -> Iterator[tuple[str, Any, int]]:
-        """The nodes that take this operation's result unchanged, the name of their body, and as which of their inputs."""
+        """The nodes that take this operation's result unchanged, with the name of their body and the index of the input."""
         for node, at in self._takers[scope, name] if depth < _MOST_DEPTH else ():
             called = self._called(node)
             if called and at < len(self._arguments[called]):
@@ -158,7 +158,7 @@ class _Bodies:
                 yield scope, node, at
 
     def constant(self, scope: str, source: str, depth: int = 0) -> Any:
-        """The TensorProto that a node's input is, None where it is no constant."""
+        """The TensorProto of a node's constant input; None if it is not a constant."""
         name = _operation(source)
         node = self._nodes[scope].get(name)
         if depth > _MOST_DEPTH:

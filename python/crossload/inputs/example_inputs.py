@@ -1,6 +1,6 @@
-"""A source's own example inputs on their way from the TensorFlow process to the core: a .npz that keeps bytes as they are.
+"""A source's own example inputs, passed from the TensorFlow process to the core in an .npz that keeps bytes unchanged.
 
-NumPy's own strings end at their last NUL, which a serialised tf.Example may end with, and arrays of objects would be pickled: code.
+NumPy's own strings drop trailing NULs, with which a serialised tf.Example may end, and object arrays would be pickled: code.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _END = b"."
 
 
 def write(file: Path, inputs: Mapping[str, Any]) -> None:
-    """Write named arrays; elements of strings are text or bytes. Raises ValueError for an array that is neither numbers nor strings."""
+    """Write named arrays; elements of strings are text or bytes. Raises ValueError for an array of neither numbers nor strings."""
     kept: dict[str, Any] = {name: _kept(name, given) for name, given in inputs.items()}
     np.savez(file, **kept)
 
@@ -28,7 +28,7 @@ def read(file: Path) -> dict[str, np.ndarray]:
 
 def _kept(name: str, given: Any) -> np.ndarray:
     array = np.asarray(given)
-    if array.dtype.kind == "S":  # as objects, bytes that were no NumPy array before keep their end
+    if array.dtype.kind == "S":  # as objects, bytes that were not a NumPy array before keep trailing NULs
         array = np.asarray(given, object)
     if array.dtype.kind not in "OSU":
         return array

@@ -1,4 +1,4 @@
-"""Arrays by input from .npz files; a pickled array is refused, for it is code."""
+"""Arrays by input from .npz files; pickled arrays are refused, because they are code."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def from_npz(path: Path) -> dict[str, np.ndarray]:
 
 
 def check_samples(path: Path) -> None:
-    """Raise CrossloadError where representative inputs (an .npz, or a folder of them) cannot be read."""
+    """Raise CrossloadError if representative inputs (an .npz, or a folder of them) cannot be read."""
     files = sorted(path.glob("*.npz")) if path.is_dir() else [path]
     if not files:
         raise CrossloadError(f"the folder {path} has no .npz with representative inputs; write one with numpy.savez")

@@ -1,4 +1,4 @@
-"""Requests made from a signature: random batches of one and of several, zeros, extremes; a seed always gives the same bytes."""
+"""Requests made from a signature: random batches of one and several, zeros, extremes; the same seed gives the same bytes."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from crossload.inputs.domains import Domain
 from crossload.inputs.npz import from_npz
 
 SEVERAL = 3
-# What a free dimension that is no batch becomes: as small as most convolutional networks take.
+# The size of a free dimension other than the batch: small, but enough for most convolutional networks.
 FREE_DIMENSION = 32
 
 
 @dataclass(frozen=True)
 class Requests:
-    """What is asked: how many generated requests a signature, their seed, shapes of inputs that the model leaves open, own inputs.
+    """The requests to make: the number per signature, their seed, shapes for inputs of free shape, and the user's own inputs.
 
-    An element of `inputs` is arrays by input, or an .npz file of them.
+    An element of `inputs` is a mapping of arrays by input, or an .npz file.
     """
 
     count: int = 8
@@ -36,15 +36,15 @@ class Requests:
     inputs: tuple[Mapping[str, np.ndarray] | Path, ...] = ()
 
     def own(self) -> list[Mapping[str, np.ndarray]]:
-        """The own inputs, files read; raises CrossloadError for a file that cannot be."""
+        """The user's own inputs, read from files; raises CrossloadError for an unreadable file."""
         return [from_npz(own) if isinstance(own, Path) else own for own in self.inputs]
 
 
 def draw(signature: Signature, requests: Requests, domain: Domain | None = None) -> list[Vector]:
-    """The vectors (without outputs) of a signature; `domain` is what its graph tells of its inputs (inputs.domains).
+    """The vectors (without outputs) of a signature; `domain` describes its inputs as far as the graph tells (inputs.domains).
 
-    Generated ones are `single_n` (batch 1), `batch_n` (batch 3), `zeros`, `extremes` and, with strings, `bytes`; the user's own are
-    `user_n`, those that fit this signature (`check_requests` says which fit none). An input with a default is left out of `single_n`.
+    Generated ones are `single_n` (batch 1), `batch_n` (batch 3), `zeros`, `extremes` and, with strings, `bytes`; `user_n` are the
+    user's own that fit this signature (`check_requests` reports those that fit none). `single_n` omits inputs with a default.
     """
     kinds = ["single", "batch", "zeros", "extremes"] + (["bytes"] if any(t.datatype == "BYTES" for t in signature.inputs) else [])
     if not signature.inputs:
@@ -65,11 +65,11 @@ def draw(signature: Signature, requests: Requests, domain: Domain | None = None)
 
 
 def check_requests(requests: Requests, signatures: Mapping[str, Signature]) -> None:
-    """Raise CrossloadError for own inputs that fit no signature, and for shapes of inputs that none has: they would count for nothing."""
+    """Raise CrossloadError for own inputs that fit no signature and for shapes of unknown inputs, which would have no effect."""
     inputs = list(dict.fromkeys(t.name for s in signatures.values() for t in s.inputs))
     for name in requests.shapes:
         if name not in inputs:
-            raise CrossloadError(f"--shape {name}: there is no such input; there are: {', '.join(inputs)}")
+            raise CrossloadError(f"--shape {name}: there is no such input; the inputs are: {', '.join(inputs)}")
     for own in requests.own():
         problems = []
         for signature in signatures.values():
@@ -85,7 +85,7 @@ def check_requests(requests: Requests, signatures: Mapping[str, Signature]) -> N
 def complete(signature: Signature, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The inputs in the signature's order and datatypes, defaults filled in.
 
-    Raises CrossloadError naming the input that is unknown, missing, or does not fit in datatype or shape.
+    Raises CrossloadError naming the input that is unknown, missing, or has the wrong datatype or shape.
     """
     there = [t.name for t in signature.inputs]
     for name in inputs:
@@ -103,7 +103,7 @@ def complete(signature: Signature, inputs: Mapping[str, np.ndarray]) -> dict[str
 
 
 def fit(spec: TensorSpec, array: np.ndarray) -> np.ndarray:
-    """The array in the input's datatype where that loses nothing; raises CrossloadError when datatype or shape do not fit."""
+    """The array converted to the input's datatype without loss; raises CrossloadError if datatype or shape do not fit."""
     people = datatypes.for_people
     try:
         got = datatypes.of_array(array)
@@ -124,7 +124,7 @@ def fit(spec: TensorSpec, array: np.ndarray) -> np.ndarray:
 
 
 def kept(array: np.ndarray, dtype: np.dtype) -> bool:
-    """Whether every value survives the conversion to `dtype`: back again it is equal, and no sign has wrapped around."""
+    """Whether every value survives the conversion to `dtype`: the round trip is equal, and no sign has wrapped around."""
     if array.dtype.kind == "c" != dtype.kind:
         return not array.imag.any() and kept(array.real, dtype)
     with np.errstate(invalid="ignore", over="ignore"):
@@ -159,7 +159,7 @@ def _batch(kind: str) -> int:
 
 
 def _shape(spec: TensorSpec, kind: str, requests: Requests) -> tuple[int, ...]:
-    """The shape with its free dimensions filled: the first is the batch."""
+    """The shape with its free dimensions filled in; the first is the batch."""
     wished = requests.shapes.get(spec.name)
     if wished is not None and spec.shape is not None and not _fits(spec.shape, wished):
         raise CrossloadError(f"--shape {spec.name}: the input has shape {list(spec.shape)} (-1 is any), which {list(wished)} does not fit")

@@ -15,15 +15,15 @@ _INT64 = range(-(1 << 63), 1 << 63)
 def tf_example(features: Mapping[str, Any]) -> bytes:
     """A serialised tf.Example; the same features in any order give the same bytes.
 
-    A feature is a flat list (a tuple, a one-dimensional array) or a single value. Whole numbers and truth values become an
-    int64_list, numbers of which one has a fraction a float_list (of float32: digits beyond it are lost), text and bytes a
-    bytes_list. A list without elements says nothing of its kind, and is a feature without values.
+    A feature is a flat list (a tuple, a one-dimensional array) or a single value. Integers and booleans become an int64_list, lists
+    with a float a float_list (float32: further digits are lost), text and bytes a bytes_list. An empty list has no kind, so it becomes
+    a feature without values.
     Raises CrossloadError naming the feature and the cause.
     """
     message = _messages()["Example"]()
     for name, values in features.items():
         if not isinstance(name, str) or not _is_utf8(name):
-            raise CrossloadError(f"the feature {name!r}: a feature's name is text that UTF-8 can hold")
+            raise CrossloadError(f"the feature {name!r}: a feature's name must be text that UTF-8 can encode")
         _fill(message.features.feature[name], name, values)
     return bytes(message.SerializeToString(deterministic=True))
 
@@ -31,19 +31,19 @@ def tf_example(features: Mapping[str, Any]) -> bytes:
 def features_of(example: bytes) -> dict[str, list[Any]]:
     """The features of a serialised tf.Example, by name in the names' order: lists of float, of int, or of bytes.
 
-    Raises CrossloadError for bytes that are no tf.Example.
+    Raises CrossloadError for bytes that are not a tf.Example.
     """
     from google.protobuf.message import DecodeError
 
     try:
         features = _messages()["Example"].FromString(example).features.feature
     except DecodeError as error:
-        raise CrossloadError(f"{example[:20]!r} is no serialised tf.Example") from error
+        raise CrossloadError(f"{example[:20]!r} is not a serialised tf.Example") from error
     return {name: _values(features[name]) for name in sorted(features)}
 
 
 def is_example(data: bytes) -> bool:
-    """Whether these bytes are a serialised tf.Example and nothing besides."""
+    """Whether these bytes are exactly a serialised tf.Example."""
     from google.protobuf.message import DecodeError
 
     try:
@@ -74,7 +74,7 @@ def _messages() -> dict[str, Any]:
 
 def _fill(feature: Any, name: str, values: Any) -> None:
     """Set a Feature's list; raises CrossloadError."""
-    if hasattr(values, "tolist"):  # NumPy's arrays and scalars: their elements as Python's own
+    if hasattr(values, "tolist"):  # NumPy's arrays and scalars: convert the elements to Python's
         values = values.tolist()
     if not isinstance(values, list | tuple):
         values = [values]
@@ -91,11 +91,11 @@ def _fill(feature: Any, name: str, values: Any) -> None:
         feature.float_list.value.extend(_float32(name, v) for v in values)
     else:
         kinds = ", ".join(sorted({type(v).__name__ for v in values}))
-        raise CrossloadError(f"the feature {name!r} has elements of {kinds}; a feature is a flat list of numbers, or one of text and bytes")
+        raise CrossloadError(f"the feature {name!r} has elements of {kinds}; a feature is a flat list of numbers, or of text and bytes")
 
 
 def _float32(name: str, value: float) -> float:
-    """The number as it is; raises CrossloadError for a finite one that would become an infinity."""
+    """The number unchanged; raises CrossloadError for a finite one that would become infinite."""
     try:
         struct.pack("<f", value)
     except (OverflowError, struct.error):
@@ -107,7 +107,7 @@ def _as_bytes(name: str, value: str | bytes) -> bytes:
     try:
         return value.encode("utf-8", "surrogateescape") if isinstance(value, str) else value
     except UnicodeEncodeError:
-        raise CrossloadError(f"the feature {name!r} has text that UTF-8 cannot hold") from None
+        raise CrossloadError(f"the feature {name!r} has text that UTF-8 cannot encode") from None
 
 
 def _is_utf8(name: str) -> bool:

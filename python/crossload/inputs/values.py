@@ -33,18 +33,18 @@ _WORDS = [
     "東京",
     "ok",
 ]
-_SENTENCES = (1, 1, 2, 4, 7)  # words a string: single ones are what tables look up
+_SENTENCES = (1, 1, 2, 4, 7)  # words per string: tables look up single words
 _HARD_TEXT = ("", " ", "UPPER lower", "Grüße, 世界 🌍", "tab\tand\nnewline", "x" * 300)
 _HARD_BYTES = (b"\0", b"a\0b", b"\xff\xfe\x80", b"")
-# How often a value is one that a table knows: mostly, for a table with wrong values must not pass, and not always, for what it does not
-# know has an answer, too.
+# The share of values that are in a table: most, so that a table with wrong values cannot pass; not all, because missing keys also have
+# an answer.
 _KNOWN = 0.7
 _MOST_IN_A_ROW = 4
 _FREE_DIMENSION_OF_SPARSE = 8
 
 
 def values(spec: TensorSpec, shape: tuple[int, ...], kind: str, random: np.random.Generator, domain: Domain) -> np.ndarray:
-    """An input's values: what its tables know, where they are looked up, among what they do not."""
+    """An input's values: a mix of known and unknown keys if the graph looks them up in tables."""
     made = of_datatype(spec.datatype, shape, kind, random, domain.words)
     keys = domain.keys.get(spec.name)
     if keys and kind in ("single", "batch"):
@@ -54,7 +54,7 @@ def values(spec: TensorSpec, shape: tuple[int, ...], kind: str, random: np.rando
 
 
 def of_datatype(datatype: str, shape: tuple[int, ...], kind: str, random: np.random.Generator, words: Sequence[bytes] = ()) -> np.ndarray:
-    """Values of a datatype; of strings, some are among `words`."""
+    """Values of a datatype; some strings come from `words`."""
     if datatype == "BYTES":
         return _strings(shape, kind, random, words)
     dtype = datatypes.numpy_dtype(datatype)
@@ -65,7 +65,7 @@ def of_datatype(datatype: str, shape: tuple[int, ...], kind: str, random: np.ran
     if datatype == "BOOL":
         return random.integers(0, 2, shape).astype(dtype)
     if "INT" in datatype:
-        # Whole numbers are mostly indices, counts or pixels: small ones mean something to most models.
+        # Integers are mostly indices, counts or pixels: most models accept small ones.
         return random.integers(0, 256 if datatype == "UINT8" else 4 if datatype.endswith("INT4") else 10, shape).astype(dtype)
     if datatype.startswith("COMPLEX"):
         return (random.standard_normal(shape) + 1j * random.standard_normal(shape)).astype(dtype)
@@ -73,7 +73,7 @@ def of_datatype(datatype: str, shape: tuple[int, ...], kind: str, random: np.ran
 
 
 def _extremes(datatype: str) -> np.ndarray:
-    """Both ends of what models are fed in this datatype: all of it for small integers, pixels' range for floats."""
+    """Both ends of a datatype's usual input range: the whole range for small integers, that of pixels for floats."""
     if datatype == "BOOL":
         return np.array([False, True])
     if datatype in ("INT4", "UINT4"):
@@ -95,7 +95,7 @@ def _strings(shape: tuple[int, ...], kind: str, random: np.random.Generator, kno
             array[at] = _HARD_TEXT[int(random.integers(len(_HARD_TEXT)))].encode()
         elif kind == "bytes":
             array[at] = _HARD_BYTES[int(random.integers(len(_HARD_BYTES)))]
-        elif known and kind != "zeros" and not any(at):  # every request asks for at least one that is known, by itself
+        elif known and kind != "zeros" and not any(at):  # every request contains at least one known word alone
             array[at] = known[int(random.integers(len(known)))]
         elif known and kind != "zeros" and random.random() < _KNOWN:
             array[at] = b" ".join(known[int(random.integers(len(known)))] for _ in range(int(random.choice(_SENTENCES))))
@@ -108,7 +108,7 @@ def _strings(shape: tuple[int, ...], kind: str, random: np.random.Generator, kno
 def composite(
     of: Composite, specs: Mapping[str, TensorSpec], kind: str, batch: int, random: np.random.Generator, domain: Domain
 ) -> dict[str, np.ndarray]:
-    """The parts of a composite tensor, which only make sense together."""
+    """The parts of a composite tensor, which must fit each other."""
     parts = [specs[name] for name in of.parts]
     return (_sparse if of.kind == "sparse" else _ragged)(of, parts, kind, batch, random, domain)
 
@@ -116,7 +116,7 @@ def composite(
 def _ragged(
     of: Composite, parts: Sequence[TensorSpec], kind: str, batch: int, random: np.random.Generator, domain: Domain
 ) -> dict[str, np.ndarray]:
-    """Row splits that begin with 0 and never fall, each level as long as the one before it says (tf.RaggedTensor)."""
+    """Row splits that start with 0 and never decrease; each level's length follows from the one before (tf.RaggedTensor)."""
     flat, *splits = parts
     made, rows = {}, batch
     for level in splits:
@@ -131,7 +131,7 @@ def _ragged(
 def _sparse(
     of: Composite, parts: Sequence[TensorSpec], kind: str, batch: int, random: np.random.Generator, domain: Domain
 ) -> dict[str, np.ndarray]:
-    """Indices in range, in their canonical order and none twice (tf.SparseTensor)."""
+    """Distinct indices in range, in canonical order (tf.SparseTensor)."""
     indices, flat, dense_shape = parts
     rank = next((t.shape[at] for t, at in ((dense_shape, 0), (indices, 1)) if t.shape and len(t.shape) > at and t.shape[at] > 0), 2)
     stated = of.shape if of.shape is not None and len(of.shape) == rank else (-1,) * rank
@@ -146,7 +146,7 @@ def _sparse(
 
 
 def examples(features: Sequence[Feature], shape: tuple[int, ...], kind: str, random: np.random.Generator, domain: Domain) -> np.ndarray:
-    """Serialised tf.Examples with the features that the graph parses; those of any length have up to four values."""
+    """Serialised tf.Examples with the features that the graph parses; features of any length have up to four values."""
     made = np.empty(shape, dtype=object)
     for at in np.ndindex(*shape):
         made[at] = tf_example({f.name: _feature(f, kind, random, domain) for f in features})
@@ -156,7 +156,7 @@ def examples(features: Sequence[Feature], shape: tuple[int, ...], kind: str, ran
 def _feature(feature: Feature, kind: str, random: np.random.Generator, domain: Domain) -> list[object]:
     length = (int(random.integers(_MOST_IN_A_ROW + 1)),) if feature.shape is None else feature.shape
     size = tuple(int(random.integers(1, _MOST_IN_A_ROW + 1)) if d == -1 else d for d in length)
-    # Whole numbers in an Example are identifiers and counts: the ends of int64 are answered by few models.
+    # Integers in an Example are identifiers and counts: few models accept the ends of int64.
     calm = "single" if kind == "extremes" and feature.datatype == "INT64" else kind
     found: list[object] = of_datatype(feature.datatype, size, calm, random, domain.words).ravel().tolist()
     return found

@@ -1,1 +1,1 @@
-"""Releases: what each release of TensorFlow registers (ops, attributes, kernels), as data, and how a node fits it."""
+"""Releases: what each release of TensorFlow registers (ops, attributes, kernels), as data, and the validation of nodes against it."""

@@ -1,7 +1,7 @@
-"""What real releases register, asked of them: `python -m crossload.releases.extraction [RUNTIME …]` writes the data of preflight.
+"""Asks real releases what they register: `python -m crossload.releases.extraction [RUNTIME …]` writes the data for `crossload check`.
 
-Ops are what a runtime's worker lists (`RegisteredOps`), the GraphDef version is what it says when it refuses a graph from the future.
-Kernels come from the native library itself, in a process of its own: the C API's TF_GetAllRegisteredKernels, where it is exported.
+A runtime's worker lists the ops (`RegisteredOps`); the GraphDef version is in its error for a graph of a future version. Kernels come
+from the native library itself, in a separate process: the C API's TF_GetAllRegisteredKernels, if the library exports it.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ RUNTIMES = ("tensorflow-java-legacy@*", "tensorflow-java@*", "tensorflow@*")
 
 
 def extract(runtimes: Iterable[Runtime]) -> dict[str, Any]:
-    """The content of the data file, of these runtimes, the oldest TensorFlow first; raises what starting them raises."""
+    """The content of the data file for these runtimes, the oldest TensorFlow first; raises the errors of starting them."""
     found = sorted((_of(runtime) for runtime in runtimes), key=lambda r: [int(n) for n in r["tensorflow"].split(".")])
     releases = {r["runtime"]: {key: r[key] for key in ("tensorflow", "graph_def", "datatypes")} for r in found}
     return {"releases": releases, **{what: _shared([r[what] for r in found]) for what in ("ops", "kernels")}}
 
 
 def _shared(releases: list[dict[str, Any]]) -> dict[str, list[Any]]:
-    """By op, what it is and the numbers of the releases where it is that: [[[0, 1], …], [[2], …]]."""
+    """By op, its distinct definitions, each with the numbers of its releases: [[[0, 1], …], [[2], …]]."""
     names = sorted({name for release in releases for name in release})
     shared: dict[str, list[Any]] = {name: [] for name in names}
     for number, release in enumerate(releases):
@@ -89,7 +89,7 @@ def _plain(op: Any) -> dict[str, Any]:
 
 
 def _graph_def_version(supervisor: Supervisor) -> int:
-    """TF_GRAPH_DEF_VERSION, from the refusal of a graph that asks for more (core/framework/versions.cc)."""
+    """TF_GRAPH_DEF_VERSION, from the error for a graph that requires a higher one (core/framework/versions.cc)."""
     graph = graph_pb2.GraphDef()
     graph.node.add(name="nothing", op="NoOp")
     graph.versions.producer = graph.versions.min_consumer = _FUTURE
@@ -101,7 +101,7 @@ def _graph_def_version(supervisor: Supervisor) -> int:
 
 
 def _datatypes(supervisor: Supervisor) -> list[int]:
-    """The numbers of types.proto that this release takes in an attribute."""
+    """The numbers of types.proto that this release accepts in an attribute."""
     found = []
     for number in range(1, _MOST_DATATYPES):
         graph = graph_pb2.GraphDef()
@@ -112,7 +112,7 @@ def _datatypes(supervisor: Supervisor) -> list[int]:
 
 
 def _refusal(supervisor: Supervisor, graph: Any) -> str:
-    """What a worker says to a graph, nothing where it loads it."""
+    """A worker's error for a graph; empty if it loads the graph."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "graph.pb")
         path.write_bytes(graph.SerializeToString())
@@ -168,7 +168,7 @@ def _kernel_list() -> Any:
 
 @contextmanager
 def _native_library(runtime: Runtime, argv: Sequence[str]) -> Iterator[Path]:
-    """TensorFlow's library of a runtime, its neighbours beside it: in a Python's site-packages, or unpacked from a jar."""
+    """The TensorFlow library of a runtime, with its companion libraries: in Python's site-packages, or unpacked from a jar."""
     if not isinstance(runtime.source, Jar):
         yield next(Path(argv[0]).parent.parent.glob(f"lib/python3*/site-packages/tensorflow/{_LIBRARIES[0]}"))
         return

@@ -1,4 +1,4 @@
-"""A node against the op that a release registers, as TensorFlow validates it when it loads a graph.
+"""Validates a node against the op that a release registers, as TensorFlow does when it loads a graph.
 
 Sources: tensorflow/core/framework/node_def_util.cc (ValidateNodeDef, InOutTypesForNode), attr_value_util.cc (AttrValueHasType),
 op_def_util.cc (ValidateAttrValue, CheckOpDeprecation), op_kernel.cc (FindKernelRegistration), kernel_def_util.cc (KernelAttrsMatch).
@@ -13,7 +13,7 @@ from typing import Any
 from crossload.contract.datatypes import for_people, from_enum
 from crossload.releases.registrations import Kernel, Release, having
 
-# Since 2.5 an attribute that the op does not have is ignored with a warning; before, it is an error.
+# Since 2.5 TensorFlow ignores an unknown attribute with a warning; before, it is an error.
 _IGNORES_ATTRIBUTES_SINCE = (2, 5)
 _FIELDS = {
     "type": "type", "int": "i", "float": "f", "bool": "b", "string": "s", "shape": "shape", "tensor": "tensor", "func": "func",
@@ -23,7 +23,7 @@ _LISTS = {"type": "type", "int": "i", "float": "f", "bool": "b", "string": "s", 
 
 @dataclass(frozen=True)
 class Problem:
-    """What is wrong with a node: `kind` is one of op, unknown_attr, missing_attr, value, inputs, deprecated, datatype."""
+    """A problem of a node: `kind` is one of op, unknown_attr, missing_attr, value, inputs, deprecated, datatype."""
 
     kind: str
     sentence: str
@@ -36,7 +36,7 @@ def ignores_attributes(release: Release) -> bool:
 
 
 def problems(node: Any, release: Release, producer: int, functions: dict[str, Any]) -> Iterator[Problem]:
-    """What this release finds wrong with a node; `functions` are the graph's own, by name (FunctionDefs)."""
+    """The problems of a node in this release; `functions` are the graph's own, by name (FunctionDefs)."""
     if node.op in functions:
         return
     op = release.op(node.op)
@@ -63,18 +63,18 @@ def problems(node: Any, release: Release, producer: int, functions: dict[str, An
     if 0 < op.deprecation.version <= producer:
         why = f" ({op.deprecation.explanation.rstrip('.')})" if op.deprecation.explanation else ""
         yield Problem(
-            "deprecated", f"{node.op} was removed in GraphDef version {op.deprecation.version}, and the graph is of {producer}{why}"
+            "deprecated", f"{node.op} was removed in GraphDef version {op.deprecation.version}, and the graph has version {producer}{why}"
         )
 
 
 def _since(release: Release, others: tuple[Release, ...]) -> str:
-    """Which releases have what this one has not."""
+    """The releases that have a feature missing in this one."""
     later = [r for r in others if r.number > release.number]
     if later:
         return f"first in TensorFlow {later[0].tensorflow} of the releases known here; yours is {release.tensorflow}"
     if others:
         return f"last in TensorFlow {others[-1].tensorflow} of the releases known here; yours is {release.tensorflow}"
-    return "in no release known here: it is an op of a library of its own, or misspelt"
+    return "in no release known here: it is misspelt, or an op of a custom library"
 
 
 def _value_problems(node: Any, attr: Any, value: Any, release: Release) -> Iterator[Problem]:
@@ -82,7 +82,7 @@ def _value_problems(node: Any, attr: Any, value: Any, release: Release) -> Itera
     which = value.WhichOneof("value")
     if which != ("list" if is_list else _FIELDS.get(kind, which)):
         if which is not None:
-            yield Problem("value", f"the attribute {attr.name!r} of {node.op} is a {attr.type} and has a value of another kind", attr.name)
+            yield Problem("value", f"the attribute {attr.name!r} of {node.op} is a {attr.type}, but its value is not", attr.name)
         return
     values = list(getattr(value.list, _LISTS[kind])) if is_list else [getattr(value, _FIELDS[kind])] if kind in _FIELDS else []
     if kind == "type":
@@ -99,7 +99,7 @@ def _value_problems(node: Any, attr: Any, value: Any, release: Release) -> Itera
     if attr.has_minimum:
         number = len(values) if is_list else value.i
         if number < attr.minimum:
-            yield Problem("value", f"{attr.name!r} of {node.op} is {number}, and at least {attr.minimum} is needed", attr.name)
+            yield Problem("value", f"{attr.name!r} of {node.op} is {number}, and must be at least {attr.minimum}", attr.name)
 
 
 def _people(number: int) -> str:
@@ -107,7 +107,7 @@ def _people(number: int) -> str:
 
 
 def _input_count(node: Any, op: Any) -> int | None:
-    """How many inputs an op takes with this node's attributes; None where an attribute is open."""
+    """The number of inputs of an op with this node's attributes; None if an attribute is unknown."""
     count = 0
     for argument in op.input_arg:
         if argument.number_attr or argument.type_list_attr:
@@ -128,7 +128,7 @@ def attribute(node: Any, op: Any, name: str) -> Any:
 
 
 def output_datatypes(node: Any, op: Any) -> list[str]:
-    """The datatypes of a node's outputs, contract names or `DT_<number>`; a reference counts as what it refers to."""
+    """The datatypes of a node's outputs, contract names or `DT_<number>`; a reference counts as its base type."""
     found: list[str] = []
     for argument in op.output_arg:
         if argument.type_list_attr:
@@ -143,7 +143,7 @@ def output_datatypes(node: Any, op: Any) -> list[str]:
 
 
 def kernel_problem(node: Any, release: Release, functions: dict[str, Any]) -> str | None:
-    """Why no kernel of a CPU runs this node, None where one does (or the op is unknown, which is another problem)."""
+    """Why no CPU kernel runs this node; None if one does (or if the op is unknown, which is a different problem)."""
     op = release.op(node.op)
     if op is None or node.op in functions:
         return None
@@ -152,10 +152,10 @@ def kernel_problem(node: Any, release: Release, functions: dict[str, Any]) -> st
     if any(kernel.label == label and _takes(kernel, node, op) for kernel in kernels):
         return None
     if not kernels:
-        return f"{node.op} has no kernel for a CPU in TensorFlow {release.tensorflow}"
+        return f"{node.op} has no CPU kernel in TensorFlow {release.tensorflow}"
     types = {a.name: attribute(node, op, a.name) for a in op.attr if a.type in ("type", "list(type)")}
     said = ", ".join(f"{name} {' '.join(_people(n) for n in _numbers(value))}" for name, value in types.items() if value is not None)
-    return f"{node.op} has no kernel for a CPU in TensorFlow {release.tensorflow} that takes {said or f'the label {label!r}'}"
+    return f"{node.op} has no CPU kernel in TensorFlow {release.tensorflow} that takes {said or f'the label {label!r}'}"
 
 
 def _takes(kernel: Kernel, node: Any, op: Any) -> bool:

@@ -1,4 +1,4 @@
-"""What releases of TensorFlow register: ops with their attributes, CPU kernels, the GraphDef version. Data that extraction wrote."""
+"""What releases of TensorFlow register: ops with their attributes, CPU kernels, the GraphDef version. The data comes from `extraction`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 DATA = Path(__file__).parent / "data" / "registrations.json.xz"
-# A CPU runs kernels of these devices (core/framework/op_kernel.cc: DEVICE_DEFAULT where there is none of its own).
+# A CPU runs kernels of these devices (core/framework/op_kernel.cc: DEVICE_DEFAULT if the CPU has none of its own).
 KERNEL_DEVICES = ("CPU", "DEFAULT")
 
 
@@ -36,7 +36,7 @@ class Release:
     number: int = field(repr=False)
 
     def op(self, name: str) -> Any:
-        """The OpDef of this name (op_def.proto), None where this release registers none."""
+        """The OpDef of this name (op_def.proto), None if this release does not register it."""
         return _op_def(name, self.number)
 
     def kernels(self, op: str) -> tuple[Kernel, ...]:
@@ -46,7 +46,7 @@ class Release:
 
 @cache
 def releases() -> tuple[Release, ...]:
-    """Every release that there is data of, the oldest TensorFlow first."""
+    """Every release with data, the oldest TensorFlow first."""
     stated = _data()["releases"].items()
     return tuple(
         Release(title, about["tensorflow"], about["graph_def"], frozenset(about["datatypes"]), number)
@@ -55,7 +55,7 @@ def releases() -> tuple[Release, ...]:
 
 
 def having(op: str, attr: str = "") -> tuple[Release, ...]:
-    """The releases that register this op, with this attribute if one is named."""
+    """The releases that register this op (with this attribute, if given)."""
     found = [r for r in releases() if (known := r.op(op)) is not None and (not attr or any(a.name == attr for a in known.attr))]
     return tuple(found)
 

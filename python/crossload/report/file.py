@@ -1,4 +1,4 @@
-"""The report's file (`verify --json`) as its reader takes it; what a newer crossload adds is passed over."""
+"""The schema for reading a report file (`verify --json`); it ignores keys that a newer crossload adds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""JUnit XML: a test suite a runtime, a test case a result, for the CI servers that read it."""
+"""JUnit XML for CI servers: one test suite per runtime, one test case per result."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 from crossload.report.results import Report, Result
 
-# XML 1.0, production [2] Char: what a worker's stderr may hold and an XML file may not.
+# XML 1.0, production [2] Char: characters that a worker's stderr may contain and an XML file may not.
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -49,7 +49,7 @@ def _add(suite: ElementTree.Element, result: Result, kind: str) -> None:
 
 
 def _add_uncompared(root: ElementTree.Element, uncompared: list[str]) -> None:
-    """What was asked for and never compared: a server that reads only this file must not take silence for success."""
+    """The artifacts and runtimes without a comparison: a server that reads only this file must not see them as successes."""
     if not uncompared:
         return
     count = str(len(uncompared))

@@ -1,4 +1,4 @@
-"""The console's view of a run: a line a result as it comes, then the matrix, then what failed and how to reproduce it."""
+"""The console output of a run: one line per result as it arrives, then the matrix, then failures and how to reproduce them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _STYLES = {"ok": "green", "unsupported": "dim"}
 
 
 def safe(text: str | None) -> str:
-    """Text of unknown origin (a manifest, a worker) as rich markup that shows it: it must neither style nor steer the terminal."""
+    """Text of unknown origin (a manifest, a worker) escaped as rich markup: it must neither style nor control the terminal."""
     return markup.escape(printable(text or ""))
 
 
@@ -46,14 +46,14 @@ def show(report: Report, console: Console) -> None:
     counts = ", ".join(f"{n} {o}" for o, n in report.summary().items() if o != "total")
     total = report.summary()["total"]
     if report.interrupted:
-        console.print("[red]interrupted[/]: what was not reached is not_run")
+        console.print("[red]interrupted[/]: the remaining cases are not_run")
     for said in report.uncompared:
         console.print(f"[red]{safe(said)}[/]; `crossload runtimes` lists the formats")
     console.print(f"{total} result{'' if total == 1 else 's'}: {counts or 'none'}", highlight=False)
 
 
 def _table(report: Report) -> Table:
-    """A column a runtime; a row a runtime where there are more of them than fit beside one another."""
+    """One column per runtime; one row per runtime if they do not fit side by side."""
     versions = {str(r["runtime"]): str(r["version"]) for r in report.runtimes}
     cells = {
         (name, artifact): _cell([r for r in report.results if r.case.artifact == artifact and r.case.runtime == name])
@@ -90,12 +90,12 @@ def _cell(results: list[Result]) -> str:
 
 
 def closeness(compared: list[Result]) -> str:
-    """How close the worst of these comparisons is, in a word or two."""
+    """The agreement of the worst of these comparisons, in a word or two."""
     return _how_close(max(compared, key=lambda r: (AGREEMENTS.index(r.agreement or "different"), r.metrics.get("max_ulp", 0))))
 
 
 def _how_close(result: Result) -> str:
-    """`identical`, `3 ULP`, or the level with its ULP; the largest difference where ULP have lost their meaning."""
+    """`identical`, `3 ULP`, or the level with its ULP; the largest difference where ULP are not meaningful."""
     ulp = result.metrics.get("max_ulp")
     if ulp is None or result.agreement == "identical":
         return str(result.agreement)
@@ -116,7 +116,7 @@ def _unsupported(report: Report, console: Console) -> None:
 
 
 def _failures(report: Report, console: Console) -> None:
-    """What failed, alike failures told once: a worker that never starts fails every case of its runtime for one reason."""
+    """The failures, identical ones once: a worker that never starts fails every case of its runtime for one reason."""
     alike: dict[tuple[str, str, str | None], list[Result]] = {}
     for result in report.results:
         if result.failed and result.error != "interrupted":
@@ -136,5 +136,5 @@ def _failures(report: Report, console: Console) -> None:
 
 
 def _last_lines(stderr: str) -> list[str]:
-    """What a worker said last; a Java stack trace's frames, which say where in crossload's own code it was, are left to --json."""
+    """A worker's last lines, without the frames of a Java stack trace, which point into crossload's own code (--json has them)."""
     return [text for text in stderr.splitlines() if not text.startswith("\tat ")][-_STDERR_LINES:]

@@ -1,4 +1,4 @@
-"""Results of a run: one outcome for each (artifact, runtime, signature, vector), what they add up to, written and read as JSON."""
+"""Results of a run: one outcome for each (artifact, runtime, signature, vector), their summary, written and read as JSON."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _Part = TypeVar("_Part")
 
 @dataclass(frozen=True)
 class Case:
-    """What is compared."""
+    """The subject of one comparison."""
 
     artifact: str
     runtime: str
@@ -27,7 +27,7 @@ class Case:
 
 @dataclass
 class Result:
-    """What happened to a case. `metrics` as compare.judge gives them; `seconds` is the runtime's own call."""
+    """The outcome of a case. `metrics` come from compare.judge; `seconds` is the duration of the runtime's own call."""
 
     case: Case
     outcome: Outcome
@@ -53,10 +53,10 @@ class Result:
 
 @dataclass
 class Report:
-    """A run: who answered (`runtimes`, as the workers say), the results in the order they came, and what a reader must know besides.
+    """A run: its `runtimes` (as the workers identify themselves), the results in order of arrival, and notes for the reader.
 
-    `rows` and `columns` are the matrix: the artifacts chosen and the runtimes asked, in their own order. `uncompared` says which of
-    them were asked for and have nothing to show. `arguments` are those of the `crossload verify` that repeats the run.
+    `rows` and `columns` are the matrix: the chosen artifacts and runtimes, in their own order. `uncompared` has a sentence for each
+    requested one without a comparison. `arguments` are those of the `crossload verify` command that repeats the run.
     """
 
     bundle: str
@@ -101,10 +101,10 @@ class Report:
 
     @classmethod
     def merged(cls, reports: Sequence[Report]) -> Report:
-        """Reports of one bundle as one; a later result of a case replaces an earlier one. Raises CrossloadError for two bundles."""
+        """Reports of one bundle merged; a later result of a case replaces an earlier one. Raises CrossloadError for two bundles."""
         bundles = list(dict.fromkeys(r.bundle for r in reports))
         if len(bundles) != 1:
-            raise CrossloadError(f"reports of one bundle can be merged, and these are of {len(bundles)}: {', '.join(bundles)}")
+            raise CrossloadError(f"only reports of one bundle can be merged; these are of {len(bundles)}: {', '.join(bundles)}")
 
         def union(parts: Iterable[list[_Part]]) -> list[_Part]:
             found: list[_Part] = []
@@ -127,7 +127,7 @@ class Report:
 
     @property
     def exit_status(self) -> int:
-        """0 all compared and agreed · 1 a mismatch or failure · 3 nothing was compared, or nothing of what was asked for by name
+        """0 all compared and agreed · 1 a mismatch or failure · 3 nothing was compared, or a requested artifact or runtime was not
         · 130 interrupted."""
         if self.interrupted:
             return 130
@@ -137,7 +137,7 @@ class Report:
 
     @property
     def first_failure(self) -> str:
-        """The first thing that went wrong, in one sentence, and how many more there are."""
+        """The first failure, in one sentence, with the number of further ones."""
         failed = [r for r in self.results if r.failed]
         if not failed:
             return "; ".join(self.uncompared) or "nothing could be compared"
@@ -146,7 +146,7 @@ class Report:
         return f"{case.artifact} on {case.runtime}, {case.signature}/{case.vector}: {failed[0].outcome}: {failed[0].error}{more}"
 
     def summary(self) -> dict[str, int]:
-        """How many results of each outcome there are, and the total."""
+        """The number of results of each outcome, and the total."""
         counted = Counter(r.outcome for r in self.results)
         return {"total": len(self.results), **{o: counted[o] for o in OUTCOMES if counted[o]}}
 

@@ -1,1 +1,1 @@
-"""Support: files, destinations, caches and text, for every other room; it knows nothing of models."""
+"""Support: files, destinations, caches and text, for every other package; it knows nothing about models."""

@@ -1,4 +1,4 @@
-"""The folder that crossload keeps between runs: environments of runtimes, and locks."""
+"""The cache folder that crossload keeps between runs: environments of runtimes, and locks."""
 
 from __future__ import annotations
 

@@ -32,16 +32,16 @@ def size_bytes(path: Path) -> int:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file whole or not at all; a lone surrogate (a name that was no UTF-8) is escaped as JSON escapes it."""
+    """Write a text file whole or not at all; a lone surrogate (from a name that is not UTF-8) is escaped as in JSON."""
     with written_whole(path) as partial:
         partial.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
-    """A file to write beside `path`; it takes `path`'s name when the block ends well and vanishes when it does not.
+    """A temporary file beside `path`; it takes `path`'s name when the block succeeds and is deleted when it fails.
 
-    A link's target is what is written; what is there and no plain file (a pipe, a terminal) is written directly.
+    For a link, the target is written; an existing special file (a pipe, a terminal) is written directly.
     """
     if path.exists() and not path.is_file():
         yield path
@@ -63,7 +63,7 @@ def written_whole(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def folder_written_whole(path: Path) -> Iterator[Path]:
-    """A folder to fill beside `path`; it replaces `path` when the block ends well and vanishes when it does not."""
+    """A temporary folder beside `path`; it replaces `path` when the block succeeds and is deleted when it fails."""
     path = path.resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(prefix=f".{path.name}.partial-", dir=path.parent))

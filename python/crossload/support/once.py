@@ -1,4 +1,4 @@
-"""Functions that make something once in a process, however many threads ask for it at the same time."""
+"""Functions that create something once per process, even if several threads call them at the same time."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _Made = TypeVar("_Made")
 
 
 def once(make: Callable[[], _Made]) -> Callable[[], _Made]:
-    """`functools.cache`, which lets two threads make it twice: protobuf's pool takes a file of declarations once only."""
+    """Like `functools.cache`, but never calls `make` twice from two threads: protobuf's pool takes a file of declarations only once."""
     lock = threading.Lock()
     cached = cache(make)
 

@@ -1,4 +1,4 @@
-"""Text from files of unknown origin, made safe to print and to call by."""
+"""Text from files of unknown origin, made safe to print and to use as names."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ _MOST_NAMES, _MOST_LETTERS, _MOST_NEAR = 20_000, 256, 3
 
 
 def printable(text: str) -> str:
-    """The text with everything that is not visible escaped: a name in a model file must not steer the terminal or hide another."""
+    """The text with all invisible characters escaped: a name in a model file must not control the terminal or hide another name."""
     return text if text.isprintable() else "".join(c if c.isprintable() else _escaped(c) for c in text)
 
 
 def _escaped(character: str) -> str:
     number = ord(character)
-    # A surrogate stands for a byte that was no UTF-8.
+    # A surrogate stands for a byte that is not UTF-8.
     if 0xDC80 <= number <= 0xDCFF:
         return f"\\x{number - 0xDC00:02x}"
     return character.encode("unicode_escape", "surrogatepass").decode("ascii")
 
 
 def identifiers(names: Iterable[str]) -> list[str]:
-    """The names as parameters of a function, which a SavedModel's inputs are in TensorFlow: ASCII letters, digits and `_`, each once.
+    """The names as distinct function parameters, as TensorFlow names a SavedModel's inputs: ASCII letters, digits and `_`.
 
-    TensorFlow names `image-input` `image_input` without a word (core/function/polymorphism/function_type.py, sanitize_arg_name).
+    TensorFlow renames `image-input` to `image_input` silently (core/function/polymorphism/function_type.py, sanitize_arg_name).
     """
     found: list[str] = []
     for at, name in enumerate(names):
@@ -37,18 +37,18 @@ def identifiers(names: Iterable[str]) -> list[str]:
 
 
 def near(name: str, names: Iterable[str]) -> str:
-    """What follows an error about a name that is not there: `; near it are 'a', 'b'`, or nothing where nothing is near.
+    """The end of an error about an unknown name: `; near it are 'a', 'b'`, or nothing if no name is near.
 
-    Names that contain it, in either case of letters, come first, the shortest before; then those that are spelt alike.
+    Names that contain it, ignoring case, come first, the shortest first; then those with a similar spelling.
     """
     from difflib import get_close_matches
 
-    # Spelling is compared letter by letter, which a hostile file could make last for minutes.
+    # Spelling is compared letter by letter, which could take minutes for a hostile file.
     known = [n for n in islice(names, _MOST_NAMES) if len(n) < _MOST_LETTERS]
     wanted = name[:_MOST_LETTERS].lower()
     found = sorted((n for n in known if wanted and wanted in n.lower()), key=len)[:_MOST_NEAR]
     found = found or get_close_matches(name[:_MOST_LETTERS], known, _MOST_NEAR, 0.5)
-    # In a deep scope the last part of a name is what is remembered of it.
+    # In a deep scope users remember the last part of a name.
     last = {n.rpartition("/")[2]: n for n in reversed(known)} if not found else {}
     found = found or [last[n] for n in get_close_matches(name.rpartition("/")[2][:_MOST_LETTERS], last, _MOST_NEAR, 0.6)]
     return f"; near it are {', '.join(repr(n) for n in found)}" if found else ""

@@ -1,4 +1,4 @@
-"""The canonical hash: the same model made again has the same, and whatever changes an answer changes it."""
+"""The canonical hash: a repeated export has the same hash, and a change of the answers changes it."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def graph(weight: float = 1.0) -> Any:
 
 
 def renumbered(made: Any) -> Any:
-    """As another process would have written it: other counters, another order, other notes."""
+    """The same model as another process would write it: other counters, another order, other metadata."""
     made.library.function[0].signature.name = "__inference_call_987"
     made.node[3].attr["f"].func.name = "__inference_call_987"
     made.node[3].attr["config_proto"].s = b"\n\x07\n\x03GPU\x10\x02"
@@ -83,11 +83,11 @@ def renumbered(made: Any) -> Any:
     return made
 
 
-def test_counters_orders_devices_and_notes_do_not_count(tmp_path: Path) -> None:
+def test_counters_orders_devices_and_metadata_do_not_count(tmp_path: Path) -> None:
     assert of_graph(tmp_path, renumbered(graph())) == of_graph(tmp_path, graph())
 
 
-def test_text_and_binary_are_the_same_graph(tmp_path: Path) -> None:
+def test_text_and_binary_have_the_same_hash(tmp_path: Path) -> None:
     assert of(handmade.write_graph(tmp_path / "g.pbtxt", graph(), text=True)) == of_graph(tmp_path, graph())
 
 
@@ -151,14 +151,14 @@ CHANGES = [
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_every_change_of_content_gives_another(tmp_path: Path, change: Callable[[Any], None]) -> None:
+def test_every_change_of_content_changes_the_hash(tmp_path: Path, change: Callable[[Any], None]) -> None:
     made = graph()
     change(made)
     assert of_graph(tmp_path, made) != of_graph(tmp_path, graph())
 
 
 def loop(*, swapped: bool = False, step: float = 1.0) -> Any:
-    """Two loop variables that begin alike, of which one is added to, and the other multiplied."""
+    """Two loop variables with the same start; the loop adds to one and multiplies the other."""
     made = graph_pb2.GraphDef()
     made.versions.producer = 1000
     node(made.node, "x", "Placeholder", shape=(), dtype=FLOAT)
@@ -173,19 +173,19 @@ def loop(*, swapped: bool = False, step: float = 1.0) -> Any:
     return made
 
 
-def test_loops_of_tensorflow_1_are_told_apart_by_their_bodies(tmp_path: Path) -> None:
+def test_loops_of_tensorflow_1_are_distinguished_by_their_bodies(tmp_path: Path) -> None:
     assert of_graph(tmp_path, loop()) == of_graph(tmp_path, loop())
     assert len({of_graph(tmp_path, made) for made in (loop(), loop(step=2.0), loop(swapped=True))}) == 3
 
 
-def test_a_cycle_that_is_no_loop_ends(tmp_path: Path) -> None:
+def test_hashing_a_cycle_that_is_not_a_loop_terminates(tmp_path: Path) -> None:
     made = graph()
     node(made.node, "a", "Relu", "b", T=FLOAT)
     node(made.node, "b", "Relu", "a", T=FLOAT)
     assert len(of_graph(tmp_path, made)) == 64
 
 
-def test_functions_that_call_themselves_or_each_other_endlessly_are_no_hang(tmp_path: Path) -> None:
+def test_hashing_recursive_functions_terminates(tmp_path: Path) -> None:
     made = graph()
     call = node(made.library.function[0].node_def, "again", "PartitionedCall", "inputs", Tin=[FLOAT], Tout=[FLOAT])
     call.attr["f"].func.name = "__inference_call_12"
@@ -200,7 +200,7 @@ def test_functions_that_call_themselves_or_each_other_endlessly_are_no_hang(tmp_
 
 
 @given(values=st.lists(st.sampled_from([0.0, -0.0, 1.5, float("nan")]), min_size=1, max_size=9), repeats=st.integers(0, 5))
-def test_a_constant_is_its_value_however_it_is_stored(values: list[float], repeats: int) -> None:
+def test_a_constant_counts_by_value_not_by_storage(values: list[float], repeats: int) -> None:
     whole = np.float32(values + [values[-1]] * repeats)
     packed = tensor_pb2.TensorProto(dtype=FLOAT, tensor_content=whole.tobytes())
     listed = tensor_pb2.TensorProto(dtype=FLOAT, float_val=values)
@@ -212,7 +212,7 @@ def test_a_constant_is_its_value_however_it_is_stored(values: list[float], repea
 
 
 @given(st.lists(st.text(max_size=3), min_size=1, max_size=4), st.lists(st.text(max_size=3), min_size=1, max_size=4), st.integers(-1, 3))
-def test_strings_do_not_run_into_each_other(left: list[str], right: list[str], repeats: int) -> None:
+def test_adjacent_strings_are_delimited(left: list[str], right: list[str], repeats: int) -> None:
     size = max(len(left), len(right)) + max(0, repeats)
     protos = []
     for texts in (left, right):
@@ -264,7 +264,7 @@ def saved(folder: Path, first: float = 1.0, second: float = 2.0, keys: tuple[str
     return folder
 
 
-def test_a_saved_models_hash_is_that_of_its_values_whatever_their_keys_are(tmp_path: Path) -> None:
+def test_a_saved_models_hash_depends_on_values_not_on_checkpoint_keys(tmp_path: Path) -> None:
     plain = of(saved(tmp_path / "plain"))
     assert of(saved(tmp_path / "again")) == plain
     assert of(saved(tmp_path / "keys", keys=("y", "x"))) == plain
@@ -278,7 +278,7 @@ def test_a_saved_models_hash_is_that_of_its_values_whatever_their_keys_are(tmp_p
 
 
 @pytest.mark.parametrize("change", ["key", "method", "input", "output", "datatype", "tag", "init", "default"])
-def test_every_change_of_a_signature_gives_another(tmp_path: Path, change: str) -> None:
+def test_every_change_of_a_signature_changes_the_hash(tmp_path: Path, change: str) -> None:
     from crossload.artifacts.graphs.protos import SavedModelProto
 
     folder = saved(tmp_path / "m")
@@ -309,7 +309,7 @@ def test_every_change_of_a_signature_gives_another(tmp_path: Path, change: str) 
     assert of(folder) != before
 
 
-def test_two_tables_alike_are_told_apart_by_what_fills_them(tmp_path: Path) -> None:
+def test_equal_tables_are_distinguished_by_their_content(tmp_path: Path) -> None:
     def made(first: str, second: str) -> Any:
         found = graph_pb2.GraphDef()
         node(found.node, "x", "Placeholder", shape=(-1,), dtype=STRING)
@@ -323,7 +323,7 @@ def test_two_tables_alike_are_told_apart_by_what_fills_them(tmp_path: Path) -> N
     assert of_graph(tmp_path, made("a", "b")) != of_graph(tmp_path, made("b", "a"))
 
 
-def test_an_incomplete_saved_model_has_none(tmp_path: Path) -> None:
+def test_an_incomplete_saved_model_has_no_hash(tmp_path: Path) -> None:
     folder = saved(tmp_path / "m")
     (folder / "assets" / "vocabulary.txt").unlink()
     with pytest.raises(ArtifactError, match="is missing"):
@@ -331,7 +331,7 @@ def test_an_incomplete_saved_model_has_none(tmp_path: Path) -> None:
     shutil.rmtree(folder / "variables")
 
 
-def test_a_checkpoints_hash_is_of_names_and_values(tmp_path: Path) -> None:
+def test_a_checkpoints_hash_covers_names_and_values(tmp_path: Path) -> None:
     def made(name: str, key: bytes, value: float) -> str:
         data = np.float32([value]).tobytes()
         return of(test_checkpoint.write(tmp_path / name, {key: test_checkpoint.entry(data, FLOAT, (1,))}, data))
@@ -340,7 +340,7 @@ def test_a_checkpoints_hash_is_of_names_and_values(tmp_path: Path) -> None:
     assert len({made("a", b"w", 1.0), made("b", b"v", 1.0), made("c", b"w", 2.0)}) == 3
 
 
-def test_a_meta_graphs_hash_has_its_signatures_and_variables_names(tmp_path: Path) -> None:
+def test_a_meta_graphs_hash_covers_signatures_and_variable_names(tmp_path: Path) -> None:
     message = test_meta_graph.made()
     plain = of(test_meta_graph.write(tmp_path / "a.meta", message))
     message.collection_def["train_op"].node_list.value.append("x")
@@ -352,14 +352,14 @@ def test_a_meta_graphs_hash_has_its_signatures_and_variables_names(tmp_path: Pat
     assert len({plain, signed, of(tmp_path / "d.meta")}) == 3
 
 
-def test_a_resource_alone_is_no_trouble(tmp_path: Path) -> None:
+def test_a_resource_alone_can_be_hashed(tmp_path: Path) -> None:
     made = graph()
     node(made.node, "handle", "VarHandleOp", shape=(), dtype=RESOURCE)
     assert len(of_graph(tmp_path, made)) == 64
 
 
 @pytest.mark.parametrize("kind", ["whole", "weights"])
-def test_a_keras_files_hash_is_of_config_and_values(tmp_path: Path, kind: str) -> None:
+def test_a_keras_files_hash_covers_config_and_values(tmp_path: Path, kind: str) -> None:
     def made(name: str, change: Callable[[Any], None] = lambda _: None) -> str:
         path = test_keras_file.whole_h5(tmp_path / name, backend="tensorflow")
         with h5py.File(path, "r+") as file:
@@ -392,7 +392,7 @@ def test_a_keras_files_hash_is_of_config_and_values(tmp_path: Path, kind: str) -
         assert made("e", config) != plain
 
 
-def test_a_keras_archive_is_the_same_whenever_and_by_whichever_version_it_was_saved(tmp_path: Path) -> None:
+def test_a_keras_archives_hash_ignores_date_and_version(tmp_path: Path) -> None:
     plain = of(test_keras_file.zipped(tmp_path / "a.keras"))
     assert of(test_keras_file.zipped(tmp_path / "b.keras", version="3.0.0", compression=zipfile.ZIP_DEFLATED)) == plain
     other = test_keras_file.functional(
@@ -406,7 +406,7 @@ def test_addresses_and_optimisers_in_a_keras_config_do_not_count() -> None:
     assert canonical_hash._lasting(shared) == {"config": {"dtype": {"name": "float32"}, "units": [3]}}
 
 
-def test_a_small_keras_file_that_stands_for_endless_values_is_refused(tmp_path: Path) -> None:
+def test_a_small_keras_file_that_expands_to_huge_values_is_refused(tmp_path: Path) -> None:
     path = test_keras_file.whole_h5(tmp_path / "m.h5")
     with h5py.File(path, "r+") as file:
         del file["model_weights/head/head/kernel:0"]
@@ -420,7 +420,7 @@ def lite(path: Path, **changes: Any) -> str:
     return of(path)
 
 
-def test_a_tflites_hash_is_that_of_its_content_not_of_its_layout(tmp_path: Path) -> None:
+def test_a_tflites_hash_covers_content_not_layout(tmp_path: Path) -> None:
     path = tmp_path / "m.tflite"
     signed = {"serve": ({"x": 0}, {"y": 1})}
     plain = lite(path, signatures=signed)
@@ -445,8 +445,8 @@ def test_a_tflites_hash_is_that_of_its_content_not_of_its_layout(tmp_path: Path)
     assert lite(path, tensors=named) == lite(path, tensors=renamed)
 
 
-def test_the_options_that_are_no_plain_numbers_are_those_of_the_schema() -> None:
-    """Of every table of options in the schema's generated classes: which fields are vectors or texts, and how wide their elements."""
+def test_the_table_of_vector_options_matches_the_schema() -> None:
+    """For every options table in the schema's generated classes: the vector and string fields, and the width of their elements."""
     from importlib import import_module
 
     from tflite.BuiltinOptions import BuiltinOptions
@@ -479,7 +479,7 @@ import os, sys
 import numpy as np, tensorflow as tf, keras
 folder, before = sys.argv[1], int(sys.argv[2])
 os.makedirs(folder); os.chdir(folder)
-for n in range(before):  # what a process did earlier changes its counters
+for n in range(before):  # earlier work in a process changes its counters
     tf.function(lambda x: x + n)(tf.constant(1.0))
     keras.layers.Dense(2)(np.ones((1, 2), "float32"))
 weights, v1 = np.random.default_rng(int(sys.argv[3])), tf.compat.v1
@@ -557,13 +557,13 @@ def exports(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
-def test_two_exports_of_the_same_weights_in_fresh_processes_have_the_same(exports: Path, kind: str) -> None:
+def test_two_exports_of_the_same_weights_in_fresh_processes_have_the_same_hash(exports: Path, kind: str) -> None:
     assert of(exports / "a" / kind) == of(exports / "b" / kind)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", [k for k in KINDS if k != "model.meta"])
-def test_exports_of_other_weights_have_another(exports: Path, kind: str) -> None:
+def test_exports_of_other_weights_have_another_hash(exports: Path, kind: str) -> None:
     assert of(exports / "a" / kind) != of(exports / "c" / kind)
 
 

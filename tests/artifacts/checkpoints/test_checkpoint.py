@@ -1,4 +1,4 @@
-"""Checkpoints: TensorFlow's own are read to the bit, and damaged ones never as something else."""
+"""Checkpoints: TensorFlow's own are read bit for bit, and damaged ones never give wrong values."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from crossload.runtimes import environments, registry
 FLOAT, STRING, INT32 = 1, 7, 3
 WEIGHTS = np.arange(12, dtype=np.float32).reshape(4, 3)
 
-# Writes checkpoints of every kind beside each other, and what TensorFlow itself reads from them.
+# Writes checkpoints of every kind, and the values that TensorFlow itself reads from them.
 TENSORFLOW = """
 import os, pickle, sys
 import numpy as np, tensorflow as tf
@@ -58,7 +58,7 @@ pickle.dump(read, open("read.pickle", "wb"))
 
 @pytest.fixture(scope="session")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with TensorFlow's checkpoints, and with what TensorFlow reads from them."""
+    """A folder with TensorFlow's checkpoints, and with the values that TensorFlow reads from them."""
     folder = tmp_path_factory.mktemp("checkpoints")
     python = environments.prepare(registry.find(["tensorflow"])[0].source).argv[0]
     subprocess.run([python, "-c", TENSORFLOW, str(folder)], check=True, capture_output=True)
@@ -70,10 +70,10 @@ def varint(number: int) -> bytes:
 
 
 def block(entries: dict[bytes, bytes], kind: int = 0, more: bytes = b"") -> bytes:
-    """A block whose keys are written out, its type and its checksum."""
+    """A block with keys in full, its type and its checksum."""
     body = b"".join(b"\0" + varint(len(k)) + varint(len(v)) + k + v for k, v in entries.items())
     data = body + more + (0).to_bytes(4, "little") + (1).to_bytes(4, "little")
-    # Of Snappy's ways to write bytes, the literal: their length, and a tag with that length again.
+    # Snappy's literal: the length, and a tag that repeats the length.
     data = (varint(len(data)) + b"\xfc" + (len(data) - 1).to_bytes(4, "little") + data if kind == 1 else data) + bytes([kind])
     return data + leveldb_table.masked(google_crc32c.value(data)).to_bytes(4, "little")
 
@@ -127,7 +127,7 @@ def refusal(path: Path, tensor: str | None = None) -> str:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("prefix", ["objects/ckpt-2", "names/model.ckpt-5"])
-def test_every_tensor_that_tensorflow_wrote_is_read_as_tensorflow_reads_it(written: Path, prefix: str) -> None:
+def test_every_tensor_is_read_as_tensorflow_reads_it(written: Path, prefix: str) -> None:
     import pickle
 
     expected = pickle.loads((written / "read.pickle").read_bytes())[prefix]
@@ -149,12 +149,12 @@ def test_every_tensor_that_tensorflow_wrote_is_read_as_tensorflow_reads_it(writt
 
 
 @pytest.mark.slow
-def test_a_folder_of_tensorflows_leads_to_the_latest_checkpoint(written: Path) -> None:
+def test_a_checkpoint_folder_resolves_to_the_latest_checkpoint(written: Path) -> None:
     assert checkpoint.read(written / "objects").prefix.name == "ckpt-2"
     assert checkpoint.read(written / "names").prefix.name == "model.ckpt-5"  # an absolute path in the state file
 
 
-def test_prefix_index_and_folder_name_the_same_checkpoint(tmp_path: Path) -> None:
+def test_prefix_index_and_folder_give_the_same_checkpoint(tmp_path: Path) -> None:
     prefix = small(tmp_path)
     (tmp_path / "checkpoint").write_text('model_checkpoint_path: "ckpt"\nlast_preserved_timestamp: 1.5\n')
     for path in (prefix, tmp_path / "ckpt.index", tmp_path):
@@ -166,7 +166,7 @@ def test_prefix_index_and_folder_name_the_same_checkpoint(tmp_path: Path) -> Non
         assert np.array_equal(found.tensor("dense/kernel"), WEIGHTS)
 
 
-def test_a_state_file_that_points_nowhere_says_what_is_there(tmp_path: Path) -> None:
+def test_the_error_for_a_dangling_state_file_lists_the_checkpoints(tmp_path: Path) -> None:
     small(tmp_path)
     (tmp_path / "checkpoint").write_text('model_checkpoint_path: "ckpt-7"')
     assert "points to 'ckpt-7'" in refusal(tmp_path)
@@ -195,7 +195,7 @@ def test_listing_needs_no_data_and_no_numpy(tmp_path: Path) -> None:
     assert "ckpt.data-00000-of-00001 is missing" in refusal(prefix, "dense/kernel")
 
 
-def test_damaged_data_is_refused_by_name_and_cause(tmp_path: Path) -> None:
+def test_errors_for_damaged_data_give_name_and_cause(tmp_path: Path) -> None:
     prefix = small(tmp_path)
     data = tmp_path / "ckpt.data-00000-of-00001"
     data.write_bytes(WEIGHTS.tobytes()[:-1] + b"\x01")
@@ -219,7 +219,7 @@ def test_a_checkpoint_without_its_values_has_nothing_to_call(tmp_path: Path) -> 
         artifacts.callable_signatures(artifacts.read(prefix))
 
 
-def test_a_damaged_block_of_the_index_is_named_with_its_checksums(tmp_path: Path) -> None:
+def test_the_error_for_a_damaged_index_block_shows_both_checksums(tmp_path: Path) -> None:
     file = small(tmp_path).with_name("ckpt.index")
     data = bytearray(file.read_bytes())
     data[9] ^= 1
@@ -227,7 +227,7 @@ def test_a_damaged_block_of_the_index_is_named_with_its_checksums(tmp_path: Path
     assert re.search(r"the checksum of the block at 0 is wrong: 0x[0-9a-f]{8} is stored, 0x[0-9a-f]{8} computed", refusal(file))
 
 
-def test_a_slot_knows_its_variable(tmp_path: Path) -> None:
+def test_a_slot_names_its_variable(tmp_path: Path) -> None:
     float4, scalar = entry(WEIGHTS.tobytes(), FLOAT, (4, 3)), entry(WEIGHTS.tobytes()[:4], FLOAT, ())
     key, value = "model/kernel/.OPTIMIZER_SLOT/optimizer/m/.ATTRIBUTES/VARIABLE_VALUE", "model/kernel/.ATTRIBUTES/VARIABLE_VALUE"
     names = {key: float4, value: float4, "step": scalar, "step/of_its_own": scalar, "step/ExponentialMovingAverage": scalar}
@@ -240,10 +240,10 @@ def test_a_slot_knows_its_variable(tmp_path: Path) -> None:
     assert "slot_of" not in described["w"]
 
 
-def test_values_of_a_big_endian_machine_are_turned_round(tmp_path: Path) -> None:
+def test_values_of_a_big_endian_machine_are_byte_swapped(tmp_path: Path) -> None:
     complex64 = np.array([1 + 2j, -3j], np.complex64)
     parts = [WEIGHTS.byteswap().tobytes(), complex64.byteswap().tobytes(), np.array([True, False]).tobytes()]
-    # A string's length of four bytes, and its checksum, are big-endian, too.
+    # A string's four-byte length and its checksum are also big-endian.
     crc = google_crc32c.value((2).to_bytes(4, "big"))
     stored = leveldb_table.masked(crc).to_bytes(4, "big")
     texts = b"\2" + stored + b"ab"
@@ -258,19 +258,19 @@ def test_values_of_a_big_endian_machine_are_turned_round(tmp_path: Path) -> None
         assert found.tensor(name).tolist() == np.asarray(value, object if name == "s" else None).tolist()
 
 
-def test_an_index_in_compressed_blocks_is_read(tmp_path: Path) -> None:
+def test_an_index_with_compressed_blocks_is_read(tmp_path: Path) -> None:
     prefix = small(tmp_path)
     entries = dict(leveldb_table.read(prefix.with_name("ckpt.index")))
     prefix.with_name("ckpt.index").write_bytes(index(entries, kind=1))
     assert [v.name for v in checkpoint.read(prefix).variables] == ["dense/kernel"]
 
 
-def test_an_unknown_name_is_answered_with_those_near_it(tmp_path: Path) -> None:
+def test_the_error_for_an_unknown_name_lists_near_names(tmp_path: Path) -> None:
     assert "near it are 'dense/kernel'" in refusal(small(tmp_path), "dense/kernle")
     assert "near it are 'dense/kernel'" in refusal(small(tmp_path), "kernel")
 
 
-def test_parts_must_cover_their_variable_once(tmp_path: Path) -> None:
+def test_parts_must_cover_their_variable_exactly_once(tmp_path: Path) -> None:
     first, second = ((0, 2), (0, 3)), ((2, 2), (0, 3))
     half = WEIGHTS.tobytes()[:24]
 
@@ -293,12 +293,12 @@ def test_parts_must_cover_their_variable_once(tmp_path: Path) -> None:
 
 
 @given(name=st.binary(max_size=6), parts=st.lists(st.integers(-(2**63), 2**63 - 1), min_size=2, max_size=2))
-def test_keys_of_parts_sort_as_their_values(name: bytes, parts: list[int]) -> None:
+def test_keys_of_parts_sort_like_their_values(name: bytes, parts: list[int]) -> None:
     low, high = sorted(parts)
     assert (slices.part_key(name, ((low, 1),)) < slices.part_key(name, ((high, 1),))) == (low < high)
 
 
-def test_a_small_file_cannot_ask_for_much_memory(tmp_path: Path) -> None:
+def test_a_small_file_cannot_allocate_much_memory(tmp_path: Path) -> None:
     for shape, size, dtype in (((1 << 40,), 1 << 42, FLOAT), ((1 << 40,), 48, FLOAT), ((1 << 40,), 48, STRING), ((0, 1 << 62), 0, FLOAT)):
         prefix = write(tmp_path / "ckpt", {b"v": entry(b"", dtype, shape, size=size)})
         assert "tensor 'v'" in refusal(prefix, "v")
@@ -307,22 +307,22 @@ def test_a_small_file_cannot_ask_for_much_memory(tmp_path: Path) -> None:
     assert "shards" in refusal(prefix)
 
 
-def test_a_small_index_cannot_spell_out_huge_names(tmp_path: Path) -> None:
+def test_a_small_index_cannot_decode_to_huge_names(tmp_path: Path) -> None:
     parts = tuple(((n, 1),) for n in range(3000))
     (tmp_path / "ckpt.index").write_bytes(index({b"": header(), b"v" * 50_000: entry(b"", FLOAT, (3000,), parts=parts)}))
     assert "too many parts" in refusal(tmp_path / "ckpt")
-    # Every key is the one before and a byte more.
+    # Every key is the previous one plus a byte.
     value = entry(b"", FLOAT, (0,))
     grown = b"".join(varint(n) + b"\1" + varint(len(value)) + b"a" + value for n in range(20_000))
     (tmp_path / "ckpt.index").write_bytes(index({b"": header()}, more=grown))
     assert "its names have more than" in refusal(tmp_path / "ckpt")
 
 
-def test_indexes_that_are_not_tensorflows_are_refused(tmp_path: Path) -> None:
+def test_invalid_indexes_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "ckpt.index"
     some = {b"a": entry(b"", FLOAT, (0,))}
     for content, said in (
-        (index({b"": header(), **some}, kind=2), "compressed in a way (type 2)"),
+        (index({b"": header(), **some}, kind=2), "unknown compression (type 2)"),
         (index(some), "no header"),
         (index({b"": header(), b"b": some[b"a"], **some}), "not in order"),
         (index({b"": header(version={"min_consumer": 2})}), "newer"),
@@ -363,7 +363,7 @@ def varied(folder: Path) -> tuple[Path, bytes]:
     return prefix, prefix.with_name("ckpt.index").read_bytes()
 
 
-def test_strings_are_read_and_every_byte_of_them_is_checked(tmp_path: Path) -> None:
+def test_strings_are_read_and_every_byte_is_checked(tmp_path: Path) -> None:
     prefix, _ = varied(tmp_path)
     assert checkpoint.read(prefix).tensor("s").tolist() == [b"ab", b"", b"c"]
     shard = prefix.with_name("ckpt.data-00000-of-00001")
@@ -392,7 +392,7 @@ def test_flipped_bytes_are_read_or_refused(tmp_path: Path, data: st.DataObject) 
 
 
 @given(value=st.binary(max_size=60), head=st.booleans())
-def test_any_message_behind_right_checksums_is_read_or_refused(tmp_path: Path, value: bytes, head: bool) -> None:
+def test_any_message_with_correct_checksums_is_read_or_refused(tmp_path: Path, value: bytes, head: bool) -> None:
     write(tmp_path / "ckpt", {})
     entries = {b"": value} if head else {b"": header(), b"v": entry(b"", INT32, (0,)) + value}
     (tmp_path / "ckpt.index").write_bytes(index(entries))

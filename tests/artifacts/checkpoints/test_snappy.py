@@ -1,4 +1,4 @@
-"""Snappy: what any writer may write is unpacked, and damaged bytes are refused before they take memory."""
+"""Snappy: every valid encoding is unpacked, and damaged bytes are refused before they take memory."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def varint(number: int) -> bytes:
 
 
 def literal(data: bytes, wide: int) -> bytes:
-    """A literal whose length stands in the tag, or in the `wide` bytes behind it."""
+    """A literal with its length in the tag, or in the `wide` bytes after it."""
     if not wide:
         return bytes([(len(data) - 1) << 2]) + data
     return bytes([(59 + wide) << 2]) + (len(data) - 1).to_bytes(wide, "little") + data
@@ -59,14 +59,14 @@ def test_any_bytes_are_unpacked_or_refused(data: bytes) -> None:
     [
         (varint(MOST + 1), "65537 bytes"),
         (b"", "length does not decode"),
-        (b"\x05" + literal(b"abc", 0), "gives 3 bytes and not 5"),
-        (b"\x02" + literal(b"abc", 0), "gives 3 bytes and not 2"),
+        (b"\x05" + literal(b"abc", 0), "unpacks to 3 bytes and states 5"),
+        (b"\x02" + literal(b"abc", 0), "unpacks to 3 bytes and states 2"),
         (b"\x03" + literal(b"abc", 0)[:-1], "a literal is cut off"),
-        (b"\x07" + literal(b"abc", 0) + copy(4, 4, 2), "behind the beginning"),
-        (b"\x07" + literal(b"abc", 0) + copy(0, 4, 2), "behind the beginning"),
+        (b"\x07" + literal(b"abc", 0) + copy(4, 4, 2), "before the beginning"),
+        (b"\x07" + literal(b"abc", 0) + copy(0, 4, 2), "before the beginning"),
         (b"\x07" + literal(b"abc", 0) + b"\x0e", "a length is cut off"),
     ],
 )
-def test_damage_is_named(data: bytes, said: str) -> None:
+def test_errors_name_the_damage(data: bytes, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         snappy.unpack(data, MOST)

@@ -1,4 +1,4 @@
-"""V1 checkpoints: what TensorFlow's Saver wrote before it wrote V2 is read to the bit, and damaged files never as something else."""
+"""V1 checkpoints: files of TensorFlow's Saver before V2 are read bit for bit, and damaged files never give wrong values."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.artifacts.checkpoints.test_checkpoint import FLOAT, INT32, STRING, WE
 
 INT64 = 9
 
-# Writes V1 checkpoints in one file and in shards, and what TensorFlow itself restores from them.
+# Writes V1 checkpoints in one file and in shards, and the values that TensorFlow itself restores from them.
 TENSORFLOW = """
 import os, pickle, sys
 import numpy as np, tensorflow as tf
@@ -55,7 +55,7 @@ pickle.dump(read, open("read.pickle", "wb"))
 
 
 def saved(variables: dict[str, Any]) -> dict[bytes, bytes]:
-    """The entries of a V1 file: each variable its enum, its whole shape, and by part the field and the value of its data."""
+    """The entries of a V1 file: for each variable its enum, its whole shape, and by part the field and the value of its data."""
     made, values = messages()["SavedTensorSlices"](), {}
     made.meta.SetInParent()
     for name, (dtype, shape, parts) in variables.items():
@@ -96,7 +96,7 @@ def small(folder: Path) -> Path:
 
 
 def sharded(folder: Path) -> Path:
-    """A partitioned variable in two shards, another in one of them alone."""
+    """A partitioned variable in two shards, and another in only one of them."""
     halves = {part: ("float_val", WEIGHTS[rows].tobytes()) for part, rows in ((UPPER, slice(2)), (LOWER, slice(2, 4)))}
     first = {"w": (FLOAT, (4, 3), {UPPER: halves[UPPER]}), "n": VARIABLES["n"]}
     (folder / "model.ckpt-00000-of-00002").write_bytes(index(saved(first)))
@@ -110,7 +110,7 @@ def read(path: Path) -> checkpoint.Checkpoint:
     return found
 
 
-def test_a_file_and_the_folder_it_is_in_name_the_same_checkpoint(tmp_path: Path) -> None:
+def test_a_file_and_its_folder_give_the_same_checkpoint(tmp_path: Path) -> None:
     prefix = small(tmp_path)
     for path in (prefix, tmp_path):
         assert artifacts.recognise(path) == "checkpoint"
@@ -124,7 +124,7 @@ def test_a_file_and_the_folder_it_is_in_name_the_same_checkpoint(tmp_path: Path)
         assert np.array_equal(found.tensor("w"), WEIGHTS)
 
 
-def test_shards_are_one_checkpoint_by_whichever_name_they_are_called(tmp_path: Path) -> None:
+def test_every_name_of_a_sharded_checkpoint_gives_the_same_checkpoint(tmp_path: Path) -> None:
     prefix = sharded(tmp_path)
     (tmp_path / "model.ckpt.meta").touch()
     pattern = tmp_path / "model.ckpt-?????-of-00002"
@@ -144,22 +144,22 @@ def test_a_state_file_may_name_shards_by_their_pattern(tmp_path: Path) -> None:
     assert read(tmp_path).prefix == prefix
 
 
-def test_a_missing_shard_is_said(tmp_path: Path) -> None:
+def test_a_missing_shard_is_reported(tmp_path: Path) -> None:
     prefix = sharded(tmp_path)
     (tmp_path / "model.ckpt-00001-of-00002").unlink()
     found = read(prefix)
     assert found.missing_files == ("model.ckpt-00001-of-00002",)
-    assert "the variables in it are not listed" in found.diagnosis[0]
+    assert "the variables in them are not listed" in found.diagnosis[0]
     assert "do not cover" in refusal(prefix, "w")
 
 
-def test_shards_of_two_savings_are_not_mixed(tmp_path: Path) -> None:
+def test_shards_of_two_checkpoints_are_not_mixed(tmp_path: Path) -> None:
     prefix = sharded(tmp_path)
     (tmp_path / "model.ckpt-00000-of-00003").write_bytes(index(saved(VARIABLES)))
     assert "model.ckpt-?????-of-00002, model.ckpt-?????-of-00003" in refusal(prefix)
 
 
-def test_files_of_both_versions_under_one_name_are_diagnosed_and_v2_is_what_the_name_means(tmp_path: Path) -> None:
+def test_with_both_versions_under_one_name_v2_is_read_and_the_diagnosis_says_so(tmp_path: Path) -> None:
     prefix = write(tmp_path / "model.ckpt", {b"v2": entry(WEIGHTS.tobytes(), FLOAT, (4, 3))})
     sharded(tmp_path)
     found = read(prefix)
@@ -170,23 +170,23 @@ def test_files_of_both_versions_under_one_name_are_diagnosed_and_v2_is_what_the_
     assert "this is V1, but TensorFlow reads V2" in read(prefix).diagnosis[0]
 
 
-def test_a_v1_file_under_the_name_of_an_index_says_so(tmp_path: Path) -> None:
+def test_a_v1_file_with_the_name_of_an_index_is_refused(tmp_path: Path) -> None:
     small(tmp_path).rename(tmp_path / "model.ckpt.index")
     assert "rename it to model.ckpt" in refusal(tmp_path / "model.ckpt.index")
 
 
-def test_a_part_that_a_file_announces_and_does_not_hold_is_refused(tmp_path: Path) -> None:
+def test_a_listed_part_missing_from_its_file_is_refused(tmp_path: Path) -> None:
     entries = saved(VARIABLES)
     del entries[slices.part_key(b"w", WHOLE)]
     (tmp_path / "model.ckpt").write_bytes(index(entries))
-    assert "does not have its part" in refusal(tmp_path / "model.ckpt", "w")
+    assert "lacks its part" in refusal(tmp_path / "model.ckpt", "w")
 
 
 @pytest.mark.parametrize(
     ("dtype", "shape", "parts", "said"),
     [
         (FLOAT, (4, 3), {WHOLE: ("float_val", WEIGHTS.tobytes()[:-4])}, "11 values do not fill"),
-        (FLOAT, (4, 3), {WHOLE: ("float_val", WEIGHTS.tobytes()[:-1])}, "47 bytes are no FP32"),
+        (FLOAT, (4, 3), {WHOLE: ("float_val", WEIGHTS.tobytes()[:-1])}, "47 bytes do not decode as FP32"),
         (INT64, (4, 3), {WHOLE: ("float_val", WEIGHTS.tobytes())}, "0 values do not fill"),
         (INT64, (2, 1), {WHOLE: ("int64_val", b"\1\x80")}, "cut off"),
         (INT64, (1, 1), {WHOLE: ("int64_val", b"\x80" * 10 + b"\1")}, "longer than 64 bits"),
@@ -212,15 +212,15 @@ def test_a_newer_version_is_refused(tmp_path: Path) -> None:
 def test_shards_that_contradict_each_other_are_refused(tmp_path: Path) -> None:
     prefix = sharded(tmp_path)
     (tmp_path / "model.ckpt-00001-of-00002").write_bytes(index(saved({"w": (INT32, (4, 3), {})})))
-    assert "another datatype or shape" in refusal(prefix)
+    assert "a different datatype or shape" in refusal(prefix)
 
 
-def test_of_a_large_block_only_the_beginning_is_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_the_beginning_of_a_large_block_is_held_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     prefix = tmp_path / "model.ckpt"
     long = (STRING, (1,), {((0, slices.WHOLE),): ("string_val", [b"x" * 300])})
     prefix.write_bytes(index(saved({**VARIABLES, "x": long})))
     expected = leveldb_table.first(prefix)
-    # What is 64 MiB in earnest is smaller than this file's only block here.
+    # The real limit of 64 MiB is reduced below the size of this file's only block.
     monkeypatch.setattr(leveldb_table, "_MOST_BLOCK", 300)
     monkeypatch.setattr(leveldb_table, "_CHUNK", 7)
     assert leveldb_table.first(prefix) == expected
@@ -231,13 +231,13 @@ def test_of_a_large_block_only_the_beginning_is_held(tmp_path: Path, monkeypatch
 
 
 @given(st.lists(st.integers(-(2**63), 2**63 - 1), max_size=30))
-def test_numbers_are_read_as_protobuf_writes_them(numbers: list[int]) -> None:
+def test_numbers_are_decoded_as_protobuf_encodes_them(numbers: list[int]) -> None:
     packed = b"".join(varint(number & (1 << 64) - 1) for number in numbers)
     assert v1_checkpoint.varints(packed).tolist() == numbers
 
 
 @pytest.mark.parametrize(("dtype", "name"), [(19, "float16"), (14, "bfloat16")])
-def test_halves_are_the_bits_of_integers(tmp_path: Path, dtype: int, name: str) -> None:
+def test_halves_are_decoded_from_the_bits_of_integers(tmp_path: Path, dtype: int, name: str) -> None:
     import ml_dtypes
 
     values = np.array([1.5, -2, 0.1], getattr(ml_dtypes, name, name))
@@ -262,7 +262,7 @@ def test_every_byte_of_a_file_is_checked(tmp_path: Path) -> None:
     prefix = small(tmp_path)
     data = prefix.read_bytes()
     assert survives(prefix)
-    end = len(data) - 48  # the footer has no checksum, and its padding no meaning
+    end = len(data) - 48  # the footer has no checksum, and its padding has no meaning
     for at in range(end):
         prefix.write_bytes(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :])
         assert not survives(prefix)
@@ -272,7 +272,7 @@ def test_every_byte_of_a_file_is_checked(tmp_path: Path) -> None:
 
 
 @given(content=st.binary(max_size=120), key=st.sampled_from([b"", slices.part_key(b"w", WHOLE)]), behind=st.booleans())
-def test_any_message_behind_right_checksums_is_read_or_refused(tmp_path: Path, content: bytes, key: bytes, behind: bool) -> None:
+def test_any_message_with_correct_checksums_is_read_or_refused(tmp_path: Path, content: bytes, key: bytes, behind: bool) -> None:
     entries = saved(VARIABLES)
     entries[key] = (entries[key] if behind else b"\x0a") + content
     (tmp_path / "model.ckpt").write_bytes(index(entries))
@@ -280,7 +280,7 @@ def test_any_message_behind_right_checksums_is_read_or_refused(tmp_path: Path, c
 
 
 @pytest.mark.slow
-def test_every_tensor_that_tensorflow_wrote_is_read_as_tensorflow_restores_it(tmp_path: Path) -> None:
+def test_every_tensor_is_read_as_tensorflow_restores_it(tmp_path: Path) -> None:
     python = environments.prepare(registry.find(["tensorflow"])[0].source).argv[0]
     subprocess.run([python, "-c", TENSORFLOW, str(tmp_path)], check=True, capture_output=True)
     for folder, expected in pickle.loads((tmp_path / "read.pickle").read_bytes()).items():

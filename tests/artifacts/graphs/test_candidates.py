@@ -1,4 +1,4 @@
-"""Candidates of graphs that name no inputs and outputs: answers are told from what trains, saves, starts and watches."""
+"""Candidates in graphs without named inputs and outputs: answers, as opposed to ops for training, saving, initialising and monitoring."""
 
 from __future__ import annotations
 
@@ -63,11 +63,11 @@ def trained(*, softmax: bool = True) -> Any:
     return made
 
 
-def test_a_training_graphs_answers_are_the_heads_not_what_trains_and_saves_it() -> None:
+def test_the_outputs_of_a_training_graph_are_its_heads() -> None:
     assert names(trained()) == ["answer", "best"]
 
 
-def test_logits_that_only_the_loss_takes_are_an_answer() -> None:
+def test_logits_that_only_the_loss_takes_are_an_output() -> None:
     made = trained(softmax=False)
     for unwanted in ("best", "right", "rightness"):
         made.node.remove(next(n for n in made.node if n.name == unwanted))
@@ -76,13 +76,13 @@ def test_logits_that_only_the_loss_takes_are_an_answer() -> None:
     assert graph.reasons["product:0"] == "only training takes its result"
 
 
-def test_labels_and_the_savers_file_name_are_no_inputs_of_the_answer() -> None:
+def test_labels_and_the_savers_file_name_are_not_inputs() -> None:
     graph = of(trained())
     assert [t.name for t in graph.signature().inputs] == ["x"]
     assert [t.name for t in graph.inputs] == ["x", "y_"]
 
 
-def test_a_loss_without_a_telling_name_is_found_by_its_gradients() -> None:
+def test_a_loss_is_found_by_its_gradients() -> None:
     made = graph_pb2.GraphDef()
     node(made.node, "x", "Placeholder", shape=(-1, 1), dtype=FLOAT)
     node(made.node, "y", "Placeholder", shape=(-1, 1), dtype=FLOAT)
@@ -93,14 +93,14 @@ def test_a_loss_without_a_telling_name_is_found_by_its_gradients() -> None:
     node(made.node, "sub", "Sub", "passed", "y", T=FLOAT)
     node(made.node, "Square", "Square", "sub", T=FLOAT)
     node(made.node, "Sum", "Sum", "Square", T=FLOAT)
-    # The gradient of an Identity has no operation of its own, so that its operand looks like an end.
+    # The gradient of an Identity has no operation, so its operand looks like an end of the graph.
     for name in ("Sum", "Square", "sub", "line"):
         node(made.node, f"gradients/{name}_grad/op", "Mul", name, T=FLOAT)
     assert names(made) == ["passed"]
     assert [t.name for t in of(made).signature().inputs] == ["x"]
 
 
-def test_a_queue_in_front_of_the_model_is_fed_where_there_is_no_placeholder() -> None:
+def test_without_a_placeholder_the_output_of_a_queue_is_an_input() -> None:
     made = graph_pb2.GraphDef()
     node(made.node, "queue", "FIFOQueueV2", component_types=[FLOAT, INT64])
     node(made.node, "batch", "QueueDequeueManyV2", "queue", "queue", component_types=[FLOAT, INT64])
@@ -113,7 +113,7 @@ def test_a_queue_in_front_of_the_model_is_fed_where_there_is_no_placeholder() ->
     assert [t.name for t in signature.outputs] == ["net"]
 
 
-def test_detection_heads_keep_their_order_and_come_before_strays() -> None:
+def test_detection_heads_keep_their_order_and_come_first() -> None:
     made = handmade.graph()
     node(made.node, "stray", "Relu", "product", T=FLOAT)
     heads = ["detection_boxes", "detection_scores", "detection_classes", "num_detections"]
@@ -122,14 +122,14 @@ def test_detection_heads_keep_their_order_and_come_before_strays() -> None:
     assert names(made) == [*(["probabilities"]), *heads, "stray"]
 
 
-def test_a_traced_functions_results_are_in_the_order_of_their_numbers() -> None:
+def test_results_of_a_traced_function_are_ordered_by_number() -> None:
     made = handmade.graph()
     for at in (10, 2, 0, 1):
         node(made.node, f"Identity_{at}" if at else "Identity", "Identity", "probabilities", T=FLOAT)
     assert names(made) == ["Identity", "Identity_1", "Identity_2", "Identity_10"]
 
 
-def test_the_branches_of_a_condition_are_no_answers() -> None:
+def test_the_branches_of_a_condition_are_not_outputs() -> None:
     made = handmade.graph()
     node(made.node, "phase", "Placeholder", shape=(), dtype=BOOL)
     node(made.node, "cond/Switch", "Switch", "phase", "phase", T=BOOL)
@@ -138,7 +138,7 @@ def test_the_branches_of_a_condition_are_no_answers() -> None:
     assert names(made) == ["probabilities"]
 
 
-def test_handles_are_no_answers_and_what_depends_on_no_input_comes_last() -> None:
+def test_handles_are_not_outputs_and_input_independent_outputs_come_last() -> None:
     made = handmade.graph()
     node(made.node, "handle", "SomeTable", dtype=handmade.RESOURCE)
     node(made.node, "anchors/output", "Identity", "w", T=FLOAT)
@@ -147,7 +147,7 @@ def test_handles_are_no_answers_and_what_depends_on_no_input_comes_last() -> Non
     assert "depends on no input" in graph.reasons["anchors/output:0"]
 
 
-def test_a_model_built_in_a_scope_that_sounds_like_training_still_has_outputs() -> None:
+def test_a_model_in_a_scope_named_like_training_has_outputs() -> None:
     made = graph_pb2.GraphDef()
     node(made.node, "train/x", "Placeholder", shape=(-1, 4), dtype=FLOAT)
     node(made.node, "train/loss/relu", "Relu", "train/x", T=FLOAT)
@@ -159,17 +159,17 @@ def test_a_model_built_in_a_scope_that_sounds_like_training_still_has_outputs() 
     ("wrong", "near"),
     [("probability", "'probabilities'"), ("Product", "'product'"), ("head/probabilites:0", "'probabilities'"), ("PROB", "'probabilities'")],
 )
-def test_a_wrong_name_is_answered_with_near_ones(wrong: str, near: str) -> None:
+def test_the_error_for_a_wrong_name_lists_near_names(wrong: str, near: str) -> None:
     with pytest.raises(ArtifactError, match=f"no tensor .*; near it are {near}"):
         of(handmade.graph()).tensor(wrong)
 
 
-def test_an_index_that_is_too_high_is_told_how_many_outputs_there_are() -> None:
+def test_the_error_for_an_index_out_of_range_states_the_number_of_outputs() -> None:
     with pytest.raises(ArtifactError, match="'product' is a MatMul with 1 output; its outputs are numbered from 0"):
         of(handmade.graph()).tensor("product:1")
 
 
-def test_an_unknown_ops_outputs_are_those_that_are_taken() -> None:
+def test_outputs_of_an_unknown_op_follow_from_its_consumers() -> None:
     made = handmade.graph()
     node(made.node, "own", "SomebodysOwnOp", "probabilities")
     node(made.node, "second", "Relu", "own:1", T=FLOAT)
@@ -178,7 +178,7 @@ def test_an_unknown_ops_outputs_are_those_that_are_taken() -> None:
         of(made).tensor("own:2")
 
 
-def test_nodes_are_listed_by_pattern_part_of_a_name_or_op(tmp_path: Path) -> None:
+def test_nodes_are_listed_by_pattern_substring_or_op(tmp_path: Path) -> None:
     made = handmade.graph()
     function = made.library.function.add()
     function.signature.name = "inner"

@@ -1,4 +1,4 @@
-"""GraphDef files: which tensors are inputs and outputs is inferred, and said to be."""
+"""GraphDef files: inputs and outputs are inferred, and marked as inferred."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_a_graph_is_read_from_binary_and_text_whatever_its_suffix(tmp_path: Path
     assert signature.key is None
 
 
-def test_what_is_run_for_its_effect_is_no_output(tmp_path: Path) -> None:
+def test_ops_that_run_for_their_effect_are_not_outputs(tmp_path: Path) -> None:
     made = handmade.graph()
     for name, op in (
         ("save", "SaveV2"),
@@ -50,7 +50,7 @@ def test_what_is_run_for_its_effect_is_no_output(tmp_path: Path) -> None:
     assert [t.name for t in of(tmp_path, made).outputs] == ["probabilities"]
 
 
-def test_known_heads_come_first_and_nothing_is_left_out(tmp_path: Path) -> None:
+def test_known_heads_come_first_and_all_outputs_are_listed(tmp_path: Path) -> None:
     made = handmade.graph()
     for name in ("stray", "head/logits", "zebra"):
         node(made.node, name, "Relu", "product", T=FLOAT)
@@ -58,7 +58,7 @@ def test_known_heads_come_first_and_nothing_is_left_out(tmp_path: Path) -> None:
     assert [t.name for t in of(tmp_path, made).outputs] == ["head/logits", "Identity", "stray", "zebra"]
 
 
-def test_a_result_that_something_only_waits_for_is_still_an_output(tmp_path: Path) -> None:
+def test_a_result_with_only_control_consumers_is_an_output(tmp_path: Path) -> None:
     made = handmade.graph()
     node(made.node, "update", "NoOp", "^probabilities")
     assert [t.name for t in of(tmp_path, made).outputs] == ["probabilities"]
@@ -106,7 +106,7 @@ def test_every_output_of_a_sink_is_an_output(tmp_path: Path) -> None:
     ]
 
 
-def test_a_node_that_calls_a_function_gives_what_the_function_declares(tmp_path: Path) -> None:
+def test_a_function_call_has_the_outputs_of_the_function(tmp_path: Path) -> None:
     made = handmade.graph()
     function = made.library.function.add()
     function.signature.name = "decode"
@@ -136,13 +136,13 @@ def test_a_node_that_calls_a_function_gives_what_the_function_declares(tmp_path:
         ("SomebodysOwnOp", {}, "DT_0"),
     ],
 )
-def test_an_outputs_datatype_is_the_ops_not_its_inputs(tmp_path: Path, op: str, types: dict[str, int], datatype: str) -> None:
+def test_an_outputs_datatype_comes_from_the_op_not_its_inputs(tmp_path: Path, op: str, types: dict[str, int], datatype: str) -> None:
     made = handmade.graph()
     node(made.node, "last", op, "probabilities", **types)
     assert [(t.name, t.datatype) for t in of(tmp_path, made).outputs] == [("last", datatype)]
 
 
-def test_an_output_of_unknown_datatype_can_still_be_asked_for(tmp_path: Path) -> None:
+def test_an_output_of_unknown_datatype_can_be_requested(tmp_path: Path) -> None:
     made = handmade.graph()
     node(made.node, "last", "SomebodysOwnOp", "probabilities")
     [(tags, signatures)] = artifacts.callable_signatures(of(tmp_path, made))
@@ -184,7 +184,7 @@ def test_a_placeholder_with_default_keeps_its_default(tmp_path: Path) -> None:
     assert of(tmp_path, made).signature().inputs[1] == TensorSpec("keep", "FP32", (), "keep:0", {"shape": [], "data": [0.25]})
 
 
-def test_outputs_may_be_chosen_by_name(tmp_path: Path) -> None:
+def test_outputs_can_be_chosen_by_name(tmp_path: Path) -> None:
     made = handmade.graph()
     node(made.node, "y", "Placeholder", shape=(), dtype=INT32)
     node(made.node, "top", "TopKV2", "probabilities", "y", T=FLOAT)
@@ -196,7 +196,7 @@ def test_outputs_may_be_chosen_by_name(tmp_path: Path) -> None:
             found.signature([name])
 
 
-def test_a_graph_without_outputs_says_so(tmp_path: Path) -> None:
+def test_a_graph_without_outputs_is_refused(tmp_path: Path) -> None:
     made = graph_pb2.GraphDef()
     node(made.node, "x", "Placeholder", dtype=FLOAT)
     found = of(tmp_path, made)
@@ -205,7 +205,7 @@ def test_a_graph_without_outputs_says_so(tmp_path: Path) -> None:
         found.signature()
 
 
-def test_a_file_cut_between_two_nodes_is_known_by_the_missing_node(tmp_path: Path) -> None:
+def test_a_file_cut_between_two_nodes_is_detected_by_the_missing_node(tmp_path: Path) -> None:
     whole = handmade.graph()
     cut = graph_pb2.GraphDef(node=whole.node[2:])
     with pytest.raises(ArtifactError, match="node 'product' takes 'x', which is not in the graph"):

@@ -1,4 +1,4 @@
-""".meta files: what they state is read, what stands in their way is said, and the graph inside is as good as a GraphDef."""
+""".meta files: their content is read, problems are diagnosed, and the graph inside works like a GraphDef."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.environment import launch_of
 
 
 def made() -> Any:
-    """What TensorFlow 1's Saver writes: a variable, its saver, collections, and no signature."""
+    """A .meta of TensorFlow 1's Saver: a variable, its saver, collections, and no signature."""
     found = meta_graph_pb2.MetaGraphDef()
     found.meta_info_def.tensorflow_version, found.meta_info_def.tensorflow_git_version = "1.15.0", "v1.15"
     found.meta_info_def.tags.append("train")
@@ -73,9 +73,9 @@ def test_a_meta_graph_is_read_from_binary_and_text_whatever_its_suffix(tmp_path:
     assert found.ops["AssignVariableOp"] == 2
 
 
-def test_variables_are_those_of_the_collections_with_what_the_graph_knows_of_them(tmp_path: Path) -> None:
+def test_variables_come_from_collections_with_datatype_and_shape_from_the_graph(tmp_path: Path) -> None:
     message = made()
-    # Files written before the field existed tell trainable variables by their collection alone.
+    # In files from before the field existed, only the collection marks trainable variables.
     [variable] = read(write(tmp_path / "m.meta", message)).variables
     assert variable == meta_graph.Variable(
         "w:0", "FP32", (4, 2), "w/initial:0", "w/Assign", "w/read:0", True, True, ("variables", "trainable_variables")
@@ -84,7 +84,7 @@ def test_variables_are_those_of_the_collections_with_what_the_graph_knows_of_the
     assert not read(write(tmp_path / "m.meta", message)).variables[0].trainable
 
 
-def test_a_part_of_a_partitioned_variable_says_of_which(tmp_path: Path) -> None:
+def test_a_part_of_a_partitioned_variable_names_the_whole(tmp_path: Path) -> None:
     message = made()
     values = message.collection_def["variables"].bytes_list.value
     variable = variable_pb2.VariableDef.FromString(values[0])
@@ -95,13 +95,13 @@ def test_a_part_of_a_partitioned_variable_says_of_which(tmp_path: Path) -> None:
     assert found.to_json()["part_of"] == {"name": "whole", "shape": [8, 2], "offset": [4, 0], "size": [4, 2]}
 
 
-def test_the_saver_is_what_restores(tmp_path: Path) -> None:
+def test_the_saver_names_its_restore_op(tmp_path: Path) -> None:
     found = read(write(tmp_path / "m.meta", made()))
     assert found.saver == meta_graph.Saver("save/restore_all", "save/Const:0", "save/control:0", "V2", 5)
     assert json.loads(json.dumps(found.to_json(), allow_nan=False))["saver"]["filename_tensor"] == "save/Const:0"
 
 
-def test_without_a_signature_the_graphs_candidates_are_called(tmp_path: Path) -> None:
+def test_without_a_signature_def_the_candidates_form_the_signature(tmp_path: Path) -> None:
     [(tags, signatures)] = artifacts.callable_signatures(read(write(tmp_path / "m.meta", made())))
     assert tags == ("train",)
     assert [t.tensor for t in signatures["serving_default"].inputs] == ["x:0"]
@@ -109,7 +109,7 @@ def test_without_a_signature_the_graphs_candidates_are_called(tmp_path: Path) ->
     assert signatures["serving_default"].key is None
 
 
-def test_a_signature_that_the_file_states_is_the_one(tmp_path: Path) -> None:
+def test_a_signature_def_in_the_file_takes_precedence(tmp_path: Path) -> None:
     message = made()
     handmade.tensor_info(message.signature_def["classify"].inputs["pixels"], "x:0")
     handmade.tensor_info(message.signature_def["classify"].outputs["p"], "probabilities:0", shape=(-1, 2))
@@ -118,26 +118,26 @@ def test_a_signature_that_the_file_states_is_the_one(tmp_path: Path) -> None:
     assert signatures["classify"].key == "classify"
 
 
-def test_collections_without_variables_are_diagnosed_with_what_can_still_be_done(tmp_path: Path) -> None:
+def test_missing_variable_collections_are_diagnosed_with_a_remedy(tmp_path: Path) -> None:
     message = made()
     for name in ("variables", "trainable_variables"):
         del message.collection_def[name]
     said = diagnosis(tmp_path, message)
     assert "no collection names a variable, though the graph has 1 variable operation (w)" in said
-    assert "'save/restore_all', the checkpoint's prefix fed to 'save/Const:0'" in said
+    assert "'save/restore_all' with the checkpoint's prefix fed to 'save/Const:0'" in said
     message.ClearField("saver_def")
     said = diagnosis(tmp_path, message)
     assert "it has no saver" in said
     assert "save/restore_all" not in said
 
 
-def test_a_variable_that_only_some_collections_forgot_is_named(tmp_path: Path) -> None:
+def test_a_variable_missing_from_collections_is_named(tmp_path: Path) -> None:
     message = made()
     node(message.graph_def.node, "forgotten", "VariableV2", dtype=FLOAT)
     assert "no collection names 1 variable operation (forgotten)" in diagnosis(tmp_path, message)
 
 
-def test_names_that_lead_nowhere_are_diagnosed(tmp_path: Path) -> None:
+def test_names_without_a_node_are_diagnosed(tmp_path: Path) -> None:
     message = made()
     message.saver_def.restore_op_name = "save_1/restore_all"
     lost = variable_pb2.VariableDef(variable_name="gone:0")
@@ -157,9 +157,9 @@ def test_training_nodes_devices_and_refused_versions_are_diagnosed(tmp_path: Pat
     message.graph_def.node[2].device = "/cpu:0"
     message.meta_info_def.tensorflow_version = "1.4.0 own build"
     said = diagnosis(tmp_path, message)
-    assert "2 nodes (gradients/Mul, Adam/update_w) only train" in said
+    assert "2 training nodes (gradients/Mul, Adam/update_w)" in said
     assert "pinned to devices: 1 nodes to /device:GPU:0;" in said
-    assert "'1.4.0 own build' is none by Python's rules" in said
+    assert "'1.4.0 own build' is not valid in Python" in said
 
 
 @pytest.mark.parametrize("beside", ["model-3.index", "model-3", "model-3-00000-of-00002"])
@@ -173,10 +173,10 @@ def test_the_checkpoint_of_the_same_name_is_found_beside_it(tmp_path: Path, besi
     assert read(path).diagnosis == ()
 
 
-def test_a_truncated_or_damaged_one_is_refused(tmp_path: Path) -> None:
+def test_a_truncated_or_damaged_meta_graph_is_refused(tmp_path: Path) -> None:
     message = made()
     message.collection_def["variables"].bytes_list.value.append(b"\xff\xff")
-    with pytest.raises(ArtifactError, match="'variables' holds what is no VariableDef"):
+    with pytest.raises(ArtifactError, match="'variables' holds invalid VariableDefs"):
         read(write(tmp_path / "m.meta", message))
     message = made()
     del message.graph_def.node[2]
@@ -185,7 +185,7 @@ def test_a_truncated_or_damaged_one_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_what_tensorflow_refuses_is_what_the_diagnosis_says(tmp_path: Path) -> None:
+def test_the_diagnosis_agrees_with_tensorflow(tmp_path: Path) -> None:
     program = """
 import sys, tensorflow as tf
 v1, folder = tf.compat.v1, sys.argv[1]

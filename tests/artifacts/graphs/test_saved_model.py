@@ -35,7 +35,7 @@ def test_a_signature_has_names_datatypes_shapes_and_tensors(tmp_path: Path) -> N
     assert found.producer == {"tensorflow": "2.21.0"}
 
 
-def test_text_says_the_same_as_binary(tmp_path: Path) -> None:
+def test_text_reads_the_same_as_binary(tmp_path: Path) -> None:
     binary = read(handmade.saved_model(tmp_path / "binary", handmade.meta_graph("serve")))
     text = read(handmade.saved_model(tmp_path / "text", handmade.meta_graph("serve"), text=True))
     assert text.meta_graphs == binary.meta_graphs
@@ -48,13 +48,13 @@ def test_ops_inside_functions_are_counted(tmp_path: Path) -> None:
     assert found.meta_graphs[0].functions == 1
 
 
-def test_the_init_op_is_no_signature(tmp_path: Path) -> None:
+def test_the_init_op_is_not_a_signature(tmp_path: Path) -> None:
     found = read(handmade.saved_model(tmp_path / "m", handmade.meta_graph("serve")))
     assert list(found.meta_graphs[0].signatures) == ["serving_default"]
     assert found.meta_graphs[0].init_ops == {"__saved_model_init_op": "NoOp"}
 
 
-def test_slashes_in_keys_and_names_stay(tmp_path: Path) -> None:
+def test_slashes_in_keys_and_names_are_kept(tmp_path: Path) -> None:
     made = handmade.meta_graph("serve")
     signature = made.signature_def["a/b/c"]
     handmade.tensor_info(signature.inputs["image/encoded"], "image/encoded:0", dtype=handmade.STRING, shape=(-1,))
@@ -71,7 +71,7 @@ def test_a_single_meta_graph_is_found_whatever_its_tags(tmp_path: Path, tags: tu
     assert found.meta_graph(reversed(tags)).tags == tags
 
 
-def test_of_several_meta_graphs_serve_is_meant_unless_tags_are_given(tmp_path: Path) -> None:
+def test_the_meta_graph_tagged_serve_is_the_default(tmp_path: Path) -> None:
     made = handmade.saved_model(tmp_path / "m", handmade.meta_graph("train"), handmade.meta_graph("serve"), handmade.meta_graph())
     found = read(made)
     assert [m.tags for m in found.meta_graphs] == [("train",), ("serve",), ()]
@@ -80,18 +80,18 @@ def test_of_several_meta_graphs_serve_is_meant_unless_tags_are_given(tmp_path: P
     assert found.meta_graph([]).tags == ()
 
 
-def test_unknown_tags_and_signatures_are_answered_with_those_there_are(tmp_path: Path) -> None:
+def test_errors_for_unknown_tags_and_signatures_list_the_available_ones(tmp_path: Path) -> None:
     found = read(handmade.saved_model(tmp_path / "m", handmade.meta_graph("train"), handmade.meta_graph("eval", "tpu")))
     with pytest.raises(ArtifactError, match=r"tags \{'serve'\}.*\{'train'\}, \{'eval', 'tpu'\}"):
         found.meta_graph(["serve"])
-    with pytest.raises(ArtifactError, match=r"several \{'train'\}, \{'eval', 'tpu'\}"):
+    with pytest.raises(ArtifactError, match=r"several MetaGraphs; choose one of \{'train'\}, \{'eval', 'tpu'\}"):
         found.meta_graph()
     with pytest.raises(ArtifactError, match=r"no signature 'predict'.*'serving_default'"):
         found.signature("predict", ["train"])
 
 
 @pytest.mark.parametrize(("shape", "rank"), [((-1, 100), 2), (None, -1)])
-def test_a_sparse_tensor_is_three_tensors(tmp_path: Path, shape: tuple[int, ...] | None, rank: int) -> None:
+def test_a_sparse_tensor_has_three_tensors(tmp_path: Path, shape: tuple[int, ...] | None, rank: int) -> None:
     made = handmade.meta_graph("serve")
     info = made.signature_def["serving_default"].inputs["ids"]
     info.dtype = handmade.INT32
@@ -108,7 +108,7 @@ def test_a_sparse_tensor_is_three_tensors(tmp_path: Path, shape: tuple[int, ...]
     )
 
 
-def test_a_composite_tensor_is_its_components(tmp_path: Path) -> None:
+def test_a_composite_tensor_is_listed_by_its_components(tmp_path: Path) -> None:
     made = handmade.meta_graph("serve")
     composite = made.signature_def["serving_default"].outputs["ragged"].composite_tensor
     handmade.tensor_info(composite.components.add(), "flat:0", shape=(-1,))
@@ -120,7 +120,7 @@ def test_a_composite_tensor_is_its_components(tmp_path: Path) -> None:
     ]
 
 
-def test_scalar_unknown_rank_and_unstated_shape_are_told_apart(tmp_path: Path) -> None:
+def test_scalar_unknown_rank_and_missing_shape_are_distinguished(tmp_path: Path) -> None:
     made = handmade.meta_graph("serve")
     inputs = made.signature_def["serving_default"].inputs
     handmade.tensor_info(inputs["a_scalar"], "a:0", shape=())
@@ -254,7 +254,7 @@ def test_a_default_value_of_every_datatype_is_the_array_that_was_stored(tmp_path
 
 
 @pytest.mark.parametrize(("enum", "dtype"), [(24, ml_dtypes.float8_e5m2), (25, ml_dtypes.float8_e4m3fn)])
-def test_every_float8_is_the_number_that_ml_dtypes_says(enum: int, dtype: Any) -> None:
+def test_every_float8_has_the_value_of_ml_dtypes(enum: int, dtype: Any) -> None:
     every = bytes(range(256))
     found = protos.default(tensor(enum, (256,), tensor_content=every), Path("m"), "x")["data"]
     np.testing.assert_array_equal(np.array([float(v) for v in found]), np.frombuffer(every, dtype).astype(np.float64))
@@ -277,7 +277,7 @@ def test_a_default_value_that_does_not_fit_its_shape_is_refused(tmp_path: Path, 
         with_default(tmp_path / "m", proto)
 
 
-def test_json_has_the_manifests_words(tmp_path: Path) -> None:
+def test_json_uses_the_keys_of_the_manifest(tmp_path: Path) -> None:
     folder = handmade.saved_model(tmp_path / "m", handmade.meta_graph("serve"))
     found = json.loads(json.dumps(read(folder).to_json(), allow_nan=False))
     assert found["format"] == "saved_model"

@@ -1,4 +1,4 @@
-"""Keras files are read without Keras: what is in them is told, what would run is flagged, what is damaged is refused in a sentence."""
+"""Keras files are read without Keras: content is described, code is flagged, damaged files are refused in one sentence."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def refusal(path: Path) -> str:
 
 
 @pytest.mark.parametrize("make", [whole_h5, zipped])
-def test_a_whole_models_layers_weights_and_optimizer_are_told(tmp_path: Path, make: Callable[..., Path]) -> None:
+def test_a_whole_model_is_described_with_layers_weights_and_optimizer(tmp_path: Path, make: Callable[..., Path]) -> None:
     found = keras(make(tmp_path / "model"))
     assert [(n.path, n.class_name) for n in found.layers] == [("x", "InputLayer"), ("head", "Dense")]
     assert [w.shape for w in found.weights] == [(4, 2), (2,)]
@@ -119,21 +119,21 @@ def test_a_whole_models_layers_weights_and_optimizer_are_told(tmp_path: Path, ma
         assert found.optimizer is None and found.producer == {"keras": "2.15.0", "backend": "tensorflow"}
 
 
-def test_compressed_weights_are_read_and_too_many_of_them_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_compressed_weights_are_read_up_to_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = zipped(tmp_path / "model", compression=zipfile.ZIP_DEFLATED)
     assert len(keras(path).weights) == 2
     monkeypatch.setattr("crossload.artifacts.keras.keras_file._MOST_COMPRESSED", 100)
     assert "without compression" in refusal(path)
     monkeypatch.setattr("crossload.artifacts.keras.keras_file._MOST_CONFIG", 10)
-    assert "which no model has" in refusal(path)
+    assert "more than any model has" in refusal(path)
 
 
 @pytest.mark.parametrize(("named", "generation"), [(True, 3), (False, 2)])
-def test_weights_in_the_newer_layout_have_a_format_of_their_own(tmp_path: Path, named: bool, generation: int) -> None:
+def test_weights_in_the_newer_layout_have_their_own_format(tmp_path: Path, named: bool, generation: int) -> None:
     found = keras(tree(tmp_path / "m.weights.h5", named))
     assert (found.format, found.generation) == ("keras_weights", generation)
     assert [w.name for w in found.weights] == ["layers/dense/vars/0", "layers/dense/vars/1"]
-    with pytest.raises(ArtifactError, match="weights and no model"):
+    with pytest.raises(ArtifactError, match="weights without a model"):
         artifacts.callable_signatures(found)
 
 
@@ -144,7 +144,7 @@ def test_weights_in_the_older_layout_without_a_version_are_keras_1s(tmp_path: Pa
     assert (found.format, found.generation, len(found.weights)) == ("keras_weights", 1, 2)
 
 
-def test_names_that_fill_several_attributes_are_one_list(tmp_path: Path) -> None:
+def test_names_split_over_several_attributes_are_joined(tmp_path: Path) -> None:
     with h5py.File(whole_h5(tmp_path / "m.h5"), "r+") as file:
         group = file["model_weights"]
         lists(group.create_group("again"))
@@ -168,7 +168,9 @@ def test_names_that_fill_several_attributes_are_one_list(tmp_path: Path) -> None
         ([["a", 0, 0]], [["y", 0, 0], ["y", 1, 0]], ["a"], ["y", "y_1"]),
     ],
 )
-def test_a_signature_has_the_loaded_models_order_and_positions(tmp_path: Path, inputs: Any, outputs: Any, names: Any, given: Any) -> None:
+def test_a_signature_has_the_order_and_positions_of_the_loaded_model(
+    tmp_path: Path, inputs: Any, outputs: Any, names: Any, given: Any
+) -> None:
     config = functional(
         entry("a", [None, 4]), entry("b", [2, None], "int32"), layer("Dense", "y"), layer("Dense", "z"), inputs=inputs, outputs=outputs
     )
@@ -191,13 +193,13 @@ def test_a_signature_has_the_loaded_models_order_and_positions(tmp_path: Path, i
         ({"name": "s", "layers": [{"class_name": "Sequential", "config": [entry("x.", [1])]}, layer("Dense", "d")]}, ("x_", "FP32", (1,))),
     ],
 )
-def test_a_sequentials_input_is_found_wherever_its_generation_wrote_it(tmp_path: Path, config: Any, expected: Any) -> None:
+def test_the_input_of_a_sequential_is_found_in_every_generation(tmp_path: Path, config: Any, expected: Any) -> None:
     signature = keras(whole_h5(tmp_path / "m.h5", {"class_name": "Sequential", "config": config}, None)).signature()
     assert [(t.name, t.datatype, t.shape) for t in signature.inputs] == [expected]
     assert len(signature.outputs) == 1
 
 
-def test_an_input_that_is_no_tensor_cannot_be_called(tmp_path: Path) -> None:
+def test_an_input_that_is_not_a_tensor_cannot_be_called(tmp_path: Path) -> None:
     config = functional(entry("x", [None, 4], sparse=True), layer("Dense", "y"), inputs=["x", 0, 0], outputs=["y", 0, 0])
     assert artifacts.callable_signatures(keras(whole_h5(tmp_path / "m.h5", config))) == [(None, {})]
 
@@ -225,9 +227,7 @@ def test_nested_models_and_wrapped_layers_are_listed_by_their_path(tmp_path: Pat
         layer("TimeDistributed", "f", layer={"class_name": "Dense", "config": {"activation": EXPLOSIVE}}),
     ],
 )
-def test_bytecode_is_flagged_wherever_it_stands_and_never_unmarshalled(
-    tmp_path: Path, node: Config, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_bytecode_is_flagged_everywhere_and_never_unmarshalled(tmp_path: Path, node: Config, monkeypatch: pytest.MonkeyPatch) -> None:
     import marshal
 
     monkeypatch.setattr(marshal, "loads", lambda *_: pytest.fail("bytecode was unmarshalled"))
@@ -236,14 +236,14 @@ def test_bytecode_is_flagged_wherever_it_stands_and_never_unmarshalled(
     assert "--allow-code" in found.remedy
 
 
-def test_a_function_by_name_is_told_and_needed(tmp_path: Path) -> None:
+def test_a_function_by_name_is_listed_as_required(tmp_path: Path) -> None:
     named = {"module": "builtins", "class_name": "function", "config": "twice", "registered_name": "function"}
     found = keras(zipped(tmp_path / "m.keras", functional(layer("Lambda", "f", function=named), inputs=[], outputs=[])))
     assert found.to_json()["lambdas"] == [{"layer": "f", "kind": "function", "function": "twice"}]
     assert found.custom_classes == ("twice",)
 
 
-def test_what_is_not_keras_own_is_named_in_every_form(tmp_path: Path) -> None:
+def test_custom_objects_are_named_in_every_form(tmp_path: Path) -> None:
     nodes = [
         layer("Scale", "a", None) | {"registered_name": "mine>Scale"},
         layer("Other", "b", ""),
@@ -260,7 +260,7 @@ def test_what_is_not_keras_own_is_named_in_every_form(tmp_path: Path) -> None:
     assert "--custom-objects" in found.remedy
 
 
-def test_mixed_precision_is_counted_in_every_generations_form(tmp_path: Path) -> None:
+def test_mixed_precision_is_counted_in_every_generation(tmp_path: Path) -> None:
     forms: list[Any] = ["mixed_float16", {"class_name": "Policy", "config": {"name": "mixed_float16"}}]
     forms += [{"module": "keras", "class_name": "DTypePolicy", "config": {"name": "mixed_bfloat16"}, "registered_name": None}, "float32"]
     nodes = [layer("Dense", f"d{at}", dtype=form) for at, form in enumerate(forms)]
@@ -280,18 +280,18 @@ def test_mixed_precision_is_counted_in_every_generations_form(tmp_path: Path) ->
         ({"class_name": "Sequential", "config": [layer("Embedding", "e", "")]}, "1.2.2", "no Keras can have written"),
     ],
 )
-def test_a_remedy_says_which_keras_loads_it(tmp_path: Path, config: Config, version: str | None, words: str) -> None:
+def test_the_remedy_says_which_keras_loads_the_file(tmp_path: Path, config: Config, version: str | None, words: str) -> None:
     assert words in keras(whole_h5(tmp_path / "m.h5", config, version)).remedy
 
 
-def test_a_model_of_the_users_own_class_says_no_inputs(tmp_path: Path) -> None:
+def test_a_model_of_a_custom_class_has_no_known_inputs(tmp_path: Path) -> None:
     found = keras(whole_h5(tmp_path / "m.h5", {"class_name": "Mine", "config": {}}, "3.15.1"))
     assert found.custom_classes == ("Mine",)
     with pytest.raises(ArtifactError, match="whose config names no inputs"):
         artifacts.callable_signatures(found)
 
 
-def test_links_are_not_followed_and_those_out_of_the_file_are_flagged(tmp_path: Path) -> None:
+def test_links_are_not_followed_and_external_ones_are_flagged(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "secret.h5", "w") as secret:
         secret["values"] = np.zeros(3)
     with h5py.File(whole_h5(tmp_path / "m.h5"), "r+") as file:
@@ -304,7 +304,7 @@ def test_links_are_not_followed_and_those_out_of_the_file_are_flagged(tmp_path: 
     assert len(found.weights) == 2 and "in other files" in found.remedy
 
 
-def test_sizes_that_no_memory_holds_are_told_not_read(tmp_path: Path) -> None:
+def test_impossible_sizes_are_listed_but_not_read(tmp_path: Path) -> None:
     with h5py.File(whole_h5(tmp_path / "m.h5"), "r+") as file:
         head = file["model_weights/head"]
         head.create_dataset("huge", (1 << 40, 1 << 20), "f8", chunks=(1, 1024))
@@ -321,21 +321,21 @@ def test_sizes_that_no_memory_holds_are_told_not_read(tmp_path: Path) -> None:
         ('{"class_name": "Sequential", "config": ' + '{"a":' * 200 + "1" + "}" * 201, "nested deeper"),
     ],
 )
-def test_a_config_that_is_none_is_refused(tmp_path: Path, config: str, words: str) -> None:
+def test_an_invalid_config_is_refused(tmp_path: Path, config: str, words: str) -> None:
     path = tmp_path / "m.h5"
     with h5py.File(path, "w", track_order=True, libver="latest") as file:  # this layout holds attributes above 64 kB
         file.attrs["model_config"] = config
     assert words in refusal(path)
 
 
-def test_hdf5_of_something_else_says_what_is_in_it(tmp_path: Path) -> None:
+def test_the_error_for_other_hdf5_files_lists_their_content(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "data.h5", "w") as file:
         file["train/images"] = np.zeros(3)
-    assert "no Keras model" in refusal(tmp_path / "data.h5")
+    assert "not a Keras model" in refusal(tmp_path / "data.h5")
     assert "train" in refusal(tmp_path / "data.h5")
 
 
-def test_a_weight_that_is_listed_and_missing_is_an_incomplete_file(tmp_path: Path) -> None:
+def test_a_missing_listed_weight_makes_the_file_incomplete(tmp_path: Path) -> None:
     with h5py.File(whole_h5(tmp_path / "m.h5"), "r+") as file:
         del file["model_weights/head/head/bias:0"]
     assert "'head/bias:0' of layer 'head'" in refusal(tmp_path / "m.h5")
@@ -349,7 +349,7 @@ def test_damage_inside_a_zip_is_refused(tmp_path: Path) -> None:
             for name in old.namelist():
                 if name != missing:
                     new.writestr(name, old.read(name))
-        assert ("no .keras file" if missing == "config.json" else "no model.weights.h5") in refusal(cut)
+        assert ("not a .keras file" if missing == "config.json" else "no model.weights.h5") in refusal(cut)
     damaged = bytearray(whole)
     at = whole.index(b"\x89HDF")
     damaged[at : at + 64] = bytes(64)
@@ -359,7 +359,7 @@ def test_damage_inside_a_zip_is_refused(tmp_path: Path) -> None:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Damage that makes the library run for ever is found out in two seconds of processor time."""
+    """Damage that makes the library hang is detected in two seconds of processor time."""
     monkeypatch.setattr(hdf5, "SECONDS", 2)
 
 
@@ -367,7 +367,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("make", [whole_h5, tree, zipped])
 @given(data=st.data())
 @settings(max_examples=8)
-def test_damaged_files_are_read_or_refused_whatever_the_library_makes_of_them(
+def test_damaged_files_are_read_or_refused_even_if_the_library_crashes(
     tmp_path: Path, make: Callable[[Path], Path], data: st.DataObject
 ) -> None:
     content = bytearray(make(tmp_path / "whole").read_bytes())

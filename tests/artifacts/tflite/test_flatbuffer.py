@@ -1,4 +1,4 @@
-"""Flatbuffers that nobody vouches for: nothing outside of the data is ever followed, and nothing grows without bounds."""
+"""Untrusted flatbuffers: no offset outside the data is followed, and memory stays bounded."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_absent_fields_have_their_defaults() -> None:
     assert decode(table(8, 4, bytes(4)), fields) == {"b": 3, "c": None, "d": [], "e": None}
 
 
-def test_a_table_that_ends_behind_the_data_is_refused_even_if_no_field_there_is_read() -> None:
+def test_a_table_that_ends_beyond_the_data_is_refused_even_without_fields_there() -> None:
     assert decode(table(8, 4, bytes(4)), {}) == {}
     with pytest.raises(FlatbufferError, match="9 bytes at 12"):
         decode(table(9, 4, bytes(4)), {})
@@ -41,7 +41,7 @@ def test_a_table_that_ends_behind_the_data_is_refused_even_if_no_field_there_is_
         (b"\1", "i"),
     ],
 )
-def test_what_lies_outside_of_the_data_is_refused(rest: bytes, kind: str) -> None:
+def test_offsets_outside_the_data_are_refused(rest: bytes, kind: str) -> None:
     with pytest.raises(FlatbufferError, match="it refers to"):
         decode(table(8, 4, rest) if len(rest) > 1 else table(5, 4, rest), {"a": Field(0, kind)})
 

@@ -1,4 +1,4 @@
-"""Names made of tensors' names: readable, valid in every language, no two alike whatever the tensors are called."""
+"""Names made from tensors' names: readable, valid in every language, and always distinct."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ _ODD = st.sampled_from(["x", "x:0", "a/x", "b/x", "output", "output_1", "output_
         (["3d/1"], ["output_0"]),
     ],
 )
-def test_a_tensor_s_name_becomes_the_word_that_a_person_would_take(tensors: list[str], names: list[str]) -> None:
+def test_a_tensor_name_becomes_a_readable_name(tensors: list[str], names: list[str]) -> None:
     assert readable(tensors, "output") == names
 
 
-def test_given_names_stay_and_are_not_taken_again() -> None:
+def test_given_names_are_kept_and_not_reused() -> None:
     assert readable(["a/y", "b/y"], "output", [None, "y"]) == ["a_y", "y"]
     assert readable(["a b", "x"], "output", ["a b", None]) == ["a b", "x"]
 
 
 @given(st.lists(_ODD | st.text(max_size=8), max_size=8))
-def test_no_two_names_are_alike_and_all_are_words(tensors: list[str]) -> None:
+def test_names_are_distinct_identifiers(tensors: list[str]) -> None:
     names = readable(tensors, "output")
     assert len(set(names)) == len(tensors)
     assert all(n.isidentifier() for n in names)
 
 
 @given(st.lists(st.tuples(_ODD, st.sampled_from([None, "x", "output_0", "output_1_", "a_x"])), max_size=6, unique_by=lambda p: p[1] or p))
-def test_given_names_never_meet_made_ones(pairs: list[tuple[str, str | None]]) -> None:
+def test_given_names_never_collide_with_generated_ones(pairs: list[tuple[str, str | None]]) -> None:
     stated = [name for _, name in pairs]
     names = readable([t for t, _ in pairs], "output", stated)
     assert len(set(names)) == len(pairs)

@@ -32,7 +32,7 @@ def test_a_signature_names_tensors_by_index(tmp_path: Path) -> None:
     assert found.key == "serving_default"
 
 
-def test_without_signatures_tensors_are_named_by_themselves(tmp_path: Path) -> None:
+def test_without_signatures_the_tensors_own_names_are_used(tmp_path: Path) -> None:
     found = read(tmp_path / "m.tflite", Lite())
     assert found.signatures == {}
     assert found.signature() == tflite_file.Signature((TensorSpec("x", "FP32", (-1, 4), 0),), (TensorSpec("y", "FP32", (-1, 2), 1),))
@@ -40,12 +40,12 @@ def test_without_signatures_tensors_are_named_by_themselves(tmp_path: Path) -> N
     assert artifacts.callable_signatures(found)[0][1]["serving_default"].key is None
 
 
-def test_tensors_of_one_name_or_none_are_told_apart_by_index(tmp_path: Path) -> None:
+def test_tensors_with_the_same_name_or_none_are_distinguished_by_index(tmp_path: Path) -> None:
     made = Lite(tensors=[Tensor("x"), Tensor("x"), Tensor(""), Tensor("y")], inputs=[0, 1, 2], outputs=[3])
     assert [t.name for t in read(tmp_path / "m.tflite", made).inputs] == ["x#0", "x#1", "#2"]
 
 
-def test_unknown_signatures_are_answered_with_those_there_are(tmp_path: Path) -> None:
+def test_the_error_for_an_unknown_signature_lists_the_available_ones(tmp_path: Path) -> None:
     found = read(tmp_path / "m.tflite", Lite(signatures={**SIGNED, "a/b": ({"x": 0}, {"y": 1})}))
     with pytest.raises(ArtifactError, match="no signature 'train'; choose one of: 'serving_default', 'a/b'"):
         found.signature("train")
@@ -53,7 +53,7 @@ def test_unknown_signatures_are_answered_with_those_there_are(tmp_path: Path) ->
         found.signature()
 
 
-def test_builtin_flex_and_custom_ops_are_told_apart_and_counted(tmp_path: Path) -> None:
+def test_builtin_flex_and_custom_ops_are_counted_separately(tmp_path: Path) -> None:
     builtin = schema.BuiltinOperator
     operators = [
         builtin.CONV_2D,
@@ -80,7 +80,7 @@ def test_every_tensor_type_has_its_datatype(tmp_path: Path, kind: str) -> None:
     assert found.inputs[0].datatype == expected
 
 
-def test_a_newer_tensor_type_is_visible_as_unknown(tmp_path: Path) -> None:
+def test_a_newer_tensor_type_is_listed_as_unknown(tmp_path: Path) -> None:
     assert read(tmp_path / "m.tflite", Lite(tensors=[Tensor("x", kind=99), Tensor("y")])).inputs[0].datatype == "DT_0"
 
 
@@ -108,7 +108,7 @@ def test_metadata_is_listed_with_sizes_and_short_texts(tmp_path: Path) -> None:
     assert found.description == "made by hand"
 
 
-def test_weights_behind_the_flatbuffer_are_counted_and_missed_when_cut_off(tmp_path: Path) -> None:
+def test_weights_after_the_flatbuffer_are_counted_and_must_be_complete(tmp_path: Path) -> None:
     end = len(Lite(buffers=[(1 << 20, 100)]).build())
     data = Lite(buffers=[(end, 100)]).build()
     assert read(tmp_path / "m.tflite", data + bytes(100)).external_bytes == 100
@@ -125,14 +125,14 @@ def test_weights_behind_the_flatbuffer_are_counted_and_missed_when_cut_off(tmp_p
         Lite(repeat_subgraphs=0),
     ],
 )
-def test_an_index_that_leads_nowhere_is_refused(tmp_path: Path, made: Lite) -> None:
+def test_an_index_out_of_range_is_refused(tmp_path: Path, made: Lite) -> None:
     with pytest.raises(ArtifactError, match="truncated or corrupt"):
         read(tmp_path / "m.tflite", made)
 
 
-def test_a_small_file_cannot_stand_for_millions_of_tables(tmp_path: Path) -> None:
+def test_a_small_file_cannot_expand_to_millions_of_tables(tmp_path: Path) -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    with pytest.raises(ArtifactError, match="the same bytes over and over"):
+    with pytest.raises(ArtifactError, match="the same bytes too often"):
         read(tmp_path / "m.tflite", Lite(repeat_operators=20_000, repeat_subgraphs=20_000))
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 300_000
 

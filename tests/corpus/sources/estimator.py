@@ -2,9 +2,9 @@
 # requires-python = ">=3.10,<3.12"
 # dependencies = ["tensorflow-cpu==2.15.1"]
 # ///
-"""An Estimator with a model_fn and a RunConfig of its own, trained on two features and exported with either serving input receiver.
+"""An Estimator with its own model_fn and RunConfig, trained on two features and exported with either serving input receiver.
 
-$ESTIMATOR_DIR says where its checkpoints stay.
+$ESTIMATOR_DIR is the folder for its checkpoints.
 """
 
 import os
@@ -55,14 +55,14 @@ def _trained():
 
 
 def raw():
-    """Asked with tensors."""
+    """Takes tensors."""
     with tf.Graph().as_default():
         features = {"sizes": v1.placeholder(tf.float32, [None, 4]), "z_kind": v1.placeholder(tf.int64, [None])}
     return _trained(), tf.estimator.export.build_raw_serving_input_receiver_fn(features)
 
 
 def parsing():
-    """Asked with serialised tf.Examples, which random bytes are not: examples are brought along. The first ends with a zero byte."""
+    """Takes serialised tf.Examples, with example inputs because random bytes do not parse. The first ends with a zero byte."""
     spec = {"sizes": tf.io.FixedLenFeature([4], tf.float32), "z_kind": tf.io.FixedLenFeature([], tf.int64)}
     receiver = tf.estimator.export.build_parsing_serving_input_receiver_fn(spec)
     rows = [([0.5, -1.0, 2.0, 0.25], 0), ([1.0, 1.0, -3.0, 0.0], 2)]
@@ -78,10 +78,10 @@ def _example(sizes, kind):
 
 
 def alone():
-    """Nothing says what it is asked with."""
+    """Has no serving input receiver."""
     return _estimator()
 
 
 def untrained():
-    """There is nothing to export."""
+    """Has nothing to export."""
     return _estimator(), raw

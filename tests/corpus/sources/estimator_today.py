@@ -1,4 +1,4 @@
-"""A source that asks a TensorFlow for its Estimators that has none any more."""
+"""A source that uses Estimators with a TensorFlow that no longer has them."""
 
 import tensorflow as tf
 

@@ -1,7 +1,7 @@
-"""Models of the sources beside this file with values from checkpoints and Keras files; runs where TensorFlow is.
+"""Models of the sources beside this file with values from checkpoints and Keras files; needs TensorFlow.
 
-`given_weights.py FOLDER` writes the files, lets each model take its values from each, saves it, loads it again, and writes what it
-answers, or why it could not be, as FOLDER/answers.json.
+`given_weights.py FOLDER` writes the files, restores each model from each file, saves it, loads it again, and writes its answers, or
+the error, to FOLDER/answers.json.
 """
 
 import json
@@ -51,7 +51,7 @@ def main(folder):
 
 
 def case(folder, name, source, weights, options):
-    """What the model answers after it has been saved and loaded, or the sentence of its refusal."""
+    """The model's answers after saving and loading, or the error message."""
     file, _, function = source.partition(":")
     target = folder / "out" / name
     target.parent.mkdir(exist_ok=True)
@@ -66,7 +66,7 @@ def case(folder, name, source, weights, options):
 
 
 def write_session(folder):
-    """The trained session's variables in checkpoints of several kinds; its answer."""
+    """Write the trained session's variables in checkpoints of several kinds; returns its answer."""
     trained = sessions.trained()
     session, graph = trained["session"], trained["session"].graph
     with graph.as_default():
@@ -89,7 +89,7 @@ def write_session(folder):
 
 
 def write_objects(folder):
-    """The module's variable, under a name of the training loop's own; another model's; and alone, by its name."""
+    """The module's variable, under a name from a training loop; another model's; and alone, by its name."""
     scale = tf.Variable([3.0, 5.0])
     model = tf.Module()
     model.scale = scale
@@ -111,7 +111,7 @@ def keras_model(seed=1, outputs="scores"):
 
 
 def write_keras(folder):
-    """A model of the same layers with other values, and one whose head is another."""
+    """A model of the same layers with other values, and one with another head."""
     other = keras_model(seed=2)
     np.save(folder / "keras.npy", other(X)["y"].numpy())
     other.save(folder / "model.h5")

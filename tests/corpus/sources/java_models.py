@@ -1,4 +1,4 @@
-"""Models with what Java finds hard: datatypes it lacks, defaults, composite inputs, tables, assets, several tags, tf.Examples.
+"""Models that are hard for Java: datatypes it lacks, defaults, composite inputs, tables, assets, several tags, tf.Examples.
 
 Each function is exported by tests/verbs/export/test_hard_for_java.py: `crossload export java_models.py:FUNCTION`.
 """
@@ -11,12 +11,12 @@ import tensorflow as tf
 v1 = tf.compat.v1
 NARROW = ("int8", "int16", "uint16", "uint32", "uint64", "float16", "bfloat16", "complex64", "complex128")
 WORDS = ("gut", "schlecht", "naïve", "東京")
-EXPORTERS_OWN = tempfile.TemporaryDirectory()  # gone when the exporter is: only the artifact has its assets then
+EXPORTERS_OWN = tempfile.TemporaryDirectory()  # deleted when the exporter ends: then only the artifact has its assets
 THREE, SEVEN = tf.constant(3.0), tf.constant(7, tf.int8)
 
 
 def datatypes():
-    """A signature each of a datatype; one of several, among them some that every release has."""
+    """One signature per datatype; one of several datatypes, including some that every release has."""
     with tf.Graph().as_default():
         signatures = {}
         for name in NARROW:
@@ -25,19 +25,19 @@ def datatypes():
         narrow, wide = v1.placeholder(tf.int8, [None], "narrow"), v1.placeholder(tf.float32, [None], "wide")
         outputs = {"sum": tf.cast(narrow, tf.float32) + wide, "both": tf.complex(wide, wide), "count": tf.size(narrow)}
         signatures["mixed"] = {"inputs": {"narrow": narrow, "wide": wide}, "outputs": outputs}
-        # A second signature over the same tensor, as classify and predict often are.
+        # A second signature over the same tensor, as often with classify and predict.
         signatures["again"] = {"inputs": {"narrow": narrow}, "outputs": {"same": tf.identity(narrow)}}
         return {"signatures": signatures}
 
 
 def _reversed(x, name):
-    """The rows backwards; unsigned numbers as signed ones, for TensorFlow 1.15 turns round no others."""
+    """The rows in reverse order; unsigned numbers as signed ones, because TensorFlow 1.15 cannot reverse unsigned ones."""
     signed = {tf.uint32: tf.int32, tf.uint64: tf.int64}.get(x.dtype)
     return tf.bitcast(tf.reverse(tf.bitcast(x, signed), [1]), x.dtype, name) if signed else tf.reverse(x, [1], name)
 
 
 def defaults():
-    """An input that may be left out, of a datatype that Java lacks; another of one it has."""
+    """An optional input of a datatype that Java lacks; another of one that it has."""
 
     class Scaled(tf.Module):
         @tf.function(
@@ -54,7 +54,7 @@ def defaults():
 
 
 def composites():
-    """Ragged and sparse inputs and outputs, as a function of TensorFlow 2 has them."""
+    """Ragged and sparse inputs and outputs, as in functions of TensorFlow 2."""
 
     class Composites(tf.Module):
         @tf.function(input_signature=[tf.RaggedTensorSpec([None, None], tf.int32, ragged_rank=1), tf.TensorSpec([], tf.float32, "k")])
@@ -81,7 +81,7 @@ def sparse_v1():
 
 
 def tables():
-    """Tables of words from constants and from an asset, and of numbers: what they do not know is -1."""
+    """Tables of words from constants and from an asset, and of numbers: unknown keys give -1."""
     with tf.Graph().as_default():
         words, numbers = v1.placeholder(tf.string, [None], "words"), v1.placeholder(tf.int64, [None], "numbers")
         vocabulary = Path(EXPORTERS_OWN.name) / "words.txt"
@@ -104,7 +104,7 @@ def tables():
 
 
 def examples():
-    """Classify and regress over tf.Examples, with dense, sparse and word features; and a second MetaGraph of other tags."""
+    """Classify and regress over tf.Examples, with dense, sparse and word features; and a second MetaGraph with other tags."""
     first = _examples(2.0)
     return [first, {**_examples(10.0), "tags": ["serve", "tenfold"]}]
 

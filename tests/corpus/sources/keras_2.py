@@ -2,7 +2,7 @@
 # requires-python = ">=3.10,<3.14"
 # dependencies = ["tensorflow-cpu==2.21.0", "tf-keras==2.21.0"]
 # ///
-"""A source whose model is Keras 2's, by tf-keras beside today's TensorFlow."""
+"""A source with a Keras 2 model, by tf-keras with a current TensorFlow."""
 
 
 def model():

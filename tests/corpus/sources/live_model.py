@@ -6,7 +6,7 @@
 #   "tflite", "uv",
 # ]
 # ///
-"""The README's Python: a live Keras model is exported, verified and loaded, in one process that has TensorFlow itself."""
+"""The README's Python: exports, verifies and loads a live Keras model, in one process with TensorFlow."""
 
 import json
 import sys

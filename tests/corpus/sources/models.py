@@ -1,4 +1,4 @@
-"""Sources for the export's tests: functions that return models, run where TensorFlow is."""
+"""Sources for the tests of export: functions that return models, run with TensorFlow."""
 
 import keras
 import numpy as np
@@ -6,7 +6,7 @@ import tensorflow as tf
 
 
 def two_inputs():
-    """Two inputs of one shape, two outputs: what a receiver swaps when names are lost."""
+    """Two inputs of one shape, two outputs: a receiver could swap them if names were lost."""
     keras.utils.set_random_seed(0)
     left, right = keras.Input((4,), name="left"), keras.Input((4,), name="right")
     difference = keras.layers.Dense(3, name="difference")(keras.layers.Subtract()([left, right]))
@@ -57,7 +57,7 @@ def module():
 
 
 def without_signature():
-    """A tf.Module that cannot be exported as it is."""
+    """A tf.Module that cannot be exported unchanged."""
     return tf.Module()
 
 
@@ -68,7 +68,7 @@ class _Dice(tf.Module):
 
 
 def dice():
-    """A model that never answers twice alike: what is converted cannot agree with the reference."""
+    """A model that never gives the same answer twice: a conversion cannot agree with the reference."""
     return _Dice()
 
 
@@ -78,5 +78,5 @@ def broken():
 
 
 def nothing():
-    """Not a model at all."""
+    """Returns something other than a model."""
     return 42

@@ -1,4 +1,4 @@
-"""Sources in TensorFlow 1's manner for the tests of export: graphs, sessions, several MetaGraphs."""
+"""Sources in TensorFlow 1 style for the tests of export: graphs, sessions, several MetaGraphs."""
 
 import tempfile
 from pathlib import Path
@@ -8,7 +8,7 @@ import tensorflow.compat.v1 as tf
 
 
 def _graph(scale=1.0):
-    """A linear model; the names of its tensors are the same every time."""
+    """A linear model with fixed tensor names."""
     x = tf.placeholder(tf.float32, [None, 3], name="x")
     weights = tf.get_variable("weights", initializer=tf.constant([[0.1, -0.2], [0.3, 0.4], [-0.5, 0.6]]))
     bias = tf.get_variable("bias", initializer=tf.constant([1.0, -1.0]))
@@ -18,7 +18,7 @@ def _graph(scale=1.0):
 
 
 def rebuilt():
-    """The graph alone: its variables have no values."""
+    """Only the graph: its variables have no values."""
     with tf.Graph().as_default():
         x, logits, probabilities, _ = _graph()
         return {"inputs": {"x": x}, "outputs": {"logits": logits, "probabilities": probabilities}}
@@ -37,7 +37,7 @@ def trained():
 
 
 def several():
-    """Two MetaGraphs; the first with a predict, a classify, a regress and a signature of a method of its own."""
+    """Two MetaGraphs; the first with a predict, a classify, a regress and a custom-method signature."""
     with tf.Graph().as_default():
         examples = tf.placeholder(tf.string, [None], name="examples")
         parsed = tf.io.parse_example(examples, {"x": tf.io.FixedLenFeature([3], tf.float32)})["x"]
@@ -63,7 +63,7 @@ def several():
 
 
 def with_table():
-    """Words looked up in a file of words."""
+    """Looks up words in a vocabulary file."""
     words = Path(tempfile.mkdtemp()) / "words.txt"
     words.write_text("film\ngood\nbad\n")
     with tf.Graph().as_default():
@@ -82,5 +82,5 @@ def with_table():
 
 
 def without_values():
-    """A graph whose variables nobody has filled."""
+    """A graph with uninitialised variables."""
     return rebuilt()

@@ -1,4 +1,4 @@
-"""What a backport may change, and what it must not: over messages made by hand."""
+"""Permitted and forbidden changes of a backport, on handmade messages."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def add(graph: Any, name: str, op: str, *inputs: str, **types: int) -> Any:
 
 
 def function(graph: Any, name: str, op: str) -> Any:
-    """A function of a float that gives a float, by one op."""
+    """A function from float to float with one op."""
     made = graph.library.function.add()
     made.signature.name = name
     made.signature.input_arg.add(name="x", type=FLOAT)
@@ -35,7 +35,7 @@ def function(graph: Any, name: str, op: str) -> Any:
     return made
 
 
-def test_an_attribute_at_its_default_goes_and_one_that_means_something_stays_in_the_way() -> None:
+def test_an_attribute_at_its_default_is_removed_and_others_are_obstacles() -> None:
     graph = graph_pb2.GraphDef()
     add(graph, "a", "Placeholder", dtype=FLOAT)
     for name, paddings in (("plain", []), ("padded", [0, 1, 1, 0])):
@@ -44,12 +44,12 @@ def test_an_attribute_at_its_default_goes_and_one_that_means_something_stays_in_
         node.attr["strides"].list.i.extend([1, 2, 2, 1])
         node.attr["padding"].s = b"VALID" if name == "plain" else b"EXPLICIT"
         node.attr["explicit_paddings"].list.i.extend(paddings)
-    assert repair(graph, [LEGACY]).sentences() == ["left out explicit_paddings of 1 MaxPool (at its default)"]
+    assert repair(graph, [LEGACY]).sentences() == ["removed explicit_paddings of 1 MaxPool (at its default)"]
     assert {o.node for o in obstacles(graph, [LEGACY])} == {"padded"}
     assert "explicit_paddings" in graph.node[2].attr
 
 
-def test_an_op_that_only_spares_copies_becomes_a_no_op_that_still_waits_and_is_waited_for() -> None:
+def test_disable_copy_on_read_becomes_a_no_op_with_the_same_control_edges() -> None:
     graph = graph_pb2.GraphDef()
     variable = add(graph, "v", "VarHandleOp", dtype=FLOAT)
     variable.attr["shape"].shape.SetInParent()
@@ -62,12 +62,12 @@ def test_an_op_that_only_spares_copies_becomes_a_no_op_that_still_waits_and_is_w
     inside.node_def.add(name="disable", op="DisableCopyOnRead", input=["x"])
     repair(graph, [LEGACY])
     assert [(n.op, list(n.input)) for n in graph.node[2:]] == [("NoOp", ["^v", "^before"]), ("ReadVariableOp", ["v", "^disable"])]
-    assert [(n.op, list(n.input)) for n in inside.node_def] == [("Identity", ["x"]), ("NoOp", [])], "an argument is no node to wait for"
+    assert [(n.op, list(n.input)) for n in inside.node_def] == [("Identity", ["x"]), ("NoOp", [])], "an argument is not a node to wait for"
     assert not graph.node[0].device
     assert not obstacles(graph, [LEGACY])
 
 
-def test_a_product_of_two_datatypes_is_not_rewritten_into_one_of_one() -> None:
+def test_a_product_of_two_datatypes_is_not_rewritten() -> None:
     graph = graph_pb2.GraphDef()
     add(graph, "same", "BatchMatMulV3", "a", "b", Ta=FLOAT, Tb=FLOAT, Tout=FLOAT)
     add(graph, "mixed", "BatchMatMulV3", "a", "b", Ta=4, Tb=6, Tout=INT32)
@@ -84,7 +84,7 @@ def test_nothing_is_rewritten_for_a_release_that_knows_it() -> None:
     assert graph.node[0].op == "DisableCopyOnRead"
 
 
-def test_a_function_that_nobody_needs_is_emptied_and_one_that_is_called_stays_in_the_way() -> None:
+def test_an_unneeded_function_is_emptied_and_a_called_one_is_an_obstacle() -> None:
     graph = graph_pb2.GraphDef()
     function(graph, "called", "DenseBincount")
     function(graph, "forgotten", "DenseBincount")
@@ -99,7 +99,7 @@ def test_a_function_that_nobody_needs_is_emptied_and_one_that_is_called_stays_in
     assert graph.library.function[1].ret["y"] == "crossload_nothing_y:output:0"
 
 
-def test_training_nodes_go_with_their_consumers_and_never_one_that_a_signature_needs() -> None:
+def test_training_nodes_are_removed_with_consumers_unless_a_signature_needs_them() -> None:
     graph = graph_pb2.GraphDef()
     for name, op, *inputs in (("x", "NoOp"), ("count", "DenseBincount", "x"), ("train", "NoOp", "^count"), ("y", "NoOp", "^x")):
         add(graph, name, op, *inputs)
@@ -109,7 +109,7 @@ def test_training_nodes_go_with_their_consumers_and_never_one_that_a_signature_n
     assert [n.name for n in graph.node] == ["x", "y"]
 
 
-def test_signatures_are_mended_to_what_their_tensors_are() -> None:
+def test_signatures_are_corrected_to_match_their_tensors() -> None:
     meta_graph = meta_graph_pb2.MetaGraphDef()
     add(meta_graph.graph_def, "x", "Placeholder", dtype=FLOAT)
     add(meta_graph.graph_def, "y", "Identity", "x", T=FLOAT)
@@ -126,7 +126,7 @@ def test_signatures_are_mended_to_what_their_tensors_are() -> None:
     done = mend(meta_graph).sentences()
     assert done == [
         "made serve/s 3 plain tensors: s/values, s/indices, s/dense_shape",
-        "corrected serve/x: it said int32, and its tensor is float32",
+        "corrected serve/x: it said int32, but its tensor is float32",
     ]
     assert {name: info.name for name, info in signature.inputs.items()} == {
         "x": "x:0", "s/values": "values:0", "s/indices": "indices:0", "s/dense_shape": "dense_shape:0",
@@ -135,7 +135,7 @@ def test_signatures_are_mended_to_what_their_tensors_are() -> None:
     assert signature.outputs["y"].dtype == 101
 
 
-def test_tables_that_the_init_op_fills_are_not_listed_to_be_filled_once_more() -> None:
+def test_tables_that_the_init_op_fills_are_removed_from_the_collection() -> None:
     meta_graph = meta_graph_pb2.MetaGraphDef()
     for name, *inputs in (("fill",), ("other",), ("init", "^fill")):
         add(meta_graph.graph_def, name, "NoOp", *inputs)
@@ -154,7 +154,7 @@ def test_tables_that_the_init_op_fills_are_not_listed_to_be_filled_once_more() -
         ("tensorflow-jav", "saved_model", "did you mean tensorflow-java?"),
     ],
 )
-def test_what_cannot_be_backported_to_is_one_sentence(name: str, target: str, sentence: str) -> None:
+def test_an_impossible_backport_gives_a_one_line_error(name: str, target: str, sentence: str) -> None:
     with pytest.raises(CrossloadError) as caught:
         runtimes_of([name], target)
     assert sentence in str(caught.value)

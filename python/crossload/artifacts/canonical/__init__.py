@@ -1,1 +1,1 @@
-"""Canonical hashes: equal for two exports of the same model, whatever the bytes of their files."""
+"""Canonical hashes: equal for two exports of the same model, even if the files' bytes differ."""

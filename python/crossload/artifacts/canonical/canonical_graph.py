@@ -1,7 +1,7 @@
-"""A graph's content as digests that no name, counter or order of an exporting process changes (graph.proto, function.proto).
+"""A graph's content as digests, independent of the names, counters and orders of the exporting process (graph.proto, function.proto).
 
-A node is its op, its attributes and the nodes it takes, all the way up: names of inner nodes, which TensorFlow numbers as it goes, do
-not count, nor does the order of nodes. A function is its body. What counts is written in artifacts.canonical.canonical_hash.
+The digest of a node covers its op, its attributes and, recursively, its input nodes. Names of inner nodes, which TensorFlow numbers as
+it builds them, do not count, nor does the order of nodes. A function is its body. artifacts.canonical.canonical_hash lists what counts.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from crossload.contract.datatypes import from_enum
 from crossload.errors import ArtifactError
 from crossload.support.reach import reached
 
-# What a session or a process is told, not what is computed; names of resources hold random numbers and paths of the exporting machine.
+# Settings of a session or a process, not of the computation; names of resources hold random numbers and paths of the exporting machine.
 _NO_CONTENT = {"shared_name", "container", "debug_name", "allowed_devices", "api_implements", "api_preferred_device"}
 _OF_CALLS = {"config", "config_proto", "executor_type"}
-# Resources without inputs: which of several alike is meant is told by what else uses it, as a table by what fills it.
+# Resources without inputs: several alike are distinguished by their other users, as a table by the op that fills it.
 _RESOURCES = ("HashTable", "HashTableV2", "MutableHashTable", "MutableHashTableV2", "MutableDenseHashTableV2", "VarHandleOp",
               "Variable", "VariableV2", "AnonymousHashTable", "BoostedTreesEnsembleResourceHandleOp")  # fmt: skip
-# Loops and resources make a node depend on what depends on it: so often is the knowledge of each passed on.
+# Loops and resources make a node depend on its own dependents: this is the number of rounds that pass digests on.
 _ROUNDS = 3
 _SMALL = 1 << 16
 
@@ -37,9 +37,9 @@ class GraphContent:
         self._functions: dict[str, bytes] = {}
 
     def nodes_of(self, operations: Iterable[str], known: Mapping[str, bytes]) -> dict[str, bytes]:
-        """Digests of these operations and of all that they depend on, by name.
+        """Digests of these operations and of all their dependencies, by name.
 
-        `known` gives, by operation, what stands in place of a node: a variable's value, an asset's bytes, an input's name. Raises
+        `known` gives, by operation, the replacement of a node: a variable's value, an asset's bytes, an input's name. Raises
         ArtifactError where functions call each other too deeply.
         """
 
@@ -50,7 +50,7 @@ class GraphContent:
         return self._digest_nodes({name: self.nodes[name] for name in wanted}, known)
 
     def sinks(self, digests: Mapping[str, bytes]) -> list[bytes]:
-        """The digests of nodes that nothing takes or waits for, sorted; of placeholders that stand for nothing there are none."""
+        """The sorted digests of nodes that no node takes or waits for; unused placeholders are left out."""
         taken = {source(at) for node in self.nodes.values() for at in node.input}
         return sorted(d for name, d in digests.items() if name not in taken and self.nodes[name].op != "Placeholder")
 
@@ -72,7 +72,7 @@ class GraphContent:
                     found[name] = known[name]
                     continue
                 used = sorted(hashed(before[taker], str(at).encode()) for taker, at in takers.get(name, ())) if before else []
-                # An input that comes later is a loop's: what it was in the last round.
+                # An input that comes later closes a loop: use its digest of the last round.
                 inputs = [self._taken(at, found, before, known) for at in nodes[name].input if not at.startswith("^")]
                 waits = sorted(self._taken(at, found, before, known) for at in nodes[name].input if at.startswith("^"))
                 found[name] = hashed(own[name], hashed(*inputs), hashed(*waits), hashed(*used))
@@ -132,7 +132,7 @@ class GraphContent:
 
 
 def hashed(*parts: bytes) -> bytes:
-    """A digest of the parts in their order, none of which can run into the next."""
+    """A digest of the parts in order; each part is delimited from the next."""
     if sum(map(len, parts)) < _SMALL:
         return hashlib.sha256(b"".join([len(part).to_bytes(8, "little") + part for part in parts])).digest()
     digest = hashlib.sha256()
@@ -143,14 +143,14 @@ def hashed(*parts: bytes) -> bytes:
 
 
 def value(datatype: str, shape: Sequence[int], data: bytes) -> bytes:
-    """The digest of an array: its datatype, its shape, its little-endian bytes in row-major order, or of strings their digest."""
+    """The digest of an array: its datatype, its shape, and its little-endian bytes in row-major order (for strings, their digest)."""
     return hashed(b"tensor", datatype.encode(), struct.pack(f"<{len(shape)}q", *shape), data)
 
 
 def tensor(proto: Any) -> bytes:
-    """The digest of a TensorProto's value: it does not count in which of its fields the writer stored it (tensor.proto).
+    """The digest of a TensorProto's value, independent of the field in which the writer stored it (tensor.proto).
 
-    A value of equal elements at its end may be stored without them, so that none that is written out can be told from one that is not.
+    A writer may omit a tail of equal elements, so the digest is the same with and without that tail.
     """
     datatype, shape = from_enum(proto.dtype), protos.shape(proto.tensor_shape)
     packed = protos.packed(proto, datatype)
@@ -161,7 +161,7 @@ def tensor(proto: Any) -> bytes:
 
 
 def _told(data: bytes, width: int) -> int:
-    """How many of the bytes are left when the last element is not repeated; the elements have `width` bytes."""
+    """How many bytes remain without the repeats of the last element; an element has `width` bytes."""
     if len(data) < 2 * width or data[-width:] != data[-2 * width : -width]:
         return len(data)
     # Equal from `low` on: compared in halves, because bytes are compared much faster together than one by one.
@@ -176,7 +176,7 @@ def _told(data: bytes, width: int) -> int:
 
 
 def _topological(nodes: Mapping[str, Any]) -> list[str]:
-    """The names, each behind those it takes, but for a loop's way back; the nodes of other cycles, which no runtime takes, come last."""
+    """The names, each after its inputs, except for a loop's back edge; nodes of other cycles, which every runtime refuses, come last."""
     missing: dict[str, int] = {}
     takers: dict[str, list[str]] = defaultdict(list)
     for name, node in nodes.items():
@@ -194,10 +194,10 @@ def _topological(nodes: Mapping[str, Any]) -> list[str]:
 
 
 def source(at: str) -> str:
-    """The operation, or in a function the argument, that a node's input or a tensor's name begins with."""
+    """The operation (in a function: the argument) at the start of a node's input or a tensor's name."""
     return at.removeprefix("^").partition(":")[0]
 
 
 def _kind(argument: Any) -> bytes:
-    """An argument's datatype, whatever it is called."""
+    """An argument's datatype, without its name."""
     return hashed(*(f"{f}={getattr(argument, f)}".encode() for f in ("type", "type_attr", "number_attr", "type_list_attr", "is_ref")))

@@ -1,25 +1,25 @@
-"""The canonical hash of graph and weights: the same model exported twice has the same, whatever its files' bytes are.
+"""The canonical hash of graph and weights: two exports of the same model have the same hash, even if their files' bytes differ.
 
 What counts, by format (a digest is SHA-256; `hashed` keeps parts from running into each other):
 
 - saved_model: for each MetaGraph its tags, signatures (key, method name, names, datatypes and shapes of inputs and outputs, defaults),
   and the part of the graph that signatures and init ops reach; variables by the values that the saver restores into them; all values
   of the checkpoint, whatever their keys are; the names and bytes of assets.
-- graph_def, meta_graph: the names of likely inputs and outputs, everything that ends in the graph, a .meta's signatures; a variable,
-  which has no value here, by its name.
+- graph_def, meta_graph: the names of likely inputs and outputs, every node that is an end of the graph, a .meta's signatures; a
+  variable, which has no value here, by its name.
 - checkpoint: names, datatypes, shapes and values of its variables.
-- keras, keras_h5, keras_weights: the config but for `compile_config` and the addresses of shared objects; names, datatypes, shapes and
-  values of weights; nothing of the optimiser, the date, the version.
+- keras, keras_h5, keras_weights: the config except `compile_config` and the addresses of shared objects; names, datatypes, shapes and
+  values of weights; not the optimiser, the date, the version.
 - tflite: see artifacts.canonical.canonical_tflite.
 
 What does not count: names of inner nodes and functions, orders, devices, attributes that begin with `_`, names of resources, the
-versions of TensorFlow and of the graph, the saver, Python's object graph. Experiments with exports in fresh processes showed these to
-differ for the same weights: counters in functions' names (`__inference_predict_533`), the order of Keras' variables in the checkpoint
+versions of TensorFlow and of the graph, the saver, Python's object graph. Exports of the same weights in fresh processes differed in
+these: counters in functions' names (`__inference_predict_533`), the order of Keras' variables in the checkpoint
 (its keys `_all_variables/2/…` follow a set of Python), random names of temporary files and tables, paths of the exporting machine.
 
-Cost: every byte is read and hashed once, as for the plain sha256 (about a second for 400 MB), and some 40 µs a node. Variables' values
-take NumPy besides, whose import alone would double the time of `show`. So `show --json` computes it up to `MOST_BYTES`, the page the
-same but not of what has variables, and `--hash` always.
+Cost: every byte is read and hashed once, as for the plain sha256 (about a second for 400 MB), plus some 40 µs per node. Variables'
+values also need NumPy, whose import alone would double the time of `show`. So `show --json` computes the hash up to `MOST_BYTES`, the
+page does the same except for artifacts with variables, and `--hash` always computes it.
 """
 
 from __future__ import annotations
@@ -51,12 +51,12 @@ _PASSING = ("Identity", "Reshape", "Cast")
 
 
 def sha256(artifact: Any) -> str:
-    """The canonical hash, as hexadecimal digits, of what artifacts.read has read.
+    """The canonical hash, in hexadecimal digits, of an artifact from artifacts.read.
 
-    Raises ArtifactError where a part of the artifact is missing or damaged, and for a format that has none.
+    Raises ArtifactError where a part of the artifact is missing or damaged, and for a format without a canonical hash.
     """
     if artifact.format not in FORMATS:
-        raise ArtifactError(f"{artifact.path} is a {artifact.format}, for which there is no canonical hash; compare its plain sha256")
+        raise ArtifactError(f"{artifact.path} is a {artifact.format}, which has no canonical hash; compare its plain sha256")
     try:
         return hashed(artifact.format.encode(), _content(artifact)).hex()
     except RecursionError:
@@ -64,14 +64,14 @@ def sha256(artifact: Any) -> str:
 
 
 def reads_values(artifact: Any) -> bool:
-    """Whether variables' values have to be read."""
+    """Whether the hash needs the variables' values."""
     return artifact.format in ("checkpoint", "keras", "keras_h5", "keras_weights") or (
         artifact.format == "saved_model" and bool(artifact.has_variables)
     )
 
 
 def size_bytes(artifact: Any) -> int:
-    """How many bytes would be read."""
+    """How many bytes the hash reads."""
     return int(artifact.size_bytes) if artifact.format == "checkpoint" else files.size_bytes(artifact.path)
 
 
@@ -99,15 +99,15 @@ def _whole_graph(graph: Graph) -> bytes:
     known = _by_name(graph.proto.node) | {source(str(t.tensor)): hashed(b"input", _text(source(str(t.tensor)))) for t in graph.inputs}
     content = GraphContent(graph.proto)
     digests = content.nodes_of(graph.nodes, known)
-    # Inlining a function leaves placeholders behind that nothing takes, in another number each time.
+    # Inlining a function leaves unused placeholders behind, a different number each time.
     inputs = (hashed(_text(t.name), _stated(t)) for t in (graph.signature().inputs if graph.outputs else ()))
     outputs = (hashed(_text(t.name), digests[source(str(t.tensor))], _index(t)) for t in graph.outputs)
-    # What the order of nodes decides counts for nothing: it differs between processes.
+    # Anything that the order of nodes decides is left out: it differs between processes.
     return hashed(hashed(*sorted(inputs)), hashed(*sorted(outputs)), hashed(*content.sinks(digests)))
 
 
 def _by_name(nodes: Iterable[Any]) -> dict[str, bytes]:
-    """Variables without values: by their names a checkpoint restores them."""
+    """Variables without values, by the names under which a checkpoint restores them."""
     return {
         node.name: hashed(b"variable", node.name.encode(), *(node.attr[key].SerializeToString() for key in ("dtype", "shape")))
         for node in nodes
@@ -142,7 +142,7 @@ def _tags(proto: Any) -> bytes:
 
 
 def _signatures(content: GraphContent, proto: Any, known: Mapping[str, bytes]) -> Iterator[bytes]:
-    """Each with the graph between its inputs and outputs: what one signature is fed another may compute."""
+    """Each with the graph between its inputs and outputs: one signature may feed a tensor that another computes."""
     for key in sorted(proto.signature_def):
         definition = proto.signature_def[key]
         inputs, outputs = (
@@ -184,7 +184,7 @@ def _keras(artifact: Keras) -> bytes:
 
 
 def _lasting(config: Any) -> Any:
-    """A Keras config without what differs each time it is written: an object's address is its identity."""
+    """A Keras config without the parts that differ each time it is written, such as the addresses of objects."""
     if isinstance(config, dict):
         return {k: _lasting(v) for k, v in config.items() if k not in ("shared_object_id", "compile_config")}
     return [_lasting(v) for v in config] if isinstance(config, list) else config
@@ -198,7 +198,7 @@ def _values(prefix: Path) -> dict[str, bytes]:
 
 
 def _value(found: Checkpoint, name: str) -> bytes:
-    """The digest of a variable's value; a string's length is in its own digest's place."""
+    """The digest of a variable's value; strings enter by their own digests."""
     from crossload.contract import datatypes
 
     array = found.tensor(name)
@@ -208,9 +208,9 @@ def _value(found: Checkpoint, name: str) -> bytes:
 
 
 def _restored(proto: Any) -> dict[str, tuple[str, bytes]]:
-    """By variable's operation, the key of the checkpoint's tensor that the saver's restore op assigns to it, and which part of it.
+    """By variable's operation: the key of the checkpoint tensor that the saver's restore op assigns to it, and the part of that tensor.
 
-    TensorFlow 1 has the restoring nodes in the graph, TensorFlow 2 in a function that the variables are given to.
+    TensorFlow 1 has the restoring nodes in the graph, TensorFlow 2 in a function that takes the variables.
     """
     nodes = {node.name: node for node in proto.graph_def.node}
     found = _assigned(nodes)

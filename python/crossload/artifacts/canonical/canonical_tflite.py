@@ -1,8 +1,8 @@
-"""A .tflite's content as a digest that its layout, inner names and notes on its making do not change (schema.fbs).
+"""A .tflite's content as a digest, independent of its layout, inner names and conversion metadata (schema.fbs).
 
 What counts: per subgraph, in order, its tensors (datatype, shape, quantisation, sparsity, bytes), inputs, outputs and operators (op and
-version, inputs, outputs, options); signatures; metadata but for CONVERSION_METADATA; of names those of the first subgraph's inputs and
-outputs and what a signature names. What does not: where in the file things lie, names of subgraphs (`cond_true_7010` holds a counter of
+version, inputs, outputs, options); signatures; metadata except CONVERSION_METADATA; the names of the first subgraph's inputs
+and outputs and the names in signatures. What does not: positions in the file, names of subgraphs (`cond_true_7010` holds a counter of
 the converting process) and of inner tensors, the description.
 """
 
@@ -105,8 +105,8 @@ _MODEL: Fields = {
         vector=True,
     ),
 }
-# Options that are not plain numbers: by the unions' numbers, each field's number and the bytes of its vector's elements. A field that
-# is not here is a number in the table itself; a reader that took an offset for one would find it different in every file.
+# Options that are not plain numbers: by the unions' numbers, each field's number and the size of its vector's elements. A field that is
+# missing here is a number in the table itself; an offset read as a number would differ from file to file.
 VECTORS: dict[str, dict[int, dict[int, int]]] = {
     "options": {3: {1: 4, 2: 4}, 17: {0: 4}, 30: {0: 4}, 111: {0: 1, 1: 1}, 115: {0: 4}},
     "options_2": {
@@ -128,7 +128,7 @@ def digest(path: Path) -> bytes:
 
 
 class _Content:
-    """A decoded file whose indices are still unchecked."""
+    """A decoded file with unchecked indices."""
 
     def __init__(self, data: flatbuffer.Buffer, content: dict[str, Any]) -> None:
         self.data = data
@@ -157,7 +157,7 @@ class _Content:
             _numbers(tensor["shape"]),
             _numbers(tensor["shape_signature"]),
             _text(tensor["name"]) if named else b"",
-            # No quantisation is also written as one without scales.
+            # Some writers express "no quantisation" as quantisation without scales.
             *(_numbers(v if isinstance(v, list) else [v]) for v in quantization.values() if quantization["scale"]),
             self._sparsity(tensor["sparsity"]),
             self._buffer(tensor["buffer"]),
@@ -178,7 +178,7 @@ class _Content:
 
     def _operator(self, operator: Mapping[str, Any]) -> bytes:
         code = _at(self.content["operator_codes"], operator["opcode_index"], "operator code")
-        # The builtin's number stands in either field (PLACEHOLDER_FOR_GREATER_OP_CODES).
+        # The builtin's number is in either field (PLACEHOLDER_FOR_GREATER_OP_CODES).
         number = code["code"] if code["deprecated_code"] == 127 else max(code["code"], code["deprecated_code"])
         custom = operator["custom_options"] or (operator["large_custom_offset"], operator["large_custom_size"])
         return hashed(
@@ -198,7 +198,7 @@ class _Content:
                 begin, count = flatbuffer.vector(self.data, start)
                 value = self._bytes(begin, count * vectors[number])
             else:
-                # Little-endian, so that neither the padding behind a number nor its width counts.
+                # Little-endian, so that neither the padding after a number nor its width counts.
                 value = bytes(self.data[start:end]).rstrip(b"\0")
             parts.append(hashed(_number(number), value))
         return hashed(_number(kind), *parts)

@@ -1,1 +1,1 @@
-"""Checkpoints: V1 and V2 files, the tables they are made of, and the state file of a folder."""
+"""Checkpoints: V1 and V2 files, the tables inside them, and the state file of a folder."""

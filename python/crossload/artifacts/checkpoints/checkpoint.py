@@ -25,16 +25,16 @@ if TYPE_CHECKING:
 
 # tensorflow/python/checkpoint/checkpoint.py writes the graph of Python objects under this name (trackable/base.py).
 OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
-# The last part of a slot's name, as TensorFlow 1's own optimizers and moving averages choose it (a second one of the kind ends in _1).
+# The last part of a slot's name, as TensorFlow 1's own optimizers and moving averages choose it (a second one of its kind ends in _1).
 _SLOTS = re.compile(r"(Adam|AdaMax|Momentum|Adagrad|AdagradDA|Adadelta|Ftrl|RMSProp|ExponentialMovingAverage)\w*")
 
 
 @dataclass(frozen=True)
 class Variable:
-    """A tensor of the checkpoint: its shape is the whole one, `size` its bytes in the shards (0 for strings of a V1 checkpoint).
+    """A tensor of the checkpoint: its whole shape, and `size`, its bytes in the shards (0 for strings of a V1 checkpoint).
 
-    `slices` are the parts of a partitioned variable, each a (start, length) for every dimension; none for a variable in one piece.
-    `slot_of` is the variable that this one belongs to, as an optimizer's state or a moving average.
+    `slices` are the parts of a partitioned variable, each a (start, length) per dimension; empty for a variable in one piece.
+    `slot_of` is the variable whose optimizer state or moving average this one is.
     """
 
     name: str
@@ -54,11 +54,11 @@ class Variable:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A checkpoint: `path` as it was given, `prefix` what its files' names begin with, `shards` the names that its data must have.
+    """A checkpoint: `path` as given, `prefix` the common start of its file names, `shards` the names of its data files.
 
-    `variables` are in the order of their names' bytes. `object_graph` is the tensor, no variable of the model, in which
-    `tf.train.Checkpoint` stores which Python object has which variable. Of a V1 checkpoint with missing shards, only those
-    variables are known that the others describe.
+    `variables` are in the order of their names' bytes. `object_graph` is the tensor (not a model variable) in which
+    `tf.train.Checkpoint` stores which Python object has which variable. For a V1 checkpoint with missing shards, `variables` has only
+    those that the existing shards describe.
     """
 
     path: Path
@@ -72,23 +72,23 @@ class Checkpoint:
 
     @property
     def index(self) -> Path | None:
-        """The file that lists the variables; None for V1, whose every file lists its own."""
+        """The file that lists the variables; None for V1, where every file lists its own."""
         return self._values.index if isinstance(self._values, v2_checkpoint.Bundle) else None
 
     @property
     def meta_graph(self) -> Path | None:
-        """The .meta beside it, which has its graph."""
+        """The .meta file beside it, with its graph."""
         file = self.prefix.with_name(f"{self.prefix.name}.meta")
         return file if file.is_file() else None
 
     @property
     def producer(self) -> dict[str, str]:
-        """The versions that wrote it: a checkpoint does not say."""
+        """The versions that wrote it: empty, because a checkpoint does not record them."""
         return {}
 
     @property
     def missing_files(self) -> tuple[str, ...]:
-        """Shards that must be there and are not."""
+        """Required shards that do not exist."""
         return tuple(name for name in self.shards if not (self.prefix.parent / name).is_file())
 
     @property
@@ -100,19 +100,19 @@ class Checkpoint:
 
     @property
     def diagnosis(self) -> tuple[str, ...]:
-        """What is wrong with its files, or misleading, and what mends it: sentences without the checkpoint's name."""
+        """What is wrong or misleading in its files, with the fix: sentences without the checkpoint's name."""
         return tuple(self._diagnosis())
 
     @property
     def size_bytes(self) -> int:
-        """The bytes of the index and of the shards that are there."""
+        """The bytes of the index and of the existing shards."""
         there = [self.prefix.parent / name for name in self.shards] + [self.index] * (self.index is not None)
         return sum(file.stat().st_size for file in there if file is not None and file.is_file())
 
     def tensor(self, name: str) -> np.ndarray:
         """The value of a variable, its checksum verified; strings are an object array of `bytes`.
 
-        Raises ArtifactError for a name that is not there, a missing or short shard, a wrong checksum, and a datatype without values.
+        Raises ArtifactError for an unknown name, a missing or short shard, a wrong checksum, and a datatype without values.
         """
         try:
             return self._values.tensor(name)
@@ -125,7 +125,7 @@ class Checkpoint:
             raise ArtifactError(f"{self.prefix}: the tensor {name!r} does not fit into memory; read it on a larger machine") from None
 
     def to_json(self) -> dict[str, Any]:
-        """The object of `show --json`; of the files only the index is hashed: the checksums of all values are in it (V1 has none)."""
+        """The object of `show --json`; only the index is hashed, because it holds the checksums of all values (V1 has no index)."""
         return {
             "format": self.format,
             "path": str(self.path),
@@ -145,26 +145,26 @@ class Checkpoint:
 
     def _diagnosis(self) -> Iterator[str]:
         if self.missing_files:
-            lost = "" if self.version == "v2" else "; the variables in it are not listed"
+            lost = "" if self.version == "v2" else "; the variables in them are not listed"
             yield f"incomplete: {_some(self.missing_files)} missing; copy all files of the checkpoint{lost}"
         if self.truncated_files:
             yield f"cut off: {_some(self.truncated_files)} shorter than the index says; copy the checkpoint again"
         if self.version == "v2" and (old := v1_files(self.prefix)):
             yield (
                 f"files of both versions have this name: TensorFlow reads V2, {self.prefix.name}.index, and never the V1 "
-                f"{_some([file.name for file in old])}; move those of the version you do not want away"
+                f"{_some([file.name for file in old])}; move away the files of the version you do not want"
             )
         if self.version == "v1" and index_of(self.prefix).is_file():
             yield (
                 f"files of both versions have this name: this is V1, but TensorFlow reads V2, {self.prefix.name}.index, when it is given "
-                "the name; move those of the version you do not want away"
+                "the name; move away the files of the version you do not want"
             )
 
 
 def read(path: Path) -> Checkpoint:
-    """Read what a checkpoint says of its variables: `path` is its prefix, its index, a V1 file, or a folder, whose state file names one.
+    """Read the variables' descriptions: `path` is the checkpoint's prefix, its index, a V1 file, or a folder whose state file names one.
 
-    Where V1 and V2 have the same prefix, it means V2, as for TensorFlow; a V1 file's own name means itself.
+    If V1 and V2 have the same prefix, the prefix means V2, as in TensorFlow; a V1 file's own name means that file.
     Raises ArtifactError for a state file that points nowhere, a folder with several checkpoints and no state file, and damaged files.
     """
     prefix = _prefix(path)
@@ -174,9 +174,9 @@ def read(path: Path) -> Checkpoint:
     elif files_ := v1_files(prefix):
         return _v1(path, prefix, files_)
     else:
-        index = prefix if prefix.is_file() else index_of(prefix)  # an index that was renamed still lists its variables
+        index = prefix if prefix.is_file() else index_of(prefix)  # a renamed index still lists its variables
     if index.is_file() and _is_v1(index):
-        raise ArtifactError(f"{index} is a V1 checkpoint under the name of a V2 index; rename it to {prefix.name}, which is no index' name")
+        raise ArtifactError(f"{index} is a V1 checkpoint with the name of a V2 index; rename it to {prefix.name}")
     found = v2_checkpoint.read(index, prefix.name)
     listed = [Variable(*tensor) for tensor in found.tensors()]
     graph = next((v for v in listed if v.name == OBJECT_GRAPH), None)
@@ -188,11 +188,11 @@ def _v1(path: Path, prefix: Path, there: tuple[Path, ...]) -> Checkpoint:
     if len(counts) > 1:
         raise ArtifactError(
             f"{prefix} has shards of several checkpoints ({', '.join(f'{prefix.name}-?????-of-{n}' for n in sorted(counts))}); "
-            "move those away that do not belong together"
+            "move away those that do not belong together"
         )
     expected = [f"{prefix.name}-{n:05}-of-{count}" for count in counts for n in range(int(count))]
     if counts and (prefix.name in {file.name for file in there}):
-        # A file in one piece beside shards: TensorFlow takes the name for the file.
+        # A file in one piece beside shards: for TensorFlow the name means the file.
         there, expected = (prefix,), []
     found = v1_checkpoint.read(there)
     listed = _with_slots(Variable(*tensor) for tensor in found.tensors())
@@ -203,14 +203,14 @@ def _is_v1(file: Path) -> bool:
     try:
         return v1_checkpoint.is_first(*leveldb_table.first(file))
     except ArtifactError:
-        return False  # whoever reads it says what is wrong with it
+        return False  # its reader reports what is wrong with it
 
 
 def _prefix(path: Path) -> Path:
     if path.is_dir():
         return state_file.latest(path) if has_state(path) else _only(path)
     if path.is_file():
-        # The name is what leads to the shards, so an index of another name has none.
+        # TensorFlow finds the shards by the index's name, so an index of another name has none.
         name = path.name.removesuffix(".index")
         return path.with_name(name) if name != path.name else unsharded(path)
     return unsharded(path)
@@ -226,10 +226,10 @@ def _only(folder: Path) -> Path:
 
 
 def _with_slots(variables: Iterable[Variable]) -> list[Variable]:
-    """The variables, those marked that belong to another.
+    """The variables, with `slot_of` set for slots.
 
-    Of `tf.train.Checkpoint` a slot's key says so. TensorFlow 1's Saver writes `<variable>/<slot>`: what has another variable's
-    name before its last part is its slot if it is called like one, or has its shape and is no single number.
+    `tf.train.Checkpoint` marks a slot in its key. TensorFlow 1's Saver writes `<variable>/<slot>`: a name that is another variable's
+    name plus one part is its slot if that part is a known slot name, or if both have the same shape and are not scalars.
     """
     known = {v.name: v for v in variables}
     return [v if (of := _slot_of(v, known)) is None else replace(v, slot_of=of) for v in known.values()]

@@ -1,4 +1,4 @@
-"""The messages of TensorFlow's checkpoints, of both versions and of the state file, as far as they are read here.
+"""The messages of TensorFlow's checkpoints, of both versions and of the state file, reduced to the fields that crossload reads.
 
 Sources: tensorflow/core/protobuf/tensor_bundle.proto, tensorflow/core/framework/tensor_slice.proto,
 tensorflow/core/util/saved_tensor_slice.proto, tensorflow/python/training/checkpoint_state.proto.
@@ -15,8 +15,8 @@ from crossload.support.once import once
 def messages() -> dict[str, Any]:
     """The classes by name.
 
-    Fields that are left out keep their place on the wire; enums are declared as the numbers that they are there. The values of a V1
-    checkpoint are packed fields of a TensorProto (tensor.proto): declared as bytes, they are not spelt out as millions of Python's numbers.
+    Omitted fields keep their numbers; enums are declared as numbers, as on the wire. The values of a V1 checkpoint are packed fields of a
+    TensorProto (tensor.proto): they are declared as bytes, because parsing would otherwise create millions of Python numbers.
     """
     from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
     from tensorboard.compat.proto import tensor_shape_pb2, versions_pb2
@@ -26,7 +26,7 @@ def messages() -> dict[str, Any]:
     file.dependency.extend([tensor_shape_pb2.DESCRIPTOR.name, versions_pb2.DESCRIPTOR.name])
     shape, version = (m.DESCRIPTOR.full_name for m in (tensor_shape_pb2.TensorShapeProto, versions_pb2.VersionDef))
     int32, int64, text, raw, double = kind.TYPE_INT32, kind.TYPE_INT64, kind.TYPE_STRING, kind.TYPE_BYTES, kind.TYPE_DOUBLE
-    # A field's name, its number, and what it holds: a scalar's type, a message's name, or [many] of either.
+    # A field's name, its number, and its type: a scalar's type, a message's name, or [many] of either.
     declared: dict[str, tuple[tuple[str, int, Any], ...]] = {
         "Extent": (("start", 1, int64), ("length", 2, int64)),
         "TensorSliceProto": (("extent", 1, ["crossload.Extent"]),),

@@ -19,7 +19,7 @@ from crossload.errors import ArtifactError
 MAGIC = bytes.fromhex("57fb808b247547db")
 _FOOTER = 48
 _TRAILER = 5
-# A million variables have an index of some 60 MB. What is larger is no index, and prefixes let a small file spell out huge keys.
+# A million variables have an index of some 60 MB. A larger one is not an index, and shared prefixes let a small file decode to huge keys.
 _MOST_BLOCK = 1 << 26
 _MOST_KEYS = 1 << 27
 _CHUNK = 1 << 20
@@ -31,12 +31,12 @@ class Damage(ValueError):
 
 
 def masked(crc: int) -> int:
-    """A CRC32C as it is stored (tensorflow/core/lib/hash/crc32c.h), so that a checksum of data with checksums in it stays useful."""
+    """A CRC32C in its stored form (tensorflow/core/lib/hash/crc32c.h), so that a checksum over data with checksums stays useful."""
     return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
 
 
 def varint(data: bytes | memoryview, at: int) -> tuple[int, int]:
-    """The number of at most 64 bits that begins at `at`, and where the next one begins; raises Damage at the end of the data."""
+    """The varint of at most 64 bits at `at`, and the position after it; raises Damage at the end of the data."""
     value = shift = 0
     while shift < 64:
         if at >= len(data):
@@ -53,14 +53,14 @@ def varint(data: bytes | memoryview, at: int) -> tuple[int, int]:
 def read(path: Path) -> Iterator[tuple[bytes, bytes]]:
     """The table's keys and values, in the order of the keys; checksums are verified block by block.
 
-    Raises ArtifactError, while it is read, for a file that is no table, truncated or corrupt.
+    Raises ArtifactError, during iteration, for a file that is not a table, truncated or corrupt.
     """
     with _opened(path) as stream:
         yield from _entries(stream)
 
 
 def first(path: Path) -> tuple[bytes, bytes]:
-    """The table's first key and value; its block's checksum is verified, but of a large block only the beginning is held in memory.
+    """The table's first key and value; the checksum of its block is verified, but only the beginning of a large block is held in memory.
 
     Raises ArtifactError as `read` does, and for a table without entries.
     """
@@ -75,13 +75,13 @@ def first(path: Path) -> tuple[bytes, bytes]:
 
 
 def find(path: Path, key: bytes) -> bytes | None:
-    """The value of a key, from its block alone, whose checksum is verified; None where the table does not have the key.
+    """The value of a key; reads and verifies only its block; None if the table does not have the key.
 
     Raises ArtifactError as `read` does.
     """
     with _opened(path) as stream:
         size, index_at, index_size = _footer(stream)
-        # The index has, for each block, a key that none of its own is above, and all of the next block's are.
+        # The index has, for each block, a key that is at least its last key and below the first key of the next block.
         for last, handle in _block(stream, index_at, index_size, size):
             if key <= last:
                 offset, length, _ = _handle(handle, 0)
@@ -103,15 +103,15 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
 
 
 def _footer(stream: BinaryIO) -> tuple[int, int, int]:
-    """The file's size, and where its index of blocks is and how long."""
+    """The file's size, and the offset and size of its index of blocks."""
     size = stream.seek(0, os.SEEK_END)
     if size < _FOOTER:
         raise Damage(f"it has {size} bytes, its footer alone has {_FOOTER}")
     stream.seek(size - _FOOTER)
     footer = stream.read(_FOOTER)
     if footer[-len(MAGIC) :] != MAGIC:
-        raise Damage("its end is not that of a table")
-    _, _, at = _handle(footer, 0)  # of a block that describes the others, which TensorFlow leaves empty
+        raise Damage("it does not end like a table")
+    _, _, at = _handle(footer, 0)  # the metaindex block, which TensorFlow leaves empty
     index_at, index_size, _ = _handle(footer, at)
     return size, index_at, index_size
 
@@ -136,14 +136,14 @@ def _entries(stream: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _handle(data: bytes, at: int) -> tuple[int, int, int]:
-    """A block's offset and size, and what follows."""
+    """A block's offset and size, and the position after them."""
     offset, at = varint(data, at)
     size, at = varint(data, at)
     return offset, size, at
 
 
 def _block(stream: BinaryIO, offset: int, size: int, end: int, most: int = _MOST_BLOCK) -> Iterator[tuple[bytes, bytes]]:
-    """A block's entries: keys share a prefix with the one before; behind them stand the restarts, where keys are written out."""
+    """A block's entries: a key shares a prefix with the one before; after them come the restarts, the offsets of keys in full."""
     if size > most or offset + size + _TRAILER > end:
         raise Damage(f"a block of {size} bytes at {offset} does not fit into it")
     stream.seek(offset)
@@ -166,7 +166,7 @@ def _block(stream: BinaryIO, offset: int, size: int, end: int, most: int = _MOST
 
 
 def _beginning(stream: BinaryIO, offset: int, size: int, end: int) -> tuple[bytes, bytes]:
-    """The first entry of a block that is too large to be held."""
+    """The first entry of a block that is too large for memory."""
     if offset + size + _TRAILER > end:
         raise Damage(f"a block of {size} bytes at {offset} does not fit into it")
     stream.seek(offset)
@@ -185,7 +185,7 @@ def _beginning(stream: BinaryIO, offset: int, size: int, end: int) -> tuple[byte
 
 
 def _lengths(data: bytes, at: int) -> tuple[int, int, int, int]:
-    """Of an entry: bytes shared with the key before, the key's own, the value's; and where these begin."""
+    """The lengths of an entry: bytes shared with the key before, the key's own, the value's; and the position after them."""
     shared, at = varint(data, at)
     own, at = varint(data, at)
     length, at = varint(data, at)
@@ -202,7 +202,7 @@ def _unpacked(data: bytes, kind: int, offset: int) -> bytes:
     if kind == _PLAIN:
         return data
     if kind != _SNAPPY:
-        raise Damage(f"the block at {offset} is compressed in a way (type {kind}) that is not known")
+        raise Damage(f"the block at {offset} has an unknown compression (type {kind})")
     try:
         return snappy.unpack(data, _MOST_BLOCK)
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""Snappy blocks unpacked: LevelDB's tables may be compressed with it, though TensorFlow writes its own without.
+"""Unpacks Snappy blocks: LevelDB's tables may use Snappy compression, though TensorFlow writes its own without it.
 
 Source: the Snappy compressed format description (google/snappy, format_description.txt).
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 
 def unpack(data: bytes, most: int) -> bytes:
-    """The bytes that were compressed; raises ValueError for damaged data, and for what would be longer than `most`."""
+    """The uncompressed bytes; raises ValueError for damaged data, and for a result longer than `most`."""
     size, at = _size(data)
     if size > most:
         raise ValueError(f"it would be {size} bytes")
@@ -17,7 +17,7 @@ def unpack(data: bytes, most: int) -> bytes:
         at += 1
         kind, length = tag & 3, tag >> 2
         if kind == 0:
-            if length >= 60:  # the length stands in the 1 to 4 bytes that follow
+            if length >= 60:  # the length is in the next 1 to 4 bytes
                 wide = length - 59
                 length, at = _number(data, at, wide), at + wide
             length += 1
@@ -33,14 +33,14 @@ def unpack(data: bytes, most: int) -> bytes:
             else:
                 length += 1
             if not 0 < offset <= len(out):
-                raise ValueError("a copy reaches behind the beginning")
-            # A copy may reach into what it writes: its bytes then repeat.
+                raise ValueError("a copy refers to bytes before the beginning")
+            # A copy may overlap its own output: its bytes then repeat.
             source = bytes(out[len(out) - offset : len(out) - offset + length])
             out += (source * (length // len(source) + 1))[:length]
         if len(out) > size:
             break
     if len(out) != size:
-        raise ValueError(f"it gives {len(out)} bytes and not {size}, as it says")
+        raise ValueError(f"it unpacks to {len(out)} bytes and states {size}")
     return bytes(out)
 
 

@@ -1,6 +1,6 @@
-"""The state file `checkpoint` of a folder, which says which checkpoint is the latest; and the checkpoints a folder holds.
+"""The state file `checkpoint` of a folder, which names the latest checkpoint; and the checkpoints in a folder.
 
-Sources: tensorflow/python/training/checkpoint_state.proto; tensorflow/python/checkpoint/checkpoint_management.py (what paths mean).
+Sources: tensorflow/python/training/checkpoint_state.proto; tensorflow/python/checkpoint/checkpoint_management.py (the meaning of paths).
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ __all__ = ["State", "latest", "listed", "prefixes", "read", "resolve", "unsharde
 class State:
     """A state file: `served` is the path of the latest checkpoint, `paths` those that TensorFlow still manages, the oldest first.
 
-    Paths are as they are written: relative ones begin at the folder, those of sharded V1 checkpoints end in `-?????-of-00003`.
-    `timestamps` (seconds since 1970) are of `paths`, or none; `preserved` is when the last one was kept for good, if it says.
+    Paths are unchanged: relative ones start at the folder, those of sharded V1 checkpoints end in `-?????-of-00003`.
+    `timestamps` (seconds since 1970) belong to `paths`, or are empty; `preserved` is when the last one was kept permanently, if recorded.
     """
 
     served: str
@@ -42,7 +42,7 @@ def read(folder: Path) -> State:
         found = text_format.Parse(content(file), messages()["CheckpointState"](), allow_unknown_field=True)
     except (text_format.ParseError, DecodeError, ValueError, RecursionError) as error:
         cause = " ".join(str(error).split())[:200]
-        raise ArtifactError(f"{file} is no checkpoint state file, or a corrupt one ({printable(cause)}); {_mend(folder)}") from error
+        raise ArtifactError(f"{file} is not a checkpoint state file, or is corrupt ({printable(cause)}); {_mend(folder)}") from error
     if not found.model_checkpoint_path:
         raise ArtifactError(f"{file} names no checkpoint; {_mend(folder)}")
     return State(
@@ -59,23 +59,23 @@ def resolve(folder: Path, path: str) -> Path:
 
 
 def latest(folder: Path) -> Path:
-    """The prefix of the checkpoint that the state file calls the latest; raises ArtifactError where there is none."""
+    """The prefix of the latest checkpoint according to the state file; raises ArtifactError where it does not exist."""
     served = read(folder).served
     prefix = resolve(folder, served)
     try:
         there = bool(prefix.name) and (index_of(prefix).is_file() or bool(v1_files(prefix)))
-    except (OSError, ValueError):  # a name that no file can have
+    except (OSError, ValueError):  # not a valid file name
         there = False
     if not there:
         raise ArtifactError(
-            f"{folder / STATE_FILE} points to {served!r}, but there is no such index ({prefix.name}.index) and no such V1 file; "
-            f"copy the checkpoint, too, or {_mend(folder)}"
+            f"{folder / STATE_FILE} points to {served!r}, but neither {prefix.name}.index nor a V1 file of that name exists; "
+            f"copy the checkpoint here, or {_mend(folder)}"
         )
     return prefix
 
 
 def prefixes(folder: Path) -> list[Path]:
-    """The prefixes of the folder's checkpoints of either version that can be listed, in the order of their names."""
+    """The prefixes of the folder's readable checkpoints of either version, in the order of their names."""
     found = set()
     for file in folder.iterdir():
         if file.name.endswith(".index") and len(file.name) > len(".index"):
@@ -86,12 +86,12 @@ def prefixes(folder: Path) -> list[Path]:
 
 
 def listed(folder: Path) -> str:
-    """The names of the folder's checkpoints, for a sentence."""
+    """The names of the folder's checkpoints, for an error message."""
     names = [p.name for p in prefixes(folder)]
     return (", ".join(names[:8]) or "the folder has none") + (f" and {len(names) - 8} more" if len(names) > 8 else "")
 
 
 def _mend(folder: Path) -> str:
     if not prefixes(folder):
-        return "name another: the folder has none"
+        return "name another folder: this one has no checkpoints"
     return f"name another (`crossload checkpoint use {folder} NAME` makes it the latest): {listed(folder)}"

@@ -1,4 +1,4 @@
-"""V1 checkpoints (tf.train.Saver of TensorFlow before 0.12, and with SaverDef.V1): tables of which the first value describes the others.
+"""V1 checkpoints (tf.train.Saver of TensorFlow before 0.12, and with SaverDef.V1): tables whose first value describes the others.
 
 Sources: tensorflow/core/util/saved_tensor_slice.proto, tensor_slice_writer.h and tensor_slice_reader.cc.
 """
@@ -32,7 +32,7 @@ _VARINTS = {
 
 @dataclass
 class Tensor:
-    """A variable as the files describe it: its whole shape, and its parts, each with the file that has it."""
+    """A variable as the files describe it: its whole shape, and its parts, each with its file."""
 
     datatype: str
     shape: tuple[int, ...]
@@ -41,7 +41,7 @@ class Tensor:
 
 @dataclass(frozen=True)
 class TensorSlices:
-    """The files of a checkpoint that were read, and what they hold, by name."""
+    """The files of a checkpoint and their tensors, by name."""
 
     files: tuple[Path, ...]
     held: dict[bytes, Tensor]
@@ -49,7 +49,7 @@ class TensorSlices:
     def tensors(self) -> Iterator[tuple[str, str, tuple[int, ...], int, tuple[Slice, ...]]]:
         """Name, datatype, shape, bytes and parts (none for a variable in one piece), in the order of the names' bytes.
 
-        The bytes are those of the values in memory; of strings, which only the values tell, 0.
+        The bytes are those of the values in memory; 0 for strings, because only the values have their lengths.
         """
         for name, found in sorted(self.held.items()):
             whole = tuple((0, size) for size in found.shape)
@@ -59,12 +59,12 @@ class TensorSlices:
             yield name.decode("utf-8", "surrogateescape"), found.datatype, found.shape, size, () if parts == (whole,) else parts
 
     def tensor(self, name: str) -> np.ndarray:
-        """A variable's value; raises KeyError for one that is not there, Damage or ArtifactError for bytes that cannot be relied on."""
+        """A variable's value; raises KeyError for an unknown one, Damage or ArtifactError for damaged bytes."""
         key = name.encode("utf-8", "surrogateescape")
         found = self.held[key]
         if found.datatype != "BYTES" and found.datatype not in _FIXED | _VARINTS:
             raise ArtifactError(f"{self.files[0]}: the tensor {name!r} has no values to read: its datatype is {found.datatype}")
-        # Every element takes a byte at least, which bounds the memory by the files.
+        # Every element takes at least a byte, so the files bound the memory.
         if math.prod(found.shape) > sum(file.stat().st_size for file in self.files):
             raise leveldb_table.Damage(f"the files do not fill the shape {list(found.shape)}")
         return slices.joined(
@@ -78,17 +78,17 @@ class TensorSlices:
 
 
 def is_first(key: bytes, value: bytes) -> bool:
-    """Whether a table's first entry is that of a V1 checkpoint: a message; a V2 index' begins with a number."""
+    """Whether a table's first entry is that of a V1 checkpoint: a message; in a V2 index it begins with a number."""
     return not key and value[:1] == b"\x0a"
 
 
 def read(files: tuple[Path, ...]) -> TensorSlices:
-    """Read what the files of a checkpoint, one or all its shards, say of themselves; raises ArtifactError where one is damaged."""
+    """Read the descriptions in a checkpoint's files, one file or all shards; raises ArtifactError where one is damaged."""
     held: dict[bytes, Tensor] = {}
     for file in files:
         key, value = leveldb_table.first(file)
         if not is_first(key, value):
-            raise ArtifactError(f"{file} is no V1 checkpoint, or a corrupt one: its first entry does not describe it; copy it again")
+            raise ArtifactError(f"{file} is not a V1 checkpoint, or is corrupt: its first entry does not describe it; copy it again")
         for described in _meta(file, value).tensor:
             _add(held, file, described)
             if len(held) > _MOST_TENSORS:
@@ -104,7 +104,7 @@ def _meta(file: Path, value: bytes) -> Any:
     except (DecodeError, RuntimeError) as error:
         raise _corrupt(file, "the description of its tensors does not decode") from error
     if meta.versions.min_consumer > _VERSION:
-        raise ArtifactError(f"{file} is of checkpoint version {meta.versions.min_consumer}; TensorFlow's is {_VERSION}, so it is newer")
+        raise ArtifactError(f"{file} needs checkpoint version {meta.versions.min_consumer}, newer than TensorFlow's {_VERSION}")
     return meta
 
 
@@ -115,7 +115,7 @@ def _add(held: dict[bytes, Tensor], file: Path, described: Any) -> None:
         raise _corrupt(file, f"{what} has no whole shape")
     known = held.setdefault(name, Tensor(datatype, shape, []))
     if (known.datatype, known.shape) != (datatype, shape):
-        raise _corrupt(file, f"{what} has another datatype or shape than in the shard before")
+        raise _corrupt(file, f"{what} has a different datatype or shape in the previous shard")
     for proto in described.slice:
         part = slices.of_proto(proto)
         if not slices.is_inside(part, shape):
@@ -130,7 +130,7 @@ def _values(file: Path, name: bytes, part: Slice, tensor: Tensor) -> np.ndarray:
 
     value = leveldb_table.find(file, slices.part_key(name, part))
     if value is None:
-        raise leveldb_table.Damage(f"{file.name} does not have its part {list(slices.extents(part, tensor.shape))}")
+        raise leveldb_table.Damage(f"{file.name} lacks its part {list(slices.extents(part, tensor.shape))}")
     try:
         saved = messages()["SavedTensorSlices"].FromString(value).data
     except (DecodeError, RuntimeError) as error:
@@ -143,11 +143,11 @@ def _values(file: Path, name: bytes, part: Slice, tensor: Tensor) -> np.ndarray:
     elif tensor.datatype in _FIXED:
         data = getattr(saved.data, _FIXED[tensor.datatype])
         if len(data) % dtype.itemsize:
-            raise leveldb_table.Damage(f"{len(data)} bytes are no {tensor.datatype}")
+            raise leveldb_table.Damage(f"{len(data)} bytes do not decode as {tensor.datatype}")
         array = np.frombuffer(data, dtype)
     else:
         numbers = varints(getattr(saved.data, _VARINTS[tensor.datatype]))
-        # Halves are stored as the integers that their bits are (tensor.proto, half_val).
+        # Halves are stored as the integers of their bits (tensor.proto, half_val).
         array = numbers.astype(np.uint16).view(dtype) if tensor.datatype in ("FP16", "BF16") else numbers.astype(dtype)
     if array.size != count:
         raise leveldb_table.Damage(f"{array.size} values do not fill the shape {list(shape)}")
@@ -155,7 +155,7 @@ def _values(file: Path, name: bytes, part: Slice, tensor: Tensor) -> np.ndarray:
 
 
 def varints(data: bytes) -> np.ndarray:
-    """Packed varints as int64 (of a uint64, its bits); raises Damage for bytes that are none."""
+    """Packed varints as int64 (the bits of a uint64); raises Damage for other bytes."""
     import numpy as np
 
     raw = np.frombuffer(data, np.uint8)

@@ -1,4 +1,4 @@
-"""V2 checkpoints (tensor bundles): what the index says of each tensor, and the values in the shards.
+"""V2 checkpoints (tensor bundles): the index's entry of each tensor, and the values in the shards.
 
 Sources: tensorflow/core/protobuf/tensor_bundle.proto; tensorflow/core/util/tensor_bundle/tensor_bundle.cc (strings, checksums, endianness)
 and naming.h (file names).
@@ -34,9 +34,9 @@ _MOST_SHARDS = 99_999  # five digits of a name
 
 @dataclass(frozen=True)
 class Entry:
-    """What the index says of a tensor, or of a part of one: its shape, and where in the shards its bytes are.
+    """The index's entry of a tensor, or of a part of one: its shape, and where its bytes are in the shards.
 
-    `slices` are the parts of a partitioned variable, whose own entries have the bytes.
+    `slices` are the parts of a partitioned variable; the parts' own entries have the bytes.
     """
 
     datatype: str
@@ -50,7 +50,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Bundle:
-    """An index that was read: `shards` are the names that the files of its data must have, `parts` the keys that are no variables."""
+    """An index: `shards` are the names of its data files, `parts` the keys of parts, which are not variables."""
 
     index: Path
     shards: tuple[str, ...]
@@ -69,7 +69,7 @@ class Bundle:
 
     @cached_property
     def needed_bytes(self) -> dict[str, int]:
-        """How long each shard must be at least."""
+        """The minimum length of each shard."""
         needed = dict.fromkeys(self.shards, 0)
         for entry in self.entries.values():
             shard = self.shards[entry.shard]
@@ -77,7 +77,7 @@ class Bundle:
         return needed
 
     def tensor(self, name: str) -> np.ndarray:
-        """A variable's value; raises KeyError for one that is not there, Damage or ArtifactError for bytes that cannot be relied on."""
+        """A variable's value; raises KeyError for an unknown one, Damage or ArtifactError for damaged bytes."""
         key = name.encode("utf-8", "surrogateescape")
         whole = self.entries[key]
         if not whole.slices:
@@ -87,10 +87,10 @@ class Bundle:
             extents = slices.extents(part, whole.shape)
             entry = self.entries.get(slices.part_key(key, part))
             if entry is None or entry.datatype != whole.datatype or entry.shape != tuple(length for _, length in extents) or entry.slices:
-                raise leveldb_table.Damage(f"its part {list(extents)} is not in the index, or is of another datatype or shape")
+                raise leveldb_table.Damage(f"its part {list(extents)} is not in the index, or has another datatype or shape")
             _check_size(entry)
             parts.append((extents, entry))
-        # The parts' bytes bound the memory that the whole takes, unless they are counted twice.
+        # The parts' bytes bound the memory of the whole, unless they are counted twice.
         if sum(entry.size for _, entry in parts) > sum(_file_size(self.index.parent / shard) for shard in self.shards):
             raise leveldb_table.Damage("its parts have more bytes than the shards")
         return slices.joined(
@@ -107,7 +107,7 @@ class Bundle:
         _check_size(entry)
         count = math.prod(entry.shape)
         shard, data = self.index.parent / self.shards[entry.shard], self._bytes(name, entry)
-        # Checksums are over the bytes as they are in the file.
+        # Checksums cover the bytes as stored in the file.
         texts, crc = strings(data, count, self.big_endian) if entry.datatype == "BYTES" else ([], google_crc32c.value(data))
         if (computed := leveldb_table.masked(crc)) != entry.crc:
             raise ArtifactError(
@@ -118,11 +118,11 @@ class Bundle:
             array = np.empty(count, object)
             array[:] = texts
         elif entry.datatype == "BOOL":
-            # A byte of a bool is true whatever its value is, as in TensorFlow.
+            # Any nonzero byte of a bool is true, as in TensorFlow.
             array = np.frombuffer(data, np.uint8).astype(bool)
         elif self.big_endian:
             dtype = numpy_dtype(entry.datatype)
-            # A complex number is two of half its size. ml_dtypes' types have no byte order, so bytes are turned round.
+            # A complex number is two numbers of half its size. ml_dtypes' types have no byte order, so the bytes are swapped.
             wide = dtype.itemsize // (2 if dtype.kind == "c" else 1)
             array = np.frombuffer(data, np.uint8).reshape(-1, wide)[:, ::-1].reshape(-1).view(dtype)
         else:
@@ -130,7 +130,7 @@ class Bundle:
         return array.reshape(entry.shape)
 
     def _bytes(self, name: str, entry: Entry) -> bytes:
-        """An entry's bytes; raises ArtifactError where the shard does not have them all."""
+        """An entry's bytes; raises ArtifactError where the shard does not have all of them."""
         shard = self.index.parent / self.shards[entry.shard]
         try:
             with shard.open("rb") as stream:
@@ -146,13 +146,13 @@ class Bundle:
                     raise ArtifactError(f"{shard} became shorter while the tensor {name!r} was read; copy the checkpoint again")
                 return data
         except FileNotFoundError:
-            raise ArtifactError(f"{shard} is missing, and the tensor {name!r} is in it; copy all files of the checkpoint") from None
+            raise ArtifactError(f"{shard} is missing; it holds the tensor {name!r}; copy all files of the checkpoint") from None
         except OSError as error:
             raise ArtifactError(f"{shard} cannot be read for the tensor {name!r}: {error.strerror}; check its permissions") from error
 
 
 def read(index: Path, stem: str) -> Bundle:
-    """Read an index, whose shards' names begin with `stem`; raises ArtifactError where it is damaged, or of a newer version."""
+    """Read an index whose shards' names begin with `stem`; raises ArtifactError if it is damaged or of a newer version."""
     header, entries = None, dict[bytes, Entry]()
     parts: set[bytes] = set()
     part_keys = 0
@@ -170,7 +170,7 @@ def read(index: Path, stem: str) -> Bundle:
             raise _corrupt(index, "its variables have too many parts")
         parts.update(slices.part_key(key, part) for part in entry.slices)
     if header is None:
-        raise ArtifactError(f"{index} is no checkpoint index, or a corrupt one: it has no header; copy the checkpoint again")
+        raise ArtifactError(f"{index} is not a checkpoint index, or is corrupt: it has no header; copy the checkpoint again")
     shards = tuple(f"{stem}.data-{n:05}-of-{header.num_shards:05}" for n in range(header.num_shards))
     return Bundle(index, shards, entries, frozenset(parts), header.endianness == 1)
 
@@ -178,7 +178,7 @@ def read(index: Path, stem: str) -> Bundle:
 def _header(index: Path, value: bytes) -> Any:
     header = _parsed(index, "BundleHeaderProto", value, "its header")
     if header.version.min_consumer > _VERSION:
-        raise ArtifactError(f"{index} is of bundle version {header.version.min_consumer}; TensorFlow's is {_VERSION}, so it is newer")
+        raise ArtifactError(f"{index} needs bundle version {header.version.min_consumer}, newer than TensorFlow's {_VERSION}")
     if not 0 < header.num_shards <= _MOST_SHARDS:
         raise _corrupt(index, f"it has {header.num_shards} shards")
     return header
@@ -212,7 +212,7 @@ def _corrupt(index: Path, cause: str) -> ArtifactError:
 
 
 def _check_size(entry: Entry) -> None:
-    """Raises Damage, before any memory is asked for, where the bytes cannot fill the shape (a string has a byte of length at least)."""
+    """Raises Damage, before it allocates memory, where the bytes cannot fill the shape (a string has at least a byte of length)."""
     least = math.prod(entry.shape) * (1 if entry.datatype == "BYTES" else numpy_dtype(entry.datatype).itemsize)
     if least > entry.size or (least < entry.size and entry.datatype != "BYTES"):
         raise leveldb_table.Damage(f"{entry.size} bytes do not fill the shape {list(entry.shape)}")
@@ -223,7 +223,7 @@ def _file_size(file: Path) -> int:
 
 
 def strings(data: bytes, count: int, big_endian: bool = False) -> tuple[list[bytes], int]:
-    """A string tensor's elements and its CRC32C, over the lengths as fixed integers, their own checksum, and the strings.
+    """A string tensor's elements and its CRC32C, computed over the lengths as fixed integers, their checksum, and the strings.
 
     On disk: the lengths as varints, their masked checksum, the strings (tensor_bundle.cc, WriteStringTensor). Raises Damage.
     """

@@ -1,11 +1,11 @@
-"""Bridges as they stand in a graph: what their nodes and SignatureDefs are called (edits.bridges puts them there)."""
+"""Bridges in a graph: the names of their nodes and SignatureDefs (edits.bridges adds them)."""
 
 from __future__ import annotations
 
-KEY = "crossload_bridge_"  # before the key of the signature
+KEY = "crossload_bridge_"  # the prefix of the signature's key
 SCOPE = "crossload_bridge/"
 
 
 def is_bridge(node_name: str) -> bool:
-    """Whether a node of this name is part of a bridge."""
+    """Whether a node with this name belongs to a bridge."""
     return node_name.startswith(SCOPE)

@@ -1,4 +1,4 @@
-"""Which tensors of a graph are likely inputs and outputs: what answers, told apart from what trains, saves, starts and watches."""
+"""The likely inputs and outputs of a graph: answers, as opposed to ops for training, saving, initialising and monitoring."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from crossload.artifacts.graphs.graph import Graph
 
 INPUT_OPS = ("_Arg", "Placeholder", "PlaceholderV2", "PlaceholderWithDefault")
-# Where the training input came from: a session may be fed these tensors instead.
+# Sources of the training input: a session may feed these tensors instead.
 FEED_OPS = {
     "IteratorGetNext", "OneShotIterator", "QueueDequeue", "QueueDequeueMany", "QueueDequeueManyV2", "QueueDequeueUpTo",
     "QueueDequeueUpToV2", "QueueDequeueV2",
 }  # fmt: skip
-# Their results are no answers: constants, state, and what is run for its effect.
+# Their results are not answers: constants, state, and ops that run for their effect.
 _NO_ANSWER_OPS = {
     "Assert", "Const", "ControlTrigger", "HashTable", "HashTableV2", "LookupTableExport", "LookupTableExportV2", "MakeIterator",
     "MergeV2Checkpoints", "MutableHashTable", "MutableHashTableV2", "NoOp", "Print", "PrintV2", "ReadVariableOp", "RefSwitch",
@@ -33,7 +33,7 @@ _EFFECTS = re.compile(
 )
 _HEAD_OPS = {"Softmax", "LogSoftmax", "Sigmoid", "Identity", "IdentityN"}
 _HEAD_NAMES = ("softmax", "sigmoid", "logits", "prediction", "probabilit", "scores", "classes", "detection_", "output", "result")
-# The scopes that tf.gradients, Saver, summaries and the initialisers of variables open, and what losses and metrics are called.
+# The scopes that tf.gradients, Saver, summaries and the initialisers of variables open, and the usual names of losses and metrics.
 _SCOPES = re.compile(
     r"(?:^|/)(?:gradients(?:_\d+)?|save(?:_\d+)?|report_uninitialized_\w+|Initializer|Regularizer|[\w.]*_optimizer|train(?:ing)?(?:_op|_step)?"
     r"|evaluation|metrics?|input_producer|shuffle_batch|enqueue_input|queue_runner|summaries)/"
@@ -49,10 +49,10 @@ _PASSING_OPS = {"Cast", "ExpandDims", "Identity", "OneHot", "Reshape", "Squeeze"
 
 
 def inputs(graph: Graph) -> list[tuple[Any, str]]:
-    """The nodes that take what a caller gives, and why each is one: in the graph's order, arguments in their own."""
+    """The nodes that take a caller's inputs, each with the reason: in the graph's order, arguments in their own."""
     reasons = {"_Arg": "argument", "PlaceholderWithDefault": "placeholder with a default"}
     found = [
-        (node, reasons.get(node.op, "placeholder" if node.op in INPUT_OPS else "what a queue or an iterator gives; it may be fed"))
+        (node, reasons.get(node.op, "placeholder" if node.op in INPUT_OPS else "the output of a queue or an iterator; it may be fed"))
         for node in own_nodes(graph)
         if (node.op in INPUT_OPS or node.op in FEED_OPS) and op_types.output_datatypes(node, graph.functions)
     ]
@@ -61,12 +61,12 @@ def inputs(graph: Graph) -> list[tuple[Any, str]]:
 
 
 def own_nodes(graph: Graph) -> list[Any]:
-    """The model's own nodes: a bridge is another way in and out, and neither an input nor what takes a result."""
+    """The model's own nodes, without bridges: a bridge is another way in and out, not an input or a consumer."""
     return [node for node in graph.proto.node if not is_bridge(node.name)]
 
 
 def of_training(name: str) -> bool:
-    """Whether a node of this name belongs to what saves, trains or measures a model."""
+    """Whether a node with this name serves to save, train or measure a model."""
     return bool(_SCOPES.search(name))
 
 
@@ -76,10 +76,10 @@ def trains(node: Any) -> bool:
 
 
 def outputs(graph: Graph) -> list[tuple[Any, str]]:
-    """The nodes that give an answer, and why each is taken for one, the likeliest first.
+    """The nodes that give an answer, each with the reason, the likeliest first.
 
-    Return values where there are any. Else the operations whose results nothing takes but training: gradients, losses, metrics,
-    savers, summaries, initialisers; heads by name or op come first, what depends on no input comes last.
+    Return values, if the graph has any. Otherwise the operations whose results only training takes (gradients, losses, metrics, savers,
+    summaries, initialisers); heads by name or op come first, operations that depend on no input come last.
     """
     returned = [node for node in graph.proto.node if node.op == "_Retval"]
     if returned:
@@ -87,7 +87,7 @@ def outputs(graph: Graph) -> list[tuple[Any, str]]:
     takers = _takers(graph)
     training = _training(graph, takers)
     found = _ranked(graph, takers, training)
-    # A model may be built in a scope of such a name: then nothing but its training would be left.
+    # A model may be built in a scope of such a name: then only its training would be left.
     return found or _ranked(graph, takers, set())
 
 
@@ -118,7 +118,7 @@ def _reason(node: Any, takers: list[str], depends: bool) -> tuple[int, str]:
 
 
 def _in_function_order(found: list[tuple[int, Any, str]]) -> list[tuple[int, Any, str]]:
-    """A traced function's results are Identity, Identity_1, Identity_2: their numbers are their order, wherever they stand."""
+    """A traced function's results are Identity, Identity_1, Identity_2: their numbers give the order, not their positions."""
     numbered = [(at, item) for at, item in enumerate(found) if re.fullmatch(r"Identity(_\d+)?", item[1].name)]
     ordered = sorted((item for _, item in numbered), key=lambda item: int(item[1].name.partition("_")[2] or 0))
     result = list(found)
@@ -128,13 +128,13 @@ def _in_function_order(found: list[tuple[int, Any, str]]) -> list[tuple[int, Any
 
 
 def _answers(graph: Graph, node: Any, waited_for: set[str]) -> bool:
-    """Whether its result could be one; an unused input, an assignment and a summary are sinks, too."""
+    """Whether its result could be an answer; unused inputs, assignments and summaries are also sinks."""
     if node.op in _NO_ANSWER_OPS or node.op in INPUT_OPS or node.op in FEED_OPS or _EFFECTS.match(node.op):
         return False
     source = graph.nodes.get(node.input[0].partition(":")[0]) if node.input else None
     if source is not None and node.op == "Identity":
         if source.op in ("Variable", "VariableV2", "ReadVariableOp"):
-            return False  # a variable that nothing reads, as an optimiser's slots
+            return False  # a variable without readers, such as an optimiser's slot
         if node.name in waited_for and source.op in ("Switch", "RefSwitch"):
             return False  # tf.cond's switch_t and switch_f
     datatypes = op_types.output_datatypes(node, graph.functions)
@@ -142,10 +142,10 @@ def _answers(graph: Graph, node: Any, waited_for: set[str]) -> bool:
 
 
 def _training(graph: Graph, takers: Mapping[str, list[str]]) -> set[str]:
-    """The operations that train, measure, save and start, and all that depends on losses, labels and gradients."""
+    """The operations that train, measure, save and initialise, and all dependents of losses, labels and gradients."""
     own = {node.name for node in graph.proto.node if of_training(node.name) or _EFFECTS.match(node.op)}
     backwards = {m[1] for node in graph.proto.node if (m := _GRADIENT.search(node.name))}
-    # The loss is what the gradients begin with: nothing else that they pass through depends on it.
+    # The gradients begin at the loss: nothing else on their path depends on it.
     givers = {node.name: [at.partition(":")[0] for at in node.input if not at.startswith("^")] for node in graph.proto.node}
     losses = (backwards & givers.keys()) - _reached((at for name in backwards for at in givers.get(name, ())), givers)
     sources = set(losses)
@@ -163,7 +163,7 @@ def _training(graph: Graph, takers: Mapping[str, list[str]]) -> set[str]:
 
 
 def _targets(graph: Graph, labels: Iterable[str]) -> set[str]:
-    """The inputs that come here unchanged: what the model's answer is compared with."""
+    """The inputs that arrive here unchanged: the targets that training compares the model's answer with."""
     found = set()
     for at in labels:
         node = graph.nodes[at.removeprefix("^").partition(":")[0]]
@@ -177,7 +177,7 @@ def _targets(graph: Graph, labels: Iterable[str]) -> set[str]:
 
 
 def _takers(graph: Graph) -> dict[str, list[str]]:
-    """By operation, the operations that take its results; to wait for one (a control input) is not to take."""
+    """By operation, the operations that take its results; a control input does not count."""
     found = defaultdict(list)
     for node in own_nodes(graph):
         for at in node.input:

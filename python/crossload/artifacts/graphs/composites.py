@@ -1,7 +1,7 @@
-"""Composite inputs (ragged and sparse tensors) in a signature: which of its plain tensors are the parts of one.
+"""Composite inputs (ragged and sparse tensors) in a signature: which of its plain tensors are the parts of one composite.
 
-TensorInfo states them (coo_sparse, composite_tensor of meta_graph.proto); TensorFlow 2 gives signatures the flattened parts as inputs
-of their own, `x`, `x_1`, …, and only the function that it calls says what they were (saved_object_graph.proto, struct.proto).
+TensorInfo states them (coo_sparse, composite_tensor of meta_graph.proto). TensorFlow 2 flattens the parts into separate inputs of the
+signature, `x`, `x_1`, …, and only the called function records their types (saved_object_graph.proto, struct.proto).
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ _SPARSE, _RAGGED = 1, 3  # struct.proto, TypeSpecProto.TypeSpecClass: SPARSE_TEN
 
 @dataclass(frozen=True)
 class Composite:
-    """`parts` are inputs' names: a ragged one's flat values and row splits from the outermost in; a sparse one's indices, values and
-    dense shape. `shape` is the whole tensor's, where it is known."""
+    """`parts` are names of inputs: of a ragged tensor its flat values and its row splits, the outermost first; of a sparse tensor its
+    indices, values and dense shape. `shape` is the whole tensor's, if known."""
 
     kind: Literal["ragged", "sparse"]
     parts: tuple[str, ...]
@@ -27,7 +27,7 @@ class Composite:
 
 
 def of_meta_graph(proto: Any, signature: Signature) -> tuple[Composite, ...]:
-    """The composites of a MetaGraphDef's signature: those its names tell, and those its function was traced with."""
+    """The composites of a MetaGraphDef's signature: those that its names show, and those in its traced function."""
     return by_name(signature) + tuple(_of_function(proto, signature))
 
 
@@ -47,7 +47,7 @@ def by_name(signature: Signature) -> tuple[Composite, ...]:
 
 
 def _of_function(proto: Any, signature: Signature) -> Iterator[Composite]:
-    """By the call that the signature's inputs go to: main graph, signature wrapper, and the function as it was traced."""
+    """The composites in the traced function that the signature calls: main graph, signature wrapper, traced function."""
     functions = {f.signature.name: f for f in proto.graph_def.library.function}
     names = {str(t.tensor).partition(":")[0]: t.name for t in signature.inputs}
     for call in proto.graph_def.node:
@@ -76,7 +76,7 @@ def _grouped(names: list[str | None], leaves: Iterator[Any]) -> Iterator[Composi
 
 
 def _kind_and_count(leaf: Any) -> tuple[Literal["ragged", "sparse"] | None, int]:
-    """What a leaf of a StructuredValue is, and how many tensors it takes."""
+    """The kind of a StructuredValue's leaf, and the number of its tensors."""
     which = leaf.WhichOneof("kind")
     if which == "type_spec_value":
         spec = leaf.type_spec_value
@@ -90,7 +90,7 @@ def _kind_and_count(leaf: Any) -> tuple[Literal["ragged", "sparse"] | None, int]
 
 
 def _leaves(value: Any) -> Iterator[Any]:
-    """The leaves of a StructuredValue in the order in which tf.nest flattens it."""
+    """The leaves of a StructuredValue, in the order of tf.nest.flatten."""
     which = value.WhichOneof("kind")
     if which in ("tuple_value", "list_value"):
         for inner in getattr(value, which).values:

@@ -1,4 +1,4 @@
-"""A graph's nodes by name: its tensors, what depends on what, signatures by tensor names (graph.proto, node_def.proto)."""
+"""A graph's nodes by name: its tensors, their dependencies, signatures by tensor names (graph.proto, node_def.proto)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from crossload.errors import ArtifactError
 from crossload.support.reach import reached
 from crossload.support.text import near
 
-# Before this version a placeholder's shape [] could not be told from an unknown one (array_ops.cc, op Placeholder).
+# Before this version a placeholder's shape [] could also mean an unknown shape (array_ops.cc, op Placeholder).
 _SCALAR_SHAPES_SINCE = 22
 _MOST_DEFAULTS = 1024
 _NO_OUTPUT_OPS = {"Assert", "AssignVariableOp", "ControlTrigger", "NoOp", "SaveV2"}
@@ -24,7 +24,7 @@ _NO_OUTPUT_OPS = {"Assert", "AssignVariableOp", "ControlTrigger", "NoOp", "SaveV
 
 @dataclass(frozen=True)
 class Node:
-    """A node as a list shows it: `outputs` are (datatype, shape), as far as the node states them; `function` is whose body it is in."""
+    """A node in a list: `outputs` are (datatype, shape), as far as the node states them; `function` is the function that contains it."""
 
     name: str
     op: str
@@ -42,9 +42,9 @@ class Node:
 
 
 class Graph:
-    """A GraphDef message with its nodes by name; `path` is the file that errors name.
+    """A GraphDef message with its nodes by name; `path` is the file to name in errors.
 
-    `inputs` and `outputs` are candidates, the likeliest first; `reasons` says by tensor name why each is one.
+    `inputs` and `outputs` are candidates, the likeliest first; `reasons` gives, by tensor name, the reason for each.
     """
 
     def __init__(self, path: Path, proto: Any) -> None:
@@ -56,7 +56,7 @@ class Graph:
 
     @cached_property
     def outputs(self) -> tuple[TensorSpec, ...]:
-        """Return values if there are any, else what artifacts.graphs.candidates ranks."""
+        """Return values if the graph has any, else the ranking of artifacts.graphs.candidates."""
         found = []
         for node, reason in candidates.outputs(self):
             specs = [self._returned(node)] if node.op == "_Retval" else self.tensors(node)
@@ -66,7 +66,7 @@ class Graph:
 
     @cached_property
     def inputs(self) -> tuple[TensorSpec, ...]:
-        """Placeholders and arguments, and what queues and iterators give to the outputs, those that an output depends on first."""
+        """Placeholders, arguments, and outputs of queues and iterators that reach an output; those that an output depends on come first."""
         needed = self.needed_for(str(t.tensor) for t in self.outputs)
         found = []
         for node, reason in candidates.inputs(self):
@@ -78,23 +78,23 @@ class Graph:
         return tuple(found)
 
     def candidates_to_json(self) -> dict[str, Any]:
-        """`inputs` and `outputs` in `show --json`: each with the reason why it is one."""
+        """`inputs` and `outputs` in `show --json`, each with the reason."""
         sides = {"inputs": self.inputs, "outputs": self.outputs}
         return {side: [t.to_json() | {"reason": self.reasons[str(t.tensor)]} for t in found] for side, found in sides.items()}
 
     def signature(self, outputs: Sequence[str] | None = None) -> Signature:
         """The inputs that these outputs depend on, and the outputs: names of operations or tensors, all candidates if None.
 
-        Raises ArtifactError for an output that is not in the graph, and where there is none.
+        Raises ArtifactError for an output that is not in the graph, and for a graph without outputs.
         """
         chosen = self.outputs if outputs is None else tuple(self.tensor(name) for name in outputs)
         if not chosen:
-            raise ArtifactError(f"{self.path} has no operation that looks like an output; name one that should be computed")
+            raise ArtifactError(f"{self.path} has no operation that looks like an output; name the output to compute")
         needed = self.needed_for(str(t.tensor) for t in chosen)
         return Signature(tuple(t for t in self.inputs if self._is_needed(t, needed)), chosen)
 
     def tensor(self, name: str) -> TensorSpec:
-        """The tensor `operation` or `operation:index`; raises ArtifactError, with near names and the candidates, where there is none."""
+        """The tensor `operation` or `operation:index`; raises ArtifactError, with near names and the candidates, if the graph lacks it."""
         for candidate in (*self.outputs, *self.inputs):
             if name in (candidate.name, candidate.tensor):
                 return candidate
@@ -105,7 +105,7 @@ class Graph:
             index = int(at or 0)
             if index < len(specs):
                 return specs[index]
-            # Of an op that nobody here knows, the graph itself says how many outputs it has at least.
+            # For an unknown op, the graph's own references give its minimum number of outputs.
             if specs and specs[0].datatype == op_types.UNKNOWN and f"{operation}:{index}" in self._taken:
                 return TensorSpec(name, op_types.UNKNOWN, self._output_shape(node, index), f"{operation}:{index}")
         likely = f"its likely outputs are: {', '.join(t.name for t in self.outputs[:8]) or 'none'}"
@@ -118,7 +118,7 @@ class Graph:
     def needed_for(self, names: Iterable[str]) -> set[str]:
         """The operations and the tensors (`operation:index`) that these tensors depend on, themselves included.
 
-        What lies behind a queue or an iterator is not needed: its tensors are fed instead.
+        Nodes behind a queue or an iterator are left out, because a caller feeds its outputs instead.
         """
 
         def taken(tensor: str) -> list[str]:
@@ -129,14 +129,14 @@ class Graph:
         return tensors | set(map(operation_of, tensors))
 
     def _is_needed(self, spec: TensorSpec, needed: set[str]) -> bool:
-        """A placeholder must be fed even where something only waits for it."""
+        """A placeholder must be fed even if it is only a control input."""
         name = operation_of(str(spec.tensor))
         return spec.tensor in needed or (name in needed and self.nodes[name].op in candidates.INPUT_OPS)
 
     def listed(self, pattern: str = "*") -> list[Node]:
-        """The nodes, those of functions' bodies included, whose name or op matches: a shell pattern, or a part of a name.
+        """The nodes, including those in functions, whose name or op matches a shell pattern or contains the text.
 
-        Raises ArtifactError, with near names, where none does.
+        Raises ArtifactError, with near names, if none matches.
         """
         found = [node for node in self._all_nodes() if _matches(pattern, node)]
         if not found:
@@ -145,7 +145,7 @@ class Graph:
         return found
 
     def tensors(self, node: Any) -> list[TensorSpec]:
-        """A node's outputs, named by the operation, from the second on with their index."""
+        """A node's outputs, named after the operation; from the second on, with their index."""
         return [
             TensorSpec(f"{node.name}:{at}" if at else node.name, datatype, self._output_shape(node, at), f"{node.name}:{at}")
             for at, datatype in enumerate(op_types.output_datatypes(node, self.functions))
@@ -173,14 +173,14 @@ class Graph:
         return {tensor_of(at) for node in self.proto.node for at in node.input}
 
     def _fed(self, node: Any) -> list[TensorSpec]:
-        """The tensors of an input, whose placeholder states shape and default."""
+        """The tensors of an input; its placeholder states shape and default."""
         if node.op not in candidates.INPUT_OPS:
             return self.tensors(node)
         datatypes = op_types.output_datatypes(node, self.functions)[:1]
         return [TensorSpec(node.name, datatype, self._input_shape(node), f"{node.name}:0", self._default(node)) for datatype in datatypes]
 
     def _default(self, node: Any) -> dict[str, Any] | None:
-        """The constant that a PlaceholderWithDefault has when it is not fed."""
+        """The constant value of a PlaceholderWithDefault that is not fed."""
         source = self.nodes[operation_of(node.input[0])] if node.op == "PlaceholderWithDefault" and node.input else None
         if source is None or source.op != "Const" or "value" not in source.attr:
             return None
@@ -201,7 +201,7 @@ class Graph:
         return protos.shape(shapes[at]) if at < len(shapes) else None
 
     def _returned(self, node: Any) -> TensorSpec:
-        """A `_Retval` is named as it is, but its tensor is what it takes."""
+        """A `_Retval` keeps its own name, but its tensor is its input."""
         source = next((at for at in node.input if not at.startswith("^")), node.name)
         tensor = source if ":" in source else f"{source}:0"
         origin, at = tensor.rpartition(":")[0], tensor.rpartition(":")[2]
@@ -215,7 +215,7 @@ def operation_of(at: str) -> str:
 
 
 def tensor_of(at: str) -> str:
-    """The tensor of a node's input, its index always there; of a control input, the operation."""
+    """The tensor of a node's input, always with its index; for a control input, the operation."""
     return at[1:] if at.startswith("^") else at if ":" in at else f"{at}:0"
 
 

@@ -19,8 +19,8 @@ from crossload.errors import ArtifactError
 class GraphDef:
     """A graph without signatures: `inputs` and `outputs` are candidates, the likeliest first.
 
-    `graph.reasons` says by tensor name why each is one. `ops` counts nodes by op, those inside functions included; `versions` are
-    producer, min_consumer (versions.proto).
+    `graph.reasons` gives, by tensor name, the reason for each. `ops` counts nodes by op, including those inside functions; `versions`
+    are producer, min_consumer (versions.proto).
     """
 
     path: Path
@@ -34,22 +34,22 @@ class GraphDef:
 
     @property
     def producer(self) -> dict[str, str]:
-        """The versions that wrote it: a GraphDef knows the graph version only."""
+        """The versions that wrote it: a GraphDef records only the graph version."""
         return {"graph_def": str(self.versions["producer"])} if self.versions else {}
 
     def signature(self, outputs: Sequence[str] | None = None) -> Signature:
         """The inputs that these outputs depend on, and the outputs: names of operations or tensors, all candidates if None.
 
-        Raises ArtifactError for an output that is not in the graph, and where there is none.
+        Raises ArtifactError for an output that is not in the graph, and for a graph without outputs.
         """
         return self.graph.signature(outputs)
 
     def tensor(self, name: str) -> TensorSpec:
-        """The tensor `operation` or `operation:index`; raises ArtifactError, with near names, where there is none."""
+        """The tensor `operation` or `operation:index`; raises ArtifactError, with near names, if the graph lacks it."""
         return self.graph.tensor(name)
 
     def nodes(self, pattern: str = "*") -> list[Node]:
-        """The nodes whose name or op matches; raises ArtifactError, with near names, where none does."""
+        """The nodes whose name or op matches; raises ArtifactError, with near names, if none matches."""
         return self.graph.listed(pattern)
 
     def to_json(self) -> dict[str, Any]:
@@ -64,22 +64,22 @@ class GraphDef:
 
 
 def parse(path: Path) -> Any:
-    """The file's GraphDef message; raises ArtifactError where it is none, truncated or corrupt."""
+    """The file's GraphDef message; raises ArtifactError for another kind of file, and for a truncated or corrupt one."""
     graph = protos.parse(path, protos.GraphDefProto, "GraphDef")
     if not graph.node or not all(node.name and node.op for node in graph.node):
-        raise ArtifactError(f"{path} is no GraphDef, or a corrupt one: it has no nodes, or nodes without name or op; export it again")
+        raise ArtifactError(f"{path} is not a GraphDef, or is corrupt: it has no nodes, or nodes without name or op; export it again")
     check_whole(path, graph)
     return graph
 
 
 def check_whole(path: Path, graph: Any) -> None:
-    """Raises ArtifactError where a node takes what is not in the graph, or its name could not be told from a tensor's."""
+    """Raises ArtifactError where a node takes an input that is not in the graph, or where its name looks like a tensor's."""
     names = {node.name for node in graph.node}
     for node in graph.node:
         if ":" in node.name or node.name.startswith("^"):
-            raise ArtifactError(f"{path} is corrupt: no node can be called {node.name!r}; export it again")
+            raise ArtifactError(f"{path} is corrupt: {node.name!r} is not a valid node name; export it again")
         for at in node.input:
-            # Every prefix that ends between two nodes is a message, too, but its nodes refer to those that were cut off.
+            # A file cut off between two nodes still parses, but its nodes refer to the missing ones.
             if operation_of(at) not in names:
                 raise ArtifactError(
                     f"{path} is truncated or corrupt: node {node.name!r} takes {at!r}, which is not in the graph; export it again"
@@ -92,7 +92,7 @@ def read(path: Path) -> GraphDef:
 
 
 def of(path: Path, proto: Any) -> GraphDef:
-    """The GraphDef of a message that has been parsed from `path`."""
+    """The GraphDef of a message parsed from `path`."""
     graph = Graph(path, proto)
     versions = {"producer": proto.versions.producer, "min_consumer": proto.versions.min_consumer} if proto.HasField("versions") else {}
     return GraphDef(

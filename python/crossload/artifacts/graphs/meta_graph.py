@@ -1,4 +1,4 @@
-"""MetaGraphDef files (.meta, binary or text): graph, collections, variables, signatures, saver, and what stands in their way.
+"""MetaGraphDef files (.meta, binary or text): graph, collections, variables, signatures, saver, and a diagnosis.
 
 Sources: tensorflow/core/protobuf/meta_graph.proto, saver.proto; tensorflow/core/framework/variable.proto.
 """
@@ -27,7 +27,7 @@ _MOST_NAMES = 3
 
 @dataclass(frozen=True)
 class Variable:
-    """A variable that collections name; `name` has its output's index, as in the file, and `datatype` and `shape` are its operation's."""
+    """A variable in collections; `name` has its output's index, as in the file; `datatype` and `shape` are its operation's."""
 
     name: str
     datatype: str
@@ -41,14 +41,14 @@ class Variable:
     part_of: dict[str, Any] | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """An element of `variables` in `show --json`; `part_of` is there for a part of a partitioned variable."""
+        """An element of `variables` in `show --json`; `part_of` exists for a part of a partitioned variable."""
         listed = {"shape": None if self.shape is None else list(self.shape), "collections": list(self.collections)}
         return {k: v for k, v in (vars(self) | listed).items() if k != "part_of" or v is not None}
 
 
 @dataclass(frozen=True)
 class Saver:
-    """What saves and restores the variables: `restore_op` is run with the checkpoint's prefix fed to `filename_tensor`."""
+    """The saver of the variables: to restore, run `restore_op` with the checkpoint's prefix fed to `filename_tensor`."""
 
     restore_op: str
     filename_tensor: str
@@ -67,9 +67,9 @@ class Saver:
 class MetaGraph:
     """A .meta file.
 
-    `meta` is what a SavedModel's MetaGraph has, too: tags, signatures, ops, collections, assets, versions. `inputs` and `outputs` are
-    the graph's candidates, as a GraphDef's. `checkpoint` is the prefix of the checkpoint of the same name beside it. `diagnosis` says
-    in sentences what keeps it from being loaded, run or restored, and what can still be done.
+    `meta` is the same as a SavedModel's MetaGraph: tags, signatures, ops, collections, assets, versions. `inputs` and `outputs` are the
+    graph's candidates, as in a GraphDef. `checkpoint` is the prefix of the checkpoint of the same name beside it. `diagnosis` has
+    sentences: why it cannot be loaded, run or restored, and what still works.
     """
 
     path: Path
@@ -86,17 +86,17 @@ class MetaGraph:
 
     @property
     def tags(self) -> tuple[str, ...]:
-        """The tag set, mostly empty."""
+        """The tag set, usually empty."""
         return self.meta.tags
 
     @property
     def signatures(self) -> dict[str, Signature]:
-        """The signatures that the file states, by key; most have none."""
+        """The file's signatures, by key; most files have none."""
         return self.meta.signatures
 
     @property
     def ops(self) -> Counter[str]:
-        """How many nodes of each op there are, functions included."""
+        """The number of nodes of each op, including those in functions."""
         return self.meta.ops
 
     @property
@@ -115,15 +115,15 @@ class MetaGraph:
         return {"tensorflow": self.meta.tensorflow_version} if self.meta.tensorflow_version else {}
 
     def signature(self, outputs: Sequence[str] | None = None) -> Signature:
-        """The inputs that these outputs depend on, and the outputs, as GraphDef.signature: what the graph has, not what the file states."""
+        """The inputs that these outputs depend on, and the outputs, as GraphDef.signature: from the graph, not its SignatureDefs."""
         return self.graph.signature(outputs)
 
     def tensor(self, name: str) -> TensorSpec:
-        """The tensor `operation` or `operation:index`; raises ArtifactError, with near names, where there is none."""
+        """The tensor `operation` or `operation:index`; raises ArtifactError, with near names, if the graph lacks it."""
         return self.graph.tensor(name)
 
     def nodes(self, pattern: str = "*") -> list[Node]:
-        """The nodes whose name or op matches; raises ArtifactError, with near names, where none does."""
+        """The nodes whose name or op matches; raises ArtifactError, with near names, if none matches."""
         return self.graph.listed(pattern)
 
     def to_json(self) -> dict[str, Any]:
@@ -142,19 +142,19 @@ class MetaGraph:
 
 
 def read(path: Path) -> MetaGraph:
-    """Read a .meta file; raises ArtifactError where it is none, truncated or corrupt."""
+    """Read a .meta file; raises ArtifactError for another kind of file, and for a truncated or corrupt one."""
     return of(path, protos.parse(path, protos.MetaGraphProto, "MetaGraphDef"))
 
 
 def is_one(proto: Any) -> bool:
-    """Whether a message that parsed as a MetaGraphDef is one: any bytes of the right form do."""
+    """Whether a message that parsed as a MetaGraphDef is one: unrelated bytes of the right form also parse."""
     return bool(proto.graph_def.node) and all(node.name and node.op for node in proto.graph_def.node)
 
 
 def of(path: Path, proto: Any) -> MetaGraph:
-    """The MetaGraph of a message that has been parsed from `path`; raises ArtifactError where it is no whole one."""
+    """The MetaGraph of a message parsed from `path`; raises ArtifactError if it is incomplete."""
     if not is_one(proto):
-        raise ArtifactError(f"{path} is no MetaGraphDef, or a corrupt one: its graph has no nodes, or nodes without name or op")
+        raise ArtifactError(f"{path} is not a MetaGraphDef, or is corrupt: its graph has no nodes, or nodes without name or op")
     graph_def.check_whole(path, proto.graph_def)
     graph = Graph(path, proto.graph_def)
     meta = saved_model.meta_graph(proto, path)
@@ -189,7 +189,7 @@ def _variables(path: Path, proto: Any, graph: Graph) -> tuple[Variable, ...]:
             try:
                 definition = variable_pb2.VariableDef.FromString(value)
             except (DecodeError, RuntimeError) as error:
-                raise ArtifactError(f"{path} is corrupt: its collection {name!r} holds what is no VariableDef; export it again") from error
+                raise ArtifactError(f"{path} is corrupt: its collection {name!r} holds invalid VariableDefs; export it again") from error
             found.setdefault(definition.variable_name, definition)
             collections.setdefault(definition.variable_name, []).append(name)
     return tuple(_variable(definition, collections[name], graph) for name, definition in found.items())
@@ -264,14 +264,14 @@ def _diagnosis(
     by_name = "restore them by the names of their operations"
     by_hand = by_name
     if saver:
-        by_hand = f"run the saver's operation {saver.restore_op!r}, the checkpoint's prefix fed to {saver.filename_tensor!r}, or {by_name}"
+        by_hand = f"run the saver's {saver.restore_op!r} with the checkpoint's prefix fed to {saver.filename_tensor!r}, or {by_name}"
     if ops and not variables:
         yield (
             f"no collection names a variable, though the graph has {_counted(ops, 'variable operation')}: "
-            f"tf.train.import_meta_graph makes a saver that knows none; {by_hand}, then freeze"
+            f"tf.train.import_meta_graph makes a saver without variables; {by_hand}, then freeze"
         )
     elif unnamed:
-        yield f"no collection names {_counted(unnamed, 'variable operation')}: they stay without values unless you {by_hand}"
+        yield f"no collection names {_counted(unnamed, 'variable operation')}: they have no values until you {by_hand}"
     if lost := [v.name for v in variables if operation_of(v.name) not in graph.nodes]:
         yield (
             f"collections name {_counted(lost, 'variable')} that the graph does not have: tf.train.import_meta_graph refuses the file; "
@@ -279,25 +279,25 @@ def _diagnosis(
         )
     if saver is None and ops:
         yield (
-            "it has no saver (export_meta_graph without a saver_def): tf.train.import_meta_graph makes one of the collections' variables; "
-            f"without those, {by_name}"
+            "it has no saver (export_meta_graph without a saver_def): tf.train.import_meta_graph makes one from the "
+            f"variables in collections; without such variables, {by_name}"
         )
     if saver is not None and (missing := [n for n in (saver.restore_op, operation_of(saver.filename_tensor)) if n not in graph.nodes]):
-        yield f"its saver names {missing[0]!r}, which the graph does not have: to have the variables' values, {by_name}"
+        yield f"its saver names {missing[0]!r}, which the graph does not have: to get the variables' values, {by_name}"
     if ops and checkpoint is None:
         stem = path.name.removesuffix(".txt").removesuffix(".meta")
-        yield f"no checkpoint of the same name ({stem}.index) lies beside it: the graph's variables have no values; put its files there"
+        yield f"no checkpoint of the same name ({stem}.index) is beside it: the graph's variables have no values; put its files there"
     if trained := [n.name for n in graph.proto.node if candidates.trains(n)]:
-        yield f"of the graph, {_counted(trained, 'node')} only train; freezing to its outputs leaves them out"
+        yield f"the graph has {_counted(trained, 'training node')}; freezing to its outputs leaves them out"
     if (version := meta.tensorflow_version) and not _is_version(version):
         yield (
-            f"its version {version!r} is none by Python's rules (PEP 440): tf.train.import_meta_graph refuses the file (InvalidVersion); "
+            f"its version {version!r} is not valid in Python (PEP 440): tf.train.import_meta_graph refuses the file (InvalidVersion); "
             "its GraphDef and its saver's restore operation still work"
         )
     if pinned := Counter(n.device for n in graph.proto.node if n.device and not _is_plain(n.device)):
         yield (
             f"pinned to devices: {', '.join(f'{count} nodes to {device}' for device, count in pinned.most_common(_MOST_NAMES))}; "
-            "where such a device is missing they run only if they are loaded with clear_devices=True"
+            "on a machine without such a device they run only if loaded with clear_devices=True"
         )
 
 
@@ -317,6 +317,6 @@ def _is_version(text: str) -> bool:
 
 
 def _is_plain(device: str) -> bool:
-    """Whether every machine has this device: the first CPU of this process."""
+    """Whether every machine has this device, which is the first CPU of the process."""
     parts = device.lower().replace("cpu:", "device:cpu:").replace("device:device:", "device:").strip("/").split("/")
     return all(part in ("device:cpu:0", "device:cpu:*", "job:localhost", "replica:0", "task:0") for part in parts)

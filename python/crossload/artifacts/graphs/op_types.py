@@ -1,4 +1,4 @@
-"""The datatypes of a node's outputs from its attributes: what can be known without TensorFlow's op registry (op_def.proto)."""
+"""The datatypes of a node's outputs from its attributes, as far as known without TensorFlow's op registry (op_def.proto)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _FIXED_OPS = {
     "FP32": "ExtractGlimpse ResizeBicubic ResizeBilinear",
 }
 _FIXED = {op: datatype for datatype, ops in _FIXED_OPS.items() for op in ops.split()}
-# Outputs whose datatype has an attribute of its own, with the value that a stripped default attribute had.
+# Outputs whose datatype has its own attribute, with the default in case the exporter stripped it.
 _OWN_ATTRIBUTES = {
     "ArgMax": (("output_type", "INT64"),),
     "ArgMin": (("output_type", "INT64"),),
@@ -31,7 +31,7 @@ _OWN_ATTRIBUTES = {
     "Unique": (("T", UNKNOWN), ("out_idx", "INT32")),
     "UniqueV2": (("T", UNKNOWN), ("out_idx", "INT32")),
 }
-# For all others, of several type attributes the one that an output has rather than an input.
+# For all others with several type attributes: the one that describes an output rather than an input.
 _TYPE_ATTRIBUTES = (
     "DstT", "out_type", "output_type", "output_dtype", "Tout", "output_types", "out_types", "Toutput", "dtype", "type", "Tparams", "T",
     "value_dtype", "Tvalues", "component_types",
@@ -41,14 +41,14 @@ _MOST_OUTPUTS = 1024
 
 
 def attribute(node: Any, name: str, absent: str = UNKNOWN) -> str:
-    """The datatype in an attribute of a node, `absent` where there is none."""
+    """The datatype in an attribute of a node; `absent` if the node lacks the attribute."""
     return from_enum(node.attr[name].type) if name in node.attr else absent
 
 
 def output_datatypes(node: Any, functions: Mapping[str, Any]) -> tuple[str, ...]:
-    """One datatype an output, as far as the node tells; a node of which nothing is known has one output, `DT_0`.
+    """One datatype per output, as far as the node states them; an unknown op gets one output, `DT_0`.
 
-    `functions` are the graph's own (an OpDef by name), which nodes may call as if they were ops. Empty: an op without outputs.
+    `functions` are the graph's own (an OpDef by name), which nodes may call like ops. Empty: an op without outputs.
     """
     if node.op in functions:
         return _of_function(node, functions[node.op])

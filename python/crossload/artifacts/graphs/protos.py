@@ -1,6 +1,6 @@
 """TensorFlow's protocol buffers without TensorFlow: files to messages, tensors to plain values.
 
-The messages are those of `tensorboard.compat.proto`. saved_model.proto is not among them, so its two fields are declared here.
+The messages are those of `tensorboard.compat.proto`. saved_model.proto is not among them, so this module declares its two fields.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from crossload.artifacts.content import content, described, is_text
 from crossload.contract.datatypes import DATATYPES, from_enum
 from crossload.errors import ArtifactError
 
-# A message's greatest size in every protobuf implementation; a default value with more elements than this is no default value.
+# The maximum size of a message in every protobuf implementation; a default value with more elements than this is corrupt.
 _MOST_BYTES = 1 << 31
 _MOST_ELEMENTS = 1 << 20
 _STRUCT = {
@@ -29,7 +29,7 @@ _STRUCT = {
     "INT8": "b", "INT16": "h", "INT32": "i", "INT64": "q", "UINT8": "B", "UINT16": "H", "UINT32": "I", "UINT64": "Q",
     "INT4": "b", "UINT4": "B", "FP8_E5M2": "B", "FP8_E4M3FN": "B",
 }  # fmt: skip
-# tensor.proto: which repeated field holds the values of a datatype when tensor_content does not.
+# tensor.proto: the repeated field that holds the values of a datatype when tensor_content does not.
 _FIELD = {
     "FP32": "float_val", "FP64": "double_val", "FP16": "half_val", "BF16": "half_val",
     "COMPLEX64": "scomplex_val", "COMPLEX128": "dcomplex_val", "BOOL": "bool_val", "BYTES": "string_val",
@@ -40,8 +40,8 @@ _FIELD = {
 def _saved_model_class() -> type[Message]:
     """`message SavedModel { int64 saved_model_schema_version = 1; repeated MetaGraphDef meta_graphs = 2; }` (saved_model.proto).
 
-    The declaration is a serialised FileDescriptorProto, field by field as descriptor.proto numbers them: to import
-    descriptor_pb2 for these few bytes would take a sixth of the time of `crossload show`.
+    The declaration is a serialised FileDescriptorProto with the field numbers of descriptor.proto: importing descriptor_pb2
+    for these few bytes would take a sixth of the time of `crossload show`.
     """
     optional, repeated, int64, message = b"\x20\1", b"\x20\3", b"\x28\3", b"\x28\x0b"
     meta_graph = f".{meta_graph_pb2.MetaGraphDef.DESCRIPTOR.full_name}"
@@ -67,7 +67,7 @@ MetaGraphProto: Any = meta_graph_pb2.MetaGraphDef
 
 
 def parse(path: Path, message: Any, what: str) -> Any:
-    """The file's message, from binary or from text, whichever the content is; raises ArtifactError naming the file and the cause."""
+    """The file's message, from binary or text, as the content shows; raises ArtifactError with the file and the cause."""
     if path.stat().st_size >= _MOST_BYTES:
         raise ArtifactError(f"{path} is larger than 2 GiB, the most a {what} can have; is it another kind of file?")
     data = content(path)
@@ -76,7 +76,7 @@ def parse(path: Path, message: Any, what: str) -> Any:
     try:
         return message.FromString(data)
     except (DecodeError, RuntimeError) as error:
-        raise ArtifactError(f"{path} is no {what}, or a truncated or corrupt one ({described(data)}); copy or export it again") from error
+        raise ArtifactError(f"{path} is not a {what}, or is truncated or corrupt ({described(data)}); copy or export it again") from error
 
 
 def _parse_text(path: Path, data: bytes, message: Any, what: str) -> Any:
@@ -84,26 +84,26 @@ def _parse_text(path: Path, data: bytes, message: Any, what: str) -> Any:
 
     try:
         return text_format.Parse(data, message(), allow_unknown_field=True)
-    # An unknown enum name, a number out of range and invalid UTF-8 leave the parser as ValueErrors, deep nesting as RecursionError.
+    # The parser raises ValueError for an unknown enum name, a number out of range and invalid UTF-8, RecursionError for deep nesting.
     except (text_format.ParseError, ValueError, RecursionError) as error:
         cause = " ".join(str(error).split())[:200] or type(error).__name__
-        raise ArtifactError(f"{path} is text but no {what}, or a truncated or corrupt one ({cause}); copy or export it again") from error
+        raise ArtifactError(f"{path} is text but not a {what}, or is truncated or corrupt ({cause}); copy or export it again") from error
 
 
 def shape(proto: Any) -> tuple[int, ...] | None:
-    """The dimensions of a TensorShapeProto, -1 where free; None where the rank is unknown (tensor_shape.proto)."""
+    """The dimensions of a TensorShapeProto, -1 for a free one; None if the rank is unknown (tensor_shape.proto)."""
     return None if proto.unknown_rank else tuple(max(-1, d.size) for d in proto.dim)
 
 
 def default(proto: Any, path: Path, name: str) -> dict[str, Any]:
     """A TensorProto as `{"shape": [...], "data": [flat values]}` (tensor.proto).
 
-    Numbers that are not finite are "NaN", "Infinity" and "-Infinity", complex ones are [real, imaginary], strings are text with
+    Non-finite numbers are "NaN", "Infinity" and "-Infinity", complex ones are [real, imaginary], strings are text with
     surrogate escapes. Raises ArtifactError where the values do not fit datatype and shape.
     """
     datatype, dimensions = from_enum(proto.dtype), shape(proto.tensor_shape)
     if datatype not in DATATYPES or dimensions is None or -1 in dimensions:
-        raise ArtifactError(f"{path}: the value of {name!r} is no tensor ({datatype}, shape {dimensions}); the file is corrupt")
+        raise ArtifactError(f"{path}: the value of {name!r} is not a tensor ({datatype}, shape {dimensions}); the file is corrupt")
     count = math.prod(dimensions)
     if count > _MOST_ELEMENTS:
         raise ArtifactError(f"{path}: the value of {name!r} has {count} elements, more than any default value needs; the file is corrupt")
@@ -113,7 +113,7 @@ def default(proto: Any, path: Path, name: str) -> dict[str, Any]:
         raise ArtifactError(f"{path}: the value of {name!r} does not decode as {datatype} ({error}); the file is corrupt") from error
     if len(values) > count:
         raise ArtifactError(f"{path}: the value of {name!r} has {len(values)} elements in a shape of {count}; the file is corrupt")
-    # The writer drops a tail of equal values; none at all are zeros.
+    # The writer drops a tail of equal values; no values mean zeros.
     fill = values[-1] if values else _zero(datatype)
     return {"shape": list(dimensions), "data": [*values, *[fill] * (count - len(values))]}
 
@@ -151,9 +151,9 @@ def _values(proto: Any, datatype: str) -> list[Any]:
 
 
 def packed(proto: Any, datatype: str) -> tuple[bytes, int] | None:
-    """A TensorProto's elements as stored, a tail of equal ones maybe left out, and the bytes of each; None where it has no such value.
+    """A TensorProto's elements as stored (perhaps without a tail of equal ones), and an element's width; None if it has no such value.
 
-    Numbers are little-endian; a string is its length and its digest, so that all have one width. No element is a single zero.
+    Numbers are little-endian; a string is its length and its digest, so that all have one width. No elements are given as a single zero.
     """
     if datatype == "BYTES":
         digests = b"".join(hashlib.sha256(value).digest() for value in proto.string_val)
@@ -174,7 +174,7 @@ def packed(proto: Any, datatype: str) -> tuple[bytes, int] | None:
 
 
 def _e4m3fn(bits: int) -> float:
-    """float8_e4m3fn: 4 exponent bits of bias 7, 3 of mantissa, no infinity, NaN only where all bits but the sign are set."""
+    """float8_e4m3fn: 4 exponent bits of bias 7, 3 of mantissa, no infinity, NaN only if all bits except the sign are set."""
     sign, exponent, mantissa = (-1.0 if bits & 0x80 else 1.0), bits >> 3 & 0xF, bits & 7
     if bits & 0x7F == 0x7F:
         return math.nan
@@ -182,7 +182,7 @@ def _e4m3fn(bits: int) -> float:
 
 
 def _finite(value: float) -> float | str:
-    """JSON has no other numbers than finite ones."""
+    """The number for JSON, which has only finite ones."""
     if math.isnan(value):
         return "NaN"
     if math.isinf(value):
@@ -191,7 +191,7 @@ def _finite(value: float) -> float | str:
 
 
 def count_ops(graph: Any) -> Counter[str]:
-    """How many nodes of each op a GraphDef has, the bodies of its functions included; the most frequent first."""
+    """The number of nodes of each op in a GraphDef, including those in functions; the most frequent first."""
     counts: Counter[str] = Counter()
     bodies: Iterable[Any] = (graph.node, *(function.node_def for function in graph.library.function))
     for body in bodies:

@@ -1,4 +1,4 @@
-"""SavedModel folders: MetaGraphs, their signatures, ops, assets and whether all files are there (saved_model.proto, meta_graph.proto)."""
+"""SavedModel folders: MetaGraphs, their signatures, ops, assets and missing files (saved_model.proto, meta_graph.proto)."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ _SHARD = re.compile(r"variables\.data-(\d{5})-of-(\d{5})")
 class MetaGraph:
     """One graph of a SavedModel.
 
-    `bridges` are what `signatures` are called through where a datatype is lacking, by the keys of these (edits.bridges). `ops`
-    counts nodes by op, those inside functions included. `init_ops` are operations by the key or collection that names them.
-    `asset_files` are the files that the graph reads from the folder `assets`. `needs_variables`: there are variables to restore.
+    `bridges`, by signature key, are the signatures to call where a runtime lacks a datatype (edits.bridges). `ops` counts nodes by
+    op, including those inside functions. `init_ops` are operations by the key or collection that names them. `asset_files` are the
+    files that the graph reads from the folder `assets`. `needs_variables`: the graph has variables to restore.
     """
 
     tags: tuple[str, ...]
@@ -54,7 +54,7 @@ class MetaGraph:
 
     @cached_property
     def graph(self) -> Graph:
-        """The graph with its nodes by name, and candidates where there is no signature."""
+        """The graph with its nodes by name, and its candidates for inputs and outputs."""
         return Graph(self.file, self.proto.graph_def)
 
     def to_json(self) -> dict[str, Any]:
@@ -78,7 +78,7 @@ class MetaGraph:
 
 @dataclass(frozen=True)
 class SavedModel:
-    """A SavedModel folder; `assets` and `variables` are the files there are, relative to it."""
+    """A SavedModel folder; `assets` and `variables` are the existing files, relative to it."""
 
     path: Path
     meta_graphs: list[MetaGraph]
@@ -88,7 +88,7 @@ class SavedModel:
 
     @property
     def has_variables(self) -> bool:
-        """Whether there is a checkpoint in the folder."""
+        """Whether the folder contains a checkpoint."""
         return "variables/variables.index" in self.variables
 
     @property
@@ -98,9 +98,9 @@ class SavedModel:
         return {"tensorflow": first.tensorflow_version} if first else {}
 
     def meta_graph(self, tags: Iterable[str] | None = None) -> MetaGraph:
-        """The MetaGraph of exactly these tags; of none given, the only one, or the one that is tagged `serve`.
+        """The MetaGraph with exactly these tags; without tags, the only one, or the one tagged `serve`.
 
-        Raises ArtifactError listing the tag sets there are.
+        Raises ArtifactError listing the available tag sets.
         """
         if tags is not None:
             found = [m for m in self.meta_graphs if set(m.tags) == set(tags)]
@@ -109,11 +109,11 @@ class SavedModel:
         if found:
             return found[0]
         there = ", ".join(_tag_set(m.tags) for m in self.meta_graphs)
-        asked = "one MetaGraph by default: there are several" if tags is None else f"the tags {_tag_set(tuple(tags))}: there are"
-        raise ArtifactError(f"{self.path} does not have {asked} {there}; choose one of them")
+        asked = "several MetaGraphs" if tags is None else f"no MetaGraph with the tags {_tag_set(tuple(tags))}"
+        raise ArtifactError(f"{self.path} has {asked}; choose one of {there}")
 
     def signature(self, key: str, tags: Iterable[str] | None = None) -> Signature:
-        """The signature of this key; raises ArtifactError listing the keys there are."""
+        """The signature with this key; raises ArtifactError listing the available keys."""
         meta_graph = self.meta_graph(tags)
         if key not in meta_graph.signatures:
             there = ", ".join(repr(k) for k in meta_graph.signatures) or "none"
@@ -122,9 +122,9 @@ class SavedModel:
 
     @property
     def missing_files(self) -> tuple[str, ...]:
-        """Files that must be there and are not, relative to the folder: variables' shards, their index, assets.
+        """Missing files, relative to the folder: variables' shards, their index, assets.
 
-        Shards are told by their names, `variables.data-00000-of-00003` (tensor_bundle/naming.h). A model without variables needs none.
+        Shard names give their number, `variables.data-00000-of-00003` (tensor_bundle/naming.h). A model without variables needs none.
         """
         shards: dict[int, set[int]] = {}
         for name in self.variables:
@@ -160,9 +160,9 @@ def read(path: Path) -> SavedModel:
     """Read a SavedModel folder; raises ArtifactError where saved_model.pb (or .pbtxt) is truncated, corrupt or holds no graph."""
     file = saved_model_file(path)
     proto = protos.parse(file, protos.SavedModelProto, "SavedModel")
-    # Every prefix that ends between two fields is a message, too: only what a SavedModel must have tells it from a whole one.
+    # A file cut off between two fields still parses: only the required parts of a SavedModel show that it is whole.
     if not proto.meta_graphs or not all(m.HasField("graph_def") or m.HasField("meta_info_def") for m in proto.meta_graphs):
-        raise ArtifactError(f"{file} holds no MetaGraph: it is truncated, corrupt or no SavedModel; copy or export the folder again")
+        raise ArtifactError(f"{file} holds no MetaGraph: it is truncated, corrupt or not a SavedModel; copy or export the folder again")
     if proto.saved_model_schema_version > 1:
         raise ArtifactError(
             f"{file} has schema version {proto.saved_model_schema_version}; TensorFlow's is 1, so the file is corrupt or newer"
@@ -172,7 +172,7 @@ def read(path: Path) -> SavedModel:
 
 
 def meta_graph(proto: Any, file: Path) -> MetaGraph:
-    """What a MetaGraphDef of this file states; raises ArtifactError for a default value that does not decode."""
+    """The content of a MetaGraphDef in this file; raises ArtifactError for a default value that does not decode."""
     info, graph = proto.meta_info_def, proto.graph_def
     stated = {key: _signature(key, proto.signature_def[key], file) for key in sorted(proto.signature_def) if key not in OPERATIONS}
     carried = {f"{bridges.KEY}{key}" for key in stated} & stated.keys()
@@ -196,7 +196,7 @@ def meta_graph(proto: Any, file: Path) -> MetaGraph:
 
 
 def init_ops(proto: Any) -> dict[str, str]:
-    """The operations of a MetaGraphDef that are to be run and not called, by the key or the collection that names them."""
+    """The operations of a MetaGraphDef to run at loading (not to call), by the key or the collection that names them."""
     found = {
         f"collection {name}": proto.collection_def[name].node_list.value[0]
         for name in MAIN_OP_COLLECTIONS
@@ -209,7 +209,7 @@ def init_ops(proto: Any) -> dict[str, str]:
 
 
 def _signature(key: str, definition: Any, file: Path) -> Signature:
-    """The protobuf's maps have no order of their own, so names are sorted, as TensorFlow's own flattening sorts them."""
+    """Protobuf maps have no order, so names are sorted, as in TensorFlow's own flattening."""
     inputs = [t for name in sorted(definition.inputs) for t in tensors(name, definition.inputs[name])]
     defaults = {name: protos.default(definition.defaults[name], file, f"{key}/{name}") for name in sorted(definition.defaults)}
     outputs = [t for name in sorted(definition.outputs) for t in tensors(name, definition.outputs[name])]
@@ -227,7 +227,7 @@ def assets(meta_graph: Any) -> list[Any]:
     try:
         return [AssetFileDef.FromString(one.value) for one in meta_graph.collection_def[_ASSETS].any_list.value]
     except DecodeError as error:
-        raise ArtifactError(f"its collection {_ASSETS} is damaged: it holds no asset files ({error})") from error
+        raise ArtifactError(f"its collection {_ASSETS} is damaged: it does not hold AssetFileDefs ({error})") from error
 
 
 def tensors(name: str, info: Any) -> list[TensorSpec]:

@@ -1,1 +1,1 @@
-"""Keras files: .keras archives and HDF5, read without Keras; HDF5 in a process of its own."""
+"""Keras files: .keras archives and HDF5, read without Keras; HDF5 in a separate process."""

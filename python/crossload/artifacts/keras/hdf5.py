@@ -1,6 +1,6 @@
-"""What an HDF5 file holds, without reading its data: groups' attributes, and the datatypes and shapes of datasets.
+"""The structure of an HDF5 file, without its data: groups' attributes, and the datatypes and shapes of datasets.
 
-The HDF5 library crashes or never ends on some damaged files, so it reads them in a process of its own (hdf5_process).
+The HDF5 library crashes or hangs on some damaged files, so it runs in a separate process (hdf5_process).
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ import crossload
 from crossload.contract.datatypes import from_tensorflow
 from crossload.errors import ArtifactError
 
-# Of processor time, so that a busy machine is not taken for damage; ten thousand objects take a second.
+# Processor time, so that a busy machine does not look like damage; ten thousand objects take a second.
 SECONDS = 60
-_WAIT_SECONDS = 600  # for a file that gives no bytes and takes no processor time
+_WAIT_SECONDS = 600  # for a file that delivers no bytes and uses no processor time
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """A dataset: its datatype by the contract's name (HDF5's own where it has none there), its shape, its elements' digest if asked for."""
+    """A dataset: its datatype by the contract's name (else HDF5's own name), its shape, and on request the digest of its elements."""
 
     datatype: str
     shape: tuple[int, ...]
@@ -34,19 +34,19 @@ class Dataset:
 
 @dataclass
 class Contents:
-    """Groups and datasets by their paths (`model_weights/dense`, the root is ``); `external` are those that live in other files."""
+    """Groups and datasets by their paths (`model_weights/dense`, the root is ``); `external` are those in other files."""
 
     attributes: dict[str, dict[str, Any]] = field(default_factory=dict)
     datasets: dict[str, Dataset] = field(default_factory=dict)
     external: list[str] = field(default_factory=list)
 
     def text(self, group: str, name: str) -> str | None:
-        """A group's attribute as text, None where it has none."""
+        """A group's attribute as text; None if it has no such attribute."""
         value = self.attributes.get(group, {}).get(name)
         return value if isinstance(value, str) else None
 
     def names(self, group: str, name: str) -> list[str] | None:
-        """A list of names in an attribute, or in several where it is too long for one (`layer_names0`, …); None where there is none."""
+        """A list of names in one attribute, or in several if it is too long for one (`layer_names0`, …); None if absent."""
         own = self.attributes.get(group, {})
         if name in own:
             return _listed(own[name])
@@ -59,29 +59,29 @@ class Contents:
 
 
 def read(path: Path, *, attributes: tuple[str, ...], offset: int = 0, size: int | None = None, digests: bool = False) -> Contents:
-    """The contents of the file, or of the one that lies inside it from `offset` on; of attributes, those whose names begin so.
+    """The contents of the file, or of the HDF5 file inside it at `offset`; `attributes` are prefixes of the attributes to read.
 
-    With `digests` the data is read, too, for the SHA-256 of each dataset's elements, which takes as long as the file is large. Raises
-    ArtifactError for a file that HDF5 cannot read, and for one with more parts or values than memory or time should be spent on.
+    With `digests` it also reads the data, for the SHA-256 of each dataset's elements, in time proportional to the file's size. Raises
+    ArtifactError for a file that HDF5 cannot read, and for one with too many parts or values.
     """
     command = [sys.executable, "-m", "crossload.artifacts.keras.hdf5_process", str(path), str(offset), str(size or ""), str(SECONDS)]
     command += [*(["--digests"] if digests else []), *attributes]
-    # The process must find this crossload, wherever the parent found it; numeric libraries need no threads of theirs.
+    # The process must import the same crossload as its parent; numeric libraries need no threads.
     paths = os.pathsep.join(filter(None, [str(Path(crossload.__file__).parent.parent), os.environ.get("PYTHONPATH")]))
     environment = {**os.environ, "PYTHONPATH": paths, "OPENBLAS_NUM_THREADS": "1"}
     try:
         done = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=_WAIT_SECONDS, check=False)
     except subprocess.TimeoutExpired as error:
-        raise ArtifactError(f"{path} could not be read within {_WAIT_SECONDS} s; check the disk that it is on") from error
+        raise ArtifactError(f"{path} could not be read within {_WAIT_SECONDS} s; check its disk") from error
     if done.returncode in (-signal.SIGXCPU, -signal.SIGKILL):
-        raise ArtifactError(f"{path} is a corrupt HDF5 file (the HDF5 library never ends on it); copy or save it again")
+        raise ArtifactError(f"{path} is a corrupt HDF5 file (the HDF5 library hangs on it); copy or save it again")
     if done.returncode < 0:
         raise ArtifactError(f"{path} is a corrupt HDF5 file (the HDF5 library crashes on it); copy or save it again")
     try:
         result = json.loads(done.stdout)
     except ValueError as error:
         told = done.stderr.decode("utf-8", "replace").strip().splitlines()[-1:]
-        raise ArtifactError(f"{path} could not be read by h5py ({' '.join(told)[:200]}); see whether `import h5py` works") from error
+        raise ArtifactError(f"{path} could not be read by h5py ({' '.join(told)[:200]}); check that `import h5py` works") from error
     if "error" in result:
         raise ArtifactError(f"{path} is a truncated or corrupt HDF5 file ({result['error']}); copy or save it again")
     datasets = {place: Dataset(_datatype(name), tuple(shape), *digest) for place, (name, shape, *digest) in result["datasets"].items()}

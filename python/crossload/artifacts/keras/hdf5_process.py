@@ -1,6 +1,6 @@
 """Reads an HDF5 file for artifacts.keras.hdf5: `python -m crossload.artifacts.keras.hdf5_process PATH OFFSET SIZE SECONDS ATTRIBUTE…`.
 
-Links are looked at, never followed: a soft link may lead in a circle, an external one out of the file (HDF5 file format, Link message).
+Links are read but never followed: a soft link may form a cycle, an external one leave the file (HDF5 file format, Link message).
 Prints one JSON object: `{"attributes": {group: {name: value}}, "datasets": {path: [datatype, shape]}, "external": [path]}`, or `{"error"}`.
 With --digests before the attributes, a dataset's third item is the SHA-256 of its elements, little-endian and in row-major order.
 """
@@ -24,13 +24,13 @@ _MOST_VALUES = 1_000_000
 _MOST_BYTES = 256 << 20
 _MOST_MEMORY = 4 << 30
 _DIGESTS = "--digests"
-# Chunks may be compressed, and what was never written is zeros: a small file must not stand for hours of hashing.
+# Chunks may be compressed, and unwritten ones are zeros: a small file must not cause hours of hashing.
 _MOST_EXPANSION = 16
 _SLAB = 16 << 20
 
 
 class Window(io.RawIOBase):
-    """The part of a file that is a file of its own: a member of a zip archive that was stored without compression."""
+    """A part of a file as a file: a member of a zip archive stored without compression."""
 
     def __init__(self, path: str, offset: int, size: int) -> None:
         self._file = open(path, "rb")  # noqa: SIM115, PTH123 - it lives as long as this does, which the process does not outlive
@@ -59,7 +59,7 @@ class Window(io.RawIOBase):
 
 
 def contents(path: str, offset: int, size: int | None, wanted: tuple[str, ...]) -> dict[str, Any]:
-    """What `main` prints. Raises whatever the library makes of a damaged file."""
+    """The object that `main` prints. Raises any exception of the library for a damaged file."""
     with h5py.File(path if size is None else Window(path, offset, size), "r") as file:
         if wanted[:1] != (_DIGESTS,):
             return _walk(file, wanted)
@@ -131,7 +131,7 @@ def _walk(file: Any, wanted: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _described(dataset: Any) -> tuple[str, list[int]]:
-    # Keras notes the datatype where HDF5 has none of it (bfloat16).
+    # Keras records the datatype in an attribute if HDF5 lacks it (bfloat16).
     noted = dataset.attrs.get("dtype") if "dtype" in dataset.attrs else None
     name = noted if isinstance(noted, str) else "string" if dataset.dtype.kind in "OSU" else dataset.dtype.name
     return name, [int(d) for d in dataset.shape or ()]
@@ -158,8 +158,8 @@ def _plain(value: Any) -> Any:
 
 
 def main(path: str, offset: str, size: str, seconds: str, *wanted: str) -> None:
-    """Print the contents or the error; memory and processor time that damage would ask for are not given (SIGXCPU ends the process)."""
-    with suppress(ImportError, ValueError, OSError):  # not everywhere
+    """Print the contents or the error, with limits on memory and processor time (SIGXCPU ends the process)."""
+    with suppress(ImportError, ValueError, OSError):  # not on every platform
         import resource
 
         resource.setrlimit(resource.RLIMIT_CPU, (int(seconds), int(seconds) + 1))

@@ -1,4 +1,4 @@
-"""Keras files: what the readers of all their formats give, and the reader of .keras (a zip archive: Keras 2.12 and later).
+"""Keras files: the description of all their formats, and the reader of .keras (a zip archive: Keras 2.12 and later).
 
 Written by keras/src/saving/saving_lib.py: config.json, metadata.json, model.weights.h5. Nothing in a file is executed or unmarshalled.
 """
@@ -28,7 +28,7 @@ from crossload.workers.kit.keras_configs import Code, Layer
 ATTRIBUTES = ("keras_version", "backend", "model_config", "training_config", "layer_names", "weight_names", "name")
 _CONFIG, _METADATA, _WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
 _MOST_CONFIG = 64 << 20
-# Keras stores weights uncompressed; who compressed them again must not fill the disk with nothing.
+# Keras stores weights uncompressed; an archive that somebody compressed must not fill the disk with zeros.
 _MOST_COMPRESSED = 2 << 30
 _NO_TENSOR = "DT_21"
 _TRAINED = ("optimizer", "metrics", "compile_metrics", "compile_loss", "_metrics", "_loss_tracker", "optimizer_weights")
@@ -36,7 +36,7 @@ _TRAINED = ("optimizer", "metrics", "compile_metrics", "compile_loss", "_metrics
 
 @dataclass(frozen=True)
 class Weight:
-    """A weight by its layer and its own name, its datatype and shape, and its elements' digest where values were read."""
+    """A weight: its layer and own name, its datatype and shape, and the digest of its elements if values were read."""
 
     name: str
     datatype: str
@@ -50,11 +50,12 @@ class Weight:
 
 @dataclass(frozen=True)
 class Keras:
-    """A Keras file: a whole model (`keras`, `keras_h5`), or weights without one (`keras_weights`).
+    """A Keras file: a whole model (`keras`, `keras_h5`), or weights without a model (`keras_weights`).
 
-    `generation` is the Keras that wrote it: 1, 2 or 3. `layers` are those of nested models, too. `code` are Python functions in it,
-    `custom_classes` what is not Keras' own. `optimizer` is `{"class", "state"}` (whether its state is there), None for no training
-    config. `external` are parts that lie in other files, which are not opened. `remedy` says which Keras loads it, or what to do.
+    `generation` is the Keras that wrote it: 1, 2 or 3. `layers` include those of nested models. `code` are Python functions in it,
+    `custom_classes` the classes that are not Keras' own. `optimizer` is `{"class", "state"}` (state: whether the file has it), None
+    without a training config. `external` are parts in other files, which are not opened. `remedy` says which Keras loads it, or what
+    to do.
     """
 
     path: Path
@@ -79,31 +80,31 @@ class Keras:
 
     @property
     def dtype_policies(self) -> dict[str, int]:
-        """How many layers compute in each policy that is no single datatype (`mixed_float16`)."""
+        """The number of layers with each dtype policy that is not a single datatype (`mixed_float16`)."""
         names = [layer.dtype for layer in self.layers if layer.dtype and layer.dtype.startswith(("mixed_", "int8", "float8"))]
         return {name: names.count(name) for name in dict.fromkeys(names)}
 
     @property
     def remedy(self) -> str:
-        """Which Keras loads it, and what it needs for that."""
+        """Which Keras loads it, and what Keras needs to load it."""
         return " ".join(_remedy(self, self.config))
 
     def signature(self) -> Signature:
-        """The inputs and outputs of the model in its order; `tensor` is the position. A config does not say what outputs are.
+        """The inputs and outputs of the model in its order; `tensor` is the position. A config does not describe the outputs' tensors.
 
-        Inputs whose names a function's parameters cannot have (`image-input`) are called as in a SavedModel of it: `image_input`.
+        Inputs whose names are not identifiers (`image-input`) get the name that a SavedModel of it would use: `image_input`.
 
-        Raises ArtifactError for weights, and for a model whose class is its own and whose config names no inputs.
+        Raises ArtifactError for weights, and for a model of a custom class whose config names no inputs.
         """
         if self.config is None:
             raise ArtifactError(
-                f"{self.path} holds weights and no model; let a function build it: export FILE.py:FUNCTION --weights {self.path.name}"
+                f"{self.path} holds weights without a model; name the function for it: export FILE.py:FUNCTION --weights {self.path.name}"
             )
         inputs, outputs = _inputs(self.config), _outputs(self.config)
         if not inputs or not outputs:
             raise ArtifactError(
                 f"{self.path} holds a model of the class {self.config['class_name']}, whose config names no inputs and outputs; "
-                "load it where its class is and export a SavedModel"
+                "load it where its class is defined and export a SavedModel"
             )
         called = identifiers(name for name, _, _ in inputs)
         taken = [(name, datatype, shape) for name, (_, datatype, shape) in zip(called, inputs, strict=True)]
@@ -133,9 +134,9 @@ class Keras:
 
 
 def read(path: Path, digests: bool = False) -> Keras:
-    """Read a .keras file, `digests`: its weights' values, too.
+    """Read a .keras file; with `digests`, also its weights' values.
 
-    Raises ArtifactError where it is truncated or corrupt, or a part of it is larger than any model's.
+    Raises ArtifactError if it is truncated or corrupt, or a part of it is larger than in any model.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -164,12 +165,12 @@ def described(
     compiled: dict[str, Any] | None,
     backend: str | None = None,
 ) -> Keras:
-    """The description of a whole model, of its config and of the HDF5 file with its weights. Raises ArtifactError."""
+    """The description of a whole model, from its config and the HDF5 file with its weights. Raises ArtifactError."""
     try:
         config = keras_configs.parse(text)
         layers, code, custom = keras_configs.layers(config), keras_configs.code(config), keras_configs.custom_classes(config)
     except keras_configs.ConfigError as error:
-        raise ArtifactError(f"{path} is no Keras model, or a corrupt one: {error}; save it again") from error
+        raise ArtifactError(f"{path} is not a Keras model, or is corrupt: {error}; save it again") from error
     return Keras(
         path=path,
         format=kind,
@@ -188,7 +189,7 @@ def described(
 
 
 def weights(path: Path, contents: hdf5.Contents) -> Iterator[Weight]:
-    """The weights in either layout, in the file's order; raises ArtifactError where one is listed and not there."""
+    """The weights in either layout, in the file's order; raises ArtifactError if a listed weight is missing."""
     root = "model_weights" if "model_weights" in contents.attributes else ""
     listed = contents.names(root, "layer_names")
     if listed is None:
@@ -202,7 +203,7 @@ def weights(path: Path, contents: hdf5.Contents) -> Iterator[Weight]:
             held = contents.datasets.get(f"{group}/{name}")
             if held is None and not contents.external:
                 raise ArtifactError(
-                    f"{path} is incomplete: it lists the weight {name!r} of layer {layer!r} and does not hold it; copy it again"
+                    f"{path} is incomplete: it lists the weight {name!r} of layer {layer!r} but does not contain it; copy it again"
                 )
             if held is not None:
                 yield Weight(name if name.startswith(f"{layer}/") else f"{layer}/{name}", held.datatype, held.shape, held.sha256)
@@ -213,30 +214,28 @@ def _optimizer(compiled: dict[str, Any] | None, contents: hdf5.Contents) -> dict
     named = (compiled or {}).get("optimizer") or (compiled or {}).get("optimizer_config")
     if named is None and not state:
         return None
-    # A .keras of Keras 3 names it beside its state only.
+    # A .keras of Keras 3 names it only beside its state.
     name = named.get("class_name") if isinstance(named, dict) else named or contents.text("optimizer/vars", "name")
     return {"class": name if isinstance(name, str) else None, "state": state}
 
 
 def _json(path: Path, archive: zipfile.ZipFile, name: str) -> dict[str, Any]:
     if archive.getinfo(name).file_size > _MOST_CONFIG:
-        raise ArtifactError(f"{path} has a {name} of {archive.getinfo(name).file_size:,} bytes, which no model has; save it again")
+        raise ArtifactError(f"{path} has a {name} of {archive.getinfo(name).file_size:,} bytes, more than any model has; save it again")
     with archive.open(name) as stream:
         data = stream.read(_MOST_CONFIG + 1)
     try:
         found = json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise ArtifactError(f"{path} has a {name} that is no JSON ({str(error)[:100]}); save it again") from error
+        raise ArtifactError(f"{path} has a {name} that is not JSON ({str(error)[:100]}); save it again") from error
     if not isinstance(found, dict):
-        raise ArtifactError(f"{path} has a {name} that is no JSON object; save it again")
+        raise ArtifactError(f"{path} has a {name} that is not a JSON object; save it again")
     return found
 
 
 def _contents(path: Path, archive: zipfile.ZipFile, digests: bool) -> hdf5.Contents:
     if _WEIGHTS not in archive.namelist():
-        raise ArtifactError(
-            f"{path} is incomplete: it has no {_WEIGHTS}; save it again (one of the newest Keras may have saved it in shards)"
-        )
+        raise ArtifactError(f"{path} is incomplete: it has no {_WEIGHTS}; save it again (a recent Keras may have saved it in shards)")
     member = archive.getinfo(_WEIGHTS)
     with _file_of(path, archive, member) as (file, offset):
         try:
@@ -247,20 +246,20 @@ def _contents(path: Path, archive: zipfile.ZipFile, digests: bool) -> hdf5.Conte
 
 @contextmanager
 def _file_of(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Iterator[tuple[Path, int]]:
-    """A file that holds the member's bytes, and where they begin in it."""
+    """A file with the member's bytes, and their offset in it."""
     if member.compress_type == zipfile.ZIP_STORED and not member.flag_bits & 1:
-        # APPNOTE.TXT 4.3.7: the local header has 30 bytes, the last four of which are the lengths of the name and the extra field.
+        # APPNOTE.TXT 4.3.7: the local header has 30 bytes; the last four are the lengths of the name and the extra field.
         with path.open("rb") as stream:
             stream.seek(member.header_offset + 26)
             lengths = stream.read(4)
         start = member.header_offset + 30 + int.from_bytes(lengths[:2], "little") + int.from_bytes(lengths[2:], "little")
         if start + member.file_size > path.stat().st_size:
-            raise ArtifactError(f"{path} is truncated: {_WEIGHTS} ends behind its end; copy it again")
+            raise ArtifactError(f"{path} is truncated: {_WEIGHTS} extends beyond its end; copy it again")
         yield path, start
         return
     if member.file_size > _MOST_COMPRESSED:
         raise ArtifactError(
-            f"{path} compresses {member.file_size:,} bytes of weights, more than are unpacked to look at them; "
+            f"{path} compresses {member.file_size:,} bytes of weights, more than crossload unpacks for a look; "
             "pack it again without compression"
         )
     with tempfile.NamedTemporaryFile(prefix="crossload-", suffix=".h5") as copy:
@@ -272,25 +271,25 @@ def _file_of(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> I
 
 def _remedy(found: Keras, config: dict[str, Any] | None) -> Iterator[str]:
     if config is None:
-        yield "It holds weights and no model: build the model from its source (file.py:function) and give this file as its weights."
+        yield "It holds weights without a model: build the model from its source (file.py:function) and give this file as its weights."
     elif found.generation == 3:
         yield "Keras 3 loads it."
     elif gone := keras_configs.gone_in_3(config):
         yield f"Keras 3 has no layer for {', '.join(gone)}; Keras 2.15 loads it (the runtime tensorflow@2.15.1)."
     elif found.generation == 2:
-        yield "Keras 2.15 loads it as it is (the runtime tensorflow@2.15.1); for Keras 3, crossload rewrites its config as it loads it."
+        yield "Keras 2.15 loads it unchanged (the runtime tensorflow@2.15.1); for Keras 3, crossload rewrites its config when loading it."
     else:
         try:
             keras_migration.to_keras_2(config)
-            yield "No Keras after 1 loads it as it is; crossload rewrites its config and weights as it loads it."
+            yield "No Keras after 1 loads it unchanged; crossload rewrites its config and weights when loading it."
         except keras_migration.CannotMigrate as error:
-            yield f"It {error}: build the model anew from its source and load the weights by name."
+            yield f"It {error}: rebuild the model from its source and load the weights by name."
     if layers := [c.layer for c in found.code if c.kind == "bytecode"]:
-        yield f"Bytecode in {', '.join(layers)} runs when it is loaded: that must be allowed (--allow-code)."
+        yield f"Bytecode in {', '.join(layers)} runs when the model is loaded: allow it with --allow-code."
     if found.custom_classes:
         yield f"It needs {', '.join(found.custom_classes)} from a Python file (--custom-objects FILE.py)."
     if found.external:
-        yield f"It keeps {', '.join(found.external[:5])} in other files, which are not opened: save the model again in one file."
+        yield f"It keeps {', '.join(found.external[:5])} in other files, which crossload does not open: save the model again in one file."
 
 
 _Tensor = tuple[str, str, "tuple[int, ...] | None"]
@@ -329,7 +328,7 @@ def _input(node: dict[str, Any], name: str) -> _Tensor:
 
 
 def _outputs(config: dict[str, Any]) -> list[str]:
-    """Names of the outputs: the keys where the model gives a dictionary, else the layers that give them."""
+    """Names of the outputs: the keys if the model returns a dictionary, else the layers that produce them."""
     inside = config["config"]
     if isinstance(inside, dict) and "output_layers" in inside:
         return [key or layer for key, layer in _ends(inside["output_layers"])]
@@ -338,7 +337,7 @@ def _outputs(config: dict[str, Any]) -> list[str]:
 
 
 def _ends(structure: Any, key: str = "") -> list[tuple[str, str]]:
-    """The layers that a structure of `[layer, call, output]` names, each with its key if it is in a dictionary; keys go sorted."""
+    """The layers in a structure of `[layer, call, output]`, each with its key if it is in a dictionary; keys are sorted."""
     if isinstance(structure, dict):
         return [end for k in sorted(structure) for end in _ends(structure[k], f"{key}/{k}" if key else k)]
     if not isinstance(structure, list):
@@ -349,7 +348,7 @@ def _ends(structure: Any, key: str = "") -> list[tuple[str, str]]:
 
 
 def _numbered(tensors: Iterable[_Tensor]) -> Iterator[TensorSpec]:
-    """The tensors at their positions, names that occur again with a number."""
+    """The tensors at their positions; repeated names get a number."""
     seen: dict[str, int] = {}
     for at, (name, datatype, shape) in enumerate(tensors):
         again = seen.get(name, 0)

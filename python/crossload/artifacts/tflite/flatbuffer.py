@@ -1,8 +1,8 @@
-"""Flatbuffers from files that nobody vouches for: every offset and length is checked before it is followed.
+"""Flatbuffers from untrusted files: every offset and length is checked before use.
 
-The library `flatbuffers` reads without verifying: a hostile length makes it loop, and a truncated string comes back shortened.
-Here a table is decoded whole, by a description of its fields, into a dict; what is read twice (vectors may overlap) counts twice,
-so that a small file cannot stand for a large structure. Layout: "FlatBuffer Internals" of flatbuffers' documentation.
+The library `flatbuffers` does not verify: a hostile length makes it loop, and it returns a truncated string shortened.
+This module decodes a whole table, by a description of its fields, into a dict; bytes that are read twice (vectors may overlap) count
+twice, so that a small file cannot expand to a large structure. Layout: "FlatBuffer Internals" of flatbuffers' documentation.
 """
 
 from __future__ import annotations
@@ -14,24 +14,24 @@ from typing import Any
 
 Buffer = Any  # bytes, or an mmap of a file too large to copy
 _U16, _I32, _U32 = struct.Struct("<H"), struct.Struct("<i"), struct.Struct("<I")
-# Real files share vtables, and a string or a vector now and then, but do not amount to many times their size.
+# Real files share vtables, and sometimes a string or a vector, but do not decode to many times their size.
 _SHARING = 8
-# Numbers that a file may be decoded to: the largest real models have some hundred thousand. A table costs as much memory as several.
+# The limit of decoded numbers: the largest real models have some hundred thousand. A table costs as much memory as several numbers.
 _MOST_NUMBERS = 1 << 23
 _TABLE_NUMBERS = 16
 
 
 class FlatbufferError(ValueError):
-    """Bytes that are no flatbuffer of the described form."""
+    """Bytes that are not a flatbuffer of the described form."""
 
 
 @dataclass(frozen=True)
 class Field:
     """A field of a table: its number in the schema and its kind.
 
-    `kind` is a `struct` code for a number, `"string"`, `"bytes"` (only its extent, as (offset, length)), `"slots"` (of a table of any
-    kind, as a union has: the extents of its fields by their numbers), `"table"` (one that is not read), or a description of a table's
-    fields. `vector`: many of them.
+    `kind` is a `struct` code for a number, `"string"`, `"bytes"` (only its extent, as (offset, length)), `"slots"` (a table of any
+    kind, as in a union: the extents of its fields by their numbers), `"table"` (a table that is not read), or a description of a
+    table's fields. `vector`: many of them.
     """
 
     number: int
@@ -44,18 +44,18 @@ Fields = Mapping[str, Field]
 
 
 def decode(data: Buffer, fields: Fields) -> dict[str, Any]:
-    """The root table as a dict with an entry for every field; absent ones have their default, or None, or are empty.
+    """The root table as a dict with an entry for every field; an absent field has its default, or None, or is empty.
 
-    Raises FlatbufferError where an offset or a length leads outside of the data.
+    Raises FlatbufferError where an offset or a length points outside the data.
     """
     reader = _Reader(data)
     return reader.table(reader.follow(0), fields)
 
 
 def root_fields(data: Buffer) -> dict[int, int]:
-    """Where the fields of the root table stand in the data, by their numbers in the schema; absent ones are left out.
+    """The positions of the root table's fields in the data, by their numbers in the schema, without absent ones.
 
-    Raises FlatbufferError where an offset leads outside of the data.
+    Raises FlatbufferError where an offset points outside the data.
     """
     reader = _Reader(data)
     table = reader.follow(0)
@@ -66,18 +66,18 @@ def root_fields(data: Buffer) -> dict[int, int]:
 
 
 def follow(data: Buffer, at: int) -> int:
-    """Where the offset that stands at `at` leads; raises FlatbufferError where that is outside of the data."""
+    """The target of the offset at `at`; raises FlatbufferError if it is outside the data."""
     reader = _Reader(data)
     return reader.span(reader.follow(at), 4)
 
 
 def vector(data: Buffer, at: int) -> tuple[int, int]:
-    """The first byte and the length of the vector, or of the text, whose offset stands at `at`; raises FlatbufferError as `follow` does."""
+    """The first byte and the length of the vector or string whose offset is at `at`; raises FlatbufferError as `follow` does."""
     return _Reader(data).items(at, 1)
 
 
 class _Reader:
-    """The data, and how much more of it may be read."""
+    """The data, and the remaining budget for reading."""
 
     def __init__(self, data: Buffer) -> None:
         self.data = data
@@ -86,12 +86,12 @@ class _Reader:
         self.numbers = _MOST_NUMBERS
 
     def span(self, at: int, count: int) -> int:
-        """`at`, once it is known that the next `count` bytes are there."""
+        """`at`, after a check that the next `count` bytes exist."""
         if not 0 <= at <= self.size - count:
             raise FlatbufferError(f"it refers to {count} bytes at {at}, but has {self.size} in all")
         self.allowance -= count
         if self.allowance < 0:
-            raise FlatbufferError("it refers to the same bytes over and over")
+            raise FlatbufferError("it refers to the same bytes too often")
         return at
 
     def spend(self, numbers: int) -> None:
@@ -103,11 +103,11 @@ class _Reader:
         return kind.unpack_from(self.data, self.span(at, kind.size))[0]
 
     def follow(self, at: int) -> int:
-        """Where the offset that stands at `at` leads."""
+        """The target of the offset at `at`."""
         return at + int(self.number(_U32, at))
 
     def items(self, at: int, width: int) -> tuple[int, int]:
-        """The first byte and the length of the vector whose offset stands at `at`."""
+        """The first byte and the length of the vector whose offset is at `at`."""
         start = self.follow(at)
         count = int(self.number(_U32, start))
         return self.span(start + 4, count * width), count
@@ -124,7 +124,7 @@ class _Reader:
         return found
 
     def slots(self, at: int) -> dict[int, tuple[int, int]]:
-        """Where the fields of a table begin and end; the padding behind a field is taken for a part of it."""
+        """Where the fields of a table begin and end; a field's padding counts as part of it."""
         self.spend(_TABLE_NUMBERS)
         vtable = at - int(self.number(_I32, at))
         count = (int(self.number(_U16, vtable)) - 4) // 2
@@ -134,7 +134,7 @@ class _Reader:
         offsets = {n: int(self.number(_U16, vtable + 4 + 2 * n)) for n in range(count)}
         edges = sorted({*offsets.values(), size})
         if edges[-1] > size:
-            raise FlatbufferError("a table has a field behind its end")
+            raise FlatbufferError("a table has a field beyond its end")
         return {n: (at + offset, at + edges[edges.index(offset) + 1]) for n, offset in offsets.items() if 0 < offset < size}
 
     def field(self, at: int, field: Field) -> Any:

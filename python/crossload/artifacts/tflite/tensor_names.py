@@ -1,4 +1,4 @@
-"""Names for a signature's inputs and outputs, made of the names that a converter gave to tensors."""
+"""Names for a signature's inputs and outputs, made from the converter's names of tensors."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-# What TensorFlow calls the results of functions and copies: it says nothing of the value.
+# TensorFlow's names for results of functions and copies, which say nothing about the value.
 _MEANINGLESS = re.compile(r"(Stateful)?PartitionedCall(_\d+)?(:\d+)?|Identity(_\d+)?(:\d+)?|(#\d+)?")
 
 
 def readable(tensors: Sequence[str], side: str, given: Sequence[str | None] | None = None) -> list[str]:
-    """A name for each tensor, no two alike, which every language can have for a variable; `given` ones stay as they are.
+    """A distinct name for each tensor that is a valid variable name in every language; `given` names stay unchanged.
 
-    `serving_default_pixels:0` becomes `pixels`, `model/dense/Softmax` becomes `Softmax`, or `model_dense_Softmax` where that is not
-    the only one; what TensorFlow itself named (StatefulPartitionedCall:1) becomes `side`, or `side_1` by position.
+    `serving_default_pixels:0` becomes `pixels`, `model/dense/Softmax` becomes `Softmax`, or `model_dense_Softmax` if another
+    tensor has that name; TensorFlow's own names (StatefulPartitionedCall:1) become `side`, or `side_1` by position.
     """
     found = list(given or [None] * len(tensors))
     numbered = [f"{side}_{at}" for at in range(len(tensors))]

@@ -25,7 +25,7 @@ _DATATYPES = (
     "FP32", "FP16", "INT32", "UINT8", "INT64", "BYTES", "BOOL", "INT16", "COMPLEX64", "INT8", "FP64", "COMPLEX128", "UINT64", "DT_20",
     "DT_21", "UINT32", "UINT16", "INT4", "BF16", "DT_31", "UINT4",
 )  # fmt: skip
-# OperatorCode: codes above this stand in builtin_code, because deprecated_builtin_code is one byte (PLACEHOLDER_FOR_GREATER_OP_CODES).
+# OperatorCode: codes above this are in builtin_code, because deprecated_builtin_code is one byte (PLACEHOLDER_FOR_GREATER_OP_CODES).
 _MOST_DEPRECATED_CODE = 127
 _CUSTOM = 32
 _FLEX = "Flex"
@@ -94,7 +94,7 @@ _CONVERSION: Fields = {"environment": Field(0, {"tensorflow_version": Field(0, "
 
 @dataclass(frozen=True)
 class Subgraph:
-    """One graph of the file, in numbers."""
+    """The counts of one graph of the file."""
 
     name: str
     tensors: int
@@ -109,7 +109,7 @@ class Subgraph:
 
 @dataclass(frozen=True)
 class Metadata:
-    """An entry of the file's metadata; `text` where it is a short text, as min_runtime_version is."""
+    """An entry of the file's metadata; `text` if it is a short text, such as min_runtime_version."""
 
     name: str
     size_bytes: int
@@ -124,9 +124,10 @@ class Metadata:
 class TFLite:
     """A .tflite file.
 
-    `inputs` and `outputs` are those of the first subgraph, in the interpreter's order and named by their tensors; in every TensorSpec
-    `tensor` is the index. `ops` counts operators of all subgraphs as {"builtin", "flex", "custom"}: Flex ops need TensorFlow's own
-    kernels beside the interpreter, custom ones whatever registers them. `external_bytes` are weights behind the flatbuffer's end.
+    `inputs` and `outputs` are those of the first subgraph, in the interpreter's order and named after their tensors; in every
+    TensorSpec `tensor` is the index. `ops` counts operators of all subgraphs as {"builtin", "flex", "custom"}: Flex ops need
+    TensorFlow's own kernels beside the interpreter, custom ops a library that registers them. `external_bytes` are weights after the
+    flatbuffer's end.
     """
 
     path: Path
@@ -144,25 +145,25 @@ class TFLite:
     format: Literal["tflite"] = "tflite"
 
     def signature(self, key: str | None = None) -> Signature:
-        """The signature of this key; of None, the only one, or the first subgraph's inputs and outputs where the file has none.
+        """The signature with this key; for None the only one, or the first subgraph's inputs and outputs if the file has none.
 
-        Those are then called by what is readable of their tensors' names. Raises ArtifactError listing the keys there are.
+        Those get readable names from their tensors. Raises ArtifactError listing the available keys.
         """
         if key is None and not self.signatures:
             return self.named({}, {})
         if key is None and len(self.signatures) == 1:
             return next(iter(self.signatures.values()))
         if key is None or key not in self.signatures:
-            there = ", ".join(repr(k) for k in self.signatures) or "none, its tensors are known by index"
+            there = ", ".join(repr(k) for k in self.signatures) or "none, its tensors have only indices"
             asked = "more than one signature" if key is None else f"no signature {key!r}"
             raise ArtifactError(f"{self.path} has {asked}; choose one of: {there}")
         return self.signatures[key]
 
     def named(self, inputs: Mapping[str, str], outputs: Mapping[str, str]) -> Signature:
-        """The first subgraph's inputs and outputs as a signature, under the given names: each says its tensor, by name or by index.
+        """The first subgraph's inputs and outputs as a signature, under the given names; each value is a tensor's name or index.
 
-        Tensors without a given name get a readable one; of the outputs, all are taken unless some are named. Raises ArtifactError
-        for a tensor that is no input or output, with near matches.
+        Tensors without a given name get a readable one; without named outputs, all are taken. Raises ArtifactError for a tensor
+        that is not an input or output, with near matches.
         """
         taken, given = self._by_index("input", inputs), self._by_index("output", outputs)
         asked = [t for t in self.outputs if not given or t.tensor in given]
@@ -178,7 +179,7 @@ class TFLite:
         return found
 
     def _one_of(self, side: Literal["input", "output"], text: str) -> int:
-        """The index of the tensor that a text means: its name, the readable one, or the index."""
+        """The index of the tensor with this name, readable name, or index."""
         there = self.inputs if side == "input" else self.outputs
         for spec, short in zip(there, _renamed(there, {}, side), strict=True):
             if text in (spec.name, spec.name.removesuffix(":0"), short.name, str(spec.tensor)) and isinstance(spec.tensor, int):
@@ -206,16 +207,16 @@ class TFLite:
 def read(path: Path, *, ops: bool = True) -> TFLite:
     """Read a .tflite; raises ArtifactError where it is truncated, corrupt, or another kind of file.
 
-    Without `ops` they are not counted, for processes that lack the library which knows their names.
+    Without `ops` operators are not counted, for processes without the library that knows their names.
     """
     with _mapped(path) as data:
         return of(path, data, ops=ops)
 
 
 def of(path: Path, data: flatbuffer.Buffer, *, ops: bool = True) -> TFLite:
-    """What `read` gives, of bytes that are at hand; `path` is what errors call them."""
+    """Like `read`, from bytes; `path` is their name in errors."""
     if data[4:8] != _IDENTIFIER:
-        raise ArtifactError(f"{path} is no .tflite: it lacks the identifier TFL3 ({described(data[:8])})")
+        raise ArtifactError(f"{path} is not a .tflite: it lacks the identifier TFL3 ({described(data[:8])})")
     try:
         return _Model(path, data, flatbuffer.decode(data, _MODEL)).describe(ops)
     except FlatbufferError as error:
@@ -223,7 +224,7 @@ def of(path: Path, data: flatbuffer.Buffer, *, ops: bool = True) -> TFLite:
 
 
 class _Model:
-    """A decoded file, whose indices are still unchecked."""
+    """A decoded file with unchecked indices."""
 
     def __init__(self, path: Path, data: flatbuffer.Buffer, content: dict[str, Any]) -> None:
         self.path = path
@@ -265,7 +266,7 @@ class _Model:
         return found
 
     def _specs(self, subgraph: int, side: str) -> tuple[TensorSpec, ...]:
-        """The tensors by their own names; where one is missing or not the only one, its index is added."""
+        """The tensors by their own names; a missing or repeated name gets the tensor's index."""
         found = [self._spec(subgraph, index) for index in self.subgraphs[subgraph][side]]
         times = Counter(t.name for t in found)
         return tuple(
@@ -299,13 +300,13 @@ class _Model:
         return extent
 
     def _producer(self, metadata: tuple[Metadata, ...]) -> dict[str, str]:
-        """The versions found: of TensorFlow that converted it, and of the oldest interpreter that should run it."""
+        """The recorded versions: of the TensorFlow that converted it, and of the oldest interpreter that should run it."""
         found = {m.name: m.text for m in metadata if m.name == "min_runtime_version" and m.text}
         for entry in self.content["metadata"]:
             start, size = self._extent(entry["buffer"])
             if entry["name"] != "CONVERSION_METADATA" or size > _MOST_CONVERSION:
                 continue
-            # Nothing depends on it: a file whose notes on its own making are odd is still a model.
+            # Nothing depends on it: a file with odd conversion metadata is still a model.
             with suppress(FlatbufferError):
                 environment = flatbuffer.decode(self.data[start : start + size], _CONVERSION)["environment"] or {}
                 if environment.get("tensorflow_version"):
@@ -313,19 +314,21 @@ class _Model:
         return found
 
     def _external_bytes(self) -> int:
-        """Buffers of large files lie behind the flatbuffer, at an offset from the file's beginning (schema.fbs, table Buffer)."""
+        """The buffers of large files are after the flatbuffer, at an offset from the file's beginning (schema.fbs, table Buffer)."""
         total = 0
         for buffer in self.content["buffers"]:
             if buffer["offset"] > 1:
                 if buffer["offset"] + buffer["size"] > len(self.data):
-                    raise FlatbufferError(f"a buffer of {buffer['size']} bytes at {buffer['offset']}, but it has {len(self.data)} in all")
+                    raise FlatbufferError(
+                        f"it has a buffer of {buffer['size']} bytes at {buffer['offset']}, but {len(self.data)} bytes in all"
+                    )
                 total += buffer["size"]
         return total
 
 
 @contextmanager
 def _mapped(path: Path) -> Iterator[flatbuffer.Buffer]:
-    """The file's bytes without copying them: weights are not looked at."""
+    """The file's bytes without copying them: weights are not read."""
     head(path)
     with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
         yield data
@@ -355,7 +358,7 @@ _NAMES: dict[int, str] = {}
 
 
 def _builtin_names() -> dict[int, str]:
-    """Names by number, from the schema's enum BuiltinOperator (the library is slow to import and needed for nothing else)."""
+    """Names by number, from the schema's enum BuiltinOperator (the library is slow to import and has no other use here)."""
     if not _NAMES:
         from tflite.BuiltinOperator import BuiltinOperator
 

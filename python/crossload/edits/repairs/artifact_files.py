@@ -1,4 +1,4 @@
-"""Backports of artifacts on disk: a SavedModel or a GraphDef file edited in place, for releases; needs no TensorFlow."""
+"""Backports of artifacts on disk: a SavedModel or a GraphDef file edited in place for older releases, without TensorFlow."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from crossload.releases.registrations import Release
 
 
 def edit(path: Path, bindings: Mapping[str, Any], releases: Sequence[Release]) -> tuple[Repairs, list[Obstacle]]:
-    """Edit a SavedModel's folder (all its MetaGraphs) or a GraphDef's file so that these releases take it.
+    """Edit a SavedModel's folder (all its MetaGraphs) or a GraphDef's file so that these releases accept it.
 
-    `bindings` (contract.manifest.Binding as JSON, by signature) say what a GraphDef must keep. Returns what was done, and what still
-    stands in a release's way. Raises ArtifactError for a file that cannot be read.
+    `bindings` (contract.manifest.Binding as JSON, by signature) say what a GraphDef must keep. Returns the repairs, and the remaining
+    obstacles for a release. Raises ArtifactError for a file that cannot be read.
     """
     repairs = Repairs()
     if path.is_file():
@@ -37,13 +37,13 @@ def edit(path: Path, bindings: Mapping[str, Any], releases: Sequence[Release]) -
         left += _edit_graph(meta_graph.graph_def, _needed(meta_graph), releases, repairs)
         _forget(meta_graph)
     file.unlink()
-    (path / "fingerprint.pb").unlink(missing_ok=True)  # it is the fingerprint of what was there before
+    (path / "fingerprint.pb").unlink(missing_ok=True)  # it is the fingerprint of the original
     (path / SAVED_MODEL_FILES[0]).write_bytes(message.SerializeToString(deterministic=True))
     return repairs, left
 
 
 def copy_graph(source: Path, target: Path) -> None:
-    """Copy a GraphDef's file; binary or text, as the target's suffix says."""
+    """Copy a GraphDef's file as binary or text, according to the target's suffix."""
     _write_graph(protos.parse(source, protos.GraphDefProto, "GraphDef"), target)
 
 
@@ -57,14 +57,14 @@ def _edit_graph(graph: Any, needed: Sequence[str], releases: Sequence[Release], 
 
 
 def _needed(meta_graph: Any) -> list[str]:
-    """The tensors and operations by which a SavedModel is loaded and called."""
+    """The tensors and operations for loading and calling a SavedModel."""
     infos = [i for s in meta_graph.signature_def.values() for i in (*s.inputs.values(), *s.outputs.values())]
     saver, files_read = meta_graph.saver_def, [a.tensor_info.name for a in assets(meta_graph)]
     return [*(i.name for i in infos), *init_ops(meta_graph).values(), saver.restore_op_name, saver.filename_tensor_name, *files_read]
 
 
 def _forget(meta_graph: Any) -> None:
-    """Collections name no node that is not there any more: import_meta_graph looks each up."""
+    """Remove deleted nodes from the collections, because import_meta_graph looks each name up."""
     nodes = {n.name for n in meta_graph.graph_def.node}
     for collection in meta_graph.collection_def.values():
         if collection.WhichOneof("kind") == "node_list":

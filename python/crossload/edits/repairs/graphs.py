@@ -1,4 +1,4 @@
-"""Backport: graphs edited so that an older TensorFlow takes them and computes exactly the same; messages alone, no TensorFlow."""
+"""Backport: graphs edited so that an older TensorFlow accepts them and computes exactly the same, without TensorFlow."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from crossload.support.reach import reached
 
 
 class Obstacle(NamedTuple):
-    """What a release does not take: the node, the function it is in ("" for the graph itself), and the reason."""
+    """A node that a release does not accept, the function that contains it ("" for the graph itself), and the reason."""
 
     release: str
     function: str
@@ -30,25 +30,25 @@ class Obstacle(NamedTuple):
 
 @dataclass
 class Repairs:
-    """What was done, in sentences with `{n}` for how often."""
+    """The repairs, in sentences with `{n}` for the count."""
 
     counts: Counter[str] = field(default_factory=Counter)
 
     def note(self, sentence: str, times: int = 1) -> None:
-        """Count a repair that was made."""
+        """Count a repair."""
         self.counts[sentence] += times
 
     def add(self, others: Repairs) -> None:
-        """Count what was done elsewhere, too."""
+        """Add the counts of other repairs."""
         self.counts.update(others.counts)
 
     def sentences(self) -> list[str]:
-        """Each kind of repair once, with its number."""
+        """Each kind of repair once, with its count."""
         return [sentence.format(n=n) for sentence, n in self.counts.items()]
 
 
 class Rewriting(NamedTuple):
-    """An op that older releases do not know, made into what they do: `rewrite(node)` edits it and says whether it could."""
+    """A replacement of an op that older releases do not know: `rewrite(node)` edits the node and returns whether it could."""
 
     rewrite: Callable[[Any], bool]
     becomes: str
@@ -80,16 +80,16 @@ def _one_type(node: Any) -> bool:
     return True
 
 
-# Only what is exact: the same bits for every input that the younger op answers.
+# Only exact replacements: the same bits for every input that the newer op accepts.
 REWRITINGS = {
-    "DisableCopyOnRead": Rewriting(_to_no_op, "NoOp", "it spares copies and changes no value"),
-    "CheckNumericsV2": Rewriting(_renamed("CheckNumerics"), "CheckNumerics", "the message of its error is all that differs"),
-    "BatchMatMulV3": Rewriting(_one_type, "BatchMatMulV2", "of one datatype both are the same product"),
+    "DisableCopyOnRead": Rewriting(_to_no_op, "NoOp", "it avoids copies and changes no value"),
+    "CheckNumericsV2": Rewriting(_renamed("CheckNumerics"), "CheckNumerics", "only the error message differs"),
+    "BatchMatMulV3": Rewriting(_one_type, "BatchMatMulV2", "with one datatype both compute the same product"),
 }
 
 
 class Meaningless(NamedTuple):
-    """An attribute that may be left out although it is not at its default: what it holds changes no answer."""
+    """An attribute that may be removed although it is not at its default, because its value changes no answer."""
 
     reason: str
     holds: Callable[[Any, Any], bool] = lambda node, value: True
@@ -97,21 +97,21 @@ class Meaningless(NamedTuple):
 
 MEANINGLESS = {
     ("VarHandleOp", "debug_name"): Meaningless("a name for error messages"),
-    ("VarHandleOp", "allowed_devices"): Meaningless("a wish where to put it; devices are cleared"),
+    ("VarHandleOp", "allowed_devices"): Meaningless("a preference for devices, which are cleared"),
     ("MatMul", "grad_a"): Meaningless("a hint that an input is a gradient"),
     ("MatMul", "grad_b"): Meaningless("a hint that an input is a gradient"),
     ("BatchMatMulV2", "grad_x"): Meaningless("a hint that an input is a gradient"),
     ("BatchMatMulV2", "grad_y"): Meaningless("a hint that an input is a gradient"),
-    ("AssignVariableOp", "validate_shape"): Meaningless("a check that values of another shape fail"),
-    ("MergeV2Checkpoints", "allow_missing_files"): Meaningless("saving alone looks at it"),
+    ("AssignVariableOp", "validate_shape"): Meaningless("a check that rejects values of another shape"),
+    ("MergeV2Checkpoints", "allow_missing_files"): Meaningless("only saving uses it"),
     **{
         (f"FusedBatchNorm{version}", "exponential_avg_factor"): Meaningless(
-            "training alone looks at it", lambda node, value: not _is_training(node)
+            "only training uses it", lambda node, value: not _is_training(node)
         )
         for version in ("", "V2", "V3")
     },
     **{
-        (op, "bad_indices_policy"): Meaningless("what a CPU does anyway", lambda node, value: value.s in (b"DEFAULT", b"ERROR"))
+        (op, "bad_indices_policy"): Meaningless("the behaviour of a CPU in any case", lambda node, value: value.s in (b"DEFAULT", b"ERROR"))
         for op in ("GatherNd", "ScatterNd", "TensorScatterUpdate", "TensorScatterAdd", "TensorScatterSub")
     },
 }
@@ -122,9 +122,9 @@ def _is_training(node: Any) -> bool:
 
 
 def repair(graph: Any, targets: Sequence[Release]) -> Repairs:
-    """Edit a GraphDef, functions included, into what all targets take, as far as that is exact; what was done.
+    """Edit a GraphDef, including functions, so that all targets accept it, with exact repairs only; returns the repairs.
 
-    `obstacles` tells what is left.
+    `obstacles` lists the rest.
     """
     repairs = Repairs()
     functions = {f.signature.name for f in graph.library.function}
@@ -140,14 +140,14 @@ def repair(graph: Any, targets: Sequence[Release]) -> Repairs:
             _drop_attributes(node, targets, repairs)
     oldest = min((r.graph_def for r in targets), default=graph.versions.min_consumer)
     if graph.versions.min_consumer > oldest and not obstacles(graph, targets):
-        # It stands for what was new when the graph was made; each op and attribute has been looked at instead.
+        # It reflects the features at the time of export; each op and attribute has been checked instead.
         graph.versions.min_consumer = oldest
-        repairs.note(f"lowered min_consumer to {oldest}: every op and attribute is known there")
+        repairs.note(f"lowered min_consumer to {oldest}, where every op and attribute is known")
     return repairs
 
 
 class Body(NamedTuple):
-    """The nodes of a graph, or of a function of it; `arguments` are a function's, which are tensors without a node."""
+    """The nodes of a graph, or of a function of it; `arguments` are those of a function: tensors without a node."""
 
     function: str
     nodes: Sequence[Any]
@@ -164,7 +164,7 @@ def bodies(graph: Any) -> Iterator[Body]:
 def _rewrite(node: Any, body: Body, repairs: Repairs) -> None:
     op, rewriting = node.op, REWRITINGS[node.op]
     if rewriting.rewrite(node):
-        # A function's argument is no node that could be waited for; it is there before the function runs.
+        # A function's argument is not a node, so it cannot be a control input; it exists before the function runs.
         _set_inputs(node, [at for at in node.input if not (at.startswith("^") and at[1:] in body.arguments)])
         repairs.note(f"made {{n}} {op} a {rewriting.becomes} ({rewriting.reason})")
 
@@ -174,16 +174,16 @@ def _drop_attributes(node: Any, targets: Sequence[Release], repairs: Repairs) ->
         stated = next((found for r in reversed(releases()) if (found := _attribute(r, node.op, name)) is not None), None)
         harmless = MEANINGLESS.get((node.op, name))
         if stated is not None and stated.HasField("default_value") and node.attr[name] == stated.default_value:
-            repairs.note(f"left out {name} of {{n}} {node.op} (at its default)")
+            repairs.note(f"removed {name} of {{n}} {node.op} (at its default)")
         elif harmless and harmless.holds(node, node.attr[name]):
-            repairs.note(f"left out {name} of {{n}} {node.op} ({harmless.reason})")
+            repairs.note(f"removed {name} of {{n}} {node.op} ({harmless.reason})")
         else:
             continue
         del node.attr[name]
 
 
 def _is_unknown(op: str, attribute: str, targets: Sequence[Release]) -> bool:
-    """Whether a release has the op and not the attribute; one that begins with an underscore is free to anybody."""
+    """Whether a release has the op but not the attribute; any op may have attributes that begin with an underscore."""
     return not attribute.startswith("_") and any(r.op(op) is not None and _attribute(r, op, attribute) is None for r in targets)
 
 
@@ -193,9 +193,9 @@ def _attribute(release: Release, op: str, name: str) -> Any:
 
 
 def obstacles(graph: Any, targets: Sequence[Release]) -> list[Obstacle]:
-    """What the targets do not take of a GraphDef, functions included.
+    """The nodes of a GraphDef, including functions, that the targets do not accept.
 
-    An attribute that a release does not know counts even where that release would only warn of it: it computes something else there.
+    An unknown attribute counts even if the release would only warn of it, because the release then computes something else.
     """
     functions = {f.signature.name: f for f in graph.library.function}
     found = []
@@ -210,10 +210,10 @@ def obstacles(graph: Any, targets: Sequence[Release]) -> list[Obstacle]:
 
 
 def hollow(graph: Any, found: Iterable[Obstacle], needed: Sequence[str]) -> Repairs:
-    """Take out what stops a target where nothing needs it: neither the operations `needed` nor what these call.
+    """Remove obstacles that neither the operations `needed` nor their functions depend on.
 
-    A function that nobody needs keeps its name, arguments and results, which are now fed by nobody: who names it (a SavedModel's
-    object graph) still finds it. A node goes with those that take its results.
+    An unneeded function keeps its name, arguments and results, but loses its body, so that references to it (a SavedModel's object
+    graph) stay valid. A node is removed together with its consumers.
     """
     repairs = Repairs()
     nodes, functions = reachable(graph, needed)
@@ -237,7 +237,7 @@ def hollow(graph: Any, found: Iterable[Obstacle], needed: Sequence[str]) -> Repa
 
 
 def reachable(graph: Any, operations: Iterable[str]) -> tuple[set[str], set[str]]:
-    """The nodes that these operations need, and the functions that those call, directly or through others."""
+    """The nodes that these operations need, and the functions that those nodes call, directly or indirectly."""
     by_name = {n.name: n for n in graph.node}
     library = {f.signature.name: f for f in graph.library.function}
     nodes = reached(

@@ -1,7 +1,7 @@
-"""Mending: a MetaGraph's signatures and init op said so that TensorFlow Java's own layer takes them; messages alone, no TensorFlow.
+"""Repairs of a MetaGraph's signatures and init op for TensorFlow Java's own classes, without TensorFlow.
 
-Native TensorFlow loads what is mended here, and so does every Python; what is refused is refused by the Java classes above it, from
-TensorFlow Java 0.4 on.
+Native TensorFlow and Python load these MetaGraphs anyway; only the Java classes above native TensorFlow refuse them, from TensorFlow
+Java 0.4 on.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from crossload.releases.registrations import releases
 
 
 def mend(meta_graph: Any) -> Repairs:
-    """Edit a MetaGraphDef, in place; what was done."""
+    """Edit a MetaGraphDef in place; returns the repairs."""
     repairs = Repairs()
     newest = releases()[-1]
     ops = ((node, newest.op(node.op)) for node in meta_graph.graph_def.node)
@@ -42,39 +42,39 @@ def _take_apart(side: Any, key: str, repairs: Repairs) -> None:
 
 
 def _correct_datatype(info: Any, about: str, types: dict[str, list[str]], repairs: Repairs) -> None:
-    """A signature that says another datatype than its tensor has: the tensor is what is fed and fetched."""
+    """Correct a datatype in a signature that differs from its tensor's: callers feed and fetch the tensor."""
     operation, _, index = info.name.partition(":")
     found = types.get(operation, [])
     at = int(index) if index.isdecimal() else 0
     said = from_enum(info.dtype)
     if at < len(found) and said in DATATYPES and found[at] in DATATYPES and found[at] != said:
         info.dtype = DATATYPES[found[at]].enum
-        repairs.note(f"corrected {about}: it said {for_people(said)}, and its tensor is {for_people(found[at])}")
+        repairs.note(f"corrected {about}: it said {for_people(said)}, but its tensor is {for_people(found[at])}")
 
 
 def _mend_init_op(meta_graph: Any, repairs: Repairs) -> None:
-    """One operation without `:0`, and no list of what it runs already.
+    """Name the init op without `:0`, and remove table initialisers that it already runs.
 
-    TensorFlow Java 0.5 and later runs the collection of table initialisers once more before the first request, and does not feed the
-    assets' paths: what the exporter's machine called them is not here (SavedModelBundle.fromHandle, Session.initialize).
+    TensorFlow Java 0.5 and later runs the collection of table initialisers again before the first request, without feeding the assets'
+    paths, and the paths of the exporter's machine do not exist here (SavedModelBundle.fromHandle, Session.initialize).
     """
     found = init_ops(meta_graph)
     for stated in [*(i for k in OPERATIONS if k in meta_graph.signature_def for i in meta_graph.signature_def[k].outputs.values())]:
         if ":" in stated.name:
             stated.name = stated.name.split(":")[0]
-            repairs.note("took :0 off the names of {n} init ops")
+            repairs.note("removed :0 from the names of {n} init ops")
     for name in MAIN_OP_COLLECTIONS:
         for at, value in enumerate(meta_graph.collection_def[name].node_list.value if name in meta_graph.collection_def else ()):
             if ":" in value:
                 meta_graph.collection_def[name].node_list.value[at] = value.split(":")[0]
-                repairs.note("took :0 off the names of {n} init ops")
+                repairs.note("removed :0 from the names of {n} init ops")
     if found and TABLE_INITIALIZERS in meta_graph.collection_def:
         run, _ = reachable(meta_graph.graph_def, [name.split(":")[0] for name in found.values()])
         listed = meta_graph.collection_def[TABLE_INITIALIZERS].node_list.value
         again = [name for name in listed if name.split(":")[0] in run]
         left = [name for name in listed if name not in again]
         if again:
-            repairs.note("took {n} table initialisers off the collection: the init op runs them, with the assets' paths", len(again))
+            repairs.note("removed {n} table initialisers from the collection: the init op runs them, with the assets' paths", len(again))
         if left:
             listed[:] = left
         else:

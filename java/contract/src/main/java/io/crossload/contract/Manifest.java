@@ -238,7 +238,7 @@ public record Manifest(
             JsonNode version = content.path("crossload");
             if (!version.isIntegralNumber() || version.bigIntegerValue().signum() <= 0) {
                 throw new ManifestException(
-                        file + " is no crossload manifest: it has no schema version under the key 'crossload'");
+                        file + " is not a crossload manifest: it has no schema version under the key 'crossload'");
             }
             if (version.bigIntegerValue().compareTo(BigInteger.valueOf(SCHEMA_VERSION)) > 0) {
                 throw new ManifestException(file + " has schema version " + version + ", this crossload reads up to "

@@ -196,7 +196,7 @@ class ManifestTest {
     void noVersion(String content) throws IOException {
         Files.writeString(file, content);
         assertThatThrownBy(() -> Manifest.read(file))
-                .hasMessage(file + " is no crossload manifest: it has no schema version under the key 'crossload'");
+                .hasMessage(file + " is not a crossload manifest: it has no schema version under the key 'crossload'");
     }
 
     @ParameterizedTest
