@@ -47,7 +47,7 @@ def test_a_release_asked_for_by_name_gets_its_findings_and_the_remedy(model: Pat
     assert title.split() == ["tensorflow-java@0.4.2", "TensorFlow", "2.7.4", "load_error"]
     assert finding.endswith("first in TensorFlow 2.10.1 of the releases known here; yours is 2.7.4 (node 'copy')")
     would_do = ", ".join(t for t in RELEASES if t not in OLD)
-    assert remedy == f"    → would do: {would_do}; crossload convert {model} DESTINATION --for tensorflow-java@0.4.2"
+    assert remedy == f"    → would run in: {would_do}; crossload convert {model} DESTINATION --for tensorflow-java@0.4.2"
     assert result.exit_code == 1
 
 
@@ -95,7 +95,7 @@ def test_the_first_obstacles_are_shown_and_all_with_all(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--runtime", "litert"), "nothing is known of what litert registers; check knows: "),
+        (("--runtime", "litert"), "check has no registrations of litert; it knows: "),
         (("--runtime", "tensorflow-java@9.*"), "no release matches 'tensorflow-java@9.*'; check knows: "),
         (("--tags", "train"), "has no such artifact; it has: saved_model with the tags serve"),
         (("--artifact", "frozen"), "has no such artifact; it has: saved_model"),

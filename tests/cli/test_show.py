@@ -272,4 +272,4 @@ def test_a_checkpoints_page_lists_variables_and_tensor_prints_a_value(tmp_path: 
     assert value == {"name": "dense/kernel", "datatype": "FP32", "shape": [4, 3], "data": [float(n) for n in range(12)]}
     assert "near it are 'dense/kernel'" in run("show", str(prefix), "--tensor", "kernel").stderr
     graph = handmade.write_graph(tmp_path / "g.pb", handmade.graph())
-    assert "checkpoints only" in run("show", str(graph), "--tensor", "x").stderr
+    assert "only from checkpoints" in run("show", str(graph), "--tensor", "x").stderr

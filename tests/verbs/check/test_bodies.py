@@ -68,7 +68,7 @@ def pool(function: Any, padding: bytes) -> None:
 @pytest.mark.parametrize(
     ("source", "datatype", "said"),
     [
-        ("x", INT32, "Abs takes int32 and is given the float32 of 'x'"),
+        ("x", INT32, "Abs takes int32 but gets the float32 of 'x'"),
         ("x:1", FLOAT, "Abs takes output 1 of 'x', which has 1"),
     ],
 )
@@ -89,7 +89,7 @@ def test_a_value_is_no_reference_and_a_reference_is_a_value(tmp_path: Path) -> N
     graph.node[-1].input[0] = "x"
     found = outcomes(tmp_path, graph)
     assert set(stopped(found)) == set(RELEASES)
-    assert found[LEGACY].explanation().startswith("Assign takes reference to float32 and is given the float32 of 'x'")
+    assert found[LEGACY].explanation().startswith("Assign takes reference to float32 but gets the float32 of 'x'")
 
 
 @pytest.mark.parametrize(("source", "datatype"), [("n:output:0", INT32), ("n:output:1", FLOAT), ("n:nothing:0", FLOAT), ("nothing", FLOAT)])

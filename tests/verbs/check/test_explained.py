@@ -34,7 +34,7 @@ def of(source: ModelSource, runtime: str, outcome: str = "load_error", phase: st
 def test_the_runtimes_own_words_come_first_then_the_reason_what_would_do_and_the_next_step(source: ModelSource) -> None:
     assert of(source, "tensorflow-java@0.4.2") == (
         f"{SAID} Op type not registered 'DisableCopyOnRead': first in TensorFlow 2.10.1 of the releases known here; yours is 2.7.4 "
-        "(node 'copy'); would do: tensorflow-java@0.5.0, tensorflow@2.15.1, tensorflow-java@1.0.0, tensorflow-java@1.1.0, "
+        "(node 'copy'); would run in: tensorflow-java@0.5.0, tensorflow@2.15.1, tensorflow-java@1.0.0, tensorflow-java@1.1.0, "
         f"tensorflow@2.21.0; or: crossload convert {source.path} DESTINATION --for tensorflow-java@0.4.2"
     )
 

@@ -243,5 +243,5 @@ def test_java_from_0_5_on_fills_tables_from_the_exporters_own_file(tmp_path: Pat
 def test_a_release_that_nothing_is_known_of_is_a_sentence(tmp_path: Path) -> None:
     path = tmp_path / "graph.pb"
     path.write_bytes(graph_of().SerializeToString())
-    with pytest.raises(CrossloadError, match=r"nothing is known of what litert registers; check knows: tensorflow-java-legacy@1\.15\.0"):
+    with pytest.raises(CrossloadError, match=r"check has no registrations of litert; it knows: tensorflow-java-legacy@1\.15\.0"):
         predict(path, "litert")
