@@ -34,7 +34,7 @@ def test_a_nameless_output_gets_its_name_and_the_manifest_says_it_for_every_late
     named = tmp_path / "named.pb"
     done = run("convert", sources / "graph.pb", named, "--output-tensor", "my scores=StatefulPartitionedCall", "--count", "2")
     assert done.returncode == 0, done.stderr
-    assert "the way: graph_def → graph_def" in done.stderr
+    assert "path: graph_def → graph_def" in done.stderr
     assert "2 answers of 1 signature(s) agree: identical" in done.stdout
     assert [t.name for t in artifacts.read(named).to_json() and artifacts.read(named).outputs] == ["my.scores"]
     stated = json.loads(sidecar_of(named).read_text())
@@ -99,7 +99,7 @@ def test_absolute_paths_are_those_of_the_folder_and_nothing_outside_a_copy_is_de
 def test_nothing_is_written_into_the_source(sources: Path) -> None:
     source = sources / "saved_model"
     before = sorted(source.rglob("*"))
-    assert f"lies inside {source}" in refused(source, source / "frozen.pb")
+    assert f"is inside {source}" in refused(source, source / "frozen.pb")
     assert sorted(source.rglob("*")) == before
 
 
@@ -140,14 +140,14 @@ def test_a_graph_that_is_not_frozen_is_told_from_one_that_is(sources: Path, tmp_
     ("source", "destination", "more", "sentence"),
     [
         ("nothing", "x.pb", [], "does not exist"),
-        ("saved_model", "x.pb", ["--to", "tflite"], "x.pb is a name for graph_def, and --to says tflite"),
+        ("saved_model", "x.pb", ["--to", "tflite"], "x.pb is a name for graph_def, but --to is tflite"),
         ("saved_model", "x", ["--to", "onnx"], "there is no format 'onnx' to convert to; there are: saved_model"),
         ("model.tflite", "x.pb", [], "a tflite cannot become a graph_def; it can become: tflite"),
         ("saved_model", "x", ["--tags", "train"], "has no MetaGraph with the tags train; its tag sets are: serve"),
         ("saved_model", "x", ["--signature", "sevring_default"], "has no signature 'sevring_default'"),
         ("saved_model", "x.pb", ["--load-with", "tensorflow@1.0"], "there is no runtime 'tensorflow@1.0'"),
-        ("saved_model", "x.tflite", ["--warm-up"], "--warm-up writes the requests that were compared into a SavedModel"),
-        ("model.h5", "x", ["--weights", "none.h5"], "none.h5 (--weights) is not there"),
+        ("saved_model", "x.tflite", ["--warm-up"], "--warm-up writes the compared requests into a SavedModel"),
+        ("model.h5", "x", ["--weights", "none.h5"], "none.h5 (--weights) does not exist"),
         ("graph.pb", "x", ["--output-tensor", "="], "write name=operation:index, or operation:index"),
     ],
 )
@@ -165,7 +165,7 @@ def test_what_is_there_is_replaced_only_when_told_and_only_by_its_like(sources: 
     folder = tmp_path / "thesis"
     folder.mkdir()
     (folder / "chapter.txt").write_text("years of work")
-    assert "holds no artifact that --overwrite could replace" in refused(sources / "graph.pb", folder, "--overwrite")
+    assert "holds no artifact for --overwrite to replace" in refused(sources / "graph.pb", folder, "--overwrite")
     assert there.read_text() == "mine"
 
 

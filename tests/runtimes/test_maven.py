@@ -68,8 +68,8 @@ def test_a_damaged_jar_in_the_repository_is_named_with_what_to_delete(repository
     whole = jar.read_bytes()
     jar.write_bytes(whole[: len(whole) // 2])
     why, mend = problem(tmp_path / "made")
-    assert why == f"the jar {jar} is damaged: it is no whole zip file"
-    assert mend == f"delete its folder, {jar.parent}, then try again: Maven fetches it anew"
+    assert why == f"the jar {jar} is damaged: it is not a complete zip file"
+    assert mend == f"delete its folder, {jar.parent}, then try again: Maven fetches it again"
     jar.write_bytes(whole)
     assert maven.fetch(SMALL, tmp_path / "made") is None
     assert jar in maven.jars(tmp_path / "made")
@@ -78,7 +78,7 @@ def test_a_damaged_jar_in_the_repository_is_named_with_what_to_delete(repository
 def test_a_damaged_plugin_of_maven_is_named_too(repository: Path, tmp_path: Path) -> None:
     jar = next(repository.glob("org/apache/maven/plugins/maven-dependency-plugin/3.8.1/*.jar"))
     jar.write_bytes(jar.read_bytes()[:1000])
-    assert problem(tmp_path / "made")[0] == f"the jar {jar} is damaged: it is no whole zip file"
+    assert problem(tmp_path / "made")[0] == f"the jar {jar} is damaged: it is not a complete zip file"
 
 
 def test_a_platform_without_natives_is_named_with_those_there_are(tmp_path: Path) -> None:

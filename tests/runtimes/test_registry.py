@@ -77,10 +77,10 @@ def test_a_default_runtime_needs_no_asking() -> None:
         ("[runtimes.toy]\ncommand = ['x']\n", "at runtimes.toy.formats: "),
         ("[runtimes.toy]\nformats = []\ncommand = ['x']\n", "at runtimes.toy.formats: "),
         ("[runtimes.toy]\nformats = 'tflite'\ncommand = ['x']\n", "at runtimes.toy.formats: "),
-        ("[runtimes.toy]\nformats = ['tflite']\n", "at runtimes.toy: give command or script"),
+        ("[runtimes.toy]\nformats = ['tflite']\n", "at runtimes.toy: give either command or script"),
         ("[runtimes.toy]\nformats = ['tflite']\ncommand = 'python toy.py'\n", "at runtimes.toy.command: "),
         ("[runtimes.toy]\nformats = ['tflite']\ncommand = []\n", "at runtimes.toy.command: "),
-        ("[runtimes.toy]\nformats = ['tflite']\ncommand = ['x']\nscript = 'x.py'\n", "at runtimes.toy: give command or script"),
+        ("[runtimes.toy]\nformats = ['tflite']\ncommand = ['x']\nscript = 'x.py'\n", "at runtimes.toy: give either command or script"),
         (
             "[runtimes.toy]\nformats = ['tflite']\nscript = 'x.py'\nenvironment = {A = '1'}\n",
             "at runtimes.toy: environment is for a command",
@@ -178,7 +178,7 @@ def test_an_entry_point_adds_a_runtime(tmp_path: Path, monkeypatch: pytest.Monke
 @pytest.mark.parametrize(
     ("name", "code", "says"),
     [
-        ("toy_no_runtime", "runtime = 5\n", "gives no"),
+        ("toy_no_runtime", "runtime = 5\n", "is not a crossload.runtimes.registry.Runtime"),
         ("toy_broken", "import no_such_module\n", "no_such_module"),
         ("toy_raising", "def runtime():\n    raise OSError('no licence')\n", "no licence"),
     ],
@@ -195,5 +195,5 @@ def test_a_broken_entry_point_is_one_sentence_that_names_it(
 
 def test_where_one_runtime_is_needed_a_pattern_of_several_is_refused() -> None:
     assert registry.one("tensorflow-java") == registry.find(["tensorflow-java"])[0]
-    with pytest.raises(CrossloadError, match=r"'tensorflow-java@\*' means 5 runtimes, and one is needed: tensorflow-java@0\.3\.3"):
+    with pytest.raises(CrossloadError, match=r"'tensorflow-java@\*' matches 5 runtimes, name one of them: tensorflow-java@0\.3\.3"):
         registry.one("tensorflow-java@*")

@@ -101,7 +101,7 @@ def test_an_answer_given_twice_is_noticed_before_the_next_request() -> None:
         with pytest.raises(WorkerFailure) as caught:
             ask(subject)
         assert caught.value.outcome == "protocol_error"
-        assert "without being asked" in caught.value.message
+        assert "without a request" in caught.value.message
 
 
 @pytest.mark.parametrize("behaviour", ["die:run", "hang:run", "garbage:run"])

@@ -26,7 +26,7 @@ def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        ({"by_name": True}, "--by-name says how --weights FILE fits: name the file, too"),
+        ({"by_name": True}, "--by-name needs --weights FILE: name the file, too"),
         ({"weights": "nowhere.h5"}, "nowhere.h5 does not exist"),
         ({"weights": "given_weights.py"}, "given_weights.py is text but no GraphDef"),
     ],
@@ -128,7 +128,7 @@ def test_a_keras_file_takes_the_weights_of_another(room: Path, tmp_path: Path) -
     ("source", "weights", "says"),
     [
         ("out/v2", "v2", "is a saved_model, which has its own values"),
-        ("model.h5", "out/v2", "is a saved_model, of which no weights are taken; name a checkpoint or a Keras file"),
+        ("model.h5", "out/v2", "is a saved_model; --weights takes a checkpoint or a Keras file"),
     ],
 )
 def test_weights_for_what_has_values_or_of_what_gives_none_are_refused(

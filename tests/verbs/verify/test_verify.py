@@ -141,7 +141,7 @@ def test_an_artifact_that_no_default_runtime_takes_is_told_and_fails(
     ("unmake", "says"),
     [
         (lambda m: m.update(vectors=[]), "no vectors are recorded for double"),
-        (lambda m: m["artifacts"][1].update(bindings={}), "the artifact binds no signature"),
+        (lambda m: m["artifacts"][1].update(bindings={}), "the artifact has no signature"),
     ],
 )
 def test_a_signature_without_vectors_or_an_artifact_without_signatures_is_not_run(
@@ -269,7 +269,7 @@ def test_vectors_that_all_have_one_answer_are_said_to_prove_little(tmp_path: Pat
     assert not verify(bundle, ["honest"]).cautions
     assert not verify(fakes.bundle(tmp_path / "c"), ["honest"]).cautions
     assert verify(fakes.bundle(tmp_path / "d", constant=True), ["honest"]).cautions == [
-        "every vector of double has the same answer in y: agreeing on it proves little"
+        "every vector of double has the same answer in y: agreement on it proves little"
     ]
 
 

@@ -69,9 +69,9 @@ def test_an_input_with_a_default_may_be_left_out(bundle: Path) -> None:
 
 
 def test_what_is_no_bundle_is_refused_with_what_to_do(tmp_path: Path, bundle: Path) -> None:
-    with pytest.raises(ManifestError, match="is not there; name a bundle"):
+    with pytest.raises(ManifestError, match="does not exist; name a bundle"):
         handoff(tmp_path / "nowhere", tmp_path / "out")
-    with pytest.raises(ManifestError, match=r"no bundle \(it has no crossload.json\); make one of it: crossload export"):
+    with pytest.raises(ManifestError, match=r"not a bundle \(it has no crossload.json\); make one: crossload export"):
         handoff(bundle / "frozen_graph.pb", tmp_path / "out")
     (bundle / "frozen_graph.pb").write_bytes(b"changed")
     with pytest.raises(ManifestError, match="not the file that was exported"):
@@ -87,9 +87,9 @@ def test_a_bundle_without_answers_is_refused_for_its_project_would_prove_nothing
 
 
 def test_a_release_that_is_not_there_a_package_that_is_none_and_another_language_are_refused(tmp_path: Path, bundle: Path) -> None:
-    with pytest.raises(CrossloadError, match=r"no release '2.0'.*1\.15\.0, 0\.3\.3, 0\.4\.2, 0\.5\.0, 1\.0\.0, 1\.1\.0"):
+    with pytest.raises(CrossloadError, match=r"handoff does not know release '2.0'.*1\.15\.0, 0\.3\.3, 0\.4\.2, 0\.5\.0, 1\.0\.0, 1\.1\.0"):
         handoff(bundle, tmp_path / "out", release="2.0")
-    with pytest.raises(CrossloadError, match="'class' is no name there"):
+    with pytest.raises(CrossloadError, match="'class' is not a valid name in it"):
         handoff(bundle, tmp_path / "out", package="com.class")
     with pytest.raises(CrossloadError, match="no handoff to 'c'"):
         handoff(bundle, tmp_path / "out", to="c")
@@ -97,7 +97,7 @@ def test_a_release_that_is_not_there_a_package_that_is_none_and_another_language
 
 def test_an_artifact_that_java_does_not_load_or_that_is_not_there_is_refused(demo: Path) -> None:
     opened, java = open_bundle(demo), one("tensorflow-java")
-    with pytest.raises(CrossloadError, match="saved_model and graph_def alone, not tflite"):
+    with pytest.raises(CrossloadError, match="only saved_model and graph_def, not tflite"):
         carried_bundle.chosen(opened, java, "tflite")
     with pytest.raises(CrossloadError, match="no artifact 'graphdef'; near it are 'graph_def'"):
         carried_bundle.chosen(opened, java, "graphdef")
@@ -136,5 +136,5 @@ def test_a_handoff_is_replaced_when_that_is_asked_for_and_nothing_else_ever(proj
     assert not (project / "own.txt").exists()
     shutil.rmtree(project / "model")
     refused = CliRunner().invoke(main, [*arguments, "--overwrite"])
-    assert (refused.exit_code, "is no handoff" in refused.output) == (2, True)
+    assert (refused.exit_code, "is not a handoff" in refused.output) == (2, True)
     assert (project / "pom.xml").is_file()
