@@ -217,7 +217,9 @@ def test_a_java_that_does_not_run_is_told_in_its_own_words(path: Path, harness: 
 def test_a_harness_that_is_damaged_is_to_be_built_again(path: Path, harness: Jar) -> None:
     executable(path / "java", JAVA_17)
     truncate(harness.jar)
-    assert refused(harness) == f"the harness {harness.jar} is damaged: it is not a complete zip file; delete it and build it again: make java"
+    assert (
+        refused(harness) == f"the harness {harness.jar} is damaged: it is not a complete zip file; delete it and build it again: make java"
+    )
 
 
 def test_a_jar_that_was_damaged_since_it_was_fetched_is_named_with_what_to_delete(path: Path, harness: Jar, tmp_path: Path) -> None:
@@ -227,7 +229,9 @@ def test_a_jar_that_was_damaged_since_it_was_fetched_is_named_with_what_to_delet
     executable(path / "mvn", MAVEN.format(jar=jar, log=tmp_path / "log"))
     prepare(harness)
     truncate(jar)
-    damaged = f"the jar {jar} is damaged: it is not a complete zip file; delete its folder, {jar.parent}, then try again: Maven fetches it again"
+    damaged = (
+        f"the jar {jar} is damaged: it is not a complete zip file; delete its folder, {jar.parent}, then try again: Maven fetches it again"
+    )
     assert refused(harness) == damaged
     jar.unlink()
     archive(jar)

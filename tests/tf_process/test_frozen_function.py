@@ -54,7 +54,7 @@ def test_what_cannot_be_used_is_one_sentence(found: dict[str, Any]) -> None:
     assert found["misspelt"].endswith("graph.pb has no tensor 'block/hiden'; near it are 'block/hidden'")
     assert found["index"].endswith("has no tensor 'product:1': the outputs of product go from :0 to :0")
     assert found["open"].endswith("needs scale:0 for scaled, too; add it to the inputs, or cut behind it")
-    assert found["number"] == "TypeError: 2 tensors were given, and the graph takes 1: x:0"
+    assert found["number"] == "TypeError: 2 tensors were given, but the graph takes 1: x:0"
     assert found["no_graph"].startswith("ModelError:")
     assert all(found[k].startswith("ModelError:") for k in ("misspelt", "index", "open"))
 

@@ -97,8 +97,8 @@ def test_by_name_leaves_a_layer_alone_whose_name_the_file_does_not_have(room: Pa
     [
         ("missing", "has no value for 2 of 3 variables: bias, global_step; it has: other, weights"),
         ("shapes", "has other shapes: bias is [2], and [4] in the checkpoint"),
-        ("graph_of_keras", "is no checkpoint"),
-        ("module_of_others", "the objects of the checkpoint are not those of the model"),
+        ("graph_of_keras", "is not a checkpoint"),
+        ("module_of_others", "the checkpoint's objects do not match the model's"),
         ("module_by_name", "--by-name is for a Keras model and a Keras file"),
     ],
 )
