@@ -120,7 +120,7 @@ def numbers_and_lists_get_the_input_s_datatype_and_arrays_keep_theirs() -> None:
         assert bundle.call(x=[[1, 2, 3]])["y"].tolist() == [[3, 5, 7]]
         with raises(InvalidArgument, "input 'x' takes float32; the request has float64"):
             bundle.call(x=np.zeros((1, 3)))
-        with raises(InvalidArgument, "input 'x' cannot be made an array of float32"):
+        with raises(InvalidArgument, "input 'x' cannot become an array of float32"):
             bundle.call(x=[[1, 2], [3]])
 
 

@@ -55,7 +55,7 @@ def test_no_worker_died(report: Report) -> None:
     assert not [c for c in report.cautions if "died" in c]
 
 
-def test_it_tells_what_it_is(report: Report) -> None:
+def test_its_identity_is_complete(report: Report) -> None:
     java, jpype = (next(r for r in report.runtimes if r["runtime"] == name) for name in (JAVA, JPYPE))
     assert jpype["version"] == java["version"] == registry.one(JPYPE).version
     assert jpype["native"] == java["native"]

@@ -54,11 +54,11 @@ def test_a_release_asked_for_by_name_gets_its_findings_and_the_remedy(model: Pat
 @pytest.mark.parametrize(
     ("asked", "status"), [("tensorflow-java@1.1.0", 0), ("tensorflow-java", 0), ("tensorflow-java@1.*,tensorflow-java@0.3.3", 1)]
 )
-def test_the_status_is_1_where_a_release_asked_for_will_not_do(model: Path, asked: str, status: int) -> None:
+def test_the_status_is_1_if_a_named_release_does_not_run_it(model: Path, asked: str, status: int) -> None:
     assert check(model, "--runtime", asked).exit_code == status
 
 
-def test_without_names_the_status_is_1_where_no_release_will_do(tmp_path: Path) -> None:
+def test_without_names_the_status_is_1_if_no_release_runs_it(tmp_path: Path) -> None:
     graph = graph_of()
     add(graph, "beside", "NoSuchOp", "x")
     assert check(written(tmp_path / "model", graph)).exit_code == 1
@@ -108,7 +108,7 @@ def test_what_cannot_be_used_is_status_2_and_a_sentence(model: Path, arguments: 
     assert result.stdout == ""
 
 
-def test_a_file_that_is_no_graph_is_status_2(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_graph_is_status_2(tmp_path: Path) -> None:
     path = tmp_path / "model.pb"
     path.write_bytes(b"nonsense")
     assert check(path).exit_code == 2

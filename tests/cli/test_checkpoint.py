@@ -12,7 +12,7 @@ from tests.cli.test_show import line, run
 from tests.edits.test_checkpoint_folders import beside, files_of, names, saved, serving
 
 
-def test_the_list_marks_the_served_one_and_says_what_is_missing(tmp_path: Path) -> None:
+def test_the_list_marks_the_served_checkpoint_and_names_missing_files(tmp_path: Path) -> None:
     folder = serving(saved(tmp_path, "a-1", "a-2000"), "a-2000", "a-1", "a-2000")
     (folder / "a-1.data-00000-of-00001").unlink()
     page = run("checkpoint", "list", str(folder)).stdout

@@ -43,7 +43,7 @@ def test_a_nameless_output_gets_its_name_and_the_manifest_says_it_for_every_late
     assert asked.stdout.startswith("my scores: float32 [1, 3]")
 
 
-def test_an_inner_tensor_becomes_an_input_and_what_is_before_it_falls_away(sources: Path, tmp_path: Path) -> None:
+def test_an_inner_tensor_becomes_an_input_and_earlier_nodes_are_dropped(sources: Path, tmp_path: Path) -> None:
     cut = tmp_path / "cut.pb"
     nodes = artifacts.read(sources / "graph.pb").nodes()
     tanh, softmax = (next(n.name for n in nodes if n.op == op) for op in ("Tanh", "Softmax"))
@@ -56,7 +56,7 @@ def test_an_inner_tensor_becomes_an_input_and_what_is_before_it_falls_away(sourc
     assert "the outputs also need serving_default_left, serving_default_right: name what feeds them as inputs, too" in said
 
 
-def test_a_source_whose_answers_are_not_met_is_not_handed_over(sources: Path, tmp_path: Path) -> None:
+def test_a_result_that_disagrees_with_its_source_is_not_written(sources: Path, tmp_path: Path) -> None:
     np.savez(tmp_path / "ranges.npz", left=np.full((1, 4), 0.01, np.float32), right=np.zeros((1, 4), np.float32))
     arguments = [sources / "saved_model", tmp_path / "small.tflite", "--quantize", "int8", "--representative", tmp_path / "ranges.npz"]
     said = refused(*arguments, status=1)
@@ -128,7 +128,7 @@ def test_a_wrong_tensor_is_answered_with_near_names(sources: Path, tmp_path: Pat
     assert "StatefulPartitionedCall" in said.partition("near")[2]
 
 
-def test_a_graph_that_is_not_frozen_is_told_from_one_that_is(sources: Path, tmp_path: Path) -> None:
+def test_a_graph_that_is_not_frozen_is_recognised(sources: Path, tmp_path: Path) -> None:
     meta = artifacts.read(sources / "checkpoint" / "model.ckpt-12.meta")
     (tmp_path / "thawed.pb").write_bytes(meta.proto.graph_def.SerializeToString())
     said = refused(tmp_path / "thawed.pb", tmp_path / "x.tflite", "--output-tensor", "StatefulPartitionedCall")
@@ -158,7 +158,7 @@ def test_bad_input_is_one_sentence_and_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_is_there_is_replaced_only_when_told_and_only_by_its_like(sources: Path, tmp_path: Path) -> None:
+def test_overwrite_replaces_only_an_artifact_of_the_same_kind(sources: Path, tmp_path: Path) -> None:
     there = tmp_path / "there.pb"
     there.write_text("mine")
     assert "--overwrite replaces it" in refused(sources / "saved_model", there)

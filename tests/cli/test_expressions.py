@@ -180,7 +180,7 @@ def test_a_scalar_input_takes_one_example() -> None:
         ("@none.json", "none.json cannot be read: No such file"),
     ],
 )
-def test_what_is_no_example_names_the_input_the_feature_and_the_cause(text: str, cause: str) -> None:
+def test_an_invalid_example_names_the_input_the_feature_and_the_cause(text: str, cause: str) -> None:
     with pytest.raises(CrossloadError, match=f"--input-examples examples.*{cause}"):
         examples(text, EXAMPLES)
 

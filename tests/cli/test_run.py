@@ -96,7 +96,7 @@ def test_several_signatures_are_asked_in_one_go_and_their_outputs_stay_apart(tmp
     assert "there is no input 'z'" in nobody.output
 
 
-def test_examples_for_an_input_that_takes_none_are_refused_before_anything_runs(tmp_path: Path, configure: Configure) -> None:
+def test_examples_for_an_input_that_does_not_take_them_are_refused_before_anything_runs(tmp_path: Path, configure: Configure) -> None:
     configure(dies="die:load")
     bundle = fakes.bundle(tmp_path / "b")
     refused = run(bundle, "dies", "--input-examples", 'x=[{"a": [1]}]')

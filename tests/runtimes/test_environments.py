@@ -38,7 +38,7 @@ def test_a_header_is_read_with_its_blank_lines(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "# /// script\n# dependencies = []\n", "# /// other\n# a = 1\n# ///\n"])
-def test_a_script_without_a_whole_header_has_none(tmp_path: Path, text: str) -> None:
+def test_a_script_with_an_incomplete_header_has_none(tmp_path: Path, text: str) -> None:
     assert header_of(script(tmp_path, text)) == {}
 
 
@@ -51,7 +51,7 @@ def test_a_script_without_a_whole_header_has_none(tmp_path: Path, text: str) -> 
         (HEADER + "\n" + HEADER, "it occurs twice"),
     ],
 )
-def test_a_header_that_means_nothing_is_one_sentence_that_names_the_script(tmp_path: Path, header: str, says: str) -> None:
+def test_an_invalid_header_is_one_sentence_that_names_the_script(tmp_path: Path, header: str, says: str) -> None:
     with pytest.raises(EnvironmentProblem, match=says) as caught:
         prepare(Script(script(tmp_path, header.replace("{}", ""))))
     assert "worker.py" in str(caught.value)
@@ -86,7 +86,7 @@ def test_an_interrupted_environment_is_made_again(tmp_path: Path) -> None:
     assert subprocess.run([launch.argv[0], "-c", ""], check=False).returncode == 0
 
 
-def test_an_environment_whose_python_is_gone_is_made_again(tmp_path: Path) -> None:
+def test_an_environment_whose_python_was_deleted_is_made_again(tmp_path: Path) -> None:
     source = Script(script(tmp_path, HEADER.format("")))
     launch = prepare(source)
     Path(launch.argv[0]).unlink()
@@ -120,7 +120,7 @@ def test_a_cache_that_cannot_be_written_is_one_sentence(tmp_path: Path, cache: P
         prepare(Script(script(tmp_path, HEADER.format(""))))
 
 
-def test_a_script_that_is_not_there_is_missing(tmp_path: Path) -> None:
+def test_a_nonexistent_script_is_missing(tmp_path: Path) -> None:
     source = Script(tmp_path / "gone.py")
     assert "gone.py does not exist" in str(missing(source))
     with pytest.raises(EnvironmentProblem, match=r"gone\.py does not exist"):
@@ -207,7 +207,7 @@ def test_an_old_java_is_named(path: Path, harness: Jar, version: str, says: str)
     assert refused(harness).startswith(f"{path / 'java'} {says}; install a JDK 17 or newer")
 
 
-def test_a_java_that_does_not_run_is_told_in_its_own_words(path: Path, harness: Jar) -> None:
+def test_a_java_that_does_not_run_is_reported_with_its_own_message(path: Path, harness: Jar) -> None:
     executable(path / "java", "echo 'Error: could not find libjava.so' >&2; exit 6")
     assert refused(harness).startswith(f"{path / 'java'} does not run (Error: could not find libjava.so); install a JDK 17")
     executable(path / "java", "exit 6")

@@ -28,7 +28,7 @@ def configured(text: str) -> None:
 TOY = "[runtimes.toy]\nformats = ['tflite']\ncommand = ['python', 'toy.py']\n"
 
 
-def test_without_a_configuration_there_are_the_built_in_runtimes() -> None:
+def test_without_a_configuration_the_built_in_runtimes_exist() -> None:
     assert registry.configuration_file() is None
     assert registry.all_runtimes() == list(registry.BUILT_IN)
     assert [r.name for r in registry.find()] == ["tensorflow", "tensorflow-java", "tflite-runtime", "litert", "tflite-micro"]
@@ -98,7 +98,7 @@ def test_a_mistake_in_the_configuration_is_one_sentence_that_names_file_and_plac
     assert "\n" not in str(caught.value)
 
 
-def test_a_named_configuration_that_is_not_there_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_configuration_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CROSSLOAD_CONFIG", "gone.toml")
     with pytest.raises(CrossloadError, match=r"gone\.toml cannot be read"):
         registry.find()
@@ -129,7 +129,7 @@ def test_a_pattern_means_every_release_that_it_matches() -> None:
     assert [r.title for r in registry.find(["*-legacy@*"])] == ["tensorflow-java-legacy@1.15.0"]
 
 
-def test_a_pattern_that_matches_nothing_lists_what_there_is() -> None:
+def test_a_pattern_that_matches_nothing_lists_the_known_runtimes() -> None:
     with pytest.raises(CrossloadError, match=r"no runtime 'tensorflow-java@2\.\*'.*there are: .*tensorflow-java@1\.1\.0, .*litert@2\.3\.0"):
         registry.find(["litert", "tensorflow-java@2.*"])
 

@@ -68,7 +68,7 @@ def test_what_cannot_be_used_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [None, b"", b"not an archive", b"PK\3\4" + bytes(50)])
-def test_a_file_that_is_no_npz_is_one_sentence(tmp_path: Path, content: bytes | None) -> None:
+def test_a_file_that_is_not_an_npz_is_one_sentence(tmp_path: Path, content: bytes | None) -> None:
     if content is not None:
         (tmp_path / "r.npz").write_bytes(content)
     with pytest.raises(ModelError, match=r"the representative inputs .*r\.npz cannot be read: .*numpy\.savez"):

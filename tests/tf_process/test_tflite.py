@@ -64,7 +64,7 @@ def test_each_signature_answers_in_litert_as_its_source_in_tensorflow(lites: Pat
                 np.testing.assert_allclose(answered[output], array, rtol=1e-5, atol=LOOSE.get(name, 0) * np.abs(array).max() + 1e-6)
 
 
-def test_quantised_files_are_not_the_float_one(lites: Path) -> None:
+def test_quantised_files_differ_from_the_float_one(lites: Path) -> None:
     answers = {}
     for name in ("two", *LOOSE):
         with crossload.load(lites / f"{name}.tflite", "litert") as model:
@@ -170,5 +170,5 @@ def test_nothing_else_was_refused(lites: Path) -> None:
     assert refused.keys().isdisjoint([*EXACT, *LOOSE])
 
 
-def test_select_tf_operations_stay_when_asked_and_are_told(lites: Path) -> None:
+def test_select_tf_operations_stay_on_request_and_are_reported(lites: Path) -> None:
     assert artifacts.read(lites / "flex.tflite").to_json()["ops"]["flex"] == {"FlexMatrixInverse": 1}

@@ -85,7 +85,7 @@ def test_a_keras_model_takes_values_from_its_file_and_from_a_checkpoint_of_its_o
 
 
 @pytest.mark.slow
-def test_by_name_leaves_a_layer_alone_whose_name_the_file_does_not_have(room: Path, answers: dict[str, Any]) -> None:
+def test_by_name_keeps_a_layer_whose_name_is_not_in_the_file(room: Path, answers: dict[str, Any]) -> None:
     # In the order of layers the other head would fit, too.
     np.testing.assert_allclose(answers["keras_not_by_name"], np.load(room / "keras.npy"), rtol=1e-5)
     assert not np.allclose(answers["keras_by_name"], np.load(room / "keras.npy"), rtol=1e-2)
@@ -102,7 +102,7 @@ def test_by_name_leaves_a_layer_alone_whose_name_the_file_does_not_have(room: Pa
         ("module_by_name", "--by-name is for a Keras model and a Keras file"),
     ],
 )
-def test_what_does_not_fit_is_listed_with_what_there_is(answers: dict[str, Any], kind: str, says: str) -> None:
+def test_weights_that_do_not_fit_are_listed_with_those_of_the_file(answers: dict[str, Any], kind: str, says: str) -> None:
     assert answers[kind].startswith("ModelError: ")
     assert says in answers[kind]
 
@@ -131,7 +131,7 @@ def test_a_keras_file_takes_the_weights_of_another(room: Path, tmp_path: Path) -
         ("model.h5", "out/v2", "is a saved_model; --weights takes a checkpoint or a Keras file"),
     ],
 )
-def test_weights_for_what_has_values_or_of_what_gives_none_are_refused(
+def test_weights_for_a_model_with_values_or_from_a_file_without_any_are_refused(
     room: Path, tmp_path: Path, source: str, weights: str, says: str
 ) -> None:
     with pytest.raises(crossload.CrossloadError) as refused:

@@ -80,7 +80,7 @@ def test_an_edge_that_does_not_fit_stops_loading(tmp_path: Path, source: str, da
     assert found[LEGACY].explanation() == f"{said} (node 'beside')"
 
 
-def test_a_value_is_no_reference_and_a_reference_is_a_value(tmp_path: Path) -> None:
+def test_a_value_is_not_a_reference_but_a_reference_is_a_value(tmp_path: Path) -> None:
     graph = graph_of()
     add(graph, "v", "VariableV2", dtype=FLOAT).attr["shape"].shape.SetInParent()
     add(graph, "read", "Identity", "v", T=FLOAT)
@@ -112,7 +112,7 @@ def test_lists_and_numbers_of_tensors_are_edges_too(tmp_path: Path) -> None:
     assert set(stopped(outcomes(tmp_path, graph)).values()) == {"load_error"}
 
 
-def test_a_padding_that_is_none_stops_loading_where_a_node_calls_the_function(tmp_path: Path) -> None:
+def test_an_invalid_padding_stops_loading_if_a_node_calls_the_function(tmp_path: Path) -> None:
     graph, function = called()
     pool(function, b"SAME")
     assert not stopped(outcomes(tmp_path, graph))
@@ -142,7 +142,7 @@ def test_a_branch_that_need_not_be_taken_must_have_its_ops_and_its_kernels_only_
 
 
 @pytest.mark.parametrize("lowered", [True, False])
-def test_the_attributes_of_a_branch_that_need_not_be_taken_are_not_foretold(tmp_path: Path, lowered: bool) -> None:
+def test_the_attributes_of_a_branch_that_need_not_be_taken_are_not_predicted(tmp_path: Path, lowered: bool) -> None:
     graph, branch = branched(lowered=lowered)
     pool(branch, b"NONSENSE")
     branch.ret["r"] = "pool:output:0"

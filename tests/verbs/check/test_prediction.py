@@ -89,7 +89,7 @@ def test_a_plain_graph_loads_everywhere(tmp_path: Path) -> None:
     assert not stopped(outcomes(tmp_path, graph_of()))
 
 
-def test_an_op_that_a_release_does_not_have_is_told_with_the_first_that_has_it(tmp_path: Path) -> None:
+def test_an_op_that_a_release_lacks_is_named_with_the_first_release_that_has_it(tmp_path: Path) -> None:
     graph = graph_of()
     add(graph, "v", "VarHandleOp", dtype=FLOAT).attr["shape"].shape.SetInParent()
     add(graph, "copy", "DisableCopyOnRead", "v")
@@ -184,7 +184,7 @@ def test_another_process_is_not_forgiven_in_java(tmp_path: Path, device: str) ->
     assert stopped(outcomes(tmp_path, graph_of(device=device))) == {t: "run_error" for t in RELEASES if "java" in t}
 
 
-def test_a_datatype_without_tensor_type_is_unsupported_unless_there_is_a_bridge(tmp_path: Path) -> None:
+def test_a_datatype_without_tensor_type_is_unsupported_without_a_bridge(tmp_path: Path) -> None:
     graph = graph_of(INT8)
     found = outcomes(tmp_path, graph)
     assert stopped(found) == {t: "unsupported" for t in RELEASES if "java" in t}

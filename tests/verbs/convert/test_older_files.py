@@ -126,7 +126,7 @@ def test_a_v1_checkpoint_in_several_files_is_loaded_by_its_prefix_its_meta_and_a
     ("name", "says"),
     [("version", "import_meta_graph refused it (Invalid version: '1.4.0-custom-7f3c')"), ("bare", "restored by their names"), ("v2", "")],
 )
-def test_what_import_meta_graph_does_not_do_is_done_another_way_and_said(
+def test_a_meta_that_import_meta_graph_refuses_loads_another_way_with_a_note(
     loaded: dict[str, Future[tuple[dict[str, np.ndarray], str]]], name: str, says: str
 ) -> None:
     note = loaded[name].result()[1]

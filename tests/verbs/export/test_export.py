@@ -70,13 +70,13 @@ def test_the_bundle_verifies_in_every_default_runtime(two_inputs: Path) -> None:
     }
 
 
-def test_a_bundle_that_is_there_is_replaced_only_when_told(two_inputs: Path) -> None:
+def test_an_existing_bundle_is_replaced_only_with_overwrite(two_inputs: Path) -> None:
     done = run(f"{MODELS}:module", "-o", two_inputs)
     assert (done.returncode, done.stdout) == (2, "")
     assert "--overwrite replaces it" in done.stderr
 
 
-def test_a_folder_that_is_no_bundle_is_never_replaced(tmp_path: Path) -> None:
+def test_a_folder_that_is_not_a_bundle_is_never_replaced(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("years of work")
     done = run(f"{MODELS}:module", "-o", tmp_path, "--overwrite")
     assert done.returncode == 2
@@ -154,7 +154,7 @@ def test_a_format_asked_for_by_name_that_cannot_be_made_is_refused(tmp_path: Pat
     assert not list(tmp_path.iterdir())
 
 
-def test_own_inputs_that_do_not_fit_are_said_before_anything_is_recorded(two_inputs: Path, tmp_path: Path) -> None:
+def test_own_inputs_that_do_not_fit_are_an_error_before_anything_is_recorded(two_inputs: Path, tmp_path: Path) -> None:
     np.savez(tmp_path / "mine.npz", wrong=np.zeros(3))
     done = run(two_inputs / "saved_model", "-o", tmp_path / "b", "--input-file", tmp_path / "mine.npz")
     assert done.returncode == 2

@@ -176,7 +176,7 @@ def test_python_answers_each_with_a_bridge_in_it_as_before_bit_for_bit(report: R
 
 
 @pytest.mark.parametrize("release", RELEASES)
-def test_a_datatype_comes_back_bit_for_bit_and_the_note_says_through_which_bridge(report: Report, bundle: Path, release: str) -> None:
+def test_a_datatype_comes_back_bit_for_bit_and_the_note_names_the_bridge(report: Report, bundle: Path, release: str) -> None:
     described = open_bundle(bundle).manifest.signatures
     for artifact in ("datatypes", "datatypes_frozen"):
         for name in (s for s in described if s.startswith("datatypes/")):

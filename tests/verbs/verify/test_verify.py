@@ -103,7 +103,7 @@ def test_what_a_runtime_cannot_carry_is_unsupported_and_compares_nothing(
     assert report.exit_status == 3
 
 
-def test_a_runtime_asked_for_by_name_that_takes_no_artifact_is_told_and_fails(tmp_path: Path, configure: Configure) -> None:
+def test_a_named_runtime_that_takes_no_artifact_is_reported_and_fails(tmp_path: Path, configure: Configure) -> None:
     configure(honest="honest")
     report = verify(fakes.bundle(tmp_path / "b"), ["honest", "tensorflow"])
     assert outcomes(report) == ["ok"] * 3
@@ -112,7 +112,7 @@ def test_a_runtime_asked_for_by_name_that_takes_no_artifact_is_told_and_fails(tm
     assert "nothing was compared in tensorflow" in to_junit(report)
 
 
-def test_a_runtime_asked_for_by_name_that_carries_nothing_is_told_while_another_passes(
+def test_a_named_runtime_that_carries_nothing_is_reported_while_another_passes(
     tmp_path: Path, configure: Configure, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FAKE_CODE", "UNIMPLEMENTED")
@@ -122,7 +122,7 @@ def test_a_runtime_asked_for_by_name_that_carries_nothing_is_told_while_another_
     assert report.exit_status == 3
 
 
-def test_an_artifact_that_no_default_runtime_takes_is_told_and_fails(
+def test_an_artifact_that_no_default_runtime_takes_is_reported_and_fails(
     tmp_path: Path, configure: Configure, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     configure(honest="honest")
@@ -170,7 +170,7 @@ def test_options_that_a_bundle_cannot_follow_are_refused(tmp_path: Path, configu
         verify(fakes.bundle(tmp_path / "b"), ["honest"], requests=Requests(seed=7))
 
 
-def test_an_unknown_artifact_runtime_or_signature_lists_those_there_are(tmp_path: Path, configure: Configure) -> None:
+def test_an_unknown_artifact_runtime_or_signature_lists_the_known_ones(tmp_path: Path, configure: Configure) -> None:
     configure(honest="honest")
     bundle = fakes.bundle(tmp_path / "b")
     with pytest.raises(CrossloadError, match=r"no artifact 'x'.*model0"):
@@ -263,7 +263,7 @@ def test_no_worker_outlives_the_run(tmp_path: Path, configure: Configure) -> Non
     assert "fakes/worker.py" not in children
 
 
-def test_vectors_that_all_have_one_answer_are_said_to_prove_little(tmp_path: Path, configure: Configure) -> None:
+def test_vectors_that_all_have_one_answer_are_a_caution(tmp_path: Path, configure: Configure) -> None:
     configure(honest="honest")
     bundle = fakes.bundle(tmp_path / "b", count=1)
     assert not verify(bundle, ["honest"]).cautions

@@ -70,13 +70,13 @@ def test_a_large_tensor_comes_back_whole(toy: Conversation) -> None:
     assert np.array_equal(toy.ask("Echo", {"a": sent, "b": sent[:1]}).outputs["a"], sent)
 
 
-def test_metadata_tell_who_answers(toy: Conversation) -> None:
+def test_metadata_identify_the_worker(toy: Conversation) -> None:
     header = toy.ask("ServerMetadata").header
     assert (header["name"], header["version"], header["formats"]) == ("toy", "1", ["tflite"])
     assert {"language", "os", "arch", "threads"} <= set(header["parameters"])
 
 
-def test_an_answer_tells_the_runtimes_own_time_and_the_load_its_note(toy: Conversation) -> None:
+def test_an_answer_has_the_runtimes_own_time_and_a_load_its_note(toy: Conversation) -> None:
     assert load(toy).note == "it adds one"
     assert toy.infer("ok", x=ONES).header["parameters"]["nanoseconds"] > 0
 
@@ -116,7 +116,7 @@ def test_a_traceback_goes_to_standard_error(toy: Conversation) -> None:
     assert "the second line" in toy.stderr() and "Traceback" in toy.stderr()
 
 
-def test_what_cannot_be_loaded_is_said(toy: Conversation, tmp_path: Path) -> None:
+def test_a_model_that_cannot_be_loaded_is_an_error(toy: Conversation, tmp_path: Path) -> None:
     assert load(toy, tmp_path / "absent").code == "NOT_FOUND"
     (tmp_path / "refused").touch()
     assert load(toy, tmp_path / "refused").code == "FAILED_PRECONDITION"

@@ -29,7 +29,7 @@ def methods(bundle: Path) -> dict[str, records.Method]:
     return {m.key: m for m in records.methods(signatures, {key: opened.vectors(key) for key in signatures})}
 
 
-def test_an_array_stands_where_its_length_tells_the_shape_a_plain_value_for_a_scalar_a_tensor_for_the_rest(bundle: Path) -> None:
+def test_java_types_are_an_array_if_its_length_gives_the_shape_a_value_for_a_scalar_else_a_tensor(bundle: Path) -> None:
     made = methods(bundle)["serving_default"]
     assert {c.name: c.type for c in made.inputs} == {
         "class": "float[]",
@@ -68,7 +68,7 @@ def test_an_input_with_a_default_may_be_left_out(bundle: Path) -> None:
     assert "null: the default (1, 2)" in made.inputs[0].description
 
 
-def test_what_is_no_bundle_is_refused_with_what_to_do(tmp_path: Path, bundle: Path) -> None:
+def test_a_path_that_is_not_a_bundle_is_refused_with_the_next_step(tmp_path: Path, bundle: Path) -> None:
     with pytest.raises(ManifestError, match="does not exist; name a bundle"):
         handoff(tmp_path / "nowhere", tmp_path / "out")
     with pytest.raises(ManifestError, match=r"not a bundle \(it has no crossload.json\); make one: crossload export"):
@@ -79,14 +79,14 @@ def test_what_is_no_bundle_is_refused_with_what_to_do(tmp_path: Path, bundle: Pa
     assert not (tmp_path / "out").exists()
 
 
-def test_a_bundle_without_answers_is_refused_for_its_project_would_prove_nothing(tmp_path: Path, bundle: Path) -> None:
+def test_a_bundle_without_answers_is_refused(tmp_path: Path, bundle: Path) -> None:
     manifest = open_bundle(bundle).manifest
     (bundle / "crossload.json").write_text(manifest.model_copy(update={"vectors": []}).to_json(), encoding="utf-8")
     with pytest.raises(ManifestError, match="holds no recorded answers"):
         handoff(bundle, tmp_path / "out")
 
 
-def test_a_release_that_is_not_there_a_package_that_is_none_and_another_language_are_refused(tmp_path: Path, bundle: Path) -> None:
+def test_an_unknown_release_an_invalid_package_and_another_language_are_refused(tmp_path: Path, bundle: Path) -> None:
     with pytest.raises(CrossloadError, match=r"handoff does not know release '2.0'.*1\.15\.0, 0\.3\.3, 0\.4\.2, 0\.5\.0, 1\.0\.0, 1\.1\.0"):
         handoff(bundle, tmp_path / "out", release="2.0")
     with pytest.raises(CrossloadError, match="'class' is not a valid name in it"):
@@ -95,7 +95,7 @@ def test_a_release_that_is_not_there_a_package_that_is_none_and_another_language
         handoff(bundle, tmp_path / "out", to="c")
 
 
-def test_an_artifact_that_java_does_not_load_or_that_is_not_there_is_refused(demo: Path) -> None:
+def test_an_artifact_that_java_does_not_load_or_that_does_not_exist_is_refused(demo: Path) -> None:
     opened, java = open_bundle(demo), one("tensorflow-java")
     with pytest.raises(CrossloadError, match="only saved_model and graph_def, not tflite"):
         carried_bundle.chosen(opened, java, "tflite")
