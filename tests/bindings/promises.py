@@ -153,7 +153,7 @@ def a_session_feeds_and_fetches_by_tensor_names() -> None:
         assert bundle.session.run(feeds={x.removesuffix(":0"): one}, fetches=y).tolist() == [[3.0] * 3]
         with raises(NotFound, "'nowhere:0'"):
             bundle.session.run({x: one}, ["nowhere:0"])
-        with raises(InvalidArgument, "nothing is fetched"):
+        with raises(InvalidArgument, "no tensors to fetch"):
             bundle.session.run({x: one}, [])
 
 

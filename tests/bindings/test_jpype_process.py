@@ -53,7 +53,7 @@ def test_a_model_left_open_does_not_disturb_the_end_of_the_process(fresh: Fresh)
     assert (done.returncode, done.stdout.strip()) == (0, "x"), done.stderr
 
 
-def test_an_exception_of_python_ends_the_process_as_ever(fresh: Fresh) -> None:
+def test_an_exception_of_python_ends_the_process_as_usual(fresh: Fresh) -> None:
     done = fresh(ANSWER + "raise SystemExit(7)\n")
     assert (done.returncode, done.stdout.strip()) == (7, ANSWERED), done.stderr
 
@@ -125,7 +125,7 @@ def test_a_foreign_jvm_without_the_jars_names_what_is_missing(fresh: Fresh) -> N
     assert "StartProblem: other code started this process's JVM, without TensorFlow Java on its class path" in last_line(done)
 
 
-def test_a_jvm_of_somebody_else_with_our_jars_is_used(fresh: Fresh) -> None:
+def test_a_foreign_jvm_with_our_jars_is_used(fresh: Fresh) -> None:
     start = "import jpype\njpype.startJVM(classpath=os.environ['CROSSLOAD_JPYPE_CLASS_PATH'].split(os.pathsep))\n"
     assert ANSWERED in fresh(start + ANSWER).stdout
 

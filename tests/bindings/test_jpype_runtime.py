@@ -68,7 +68,7 @@ def test_it_is_certified() -> None:
     assert not not_carried
 
 
-def test_it_must_be_asked_for() -> None:
+def test_it_is_not_a_default_runtime() -> None:
     assert JPYPE not in [r.name for r in registry.find()]
 
 

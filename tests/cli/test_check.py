@@ -32,7 +32,7 @@ def check(*arguments: object) -> Result:
     return CliRunner().invoke(main, ["check", *map(str, arguments)])
 
 
-def test_a_row_a_release_says_what_stops_it(model: Path) -> None:
+def test_each_release_has_a_row_with_what_stops_it(model: Path) -> None:
     result = check(model)
     rows = result.stdout.splitlines()
     assert [row.split()[0] for row in rows] == RELEASES
@@ -41,7 +41,7 @@ def test_a_row_a_release_says_what_stops_it(model: Path) -> None:
     assert result.exit_code == 0, "without --for, one release that will do is enough"
 
 
-def test_a_release_asked_for_by_name_gets_its_findings_and_the_remedy(model: Path) -> None:
+def test_a_named_release_gets_its_findings_and_the_remedy(model: Path) -> None:
     result = check(model, "--runtime", "tensorflow-java@0.4.2")
     title, finding, remedy = result.stdout.splitlines()
     assert title.split() == ["tensorflow-java@0.4.2", "TensorFlow", "2.7.4", "load_error"]
@@ -101,7 +101,7 @@ def test_the_first_obstacles_are_shown_and_all_with_all(tmp_path: Path) -> None:
         (("--artifact", "frozen"), "has no such artifact; it has: saved_model"),
     ],
 )
-def test_what_cannot_be_used_is_status_2_and_a_sentence(model: Path, arguments: tuple[str, ...], said: str) -> None:
+def test_unusable_input_is_status_2_and_one_sentence(model: Path, arguments: tuple[str, ...], said: str) -> None:
     result = check(model, *arguments)
     assert result.exit_code == 2
     assert said in result.stderr

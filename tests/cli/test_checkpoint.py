@@ -32,7 +32,7 @@ def test_show_describes_the_served_one_or_the_named_one(tmp_path: Path) -> None:
     assert value["data"][:3] == [0, 1, 2]
 
 
-def test_use_remove_and_prune_say_what_they_did(tmp_path: Path) -> None:
+def test_use_remove_and_prune_report_what_they_did(tmp_path: Path) -> None:
     folder = serving(saved(tmp_path, *(f"a-{n}" for n in range(1, 7))), "a-6", *(f"a-{n}" for n in range(1, 7)))
     assert run("checkpoint", "use", str(folder), "a-5").stdout == f"{folder} serves a-5\n"
     assert run("checkpoint", "remove", str(folder), "a-1").stdout == "removed a-1 (3 files)\n"

@@ -30,7 +30,7 @@ def refused(*arguments: str | Path, status: int = 2) -> str:
     return done.stderr.splitlines()[-1]
 
 
-def test_a_nameless_output_gets_its_name_and_the_manifest_says_it_for_every_later_step(sources: Path, tmp_path: Path) -> None:
+def test_a_nameless_output_gets_a_name_and_later_steps_read_it_from_the_manifest(sources: Path, tmp_path: Path) -> None:
     named = tmp_path / "named.pb"
     done = run("convert", sources / "graph.pb", named, "--output-tensor", "my scores=StatefulPartitionedCall", "--count", "2")
     assert done.returncode == 0, done.stderr
@@ -112,7 +112,7 @@ def test_a_v1_sharded_checkpoint_with_other_names_is_written_and_read(sources: P
     assert not list((tmp_path / "old").glob("*.meta"))
 
 
-def test_version_directories_count_up_and_are_what_serving_reads(sources: Path, tmp_path: Path) -> None:
+def test_version_directories_count_up_as_serving_reads_them(sources: Path, tmp_path: Path) -> None:
     (tmp_path / "served" / "7").mkdir(parents=True)
     done = run("convert", sources / "saved_model", tmp_path / "served", "--to", "saved_model", "--version-directory", "--warm-up",
                "--to-tags", "serve,cpu", "--count", "2")  # fmt: skip
@@ -122,7 +122,7 @@ def test_version_directories_count_up_and_are_what_serving_reads(sources: Path, 
     assert artifacts.read(tmp_path / "served" / "8").meta_graphs[0].tags == ("serve", "cpu")
 
 
-def test_a_wrong_tensor_is_answered_with_near_names(sources: Path, tmp_path: Path) -> None:
+def test_a_wrong_tensor_name_lists_near_names(sources: Path, tmp_path: Path) -> None:
     said = refused(sources / "graph.pb", tmp_path / "x.pb", "--output-tensor", "StatefulPartitionedCal")
     assert "has no tensor 'StatefulPartitionedCal'" in said
     assert "StatefulPartitionedCall" in said.partition("near")[2]
@@ -178,7 +178,7 @@ def test_a_manifest_that_describes_another_file_is_refused(sources: Path, tmp_pa
     assert "describes another model.tflite than the one that is there" in done.stderr
 
 
-def test_two_conversions_to_one_destination_at_once_are_one_and_a_sentence(sources: Path, tmp_path: Path) -> None:
+def test_a_second_conversion_to_the_same_destination_fails_with_one_sentence(sources: Path, tmp_path: Path) -> None:
     arguments = [*COMMAND, "convert", str(sources / "saved_model"), str(tmp_path / "x.pb"), "--no-verify"]
     first = subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True)
     assert first.stderr

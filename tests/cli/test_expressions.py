@@ -100,7 +100,7 @@ def test_a_number_that_the_datatype_cannot_hold_is_refused() -> None:
         ("-1", "UINT64"),
     ],
 )
-def test_a_value_that_its_datatype_cannot_hold_is_refused_and_not_bent(text: str, datatype: str) -> None:
+def test_a_value_that_its_datatype_cannot_hold_is_refused_and_not_converted(text: str, datatype: str) -> None:
     with pytest.raises(CrossloadError, match="does not fit"):
         value(text, TensorSpec("x", datatype, None))
 

@@ -163,7 +163,7 @@ def test_a_tflites_page_flags_flex_and_custom_ops_and_shows_quantisation(tmp_pat
     assert "no signature" in page
 
 
-def test_names_in_a_file_cannot_steer_the_terminal(tmp_path: Path) -> None:
+def test_control_characters_in_names_are_escaped(tmp_path: Path) -> None:
     made = handmade.meta_graph("serve\x1b[2J")
     handmade.tensor_info(made.signature_def["evil\r\x1b]0;title\x07"].inputs["a\nb\u202e"], "x\x9b31m:0")
     handmade.tensor_info(made.signature_def["evil\r\x1b]0;title\x07"].outputs["y"], "y:0")

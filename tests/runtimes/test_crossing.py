@@ -44,7 +44,7 @@ BYTES = {"x": np.array([-64, 0, 63], np.int8)}
 NUMBERS = {"x": np.array([1 + 2j, -3j], np.complex64)}
 
 
-def test_what_a_worker_lacks_crosses_and_comes_back_in_its_own_datatype_and_the_note_says_how() -> None:
+def test_a_datatype_that_a_worker_lacks_crosses_by_a_bridge_and_comes_back_with_a_note() -> None:
     said = answer("honest", source("INT8"), BYTES)
     assert (said.outputs["y"].dtype, said.outputs["y"].tolist()) == (np.int8, [-128, 0, 126])
     assert said.note == "through the bridge: int8 as int32"

@@ -99,7 +99,7 @@ def test_an_environment_whose_python_was_deleted_is_made_again(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("dependency", "says"), [("six==99", "six==99"), ("six ===", "six ==="), ("six @ file:///no/such/file.whl", "no/such/file.whl")]
 )
-def test_a_package_that_cannot_be_had_is_one_sentence_that_names_it(tmp_path: Path, dependency: str, says: str) -> None:
+def test_a_package_that_cannot_be_installed_is_one_sentence_that_names_it(tmp_path: Path, dependency: str, says: str) -> None:
     source = Script(script(tmp_path, HEADER.format(f"'{dependency}'")))
     with pytest.raises(EnvironmentProblem) as caught:
         prepare(source)
@@ -127,7 +127,7 @@ def test_a_nonexistent_script_is_missing(tmp_path: Path) -> None:
         prepare(source)
 
 
-def test_a_relative_command_counts_from_its_configurations_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_relative_command_is_relative_to_its_configurations_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     executable(tmp_path / "worker", "exit 0")
     monkeypatch.chdir("/")
     assert missing(Command(("./worker",), cwd=tmp_path)) is None
@@ -214,7 +214,7 @@ def test_a_java_that_does_not_run_is_reported_with_its_own_message(path: Path, h
     assert "does not run (exit status 6); install a JDK 17" in refused(harness)
 
 
-def test_a_harness_that_is_damaged_is_to_be_built_again(path: Path, harness: Jar) -> None:
+def test_a_damaged_harness_is_named_with_the_command_that_builds_it(path: Path, harness: Jar) -> None:
     executable(path / "java", JAVA_17)
     truncate(harness.jar)
     assert (
@@ -251,7 +251,7 @@ def test_without_maven_the_sentence_says_what_to_install(path: Path, harness: Ja
     assert refused(harness).startswith("Maven is not installed; install Maven")
 
 
-def test_jars_are_fetched_once_and_again_when_they_were_cleaned_away(path: Path, harness: Jar, tmp_path: Path) -> None:
+def test_jars_are_fetched_once_and_again_after_they_were_deleted(path: Path, harness: Jar, tmp_path: Path) -> None:
     jar, log = tmp_path / "repository.jar", tmp_path / "log"
     archive(jar)
     executable(path / "java", JAVA_17)
@@ -271,7 +271,7 @@ def test_jars_are_fetched_once_and_again_when_they_were_cleaned_away(path: Path,
     assert log.read_text() == "called\n" * 2
 
 
-def test_what_maven_is_asked_for_is_what_the_runtime_names(path: Path, harness: Jar, tmp_path: Path) -> None:
+def test_maven_fetches_what_the_runtime_names(path: Path, harness: Jar, tmp_path: Path) -> None:
     executable(path / "java", JAVA_17)
     executable(path / "mvn", MAVEN.format(jar=harness.jar, log=tmp_path / "log"))
     prepare(harness)
@@ -295,7 +295,7 @@ def test_libraries_that_a_release_unpacks_at_every_start_are_unpacked_once(path:
         prepare(replace(harness, libraries="native/linux-arm64", platforms=("linux", "darwin")))
 
 
-def test_what_maven_cannot_fetch_is_one_sentence(path: Path, harness: Jar) -> None:
+def test_a_failed_fetch_by_maven_is_one_sentence(path: Path, harness: Jar) -> None:
     executable(path / "java", JAVA_17)
     executable(path / "mvn", "echo '[INFO] Scanning'; echo '[ERROR] A reason of its own -> [Help 1]'; echo '[ERROR] Help'; exit 1")
     says = r"the jars of harness cannot be fetched: A reason of its own; fix what Maven names, then try again$"

@@ -62,7 +62,7 @@ def test_the_named_configuration_wins_over_the_folders_and_the_folders_over_the_
     assert registry.configuration_file() == Path("named.toml")
 
 
-def test_a_default_runtime_needs_no_asking() -> None:
+def test_a_default_runtime_need_not_be_named() -> None:
     configured(TOY + "default = true\n")
     assert "toy" in [r.name for r in registry.find()]
 
@@ -141,13 +141,13 @@ def test_a_near_match_is_offered_and_all_names_are_listed() -> None:
         registry.find(["tensorflow-jav"])
 
 
-def test_a_configured_runtime_without_a_version_takes_the_place_of_the_built_in_one() -> None:
+def test_a_configured_runtime_without_a_version_replaces_the_built_in_one() -> None:
     configured(TOY.replace("toy]", "litert]"))
     assert isinstance(registry.find(["litert"])[0].source, Command)
     assert [r.name for r in registry.find()] == ["tensorflow", "tensorflow-java", "tflite-runtime", "tflite-micro"]
 
 
-def test_another_version_stands_beside_the_built_in_one_and_is_named_so_that_neither_is_mistaken() -> None:
+def test_another_version_exists_beside_the_built_in_one_under_an_unambiguous_name() -> None:
     configured(TOY.replace("toy]", "litert]") + "version = '9'\n")
     built_in, mine = registry.find(["litert@2.3.0", "litert@9"])
     assert registry.find(["litert"]) == [mine]

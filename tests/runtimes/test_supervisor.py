@@ -148,7 +148,7 @@ def test_a_worker_lives_across_artifacts() -> None:
         assert subject._worker._process.pid == pid  # type: ignore[union-attr]
 
 
-def test_a_model_that_dies_of_what_another_one_left_behind_is_tried_in_a_fresh_worker() -> None:
+def test_a_model_that_crashes_after_another_model_is_tried_in_a_fresh_worker() -> None:
     with supervisor("poisoned") as subject:
         subject.load(SOURCE)
         ask(subject)
@@ -206,7 +206,7 @@ def test_a_tensor_that_is_announced_and_never_comes_takes_no_memory(size: int) -
     assert found.outcome in ("timeout", "protocol_error")
 
 
-def test_bytes_that_trickle_in_for_ever_do_not_stretch_the_time_limit() -> None:
+def test_an_endless_trickle_of_bytes_does_not_extend_the_time_limit() -> None:
     assert failure(supervisor("trickle:run")).outcome == "timeout"
 
 
@@ -345,7 +345,7 @@ def test_a_time_limit_of_years_is_a_time_limit() -> None:
         assert ask(subject) == [2, 4, 6]
 
 
-def test_a_worker_that_cannot_be_started_with_these_words_is_a_crash_at_start() -> None:
+def test_a_worker_whose_command_cannot_be_started_is_a_crash_at_start() -> None:
     found = failure(Supervisor("fake", Launch(("python", "a\0b")), QUICK))
     assert (found.outcome, found.phase) == ("crash", "start")
 

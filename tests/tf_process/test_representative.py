@@ -28,7 +28,7 @@ def test_each_row_is_a_request_where_the_batch_is_free(tmp_path: Path) -> None:
     assert np.array_equal(np.concatenate([arrays["x"] for _, arrays in found]), rows(3, 4))
 
 
-def test_a_fixed_batch_takes_so_many_rows(tmp_path: Path) -> None:
+def test_a_fixed_batch_takes_that_many_rows(tmp_path: Path) -> None:
     path = save(tmp_path / "r.npz", x=rows(6, 4))
     assert [a["x"].shape for _, a in samples(path, {"k": {"x": (np.float32, (2, 4))}})] == [(2, 4)] * 3
     with pytest.raises(ModelError, match="6 rows are not a multiple of 4"):

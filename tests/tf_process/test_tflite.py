@@ -158,7 +158,7 @@ def test_a_quantised_file_keeps_its_quantisation_under_new_names(lites: Path, tm
         ("too_large", "ModelError: the variables are 2,400,000,000 bytes, and a .tflite has at most 2,147,483,647"),
     ],
 )
-def test_what_cannot_be_converted_says_why_and_leaves_no_file(lites: Path, name: str, says: str) -> None:
+def test_a_failed_conversion_names_the_reason_and_leaves_no_file(lites: Path, name: str, says: str) -> None:
     said = json.loads((lites / "refused.json").read_text())
     assert says in said[name]
     assert not (lites / f"{name}.tflite").exists()

@@ -31,7 +31,7 @@ def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
         ({"weights": "given_weights.py"}, "given_weights.py is text but no GraphDef"),
     ],
 )
-def test_weights_that_mean_nothing_are_refused_before_anything_starts(tmp_path: Path, arguments: dict[str, Any], says: str) -> None:
+def test_unusable_weights_are_refused_before_anything_starts(tmp_path: Path, arguments: dict[str, Any], says: str) -> None:
     if "weights" in arguments:
         arguments = {"weights": SOURCES / arguments["weights"]}
     with pytest.raises(crossload.CrossloadError) as refused:

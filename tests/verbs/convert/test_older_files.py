@@ -97,7 +97,7 @@ def test_an_older_checkpoint_is_read_with_its_optimizer_s_slots(old: Path, name:
 
 
 @pytest.mark.parametrize("name", CHECKPOINTS)
-def test_the_meta_of_an_older_checkpoint_says_what_the_graph_takes_and_gives(old: Path, name: str) -> None:
+def test_the_meta_of_an_older_checkpoint_states_the_graph_s_inputs_and_outputs(old: Path, name: str) -> None:
     graph = artifacts.graph_of(old / name)
     assert {t.name for t in graph.inputs} == {"x"}
     assert {t.name for t in graph.outputs} == {"probabilities"}

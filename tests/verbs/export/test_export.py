@@ -146,7 +146,7 @@ def test_a_bundle_that_does_not_agree_with_the_reference_is_not_written(tmp_path
     assert not list(tmp_path.iterdir())
 
 
-def test_a_format_asked_for_by_name_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
+def test_a_named_format_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
     done = run(f"{MODELS}:text_classifier", "-o", tmp_path / "b", "--formats", "saved_model,tflite")
     assert done.returncode == 1
     assert "cannot become a tflite: " in done.stderr
@@ -175,7 +175,7 @@ def test_a_disk_that_fills_is_one_sentence_and_leaves_nothing(tmp_path: Path) ->
     assert not left
 
 
-def test_two_exports_into_one_folder_at_once_are_one_export_and_one_sentence(two_inputs: Path, tmp_path: Path) -> None:
+def test_a_second_export_into_the_same_folder_fails_with_one_sentence(two_inputs: Path, tmp_path: Path) -> None:
     arguments = [*COMMAND, str(two_inputs / "saved_model"), "-o", str(tmp_path / "b"), "--formats", "saved_model", "--count", "1"]
     first = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert first.stderr

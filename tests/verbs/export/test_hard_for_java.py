@@ -206,7 +206,7 @@ def test_each_meta_graph_answers_for_itself(bundle: Path) -> None:
     assert any(v.outputs["outputs"].any() for v in opened.vectors("examples/regress"))
 
 
-def test_the_vectors_ask_for_what_the_tables_know_and_for_what_they_do_not(bundle: Path) -> None:
+def test_the_vectors_hold_keys_in_the_tables_and_keys_that_are_not(bundle: Path) -> None:
     opened = open_bundle(bundle)
     found = {name: np.concatenate([v.outputs[name] for v in opened.vectors("tables/words")]) for name in ("ids", "lines")}
     assert all({True, False} == set((values == -1).tolist()) for values in found.values()), found

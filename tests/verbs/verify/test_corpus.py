@@ -227,7 +227,7 @@ def test_plain_kernels_answer_if_xnnpack_fails_and_a_note_reports_it(tflites: Re
     assert "XNNPACK" in notes["litert"]
 
 
-def test_the_python_runtime_names_the_loader_it_used(graphs: Report) -> None:
+def test_the_python_runtime_names_its_loader(graphs: Report) -> None:
     notes = {r.case.artifact: r.note or "" for r in graphs.results if r.case.runtime == "tensorflow"}
     assert "tf.compat.v1.saved_model.loader" in notes["optimizer_slots"]
     assert "tf.compat.v1.saved_model.loader" in notes["sparse_input"]
