@@ -1,4 +1,4 @@
-"""Errors: whatever a message quotes is escaped, so that it stays one line and cannot steer a terminal."""
+"""Errors: quoted text is escaped, so that a message stays one line and cannot control the terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The layout tells the process: only TensorFlow's process and the workers import TensorFlow, in whichever way; rooms have a purpose."""
+"""The layout shows the process: only TensorFlow's process and the workers import TensorFlow; every module states its purpose."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the binding promises, each a function that fails where it is broken; run in one process with a JVM, which tests tell their names."""
+"""The binding's promises, one function each that fails if the promise is broken; run by name in one process with a JVM."""
 
 import contextlib
 import gc

@@ -1,4 +1,4 @@
-"""One JVM a process: how it starts, what it keeps out, what it survives. Each test has a process of its own."""
+"""One JVM per process: how it starts, what it excludes, what it survives. Each test has its own process."""
 
 from __future__ import annotations
 

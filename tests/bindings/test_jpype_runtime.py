@@ -1,4 +1,4 @@
-"""The runtime tensorflow-java-jpype: the same vectors judge it, and it does what TensorFlow Java does in a JVM of its own."""
+"""The runtime tensorflow-java-jpype: on the same vectors it gives the outcomes of TensorFlow Java in its own JVM."""
 
 from __future__ import annotations
 

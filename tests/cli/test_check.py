@@ -1,4 +1,4 @@
-"""`crossload check`: what a reader sees, what a program reads, and the exit status that CI goes by."""
+"""`crossload check`: its text, its JSON, and its exit status for CI."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The promises of `crossload convert`: what it writes and says; bad input is one sentence and leaves nothing behind."""
+"""`crossload convert`: what it writes and prints; bad input is one sentence and leaves nothing behind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Run's promises: outputs come out as they went in, or it is said why not; names from elsewhere steer nothing."""
+"""Run: outputs are written unchanged or the error says why not; names from a file cannot control the terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`crossload show`: everything an artifact has, on a page or as JSON; and what the command line does with bad input."""
+"""`crossload show`: everything about an artifact, on a page or as JSON; and errors for bad input."""
 
 from __future__ import annotations
 

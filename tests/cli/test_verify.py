@@ -1,4 +1,4 @@
-"""Verify's command line: the matrix is shown whatever becomes of the files, and mistakes are one sentence."""
+"""Verify's command line: the matrix is shown even if the report files cannot be written, and mistakes are one sentence."""
 
 from __future__ import annotations
 

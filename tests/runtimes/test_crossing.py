@@ -1,4 +1,4 @@
-"""The way across a bridge and back, with workers that lack a datatype and lie about what came over."""
+"""Crossing a bridge and back, with workers that lack a datatype or return wrong datatypes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Environments' promises: made once, made again when they are not whole, and what cannot be made is one sentence with what mends it."""
+"""Environments: made once, made again if incomplete; a failure is one sentence with the fix."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Promises about Maven's failures, each made by the real Maven: one sentence that says why, and what mends it."""
+"""Maven's failures, each caused in the real Maven: one sentence with the cause and the fix."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the TensorFlow process says of an exception: the line that names the cause."""
+"""How the TensorFlow process reports an exception: by the line that names the cause."""
 
 from __future__ import annotations
 

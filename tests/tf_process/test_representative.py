@@ -1,4 +1,4 @@
-"""Representative inputs: files become requests of each signature, and what does not fit is named."""
+"""Representative inputs: files become requests of each signature; the error names a file or input that does not fit."""
 
 from __future__ import annotations
 

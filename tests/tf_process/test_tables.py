@@ -1,4 +1,4 @@
-"""Lookup tables in a frozen graph: they answer as they did, defaults included, or the graph is refused with the reason."""
+"""Lookup tables in a frozen graph give the same answers, including defaults, or the graph is refused with the reason."""
 
 from __future__ import annotations
 

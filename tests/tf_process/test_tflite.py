@@ -1,4 +1,4 @@
-"""Conversion to .tflite: every kind of source answers in LiteRT, by its names, as it did in TensorFlow; what cannot be is refused."""
+"""Conversion to .tflite: every kind of source gives TensorFlow's answers in LiteRT, by its names, or is refused."""
 
 from __future__ import annotations
 

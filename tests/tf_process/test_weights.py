@@ -1,4 +1,4 @@
-"""--weights: a model that source code builds answers as what wrote the checkpoint or the Keras file; what does not fit is listed."""
+"""--weights: a model built by source code answers like the writer of the checkpoint or Keras file; misfits are listed."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def answers(room: Path) -> dict[str, Any]:
-    """What each model with given weights answers, or why there is no such model."""
+    """The answers of each model with given weights, or the reason why it was refused."""
     found: dict[str, Any] = json.loads((room / "answers.json").read_text())
     return found
 

@@ -1,4 +1,4 @@
-"""Edges that do not fit, and bodies that need not run; what each real release does with such graphs is what the rules were learnt from."""
+"""Edges that do not fit, and bodies that need not run; the rules come from what each real release does with such graphs."""
 
 from __future__ import annotations
 

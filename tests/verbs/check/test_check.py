@@ -1,4 +1,4 @@
-"""What is checked of an artifact and of a bundle, what is left out with its reason, and what an exit status means."""
+"""Which artifacts of a bundle are checked or left out with the reason, and the exit status."""
 
 from __future__ import annotations
 

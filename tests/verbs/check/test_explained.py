@@ -1,4 +1,4 @@
-"""A load that fails is explained where it was to be foreseen, and left as it was said where it was not."""
+"""A failed load is explained if `check` predicts it, else its message is unchanged."""
 
 from __future__ import annotations
 

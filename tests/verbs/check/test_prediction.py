@@ -1,4 +1,4 @@
-"""Predictions over graphs made by hand; what each real release does with such graphs is what the rules were learnt from."""
+"""Predictions for handmade graphs; the rules come from what each real release does with such graphs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Backports in the real releases: what is handed over has answered there as its source does here."""
+"""Backports in the real releases: each one gives its source's answers there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Convert's promises: every cell of the matrix runs on a real model, what disagrees is not handed over, what is refused says why."""
+"""Convert: every cell of the matrix runs on a real model, a result that disagrees is not written, a refusal gives its reason."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The planner's promises: the shortest way is found and said, and the README shows the table as it is."""
+"""The planner: it finds the shortest path, and the README shows the actual table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files that TensorFlow 1's APIs and Keras 2 wrote are shown, loaded and converted by today's, and answer what was recorded then."""
+"""Files of TensorFlow 1's APIs and Keras 2 are shown, loaded and converted today, and give the answers recorded then."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""doctor tells what is there, what is missing and what mends it; --clean removes what no runtime uses."""
+"""doctor lists what exists, what is missing and how to fix it; --clean removes environments that no runtime uses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Export's promises, with real models in the real TensorFlow: names survive, what is written is verified, nothing half-written stays."""
+"""Export, with real models in the real TensorFlow: names survive, bundles are verified, nothing half-written remains."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Java finds hard (corpus/sources/java_models.py), in every release: what each does is written down here, with its reason."""
+"""Models that are hard for Java (corpus/sources/java_models.py): what every release does with each, with the reason."""
 
 from __future__ import annotations
 

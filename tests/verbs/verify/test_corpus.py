@@ -1,4 +1,4 @@
-"""Real models are old and odd: every hazard of the corpus has the outcome, in every runtime, that is written down here."""
+"""Real models are old and odd: the expected outcome of every hazard of the corpus in every runtime."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Verify's promises: every lie is caught, one crash costs one case, nothing passes by being absent."""
+"""Verify: every wrong answer is caught, one crash costs one case, nothing passes by being absent."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_an_honest_runtime_is_ok_and_identical(tmp_path: Path, configure: Config
         ("nan", "NaN where the reference has none"),
     ],
 )
-def test_a_lie_in_the_answer_is_a_mismatch_that_says_what_differs(tmp_path: Path, configure: Configure, lie: str, says: str) -> None:
+def test_a_wrong_answer_is_a_mismatch_that_names_the_difference(tmp_path: Path, configure: Configure, lie: str, says: str) -> None:
     configure(liar=f"{lie}:run")
     report = verify(fakes.bundle(tmp_path / "b"), ["liar"], limits=QUICK)
     assert outcomes(report) == ["mismatch"] * 3
@@ -158,7 +158,7 @@ def test_a_signature_without_vectors_or_an_artifact_without_signatures_is_not_ru
     assert report.exit_status == 1
 
 
-def test_a_vectors_file_of_nothing_is_not_run(tmp_path: Path, configure: Configure) -> None:
+def test_an_empty_vectors_file_is_not_run(tmp_path: Path, configure: Configure) -> None:
     configure(honest="honest")
     report = verify(fakes.bundle(tmp_path / "b", count=0), ["honest"])
     assert (outcomes(report), report.exit_status) == (["not_run"], 1)
@@ -208,7 +208,7 @@ def test_the_tolerance_printed_beside_a_failure_does_pass(tmp_path: Path, config
     assert outcomes(again) == ["ok"]
 
 
-def test_a_closer_agreement_can_be_asked_for(tmp_path: Path, configure: Configure) -> None:
+def test_a_closer_agreement_can_be_required(tmp_path: Path, configure: Configure) -> None:
     configure(liar="wrong-value:run")
     assert outcomes(verify(fakes.bundle(tmp_path / "b"), ["liar"], tolerance=parse(["y:atol=1"]), agreement="ulp")) == ["mismatch"] * 3
 
@@ -292,7 +292,7 @@ def test_an_interrupt_while_an_environment_is_made_starts_no_worker(
     assert "fakes/worker.py" not in children
 
 
-def test_an_answer_of_odd_parts_is_an_outcome_not_the_end_of_the_run(
+def test_a_malformed_answer_is_an_outcome_and_the_run_goes_on(
     tmp_path: Path, configure: Configure, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FAKE_HEADER", json.dumps({"parameters": {"nanoseconds": "soon"}}))

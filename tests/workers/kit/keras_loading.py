@@ -1,4 +1,4 @@
-"""Uses keras_files as a worker does, where a Keras is, and prints what it found as one JSON object (see the functions)."""
+"""Uses keras_files like a worker, in a process with Keras, and prints the result as one JSON object (see the functions)."""
 
 import json
 import os

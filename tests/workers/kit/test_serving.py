@@ -1,4 +1,4 @@
-"""What every Python worker promises on its pipes, proved on the real serving.py with a worker that needs no runtime."""
+"""Every Python worker's promises on its pipes, tested on the real serving.py with a worker that needs no runtime."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def load(toy: Conversation, path: Path = TOY, format: str = "tflite") -> object:
 ONES = np.ones((2, 3), np.float32)
 
 
-def test_what_anyone_prints_on_standard_output_goes_to_standard_error(toy: Conversation) -> None:
+def test_anything_printed_on_standard_output_goes_to_standard_error(toy: Conversation) -> None:
     load(toy)
     assert np.array_equal(toy.infer("ok", x=ONES).outputs["y"], ONES + 1)
     assert toy.end() == 0
@@ -55,7 +55,7 @@ def test_echo_returns_every_datatype_and_shape_bit_for_bit(lasting_toy: Conversa
     assert same_bytes(lasting_toy.ask("Echo", {"a": sent}).outputs["a"], sent)
 
 
-def test_int4_travels_sign_extended(toy: Conversation) -> None:
+def test_int4_is_sent_sign_extended(toy: Conversation) -> None:
     assert toy.process.stdin and toy.process.stdout
     header = {"id": "1", "rpc": "Echo", "inputs": [{"name": "a", "datatype": "INT4", "shape": [2], "parameters": {"binary_data_size": 2}}]}
     text = json.dumps(header).encode()
@@ -132,7 +132,7 @@ def test_an_unloaded_model_is_gone(toy: Conversation) -> None:
 
 
 @pytest.mark.parametrize("rpc", ["RegisteredOps", "Nonsense"])
-def test_what_a_worker_does_not_answer_is_unimplemented(toy: Conversation, rpc: str) -> None:
+def test_an_unknown_request_is_unimplemented(toy: Conversation, rpc: str) -> None:
     assert toy.ask(rpc).code == "UNIMPLEMENTED"
 
 

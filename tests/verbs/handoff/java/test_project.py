@@ -1,4 +1,4 @@
-"""The generated project: what is in it, and what is refused before anything is written."""
+"""The generated project: its content, and the errors before anything is written."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def test_the_project_holds_a_bundle_of_its_own_with_the_one_artifact(project: Pa
     assert (project / "src/main/java/org/acme/digits/DigitsClient.java").is_file()
 
 
-def test_a_handoff_is_replaced_when_that_is_asked_for_and_nothing_else_ever(project: Path, demo: Path) -> None:
+def test_overwrite_replaces_a_handoff_and_nothing_else(project: Path, demo: Path) -> None:
     (project / "own.txt").touch()
     arguments = ["handoff", str(demo), "--to", "java", "-o", str(project)]
     refused = CliRunner().invoke(main, arguments)
