@@ -107,7 +107,7 @@ def test_a_missing_output_stays_missing() -> None:
 
 
 def test_a_worker_that_recovers_is_asked_again_over_the_bridge(tmp_path: Path) -> None:
-    """A fresh worker is loaded anew, and says anew what it carries."""
+    """A fresh worker loads the model again, and lists again what it carries."""
     with Supervisor("fake", fakes.launch("die:run", tmp_path / "once", FAKE_DATATYPES=OLD), QUICK) as subject:
         subject.load(source("INT8"))
         with pytest.raises(WorkerFailure):

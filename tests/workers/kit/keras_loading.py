@@ -38,7 +38,7 @@ def describe(allow_code, custom, *files):
 
 
 def weights(*folders):
-    """Files of weights in models made anew: in order, by name, and where they do not fit."""
+    """Files of weights in new models: in order, by name, and with misfits."""
     import keras_zoo
 
     wrong, checked = [], 0

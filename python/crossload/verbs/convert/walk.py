@@ -49,7 +49,7 @@ def walk(
     `allow_code`, `weights`, `by_name`, `name_outputs`, and the Saver's; `to_tags` are the tags of a written SavedModel.
     """
     bindings: dict[str, Any] | None = {name: b.model_dump() for name, b in entry.bindings.items()}
-    # The result is moved once more: only the core knows its final place.
+    # The result will be moved again: only the core knows its final place.
     given_options = {name: value for name, value in options.items() if name not in ("to_tags", "absolute_paths")}
     here, tags, steps = Path(entry.path), entry.tags, list[Step]()
 

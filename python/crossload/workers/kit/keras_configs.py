@@ -74,7 +74,7 @@ def name_of(node: dict[str, Any]) -> str:
 
 
 def inner(node: dict[str, Any]) -> list[dict[str, Any]]:
-    """The layers of a model's config, in their order; empty for what is no model. Early Sequentials are a plain list."""
+    """The layers of a model's config, in their order; empty if it is not a model. Early Sequentials are a plain list."""
     config = node.get("config")
     found = config if isinstance(config, list) else config.get("layers") if isinstance(config, dict) else None
     return [n for n in found if _is_object(n)] if isinstance(found, list) else []

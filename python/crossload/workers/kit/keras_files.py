@@ -61,7 +61,7 @@ def load(path: str | Path, *, custom_objects: str | Path | None = None, allow_co
         try:
             file = found.prepared(Path(scratch))
         except keras_migration.CannotMigrate as error:
-            raise CannotLoad(f"{path} {error}; build the model anew from its source and load the weights of the rest by name") from error
+            raise CannotLoad(f"{path} {error}; rebuild the model from its source and load the weights of the rest by name") from error
         try:
             with keras.utils.custom_object_scope(brought | _own_objects()):
                 return keras.models.load_model(str(file), compile=False, safe_mode=not allow_code)
