@@ -1,4 +1,4 @@
-# Two commands are enough on a machine with Python 3.10 to 3.13, a JDK from 17 on, and Maven: `make demo` and `make test`.
+# Two commands are enough on a machine with Python 3.10 to 3.13, JDK 17 or newer, and Maven: `make demo` and `make test`.
 # Without a JDK, `make setup-python` is enough for show, check, export, convert, and for verifying in Python and TFLite runtimes.
 .PHONY: help setup setup-python java demo demo-java test test-fast search lint format bench dist pins registrations schema clean
 .DELETE_ON_ERROR:
@@ -13,7 +13,7 @@ JARS := $(addprefix python/crossload/workers/java/crossload-,tensorflow-java.jar
 MVN := mvn -B -ntp -f java/pom.xml
 DEMO := build/demo
 
-help: ## what the commands are
+help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 15
 
 setup: setup-python java ## make .venv/ and the Java harness
@@ -29,10 +29,10 @@ $(VENV)/ready: requirements/dev.txt pyproject.toml
 	@$(UV) pip install -q --compile-bytecode --python $(BIN)/python --no-deps --no-build-isolation -e .
 	@touch $@
 
-java: $(JARS) ## build the Java harness (needs a JDK from 17 on, and Maven)
+java: $(JARS) ## build the Java harness (needs JDK 17 or newer, and Maven)
 
 $(JARS) &: $(shell find java -name pom.xml -o -path '*/src/main/*' -type f 2>/dev/null)
-	@command -v java >/dev/null || { echo "there is no JDK, which TensorFlow Java needs; install one from 17 on (Debian: apt-get install openjdk-17-jdk-headless), or use what needs none: make setup-python"; exit 2; }
+	@command -v java >/dev/null || { echo "TensorFlow Java needs a JDK, and none is installed; install JDK 17 or newer (Debian: apt-get install openjdk-17-jdk-headless), or do without Java: make setup-python"; exit 2; }
 	@command -v mvn >/dev/null || { echo "Maven is not installed; install Maven 3.6 or newer (Debian: apt-get install maven)"; exit 2; }
 	@echo "building the Java harness"
 	@$(MVN) -q -DskipTests package
@@ -47,12 +47,12 @@ $(DEMO)/digits/crossload.json: python/demo/digits.py | setup-python
 	@$(BIN)/crossload export python/demo/digits.py:classifier -o $(DEMO)/digits --overwrite
 	@touch $@
 
-# A file is one core's work: the longest ones must not be left for the end.
+# One file runs on one core: start the longest files first.
 LONGEST_FIRST := tests/tf_process tests/verbs tests/cli tests/test_distribution.py tests/workers
 
 demo-java: demo ## the demo in every release of TensorFlow Java, plain and backported, in JPype and in the JVM's TensorFlow Lite
 	@$(BIN)/crossload convert $(DEMO)/digits $(DEMO)/everywhere --runtime 'tensorflow-java@*,tensorflow-java-legacy' --overwrite
-	@echo "older releases cannot load the plain SavedModel: that is what the backport is for"
+	@echo "older releases cannot load the plain SavedModel; they load the backport"
 	@$(BIN)/crossload verify $(DEMO)/everywhere --runtime 'tensorflow-java@*,tensorflow-java-legacy,tensorflow-java-jpype,tflite-java' || [ $$? = 1 ]
 
 test: setup ## all tests, Python's and Java's
@@ -73,7 +73,7 @@ lint: setup ## ruff, mypy, import contracts, Spotless
 	@$(BIN)/lint-imports
 	@$(MVN) -q -Pbench spotless:check
 
-format: setup ## write the code as the linters want it
+format: setup ## format the code for the linters
 	@$(BIN)/ruff check --fix-only -q .
 	@$(BIN)/ruff format -q .
 	@$(MVN) -q -Pbench spotless:apply
@@ -86,17 +86,17 @@ dist: setup ## build the wheel
 	@$(BIN)/python -m build --wheel --no-isolation --outdir dist . >/dev/null
 	@ls -l dist/*.whl
 
-pins: $(UV) ## resolve all pinned requirements anew
+pins: $(UV) ## resolve all pinned requirements again
 	@echo "uv==$$($(UV) --version | cut -d' ' -f2)" | $(UV) pip compile -q --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-header - -o requirements/uv.txt
 	@$(UV) pip compile -q --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-header pyproject.toml requirements/dev.in -o requirements/dev.txt
 	@for worker in python/crossload/workers/*_worker.py; do \
 	  $(UV) pip compile -q --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-header --no-annotate $$worker -o python/crossload/workers/pins/$$(basename $$worker .py).txt; done
 
-registrations: setup ## ask every release of TensorFlow what it registers, anew (the data of `crossload check`)
+registrations: setup ## extract again what every release of TensorFlow registers (the data of `crossload check`)
 	@$(BIN)/python -m crossload.releases.extraction
 
 schema: $(VENV)/ready ## write the manifest's JSON Schema from its classes
 	@$(BIN)/python -c "from crossload.contract import manifest; print(manifest.json_schema(), end='')" > bindings/contract/manifest.schema.json
 
-clean: ## remove what was built here (the environments of runtimes stay in the user's cache)
+clean: ## remove everything built here (the runtimes' environments stay in the user's cache)
 	@rm -rf build dist $(VENV) java/target java/*/target python/crossload/workers/java

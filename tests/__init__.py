@@ -1,4 +1,4 @@
-"""The tests: they mirror python/crossload; makers of models are in corpus/, lying workers in fakes/, hostile inputs in attacks/."""
+"""The tests mirror python/crossload; corpus/ makes models, fakes/ has misbehaving workers, attacks/ hostile inputs."""
 
 from pathlib import Path
 

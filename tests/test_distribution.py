@@ -1,4 +1,4 @@
-"""It installs: the wheel carries the workers, the harness and the contract, and works outside the checkout."""
+"""The wheel holds the workers, the harness and the contract, and works outside the checkout."""
 
 from __future__ import annotations
 

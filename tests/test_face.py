@@ -21,7 +21,7 @@ def test_every_command_is_a_verb_of_the_face(verb: str) -> None:
     assert callable(found) or inspect.ismodule(found)
 
 
-def test_every_public_name_is_there() -> None:
+def test_every_public_name_exists() -> None:
     for name in crossload.__all__:
         if name != "frozen_function":  # needs TensorFlow
             assert getattr(crossload, name) is not None

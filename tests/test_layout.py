@@ -1,4 +1,4 @@
-"""The layout tells the process: only TensorFlow's process and the workers import TensorFlow, in whichever way; rooms have a purpose."""
+"""The layout shows the process: only TensorFlow's process and the workers import TensorFlow; every module states its purpose."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ def test_the_core_imports_no_tensorflow(module: Path) -> None:
 
 
 @pytest.mark.parametrize("module", [m for m in MODULES if m.stat().st_size], ids=name)
-def test_every_module_says_its_purpose_first(module: Path) -> None:
+def test_every_module_begins_with_its_purpose(module: Path) -> None:
     text = ast.get_docstring(ast.parse(module.read_text(encoding="utf-8")))
     assert text
     assert text.split("\n")[0].endswith((".", ":", "`"))
 
 
-def test_no_module_lies_loose_but_the_face_and_its_errors_and_the_loaded_model() -> None:
+def test_only_the_face_its_errors_and_the_loaded_model_lie_outside_a_package() -> None:
     assert {p.name for p in PACKAGE.glob("*.py")} == LOOSE
 
 

@@ -4,7 +4,7 @@ Verbs: `show`, `check`, `export`, `convert`, `run`, `load`, `verify`, `handoff`,
 with their functions. Options are spelt alike in each: `requests` (Requests), `tolerance` (Tolerance by output or datatype), `limits`
 (Limits), `progress` (a function that takes a line of text). Errors are a tree below CrossloadError (crossload.errors).
 
-The names here import what they need when they are first used: `import crossload` itself costs next to nothing.
+Each name imports what it needs on first use: `import crossload` itself costs next to nothing.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
-# Where each public name lives; a name of a module alone is that module.
+# The module of each public name; a name with a module alone is that module.
 _HOMES = {
     "Answer": "crossload.runtimes.supervisor",
     "ArtifactError": "crossload.errors",

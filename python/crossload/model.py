@@ -1,4 +1,4 @@
-"""Load and run: any artifact in any runtime behind callables, NumPy in and out; the model lives in a worker's process."""
+"""Load and run any artifact in any runtime through callables, NumPy in and out; the model lives in a worker process."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SignatureFunction:
-    """A signature as a callable: named arrays in, a dict of named arrays out."""
+    """A callable signature: named arrays in, a dict of named arrays out."""
 
     name: str
     signature: Signature
     _model: Model
 
     def __call__(self, /, **inputs: Any) -> dict[str, np.ndarray]:
-        """Run it. Omitted inputs take their default. Raises CrossloadError for inputs that do not fit, RunFailed for the runtime's part."""
+        """Run it. Omitted inputs take their default. Raises CrossloadError for inputs that do not fit, RunFailed if the runtime fails."""
         return self.answer(inputs).outputs
 
     def answer(self, inputs: Mapping[str, Any]) -> Answer:
@@ -42,7 +42,7 @@ class SignatureFunction:
 
 
 class Model:
-    """A loaded artifact; close it, or use it as a context manager, to end its worker."""
+    """A loaded artifact. Close it, or use it as a context manager, to end its worker."""
 
     def __init__(
         self, artifact: Artifact, signatures: Mapping[str, Signature], source: ModelSource, runtime: Runtime, limits: Limits | None
@@ -54,7 +54,7 @@ class Model:
         self.signatures = {name: SignatureFunction(name, signatures[name], self) for name in artifact.bindings}
 
     def signature(self, name: str | None = None) -> SignatureFunction:
-        """The signature of this name, or the only one; raises CrossloadError listing those there are."""
+        """The signature of this name, or the only one; raises CrossloadError listing the existing ones."""
         there = ", ".join(self.signatures)
         if name is None:
             if len(self.signatures) == 1:
@@ -66,7 +66,7 @@ class Model:
         return self.signatures[name]
 
     def start(self) -> None:
-        """Start the worker and load the model, unless that is done; raises RunFailed when the runtime does not load it."""
+        """Start the worker and load the model if necessary; raises RunFailed if the runtime does not load it."""
         if self._supervisor:
             return
         supervisor = Supervisor(self.runtime.name, environments.prepare(self.runtime.source), self._limits)
@@ -84,7 +84,7 @@ class Model:
         self._supervisor = supervisor
 
     def infer(self, signature: str, inputs: Mapping[str, np.ndarray]) -> Answer:
-        """Run a signature on inputs that are complete already."""
+        """Run a signature on complete inputs."""
         self.start()
         assert self._supervisor
         try:
@@ -93,7 +93,7 @@ class Model:
             raise RunFailed(failure.outcome, f"{self.runtime.title} ({failure.outcome}): {failure}") from failure
 
     def close(self) -> str | None:
-        """End the worker; how it died if it did not exit cleanly."""
+        """End the worker; returns how it died if it did not exit cleanly."""
         supervisor, self._supervisor = self._supervisor, None
         return supervisor.close() if supervisor else None
 
@@ -117,11 +117,11 @@ def load(
 ) -> Model:
     """Load a bundle's artifact or a bare one in a runtime.
 
-    Without `runtime`, the first default one that takes the format. `tags` chooses a MetaGraph of a SavedModel, `artifact` one of a
-    bundle. `inputs` and `outputs` name tensors of a graph (`name=operation:index`, `operation`), which then are its signature.
-    `options` are what a Keras file may need (`custom_objects`, a .py with its classes, and `allow_code` for Lambda layers), and the
+    By default in the first default runtime that takes the format. `tags` chooses a MetaGraph of a SavedModel, `artifact` one of a
+    bundle. `inputs` and `outputs` name tensors of a graph (`name=operation:index`, `operation`) as its signature.
+    `options` are those that a Keras file may need (`custom_objects`, a .py with its classes, and `allow_code` for Lambda layers), and the
     `loader` of a SavedModel in `tensorflow`: "function", "session" or "keras".
-    Raises CrossloadError for input that cannot be used, RunFailed when the runtime does not load it.
+    Raises CrossloadError for input that cannot be used, RunFailed if the runtime does not load it.
     """
     model = choose(path, runtime, tags=tags, artifact=artifact, inputs=inputs, outputs=outputs, options=options, limits=limits)
     model.start()
@@ -139,9 +139,9 @@ def run(
     options: Mapping[str, Any] | None = None,
     limits: Limits | None = None,
 ) -> dict[str, np.ndarray]:
-    """The outputs of one call: `load`, the signature (the only one, unless it is named) on these inputs, and the worker's end.
+    """Load the artifact, call a signature once (the only one, unless named), end the worker; returns the outputs.
 
-    Raises as `load` does, CrossloadError for inputs that do not fit, and RunFailed when the runtime does not answer.
+    Raises as `load` does, CrossloadError for inputs that do not fit, and RunFailed if the runtime does not answer.
     """
     with load(path, runtime, tags=tags, artifact=artifact, options=options, limits=limits) as model:
         return model.signature(signature).answer(inputs).outputs
@@ -158,7 +158,7 @@ def choose(
     options: Mapping[str, Any] | None = None,
     limits: Limits | None = None,
 ) -> Model:
-    """The model that `load` would load, not loaded yet: its signatures are known, and mistakes are found before seconds are spent."""
+    """The model that `load` would load, before loading: its signatures are known, and mistakes show before the slow start."""
     path = Path(path)
     if is_bundle(path):
         bundle = open_bundle(path)

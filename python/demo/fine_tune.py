@@ -5,7 +5,7 @@
 """A new task on the demo's frozen graph: its layers stay as they are, and a new head learns to tell odd digits from even ones.
 
 `crossload export python/demo/fine_tune.py:model -o parity` trains the head on real data and bundles the result, with the earlier graph
-inside. $FROZEN_GRAPH names another frozen graph of the same model than that of `make demo`.
+inside. $FROZEN_GRAPH names another frozen graph of the same model, instead of the one from `make demo`.
 """
 
 import os
@@ -27,11 +27,11 @@ EPOCHS = 15
 def model() -> tuple[keras.Model, dict[str, np.ndarray]]:
     """The model (`pixels` [-1, 8, 8, 1] in [0, 1] to `odd` [-1, 1], a probability) and 16 held-out digits as example inputs."""
     if not FROZEN_GRAPH.exists():
-        raise FileNotFoundError(f"{FROZEN_GRAPH} is not there: `make demo` writes it")
+        raise FileNotFoundError(f"{FROZEN_GRAPH} does not exist: `make demo` writes it")
     keras.utils.set_random_seed(0)
     digits = load_digits()
     images, odd = (digits.images / 16.0).astype(np.float32)[..., np.newaxis], digits.target % 2
-    # The same digits are held out as when the graph was trained, so that neither part of the model has seen them.
+    # The same digits are held out as when the graph was trained, so neither part of the model has seen them.
     train_x, test_x, train_y, test_y = train_test_split(images, odd, test_size=0.2, random_state=0, stratify=digits.target)
 
     pixels = keras.Input((8, 8, 1), name="pixels")

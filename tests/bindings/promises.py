@@ -1,4 +1,4 @@
-"""What the binding promises, each a function that fails where it is broken; run in one process with a JVM, which tests tell their names."""
+"""The binding's promises, one function each that fails if the promise is broken; run by name in one process with a JVM."""
 
 import contextlib
 import gc
@@ -120,7 +120,7 @@ def numbers_and_lists_get_the_input_s_datatype_and_arrays_keep_theirs() -> None:
         assert bundle.call(x=[[1, 2, 3]])["y"].tolist() == [[3, 5, 7]]
         with raises(InvalidArgument, "input 'x' takes float32; the request has float64"):
             bundle.call(x=np.zeros((1, 3)))
-        with raises(InvalidArgument, "input 'x' cannot be made an array of float32"):
+        with raises(InvalidArgument, "input 'x' cannot become an array of float32"):
             bundle.call(x=[[1, 2], [3]])
 
 
@@ -153,7 +153,7 @@ def a_session_feeds_and_fetches_by_tensor_names() -> None:
         assert bundle.session.run(feeds={x.removesuffix(":0"): one}, fetches=y).tolist() == [[3.0] * 3]
         with raises(NotFound, "'nowhere:0'"):
             bundle.session.run({x: one}, ["nowhere:0"])
-        with raises(InvalidArgument, "nothing is fetched"):
+        with raises(InvalidArgument, "no tensors to fetch"):
             bundle.session.run({x: one}, [])
 
 

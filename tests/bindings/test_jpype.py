@@ -1,4 +1,4 @@
-"""The promises of promises.py, kept in one process with a JVM."""
+"""The promises of promises.py, tested in one process with a JVM."""
 
 from __future__ import annotations
 

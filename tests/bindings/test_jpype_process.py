@@ -1,4 +1,4 @@
-"""One JVM a process: how it starts, what it keeps out, what it survives. Each test has a process of its own."""
+"""One JVM per process: how it starts, what it excludes, what it survives. Each test has its own process."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_a_model_left_open_does_not_disturb_the_end_of_the_process(fresh: Fresh)
     assert (done.returncode, done.stdout.strip()) == (0, "x"), done.stderr
 
 
-def test_an_exception_of_python_ends_the_process_as_ever(fresh: Fresh) -> None:
+def test_an_exception_of_python_ends_the_process_as_usual(fresh: Fresh) -> None:
     done = fresh(ANSWER + "raise SystemExit(7)\n")
     assert (done.returncode, done.stdout.strip()) == (7, ANSWERED), done.stderr
 
@@ -62,7 +62,7 @@ def test_where_tensorflow_is_imported_the_jvm_is_not_started(fresh: Fresh, setti
     done = fresh("import tensorflow\n" + ANSWER, PYTHONPATH=f"{settings['PYTHONPATH']}{os.pathsep}{impostor}")
     assert done.returncode == 1
     assert ANSWERED not in done.stdout
-    assert "StartProblem: tensorflow is imported in this process, and TensorFlow Java beside it would abort it; use" in last_line(done)
+    assert "StartProblem: tensorflow is imported in this process, and TensorFlow Java would abort it; use" in last_line(done)
 
 
 def test_where_the_jvm_runs_tensorflow_is_not_imported(fresh: Fresh, settings: dict[str, str], impostor: str) -> None:
@@ -85,7 +85,7 @@ import tensorboard_like_module_that_is_absent
     assert last_line(done) == "ModuleNotFoundError: No module named 'tensorboard_like_module_that_is_absent'"
 
 
-def test_a_forked_child_is_told_and_a_spawned_one_works(fresh: Fresh) -> None:
+def test_a_forked_child_gets_the_reason_and_a_spawned_one_works(fresh: Fresh) -> None:
     done = fresh(
         """
         import multiprocessing
@@ -110,7 +110,7 @@ def test_a_forked_child_is_told_and_a_spawned_one_works(fresh: Fresh) -> None:
                 print(method, process.exitcode, flush=True)
         """
     )
-    told = "this process was forked from one with a JVM, which does not live in the child; start children by "
+    told = "this process was forked from one with a JVM, and a JVM does not survive a fork; start children by "
     told += "multiprocessing.get_context('spawn')"
     assert done.stdout.splitlines() == [told, "fork 0", told, "fork 0", "-1.0", "spawn 0"], done.stderr
 
@@ -120,14 +120,12 @@ def test_a_child_forked_before_the_jvm_starts_may_start_its_own(fresh: Fresh) ->
     assert (done.returncode, done.stdout.strip()) == (0, ANSWERED), done.stderr
 
 
-def test_a_jvm_of_somebody_else_is_told_what_it_lacks(fresh: Fresh) -> None:
+def test_a_foreign_jvm_without_the_jars_names_what_is_missing(fresh: Fresh) -> None:
     done = fresh("import jpype\njpype.startJVM()\n" + ANSWER)
-    assert "StartProblem: the JVM of this process was started by somebody else, without TensorFlow Java on its class path" in last_line(
-        done
-    )
+    assert "StartProblem: other code started this process's JVM, without TensorFlow Java on its class path" in last_line(done)
 
 
-def test_a_jvm_of_somebody_else_with_our_jars_is_used(fresh: Fresh) -> None:
+def test_a_foreign_jvm_with_our_jars_is_used(fresh: Fresh) -> None:
     start = "import jpype\njpype.startJVM(classpath=os.environ['CROSSLOAD_JPYPE_CLASS_PATH'].split(os.pathsep))\n"
     assert ANSWERED in fresh(start + ANSWER).stdout
 
@@ -146,7 +144,7 @@ def test_options_of_the_environment_and_of_start_reach_the_jvm(fresh: Fresh) -> 
     )
     first, _, rest = done.stdout.strip().rpartition(" ")
     assert (first, int(rest) <= 96) == ("two words given start", True)
-    assert "StartProblem: the JVM runs already and cannot be started anew; call crossload_jpype.start before" in last_line(done)
+    assert "StartProblem: the JVM runs already and cannot start again; call crossload_jpype.start before" in last_line(done)
 
 
 def test_an_option_that_the_jvm_does_not_know_is_named(fresh: Fresh) -> None:
@@ -155,14 +153,14 @@ def test_an_option_that_the_jvm_does_not_know_is_named(fresh: Fresh) -> None:
     assert "-XX:+NoSuchOption" in last_line(done)
 
 
-def test_a_missing_jar_and_missing_jars_are_told(fresh: Fresh) -> None:
+def test_a_missing_jar_and_a_missing_class_path_are_named(fresh: Fresh) -> None:
     done = fresh(ANSWER, CROSSLOAD_JPYPE_CLASS_PATH="/nowhere/a.jar")
-    assert "StartProblem: /nowhere/a.jar of the class path ($CROSSLOAD_JPYPE_CLASS_PATH) is not there" in last_line(done)
+    assert "StartProblem: /nowhere/a.jar of the class path ($CROSSLOAD_JPYPE_CLASS_PATH) does not exist" in last_line(done)
     done = fresh(ANSWER, CROSSLOAD_JPYPE_CLASS_PATH=None)
     assert "StartProblem: no jars: set CROSSLOAD_JPYPE_CLASS_PATH or call crossload_jpype.start(class_path=…)" in last_line(done)
 
 
-def test_a_java_home_whose_jvm_does_not_load_is_told(fresh: Fresh, tmp_path: Path) -> None:
+def test_a_java_home_whose_jvm_does_not_load_is_named(fresh: Fresh, tmp_path: Path) -> None:
     library = tmp_path / "java" / "lib" / "server" / "libjvm.so"
     library.parent.mkdir(parents=True)
     library.write_text("no library", encoding="utf-8")

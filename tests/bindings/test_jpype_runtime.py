@@ -1,4 +1,4 @@
-"""The runtime tensorflow-java-jpype: the same vectors judge it, and it does what TensorFlow Java does in a JVM of its own."""
+"""The runtime tensorflow-java-jpype: on the same vectors it gives the outcomes of TensorFlow Java in its own JVM."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_no_worker_died(report: Report) -> None:
     assert not [c for c in report.cautions if "died" in c]
 
 
-def test_it_tells_what_it_is(report: Report) -> None:
+def test_its_identity_is_complete(report: Report) -> None:
     java, jpype = (next(r for r in report.runtimes if r["runtime"] == name) for name in (JAVA, JPYPE))
     assert jpype["version"] == java["version"] == registry.one(JPYPE).version
     assert jpype["native"] == java["native"]
@@ -68,7 +68,7 @@ def test_it_is_certified() -> None:
     assert not not_carried
 
 
-def test_it_must_be_asked_for() -> None:
+def test_it_is_not_a_default_runtime() -> None:
     assert JPYPE not in [r.name for r in registry.find()]
 
 

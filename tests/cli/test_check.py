@@ -1,4 +1,4 @@
-"""`crossload check`: what a reader sees, what a program reads, and the exit status that CI goes by."""
+"""`crossload check`: its text, its JSON, and its exit status for CI."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def check(*arguments: object) -> Result:
     return CliRunner().invoke(main, ["check", *map(str, arguments)])
 
 
-def test_a_row_a_release_says_what_stops_it(model: Path) -> None:
+def test_each_release_has_a_row_with_what_stops_it(model: Path) -> None:
     result = check(model)
     rows = result.stdout.splitlines()
     assert [row.split()[0] for row in rows] == RELEASES
@@ -41,24 +41,24 @@ def test_a_row_a_release_says_what_stops_it(model: Path) -> None:
     assert result.exit_code == 0, "without --for, one release that will do is enough"
 
 
-def test_a_release_asked_for_by_name_gets_its_findings_and_the_remedy(model: Path) -> None:
+def test_a_named_release_gets_its_findings_and_the_remedy(model: Path) -> None:
     result = check(model, "--runtime", "tensorflow-java@0.4.2")
     title, finding, remedy = result.stdout.splitlines()
     assert title.split() == ["tensorflow-java@0.4.2", "TensorFlow", "2.7.4", "load_error"]
     assert finding.endswith("first in TensorFlow 2.10.1 of the releases known here; yours is 2.7.4 (node 'copy')")
     would_do = ", ".join(t for t in RELEASES if t not in OLD)
-    assert remedy == f"    → would do: {would_do}; crossload convert {model} DESTINATION --for tensorflow-java@0.4.2"
+    assert remedy == f"    → would run in: {would_do}; crossload convert {model} DESTINATION --for tensorflow-java@0.4.2"
     assert result.exit_code == 1
 
 
 @pytest.mark.parametrize(
     ("asked", "status"), [("tensorflow-java@1.1.0", 0), ("tensorflow-java", 0), ("tensorflow-java@1.*,tensorflow-java@0.3.3", 1)]
 )
-def test_the_status_is_1_where_a_release_asked_for_will_not_do(model: Path, asked: str, status: int) -> None:
+def test_the_status_is_1_if_a_named_release_does_not_run_it(model: Path, asked: str, status: int) -> None:
     assert check(model, "--runtime", asked).exit_code == status
 
 
-def test_without_names_the_status_is_1_where_no_release_will_do(tmp_path: Path) -> None:
+def test_without_names_the_status_is_1_if_no_release_runs_it(tmp_path: Path) -> None:
     graph = graph_of()
     add(graph, "beside", "NoSuchOp", "x")
     assert check(written(tmp_path / "model", graph)).exit_code == 1
@@ -95,20 +95,20 @@ def test_the_first_obstacles_are_shown_and_all_with_all(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--runtime", "litert"), "nothing is known of what litert registers; check knows: "),
+        (("--runtime", "litert"), "check has no registrations of litert; it knows: "),
         (("--runtime", "tensorflow-java@9.*"), "no release matches 'tensorflow-java@9.*'; check knows: "),
         (("--tags", "train"), "has no such artifact; it has: saved_model with the tags serve"),
         (("--artifact", "frozen"), "has no such artifact; it has: saved_model"),
     ],
 )
-def test_what_cannot_be_used_is_status_2_and_a_sentence(model: Path, arguments: tuple[str, ...], said: str) -> None:
+def test_unusable_input_is_status_2_and_one_sentence(model: Path, arguments: tuple[str, ...], said: str) -> None:
     result = check(model, *arguments)
     assert result.exit_code == 2
     assert said in result.stderr
     assert result.stdout == ""
 
 
-def test_a_file_that_is_no_graph_is_status_2(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_graph_is_status_2(tmp_path: Path) -> None:
     path = tmp_path / "model.pb"
     path.write_bytes(b"nonsense")
     assert check(path).exit_code == 2

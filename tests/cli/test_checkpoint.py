@@ -12,7 +12,7 @@ from tests.cli.test_show import line, run
 from tests.edits.test_checkpoint_folders import beside, files_of, names, saved, serving
 
 
-def test_the_list_marks_the_served_one_and_says_what_is_missing(tmp_path: Path) -> None:
+def test_the_list_marks_the_served_checkpoint_and_names_missing_files(tmp_path: Path) -> None:
     folder = serving(saved(tmp_path, "a-1", "a-2000"), "a-2000", "a-1", "a-2000")
     (folder / "a-1.data-00000-of-00001").unlink()
     page = run("checkpoint", "list", str(folder)).stdout
@@ -32,7 +32,7 @@ def test_show_describes_the_served_one_or_the_named_one(tmp_path: Path) -> None:
     assert value["data"][:3] == [0, 1, 2]
 
 
-def test_use_remove_and_prune_say_what_they_did(tmp_path: Path) -> None:
+def test_use_remove_and_prune_report_what_they_did(tmp_path: Path) -> None:
     folder = serving(saved(tmp_path, *(f"a-{n}" for n in range(1, 7))), "a-6", *(f"a-{n}" for n in range(1, 7)))
     assert run("checkpoint", "use", str(folder), "a-5").stdout == f"{folder} serves a-5\n"
     assert run("checkpoint", "remove", str(folder), "a-1").stdout == "removed a-1 (3 files)\n"

@@ -1,4 +1,4 @@
-"""The promises of `crossload convert`: what it writes and says; bad input is one sentence and leaves nothing behind."""
+"""`crossload convert`: what it writes and prints; bad input is one sentence and leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ def refused(*arguments: str | Path, status: int = 2) -> str:
     return done.stderr.splitlines()[-1]
 
 
-def test_a_nameless_output_gets_its_name_and_the_manifest_says_it_for_every_later_step(sources: Path, tmp_path: Path) -> None:
+def test_a_nameless_output_gets_a_name_and_later_steps_read_it_from_the_manifest(sources: Path, tmp_path: Path) -> None:
     named = tmp_path / "named.pb"
     done = run("convert", sources / "graph.pb", named, "--output-tensor", "my scores=StatefulPartitionedCall", "--count", "2")
     assert done.returncode == 0, done.stderr
-    assert "the way: graph_def → graph_def" in done.stderr
+    assert "path: graph_def → graph_def" in done.stderr
     assert "2 answers of 1 signature(s) agree: identical" in done.stdout
     assert [t.name for t in artifacts.read(named).to_json() and artifacts.read(named).outputs] == ["my.scores"]
     stated = json.loads(sidecar_of(named).read_text())
@@ -43,7 +43,7 @@ def test_a_nameless_output_gets_its_name_and_the_manifest_says_it_for_every_late
     assert asked.stdout.startswith("my scores: float32 [1, 3]")
 
 
-def test_an_inner_tensor_becomes_an_input_and_what_is_before_it_falls_away(sources: Path, tmp_path: Path) -> None:
+def test_an_inner_tensor_becomes_an_input_and_earlier_nodes_are_dropped(sources: Path, tmp_path: Path) -> None:
     cut = tmp_path / "cut.pb"
     nodes = artifacts.read(sources / "graph.pb").nodes()
     tanh, softmax = (next(n.name for n in nodes if n.op == op) for op in ("Tanh", "Softmax"))
@@ -56,7 +56,7 @@ def test_an_inner_tensor_becomes_an_input_and_what_is_before_it_falls_away(sourc
     assert "the outputs also need serving_default_left, serving_default_right: also name the tensors that feed them as inputs" in said
 
 
-def test_a_source_whose_answers_are_not_met_is_not_handed_over(sources: Path, tmp_path: Path) -> None:
+def test_a_result_that_disagrees_with_its_source_is_not_written(sources: Path, tmp_path: Path) -> None:
     np.savez(tmp_path / "ranges.npz", left=np.full((1, 4), 0.01, np.float32), right=np.zeros((1, 4), np.float32))
     arguments = [sources / "saved_model", tmp_path / "small.tflite", "--quantize", "int8", "--representative", tmp_path / "ranges.npz"]
     said = refused(*arguments, status=1)
@@ -99,7 +99,7 @@ def test_absolute_paths_are_those_of_the_folder_and_nothing_outside_a_copy_is_de
 def test_nothing_is_written_into_the_source(sources: Path) -> None:
     source = sources / "saved_model"
     before = sorted(source.rglob("*"))
-    assert f"lies inside {source}" in refused(source, source / "frozen.pb")
+    assert f"is inside {source}" in refused(source, source / "frozen.pb")
     assert sorted(source.rglob("*")) == before
 
 
@@ -112,7 +112,7 @@ def test_a_v1_sharded_checkpoint_with_other_names_is_written_and_read(sources: P
     assert not list((tmp_path / "old").glob("*.meta"))
 
 
-def test_version_directories_count_up_and_are_what_serving_reads(sources: Path, tmp_path: Path) -> None:
+def test_version_directories_count_up_as_serving_reads_them(sources: Path, tmp_path: Path) -> None:
     (tmp_path / "served" / "7").mkdir(parents=True)
     done = run("convert", sources / "saved_model", tmp_path / "served", "--to", "saved_model", "--version-directory", "--warm-up",
                "--to-tags", "serve,cpu", "--count", "2")  # fmt: skip
@@ -122,13 +122,13 @@ def test_version_directories_count_up_and_are_what_serving_reads(sources: Path, 
     assert artifacts.read(tmp_path / "served" / "8").meta_graphs[0].tags == ("serve", "cpu")
 
 
-def test_a_wrong_tensor_is_answered_with_near_names(sources: Path, tmp_path: Path) -> None:
+def test_a_wrong_tensor_name_lists_near_names(sources: Path, tmp_path: Path) -> None:
     said = refused(sources / "graph.pb", tmp_path / "x.pb", "--output-tensor", "StatefulPartitionedCal")
     assert "has no tensor 'StatefulPartitionedCal'" in said
     assert "StatefulPartitionedCall" in said.partition("near")[2]
 
 
-def test_a_graph_that_is_not_frozen_is_told_from_one_that_is(sources: Path, tmp_path: Path) -> None:
+def test_a_graph_that_is_not_frozen_is_recognised(sources: Path, tmp_path: Path) -> None:
     meta = artifacts.read(sources / "checkpoint" / "model.ckpt-12.meta")
     (tmp_path / "thawed.pb").write_bytes(meta.proto.graph_def.SerializeToString())
     said = refused(tmp_path / "thawed.pb", tmp_path / "x.tflite", "--output-tensor", "StatefulPartitionedCall")
@@ -140,14 +140,14 @@ def test_a_graph_that_is_not_frozen_is_told_from_one_that_is(sources: Path, tmp_
     ("source", "destination", "more", "sentence"),
     [
         ("nothing", "x.pb", [], "does not exist"),
-        ("saved_model", "x.pb", ["--to", "tflite"], "x.pb is a name for graph_def, and --to says tflite"),
+        ("saved_model", "x.pb", ["--to", "tflite"], "x.pb is a name for graph_def, but --to is tflite"),
         ("saved_model", "x", ["--to", "onnx"], "there is no format 'onnx' to convert to; there are: saved_model"),
         ("model.tflite", "x.pb", [], "a tflite cannot become a graph_def; it can become: tflite"),
         ("saved_model", "x", ["--tags", "train"], "has no MetaGraph with the tags train; its tag sets are: serve"),
         ("saved_model", "x", ["--signature", "sevring_default"], "has no signature 'sevring_default'"),
         ("saved_model", "x.pb", ["--load-with", "tensorflow@1.0"], "there is no runtime 'tensorflow@1.0'"),
-        ("saved_model", "x.tflite", ["--warm-up"], "--warm-up writes the requests that were compared into a SavedModel"),
-        ("model.h5", "x", ["--weights", "none.h5"], "none.h5 (--weights) is not there"),
+        ("saved_model", "x.tflite", ["--warm-up"], "--warm-up writes the compared requests into a SavedModel"),
+        ("model.h5", "x", ["--weights", "none.h5"], "none.h5 (--weights) does not exist"),
         ("graph.pb", "x", ["--output-tensor", "="], "write name=operation:index, or operation:index"),
     ],
 )
@@ -158,14 +158,14 @@ def test_bad_input_is_one_sentence_and_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_is_there_is_replaced_only_when_told_and_only_by_its_like(sources: Path, tmp_path: Path) -> None:
+def test_overwrite_replaces_only_an_artifact_of_the_same_kind(sources: Path, tmp_path: Path) -> None:
     there = tmp_path / "there.pb"
     there.write_text("mine")
     assert "--overwrite replaces it" in refused(sources / "saved_model", there)
     folder = tmp_path / "thesis"
     folder.mkdir()
     (folder / "chapter.txt").write_text("years of work")
-    assert "holds no artifact that --overwrite could replace" in refused(sources / "graph.pb", folder, "--overwrite")
+    assert "holds no artifact for --overwrite to replace" in refused(sources / "graph.pb", folder, "--overwrite")
     assert there.read_text() == "mine"
 
 
@@ -178,7 +178,7 @@ def test_a_manifest_that_describes_another_file_is_refused(sources: Path, tmp_pa
     assert "describes a different model.tflite" in done.stderr
 
 
-def test_two_conversions_to_one_destination_at_once_are_one_and_a_sentence(sources: Path, tmp_path: Path) -> None:
+def test_a_second_conversion_to_the_same_destination_fails_with_one_sentence(sources: Path, tmp_path: Path) -> None:
     arguments = [*COMMAND, "convert", str(sources / "saved_model"), str(tmp_path / "x.pb"), "--no-verify"]
     first = subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True)
     assert first.stderr

@@ -100,7 +100,7 @@ def test_a_number_that_the_datatype_cannot_hold_is_refused() -> None:
         ("-1", "UINT64"),
     ],
 )
-def test_a_value_that_its_datatype_cannot_hold_is_refused_and_not_bent(text: str, datatype: str) -> None:
+def test_a_value_that_its_datatype_cannot_hold_is_refused_and_not_converted(text: str, datatype: str) -> None:
     with pytest.raises(CrossloadError, match="does not fit"):
         value(text, TensorSpec("x", datatype, None))
 
@@ -127,9 +127,9 @@ def test_an_array_of_an_npz_is_named_unless_it_is_the_only_one(tmp_path: Path) -
     np.savez(tmp_path / "one.npz", a=np.float32([3]))
     assert value(f"{tmp_path}/two.npz[b]", X).tolist() == [2]
     assert value(f"{tmp_path}/one.npz", X).tolist() == [3]
-    with pytest.raises(CrossloadError, match=r"input x=.*two.npz\[KEY\]; there are: a, b"):
+    with pytest.raises(CrossloadError, match=r"input x=.*two.npz\[KEY\]; it has: a, b"):
         value(f"{tmp_path}/two.npz", X)
-    with pytest.raises(CrossloadError, match=r"input x=.*no array 'c' in it; there are: a, b"):
+    with pytest.raises(CrossloadError, match=r"input x=.*the file has no array 'c'; it has: a, b"):
         value(f"{tmp_path}/two.npz[c]", X)
 
 
@@ -169,18 +169,18 @@ def test_a_scalar_input_takes_one_example() -> None:
         ('[{"age": [30]}, {"age": [1, "x"]}]', "example 1: the feature 'age' has elements of int, str"),
         ('[{"age": [[1]]}]', "example 0: the feature 'age'.*flat list"),
         ('[{"age": null}]', "the feature 'age'.*NoneType"),
-        ('[{"age": [{"b64": "?"}]}]', "the feature 'age' has a b64"),
-        ('[{"age": [{"b64": 1}]}]', "the feature 'age' has a b64"),
+        ('[{"age": [{"b64": "?"}]}]', "the feature 'age' has an invalid base64 value"),
+        ('[{"age": [{"b64": 1}]}]', "the feature 'age' has an invalid base64 value"),
         ("[{1: [1]}]", "the feature 1: a feature's name must be text"),
         ('{"age": [30]}', "write a list of dicts"),
         ('[["age"]]', "write a list of dicts"),
-        ("[]", "one example at least"),
+        ("[]", "at least one example"),
         ("__import__('os').getcwd()", "neither JSON"),
         ("[" * 100_000, "neither JSON"),
         ("@none.json", "none.json cannot be read: No such file"),
     ],
 )
-def test_what_is_no_example_names_the_input_the_feature_and_the_cause(text: str, cause: str) -> None:
+def test_an_invalid_example_names_the_input_the_feature_and_the_cause(text: str, cause: str) -> None:
     with pytest.raises(CrossloadError, match=f"--input-examples examples.*{cause}"):
         examples(text, EXAMPLES)
 

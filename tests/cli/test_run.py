@@ -1,4 +1,4 @@
-"""Run's promises: outputs come out as they went in, or it is said why not; names from elsewhere steer nothing."""
+"""Run: outputs are written unchanged or the error says why not; names from a file cannot control the terminal."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_strings_that_npz_would_shorten_are_refused(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_what_a_runtime_does_other_than_answer_is_one_sentence_and_status_1(tmp_path: Path, configure: Configure) -> None:
+def test_a_runtime_that_does_not_answer_is_one_sentence_and_status_1(tmp_path: Path, configure: Configure) -> None:
     configure(dies="die:run")
     done = run(fakes.bundle(tmp_path / "b"), "dies", "--input", "x=[1]")
     assert done.exit_code == 1
@@ -68,7 +68,7 @@ def test_a_format_that_no_runtime_takes_names_the_runtimes_that_were_asked(tmp_p
     assert "tensorflow takes saved_model, graph_def" in done.output
 
 
-def test_a_file_of_outputs_is_only_replaced_when_that_is_asked_for(tmp_path: Path, configure: Configure) -> None:
+def test_a_file_of_outputs_is_replaced_only_with_overwrite(tmp_path: Path, configure: Configure) -> None:
     configure(honest="honest")
     bundle, target = fakes.bundle(tmp_path / "b"), tmp_path / "out.npz"
     target.write_bytes(b"of yesterday")
@@ -80,7 +80,7 @@ def test_a_file_of_outputs_is_only_replaced_when_that_is_asked_for(tmp_path: Pat
         assert found["y"].tolist() == [2]
 
 
-def test_several_signatures_are_asked_in_one_go_and_their_outputs_stay_apart(tmp_path: Path, configure: Configure) -> None:
+def test_several_signatures_run_in_one_call_and_keep_their_outputs_apart(tmp_path: Path, configure: Configure) -> None:
     configure(honest="honest")
     bundle, target = fakes.bundle(tmp_path / "b"), tmp_path / "out.npz"
     manifest = json.loads((bundle / "crossload.json").read_text())
@@ -96,7 +96,7 @@ def test_several_signatures_are_asked_in_one_go_and_their_outputs_stay_apart(tmp
     assert "there is no input 'z'" in nobody.output
 
 
-def test_examples_for_an_input_that_takes_none_are_refused_before_anything_runs(tmp_path: Path, configure: Configure) -> None:
+def test_examples_for_an_input_that_does_not_take_them_are_refused_before_anything_runs(tmp_path: Path, configure: Configure) -> None:
     configure(dies="die:load")
     bundle = fakes.bundle(tmp_path / "b")
     refused = run(bundle, "dies", "--input-examples", 'x=[{"a": [1]}]')

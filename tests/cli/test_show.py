@@ -1,4 +1,4 @@
-"""`crossload show`: everything an artifact has, on a page or as JSON; and what the command line does with bad input."""
+"""`crossload show`: everything about an artifact, on a page or as JSON; and errors for bad input."""
 
 from __future__ import annotations
 
@@ -54,13 +54,13 @@ def test_a_saved_models_page_has_what_a_caller_needs(tmp_path: Path) -> None:
     assert "MatMul 2" in line(page, "ops: 5")
 
 
-def test_a_missing_shard_is_said_on_the_page_and_in_json(tmp_path: Path) -> None:
+def test_a_missing_shard_is_on_the_page_and_in_json(tmp_path: Path) -> None:
     folder = handmade.saved_model(tmp_path / "m", handmade.with_variables(handmade.meta_graph("serve")))
     assert "incomplete: variables/variables.index missing" in show(folder)
     assert json.loads(show(folder, "--json"))["missing_files"] == ["variables/variables.index"]
 
 
-def test_what_is_left_out_is_counted_and_all_shows_it(tmp_path: Path) -> None:
+def test_omitted_lines_are_counted_and_all_shows_them(tmp_path: Path) -> None:
     made = handmade.graph()
     for n in range(20):
         handmade.node(made.node, f"n{n}", f"OwnOp{n:02}", "probabilities")
@@ -83,7 +83,7 @@ def test_a_graphs_page_says_that_its_names_are_candidates(tmp_path: Path) -> Non
     assert "no output depends on: labels" in page
 
 
-def test_a_metas_page_has_what_can_be_called_restored_and_what_stands_in_the_way(tmp_path: Path) -> None:
+def test_a_metas_page_has_signatures_variables_and_obstacles(tmp_path: Path) -> None:
     page = show(test_meta_graph.write(tmp_path / "model-3.meta", test_meta_graph.made()))
     assert line(page, "output").split()[:2] == ["output", "probabilities"]
     assert line(page, "w:0").split()[:2] == ["w:0", "float32"]
@@ -163,7 +163,7 @@ def test_a_tflites_page_flags_flex_and_custom_ops_and_shows_quantisation(tmp_pat
     assert "no signature" in page
 
 
-def test_names_in_a_file_cannot_steer_the_terminal(tmp_path: Path) -> None:
+def test_control_characters_in_names_are_escaped(tmp_path: Path) -> None:
     made = handmade.meta_graph("serve\x1b[2J")
     handmade.tensor_info(made.signature_def["evil\r\x1b]0;title\x07"].inputs["a\nb\u202e"], "x\x9b31m:0")
     handmade.tensor_info(made.signature_def["evil\r\x1b]0;title\x07"].outputs["y"], "y:0")
@@ -175,7 +175,7 @@ def test_names_in_a_file_cannot_steer_the_terminal(tmp_path: Path) -> None:
     assert "missing\\x1b" in run("show", "missing\x1b").stderr
 
 
-def test_bytes_that_are_no_text_are_shown_as_bytes() -> None:
+def test_bytes_that_are_not_text_are_shown_as_bytes() -> None:
     assert printable("a\udcff\ud800\t") == "a\\xff\\ud800\\t"
     assert printable("größe/東京") == "größe/東京"
 
@@ -228,7 +228,7 @@ def test_a_terminal_without_unicode_still_shows_the_page(tmp_path: Path) -> None
     assert b"\\u6771\\u4eac" in found.stdout
 
 
-def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
+def test_a_closed_output_pipe_is_not_an_error(tmp_path: Path) -> None:
     folder = handmade.saved_model(tmp_path / "m", handmade.meta_graph("serve"))
     with subprocess.Popen(
         [sys.executable, "-m", "crossload.cli", "show", str(folder)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
@@ -272,4 +272,4 @@ def test_a_checkpoints_page_lists_variables_and_tensor_prints_a_value(tmp_path: 
     assert value == {"name": "dense/kernel", "datatype": "FP32", "shape": [4, 3], "data": [float(n) for n in range(12)]}
     assert "near it are 'dense/kernel'" in run("show", str(prefix), "--tensor", "kernel").stderr
     graph = handmade.write_graph(tmp_path / "g.pb", handmade.graph())
-    assert "checkpoints only" in run("show", str(graph), "--tensor", "x").stderr
+    assert "only from checkpoints" in run("show", str(graph), "--tensor", "x").stderr

@@ -1,4 +1,4 @@
-"""Verify's command line: the matrix is shown whatever becomes of the files, and mistakes are one sentence."""
+"""Verify's command line: the matrix is shown even if the report files cannot be written, and mistakes are one sentence."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def verify(bundle: Path, *more: str) -> Result:
     return CliRunner().invoke(main, ["verify", str(bundle), *more])
 
 
-def test_the_report_files_say_what_the_matrix_says(tmp_path: Path, configure: Configure) -> None:
+def test_the_report_files_agree_with_the_matrix(tmp_path: Path, configure: Configure) -> None:
     configure(honest="honest")
     done = verify(fakes.bundle(tmp_path / "b"), "-r", "honest", "--json", str(tmp_path / "r.json"), "--junit", str(tmp_path / "r.xml"))
     assert done.exit_code == 0
@@ -36,7 +36,7 @@ def test_a_report_that_cannot_be_written_does_not_hide_what_was_found(tmp_path: 
     assert done.output.splitlines()[-1].startswith("crossload: ")
 
 
-def test_a_runtime_named_and_idle_ends_with_status_3(tmp_path: Path, configure: Configure) -> None:
+def test_a_named_runtime_without_a_case_ends_with_status_3(tmp_path: Path, configure: Configure) -> None:
     configure(honest="honest")
     done = verify(fakes.bundle(tmp_path / "b"), "-r", "honest,tensorflow")
     assert done.exit_code == 3
@@ -50,7 +50,7 @@ def test_options_for_bare_artifacts_are_refused_for_a_bundle(tmp_path: Path, con
     assert "is a bundle with recorded answers" in done.output
 
 
-def test_names_in_a_hostile_manifest_only_ever_show(tmp_path: Path, configure: Configure) -> None:
+def test_control_characters_in_a_manifest_are_escaped(tmp_path: Path, configure: Configure) -> None:
     configure(honest="honest")
     file = fakes.bundle(tmp_path / "b") / "crossload.json"
     file.write_text(file.read_text().replace('"model0"', '"[/]\\u001b[2J[bold]"'))

@@ -1,4 +1,4 @@
-"""The way across a bridge and back, with workers that lack a datatype and lie about what came over."""
+"""Crossing a bridge and back, with workers that lack a datatype or return wrong datatypes."""
 
 from __future__ import annotations
 
@@ -44,18 +44,18 @@ BYTES = {"x": np.array([-64, 0, 63], np.int8)}
 NUMBERS = {"x": np.array([1 + 2j, -3j], np.complex64)}
 
 
-def test_what_a_worker_lacks_crosses_and_comes_back_in_its_own_datatype_and_the_note_says_how() -> None:
+def test_a_datatype_that_a_worker_lacks_crosses_by_a_bridge_and_comes_back_with_a_note() -> None:
     said = answer("honest", source("INT8"), BYTES)
     assert (said.outputs["y"].dtype, said.outputs["y"].tolist()) == (np.int8, [-128, 0, 126])
     assert said.note == "through the bridge: int8 as int32"
 
 
-def test_a_complex_number_is_two_floats_on_the_way_and_one_number_again() -> None:
+def test_a_complex_number_crosses_as_two_floats_and_comes_back_as_one_number() -> None:
     said = answer("honest", source("COMPLEX64"), NUMBERS)
     assert (said.outputs["y"].dtype, said.outputs["y"].tolist()) == (np.complex64, [2 + 4j, -6j])
 
 
-def test_the_worker_is_told_to_load_the_bridge_s_own_signature() -> None:
+def test_the_worker_loads_the_bridge_s_own_signature() -> None:
     model = source("INT8")
     bridges = crossing.bridges(model.bindings, model.signatures, OLD.split())
     assert model.parameters(bridges)["signatures"] == {
@@ -64,7 +64,7 @@ def test_the_worker_is_told_to_load_the_bridge_s_own_signature() -> None:
 
 
 @pytest.mark.parametrize("carried", [None, [*OLD.split(), "INT8"]])
-def test_who_carries_the_datatype_takes_no_bridge(carried: list[str] | None) -> None:
+def test_a_worker_that_carries_the_datatype_takes_no_bridge(carried: list[str] | None) -> None:
     model = source("INT8")
     assert crossing.bridges(model.bindings, model.signatures, carried) == {}
 
@@ -107,7 +107,7 @@ def test_a_missing_output_stays_missing() -> None:
 
 
 def test_a_worker_that_recovers_is_asked_again_over_the_bridge(tmp_path: Path) -> None:
-    """A fresh worker is loaded anew, and says anew what it carries."""
+    """A fresh worker loads the model again, and lists again what it carries."""
     with Supervisor("fake", fakes.launch("die:run", tmp_path / "once", FAKE_DATATYPES=OLD), QUICK) as subject:
         subject.load(source("INT8"))
         with pytest.raises(WorkerFailure):
@@ -121,6 +121,6 @@ def test_an_omitted_input_is_sent_as_its_default_and_crosses_with_it() -> None:
     assert answer("honest", model, {}).outputs["y"].tolist() == [14, -16]
 
 
-def test_a_default_that_is_none_of_its_datatype_is_an_error_that_names_the_input() -> None:
+def test_a_default_that_does_not_fit_its_datatype_is_an_error_that_names_the_input() -> None:
     with pytest.raises(CrossloadError, match="the default of the input 'x' is no int8 tensor"):
         crossing.there({}, source("INT8", default={"shape": [2], "data": [7]}).signatures["double"], None)

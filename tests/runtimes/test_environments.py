@@ -1,4 +1,4 @@
-"""Environments' promises: made once, made again when they are not whole, and what cannot be made is one sentence with what mends it."""
+"""Environments: made once, made again if incomplete; a failure is one sentence with the fix."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_a_header_is_read_with_its_blank_lines(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "# /// script\n# dependencies = []\n", "# /// other\n# a = 1\n# ///\n"])
-def test_a_script_without_a_whole_header_has_none(tmp_path: Path, text: str) -> None:
+def test_a_script_with_an_incomplete_header_has_none(tmp_path: Path, text: str) -> None:
     assert header_of(script(tmp_path, text)) == {}
 
 
@@ -46,12 +46,12 @@ def test_a_script_without_a_whole_header_has_none(tmp_path: Path, text: str) -> 
     ("header", "says"),
     [
         ("# /// script\n# dependencies = [\n# ///\n", "cannot be used"),
-        ("# /// script\n# dependencies = 'six'\n# ///\n", "dependencies is no list"),
+        ("# /// script\n# dependencies = 'six'\n# ///\n", "dependencies is not a list"),
         ("# /// script\n# requires-python = 'three'\n# ///\n", "three"),
-        (HEADER + "\n" + HEADER, "there are two"),
+        (HEADER + "\n" + HEADER, "it occurs twice"),
     ],
 )
-def test_a_header_that_means_nothing_is_one_sentence_that_names_the_script(tmp_path: Path, header: str, says: str) -> None:
+def test_an_invalid_header_is_one_sentence_that_names_the_script(tmp_path: Path, header: str, says: str) -> None:
     with pytest.raises(EnvironmentProblem, match=says) as caught:
         prepare(Script(script(tmp_path, header.replace("{}", ""))))
     assert "worker.py" in str(caught.value)
@@ -86,7 +86,7 @@ def test_an_interrupted_environment_is_made_again(tmp_path: Path) -> None:
     assert subprocess.run([launch.argv[0], "-c", ""], check=False).returncode == 0
 
 
-def test_an_environment_whose_python_is_gone_is_made_again(tmp_path: Path) -> None:
+def test_an_environment_whose_python_was_deleted_is_made_again(tmp_path: Path) -> None:
     source = Script(script(tmp_path, HEADER.format("")))
     launch = prepare(source)
     Path(launch.argv[0]).unlink()
@@ -99,7 +99,7 @@ def test_an_environment_whose_python_is_gone_is_made_again(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("dependency", "says"), [("six==99", "six==99"), ("six ===", "six ==="), ("six @ file:///no/such/file.whl", "no/such/file.whl")]
 )
-def test_a_package_that_cannot_be_had_is_one_sentence_that_names_it(tmp_path: Path, dependency: str, says: str) -> None:
+def test_a_package_that_cannot_be_installed_is_one_sentence_that_names_it(tmp_path: Path, dependency: str, says: str) -> None:
     source = Script(script(tmp_path, HEADER.format(f"'{dependency}'")))
     with pytest.raises(EnvironmentProblem) as caught:
         prepare(source)
@@ -120,20 +120,20 @@ def test_a_cache_that_cannot_be_written_is_one_sentence(tmp_path: Path, cache: P
         prepare(Script(script(tmp_path, HEADER.format(""))))
 
 
-def test_a_script_that_is_not_there_is_missing(tmp_path: Path) -> None:
+def test_a_nonexistent_script_is_missing(tmp_path: Path) -> None:
     source = Script(tmp_path / "gone.py")
-    assert "gone.py is not there" in str(missing(source))
-    with pytest.raises(EnvironmentProblem, match=r"gone\.py is not there"):
+    assert "gone.py does not exist" in str(missing(source))
+    with pytest.raises(EnvironmentProblem, match=r"gone\.py does not exist"):
         prepare(source)
 
 
-def test_a_relative_command_counts_from_its_configurations_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_relative_command_is_relative_to_its_configurations_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     executable(tmp_path / "worker", "exit 0")
     monkeypatch.chdir("/")
     assert missing(Command(("./worker",), cwd=tmp_path)) is None
     assert prepare(Command(("./worker",), {"A": "1"}, tmp_path)).cwd == tmp_path
     for gone in (Command(("./gone",), cwd=tmp_path), Command(("no-such-command",))):
-        with pytest.raises(EnvironmentProblem, match="is not there; install it"):
+        with pytest.raises(EnvironmentProblem, match="does not exist; install it"):
             prepare(gone)
 
 
@@ -193,9 +193,9 @@ def test_a_harness_that_is_missing_says_how_to_get_it(tmp_path: Path) -> None:
 
 
 def test_without_java_the_sentence_says_what_to_install(path: Path, harness: Jar, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert refused(harness).startswith("there is no Java; install a JDK 17 or newer")
+    assert refused(harness).startswith("Java is not installed; install a JDK 17 or newer")
     monkeypatch.setenv("JAVA_HOME", "/no/jdk")
-    assert refused(harness).startswith("JAVA_HOME names no JDK: there is no /no/jdk/bin/java; install a JDK 17 or newer")
+    assert refused(harness).startswith("JAVA_HOME is not a JDK: /no/jdk/bin/java does not exist; install a JDK 17 or newer")
 
 
 @pytest.mark.parametrize(
@@ -207,17 +207,19 @@ def test_an_old_java_is_named(path: Path, harness: Jar, version: str, says: str)
     assert refused(harness).startswith(f"{path / 'java'} {says}; install a JDK 17 or newer")
 
 
-def test_a_java_that_does_not_run_is_told_in_its_own_words(path: Path, harness: Jar) -> None:
+def test_a_java_that_does_not_run_is_reported_with_its_own_message(path: Path, harness: Jar) -> None:
     executable(path / "java", "echo 'Error: could not find libjava.so' >&2; exit 6")
-    assert refused(harness).startswith(f"{path / 'java'} is no Java that runs (Error: could not find libjava.so); install a JDK 17")
+    assert refused(harness).startswith(f"{path / 'java'} does not run (Error: could not find libjava.so); install a JDK 17")
     executable(path / "java", "exit 6")
-    assert "is no Java that runs (exit status 6); install a JDK 17" in refused(harness)
+    assert "does not run (exit status 6); install a JDK 17" in refused(harness)
 
 
-def test_a_harness_that_is_damaged_is_to_be_built_again(path: Path, harness: Jar) -> None:
+def test_a_damaged_harness_is_named_with_the_command_that_builds_it(path: Path, harness: Jar) -> None:
     executable(path / "java", JAVA_17)
     truncate(harness.jar)
-    assert refused(harness) == f"the harness {harness.jar} is damaged: it is no whole zip file; delete it and build it again: make java"
+    assert (
+        refused(harness) == f"the harness {harness.jar} is damaged: it is not a complete zip file; delete it and build it again: make java"
+    )
 
 
 def test_a_jar_that_was_damaged_since_it_was_fetched_is_named_with_what_to_delete(path: Path, harness: Jar, tmp_path: Path) -> None:
@@ -227,7 +229,9 @@ def test_a_jar_that_was_damaged_since_it_was_fetched_is_named_with_what_to_delet
     executable(path / "mvn", MAVEN.format(jar=jar, log=tmp_path / "log"))
     prepare(harness)
     truncate(jar)
-    damaged = f"the jar {jar} is damaged: it is no whole zip file; delete its folder, {jar.parent}, then try again: Maven fetches it anew"
+    damaged = (
+        f"the jar {jar} is damaged: it is not a complete zip file; delete its folder, {jar.parent}, then try again: Maven fetches it again"
+    )
     assert refused(harness) == damaged
     jar.unlink()
     archive(jar)
@@ -247,7 +251,7 @@ def test_without_maven_the_sentence_says_what_to_install(path: Path, harness: Ja
     assert refused(harness).startswith("Maven is not installed; install Maven")
 
 
-def test_jars_are_fetched_once_and_again_when_they_were_cleaned_away(path: Path, harness: Jar, tmp_path: Path) -> None:
+def test_jars_are_fetched_once_and_again_after_they_were_deleted(path: Path, harness: Jar, tmp_path: Path) -> None:
     jar, log = tmp_path / "repository.jar", tmp_path / "log"
     archive(jar)
     executable(path / "java", JAVA_17)
@@ -267,7 +271,7 @@ def test_jars_are_fetched_once_and_again_when_they_were_cleaned_away(path: Path,
     assert log.read_text() == "called\n" * 2
 
 
-def test_what_maven_is_asked_for_is_what_the_runtime_names(path: Path, harness: Jar, tmp_path: Path) -> None:
+def test_maven_fetches_what_the_runtime_names(path: Path, harness: Jar, tmp_path: Path) -> None:
     executable(path / "java", JAVA_17)
     executable(path / "mvn", MAVEN.format(jar=harness.jar, log=tmp_path / "log"))
     prepare(harness)
@@ -291,10 +295,10 @@ def test_libraries_that_a_release_unpacks_at_every_start_are_unpacked_once(path:
         prepare(replace(harness, libraries="native/linux-arm64", platforms=("linux", "darwin")))
 
 
-def test_what_maven_cannot_fetch_is_one_sentence(path: Path, harness: Jar) -> None:
+def test_a_failed_fetch_by_maven_is_one_sentence(path: Path, harness: Jar) -> None:
     executable(path / "java", JAVA_17)
     executable(path / "mvn", "echo '[INFO] Scanning'; echo '[ERROR] A reason of its own -> [Help 1]'; echo '[ERROR] Help'; exit 1")
-    says = r"the jars of harness cannot be fetched: A reason of its own; mend what Maven names, then try again$"
+    says = r"the jars of harness cannot be fetched: A reason of its own; fix what Maven names, then try again$"
     with pytest.raises(EnvironmentProblem, match=says):
         prepare(harness)
     assert "not fetched yet" in str(missing(harness))

@@ -1,4 +1,4 @@
-"""Every release of TensorFlow Java, TensorFlow 1's included: what each loads, refuses and carries is written down here."""
+"""What every release of TensorFlow Java (including TensorFlow 1's) loads, refuses and carries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Promises about Maven's failures, each made by the real Maven: one sentence that says why, and what mends it."""
+"""Maven's failures, each caused in the real Maven: one sentence with the cause and the fix."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ def problem(folder: Path, *coordinates: str, platforms: tuple[str, ...] = ()) ->
     return found
 
 
-def test_maven_without_network_by_its_settings_is_told_as_offline(settings: Path, tmp_path: Path) -> None:
+def test_maven_offline_by_its_settings_is_reported_as_offline(settings: Path, tmp_path: Path) -> None:
     settings.write_text("<settings><offline>true</offline></settings>")
     why, mend = problem(tmp_path / "made")
     assert why.startswith("Maven works offline (-o, or its settings.xml), and org.apache.maven.plugins:maven-dependency-plugin:")
     assert mend == "let Maven reach the network once, then try again"
 
 
-def test_a_mirror_that_nobody_answers_at_is_named_with_the_reason(settings: Path, tmp_path: Path) -> None:
+def test_a_mirror_that_does_not_answer_is_named_with_the_reason(settings: Path, tmp_path: Path) -> None:
     url = "http://127.0.0.1:9/maven"
     settings.write_text(f"<settings><mirrors><mirror><id>none</id><mirrorOf>*</mirrorOf><url>{url}</url></mirror></mirrors></settings>")
     why, mend = problem(tmp_path / "made")
@@ -68,8 +68,8 @@ def test_a_damaged_jar_in_the_repository_is_named_with_what_to_delete(repository
     whole = jar.read_bytes()
     jar.write_bytes(whole[: len(whole) // 2])
     why, mend = problem(tmp_path / "made")
-    assert why == f"the jar {jar} is damaged: it is no whole zip file"
-    assert mend == f"delete its folder, {jar.parent}, then try again: Maven fetches it anew"
+    assert why == f"the jar {jar} is damaged: it is not a complete zip file"
+    assert mend == f"delete its folder, {jar.parent}, then try again: Maven fetches it again"
     jar.write_bytes(whole)
     assert maven.fetch(SMALL, tmp_path / "made") is None
     assert jar in maven.jars(tmp_path / "made")
@@ -78,10 +78,10 @@ def test_a_damaged_jar_in_the_repository_is_named_with_what_to_delete(repository
 def test_a_damaged_plugin_of_maven_is_named_too(repository: Path, tmp_path: Path) -> None:
     jar = next(repository.glob("org/apache/maven/plugins/maven-dependency-plugin/3.8.1/*.jar"))
     jar.write_bytes(jar.read_bytes()[:1000])
-    assert problem(tmp_path / "made")[0] == f"the jar {jar} is damaged: it is no whole zip file"
+    assert problem(tmp_path / "made")[0] == f"the jar {jar} is damaged: it is not a complete zip file"
 
 
-def test_a_platform_without_natives_is_named_with_those_there_are(tmp_path: Path) -> None:
+def test_a_platform_without_natives_is_named_with_the_available_ones(tmp_path: Path) -> None:
     why, mend = problem(tmp_path / "made", "org.bytedeco:javacpp:1.5.11:linux-pdp11", platforms=("linux-arm64", "linux-x86_64"))
     assert why == "org.bytedeco:javacpp:1.5.11 has no natives for this platform, linux-pdp11; it has them for linux-arm64, linux-x86_64"
     assert mend.startswith("use another release or runtime here")

@@ -28,7 +28,7 @@ def configured(text: str) -> None:
 TOY = "[runtimes.toy]\nformats = ['tflite']\ncommand = ['python', 'toy.py']\n"
 
 
-def test_without_a_configuration_there_are_the_built_in_runtimes() -> None:
+def test_without_a_configuration_the_built_in_runtimes_exist() -> None:
     assert registry.configuration_file() is None
     assert registry.all_runtimes() == list(registry.BUILT_IN)
     assert [r.name for r in registry.find()] == ["tensorflow", "tensorflow-java", "tflite-runtime", "litert", "tflite-micro"]
@@ -62,7 +62,7 @@ def test_the_named_configuration_wins_over_the_folders_and_the_folders_over_the_
     assert registry.configuration_file() == Path("named.toml")
 
 
-def test_a_default_runtime_needs_no_asking() -> None:
+def test_a_default_runtime_need_not_be_named() -> None:
     configured(TOY + "default = true\n")
     assert "toy" in [r.name for r in registry.find()]
 
@@ -77,10 +77,10 @@ def test_a_default_runtime_needs_no_asking() -> None:
         ("[runtimes.toy]\ncommand = ['x']\n", "at runtimes.toy.formats: "),
         ("[runtimes.toy]\nformats = []\ncommand = ['x']\n", "at runtimes.toy.formats: "),
         ("[runtimes.toy]\nformats = 'tflite'\ncommand = ['x']\n", "at runtimes.toy.formats: "),
-        ("[runtimes.toy]\nformats = ['tflite']\n", "at runtimes.toy: give command or script"),
+        ("[runtimes.toy]\nformats = ['tflite']\n", "at runtimes.toy: give either command or script"),
         ("[runtimes.toy]\nformats = ['tflite']\ncommand = 'python toy.py'\n", "at runtimes.toy.command: "),
         ("[runtimes.toy]\nformats = ['tflite']\ncommand = []\n", "at runtimes.toy.command: "),
-        ("[runtimes.toy]\nformats = ['tflite']\ncommand = ['x']\nscript = 'x.py'\n", "at runtimes.toy: give command or script"),
+        ("[runtimes.toy]\nformats = ['tflite']\ncommand = ['x']\nscript = 'x.py'\n", "at runtimes.toy: give either command or script"),
         (
             "[runtimes.toy]\nformats = ['tflite']\nscript = 'x.py'\nenvironment = {A = '1'}\n",
             "at runtimes.toy: environment is for a command",
@@ -98,7 +98,7 @@ def test_a_mistake_in_the_configuration_is_one_sentence_that_names_file_and_plac
     assert "\n" not in str(caught.value)
 
 
-def test_a_named_configuration_that_is_not_there_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_configuration_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CROSSLOAD_CONFIG", "gone.toml")
     with pytest.raises(CrossloadError, match=r"gone\.toml cannot be read"):
         registry.find()
@@ -129,7 +129,7 @@ def test_a_pattern_means_every_release_that_it_matches() -> None:
     assert [r.title for r in registry.find(["*-legacy@*"])] == ["tensorflow-java-legacy@1.15.0"]
 
 
-def test_a_pattern_that_matches_nothing_lists_what_there_is() -> None:
+def test_a_pattern_that_matches_nothing_lists_the_known_runtimes() -> None:
     with pytest.raises(CrossloadError, match=r"no runtime 'tensorflow-java@2\.\*'.*there are: .*tensorflow-java@1\.1\.0, .*litert@2\.3\.0"):
         registry.find(["litert", "tensorflow-java@2.*"])
 
@@ -141,13 +141,13 @@ def test_a_near_match_is_offered_and_all_names_are_listed() -> None:
         registry.find(["tensorflow-jav"])
 
 
-def test_a_configured_runtime_without_a_version_takes_the_place_of_the_built_in_one() -> None:
+def test_a_configured_runtime_without_a_version_replaces_the_built_in_one() -> None:
     configured(TOY.replace("toy]", "litert]"))
     assert isinstance(registry.find(["litert"])[0].source, Command)
     assert [r.name for r in registry.find()] == ["tensorflow", "tensorflow-java", "tflite-runtime", "tflite-micro"]
 
 
-def test_another_version_stands_beside_the_built_in_one_and_is_named_so_that_neither_is_mistaken() -> None:
+def test_another_version_exists_beside_the_built_in_one_under_an_unambiguous_name() -> None:
     configured(TOY.replace("toy]", "litert]") + "version = '9'\n")
     built_in, mine = registry.find(["litert@2.3.0", "litert@9"])
     assert registry.find(["litert"]) == [mine]
@@ -178,7 +178,7 @@ def test_an_entry_point_adds_a_runtime(tmp_path: Path, monkeypatch: pytest.Monke
 @pytest.mark.parametrize(
     ("name", "code", "says"),
     [
-        ("toy_no_runtime", "runtime = 5\n", "gives no"),
+        ("toy_no_runtime", "runtime = 5\n", "is not a crossload.runtimes.registry.Runtime"),
         ("toy_broken", "import no_such_module\n", "no_such_module"),
         ("toy_raising", "def runtime():\n    raise OSError('no licence')\n", "no licence"),
     ],
@@ -195,5 +195,5 @@ def test_a_broken_entry_point_is_one_sentence_that_names_it(
 
 def test_where_one_runtime_is_needed_a_pattern_of_several_is_refused() -> None:
     assert registry.one("tensorflow-java") == registry.find(["tensorflow-java"])[0]
-    with pytest.raises(CrossloadError, match=r"'tensorflow-java@\*' means 5 runtimes, and one is needed: tensorflow-java@0\.3\.3"):
+    with pytest.raises(CrossloadError, match=r"'tensorflow-java@\*' matches 5 runtimes, name one of them: tensorflow-java@0\.3\.3"):
         registry.one("tensorflow-java@*")

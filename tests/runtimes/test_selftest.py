@@ -1,4 +1,4 @@
-"""The certificate: given to honest adapters, with what they do not carry; refused to those that change a tensor."""
+"""The self-test: honest adapters pass, with the datatypes that they do not carry; an adapter that changes a tensor fails."""
 
 from __future__ import annotations
 

@@ -101,7 +101,7 @@ def test_an_answer_given_twice_is_noticed_before_the_next_request() -> None:
         with pytest.raises(WorkerFailure) as caught:
             ask(subject)
         assert caught.value.outcome == "protocol_error"
-        assert "without being asked" in caught.value.message
+        assert "without a request" in caught.value.message
 
 
 @pytest.mark.parametrize("behaviour", ["die:run", "hang:run", "garbage:run"])
@@ -148,7 +148,7 @@ def test_a_worker_lives_across_artifacts() -> None:
         assert subject._worker._process.pid == pid  # type: ignore[union-attr]
 
 
-def test_a_model_that_dies_of_what_another_one_left_behind_is_tried_in_a_fresh_worker() -> None:
+def test_a_model_that_crashes_after_another_model_is_tried_in_a_fresh_worker() -> None:
     with supervisor("poisoned") as subject:
         subject.load(SOURCE)
         ask(subject)
@@ -157,7 +157,7 @@ def test_a_model_that_dies_of_what_another_one_left_behind_is_tried_in_a_fresh_w
         assert "had served another model" in subject.deaths[0]
 
 
-def test_noise_on_stderr_is_no_failure() -> None:
+def test_noise_on_stderr_is_not_a_failure() -> None:
     with supervisor("noise:run", limits=Limits(run=20)) as subject:
         subject.load(SOURCE)
         assert ask(subject) == [2, 4, 6]
@@ -170,13 +170,13 @@ def test_a_death_at_exit_keeps_the_answer_and_is_reported() -> None:
     assert "SIGABRT" in str(subject.close())
 
 
-def test_a_worker_above_its_memory_limit_is_killed_and_the_sentence_says_so() -> None:
+def test_a_worker_above_its_memory_limit_is_killed_and_the_message_names_the_limit() -> None:
     found = failure(supervisor("memory:run", limits=Limits(run=30, memory=300 << 20)))
     assert found.outcome == "crash"
     assert "the limit is 300 MiB" in found.message
 
 
-def test_a_command_that_is_not_there_is_a_crash_at_start() -> None:
+def test_a_nonexistent_command_is_a_crash_at_start() -> None:
     found = failure(Supervisor("fake", Launch(("no-such-command",)), QUICK))
     assert (found.outcome, found.phase) == ("crash", "start")
 
@@ -206,7 +206,7 @@ def test_a_tensor_that_is_announced_and_never_comes_takes_no_memory(size: int) -
     assert found.outcome in ("timeout", "protocol_error")
 
 
-def test_bytes_that_trickle_in_for_ever_do_not_stretch_the_time_limit() -> None:
+def test_an_endless_trickle_of_bytes_does_not_extend_the_time_limit() -> None:
     assert failure(supervisor("trickle:run")).outcome == "timeout"
 
 
@@ -219,7 +219,7 @@ def test_endless_stderr_without_a_line_takes_no_memory_and_keeps_its_tail() -> N
     assert worker.stderr().endswith("no end of line ")
 
 
-def test_a_background_process_that_keeps_stderr_open_holds_up_nobody(tmp_path: Path) -> None:
+def test_a_background_process_that_keeps_stderr_open_does_not_block(tmp_path: Path) -> None:
     pid_file = tmp_path / "pid"
     with supervisor("daemon:run", FAKE_PID_FILE=str(pid_file)) as subject:
         subject.load(SOURCE)
@@ -273,7 +273,7 @@ def test_a_worker_cannot_take_another_runtimes_name() -> None:
     assert (said["runtime"], said["version"]) == ("fake", "1.0")
 
 
-def test_an_echo_that_is_no_tensor_is_a_protocol_error() -> None:
+def test_an_echo_that_is_not_a_tensor_is_a_protocol_error() -> None:
     lie = {"outputs": [{"name": "x", "datatype": "BOOL", "shape": [1], "parameters": {"binary_data_size": 1}}]}
     with supervisor("header:Echo", FAKE_HEADER=json.dumps(lie)) as subject, pytest.raises(WorkerFailure) as caught:
         subject.call({"rpc": "Echo"}, {"x": np.array([7], np.uint8)}, 5)
@@ -345,7 +345,7 @@ def test_a_time_limit_of_years_is_a_time_limit() -> None:
         assert ask(subject) == [2, 4, 6]
 
 
-def test_a_worker_that_cannot_be_started_with_these_words_is_a_crash_at_start() -> None:
+def test_a_worker_whose_command_cannot_be_started_is_a_crash_at_start() -> None:
     found = failure(Supervisor("fake", Launch(("python", "a\0b")), QUICK))
     assert (found.outcome, found.phase) == ("crash", "start")
 

@@ -1,4 +1,4 @@
-"""Estimators of TensorFlow 2.15: what they export answers the same today, and their checkpoints are read and converted."""
+"""Estimators of TensorFlow 2.15: their exports give the same answers today, and their checkpoints are read and converted."""
 
 from __future__ import annotations
 

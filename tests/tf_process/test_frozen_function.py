@@ -54,7 +54,7 @@ def test_what_cannot_be_used_is_one_sentence(found: dict[str, Any]) -> None:
     assert found["misspelt"].endswith("graph.pb has no tensor 'block/hiden'; near it are 'block/hidden'")
     assert found["index"].endswith("has no tensor 'product:1': the outputs of product go from :0 to :0")
     assert found["open"].endswith("needs scale:0 for scaled, too; add it to the inputs, or cut behind it")
-    assert found["number"] == "TypeError: 2 tensors were given, and the graph takes 1: x:0"
+    assert found["number"] == "TypeError: 2 tensors were given, but the graph takes 1: x:0"
     assert found["no_graph"].startswith("ModelError:")
     assert all(found[k].startswith("ModelError:") for k in ("misspelt", "index", "open"))
 
@@ -79,7 +79,7 @@ def test_a_new_head_on_a_frozen_graph_learns_a_new_task(parity: tuple[Path, Path
     assert after >= 95
 
 
-def test_what_is_trained_on_a_frozen_graph_holds_its_constants_bit_for_bit(parity: tuple[Path, Path, str]) -> None:
+def test_a_model_trained_on_a_frozen_graph_keeps_its_constants_bit_for_bit(parity: tuple[Path, Path, str]) -> None:
     earlier, now = constants(parity[0]), constants(parity[1] / "frozen_graph.pb")
     assert {name.rpartition("/")[0] for name in earlier} == {"conv2d", "conv2d_1", "probabilities"}
     kept = {value: name for name, value in now.items()}
@@ -87,7 +87,7 @@ def test_what_is_trained_on_a_frozen_graph_holds_its_constants_bit_for_bit(parit
     assert len(now) == len(earlier) + 4  # and the head's two layers
 
 
-def test_what_is_trained_on_a_frozen_graph_saves_in_every_format_and_verifies(parity: tuple[Path, Path, str]) -> None:
+def test_a_model_trained_on_a_frozen_graph_saves_in_every_format_and_verifies(parity: tuple[Path, Path, str]) -> None:
     report = crossload.verify(parity[1], runtimes=["tensorflow", "tensorflow-java", "litert"])
     assert not [(r.case, r.error) for r in report.results if r.failed]
     assert {r.case.artifact for r in report.results if r.outcome == "ok"} == {"saved_model", "graph_def", "tflite"}

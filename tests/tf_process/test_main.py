@@ -1,4 +1,4 @@
-"""What the TensorFlow process says of an exception: the line that names the cause."""
+"""How the TensorFlow process reports an exception: by the line that names the cause."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class DataLossError(Exception):
         (DataLossError(), ""),
     ],
 )
-def test_the_line_that_names_the_cause_is_said_with_the_error_s_class(error: Exception, said: str) -> None:
+def test_the_line_that_names_the_cause_is_shown_with_the_error_s_class(error: Exception, said: str) -> None:
     assert __main__._sentence(error) == (f"DataLossError: {said}" if said else "DataLossError")
 
 

@@ -1,4 +1,4 @@
-"""Representative inputs: files become requests of each signature, and what does not fit is named."""
+"""Representative inputs: files become requests of each signature; the error names a file or input that does not fit."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ def test_each_row_is_a_request_where_the_batch_is_free(tmp_path: Path) -> None:
     assert np.array_equal(np.concatenate([arrays["x"] for _, arrays in found]), rows(3, 4))
 
 
-def test_a_fixed_batch_takes_so_many_rows(tmp_path: Path) -> None:
+def test_a_fixed_batch_takes_that_many_rows(tmp_path: Path) -> None:
     path = save(tmp_path / "r.npz", x=rows(6, 4))
     assert [a["x"].shape for _, a in samples(path, {"k": {"x": (np.float32, (2, 4))}})] == [(2, 4)] * 3
-    with pytest.raises(ModelError, match="6 rows do not make whole batches of 4"):
+    with pytest.raises(ModelError, match="6 rows are not a multiple of 4"):
         samples(path, {"k": {"x": (np.float32, (4, 4))}})
 
 
@@ -68,7 +68,7 @@ def test_what_cannot_be_used_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [None, b"", b"not an archive", b"PK\3\4" + bytes(50)])
-def test_a_file_that_is_no_npz_is_one_sentence(tmp_path: Path, content: bytes | None) -> None:
+def test_a_file_that_is_not_an_npz_is_one_sentence(tmp_path: Path, content: bytes | None) -> None:
     if content is not None:
         (tmp_path / "r.npz").write_bytes(content)
     with pytest.raises(ModelError, match=r"the representative inputs .*r\.npz cannot be read: .*numpy\.savez"):

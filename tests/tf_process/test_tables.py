@@ -1,4 +1,4 @@
-"""Lookup tables in a frozen graph: they answer as they did, defaults included, or the graph is refused with the reason."""
+"""Lookup tables in a frozen graph give the same answers, including defaults, or the graph is refused with the reason."""
 
 from __future__ import annotations
 
@@ -25,4 +25,4 @@ def test_tables_of_every_kind_answer_from_constants_or_are_refused_with_the_reas
     assert said["mutable"] == [2.5, -1.0, 1.5, 3.5]
     assert said["dense"] == [2.5, 0.5, 1.5, 3.5]
     assert "is empty" in said["empty"]
-    assert "the keys or the values of its lookup table" in said["vectors"]
+    assert "has tensors as keys or values" in said["vectors"]

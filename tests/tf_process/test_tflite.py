@@ -1,4 +1,4 @@
-"""Conversion to .tflite: every kind of source answers in LiteRT, by its names, as it did in TensorFlow; what cannot be is refused."""
+"""Conversion to .tflite: every kind of source gives TensorFlow's answers in LiteRT, by its names, or is refused."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_each_signature_answers_in_litert_as_its_source_in_tensorflow(lites: Pat
                 np.testing.assert_allclose(answered[output], array, rtol=1e-5, atol=LOOSE.get(name, 0) * np.abs(array).max() + 1e-6)
 
 
-def test_quantised_files_are_not_the_float_one(lites: Path) -> None:
+def test_quantised_files_differ_from_the_float_one(lites: Path) -> None:
     answers = {}
     for name in ("two", *LOOSE):
         with crossload.load(lites / f"{name}.tflite", "litert") as model:
@@ -146,8 +146,8 @@ def test_a_quantised_file_keeps_its_quantisation_under_new_names(lites: Path, tm
         ),
         ("inverse", "ModelError: TFLite does not have its operation MatrixInverse"),
         ("open", "the input 'image' is of unknown rank: a fixed shape may help, --shape image=1,224,224,3"),
-        ("misfit", "ModelError: the input 'image' has the shape (None, None, None, 3), which cannot become (1, 8, 8, 4)"),
-        ("misnamed", "ModelError: there is no input 'imag' that could have a shape; near it are 'image'; the inputs are: image"),
+        ("misfit", "ModelError: the input 'image' has the shape (None, None, None, 3), so it cannot become (1, 8, 8, 4)"),
+        ("misnamed", "ModelError: there is no input 'imag' for --shape; near it are 'image'; the inputs are: image"),
         ("unranged", "ModelError: int8 measures the ranges of a model on representative inputs: give --representative FILE.npz"),
         ("badly_ranged", "two.npz has no representative inputs for the signature"),
         ("unknown", "ModelError: there is no quantisation 'int4'; there are: float16, dynamic, int8"),
@@ -158,7 +158,7 @@ def test_a_quantised_file_keeps_its_quantisation_under_new_names(lites: Path, tm
         ("too_large", "ModelError: the variables are 2,400,000,000 bytes, and a .tflite has at most 2,147,483,647"),
     ],
 )
-def test_what_cannot_be_converted_says_why_and_leaves_no_file(lites: Path, name: str, says: str) -> None:
+def test_a_failed_conversion_names_the_reason_and_leaves_no_file(lites: Path, name: str, says: str) -> None:
     said = json.loads((lites / "refused.json").read_text())
     assert says in said[name]
     assert not (lites / f"{name}.tflite").exists()
@@ -170,5 +170,5 @@ def test_nothing_else_was_refused(lites: Path) -> None:
     assert refused.keys().isdisjoint([*EXACT, *LOOSE])
 
 
-def test_select_tf_operations_stay_when_asked_and_are_told(lites: Path) -> None:
+def test_select_tf_operations_stay_on_request_and_are_reported(lites: Path) -> None:
     assert artifacts.read(lites / "flex.tflite").to_json()["ops"]["flex"] == {"FlexMatrixInverse": 1}

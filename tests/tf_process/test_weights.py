@@ -1,4 +1,4 @@
-"""--weights: a model that source code builds answers as what wrote the checkpoint or the Keras file; what does not fit is listed."""
+"""--weights: a model built by source code answers like the writer of the checkpoint or Keras file; misfits are listed."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        ({"by_name": True}, "--by-name says how --weights FILE fits: name the file, too"),
+        ({"by_name": True}, "--by-name needs --weights FILE: name the file, too"),
         ({"weights": "nowhere.h5"}, "nowhere.h5 does not exist"),
         ({"weights": "given_weights.py"}, "given_weights.py is text but not a GraphDef"),
     ],
 )
-def test_weights_that_mean_nothing_are_refused_before_anything_starts(tmp_path: Path, arguments: dict[str, Any], says: str) -> None:
+def test_unusable_weights_are_refused_before_anything_starts(tmp_path: Path, arguments: dict[str, Any], says: str) -> None:
     if "weights" in arguments:
         arguments = {"weights": SOURCES / arguments["weights"]}
     with pytest.raises(crossload.CrossloadError) as refused:
@@ -52,7 +52,7 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def answers(room: Path) -> dict[str, Any]:
-    """What each model with given weights answers, or why there is no such model."""
+    """The answers of each model with given weights, or the reason why it was refused."""
     found: dict[str, Any] = json.loads((room / "answers.json").read_text())
     return found
 
@@ -85,7 +85,7 @@ def test_a_keras_model_takes_values_from_its_file_and_from_a_checkpoint_of_its_o
 
 
 @pytest.mark.slow
-def test_by_name_leaves_a_layer_alone_whose_name_the_file_does_not_have(room: Path, answers: dict[str, Any]) -> None:
+def test_by_name_keeps_a_layer_whose_name_is_not_in_the_file(room: Path, answers: dict[str, Any]) -> None:
     # In the order of layers the other head would fit, too.
     np.testing.assert_allclose(answers["keras_not_by_name"], np.load(room / "keras.npy"), rtol=1e-5)
     assert not np.allclose(answers["keras_by_name"], np.load(room / "keras.npy"), rtol=1e-2)
@@ -97,12 +97,12 @@ def test_by_name_leaves_a_layer_alone_whose_name_the_file_does_not_have(room: Pa
     [
         ("missing", "has no value for 2 of 3 variables: bias, global_step; it has: other, weights"),
         ("shapes", "has other shapes: bias is [2], and [4] in the checkpoint"),
-        ("graph_of_keras", "is no checkpoint"),
-        ("module_of_others", "the objects of the checkpoint are not those of the model"),
+        ("graph_of_keras", "is not a checkpoint"),
+        ("module_of_others", "the checkpoint's objects do not match the model's"),
         ("module_by_name", "--by-name is for a Keras model and a Keras file"),
     ],
 )
-def test_what_does_not_fit_is_listed_with_what_there_is(answers: dict[str, Any], kind: str, says: str) -> None:
+def test_weights_that_do_not_fit_are_listed_with_those_of_the_file(answers: dict[str, Any], kind: str, says: str) -> None:
     assert answers[kind].startswith("ModelError: ")
     assert says in answers[kind]
 
@@ -128,10 +128,10 @@ def test_a_keras_file_takes_the_weights_of_another(room: Path, tmp_path: Path) -
     ("source", "weights", "says"),
     [
         ("out/v2", "v2", "is a saved_model, which has its own values"),
-        ("model.h5", "out/v2", "is a saved_model, of which no weights are taken; name a checkpoint or a Keras file"),
+        ("model.h5", "out/v2", "is a saved_model; --weights takes a checkpoint or a Keras file"),
     ],
 )
-def test_weights_for_what_has_values_or_of_what_gives_none_are_refused(
+def test_weights_for_a_model_with_values_or_from_a_file_without_any_are_refused(
     room: Path, tmp_path: Path, source: str, weights: str, says: str
 ) -> None:
     with pytest.raises(crossload.CrossloadError) as refused:

@@ -1,4 +1,4 @@
-"""The corpus, made once a session, and one process a runtime."""
+"""The corpus, made once per session, and one process per runtime."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Talk to a worker over its pipes, frame by frame, and see the answers as they are: codes, notes, bytes."""
+"""Talk to a worker over its pipes, frame by frame, and read its raw answers: codes, notes, bytes."""
 
 from __future__ import annotations
 

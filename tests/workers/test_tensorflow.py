@@ -35,7 +35,7 @@ def test_it_lists_its_registered_ops(tensorflow: Conversation) -> None:
     assert op_list.shape == (1,) and b"MatMul" in op_list[0]
 
 
-def test_its_metadata_tell_what_explains_answers(tensorflow: Conversation) -> None:
+def test_its_metadata_have_what_explains_answers(tensorflow: Conversation) -> None:
     header = tensorflow.ask("ServerMetadata").header
     assert header["version"] in header["parameters"]["native"]
     assert header["parameters"]["threads"] > 0 and isinstance(header["parameters"]["onednn"], bool)
@@ -101,7 +101,7 @@ def test_text_vectorization_answers(tensorflow: Conversation, corpus: Path) -> N
         ),
     ],
 )
-def test_what_the_first_loader_cannot_serve_the_second_does_and_says_so(
+def test_the_second_loader_serves_what_the_first_cannot_and_a_note_reports_it(
     tensorflow: Conversation, corpus: Path, name: str, inputs: dict[str, np.ndarray], gives: str, expected: np.ndarray, words: str
 ) -> None:
     note = tensorflow.load(corpus / name).note
@@ -184,7 +184,7 @@ def test_the_handle_of_a_table_that_a_bad_freeze_left_as_an_input_is_explained(t
         ("tflite_cnn.tflite", "graph_def", None, "x", "INVALID_ARGUMENT", "is no GraphDef, neither binary nor text"),
     ],
 )
-def test_what_it_cannot_load_is_said_in_a_sentence(
+def test_a_model_that_it_cannot_load_is_one_sentence(
     tensorflow: Conversation, corpus: Path, file: str, format: str, key: str | None, bound: str, code: str, words: str
 ) -> None:
     binding = {"key": key, "inputs": {"x": bound}, "outputs": {"y": "y:0"}}
@@ -193,7 +193,7 @@ def test_what_it_cannot_load_is_said_in_a_sentence(
     assert answer.code == code and words in answer.error
 
 
-def test_unknown_tags_are_answered_with_those_there_are(tensorflow: Conversation, corpus: Path) -> None:
+def test_unknown_tags_list_the_known_ones(tensorflow: Conversation, corpus: Path) -> None:
     parameters = {"path": str(corpus / "scale"), "format": "saved_model", "tags": ["gpu"], "signatures": {}}
     assert "'serve'" in tensorflow.ask("RepositoryModelLoad", model_name="m", parameters=parameters).error
 
@@ -206,7 +206,7 @@ def test_inputs_of_another_datatype_or_shape_are_refused_not_cast(tensorflow: Co
         assert tensorflow.infer(x=X[0]).code == "INVALID_ARGUMENT"
 
 
-def test_an_error_of_tensorflow_keeps_its_code_and_the_line_that_tells(tensorflow: Conversation, corpus: Path) -> None:
+def test_an_error_of_tensorflow_keeps_its_code_and_the_line_with_the_cause(tensorflow: Conversation, corpus: Path) -> None:
     tensorflow.load(corpus / "sparse_input")
     wrong = tensorflow.infer(**{"x/indices": np.array([[0, 1]]), "x/values": np.ones(2, np.float32), "x/dense_shape": np.array([2, 3])})
     assert wrong.code == "INVALID_ARGUMENT" and "Graph execution error" not in wrong.error and "Detected at" not in wrong.error

@@ -113,7 +113,7 @@ def test_inputs_that_the_model_does_not_take_are_refused(interpreter: Conversati
     assert interpreter.infer(pixels=PIXELS).code is None
 
 
-def test_an_unknown_signature_is_answered_with_those_there_are(interpreter: Conversation, tflite_micro: Conversation, corpus: Path) -> None:
+def test_an_unknown_signature_lists_the_known_ones(interpreter: Conversation, tflite_micro: Conversation, corpus: Path) -> None:
     path = corpus / "tflite_cnn.tflite"
     binding = {"key": "other", "inputs": {"in": 0}, "outputs": {"out": 8}}
     for worker in (interpreter, tflite_micro):
@@ -129,7 +129,7 @@ def test_another_batch_is_unimplemented_in_tflite_micro(tflite_micro: Conversati
     assert "runs the shape the model was written with, [1, 8, 8, 1]; this vector has [3, 8, 8, 1]" in refused.error
 
 
-def test_where_xnnpack_fails_plain_kernels_run_and_a_note_says_so(
+def test_plain_kernels_run_if_xnnpack_fails_and_a_note_reports_it(
     interpreter: Conversation, tflite_micro: Conversation, corpus: Path
 ) -> None:
     pixels = np.full((1, 8, 8, 1), 7, np.int8)

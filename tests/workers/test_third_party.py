@@ -1,4 +1,4 @@
-"""The example of a worker of one's own: what README shows must work."""
+"""The README's example of a custom worker must work."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Java throws as Python exceptions: each is a TensorFlowJavaError and the built-in exception that means the same."""
+"""Java's exceptions in Python: each is a TensorFlowJavaError and the built-in exception of the same meaning."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class TensorFlowJavaError(Exception):
 
 
 class InvalidArgument(TensorFlowJavaError, ValueError):
-    """A value, name, datatype or shape that the model does not take."""
+    """A value, name, datatype or shape that the model does not accept."""
 
     code = "INVALID_ARGUMENT"
 
@@ -24,19 +24,19 @@ class NotFound(TensorFlowJavaError, LookupError):
 
 
 class Unimplemented(TensorFlowJavaError, NotImplementedError):
-    """What this release of TensorFlow Java cannot do, a datatype without tensor type for one."""
+    """Something that this release of TensorFlow Java cannot do, such as a datatype without a tensor type."""
 
     code = "UNIMPLEMENTED"
 
 
 class ResourceExhausted(TensorFlowJavaError, MemoryError):
-    """Memory that is not there."""
+    """Not enough memory."""
 
     code = "RESOURCE_EXHAUSTED"
 
 
 class OutOfRange(TensorFlowJavaError, IndexError):
-    """An index outside a tensor, as TensorFlow says it."""
+    """An index outside a tensor, reported by TensorFlow."""
 
     code = "OUT_OF_RANGE"
 
@@ -57,7 +57,7 @@ _KINDS = {kind.code: kind for kind in (InvalidArgument, NotFound, Unimplemented,
 
 
 def of_java(error: Any) -> TensorFlowJavaError:
-    """The exception for a Java one: io.crossload's carry a code; of the message, the first line with text."""
+    """The Python exception for a Java one: io.crossload's have a code; the message is the first line with text."""
     code = str(error.code()) if hasattr(error, "code") else "INTERNAL"
     lines = [line.strip() for line in str(error.getMessage() or "").splitlines() if line.strip()]
     raised = _KINDS.get(code, TensorFlowJavaError)(lines[0] if lines else str(error.getClass().getSimpleName()))

@@ -1,6 +1,6 @@
-"""The one JVM of a process: where its jars come from, and what keeps it and Python from harming each other.
+"""The one JVM of a process: the source of its jars, and guards so that the JVM and Python do not harm each other.
 
-Java and Python TensorFlow register the same messages: two of them abort the process, so either keeps the other out.
+TensorFlow Java and Python TensorFlow register the same protobuf messages: together they abort the process, so either excludes the other.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ RELEASE = "1.1.0"
 OUR_OPTIONS = (
     "-Xrs",  # signals stay Python's
     "-XX:-UsePerfData",  # no shared file in the temporary folder
-    # JavaCPP counts the memory of the whole process, Python's arrays included, against the Java heap's size.
+    # JavaCPP counts the memory of the whole process, including Python's arrays, against the Java heap's size.
     "-Dorg.bytedeco.javacpp.maxBytes=0",
     "-Dorg.bytedeco.javacpp.maxPhysicalBytes=0",
 )
@@ -40,18 +40,18 @@ OTHER_TENSORFLOWS = ("tensorflow", "tensorflow_core")
 _MODEL = "io.crossload.tensorflow.AddressFedModel"
 
 _lock = threading.RLock()
-_started: tuple[Any, ...] | None = None  # what start() was given, once the JVM runs
+_started: tuple[Any, ...] | None = None  # the arguments of start(), once the JVM runs
 _forked = False
 
 
 def start(
     *, jvm_options: Sequence[str] = (), class_path: str | Sequence[str | os.PathLike[str]] | None = None, release: str | None = None
 ) -> None:
-    """Start the JVM, once a process; loading the first model does it with the defaults.
+    """Start the JVM, once per process; loading the first model does it with the defaults.
 
     `jvm_options` follow those of $CROSSLOAD_JVM_OPTIONS, which follow OUR_OPTIONS. The jars are `class_path` (crossload's
-    crossload-tensorflow-java.jar, TensorFlow Java's, and what these need), else $CROSSLOAD_JPYPE_CLASS_PATH, else those of
-    TensorFlow Java `release` (1.1.0 unless said otherwise), which crossload fetches where it is installed.
+    crossload-tensorflow-java.jar, TensorFlow Java's, and their dependencies), else $CROSSLOAD_JPYPE_CLASS_PATH, else those of
+    TensorFlow Java `release` (1.1.0 unless said otherwise), which crossload fetches if it is installed.
     Raises StartProblem.
     """
     global _started  # noqa: PLW0603
@@ -60,7 +60,7 @@ def start(
         asked = (tuple(jvm_options), class_path, release)
         if _started is not None:
             if asked not in (_started, ((), None, None)):
-                raise StartProblem("the JVM runs already and cannot be started anew; call crossload_jpype.start before the first model")
+                raise StartProblem("the JVM runs already and cannot start again; call crossload_jpype.start before the first model")
             return
         _refuse_another_tensorflow()
         if jpype.isJVMStarted():
@@ -72,7 +72,7 @@ def start(
 
 
 def model_class() -> Any:
-    """Java's AddressFedModel, in a JVM that is started where it was not; raises StartProblem."""
+    """Java's AddressFedModel; starts the JVM if necessary. Raises StartProblem."""
     if _started is None or _forked:
         start()
     with _told():
@@ -101,7 +101,7 @@ def long_array(values: list[int]) -> Any:
     return _long_array_class()(values)
 
 
-@functools.cache  # to make the class costs more than to fill an array
+@functools.cache  # looking up the class costs more than filling an array
 def _long_array_class() -> Any:
     return jpype.JArray(jpype.JLong)
 
@@ -117,7 +117,7 @@ def alive() -> bool:
 
 
 def check_process() -> None:
-    """Raises StartProblem in a process that was forked from the one with the JVM."""
+    """Raise StartProblem in a process that was forked from the one with the JVM."""
     if _forked:
         _refuse_a_forked_child()
 
@@ -133,18 +133,18 @@ def _told() -> Iterator[None]:
 
 
 def _start(class_path: list[str], options: list[str]) -> None:
-    # HotSpot uses SIGSEGV for its own purposes. Whoever puts a handler over its own, or takes one away from under it, kills the process.
+    # HotSpot uses SIGSEGV for its own purposes. Replacing its handler, or removing one below it, kills the process.
     enabled = faulthandler.is_enabled()
     faulthandler.disable()
     try:
         jpype.startJVM(*options, classpath=class_path, convertStrings=False, interrupt=False)
     except jpype.JVMNotFoundException as error:
         mend = "install a JDK 17 or newer (Debian: apt-get install openjdk-17-jdk-headless), or point JAVA_HOME at one"
-        raise StartProblem(f"there is no Java; {mend}") from error
+        raise StartProblem(f"Java is not installed; {mend}") from error
     except OSError as error:
         raise StartProblem(f"the JVM {jpype.getDefaultJVMPath()} does not load; point JAVA_HOME at a JDK 17 or newer") from error
     except (RuntimeError, TypeError) as error:
-        raise StartProblem(f"the JVM does not start with the options {shlex.join(options)}: {error}; mend or drop them") from error
+        raise StartProblem(f"the JVM does not start with the options {shlex.join(options)}: {error}; fix or remove them") from error
     except jpype.JException as error:
         raise StartProblem(f"the JVM does not start: {of_java(error)}") from None
     finally:
@@ -159,13 +159,13 @@ def _leave_faulthandler_off(*_: Any, **__: Any) -> None:
 
 
 def _jars(class_path: str | Sequence[str | os.PathLike[str]] | None, release: str | None) -> list[str]:
-    """The class path, every entry of it checked."""
+    """The class path, with every entry checked."""
     source = "class_path" if class_path is not None else f"${CLASS_PATH}" if CLASS_PATH in os.environ else "crossload"
     if class_path is None:
         class_path = os.environ[CLASS_PATH] if CLASS_PATH in os.environ else _from_crossload(release or RELEASE)
     jars = class_path.split(os.pathsep) if isinstance(class_path, str) else [os.fspath(p) for p in class_path]
     if missing := [jar for jar in jars if not Path(jar).exists()]:
-        raise StartProblem(f"{missing[0]} of the class path ({source}) is not there; mend {source}")
+        raise StartProblem(f"{missing[0]} of the class path ({source}) does not exist; fix {source}")
     return jars
 
 
@@ -189,7 +189,7 @@ def _from_crossload(release: str) -> str:
 def _refuse_another_tensorflow() -> None:
     if there := [name for name in OTHER_TENSORFLOWS if sys.modules.get(name) is not None]:
         raise StartProblem(
-            f"{there[0]} is imported in this process, and TensorFlow Java beside it would abort it; "
+            f"{there[0]} is imported in this process, and TensorFlow Java would abort it; "
             "use a process of its own for one of them (subprocess, or multiprocessing with 'spawn')"
         )
 
@@ -199,7 +199,7 @@ def _refuse_a_jvm_without_our_classes() -> None:
         jpype.JClass(_MODEL)
     except TypeError:
         raise StartProblem(
-            "the JVM of this process was started by somebody else, without TensorFlow Java on its class path; "
+            "other code started this process's JVM, without TensorFlow Java on its class path; "
             "call crossload_jpype.start() before that, or add its jars to that JVM's class path"
         ) from None
 
@@ -207,16 +207,16 @@ def _refuse_a_jvm_without_our_classes() -> None:
 def _refuse_a_forked_child() -> None:
     if _forked:
         raise StartProblem(
-            "this process was forked from one with a JVM, which does not live in the child; "
+            "this process was forked from one with a JVM, and a JVM does not survive a fork; "
             "start children by multiprocessing.get_context('spawn')"
         )
 
 
 class _KeepOut(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Importing Python's TensorFlow fails with the reason. What only asks whether it is installed gets the true answer."""
+    """Makes the import of Python's TensorFlow fail with the reason. A check whether it is installed still gets the true answer."""
 
     def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> importlib.machinery.ModuleSpec | None:
-        """The module's own spec with this loader; None where it is not installed, and for all other modules."""
+        """The module's own spec with this loader; None if it is not installed, and for all other modules."""
         if fullname not in OTHER_TENSORFLOWS:
             return None
         others = (finder.find_spec(fullname, path, target) for finder in sys.meta_path if finder is not self)

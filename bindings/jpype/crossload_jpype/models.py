@@ -1,7 +1,7 @@
 """SavedModels and graphs in TensorFlow Java, called with NumPy arrays.
 
-Strings are object arrays of `bytes`; what is fed may be `str`, too, which is UTF-8. An array goes into TensorFlow's own memory by
-one copy (two where it is not contiguous), a result out of it by one. Every call may be made by many threads at once: Python runs on
+Strings are object arrays of `bytes`; inputs may also be `str`, encoded as UTF-8. An array reaches TensorFlow's memory with
+one copy (two if it is not contiguous), a result leaves it with one. Many threads may call at once: Python keeps running
 while TensorFlow computes.
 """
 
@@ -37,13 +37,13 @@ class TensorInfo:
 
     @property
     def dtype(self) -> np.dtype[Any] | None:
-        """NumPy's dtype; object for strings, None for what NumPy has no dtype for (resource, variant, …)."""
+        """NumPy's dtype; object for strings, None if NumPy has no dtype for it (resource, variant, …)."""
         return _DTYPES.get(self.datatype)
 
 
 @dataclass(frozen=True)
 class Operation:
-    """An operation of a graph: its name, its op (`MatMul`), and how many outputs it has."""
+    """An operation of a graph: its name, its op (`MatMul`), and its number of outputs."""
 
     name: str
     type: str
@@ -51,7 +51,7 @@ class Operation:
 
 
 class _Model:
-    """A model in the JVM; closing it, or forgetting it, frees it."""
+    """A model in the JVM; freed when it is closed or garbage-collected."""
 
     def __init__(self, path: str, java: Any) -> None:
         self._path, self._java, self._numbers = path, java, jvm.numbers()
@@ -61,7 +61,7 @@ class _Model:
         self._free.atexit = False  # the process's end frees it, and the JVM may be gone by then
 
     def close(self) -> None:
-        """Free the model, once the calls under way are done. Closing again does nothing."""
+        """Free the model after the running calls have ended. Closing again does nothing."""
         self._free()
 
     @property
@@ -108,7 +108,7 @@ class _Model:
         return [arrays[at] for at in order], result[1]
 
     def _plan(self, feeds: Sequence[tuple[str, str, Any]], fetches: Sequence[str]) -> tuple[int, list[int]]:
-        """The number of Java's plan, which fetches no tensor twice, and where each fetch stands in what it gives."""
+        """The number of Java's plan, which fetches each tensor once, and the position of each fetch in its results."""
         key = tuple((name, tensor) for name, tensor, _ in feeds), tuple(fetches)
         if (known := self._plans.get(key)) is None:
             names, fed, distinct = [name for name, _ in key[0]], [tensor for _, tensor in key[0]], list(dict.fromkeys(fetches))
@@ -116,7 +116,7 @@ class _Model:
         return known
 
     def _describe(self, name: str, value: Any, numbers: list[int]) -> Any:
-        """Append what AddressFedModel.run needs to know of an input; returns what holds its memory."""
+        """Append AddressFedModel.run's arguments for an input; returns the owner of its memory."""
         array = value if type(value) is np.ndarray else np.asarray(value)
         if array.dtype.kind == "T":
             array = array.astype(object)
@@ -156,19 +156,19 @@ class _Model:
 
 @dataclass(frozen=True)
 class Session:
-    """A model by its tensors' names, as TensorFlow 1's session has it."""
+    """A model called by its tensors' names, like a session of TensorFlow 1."""
 
     _model: _Model = field(repr=False)
 
     def run(self, feeds: Mapping[str, Any], fetches: Sequence[str] | str) -> Any:
         """The fetched tensors in order, or the one tensor of a single name: `operation:index`; `:0` may be missing.
 
-        An array must have its tensor's datatype; anything else becomes the array that numpy.asarray makes of it.
+        An array must have its tensor's datatype; anything else goes through numpy.asarray.
         Raises TensorFlowJavaError.
         """
         names = [fetches] if isinstance(fetches, str) else list(fetches)
         if not names:
-            raise InvalidArgument("nothing is fetched; name the tensors wanted")
+            raise InvalidArgument("no tensors to fetch; name at least one")
         arrays, _ = self._model.run_timed([(name, name, value) for name, value in feeds.items()], names)
         return arrays[0] if isinstance(fetches, str) else arrays
 
@@ -183,9 +183,9 @@ class Signature:
     _model: _Model = field(repr=False)
 
     def __call__(self, inputs: Mapping[str, Any] | None = None, /, **arrays: Any) -> dict[str, np.ndarray]:
-        """All outputs by name. Inputs whose names are no Python identifiers go into the mapping.
+        """All outputs by name. Inputs whose names are not Python identifiers go into the mapping.
 
-        An array must have its input's datatype; numbers, texts and lists get it. Raises TensorFlowJavaError.
+        An array must have its input's datatype; numbers, strings and lists are converted to it. Raises TensorFlowJavaError.
         """
         return self.call_timed({**(inputs or {}), **arrays}, list(self.outputs))[0]
 
@@ -213,12 +213,12 @@ class SavedModelBundle(_Model):
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], tags: Sequence[str] = ("serve",)) -> SavedModelBundle:
-        """Load the MetaGraph with these tags; starts the JVM where it does not run.
+        """Load the MetaGraph with these tags; starts the JVM if necessary.
 
         Raises FileNotFoundError, StartProblem, or TensorFlowJavaError for what TensorFlow Java refuses.
         """
         if isinstance(tags, str):
-            raise InvalidArgument(f"tags is a list of texts, not one text; write [{tags!r}]")
+            raise InvalidArgument(f"tags is a list of strings, not one string; write [{tags!r}]")
         return cls(os.fspath(path), _load(path, "savedModel", list(tags)))
 
     def __getitem__(self, name: str) -> Signature:
@@ -239,7 +239,7 @@ class Graph(_Model):
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Graph:
-        """Import the graph of a file; starts the JVM where it does not run. Raises as SavedModelBundle.load does."""
+        """Import the graph of a file; starts the JVM if necessary. Raises as SavedModelBundle.load does."""
         return cls(os.fspath(path), _load(path, "graphDef"))
 
     def run(self, feeds: Mapping[str, Any], fetches: Sequence[str] | str) -> Any:
@@ -276,18 +276,18 @@ def _tensors(described: dict[str, Any]) -> dict[str, TensorInfo]:
 
 def _plain(name: str, info: TensorInfo) -> str:
     if info.tensor is None:
-        raise InvalidArgument(f"{name!r} is a composite tensor (sparse, ragged); run its parts by session.run")
+        raise InvalidArgument(f"{name!r} is a composite tensor (sparse, ragged); run its parts with session.run")
     return info.tensor
 
 
 def _as_array(name: str, value: Any, info: TensorInfo) -> np.ndarray:
-    """An array as it is; a number, text or list in the input's datatype, where it has one."""
+    """An array unchanged; a number, string or list in the input's datatype, if it has one."""
     if isinstance(value, (np.ndarray, np.generic)) or info.dtype is None:
         return np.asarray(value)
     try:
         return np.asarray(value, dtype=info.dtype)
     except (ValueError, TypeError, OverflowError) as error:
-        raise InvalidArgument(f"input {name!r} cannot be made an array of {info.datatype}: {error}") from None
+        raise InvalidArgument(f"input {name!r} cannot become an array of {info.datatype}: {error}") from None
 
 
 def _listed(names: Any) -> str:

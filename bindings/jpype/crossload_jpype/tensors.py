@@ -1,4 +1,4 @@
-"""NumPy arrays as the bytes that TensorFlow Java takes and gives: datatypes by the contract's names, strings with their lengths."""
+"""NumPy arrays as the bytes that TensorFlow Java exchanges: datatypes by the contract's names, strings with their lengths."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def for_people(datatype: str) -> str:
 
 
 def to_bytes(array: np.ndarray) -> memoryview:
-    """The array's bytes in row-major order, copied only where they lie otherwise; each string is its uint32 length and its bytes."""
+    """The array's bytes in row-major order, copied only if they lie in another order; each string is its uint32 length and its bytes."""
     if datatype_of(array.dtype) == "BYTES":
         texts = [element if isinstance(element, bytes) else str(element).encode() for element in array.ravel()]
         return memoryview(b"".join(part for text in texts for part in (struct.pack("<I", len(text)), text)))

@@ -15,29 +15,29 @@ from crossload.cli.framework import Group
 from crossload.errors import CrossloadError
 from crossload.support.text import printable
 
-# The modules crossload.cli.<command>, and what `crossload --help` says of them without importing any.
+# The modules crossload.cli.<command>, and the lines of `crossload --help`, which imports none of them.
 COMMANDS = (
     ("show", "Describe a bundle, a SavedModel, a GraphDef, a .tflite, a Keras file or a checkpoint, without TensorFlow."),
-    ("export", "Write a model as a bundle: its artifacts, their manifest, recorded answers."),
+    ("export", "Write a model as a bundle: artifacts, manifest and recorded answers."),
     ("convert", "Convert an artifact to another format; both must give the same answers."),
     ("check", "Predict which releases of TensorFlow will load an artifact, and what stops the others."),
     ("verify", "Prove that a bundle or an artifact predicts the same in every runtime."),
     ("report", "Show and merge the reports of earlier runs."),
-    ("handoff", "Write a bundle as a project that builds and tests itself in Java."),
+    ("handoff", "Write a bundle as a Java project that builds and tests itself."),
     ("run", "Run an artifact once in one runtime and print or write its outputs."),
     ("checkpoint", "List, choose and delete the checkpoints of a folder."),
-    ("runtimes", "List the runtimes, and what is missing to use them."),
+    ("runtimes", "List the runtimes and what each one lacks before it can run."),
     ("doctor", "Check this machine: Python, JDK, Maven, uv, disk, caches, runtimes."),
     ("completion", "Print the completion script of a shell."),
 )
 
 
 class _Failed(click.ClickException):
-    """A CrossloadError on its way out: one sentence, its own exit status."""
+    """A CrossloadError for the terminal: one sentence and its exit status."""
 
     def __init__(self, error: CrossloadError) -> None:
         super().__init__(printable(str(error)))
-        self.exit_code = error.exit_status  # type: ignore[misc]  # click means a constant of the class
+        self.exit_code = error.exit_status  # type: ignore[misc]  # click declares a class constant
 
     def show(self, file: Any = None) -> None:
         click.echo(f"crossload: {self.message}", file=file, err=file is None)
@@ -68,7 +68,7 @@ class _Commands(Group):
             click.echo("crossload: interrupted; nothing half-written is left behind", err=True)
             ctx.exit(130)  # 128 + SIGINT, as a shell reports it
         except OSError as error:
-            # Where the reader of the output is gone, click ends quietly; a file that cannot be read or written is the user's business.
+            # click handles a closed output pipe quietly; the user has to know about a file that cannot be read or written.
             if error.errno == errno.EPIPE or error.strerror is None:
                 raise
             about = f"{error.filename}: " if error.filename else ""
@@ -83,7 +83,7 @@ class _Commands(Group):
 @click.version_option(package_name="crossload", message="%(prog)s %(version)s")
 def main() -> None:
     """Prove that a TensorFlow model exported in Python predicts the same in Java, on phones and on microcontrollers."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a CI server that gives up gets the partial report, and no worker stays
-    # A terminal that cannot show a letter of a name shows its number.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # after a CI server's SIGTERM: a partial report, no worker left
+    # A terminal that cannot show a character prints its escape.
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")

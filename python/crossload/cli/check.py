@@ -1,4 +1,4 @@
-"""`crossload check`: which releases will load an artifact, what stops the others, and what would do instead."""
+"""`crossload check`: which releases will load an artifact, what stops the others, and which release to use instead."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ _MOST_FINDINGS = 5
         "check digits/ --runtime 'tensorflow-java@*' --json",
         "check frozen.pb --runtime tensorflow-java-legacy@1.15.0 --all",
     ],
-    exit_status="0 every release asked for will load and run it, 1 one of them will not, 2 input that cannot be used. "
-    "Without --runtime: 0 where any release will.",
+    exit_status="0 every named release will load and run it, 1 one of them will not, 2 input that cannot be used. "
+    "Without --runtime: 0 if any release will.",
     old={"for": "runtime", "f": "r"},
 )
 @click.argument("path", type=click.Path(path_type=Path))
@@ -40,18 +40,18 @@ _MOST_FINDINGS = 5
     multiple=True,
     metavar=options.RUNTIME,
     group=WHAT,
-    help="A release, or a pattern ('tensorflow-java@*'); repeatable, or separated by commas. Default: every release with data.",
+    help="A release, or a pattern ('tensorflow-java@*'); repeatable, or separated by commas. Default: every release that check knows.",
 )
 @options.tags
 @options.artifact
-@option("--all", "show_all", is_flag=True, help=f"Print every obstacle, not only the first {_MOST_FINDINGS} of a release.")
+@option("--all", "show_all", is_flag=True, help=f"Print every obstacle, not only the first {_MOST_FINDINGS} per release.")
 @option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(path: Path, runtimes: tuple[str, ...], tags: str | None, artifact: str | None, show_all: bool, as_json: bool) -> None:
-    """Say, before anything is loaded, whether releases of TensorFlow will load and run PATH (a SavedModel, a GraphDef, or a bundle).
+    """Predict which releases of TensorFlow will load and run PATH (a SavedModel, a GraphDef, or a bundle), without loading it.
 
-    Its ops, attributes, functions, datatypes, devices, init ops and signatures are compared with what each release registers and
-    what its Java layer takes; no TensorFlow is needed and nothing of the model runs. A prediction reads and does not compute: wrong
-    shapes, or values that a model refuses, show only when it runs (`crossload verify`).
+    Compares its ops, attributes, functions, datatypes, devices, init ops and signatures with what each release registers and
+    what its Java layer accepts. TensorFlow is not needed and no part of the model runs, so wrong shapes and values that
+    a model rejects show only when it runs (`crossload verify`).
     """
     from crossload.verbs.check.check import check
 
@@ -95,4 +95,4 @@ def _print(prediction: Prediction, would_do: list[str], most: int | None, *, det
         click.echo(printable(f"    {sentence}{f' ({places[0]}{more})' if places[0] else ''}"))
     others = [name for name in would_do if name != prediction.runtime]
     if prediction.outcome != "ok":
-        click.echo(f"    → would do: {', '.join(others) or 'no release known here'}; {prediction.remedy}")
+        click.echo(f"    → would run in: {', '.join(others) or 'no release that check knows'}; {prediction.remedy}")

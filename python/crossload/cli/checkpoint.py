@@ -29,15 +29,15 @@ _FOLDER = click.argument("folder", metavar="DIR", type=click.Path(path_type=Path
     ],
 )
 def command() -> None:
-    """List, choose and delete the checkpoints of a folder; the state file `checkpoint` follows, as TensorFlow reads it."""
+    """List, choose and delete the checkpoints of a folder, and keep its state file `checkpoint` up to date for TensorFlow."""
 
 
 @command.command("list", cls=Command, examples=["checkpoint list train/ --json | jq .served"])
 @_FOLDER
-@option("--check", is_flag=True, help="Read every value and verify its checksum, too.")
+@option("--check", is_flag=True, help="Also read every value and verify its checksum.")
 @option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 def list_(folder: Path, check: bool, as_json: bool) -> None:
-    """List DIR's checkpoints, the oldest first: step, time, size, what is missing, which one is served (*)."""
+    """List DIR's checkpoints, oldest first: step, time, size, missing files, and which one is served (*)."""
     from crossload.cli.pages.page import columns, warning
     from crossload.edits import checkpoint_folders
 
@@ -70,7 +70,7 @@ def list_(folder: Path, check: bool, as_json: bool) -> None:
 @option("--tensor", metavar="NAME", help="Print the value of this variable.")
 @click.pass_context
 def show(context: click.Context, folder: Path, name: str | None, as_json: bool, everything: bool, tensor: str | None) -> None:
-    """Describe the checkpoint NAME of DIR, or the one that is served, as `crossload show` does."""
+    """Describe the checkpoint NAME of DIR, or the served one, as `crossload show` does."""
     from crossload.cli import show as page
     from crossload.edits import checkpoint_folders
 
@@ -85,7 +85,7 @@ def show(context: click.Context, folder: Path, name: str | None, as_json: bool, 
 @_FOLDER
 @click.argument("name")
 def use(folder: Path, name: str) -> None:
-    """Make NAME the checkpoint of DIR that `tf.train.latest_checkpoint` gives, and that training goes on from."""
+    """Make NAME the checkpoint of DIR that `tf.train.latest_checkpoint` returns and that training continues from."""
     from crossload.edits import checkpoint_folders
 
     found = checkpoint_folders.use(folder, name)
@@ -95,9 +95,9 @@ def use(folder: Path, name: str) -> None:
 @command.command("remove", cls=Command, examples=["checkpoint remove train/ model.ckpt-200 model.ckpt-400"])
 @_FOLDER
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
-@option("--force", is_flag=True, help="Remove the one that is served, too; the newest that stays is served from then on.")
+@option("--force", is_flag=True, help="Also remove the served checkpoint; the newest remaining one is then served.")
 def remove(folder: Path, names: tuple[str, ...], force: bool) -> None:
-    """Delete the checkpoints NAME of DIR, their graphs (.meta) included, and what the state file says of them."""
+    """Delete the checkpoints NAME of DIR with their graphs (.meta) and their entries in the state file."""
     from crossload.edits import checkpoint_folders
 
     for held in checkpoint_folders.remove(folder, names, force):
@@ -106,11 +106,11 @@ def remove(folder: Path, names: tuple[str, ...], force: bool) -> None:
 
 @command.command("prune", cls=Command, examples=["checkpoint prune train/ --keep 3 --dry-run"])
 @_FOLDER
-@option("--keep", type=click.IntRange(1), required=True, metavar="N", help="How many to keep, the newest, of each name without step.")
-@option("--keep-every", type=click.IntRange(1), metavar="STEPS", help="Also keep those whose step is a multiple of this.")
-@option("--dry-run", is_flag=True, help="Only print which would go.")
+@option("--keep", type=click.IntRange(1), required=True, metavar="N", help="How many of the newest checkpoints to keep for each base name.")
+@option("--keep-every", type=click.IntRange(1), metavar="STEPS", help="Also keep each checkpoint whose step is a multiple of this.")
+@option("--dry-run", is_flag=True, help="Only print what would be removed.")
 def prune(folder: Path, keep: int, keep_every: int | None, dry_run: bool) -> None:
-    """Delete all but the N newest checkpoints of DIR; the one that is served and those that are not complete stay."""
+    """Delete all but the N newest checkpoints of DIR; keeps the served one and incomplete ones."""
     from crossload.edits import checkpoint_folders
 
     going = checkpoint_folders.to_prune(checkpoint_folders.read(folder), keep, keep_every)

@@ -1,4 +1,4 @@
-"""`crossload completion`: the script by which a shell completes commands, options and paths."""
+"""`crossload completion`: the script with which a shell completes commands, options and paths."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from crossload.errors import CrossloadError
     name="completion",
     cls=Command,
     examples=["completion bash >> ~/.bashrc", "completion zsh >> ~/.zshrc", "completion fish > ~/.config/fish/completions/crossload.fish"],
-    exit_status="0 printed, 2 a shell that is not known.",
+    exit_status="0 printed, 2 unknown shell.",
 )
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def command(shell: str) -> None:
-    """Print the completion script of SHELL; start a new shell after you have installed it."""
+    """Print the completion script of SHELL; start a new shell after installing it."""
     from crossload.cli import main
 
     found = get_completion_class(shell)

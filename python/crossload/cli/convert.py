@@ -1,4 +1,4 @@
-"""`crossload convert`: one artifact becomes another, proved on the same vectors."""
+"""`crossload convert`: convert an artifact to another format and compare both on the same vectors."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from crossload.errors import CrossloadError
 _saver = stacked(
     option("--name", "checkpoint_name", metavar="NAME", group=CHECKPOINTS, help="The name of the checkpoint's files (model.ckpt)."),
     option("--global-step", metavar="N|VARIABLE", group=CHECKPOINTS, help="The step in the checkpoint's name."),
-    option("--max-to-keep", type=click.IntRange(0), group=CHECKPOINTS, help="How many checkpoints stay in the folder (5; 0: all)."),
+    option("--max-to-keep", type=click.IntRange(0), group=CHECKPOINTS, help="How many checkpoints to keep in the folder (5; 0: all)."),
     option("--keep-every-n-hours", type=float, group=CHECKPOINTS, help="Keep one checkpoint per N hours permanently."),
     option("--pad-step-number", is_flag=True, group=CHECKPOINTS, help="Write steps with eight digits, so that names sort."),
     option("--sharded", is_flag=True, group=CHECKPOINTS, help="Write one file of values per device."),
@@ -24,7 +24,7 @@ _saver = stacked(
         "--absolute-paths",
         is_flag=True,
         group=CHECKPOINTS,
-        help="Write absolute paths into the state file; the folder can then not be moved.",
+        help="Write absolute paths into the state file; the folder can then no longer be moved.",
     ),
     option("--without-graph", is_flag=True, group=CHECKPOINTS, help="Leave out the .meta (needs --no-verify)."),
     option(
@@ -67,7 +67,7 @@ _saver = stacked(
     "--to",
     metavar="FORMAT",
     group=CONVERSION,
-    help="saved_model, graph_def, tflite, keras, keras_h5, checkpoint or tensorboard; default: what the suffix means.",
+    help="saved_model, graph_def, tflite, keras, keras_h5, checkpoint or tensorboard; default: from the suffix.",
 )
 @option(
     "--runtime",
@@ -76,14 +76,14 @@ _saver = stacked(
     multiple=True,
     metavar=options.RUNTIME,
     group=CONVERSION,
-    help="Repair the result until it runs there (a name or a pattern); repeatable, or separated by commas.",
+    help="Repair the result until it runs in this runtime (a name or a pattern); repeatable, or separated by commas.",
 )
-@option("--to-tags", metavar="A,B", group=CONVERSION, help="The tags of the SavedModel that is written (serve).")
+@option("--to-tags", metavar="A,B", group=CONVERSION, help="The tag set of the written SavedModel (serve).")
 @option(
     "--optimize",
     is_flag=True,
     group=CONVERSION,
-    help="graph_def: fold what only training needs. tflite: the converter's default optimisation.",
+    help="graph_def: fold batch norms and drop training nodes. tflite: the converter's default optimisation.",
 )
 @option(
     "--quantize",
@@ -96,21 +96,19 @@ _saver = stacked(
     type=click.Path(path_type=Path, exists=True),
     metavar="FILE.npz|FOLDER",
     group=CONVERSION,
-    help="tflite: inputs by name, to measure ranges with.",
+    help="tflite: inputs by name, from which int8 ranges are measured.",
 )
-@option("--allow-flex", is_flag=True, group=CONVERSION, help="tflite: keep TensorFlow's own ops, which no plain interpreter runs.")
-@option("--allow-custom-ops", is_flag=True, group=CONVERSION, help="tflite: keep ops that need kernels of your own.")
-@option("--keep-variables", metavar="A,B", group=CONVERSION, help="graph_def: variables that are not frozen (needs --no-verify).")
-@option(
-    "--warm-up", is_flag=True, group=CONVERSION, help="SavedModel: put the compared requests into it, for Serving to run before it serves."
-)
-@option("--version-directory", is_flag=True, group=CONVERSION, help="Write DESTINATION/N, the next free version, as Serving reads it.")
+@option("--allow-flex", is_flag=True, group=CONVERSION, help="tflite: keep Select TF (Flex) ops; a plain interpreter does not run them.")
+@option("--allow-custom-ops", is_flag=True, group=CONVERSION, help="tflite: keep ops that need your own kernels.")
+@option("--keep-variables", metavar="A,B", group=CONVERSION, help="graph_def: variables to leave unfrozen (needs --no-verify).")
+@option("--warm-up", is_flag=True, group=CONVERSION, help="SavedModel: add the compared requests as TensorFlow Serving's warm-up.")
+@option("--version-directory", is_flag=True, group=CONVERSION, help="Write DESTINATION/N, the next free version, for TensorFlow Serving.")
 @options.load_with
 @options.keras
 @option("--weights", type=click.Path(path_type=Path), metavar="FILE", group=LOADING, help="Keras files: take the weights from this file.")
 @option("--by-name", is_flag=True, group=LOADING, help="With --weights: match layers by name; list those that do not match.")
 @options.tolerance
-@option("--no-verify", is_flag=True, group=CLOSE, help="Do not compare the answers; the manifest says so.")
+@option("--no-verify", is_flag=True, group=CLOSE, help="Do not compare the answers; the manifest records that.")
 @options.requests
 @_saver
 @options.limits
@@ -134,9 +132,9 @@ def command(
     Finds a conversion path, prints it, and checks that source and result give the same answers; a result that disagrees is not
     written. The manifest beside it, DESTINATION.crossload.json, records signature, hash, path, and whether it was verified.
 
-    With --runtime, the result is repaired for those runtimes where a repair changes no answer (attributes, ops, signatures, init ops),
-    frozen where repairs are not enough, and proved in each of them. If SOURCE is a bundle, DESTINATION is a bundle too: everything in
-    SOURCE, and a backport beside each graph that those runtimes do not run.
+    With --runtime, the result is repaired for those runtimes (attributes, ops, signatures, init ops; no repair changes an answer),
+    frozen if repairs are not enough, and verified in each of them. If SOURCE is a bundle, DESTINATION is a bundle too: everything in
+    SOURCE, plus a backport of each graph that those runtimes do not run.
     """
     from crossload.compare.tolerance import parse
     from crossload.contract.bundle import is_bundle
@@ -178,7 +176,7 @@ def command(
         agreed = f"{len(results)} answers of {len(made.artifact.bindings)} signature(s) agree: {matrix.closeness(results)}"
         click.echo(f"{made.path}: {made.format}; {agreed}")
     else:
-        click.echo(f"{made.path}: {made.format}; {'a graph to look at' if made.format == 'tensorboard' else 'not verified'}")
+        click.echo(f"{made.path}: {made.format}; {'a graph to view' if made.format == 'tensorboard' else 'not verified'}")
     following = "tensorboard --logdir" if made.format == "tensorboard" else "crossload show"
     click.echo(f"next: {following} {made.path}")
 
@@ -186,26 +184,28 @@ def command(
 def _backport(
     source: Path, destination: Path, names: tuple[str, ...], load_with: str, overwrite: bool, given: dict[str, Any], progress: Any
 ) -> None:
-    """A whole bundle for these runtimes. Its answers are recorded and its formats stay: other options are refused."""
+    """Backport a bundle for these runtimes. It keeps its recorded answers and formats, so other options are errors."""
     from crossload.verbs.convert.backport import backport_bundle
 
     context = click.get_current_context()
     said = [p for p in context.params if context.get_parameter_source(p) is click.core.ParameterSource.COMMANDLINE]
     takes = ("source", "destination", "runtimes", "load_with", "overwrite", "time_limit", "memory_limit")
     if strange := [p for p in context.command.params if p.name in said and p.name not in takes]:
-        raise CrossloadError(f"{source} is a bundle, whose formats, signatures and answers stay: leave {strange[0].opts[0]} out")
+        raise CrossloadError(
+            f"{source} is a bundle, and a bundle keeps its formats, signatures and answers: leave out {strange[0].opts[0]}"
+        )
     limits = options.to_limits(given)
     _, added = backport_bundle(source, destination, names, overwrite=overwrite, limits=limits, load_with=load_with, progress=progress)
     for artifact in added:
         proved = ", ".join((artifact.made and artifact.made.runtimes) or ())
         click.echo(f"{destination / artifact.path}: {artifact.format}; its answers agree in {proved}")
     if not added:
-        click.echo(f"{destination}: nothing had to be repaired")
+        click.echo(f"{destination}: no repair needed")
     click.echo(f"next: crossload verify {destination} --runtime {shlex.quote(','.join(names))}")
 
 
 def _edge_options(given: dict[str, Any], shapes: Any) -> dict[str, Any]:
-    """The options of the edges, by their own names; what was not said is left out."""
+    """The options of the edges, by their own names, without those that were not given."""
     step = given["global_step"]
     named = {
         "to_tags": listed(given["to_tags"]),

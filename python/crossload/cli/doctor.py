@@ -1,4 +1,4 @@
-"""`crossload doctor`: what this machine has, what is missing, and the command that mends it."""
+"""`crossload doctor`: what this machine has, what is missing, and the command that fixes it."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from crossload.support.text import printable
     examples=["doctor", "doctor --clean"],
     exit_status="0 nothing is missing, 1 something that every command needs is missing.",
 )
-@option("--clean", is_flag=True, help="Remove environments that no runtime uses any more, and those that were never finished.")
+@option("--clean", is_flag=True, help="Remove environments that no runtime uses any more, and unfinished ones.")
 @option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(clean: bool, as_json: bool) -> None:
-    """Check Python, uv, JDK, Maven, disk, caches and runtimes, and print the command that mends what is missing.
+    """Check Python, uv, JDK, Maven, disk, caches and runtimes, and print the command that fixes what is missing.
 
-    Nothing is started or changed. A JDK and Maven are needed only for TensorFlow Java.
+    Starts and changes nothing. Only TensorFlow Java needs a JDK and Maven.
     """
     from crossload.cli.pages.page import columns, warning
     from crossload.verbs.doctor import doctor

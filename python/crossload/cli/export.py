@@ -1,4 +1,4 @@
-"""`crossload export`: a model becomes a bundle of artifacts, manifest and recorded answers."""
+"""`crossload export`: write a model as a bundle of artifacts, manifest and recorded answers."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from crossload.cli.framework import CONVERSION, LOADING, Command, listed, option
 )
 @click.argument("source")
 @option("--output", "-o", required=True, type=click.Path(path_type=Path, file_okay=False), metavar="BUNDLE", help="The folder to write.")
-@option("--overwrite", is_flag=True, help="Replace a bundle that exists.")
+@option("--overwrite", is_flag=True, help="Replace an existing bundle.")
 @option("--name", help="The model's name in the manifest; default: the folder's.")
 @option(
     "--formats",
@@ -33,15 +33,13 @@ from crossload.cli.framework import CONVERSION, LOADING, Command, listed, option
     group=CONVERSION,
     help="saved_model, graph_def, tflite. Default: all; a format that cannot hold the model is left out.",
 )
-@option(
-    "--warm-up", is_flag=True, group=CONVERSION, help="Put the recorded requests into the SavedModel, for TensorFlow Serving to begin with."
-)
+@option("--warm-up", is_flag=True, group=CONVERSION, help="Add the recorded requests to the SavedModel as TensorFlow Serving's warm-up.")
 @option(
     "--weights",
     type=click.Path(path_type=Path),
     metavar="FILE",
     group=LOADING,
-    help="A checkpoint or a Keras file whose values the model that SOURCE builds takes.",
+    help="A checkpoint or a Keras file with the values for the model that SOURCE builds.",
 )
 @option(
     "--by-name", is_flag=True, group=LOADING, help="With --weights of a Keras file: match layers by name; list those that do not match."
@@ -66,9 +64,9 @@ def command(
 ) -> None:
     """Export SOURCE as a bundle.
 
-    SOURCE is an artifact of any format, or file.py:function. The function returns a Keras model, a tf.Module, a graph of TensorFlow 1
-    as a dict of its inputs and outputs, or an Estimator and its serving_input_receiver_fn; a dict of example inputs may follow it in
-    a tuple. A file with a PEP 723 header runs in the environment that it declares.
+    SOURCE is an artifact of any format, or file.py:function. The function returns a Keras model, a tf.Module, a TensorFlow 1 graph
+    as a dict of its inputs and outputs, or an Estimator with its serving_input_receiver_fn; to add a dict of example inputs, return
+    a tuple. A file with a PEP 723 header runs in the environment that the header declares.
     """
     from crossload.compare.tolerance import parse
     from crossload.verbs.export.export import export

@@ -30,8 +30,8 @@ _MOST_ELEMENTS = 1 << 28
 def value(text: str, spec: TensorSpec) -> np.ndarray:
     """The array that `text` means for this input; raises CrossloadError naming the input and the cause.
 
-    Files are `FILE.npy`, `FILE.npz[KEY]`, or `FILE.npz` with one array. Literals take the input's datatype; in files the datatype
-    counts. Text is a string input's value when the input is a string.
+    Files are `FILE.npy`, `FILE.npz[KEY]`, or `FILE.npz` with one array. Literals take the input's datatype; a file
+    keeps its own datatype. A string input takes text without quotes.
     """
     if text.endswith(".npy"):
         return _file(Path(text), spec)
@@ -44,10 +44,10 @@ def value(text: str, spec: TensorSpec) -> np.ndarray:
         raise
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError) as error:
         if spec.datatype == "BYTES":
-            made = text  # plain text for a string input needs no quotes
+            made = text  # a string input takes text without quotes
         else:
             raise CrossloadError(
-                f"--input {spec.name}={text}: no .npy or .npz file, no literal such as [[1, 2]], no maker such as zeros([1, 4]) ({error})"
+                f"--input {spec.name}={text}: write a .npy or .npz file, a literal ([[1, 2]]) or a call such as zeros([1, 4]) ({error})"
             ) from error
     return _typed(made, spec, text)
 
@@ -66,9 +66,9 @@ def _member(path: Path, key: str | None, spec: TensorSpec) -> np.ndarray:
     if key is None and len(arrays) == 1:
         return next(iter(arrays.values()))
     if key is None:
-        raise CrossloadError(f"--input {spec.name}={path}: name one of its arrays, {path}[KEY]; there are: {there}")
+        raise CrossloadError(f"--input {spec.name}={path}: name one of its arrays as {path}[KEY]; it has: {there}")
     if key not in arrays:
-        raise CrossloadError(f"--input {spec.name}={path}[{key}]: there is no array {key!r} in it; there are: {there}")
+        raise CrossloadError(f"--input {spec.name}={path}[{key}]: the file has no array {key!r}; it has: {there}")
     return arrays[key]
 
 
@@ -80,7 +80,7 @@ def examples(text: str, spec: TensorSpec) -> np.ndarray:
     """
     option = f"--input-examples {spec.name}"
     if spec.datatype != "BYTES":
-        raise CrossloadError(f"{option}: the input is {datatypes.for_people(spec.datatype)}, and tf.Examples go into a string")
+        raise CrossloadError(f"{option}: the input is {datatypes.for_people(spec.datatype)}, but tf.Examples need a string input")
     if text.startswith("@"):
         try:
             text = Path(text[1:]).read_text(encoding="utf-8")
@@ -105,20 +105,20 @@ def _dicts(text: str, option: str) -> list[dict[str, Any]]:
         except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
             raise CrossloadError(f'{option}: neither JSON ({problem}) nor a literal; write [{{"age": [30]}}, …]') from problem
     if not isinstance(listed, list) or not all(isinstance(e, dict) for e in listed):
-        raise CrossloadError(f'{option}: write a list of dicts, one an example: [{{"age": [30], "name": ["x"]}}, …]')
+        raise CrossloadError(f'{option}: write a list of dicts, one per example: [{{"age": [30], "name": ["x"]}}, …]')
     if not listed:
-        raise CrossloadError(f"{option}: the list is empty; write one example at least")
+        raise CrossloadError(f"{option}: the list is empty; write at least one example")
     return listed
 
 
 def _decoded(name: Any, values: Any) -> Any:
-    """A feature's values with bytes in place of `{"b64": "..."}`, by which JSON for TensorFlow Serving says them."""
+    """A feature's values with bytes in place of `{"b64": "..."}`, TensorFlow Serving's JSON form of bytes."""
     single = not isinstance(values, list)
     elements = [values] if single else values
     try:
         made = [base64.b64decode(e["b64"], validate=True) if isinstance(e, dict) and list(e) == ["b64"] else e for e in elements]
     except (TypeError, ValueError) as error:
-        raise CrossloadError(f"the feature {name!r} has a b64 that is no base64 ({error})") from error
+        raise CrossloadError(f"the feature {name!r} has an invalid base64 value in b64 ({error})") from error
     return made[0] if single else made
 
 
@@ -129,7 +129,7 @@ def _maker(call: ast.Call, spec: TensorSpec) -> np.ndarray:
     else:
         name = function.id if isinstance(function, ast.Name) else ""
     if name not in _MAKERS:
-        raise CrossloadError(f"--input {spec.name}: there is no maker {ast.unparse(call.func)!r}; there are: {', '.join(_MAKERS)}")
+        raise CrossloadError(f"--input {spec.name}: unknown function {ast.unparse(call.func)!r}; known: {', '.join(_MAKERS)}")
     arguments = [_argument(a) for a in call.args]
     named = {k.arg: _argument(k.value) for k in call.keywords if k.arg}
     try:
@@ -140,7 +140,7 @@ def _maker(call: ast.Call, spec: TensorSpec) -> np.ndarray:
 
 
 def _argument(node: ast.expr) -> Any:
-    """A literal, or a name that stands for a datatype: float32, np.float32."""
+    """A literal, or the name of a datatype: float32, np.float32."""
     if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in ("np", "numpy"):
         return node.attr
     return node.id if isinstance(node, ast.Name) else ast.literal_eval(node)
@@ -154,7 +154,7 @@ def _typed(made: Any, spec: TensorSpec, text: str) -> np.ndarray:
             return np.vectorize(lambda e: e if isinstance(e, bytes) else str(e).encode(), otypes=[object])(array) if array.size else array
         array = made if isinstance(made, np.ndarray) else np.array(made)
         if array.dtype.kind in "OSU":
-            raise ValueError("text or ragged lists are no numbers")
+            raise ValueError("text and ragged lists are not numbers")
         exact = "INT" in spec.datatype or spec.datatype == "BOOL" or (array.dtype.kind == "c" and dtype.kind != "c")
         if exact and not kept(array, dtype):
             raise ValueError(f"does not fit {datatypes.for_people(spec.datatype)}")
@@ -167,7 +167,7 @@ def _typed(made: Any, spec: TensorSpec, text: str) -> np.ndarray:
 def _shape(shape: Any) -> tuple[int, ...]:
     dimensions = (shape,) if isinstance(shape, int) else tuple(shape)
     if any(not isinstance(d, int) or d < 0 for d in dimensions) or np.prod(dimensions, dtype=object) > _MOST_ELEMENTS:
-        raise ValueError(f"{shape!r} is no shape for the command line (at most {_MOST_ELEMENTS} elements)")
+        raise ValueError(f"{shape!r} is not a shape that fits the command line (at most {_MOST_ELEMENTS} elements)")
     return dimensions
 
 
@@ -175,7 +175,7 @@ def _dtype(name: str | None) -> np.dtype:
     try:
         return datatypes.numpy_dtype(datatypes.from_tensorflow(name)) if name else np.dtype(np.float64)
     except KeyError:
-        raise ValueError(f"there is no datatype {name!r}") from None
+        raise ValueError(f"unknown datatype {name!r}") from None
 
 
 def _range(start: float, stop: float | None = None, step: float = 1) -> np.ndarray:

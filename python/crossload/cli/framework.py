@@ -1,4 +1,4 @@
-"""What all commands share: help that begins with examples and has its options in groups, and old spellings that keep working."""
+"""What all commands share: help with examples first and options in groups, and old spellings that still work."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def stacked(*options: Callable[[_Function], _Function]) -> Callable[[_Function],
 
 
 def listed(texts: Sequence[str] | str | None) -> tuple[str, ...] | None:
-    """Names of a repeatable option, each text one or several separated by commas; None where there is none."""
+    """The names given to a repeatable option, which may also be separated by commas; None if the option was not given."""
     if texts is None or texts == ():
         return None
     return tuple(name.strip() for text in ([texts] if isinstance(texts, str) else texts) for name in text.split(",") if name.strip())

@@ -1,4 +1,4 @@
-"""`crossload handoff`: a bundle becomes a project that builds and tests itself at the receiver's."""
+"""`crossload handoff`: write a bundle as a project that the receiver builds and that tests itself."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ from crossload.cli.framework import CONVERSION, WHAT, Command, option
     show_default=True,
     metavar="VERSION",
     group=CONVERSION,
-    help="The TensorFlow Java: 1.1.0, 1.0.0, 0.5.0, 0.4.2, 0.3.3, or 1.15.0, TensorFlow 1's own API.",
+    help="The release of TensorFlow Java: 1.1.0, 1.0.0, 0.5.0, 0.4.2, 0.3.3, or 1.15.0, TensorFlow 1's own API.",
 )
 @option("--package", metavar="NAME", group=CONVERSION, help="The Java package; default: com.example. and the model's name.")
-@option("--artifact", "-a", metavar="ID", group=WHAT, help="The artifact to hand over; default: the first that the release loads.")
+@option("--artifact", "-a", metavar="ID", group=WHAT, help="The artifact to hand over; default: the first one that the release loads.")
 @option("--output", "-o", type=click.Path(path_type=Path, file_okay=False), required=True, metavar="DIR", help="The project's folder.")
-@option("--overwrite", is_flag=True, help="Replace a handoff that exists.")
+@option("--overwrite", is_flag=True, help="Replace an existing handoff.")
 def command(bundle: Path, to: str, output: Path, release: str, package: str | None, artifact: str | None, overwrite: bool) -> None:
-    """Hand BUNDLE over as a project of the receiver's own language.
+    """Write BUNDLE as a project in the receiver's language.
 
-    The project holds the artifact, its manifest and recorded answers, a typed client (a method a signature, a record for its inputs and
-    one for its outputs), a test over all vectors, a main and a README. It needs a JDK and Maven, and neither Python nor crossload:
-    `mvn test` there proves that the model answers as it did here.
+    The project holds the artifact, its manifest and recorded answers, a typed client (one method per signature, with a record for its
+    inputs and one for its outputs), a test over all vectors, a main class and a README. It needs a JDK and Maven, but neither Python
+    nor crossload. `mvn test` proves that the model gives the recorded answers there.
     """
     from crossload.verbs.handoff.java.project import handoff
 

@@ -1,4 +1,4 @@
-"""Options that several commands have, spelt and grouped alike in each, and what they mean."""
+"""Options that several commands share, spelt and grouped alike in each, and what they mean."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 RUNTIME = "NAME[@VERSION]"
-# A file that is written: that it is no folder is known before any work starts.
+# A file to write: click rejects a folder before any work starts.
 WRITTEN = click.Path(path_type=Path, dir_okay=False, writable=True)
 
 tags = option("--tags", "-t", metavar="A,B", group=WHAT, help="The tag set of a SavedModel's MetaGraph.")
@@ -28,7 +28,7 @@ tolerance = option(
     multiple=True,
     metavar="NAME:rtol=1e-4,atol=1e-5",
     group=CLOSE,
-    help="The tolerance of a datatype (float32) or of an output; repeatable. The report shows a raised one.",
+    help="The tolerance of a datatype (float32) or of an output; repeatable. The report shows a raised tolerance.",
 )
 limits = stacked(
     option(
@@ -36,9 +36,14 @@ limits = stacked(
         multiple=True,
         metavar="PHASE=SECONDS",
         group=LIMITS,
-        help="For start (120), load (120) or run (60); repeatable. A worker that takes longer is killed.",
+        help="The limit for start (120), load (120) or run (60); repeatable. A slower worker is killed.",
     ),
-    option("--memory-limit", metavar="SIZE", group=LIMITS, help="What a worker may hold, e.g. 4G; above it, it is killed."),
+    option(
+        "--memory-limit",
+        metavar="SIZE",
+        group=LIMITS,
+        help="The memory a worker may use, e.g. 4G; a worker above it is killed.",
+    ),
 )
 requests = stacked(
     option(
@@ -47,7 +52,7 @@ requests = stacked(
         default=8,
         show_default=True,
         group=REQUESTS,
-        help="How many requests to make for a signature.",
+        help="How many requests to generate per signature.",
     ),
     option("--seed", type=click.IntRange(0), default=0, show_default=True, group=REQUESTS, help="The seed of the random requests."),
     option(
@@ -57,7 +62,7 @@ requests = stacked(
         type=_FILE,
         metavar="FILE.npz",
         group=REQUESTS,
-        help="Own inputs by name, one vector a file; repeatable.",
+        help="Your own inputs by name, one vector per file; repeatable.",
     ),
     option(
         "--shape",
@@ -75,7 +80,7 @@ tensors = stacked(
         multiple=True,
         metavar="[NAME=]TENSOR",
         group=WHAT,
-        help="A graph's input, as OPERATION or OPERATION:INDEX, with a name for it; repeatable. Default: those the outputs need.",
+        help="A graph's input, as OPERATION or OPERATION:INDEX, with a name for it; repeatable. Default: the inputs that the outputs need.",
     ),
     option(
         "--output-tensor",
@@ -90,7 +95,7 @@ loader = option(
     "--loader",
     type=click.Choice(["function", "session", "keras"]),
     group=LOADING,
-    help="How `tensorflow` loads a SavedModel: by tf.saved_model.load (then by session), in a session, or by Keras 3's TFSMLayer.",
+    help="How `tensorflow` loads a SavedModel: with tf.saved_model.load (else in a session), in a session, or with Keras 3's TFSMLayer.",
 )
 keras = stacked(
     option("--custom-objects", type=_FILE, metavar="FILE.py", group=LOADING, help="Keras files: the file with the model's own classes."),
@@ -98,7 +103,7 @@ keras = stacked(
         "--allow-code",
         is_flag=True,
         group=LOADING,
-        help="Keras files: load the code of Lambda layers, which can do anything; only for files you trust.",
+        help="Keras files: load the code of Lambda layers. That code can do anything: only for files you trust.",
     ),
 )
 load_with = option(
@@ -112,7 +117,7 @@ load_with = option(
 
 
 def load_options(given: dict[str, Any]) -> dict[str, Any]:
-    """What the options of `keras` and `loader` say, as ModelSource takes it."""
+    """The options of `keras` and `loader` in the form that ModelSource takes."""
     named = {
         "loader": given.get("loader"),
         "custom_objects": given["custom_objects"] and str(given["custom_objects"].resolve()),
@@ -138,7 +143,7 @@ def to_limits(given: dict[str, Any]) -> Limits:
 
 
 def to_requests(given: dict[str, Any]) -> Requests:
-    """The requests of `requests`' options; raises CrossloadError, for a file that cannot be read, too."""
+    """The requests of `requests`' options; raises CrossloadError, also for a file that cannot be read."""
     from crossload.inputs.requests import Requests
 
     parsed = {}
@@ -148,7 +153,7 @@ def to_requests(given: dict[str, Any]) -> Requests:
             raise CrossloadError(f"--shape {text!r}: write NAME=1,224,224,3 (-1 for the batch)")
         parsed[match[1]] = tuple(int(d) for d in (match[2] or "").split(",") if d)
     found = Requests(given["count"], given["seed"], parsed, tuple(given["npz"]))
-    found.own()  # an unreadable file is known before any work starts
+    found.own()  # fails on an unreadable file before any work starts
     return found
 
 

@@ -1,4 +1,4 @@
-"""`crossload run`: one artifact, one runtime, one answer of each signature that is asked."""
+"""`crossload run`: one artifact, one runtime, one call of each chosen signature."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
         "run frozen.pb --output-tensor conv2d/Relu --input 'serving_default_pixels=zeros([1,8,8,1])'",
         """run census/ --input-examples 'examples=[{"age": [30], "name": ["x"]}]'""",
     ],
-    exit_status="0 it answered, 1 the runtime did not answer, 2 input that cannot be used.",
+    exit_status="0 the runtime answered, 1 it did not, 2 input that cannot be used.",
     old={"inputs": "input-file", "outputs": "output-file"},
 )
 @click.argument("path", type=click.Path(path_type=Path))
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     "-r",
     metavar=options.RUNTIME,
     group=WHAT,
-    help="The runtime (`crossload runtimes` lists them); default: the first that takes the format.",
+    help="The runtime (`crossload runtimes` lists them); default: the first one that takes the format.",
 )
 @options.artifact
 @option(
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     multiple=True,
     metavar="NAME",
     group=WHAT,
-    help="The signature; needed where there are several; repeatable.",
+    help="The signature; required if the artifact has several; repeatable.",
 )
 @options.tags
 @options.tensors
@@ -73,7 +73,7 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path, exists=True),
     metavar="FILE.npz",
     group=REQUESTS,
-    help="Named inputs in one file.",
+    help="A file of inputs by name.",
 )
 @options.loader
 @options.keras
@@ -97,7 +97,7 @@ def command(
 ) -> None:
     """Run PATH (a bundle or an artifact) once and print or write the outputs.
 
-    With several signatures each takes those of the inputs that it has, and its outputs are named SIGNATURE/OUTPUT.
+    With several signatures, each takes the inputs that it declares, and its outputs are named SIGNATURE/OUTPUT.
     """
     from crossload.errors import CrossloadError
     from crossload.inputs.npz import from_npz
@@ -125,7 +125,7 @@ def command(
                 raise CrossloadError(f"there is no input {name!r}; the signature takes: {', '.join(there) or 'no inputs'}")
         if twice := texts["--input"].keys() & texts["--input-examples"].keys():
             raise CrossloadError(f"the input {min(twice)!r} is given by --input and by --input-examples; leave one out")
-        # All inputs are understood before the first seconds are spent.
+        # Parse all inputs before the worker starts, which takes seconds.
         asked = [(f, _inputs(f, arrays, texts["--input"], texts["--input-examples"])) for f in functions]
         outputs: dict[str, np.ndarray] = {}
         notes: list[str | None] = []
@@ -160,7 +160,7 @@ def _by_name(spelling: str, texts: tuple[str, ...], there: Iterable[str]) -> dic
 def _inputs(
     function: SignatureFunction, arrays: Mapping[str, np.ndarray], values: Mapping[str, str], examples: Mapping[str, str]
 ) -> dict[str, np.ndarray]:
-    """What was given for the inputs of this signature; raises CrossloadError."""
+    """The values given for this signature's inputs; raises CrossloadError."""
     from crossload.cli import expressions
 
     inputs = {}
@@ -184,12 +184,12 @@ def _write(target: Path, outputs: dict[str, np.ndarray]) -> None:
 
     plain: dict[str, np.ndarray] = {}
     for name, array in outputs.items():
-        # .npz without pickle holds neither Python bytes nor ml_dtypes: bytes become NumPy's, all of ml_dtypes' fit into float32.
+        # .npz without pickle holds neither Python bytes nor ml_dtypes: write NumPy bytes, and float32, which holds every ml_dtypes value.
         own = array.dtype.isbuiltin != 1
         plain[name] = array.astype(np.bytes_) if array.dtype == object else array.astype(np.float32) if own else array
         if array.dtype == object and (plain[name] != array).any():
-            raise CrossloadError(f"the output {name!r} has strings that end in NUL, which .npz would shorten; print them instead")
-    # Not numpy.savez, whose own arguments (`file`) are names that outputs may have.
+            raise CrossloadError(f"the output {name!r} has strings that end in NUL, which .npz would cut off; print them instead")
+    # Not numpy.savez: an output may have the name of one of its arguments (`file`).
     with files.written_whole(target) as partial, ZipFile(partial, "w") as archive:
         for name, array in plain.items():
             with archive.open(f"{name}.npy", "w", force_zip64=True) as stream:

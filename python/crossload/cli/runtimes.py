@@ -1,4 +1,4 @@
-"""`crossload runtimes`: which runtimes there are, whether they are ready, and what mends those that are not."""
+"""`crossload runtimes`: which runtimes exist, whether they are ready, and how to fix those that are not."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 @click.command(name="runtimes", cls=Command, examples=["runtimes", "runtimes --check litert", "runtimes --prepare tflite-runtime litert"])
 @click.argument("names", nargs=-1)
-@option("--prepare", is_flag=True, help="Make the environments that are not made yet.")
-@option("--check", is_flag=True, help="Start each, ask who it is, and have it echo tensors of every datatype.")
+@option("--prepare", is_flag=True, help="Make the missing environments.")
+@option("--check", is_flag=True, help="Start each runtime, read its identity, and have it echo tensors of every datatype.")
 @option("--json", "as_json", is_flag=True, help="Print JSON.")
 @options.limits
 def command(names: tuple[str, ...], prepare: bool, check: bool, as_json: bool, **limits: Any) -> None:
-    """List the runtimes, or only those NAMES, with their versions, formats and state.
+    """List all runtimes, or NAMES, with their versions, formats and state.
 
-    A name may carry its version (litert@2.3.0) or be a pattern ('tensorflow-java@*'), which means all that match.
+    A name may include a version (litert@2.3.0) or be a pattern ('tensorflow-java@*').
     """
     from crossload.runtimes import registry
     from crossload.runtimes.health import status

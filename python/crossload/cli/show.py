@@ -28,7 +28,7 @@ if TYPE_CHECKING:
         "show frozen_graph.pb --nodes '*softmax*'",
         "show model.tflite --json | jq .signatures",
     ],
-    exit_status="0 shown, 2 a path that is no artifact, or one that cannot be read.",
+    exit_status="0 shown, 2 a path that is not an artifact, or one that cannot be read.",
 )
 @click.argument("path", type=click.Path(path_type=Path))
 @option("--tensor", metavar="NAME", group=WHAT, help="Print the value of this variable of a checkpoint.")
@@ -38,9 +38,9 @@ if TYPE_CHECKING:
     is_flag=False,
     flag_value="*",
     group=WHAT,
-    help="List a graph's nodes: all, or those whose name or op matches; a pattern without * or ? is a part of a name.",
+    help="List a graph's nodes: all, or those whose name or op matches; a pattern without * or ? matches a part of the name.",
 )
-@option("--hash", "with_hash", is_flag=True, group=WHAT, help="Compute the canonical hash of graph and weights, whatever its size.")
+@option("--hash", "with_hash", is_flag=True, group=WHAT, help="Compute the canonical hash of graph and weights, whatever their size.")
 @option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 @option("--all", "everything", is_flag=True, help="Leave nothing out of the text: every op, value, file and entry.")
 def command(
@@ -57,7 +57,7 @@ def command(
         found = show(path)
         if tensor is not None:
             if found.format != "checkpoint":
-                raise ArtifactError(f"{path} is a {found.format}, and --tensor reads values of checkpoints only; leave it out")
+                raise ArtifactError(f"{path} is a {found.format}, and --tensor reads values only from checkpoints; leave it out")
             text = _value(cast("Checkpoint", found), tensor, as_json, everything)
         elif nodes is not None:
             from crossload.cli.pages import nodes as listing
@@ -78,7 +78,7 @@ def command(
 
 
 def _canonical(found: Any, asked: bool, as_json: bool) -> tuple[str | None, str]:
-    """The canonical hash, None where there is none, and what the page says of it; raises ArtifactError where it was asked for."""
+    """The canonical hash or None, and the page's text about it; raises ArtifactError if `asked` and it cannot be computed."""
     from crossload.artifacts.canonical import canonical_hash
 
     if found.format not in canonical_hash.FORMATS and not asked:
@@ -113,12 +113,12 @@ def _value(found: Checkpoint, name: str, as_json: bool, everything: bool) -> str
 
 
 def _json_value(value: Any) -> Any:
-    """Numbers that are not finite are words, complex ones are [real, imaginary], strings are text with surrogate escapes."""
+    """A value for JSON: non-finite numbers as words, complex ones as [real, imaginary], bytes as text with surrogate escapes."""
     if isinstance(value, bytes):
         return value.decode("utf-8", "surrogateescape")
     if isinstance(value, complex):
         return [_json_value(value.real), _json_value(value.imag)]
     if isinstance(value, (bool, int)):
         return value
-    number = float(value)  # ml_dtypes' scalars are no floats of Python
+    number = float(value)  # an ml_dtypes scalar is not a Python float
     return number if math.isfinite(number) else "NaN" if math.isnan(number) else "Infinity" if number > 0 else "-Infinity"

@@ -1,4 +1,4 @@
-"""`crossload verify`: every vector through every runtime, then the matrix, the report files, the exit status."""
+"""`crossload verify`: run every vector in every runtime, then print the matrix, write the reports, set the exit status."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 OLD = {"runtimes": "runtime", "vectors": "count", "inputs": "input-file"}
 EXIT_STATUS = (
     "0 all compared and agreed, 1 a mismatch or failure, 2 input that cannot be used, "
-    "3 nothing was compared, or nothing of what was asked for by name, 130 interrupted."
+    "3 nothing was compared, or nothing for a named runtime or artifact, 130 interrupted."
 )
 
 
@@ -63,7 +63,7 @@ EXIT_STATUS = (
     type=click.Path(path_type=Path),
     metavar="REPORT.json",
     group=WHAT,
-    help="Repeat what failed in an earlier run, as that run was asked for.",
+    help="Repeat the cases that failed in an earlier run, with that run's options.",
 )
 @options.tolerance
 @option(
@@ -80,7 +80,7 @@ EXIT_STATUS = (
     default="same",
     show_default=True,
     group=CLOSE,
-    help="NaN must be where the reference has it, or nowhere.",
+    help="same: NaN exactly where the reference has it. forbid: no NaN at all.",
 )
 @options.requests
 @options.loader
@@ -91,9 +91,9 @@ EXIT_STATUS = (
 @option("--verbose", "-v", is_flag=True, group=OUTPUT, help="Print a line for each result.")
 @option("--quiet", "-q", is_flag=True, hidden=True, help="The default: print the matrix and the failures.")
 def command(path: Path | None, earlier: Path | None, json_file: Path | None, junit_file: Path | None, verbose: bool, **given: Any) -> None:
-    """Verify a bundle, or an artifact on its own (then the reference records its answers first).
+    """Verify a bundle, or a bare artifact (the reference then records its answers first).
 
-    Every vector goes through every runtime that takes the artifact; crossload compares each answer with the recorded one.
+    Runs every vector in every runtime that takes the artifact, and compares each answer with the recorded one.
     """
     from rich.console import Console
 
@@ -120,12 +120,12 @@ def finish(report: Report, json_file: Path | None, junit_file: Path | None) -> N
             files.write_text(json_file, report.to_json())
         if junit_file:
             files.write_text(junit_file, junit.to_junit(report))
-    finally:  # a full disk must not hide what was found
+    finally:  # a full disk must not hide the results
         matrix.show(report, Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=160))
 
 
 def to_plan(arguments: Sequence[str]) -> Plan:
-    """The plan that arguments of `crossload verify` mean; raises CrossloadError and click's UsageError."""
+    """The plan for arguments of `crossload verify`; raises CrossloadError and click's UsageError."""
     given = command.make_context("verify", list(arguments)).params
     return _plan(given["path"], given)
 
@@ -161,21 +161,21 @@ def _repeated(path: Path | None, earlier: Path) -> Plan:
     said = [p for p, source in _sources() if p not in ("earlier", "json_file", "junit_file", "verbose", "quiet")]
     if path is not None or said:
         raise CrossloadError(
-            "--from repeats an earlier run as it was asked for; leave out the path and every option but --json, --junit and -v"
+            "--from repeats an earlier run with its own options; leave out the path and every option but --json, --junit and -v"
         )
     report = Report.read(earlier)
     failed = [r.case for r in report.results if r.failed]
     if not failed:
         raise CrossloadError(f"nothing failed in {earlier}; `crossload verify {report.bundle}` runs everything again")
     if not report.arguments:
-        raise CrossloadError(f"{earlier} does not say how it was asked for; run `crossload verify {report.bundle} --json {earlier}` again")
+        raise CrossloadError(f"{earlier} does not hold its run's options; run `crossload verify {report.bundle} --json {earlier}` again")
     plan = to_plan(report.arguments)
     runtimes = tuple(dict.fromkeys(case.runtime for case in failed))
     return replace(plan, runtimes=runtimes, only=frozenset(failed))
 
 
 def _sources() -> Iterator[tuple[str, Any]]:
-    """The parameters that the command line gives."""
+    """The parameters given on the command line."""
     context = click.get_current_context()
     for name in context.params:
         source = context.get_parameter_source(name)
@@ -185,7 +185,7 @@ def _sources() -> Iterator[tuple[str, Any]]:
 
 @contextmanager
 def _watched(console: Console, verbose: bool) -> Iterator[OnResult]:
-    """What a result does on the console: a line each, or on a terminal a count that goes on until all are there."""
+    """How results appear on the console: one line per result with `verbose`, else running counts on a terminal."""
     from crossload.report import matrix
 
     if verbose or not console.is_terminal:
@@ -193,7 +193,7 @@ def _watched(console: Console, verbose: bool) -> Iterator[OnResult]:
         return
     counts: Counter[str] = Counter()
     failures: Counter[str] = Counter()
-    with console.status("asking the runtimes") as status:
+    with console.status("running the runtimes") as status:
 
         def count(result: Result) -> None:
             counts[result.case.runtime] += 1

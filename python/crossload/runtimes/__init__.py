@@ -1,4 +1,4 @@
-"""Runtimes: the registry of those there are, their environments, and the supervisor that keeps their workers.
+"""Runtimes: the registry, the environments, and the supervisor that keeps the workers.
 
 As part of the public face (`crossload.runtimes`): `find(names)`, `one(name)`, `all_runtimes()`, `status(runtime, prepare=, check=)`.
 """

@@ -1,4 +1,4 @@
-"""How a signature's tensors cross to a runtime and back: defaults fed, and through the bridge where it lacks a datatype."""
+"""How a signature's tensors cross to a runtime and back: with defaults fed, and through a bridge if it lacks a datatype."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def bridges(bindings: Mapping[str, Binding], signatures: Mapping[str, Signature], carried: Sequence[str] | None) -> dict[str, Bridge]:
-    """The bridges to take, by the signatures' names: where a datatype is none of those the worker says it carries (None: all)."""
+    """The bridges to take, by signature name: for datatypes that the worker does not carry (None: it carries all)."""
     if carried is None:
         return {}
     there = {name: b.bridge for name, b in bindings.items() if b.bridge and name in signatures}
@@ -25,7 +25,7 @@ def bridges(bindings: Mapping[str, Binding], signatures: Mapping[str, Signature]
 
 
 def there(inputs: Tensors, signature: Signature | None, bridge: Bridge | None) -> dict[str, np.ndarray]:
-    """The inputs as they are sent: an omitted one has its default, which not every runtime feeds itself."""
+    """The inputs to send: an omitted input gets its default, which not every runtime feeds itself."""
     sent = dict(inputs)
     for spec in signature.inputs if signature else ():
         if spec.name not in sent and spec.default is not None:
@@ -36,7 +36,7 @@ def there(inputs: Tensors, signature: Signature | None, bridge: Bridge | None) -
 
 
 def back(outputs: dict[str, np.ndarray], signature: Signature | None, bridge: Bridge | None) -> dict[str, np.ndarray]:
-    """The outputs in the signature's own datatypes; raises WorkerFailure for what cannot be of these."""
+    """The outputs in the signature's own datatypes; raises WorkerFailure for an output that does not convert."""
     if bridge is None or signature is None:
         return outputs
     own = {t.name: t.datatype for t in signature.outputs if t.datatype in bridge.carriers}
@@ -47,7 +47,7 @@ def back(outputs: dict[str, np.ndarray], signature: Signature | None, bridge: Br
 
 
 def note(bridge: Bridge | None) -> str | None:
-    """How the tensors travelled, for the report."""
+    """How the tensors crossed, for the report."""
     if bridge is None:
         return None
     people = datatypes.for_people

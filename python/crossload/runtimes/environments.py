@@ -1,4 +1,4 @@
-"""Environments of runtimes: made on first use by uv or Maven, cached by what they hold, used by one worker's process.
+"""Environments of runtimes: made on first use by uv or Maven, cached by content, used by one worker's process.
 
 A Script's environment is pinned by the requirements file beside it (`pins/<name>.txt`, with hashes), or by its PEP 723 header.
 """
@@ -34,10 +34,10 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Script:
-    """A Python file with a PEP 723 header; its environment is made by uv.
+    """A Python file with a PEP 723 header; uv makes its environment.
 
-    One that runs Java in its own process finds the class path of `embeds` in $CROSSLOAD_JPYPE_CLASS_PATH. `packages` is a folder whose
-    Python packages it imports, besides those beside it.
+    A script that runs Java in its own process finds the class path of `embeds` in $CROSSLOAD_JPYPE_CLASS_PATH. It imports the
+    Python packages of the folder `packages`, besides those in its own folder.
     """
 
     path: Path
@@ -50,7 +50,7 @@ class Jar:
     """A Java worker: its jar, its main class, and the Maven coordinates (`group:artifact:version[:classifier]`) it runs on.
 
     `libraries` is the folder of native libraries inside those jars, for a release that would unpack them at every start.
-    `platforms` are the platforms that its native libraries are made for, where that is known.
+    `platforms` are the platforms of its native libraries, if known.
     """
 
     jar: Path
@@ -74,33 +74,33 @@ Source = Script | Jar | Command
 JAVA_OPTIONS = (
     "-Xrs",  # leave the signals to the supervisor
     "-XX:-UsePerfData",  # no shared file in the temporary folder, a source of failed starts
-    "-XX:+UseSerialGC",  # one thread asks, one answers: no collector threads to start
+    "-XX:+UseSerialGC",  # one thread asks, one answers: no need for collector threads
     "-Xshare:auto",
     "-XX:ErrorFile=/dev/null",  # a crash is reported; it leaves no hs_err_pid*.log in the user's folder
     "-Dfile.encoding=UTF-8",
 )
 MINIMUM_JAVA = 17
-# Changed when environments are made in another way, so that older ones are made anew: 2 is with compiled bytecode.
+# Increased when environments are made differently, so that older ones are remade: 2 is with compiled bytecode.
 _LAYOUT = b"2\n"
 
 
 def missing(source: Source) -> tuple[str, str] | None:
-    """What keeps a runtime from starting now, and what mends it; None when it is ready. Starts no worker."""
+    """What keeps a runtime from starting now, and how to fix it; None if it is ready. Starts no worker."""
     if problem := _obstacle(source):
         return problem
     if isinstance(source, Script) and not _ready(folder_of(source)):
-        return "its environment is not made yet", "crossload runtimes --prepare makes it; the first use does, too"
+        return "its environment is not made yet", "crossload runtimes --prepare makes it, and so does the first use"
     if isinstance(source, Script) and source.embeds:
         return missing(source.embeds)
     if isinstance(source, Jar) and not source.jar.is_file():
-        return "the Java harness is not built yet", "make java builds it; the first use does, too"
+        return "the Java harness is not built yet", "make java builds it, and so does the first use"
     if isinstance(source, Jar) and not _ready(folder_of(source)):
-        return "its jars are not fetched yet", "crossload runtimes --prepare fetches them; the first use does, too"
+        return "its jars are not fetched yet", "crossload runtimes --prepare fetches them, and so does the first use"
     return None
 
 
 def prepare(source: Source, progress: Progress = lambda _: None) -> Launch:
-    """Make the environment unless it is there, and say how the worker starts.
+    """Make the environment unless it exists; returns how the worker starts.
 
     Raises EnvironmentProblem. Two processes that prepare the same environment wait for each other; one that is
     interrupted leaves nothing that counts as ready.
@@ -129,7 +129,7 @@ def prepare(source: Source, progress: Progress = lambda _: None) -> Launch:
 
 
 def class_path(source: Jar, progress: Progress = lambda _: None) -> str:
-    """A Java worker's jar and the jars it runs on, fetched unless they are there; raises EnvironmentProblem."""
+    """A Java worker's jar and the jars it runs on, fetched if necessary; raises EnvironmentProblem."""
     prepare(source, progress)
     return _class_path(source)
 
@@ -155,41 +155,41 @@ def pins_of(script: Path) -> Path:
 
 
 def header_of(script: Path) -> dict[str, object]:
-    """The PEP 723 header of a script, {} when it has none; raises EnvironmentProblem for one that means nothing."""
+    """The PEP 723 header of a script, {} if it has none; raises EnvironmentProblem for an invalid one."""
     try:
         found = list(re.finditer(r"(?m)^# /// script$\s(?P<content>(^#(| .*)$\s)+)^# ///$", script.read_text(encoding="utf-8")))
         if not found:
             return {}
         if len(found) > 1:
-            raise ValueError("there are two")
+            raise ValueError("it occurs twice")
         lines = found[0]["content"].splitlines(keepends=True)
         header = dict(tomllib.loads("".join(line[2:] if line.startswith("# ") else line[1:] for line in lines)))
         dependencies = header.get("dependencies", [])
         if not isinstance(dependencies, list) or not all(isinstance(d, str) for d in dependencies):
-            raise ValueError("dependencies is no list of texts")
+            raise ValueError("dependencies is not a list of strings")
         SpecifierSet(str(header.get("requires-python", "")))
-    except ValueError as error:  # text that is not UTF-8, TOML or a version specifier
-        raise EnvironmentProblem(f"the script header (PEP 723) of {script} cannot be used: {error}; mend it") from error
+    except ValueError as error:  # not UTF-8, TOML or a version specifier
+        raise EnvironmentProblem(f"the script header (PEP 723) of {script} cannot be used: {error}; fix it") from error
     return header
 
 
 def _obstacle(source: Source) -> tuple[str, str] | None:
-    """What `prepare` cannot mend itself, and what does."""
+    """A problem that `prepare` cannot fix itself, and how to fix it."""
     match source:
         case Command(argv, _, cwd):
-            # A relative path counts from where the worker will run.
+            # A relative path is relative to the folder where the worker will run.
             if shutil.which(str((cwd or Path()) / argv[0]) if os.sep in argv[0] else argv[0]) is None:
-                return f"the command {argv[0]!r} is not there", "install it, or mend the runtime's entry in the configuration"
+                return f"the command {argv[0]!r} does not exist", "install it, or fix the runtime's entry in the configuration"
         case Script(path, embeds):
             if not path.is_file():
-                return f"the worker {path} is not there", "mend the runtime's entry in the configuration"
+                return f"the worker {path} does not exist", "fix the runtime's entry in the configuration"
             if embeds:
                 return _obstacle(embeds)
         case Jar(jar):
             if not jar.is_file() and not _harness_source(jar).is_file():
                 return f"the harness {jar.name} is missing", "install crossload again, or in a checkout: make java"
             if jar.is_file() and maven.damage([jar]):
-                return f"the harness {jar} is damaged: it is no whole zip file", "delete it and build it again: make java"
+                return f"the harness {jar} is damaged: it is not a complete zip file", "delete it and build it again: make java"
             if problem := java_problem():
                 return problem
             if jar.is_file() and _ready(folder_of(source)):
@@ -200,7 +200,7 @@ def _obstacle(source: Source) -> tuple[str, str] | None:
 
 
 def build_harness(jar: Path, progress: Progress = lambda _: None) -> None:
-    """Build crossload's own jars with Maven, unless this one is there; raises EnvironmentProblem where that cannot be done."""
+    """Build crossload's own jars with Maven, unless this one exists; raises EnvironmentProblem if that fails."""
     if jar.is_file():
         return
     problem = _obstacle(Jar(jar, "", ()))
@@ -213,7 +213,7 @@ def build_harness(jar: Path, progress: Progress = lambda _: None) -> None:
             return
         progress("building the Java harness (once, about a minute)")
         command = ["mvn", "-q", "-B", "-ntp", "-f", str(_harness_source(jar)), "-DskipTests", "package"]
-        _run(command, "the Java harness", "; `make java` shows all that Maven says")
+        _run(command, "the Java harness", "; `make java` shows Maven's whole output")
 
 
 def _harness_source(jar: Path) -> Path:
@@ -259,7 +259,7 @@ def _ready(folder: Path) -> bool:
     if not (folder / "ready").is_file():
         return False
     class_path = folder / "class-path"
-    # Maven's repository and the Python that uv linked to are the user's: they may have been cleaned away since.
+    # Maven's repository and the Python that uv linked to belong to the user, who may have deleted them since.
     held = class_path.read_text().split(os.pathsep) if class_path.is_file() else [str(python_of(folder))]
     return all(Path(p).is_file() for p in held)
 
@@ -271,7 +271,7 @@ def _make_script(source: Script, folder: Path, progress: Progress) -> None:
     wanted = str(header.get("requires-python", ">=3.10"))
     progress(f"making the environment of {source.path.stem} (Python {wanted}, once)")
     tool = os.fspath(uv.find_uv_bin())
-    mend = f"; see `uv venv --python '{wanted}'` for how to get that Python"
+    mend = f"; `uv venv --python '{wanted}'` shows how to get that Python"
     _run(
         [tool, "venv", "--quiet", "--no-project", "--python", _interpreter(wanted), str(folder)],
         f"Python {wanted} for {source.path.stem}",
@@ -290,7 +290,7 @@ def _make_script(source: Script, folder: Path, progress: Progress) -> None:
 
 
 def _interpreter(wanted: str) -> str:
-    """This very Python where it fits, so that nothing needs to be found or fetched; else what uv finds."""
+    """This Python if it fits, so that uv need not find or fetch one; else the version for uv to find."""
     this = ".".join(map(str, sys.version_info[:3]))
     return sys.executable if this in SpecifierSet(wanted) else wanted
 
@@ -327,21 +327,21 @@ def _run(command: list[str], what: str, mend: str) -> None:
     if done.returncode:
         lines = [line.strip() for line in (done.stderr + done.stdout).splitlines() if line.strip()]
         first = next((at for at, line in enumerate(lines) if "error" in line.lower()), len(lines) - 1)
-        told = lines[first : first + 1] + [line for line in lines[first + 1 :] if line.startswith("cause:")]  # uv's own words for why
+        told = lines[first : first + 1] + [line for line in lines[first + 1 :] if line.startswith("cause:")]  # uv's own reason
         cause = ": ".join(re.sub(r"^(error|cause):\s*", "", line) for line in told) or f"exit status {done.returncode}"
         raise EnvironmentProblem(f"{what} cannot be made: {cause[:400]}{mend}")
 
 
 def java_problem() -> tuple[str, str] | None:
-    """What keeps Java workers from starting, and what mends it; None where there is a JDK that will do."""
+    """What keeps Java workers from starting, and how to fix it; None if there is a suitable JDK."""
     mend = f"install a JDK {MINIMUM_JAVA} or newer (Debian: apt-get install openjdk-17-jdk-headless), or point JAVA_HOME at one"
     try:
         done = subprocess.run([java(), "-version"], capture_output=True, text=True, errors="replace", check=False)
     except OSError:
-        return f"JAVA_HOME names no JDK: there is no {java()}" if os.environ.get("JAVA_HOME") else "there is no Java", mend
+        return f"JAVA_HOME is not a JDK: {java()} does not exist" if os.environ.get("JAVA_HOME") else "Java is not installed", mend
     found = re.search(r'version "(\d+)(?:\.(\d+))?', done.stderr)
     if not found:
         said = next((line.strip() for line in done.stderr.splitlines() if line.strip()), f"exit status {done.returncode}")
-        return f"{java()} is no Java that runs ({said[:200]})", mend
+        return f"{java()} does not run ({said[:200]})", mend
     major = int(found[2] if found[1] == "1" and found[2] else found[1])
     return (f"{java()} is Java {major}, which is too old", mend) if major < MINIMUM_JAVA else None

@@ -1,4 +1,4 @@
-"""The state of a runtime: ready, or what is missing and what mends it; certified, where its worker has been asked."""
+"""The state of a runtime: ready, or what is missing and how to fix it; certified, if its worker passed the self-test."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from crossload.runtimes.supervisor import Limits
 
 @dataclass(frozen=True)
 class Status:
-    """A runtime and its state; `mend` is a command or an action, `identity` what the worker says of itself, `failed` that it failed."""
+    """A runtime and its state; `mend` is a command or an action that fixes it, `identity` the worker's own, `failed` whether it failed."""
 
     runtime: Runtime
     state: str
@@ -50,7 +50,7 @@ def status(
     limits: Limits | None = None,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Status:
-    """The runtime's state; with `prepare` its environment is made first, with `check` its worker is started and certified, too."""
+    """The runtime's state; `prepare` makes its environment first, `check` starts and certifies its worker."""
     try:
         if prepare or check:
             environments.prepare(runtime.source, progress)

@@ -1,4 +1,4 @@
-"""Maven, as far as runtimes need it: the jars of coordinates, and what keeps it from having them, with what mends it."""
+"""Maven, as far as runtimes need it: fetches the jars of coordinates; a failure becomes a cause and a fix."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from xml.sax.saxutils import escape
 
-# What went wrong, what mends it.
+# What went wrong, how to fix it.
 Problem = tuple[str, str]
 
 _COORDINATE = ("groupId", "artifactId", "version", "classifier")
@@ -18,7 +18,7 @@ _DEPENDENCY_PLUGIN = "3.8.1"
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _SEVERITY = re.compile(r"^\[(?:ERROR|FATAL)\]\s*")
 _HELP = re.compile(r"\s*-> \[Help \d+\]$")
-# In the order in which they explain: what is damaged or offline is told as "could not be resolved", too.
+# In order of precedence: Maven also reports damaged and offline jars as "could not be resolved".
 _DAMAGED = re.compile(r"(/[^()\n]*?\.jar)\)?: (?:zip |error in opening zip|invalid |Invalid )")
 _OFFLINE = re.compile(r"in offline mode and the artifact (\S+) has not been downloaded")
 _UNREACHABLE = re.compile(r"Could not transfer (?:artifact|metadata) \S+ from/to \S+ \((\S+?)\): (?:transfer failed for \S+: )?([^\n]+)")
@@ -29,9 +29,9 @@ _AGAIN = "then try again"
 
 
 def fetch(coordinates: Iterable[str], folder: Path, platforms: Iterable[str] = ()) -> Problem | None:
-    """Let Maven fetch `group:artifact:version[:classifier]` and what they need; the class path goes into the file `class-path`.
+    """Let Maven fetch `group:artifact:version[:classifier]` and their dependencies; the class path goes into the file `class-path`.
 
-    The jars stay in Maven's own repository. `platforms` are the classifiers that there are, where natives may not be there for this one.
+    The jars stay in Maven's own repository. `platforms` are the existing classifiers, for an error about natives that this one lacks.
     """
     folder.mkdir(parents=True, exist_ok=True)
     dependencies = "".join(
@@ -46,7 +46,7 @@ def fetch(coordinates: Iterable[str], folder: Path, platforms: Iterable[str] = (
         encoding="utf-8",
     )
     goal = f"org.apache.maven.plugins:maven-dependency-plugin:{_DEPENDENCY_PLUGIN}:build-classpath"
-    # -U: Maven remembers what was not found, and would not look again after the network or a mirror was mended.
+    # -U: Maven remembers missing artifacts, and would not look again after the network or a mirror was fixed.
     command = ["mvn", "-q", "-B", "-U", "-f", str(folder / "pom.xml"), goal, f"-Dmdep.outputFile={folder / 'class-path'}"]
     done = subprocess.run(command, capture_output=True, text=True, errors="replace", stdin=subprocess.DEVNULL, check=False)
     if done.returncode:
@@ -60,17 +60,17 @@ def jars(folder: Path) -> list[Path]:
 
 
 def damage(files: Iterable[Path]) -> Problem | None:
-    """The first of these jars that is not whole: an interrupted download, or a full disk, left a part of it."""
+    """The first incomplete jar, left by an interrupted download or a full disk."""
     broken = next((f for f in files if f.is_file() and not zipfile.is_zipfile(f)), None)
     return None if broken is None else _damaged(broken)
 
 
 def _damaged(jar: Path) -> Problem:
-    return f"the jar {jar} is damaged: it is no whole zip file", f"delete its folder, {jar.parent}, {_AGAIN}: Maven fetches it anew"
+    return f"the jar {jar} is damaged: it is not a complete zip file", f"delete its folder, {jar.parent}, {_AGAIN}: Maven fetches it again"
 
 
 def _explained(output: str, status: int, platforms: tuple[str, ...]) -> Problem:
-    """What Maven's words mean, and what mends it."""
+    """The cause in Maven's output, and how to fix it."""
     if found := _DAMAGED.search(output):
         return _damaged(Path(found[1]))
     if found := _OFFLINE.search(output):
@@ -86,7 +86,7 @@ def _explained(output: str, status: int, platforms: tuple[str, ...]) -> Problem:
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     told = [line for mark in ("[FATAL]", "[ERROR]", "") for line in lines if line.startswith(mark)]
     cause = _HELP.sub("", _SEVERITY.sub("", told[0])) if told else f"Maven ended with exit status {status}"
-    return cause[:400], "mend what Maven names, then try again"
+    return cause[:400], "fix what Maven names, then try again"
 
 
 def _absent(artifact: str, url: str, platforms: tuple[str, ...]) -> Problem:
@@ -97,4 +97,4 @@ def _absent(artifact: str, url: str, platforms: tuple[str, ...]) -> Problem:
             f"{group}:{name}:{version} has no natives for this platform, {platform}; it has them for {', '.join(platforms)}",
             "use another release or runtime here, or another machine",
         )
-    return f"{artifact} is not at {url}", "mend the version, or the repository's address in ~/.m2/settings.xml"
+    return f"{artifact} is not at {url}", "fix the version, or the repository's address in ~/.m2/settings.xml"

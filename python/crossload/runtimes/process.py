@@ -1,6 +1,6 @@
-"""One worker process and the conversation with it: a request, its answer, a time limit, and a truthful account of how it ended.
+"""One worker process and its protocol: a request, its answer, a time limit, and the true cause of its end.
 
-A stream that owes an answer is never used again (an answer can then not be off by one): every failure here ends the process.
+A stream that owes an answer is never used again, so that an answer cannot be off by one: every failure here ends the process.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ _PIPE_BYTES = 1 << 20
 _F_SETPIPE_SZ = 1031  # fcntl.h of Linux; a bigger pipe halves the system calls of a large tensor
 _MEMORY_CHECK_SECONDS = 0.1
 _EXIT_SECONDS = 10.0
-_AWAKE_SECONDS = 0.0005  # to fall asleep and be woken costs as much as a small model's answer: the first moment is waited for awake
-_STDERR_BYTES = 64 << 10  # of the tail that is kept, however much is said and whether in lines or not
-_FIRST_BYTES = 64 << 20  # memory for an answer grows with what has come, not with what is announced
+_AWAKE_SECONDS = 0.0005  # sleeping and waking costs as much as a small model's answer, so busy-wait this long first
+_STDERR_BYTES = 64 << 10  # the size of the kept tail, with or without line breaks
+_FIRST_BYTES = 64 << 20  # memory for an answer grows with the received bytes, not with the announced size
 _LONGEST_WAIT_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
 class Launch:
-    """How a worker is started."""
+    """How to start a worker."""
 
     argv: Sequence[str]
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -46,7 +46,7 @@ class Worker:
     """A live process that speaks the worker protocol."""
 
     def __init__(self, launch: Launch, memory_limit: int | None = None) -> None:
-        """Start the process; raises WorkerFailure (`crash`, phase `start`) when there is nothing to start."""
+        """Start the process; raises WorkerFailure (`crash`, phase `start`) if it cannot be started."""
         self._memory_limit = memory_limit
         self._next_id = 0
         self._cancelled = False
@@ -89,7 +89,7 @@ class Worker:
         pending = [memoryview(b) for b in (frames.pack({"id": sent_id, **header}), *buffers) if len(b)]
         try:
             if self._readable_now():
-                raise FrameError("it wrote to the protocol's stream without being asked")
+                raise FrameError("it wrote to the protocol's stream without a request")
             frame = frames.read(lambda count: self._exactly(count, pending, deadline))
             if frame is None:
                 raise FrameError("it closed its standard output without an answer")
@@ -115,7 +115,7 @@ class Worker:
         return self._stderr.decode("utf-8", "replace").rstrip("\n")
 
     def close(self) -> str | None:
-        """End standard input and wait for the exit; how the process died, or None for a clean end."""
+        """End standard input and wait for the exit; returns how the process died, or None for a clean end."""
         with contextlib.suppress(OSError):
             assert self._process.stdin
             self._process.stdin.close()
@@ -128,7 +128,7 @@ class Worker:
         return None if status == 0 else f"died at exit, {describe_exit(status)}"
 
     def kill(self, *, cancel: bool = False) -> None:
-        """Kill the process and its children; `cancel` marks the death as wished (Ctrl-C), not as the worker's."""
+        """Kill the process and its children; `cancel` marks the death as intended (Ctrl-C)."""
         self._cancelled |= cancel
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
@@ -138,7 +138,7 @@ class Worker:
             self._tidy()
 
     def _broken(self, phase: Phase, cause: FrameError) -> WorkerFailure:
-        """Tell a death from a lie: what a conversation that broke off really was."""
+        """Tell a crash from a protocol error after the conversation broke off."""
         if self._stream_ended:  # a dying process closes its streams just before its status can be read
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(1.0)
@@ -155,7 +155,7 @@ class Worker:
         return self._out in self._poll(writing=False, seconds=0) and self._process.poll() is None
 
     def _exactly(self, count: int, pending: list[memoryview], deadline: float) -> frames.Buffer:
-        """`count` bytes of the answer, writing what is pending of the request meanwhile; fewer only at the stream's end."""
+        """`count` bytes of the answer, while writing the pending rest of the request; fewer only at the stream's end."""
         data = bytearray(min(count, _FIRST_BYTES))
         got = 0
         while got < count:
@@ -174,7 +174,7 @@ class Worker:
                 self._stream_ended = True
                 return data[:got]
             got += read
-            self._check_limits(deadline)  # a worker that trickles bytes is not waited for longer than one that is silent
+            self._check_limits(deadline)  # a trickle of bytes does not extend the time limit
         return data
 
     def _write(self, pending: list[memoryview]) -> None:
@@ -183,7 +183,7 @@ class Worker:
         except BlockingIOError:
             return
         except (BrokenPipeError, ConnectionResetError):
-            pending.clear()  # it died or closed its input; what it still said, and its status, tell which
+            pending.clear()  # it died or closed its input; its last output and its status tell which
             return
         while written:
             step = min(written, len(pending[0]))
@@ -193,13 +193,13 @@ class Worker:
                 pending.pop(0)
 
     def _wait(self, writing: bool, deadline: float) -> None:
-        """Until there is something to read, or room to write."""
+        """Wait until there is something to read, or room to write."""
         longest = _MEMORY_CHECK_SECONDS if self._memory_limit else _LONGEST_WAIT_SECONDS
         while not self._poll(writing, min(self._check_limits(deadline), longest)):
             pass
 
     def _check_limits(self, deadline: float) -> float:
-        """The seconds left; raises TimeoutError when there are none, WorkerFailure when the worker holds too much memory."""
+        """The seconds left; raises TimeoutError if there are none, WorkerFailure if the worker holds too much memory."""
         left = deadline - time.monotonic()
         if left <= 0:
             raise TimeoutError
@@ -233,7 +233,7 @@ class Worker:
             )
 
     def _collect_stderr(self) -> None:
-        # The thread alone closes what it reads: a child that the worker left behind may keep the other end open for ever.
+        # Only the thread closes its stream: a child that the worker left behind may keep the other end open forever.
         assert self._process.stderr
         with self._process.stderr as stream, contextlib.suppress(OSError):
             while chunk := os.read(stream.fileno(), 1 << 16):
@@ -258,29 +258,29 @@ def describe_exit(status: int) -> str:
 
 
 def _last_words(stderr: str) -> str:
-    """Of what a process said before it died, the line that says why: the last one that is no part of a stack trace."""
+    """The line of a dead process's output that gives the reason: the last one outside a stack trace."""
     lines = [line.rstrip() for line in stderr.splitlines() if line.strip() and not line[0].isspace()]
     return lines[-1][:500] if lines else ""
 
 
 def _check(header: dict[str, Any]) -> None:
-    """Raise FrameError where a part of an answer has another JSON type than bindings/contract/README.md gives it."""
+    """Raise FrameError if a part of an answer does not have the JSON type that bindings/contract/README.md specifies."""
     about = header.get("parameters", {})
     if not isinstance(about, dict):
-        raise FrameError("its answer's parameters are no object")
+        raise FrameError("its answer's parameters are not an object")
     nanoseconds = about.get("nanoseconds", 0)
     if not isinstance(nanoseconds, int) or isinstance(nanoseconds, bool) or nanoseconds < 0:
-        raise FrameError(f"nanoseconds is {nanoseconds!r}, which is no count")
+        raise FrameError(f"nanoseconds is {nanoseconds!r}, which is not a count")
     for part, value in (("note", about.get("note", "")), ("error", header.get("error", "")), ("code", header.get("code", ""))):
         if not isinstance(value, str):
-            raise FrameError(f"{part} is {value!r}, which is no text")
+            raise FrameError(f"{part} is {value!r}, which is not a string")
 
 
 _DECLINED: dict[str, Outcome] = {"UNIMPLEMENTED": "unsupported", "FAILED_PRECONDITION": "refused", "PERMISSION_DENIED": "refused"}
 
 
 def _declined(header: dict[str, Any], phase: Phase, stderr: str) -> WorkerFailure:
-    """The outcome of an error that the worker reports itself (bindings/contract/README.md, table of codes)."""
+    """The outcome of an error reported by the worker itself (bindings/contract/README.md, table of codes)."""
     outcome = _DECLINED.get(header.get("code", ""), "run_error" if phase == "run" else "load_error")
     return WorkerFailure(outcome, phase, header["error"], "" if outcome == "unsupported" else stderr)
 

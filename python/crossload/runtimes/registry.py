@@ -1,4 +1,4 @@
-"""The registry of runtimes: those that come with crossload, those of a configuration file, those of Python entry points.
+"""The registry of runtimes: built-in ones, those of a configuration file, and those of Python entry points.
 
 Configuration: `$CROSSLOAD_CONFIG`, else `crossload.toml` in the working folder, else in the user's configuration folder.
 """
@@ -33,9 +33,9 @@ CONFIGURATION = "crossload.toml"
 
 @dataclass(frozen=True)
 class Runtime:
-    """Something that loads artifacts and predicts: its name, release, the formats it takes, and where its worker comes from.
+    """Something that loads artifacts and predicts: its name, release, formats, and the source of its worker.
 
-    `default` runtimes are those `verify` uses when none is named; others must be asked for.
+    `verify` uses the `default` runtimes unless runtimes are named; other runtimes must be named.
     """
 
     name: str
@@ -46,7 +46,7 @@ class Runtime:
 
     @property
     def title(self) -> str:
-        """`name@version`, or the name alone where the worker decides."""
+        """`name@version`, or the name alone if the worker decides the version."""
         return f"{self.name}@{self.version}" if self.version else self.name
 
 
@@ -63,7 +63,7 @@ def _tensorflow_java(version: str, *, default: bool = False) -> Runtime:
 
 def _tensorflow_java_legacy(version: str) -> Runtime:
     coordinates = tuple(f"org.tensorflow:{artifact}:{version}" for artifact in ("tensorflow", "libtensorflow_jni", "proto"))
-    libraries = f"org/tensorflow/native/{_platform()}"  # without it 190 MB are unpacked at every start, and stay when a worker is killed
+    libraries = f"org/tensorflow/native/{_platform()}"  # else every start unpacks 190 MB, which a killed worker leaves behind
     platforms = ("linux-x86_64", "darwin-x86_64", "windows-x86_64")
     name = "tensorflow-java-legacy"
     return _java(name, name, "tensorflow.legacy", version, coordinates, libraries=libraries, platforms=platforms)
@@ -109,7 +109,7 @@ def _script(name: str, stem: str, version: str, *formats: str, default: bool = T
 
 
 _TENSORFLOW = ("saved_model", "graph_def", "checkpoint", "meta_graph", "keras", "keras_h5")
-# Of several releases of a name, the last is meant by the name alone.
+# A name alone means the last of its releases.
 BUILT_IN = (
     _script("tensorflow", "tensorflow_2_15_worker", "2.15.1", *_TENSORFLOW, default=False),
     _script("tensorflow", "tensorflow_worker", "2.21.0", *_TENSORFLOW),
@@ -123,14 +123,14 @@ BUILT_IN = (
     _script("tflite-runtime", "tflite_runtime_worker", "2.14.0", "tflite"),
     _script("litert", "litert_worker", "2.3.0", "tflite"),
     _script("tflite-micro", "tflite_micro_worker", "0.dev20261023182759", "tflite"),
-    _tflite_java("2.18.0", "2.18.0-1.5.11"),  # JavaCPP's presets; later ones name a parent pom that Maven Central does not have
+    _tflite_java("2.18.0", "2.18.0-1.5.11"),  # JavaCPP's presets; later ones need a parent pom that Maven Central does not have
 )
 
 
 def all_runtimes() -> list[Runtime]:
-    """Every runtime there is, the built-in ones first; raises CrossloadError for a configuration that cannot be read.
+    """All runtimes, the built-in ones first; raises CrossloadError for an unreadable configuration.
 
-    A later one takes the place of an earlier one of the same name and version; one without a version, of all of its name.
+    A later runtime replaces an earlier one of the same name and version; one without a version replaces all of its name.
     """
     found: dict[str, Runtime] = {}
     for runtime in (*BUILT_IN, *_from_entry_points(), *_from_configuration()):
@@ -141,9 +141,9 @@ def all_runtimes() -> list[Runtime]:
 
 
 def find(names: list[str] | None = None) -> list[Runtime]:
-    """The named runtimes, or the default ones: `name`, `name@version`, or a pattern of these (`name@*`), which means all that match.
+    """The named runtimes, or the default ones: `name`, `name@version`, or a pattern of these (`name@*`) for all that match.
 
-    Raises CrossloadError for a name that is not there and for a pattern that nothing matches, listing what there is.
+    Raises CrossloadError for an unknown name and for a pattern without matches, listing the known runtimes.
     """
     known = all_runtimes()
     if not names:
@@ -163,20 +163,20 @@ def find(names: list[str] | None = None) -> list[Runtime]:
 
 
 def one(name: str) -> Runtime:
-    """The one runtime of this name; raises CrossloadError as `find` does, and for a pattern that means several."""
+    """The one runtime of this name; raises CrossloadError as `find` does, and for a pattern that matches several."""
     found = find([name])
     if len(found) > 1:
-        raise CrossloadError(f"{name!r} means {len(found)} runtimes, and one is needed: {', '.join(r.title for r in found)}")
+        raise CrossloadError(f"{name!r} matches {len(found)} runtimes, name one of them: {', '.join(r.title for r in found)}")
     return found[0]
 
 
 def shortest_name(runtime: Runtime) -> str:
-    """The name, where `find` gives this runtime for it, else `name@version`: reports and commands must not mean another one."""
+    """The name if `find` returns this runtime for it, else `name@version`: reports and commands must name exactly this one."""
     return runtime.name if find([runtime.name]) == [runtime] else runtime.title
 
 
 def configuration_file() -> Path | None:
-    """The configuration that counts here, None when there is none."""
+    """The configuration file in effect, None if there is none."""
     if named := os.environ.get("CROSSLOAD_CONFIG"):
         return Path(named)
     candidates = (Path(CONFIGURATION), platformdirs.user_config_path("crossload") / CONFIGURATION)
@@ -197,10 +197,10 @@ class _Table(BaseModel):
     def runtime(self, name: str, folder: Path) -> Runtime:
         source: Source
         if (self.command is None) == (self.script is None):
-            raise ValueError("give command or script, one of them")
+            raise ValueError("give either command or script")
         if self.script is not None:
             if self.environment:
-                raise ValueError("environment is for a command; a script says in its header what it needs")
+                raise ValueError("environment is for a command; a script declares its needs in its header")
             source = Script((folder / self.script).resolve())
         else:
             source = Command(tuple(self.command or ()), self.environment, folder.resolve())
@@ -243,9 +243,9 @@ def _from_entry_points() -> list[Runtime]:
         try:
             runtime = point.load()
             runtime = runtime() if callable(runtime) else runtime
-        except Exception as error:  # anybody's code
-            raise CrossloadError(f"{what} cannot be used: {error}; mend or uninstall the package that brings it") from error
+        except Exception as error:  # third-party code
+            raise CrossloadError(f"{what} cannot be used: {error}; fix or uninstall its package") from error
         if not isinstance(runtime, Runtime):
-            raise CrossloadError(f"{what} gives no crossload.runtimes.registry.Runtime; mend or uninstall the package that brings it")
+            raise CrossloadError(f"{what} is not a crossload.runtimes.registry.Runtime; fix or uninstall its package")
         found.append(runtime)
     return found

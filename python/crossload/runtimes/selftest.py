@@ -1,4 +1,4 @@
-"""The certificate of an adapter: its identity is complete, and tensors of every datatype come back as they were sent (`Echo`)."""
+"""The self-test of an adapter: its identity is complete, and tensors of every datatype come back unchanged (`Echo`)."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _STRINGS = [b"", b"plain", b"\0", b"a\0b", b"\xff\xfe", "東京".encode()]
 
 
 def certify(runtime: Runtime, limits: Limits) -> tuple[str, list[str]]:
-    """Start the runtime's worker and test it; a line of its identity, and the datatypes that it says it does not carry.
+    """Start the runtime's worker and test it; returns a line of its identity, and the datatypes that it does not carry.
 
-    Raises WorkerFailure when it dies, hangs or lies, CrossloadError when a tensor comes back changed or nothing is carried.
+    Raises WorkerFailure if it dies, hangs or breaks the protocol, CrossloadError if a tensor comes back changed or it carries none.
     """
     random = np.random.default_rng(0)
     not_carried = []

@@ -1,4 +1,4 @@
-"""The supervisor: keeps one runtime's worker alive across artifacts, and makes one crash cost one case."""
+"""The supervisor: keeps one runtime's worker alive across artifacts, so that one crash costs one case."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Identity:
-    """Who answers, as the worker itself says (`ServerMetadata`)."""
+    """The worker's identity in its own words (`ServerMetadata`)."""
 
     runtime: str
     version: str
@@ -48,10 +48,9 @@ class Identity:
 
 @dataclass(frozen=True)
 class ModelSource:
-    """What a worker is asked to load; `options` are what a format needs the user to say (`custom_objects`, `allow_code`).
+    """What a worker is to load; `options` are the user's, for formats that need them (`custom_objects`, `allow_code`).
 
-    `bindings` are by signature. Where `signatures` has a signature, as the manifest describes it, its defaults are fed and its bridge
-    can be taken.
+    `bindings` are by signature. For a signature in `signatures` (from the manifest), the supervisor feeds defaults and can take the bridge.
     """
 
     path: Path
@@ -62,7 +61,7 @@ class ModelSource:
     signatures: Mapping[str, Signature] = field(default_factory=dict, hash=False)
 
     def parameters(self, bridges: Mapping[str, Bridge]) -> dict[str, Any]:
-        """The parameters of `RepositoryModelLoad`, `bridges` in the place of the signatures of these names."""
+        """The parameters of `RepositoryModelLoad`, with `bridges` in place of the signatures of the same names."""
         tags = {} if self.tags is None else {"tags": list(self.tags)}
         options = {"options": dict(self.options)} if self.options else {}
         bound = {name: bridges.get(name, binding) for name, binding in self.bindings.items()}
@@ -72,7 +71,7 @@ class ModelSource:
 
 @dataclass
 class Answer:
-    """A worker's outputs, the nanoseconds of the runtime's own call (None when it does not say), and its note."""
+    """A worker's outputs, the nanoseconds of the runtime's own call (None if unknown), and its note."""
 
     outputs: dict[str, np.ndarray]
     nanoseconds: int | None = None
@@ -96,18 +95,18 @@ class Supervisor:
         self._cancelled = False
 
     def identity(self) -> Identity:
-        """Start the worker if need be and ask who it is; raises WorkerFailure of phase `start`."""
+        """Start the worker if necessary and ask for its identity; raises WorkerFailure of phase `start`."""
         self._started()
         assert self._identity
         return self._identity
 
     def load(self, source: ModelSource) -> str | None:
-        """Load a model; the worker's note on how. Raises WorkerFailure of phase `start` or `load`."""
+        """Load a model; returns the worker's note about it. Raises WorkerFailure of phase `start` or `load`."""
         self._wanted, self._loaded = source, None
         return self._in_fresh_worker_after_crash(self._load)[0]
 
     def infer(self, signature: str, inputs: vectors.Tensors, outputs: list[str]) -> Answer:
-        """Run the model loaded last, which a fresh worker loads again when the last one died; raises WorkerFailure."""
+        """Run the model loaded last; a fresh worker loads it again if the last one died. Raises WorkerFailure."""
         assert self._wanted, "load first"
         described, bridge = self._wanted.signatures.get(signature), self._bridges.get(signature)
         header = {
@@ -132,7 +131,7 @@ class Supervisor:
         return answer
 
     def call(self, header: dict[str, Any], inputs: vectors.Tensors, limit: float) -> dict[str, np.ndarray]:
-        """Any other request of the protocol (`Echo`, `RegisteredOps`), its outputs."""
+        """Send any other request of the protocol (`Echo`, `RegisteredOps`); returns its outputs."""
         request = vectors.with_tensors(header, inputs=inputs)
         return self._outputs(self._ask(request.header, request.buffers, phase="run", limit=limit))
 
@@ -143,7 +142,7 @@ class Supervisor:
             worker.kill(cancel=True)
 
     def close(self) -> str | None:
-        """End the worker; how it died if it did not exit cleanly (its answers stand, its death is reported)."""
+        """End the worker; returns how it died if it did not exit cleanly (its answers still count, its death is reported)."""
         worker, self._worker, self._loaded = self._worker, None, None
         death = worker.close() if worker else None
         if death and not self._cancelled:
@@ -174,7 +173,7 @@ class Supervisor:
             raise WorkerFailure("protocol_error", "run", f"the worker broke the protocol (run): {error}") from error
 
     def _in_fresh_worker_after_crash(self, action: Callable[[], _Result]) -> tuple[_Result, str | None]:
-        """A model may die of what another one did to the process before: try once more in a process of its own."""
+        """An earlier model may have damaged the process: after a crash, try once more in a fresh one."""
         assert self._wanted
         others = self._served - {self._wanted.path} if self._worker else set()
         try:
@@ -204,7 +203,7 @@ class Supervisor:
         if self._worker is None:
             self._forget()
             self._worker = Worker(self._launch, self._limits.memory)
-            if self._cancelled:  # while it was being started, when `cancel` saw none
+            if self._cancelled:  # during the start, before `cancel` could see a process
                 self._worker.kill(cancel=True)
             try:
                 header = self._worker.request({"rpc": "ServerMetadata"}, phase="start", limit=self._limits.start).header
@@ -230,7 +229,7 @@ class Supervisor:
 
 
 def _identity(name: str, header: dict[str, Any]) -> Identity:
-    """What a worker says of itself; raises WorkerFailure where the contract's parts are missing or of another type."""
+    """A worker's identity; raises WorkerFailure if parts of the contract are missing or have the wrong type."""
     version, formats, about = header.get("version"), header.get("formats"), header.get("parameters", {})
     wrong = [key for key in ("language", "os", "arch") if not isinstance(about.get(key), str)]
     if not isinstance(formats, list) or not all(isinstance(f, str) for f in formats):

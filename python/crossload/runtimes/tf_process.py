@@ -1,4 +1,4 @@
-"""The core's side of the TensorFlow process: find a Python that has TensorFlow, run steps there, tell what went wrong."""
+"""The core's side of the TensorFlow process: find a Python with TensorFlow, run steps there, report what went wrong."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ StepName = Literal[
 class Step:
     """One artifact made from another: the step `name` is called with source, target, bindings and options.
 
-    Without bindings the step takes those of the step that made its source. `optional` steps may fail without ending the others.
+    Without bindings, the step takes those of the step that made its source. An `optional` step may fail without ending the others.
     """
 
     name: StepName
@@ -66,7 +66,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Made:
-    """What the steps made: the bindings of each artifact (None where it says them itself), or why an optional step failed."""
+    """What the steps made: the bindings of each artifact (None if it states them itself), or why an optional step failed."""
 
     bindings: list[dict[str, Any] | None]
     errors: list[str | None]
@@ -74,7 +74,7 @@ class Made:
 
 
 def run(steps: Sequence[Step], python: Path, about: str, progress: Progress = lambda _: None) -> Made:
-    """Do the steps in one process of `python`. Raises CrossloadError with the reason the process gives, beginning with `about`."""
+    """Do the steps in one process of `python`. Raises CrossloadError with `about` and the reason that the process gives."""
     with tempfile.TemporaryDirectory(prefix="crossload-") as scratch:
         room = Path(scratch)
         # The process sees this package alone, not the libraries beside it, which belong to another environment.

@@ -1,1 +1,1 @@
-"""TensorFlow's process: the one room that imports TensorFlow; `python -m crossload.tf_process JOB` does the core's steps."""
+"""TensorFlow's process: the only package that imports TensorFlow; `python -m crossload.tf_process JOB` runs the core's steps."""

@@ -1,4 +1,4 @@
-"""The TensorFlow process: takes steps from a JSON file, makes an artifact in each, says what it made in a JSON file.
+"""The TensorFlow process: reads steps from a JSON file, makes an artifact in each, writes the results to a JSON file.
 
 Run by runtimes.tf_process as `python -m crossload.tf_process JOB.json`, in an environment that has TensorFlow; it imports
 nothing of crossload that needs another library. Standard output is the user's: what a model's own code prints while it trains.
@@ -16,14 +16,14 @@ from crossload.errors import CrossloadError
 from crossload.tf_process.steps import STEPS
 from crossload.workers.kit.errors import KitError
 
-# Lines of TensorFlow's messages that say where something happened, or guess why, before the one that says what.
+# Lines of TensorFlow's messages that say where something happened, or guess why, before the line that names the cause.
 _UNTELLING = (
     "Graph execution error", "Restoring from checkpoint failed", "Detected at node", "<stack traces", "Node: ", "File ", "Traceback",
 )  # fmt: skip
 
 
 def main(job_file: str) -> int:
-    """Do the steps in order; exit status 0 with `{"made": [...], "producer"}`, or 1 with `{"error": sentence}` in the result file.
+    """Run the steps in order; exit status 0 with `{"made": [...], "producer"}`, or 1 with `{"error": sentence}` in the result file.
 
     A step is `{"name": one of steps.STEPS, "source", "target", "bindings", "options", "says", "optional"}`. Without bindings of its
     own it takes those that the step returned which made its source. What an optional step raises becomes its result, `{"error"}`.
@@ -59,7 +59,7 @@ def _do(step: dict[str, Any], bindings: dict[str, Any]) -> dict[str, Any]:
 
 
 def _sentence(error: Exception) -> str:
-    """The first line that tells; an error of our own is a whole sentence, any other needs its class to be understood."""
+    """The first line that names a cause; our own errors are whole sentences, any other gets its class in front."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     telling = [line for line in lines if not line.startswith(_UNTELLING) and "root error(s) found" not in line]
     line = (telling or lines or [""])[0][:500]

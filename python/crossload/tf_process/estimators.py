@@ -1,4 +1,4 @@
-"""Estimators, which TensorFlow has up to 2.15: exported with what their serving input receiver takes, raw tensors or tf.Examples."""
+"""Estimators (TensorFlow up to 2.15): exported with the inputs of their serving input receiver, raw tensors or tf.Examples."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def save(estimator: Any, receiver: Callable[[], Any] | None, target: Path, weigh
     """Write the SavedModel `target` of the Estimator's latest checkpoint, or of `weights`. Raises ModelError."""
     if not callable(receiver):
         raise ModelError(
-            "an Estimator alone does not say what it is asked with: return (estimator, serving_input_receiver_fn), "
+            "an Estimator alone does not define its inputs: return (estimator, serving_input_receiver_fn), "
             f"or (estimator, serving_input_receiver_fn, examples); {_RECEIVERS}"
         )
     if weights is None and estimator.latest_checkpoint() is None:
@@ -37,10 +37,10 @@ def save(estimator: Any, receiver: Callable[[], Any] | None, target: Path, weigh
 
 
 def explain(error: Exception) -> ModelError | None:
-    """What a source that asks a newer TensorFlow for its Estimators is told; None for any other error."""
+    """The error message for a source that uses Estimators in a newer TensorFlow; None for any other error."""
     if hasattr(tf, "estimator") or not isinstance(error, AttributeError | ImportError) or "estimator" not in str(error):
         return None
     return ModelError(
-        f"TensorFlow {tf.__version__} has no tf.estimator, 2.15 was the last that has it; begin the source with a header that says so "
+        f"TensorFlow {tf.__version__} has no tf.estimator, 2.15 was the last release with it; begin the source with a header "
         '(PEP 723): # /// script, # requires-python = ">=3.10,<3.12", # dependencies = ["tensorflow-cpu==2.15.1"], # ///'
     )

@@ -1,4 +1,4 @@
-"""Freezing: variables become constants, tables are filled from constants, tensor names stay what they were."""
+"""Freezing: variables become constants, tables are filled from constants, tensor names do not change."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ def freeze(session: Any, bindings: Bindings, options: Mapping[str, Any] | None =
     With it the bindings to it: an input that is one of several outputs of an operation is a placeholder of its own there.
 
     `options`: `keep_variables`, names of variables that stay variables; `optimize`, fold batch normalisations and drop training
-    nodes. Devices are always cleared: those of the training machine mean nothing to the receiver. Raises ModelError for a
-    model whose state no .pb can carry.
+    nodes. Devices are always cleared: the receiver does not have those of the training machine. Raises ModelError for a
+    model with state that a .pb cannot carry.
     """
     options = options or {}
     graph = session.graph.as_graph_def(add_shapes=False)
@@ -60,7 +60,7 @@ def freeze(session: Any, bindings: Bindings, options: Mapping[str, Any] | None =
     kept = set(options.get("keep_variables") or ())
     if unknown := kept - {n.name for n in needed.node if n.op in _VARIABLES}:
         there = sorted(n.name for n in needed.node if n.op in _VARIABLES)
-        raise ModelError(f"there is no variable {sorted(unknown)[0]!r} that could be kept; there are: {', '.join(there[:20]) or 'none'}")
+        raise ModelError(f"there is no variable {sorted(unknown)[0]!r} to keep; there are: {', '.join(there[:20]) or 'none'}")
     frozen = convert_variables_to_constants_from_session_graph(session, needed, [*outputs, *inputs], variable_names_denylist=kept)
     frozen = _cut(frozen, inputs, outputs)
     tables.rebuild(frozen, filled)
@@ -72,14 +72,14 @@ def freeze(session: Any, bindings: Bindings, options: Mapping[str, Any] | None =
 
 
 def _without_defaults(graph: Any) -> Any:
-    """The graph without attributes that hold their defaults: older releases refuse the ones they do not know, whatever they hold."""
+    """The graph without attributes at their defaults: older releases refuse unknown attributes, whatever their value."""
     stripped = tf.compat.v1.MetaGraphDef(graph_def=graph)
     meta_graph.strip_graph_default_valued_attrs(stripped)
     return stripped.graph_def
 
 
 def _write(graph: Any, bindings: Bindings, target: Path, options: Mapping[str, Any]) -> Bindings:
-    """Write the graph with nameless outputs named, binary or (.pbtxt) as text; the bindings of what was written."""
+    """Write the graph with its outputs named, binary or (.pbtxt) as text; returns the bindings of the written graph."""
     bound = _named(graph, bindings) if options.get("name_outputs") else bindings
     if target.suffix == ".pbtxt":
         from google.protobuf import text_format
@@ -91,7 +91,7 @@ def _write(graph: Any, bindings: Bindings, target: Path, options: Mapping[str, A
 
 
 def _named(graph: Any, bindings: Bindings) -> Bindings:
-    """Give each output whose operation is not called as the signature calls it a tf.identity of that name."""
+    """Add a tf.identity for each output whose operation does not have the output's name in the signature."""
     taken = {n.name for n in graph.node}
     given = _tensors(graph, [t for b in bindings.values() for t in b["outputs"].values()])
     bound = {}
@@ -118,7 +118,7 @@ def _tensors(graph: Any, names: Sequence[str]) -> dict[str, Any]:
 
 
 def _apart(graph: Any, of: Any, bindings: Bindings) -> Bindings:
-    """Make placeholders of inputs that are one of several outputs of an operation (an iterator's features); the bindings to them."""
+    """Replace inputs that are one of several outputs of an operation (an iterator's features) by placeholders; returns their bindings."""
     taken = {n.name for n in graph.node}
     moved: dict[str, str] = {}
     for tensor in dict.fromkeys(t for b in bindings.values() for t in b["inputs"].values()):
@@ -139,7 +139,7 @@ def _apart(graph: Any, of: Any, bindings: Bindings) -> Bindings:
 
 
 def _cut(graph: Any, inputs: list[str], outputs: list[str]) -> Any:
-    """An input in the middle of the graph becomes a placeholder, and what is before it falls away."""
+    """Turn an input in the middle of the graph into a placeholder, and drop the nodes before it."""
     nodes = {n.name: n for n in graph.node}
     middle = [name for name in inputs if nodes[name].op not in ("Placeholder", "PlaceholderWithDefault", "PlaceholderV2")]
     if not middle:
@@ -162,7 +162,7 @@ def _optimized(graph: Any, inputs: list[str], outputs: list[str]) -> Any:
 
 
 def _refuse_state(graph: Any) -> None:
-    """A variable or a resource that did not become a constant would make a .pb that runs nowhere."""
+    """Raise ModelError for a variable or a resource that did not become a constant: such a .pb runs nowhere."""
     state = {n.name for n in graph.node if n.op in _VARIABLES}
     state |= {n.name for n in graph.node if n.op == "Placeholder" and n.attr["dtype"].type == tf.resource.as_datatype_enum}
     if state:

@@ -1,4 +1,4 @@
-"""A frozen graph as a function inside a new model: its constants stay constants, what is built on it is trained. Needs TensorFlow."""
+"""A frozen graph as a function inside a new model: its constants stay constants, layers built on it are trained. Needs TensorFlow."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def frozen_function(
     It takes a tensor for each of `inputs`, in their order, and returns the one of `outputs`, a list, or a dict under its names; in
     the datatypes and shapes of the graph. It runs eagerly, in a tf.function, in a tf.Module and, inside a keras.layers.Lambda, in
     a Keras model; gradients flow through it to its inputs.
-    Raises ModelError for a tensor that is not there, with near matches, and for outputs that need another input; and
-    tf_process.ModelError for a file that is no frozen graph.
+    Raises ModelError for an unknown tensor, with near matches, for outputs that need another input, and for a file that
+    is not a frozen graph.
     """
     graph_def = sessions.read_frozen(Path(path))
     imported = tf.compat.v1.wrap_function(lambda: tf.import_graph_def(graph_def, name=""), [])
@@ -36,7 +36,7 @@ def frozen_function(
 
     def call(*tensors: Any) -> Any:
         if len(tensors) != len(taken):
-            raise TypeError(f"{len(tensors)} tensors were given, and the graph takes {len(taken)}: {', '.join(t.name for t in taken)}")
+            raise TypeError(f"{len(tensors)} tensors were given, but the graph takes {len(taken)}: {', '.join(t.name for t in taken)}")
         results = dict(zip(given, pruned(*(tf.cast(t, w.dtype) for t, w in zip(tensors, taken, strict=True))), strict=True))
         if isinstance(outputs, Mapping):
             return {name: results[tensor] for name, tensor in outputs.items()}
@@ -63,7 +63,7 @@ def _tensor(graph: Any, path: str | os.PathLike[str], name: str) -> Any:
 
 
 def _left_open(outputs: Iterable[Any], inputs: Iterable[Any]) -> list[str]:
-    """The placeholders that the outputs depend on and that the inputs do not stand for."""
+    """The placeholders that the outputs depend on and that the inputs do not replace."""
     given = {t.ref() for t in inputs}
 
     def producers(tensors: Iterable[Any]) -> list[Any]:

@@ -1,4 +1,4 @@
-"""Functions of a GraphDef: those nobody calls are dropped, calls become the nodes of the function's body."""
+"""Functions of a GraphDef: drops unused ones, and replaces calls by the nodes of the function's body."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keras files (.keras, HDF5) loaded by the Keras that is there, and written in another format."""
+"""Keras files (.keras, HDF5) loaded with the installed Keras, and written in another format."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def to_saved_model(source: Path, target: Path, bindings: Bindings, options: dict
 
 
 def to_keras(source: Path, target: Path, bindings: Bindings, options: dict[str, Any]) -> Bindings:
-    """The model in the format that the target's suffix means: .keras, or .h5 for HDF5."""
+    """The model in the format of the target's suffix: .keras, or .h5 for HDF5."""
     _load(source, options).save(str(target))
     return bindings
 

@@ -1,4 +1,4 @@
-"""Live model to SavedModel: Keras models and tf.Modules, with the names their author gave to inputs and outputs."""
+"""Live model to SavedModel: Keras models and tf.Modules, with the author's names of inputs and outputs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DEFAULT_SIGNATURE = "serving_default"
 
 
 def of_python(source: Path, target: Path, bindings: dict[str, Any], options: dict[str, Any]) -> None:
-    """The SavedModel of what a function of the user's file returns: a model, or a model and a dict of example inputs.
+    """The SavedModel of the result of a function in the user's file: a model, or a model and a dict of example inputs.
 
     The function may also return the path of a SavedModel that it wrote, a graph of TensorFlow 1 (tf_process.tf1_graphs), or an Estimator,
     its serving_input_receiver_fn and, where there are any, example inputs. `options` are `function`; `examples`, the file to write
@@ -56,7 +56,7 @@ def of_python(source: Path, target: Path, bindings: dict[str, Any], options: dic
 def _call(file: Path, function: str) -> Any:
     spec = importlib.util.spec_from_file_location(file.stem, file)
     if spec is None or spec.loader is None:
-        raise ModelError(f"{file} is no Python file")
+        raise ModelError(f"{file} is not a Python file")
     sys.path.insert(0, str(file.parent))
     module = importlib.util.module_from_spec(spec)
     sys.modules[file.stem] = module

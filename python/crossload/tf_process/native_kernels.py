@@ -1,6 +1,6 @@
 """The kernels of a native TensorFlow library, as a serialised KernelList: `python native_kernels.py LIBRARY TARGET`.
 
-A process of its own, which holds one TensorFlow and nothing else; it imports nothing of crossload and runs in any Python 3.
+It runs in its own process with one TensorFlow and nothing else, imports nothing of crossload and runs in any Python 3.
 """
 
 import ctypes

@@ -1,4 +1,4 @@
-"""Representative inputs: what a quantised .tflite's ranges are measured on, read from .npz files into requests of each signature."""
+"""Representative inputs, on which a quantised .tflite's ranges are measured: .npz files read into requests of each signature."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def samples(path: Path, signatures: Mapping[str, Specs]) -> list[Sample]:
     """The requests in an .npz, or in each .npz of a folder: (signature's key, arrays by input).
 
     A file serves the signatures all of whose inputs it has. Arrays with more rows than the signature's batch (1 where it is free)
-    are that many requests. Raises ModelError for files that are none, or do not fit, and for a signature without a request.
+    are several requests. Raises ModelError for files that are invalid or do not fit, and for a signature without a request.
     """
     files = sorted(path.glob("*.npz")) if path.is_dir() else [path]
     if not files:
@@ -46,7 +46,7 @@ def _read(file: Path) -> dict[str, np.ndarray]:
         with np.load(file, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
     except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
-        reason = getattr(error, "strerror", None) or "it is no .npz of plain arrays"
+        reason = getattr(error, "strerror", None) or "it is not an .npz of plain arrays"
         raise ModelError(f"the representative inputs {file} cannot be read: {reason}; write them with numpy.savez") from error
 
 
@@ -66,5 +66,5 @@ def _requests(file: Path, arrays: dict[str, np.ndarray], specs: Specs) -> list[d
     if any(not shape for _, shape in specs.values()):
         return [arrays]
     if rows % batch or not rows:
-        raise ModelError(f"{file}: {rows} rows do not make whole batches of {batch}, which the model takes")
+        raise ModelError(f"{file}: {rows} rows are not a multiple of {batch}, the model's batch size")
     return [{name: array[at : at + batch] for name, array in arrays.items()} for at in range(0, rows, batch)]

@@ -19,13 +19,13 @@ _PREDICT = "tensorflow/serving/predict"
 
 
 def of_meta_graph(source: Path, target: Path, bindings: Bindings, options: dict[str, Any]) -> Bindings:
-    """The SavedModel of a .meta with its checkpoint: its variables stay variables, those that were trainable stay so."""
+    """The SavedModel of a .meta with its checkpoint: its variables stay variables, and trainable ones stay trainable."""
     with sessions.meta_graph(source) as session:
         return _from_session(session, target, bindings)
 
 
 def of_graph_def(source: Path, target: Path, bindings: Bindings, options: dict[str, Any]) -> Bindings:
-    """The SavedModel of a frozen graph, with the signatures that the bindings say."""
+    """The SavedModel of a frozen graph, with the signatures of the bindings."""
     with sessions.graph_def(source) as session:
         return _from_session(session, target, bindings)
 
@@ -46,7 +46,7 @@ def _from_session(session: Any, target: Path, bindings: Bindings) -> Bindings:
 
 
 def bindings_of(saved_model: Path) -> Bindings:
-    """The bindings of a SavedModel's signatures by their keys, in all of its MetaGraphs; what is run and not called is left out."""
+    """The bindings of a SavedModel's signatures by their keys, in all of its MetaGraphs, without those that are not called (init ops)."""
     message = loader_impl.parse_saved_model(str(saved_model))
     return {
         key: {
@@ -98,7 +98,7 @@ def write(meta_graphs: Sequence[tuple[Any, list[str], dict[str, Any]]], target: 
 
 
 def _initialize(session: Any) -> Any:
-    """The operation that fills the tables: those of the collection, or what the loaded MetaGraph named."""
+    """The operation that fills the tables: the collection's initializers, or the loaded MetaGraph's init op."""
     keys = (INIT_OP, "__saved_model_main_op")
     meta_graph = getattr(session, "meta_graph", None)
     stated = [meta_graph.signature_def[k].outputs[k].name for k in keys if meta_graph and k in meta_graph.signature_def]

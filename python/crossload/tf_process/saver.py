@@ -28,7 +28,7 @@ def of_saved_model(source: Path, target: Path, bindings: Bindings, options: dict
 
 
 def save(session: Any, folder: Path, bindings: Bindings, options: Mapping[str, Any] | None = None) -> Path:
-    """Save a session's variables in `folder`, beside the checkpoints that its state file names; the new one's prefix.
+    """Save a session's variables in `folder`, beside the checkpoints in its state file; returns the new prefix.
 
     `options` are the Saver's: `name` (model.ckpt), `global_step` (int, or the name of a variable that holds it), `max_to_keep` (5; 0:
     all), `keep_every_n_hours`, `pad_step_number`, `sharded`, `absolute_paths` (else the state file is relative), `without_graph`
@@ -37,7 +37,7 @@ def save(session: Any, folder: Path, bindings: Bindings, options: Mapping[str, A
     options = options or {}
     variables = {v.op.name: v for v in sessions.collect_variables(session)}
     if not variables:
-        raise ModelError("the model has no variables: a checkpoint would be empty; convert to graph_def instead")
+        raise ModelError("the model has no variables, so a checkpoint would be empty; convert to graph_def instead")
     chosen = options.get("variables")
     if unknown := [n for n in chosen or () if n not in variables]:
         raise ModelError(f"there is no variable {unknown[0]!r}; there are: {', '.join(sorted(variables)[:20])}")
@@ -70,7 +70,7 @@ def save(session: Any, folder: Path, bindings: Bindings, options: Mapping[str, A
 
 
 def save_objects(model: Any, folder: Path, options: Mapping[str, Any] | None = None) -> Path:
-    """Save a trackable model's variables by a tf.train.CheckpointManager, as Checkpoint(model=model); the new one's prefix.
+    """Save a trackable model's variables by a tf.train.CheckpointManager, as Checkpoint(model=model); returns the new prefix.
 
     Of the options of `save` it takes `name`, `global_step` (int), `max_to_keep` and `keep_every_n_hours`.
     """
@@ -86,7 +86,7 @@ def save_objects(model: Any, folder: Path, options: Mapping[str, Any] | None = N
 
 
 def _add_signatures(session: Any, file: Path, bindings: Bindings) -> None:
-    """Write the SignatureDefs into the .meta, which the saver leaves without any: nobody who loads it has to guess tensors."""
+    """Write the SignatureDefs into the .meta, which the Saver writes without any, so that its loaders need not guess tensors."""
     from crossload.tf_process.saved_model_builder import signature
 
     meta_graph = tf.compat.v1.MetaGraphDef.FromString(file.read_bytes())

@@ -1,4 +1,4 @@
-"""Artifacts opened in a session, as TensorFlow 1 did: their graph, their variables and tables as they were saved."""
+"""Artifacts opened in a session, as in TensorFlow 1: their graph with the saved variables and tables."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def graph_def(source: Path) -> Iterator[Any]:
 
 
 def read_frozen(source: Path) -> Any:
-    """A GraphDef, binary or text, free from devices. Raises ModelError for one that holds variables: a .pb has no values for them."""
+    """A GraphDef, binary or text, without devices. Raises ModelError for one that holds variables: a .pb has no values for them."""
     try:
         graph = restore.parsed(source, tf.compat.v1.GraphDef)
     except restore.CannotRestore as error:

@@ -1,4 +1,4 @@
-"""Lookup tables of a frozen graph: what they hold becomes constants, and whoever asks a table has it filled first."""
+"""Lookup tables of a frozen graph: their entries become constants, and every consumer waits until its table is filled."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ _CHANGES = ("LookupTableInsert", "LookupTableRemove", "LookupTableImport", "Init
 
 
 class Table(NamedTuple):
-    """What a table holds: `keys` and `values` have one dimension, of the same length."""
+    """A table's entries: `keys` and `values` have one dimension, of the same length."""
 
     keys: np.ndarray
     values: np.ndarray
 
 
 def contents(session: Any, graph: Any) -> dict[str, Table]:
-    """What the tables of a GraphDef hold in a session where they have been initialised, by the names of their nodes.
+    """The entries of a GraphDef's tables in a session that has initialised them, by the names of their nodes.
 
-    Raises ModelError for a table that the graph itself changes, that nobody has filled, or that cannot be rebuilt.
+    Raises ModelError for a table that the graph itself changes, that is not filled, or that cannot be rebuilt.
     """
     nodes = [*graph.node, *(n for f in graph.library.function for n in f.node_def)]
     if strange := sorted({n.op for n in nodes if n.op in _UNFILLABLE}):
         raise ModelError(f"it holds a lookup table that cannot be rebuilt from constants ({', '.join(strange)}); hand over the SavedModel")
     if changing := sorted({n.op for n in nodes if n.op.startswith(_CHANGES)}):
         raise ModelError(
-            f"it changes a lookup table while it answers ({', '.join(changing)}), which constants cannot; hand over the SavedModel"
+            f"it changes a lookup table while it runs ({', '.join(changing)}), which a frozen graph cannot do; hand over the SavedModel"
         )
     inside = sorted({n.op for f in graph.library.function for n in f.node_def if n.op in _TABLES})
     if inside:
-        raise ModelError(f"a function of it makes a lookup table of its own ({', '.join(inside)}); hand over the SavedModel")
+        raise ModelError(f"one of its functions makes a lookup table of its own ({', '.join(inside)}); hand over the SavedModel")
     return {node.name: _content(session, node) for node in graph.node if node.op in _TABLES}
 
 
@@ -76,23 +76,23 @@ def _content(session: Any, node: Any) -> Table:
     try:
         keys, values = session.run(exported)
     except tf.errors.OpError as error:
-        raise ModelError(f"its lookup table {node.name} holds nothing that could be frozen: {error.message.splitlines()[0]}") from error
+        raise ModelError(f"its lookup table {node.name} holds nothing to freeze: {error.message.splitlines()[0]}") from error
     if node.op in _DENSE:
         keys, values = _filled(session, node, keys, values)
     if not len(keys):
         raise ModelError(
-            f"its lookup table {node.name} is empty, and no graph can make an empty one; fill it in an init op, or hand over the SavedModel"
+            f"its lookup table {node.name} is empty, and graphs cannot make empty ones; fill it in an init op or hand over the SavedModel"
         )
     if values.ndim != 1 or keys.ndim != 1:
         raise ModelError(
-            f"the keys or the values of its lookup table {node.name} are tensors, which no frozen graph can fill; hand over the SavedModel"
+            f"the lookup table {node.name} has tensors as keys or values, and a frozen graph cannot fill it; hand over the SavedModel"
         )
     order = np.argsort(keys, kind="stable")  # a hash table gives its entries in no order
     return Table(keys[order], values[order])
 
 
 def _filled(session: Any, node: Any, keys: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The entries among a dense table's buckets, which it exports all (core/kernels/lookup_table_op.cc, MutableDenseHashTable)."""
+    """The entries among all the buckets that a dense table exports (core/kernels/lookup_table_op.cc, MutableDenseHashTable)."""
     unused = session.run([session.graph.get_tensor_by_name(at if ":" in at else f"{at}:0") for at in node.input[:2]])
     taken = np.ones(len(keys), bool)
     for key in unused:

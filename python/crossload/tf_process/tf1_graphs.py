@@ -40,7 +40,7 @@ def save(model: Mapping[str, Any] | Sequence[Mapping[str, Any]], path: Path, wei
 def session_of(meta_graph: Mapping[str, Any], weights: Path | None = None) -> Any:
     """The session that a graph's variables live in: its own, or a new one where the checkpoint `weights` is restored.
 
-    The variables stay what they are: trainable ones can be trained on. Raises ModelError where no values are to be had.
+    Trainable variables stay trainable. Raises ModelError if there are no values.
     """
     session = meta_graph.get("session")
     graph = session.graph if session is not None else _graph_of(meta_graph)
@@ -59,7 +59,7 @@ def session_of(meta_graph: Mapping[str, Any], weights: Path | None = None) -> An
 
 
 class _Graph:
-    """What `saved_models.write` needs of a MetaGraph whose variables are another's."""
+    """What `saved_models.write` needs from a MetaGraph that shares another's variables."""
 
     def __init__(self, graph: Any) -> None:
         self.graph = graph

@@ -33,7 +33,7 @@ def saved_model_to_tflite(source: Path, target: Path, bindings: Bindings, option
     `options`: `tags`; `shapes`, {input's name: shape} for what the converter needs to know; `optimize`, the converter's default
     optimisation; `quantize`, "float16", "dynamic" (8-bit weights) or "int8" (8-bit weights and activations with ranges measured on
     `representative`, an .npz of inputs by name or a folder of them; inputs and outputs stay float); `allow_flex` and
-    `allow_custom_ops`, which leave operations in the file that a plain interpreter does not have. Raises ModelError.
+    `allow_custom_ops`, which keep operations in the file that a plain interpreter does not have. Raises ModelError.
     """
     _check_options(options)
     _check_size(source)
@@ -54,12 +54,12 @@ def saved_model_to_tflite(source: Path, target: Path, bindings: Bindings, option
             data = converter.convert()
         except OSError:
             raise
-        except Exception as error:  # the converter raises bare Exceptions of many classes; its text is all there is
+        except Exception as error:  # the converter raises many classes of exceptions; only the text helps
             raise ModelError(_cause(str(error)) + _open_dimensions(source, tags, wanted, shapes)) from error
     if len(data) > _MOST_BYTES:
         raise ModelError(f"the .tflite would have {len(data):,} bytes, more than the {_MOST_BYTES:,} of a flatbuffer; quantise it")
     if b"Flex" in data:
-        print("the .tflite has Select TF (Flex) operations, which no interpreter runs that is a plain package", flush=True)
+        print("the .tflite has Select TF (Flex) operations, which plain interpreter packages do not run", flush=True)
     target.write_bytes(data)
     return _bindings_of(target, keys)
 
@@ -67,7 +67,7 @@ def saved_model_to_tflite(source: Path, target: Path, bindings: Bindings, option
 def graph_def_to_tflite(source: Path, target: Path, bindings: Bindings, options: Mapping[str, Any]) -> Bindings:
     """Write a .tflite of a frozen graph, one subgraph a signature; `bindings` name its tensors (`operation:index`).
 
-    `options` are those of `saved_model_to_tflite`. Raises ModelError, naming what is near where there is no such tensor.
+    `options` are those of `saved_model_to_tflite`. Raises ModelError, with near matches for an unknown tensor.
     """
     _check_options(options)
     bindings = {name: {**b, "key": None} for name, b in bindings.items()}
@@ -106,7 +106,7 @@ def _saved_again(source: Path, tags: list[str], keys: list[str], shapes: Mapping
         seen |= specs
         functions[key] = _reshaped(signature, {n: _shaped(n, spec, shapes) for n, spec in specs.items()})
     if unknown := next((n for n in shapes if n not in seen), None):
-        raise ModelError(f"there is no input {unknown!r} that could have a shape{near(unknown, seen)}; the inputs are: {', '.join(seen)}")
+        raise ModelError(f"there is no input {unknown!r} for --shape{near(unknown, seen)}; the inputs are: {', '.join(seen)}")
     tf.saved_model.save(module, str(target), signatures=functions)
     return target
 
@@ -124,7 +124,7 @@ def _shaped(name: str, spec: Any, shapes: Mapping[str, list[int]]) -> Any:
         return tf.TensorSpec(spec.shape, spec.dtype, name=name)
     shape = tf.TensorShape([None if d < 0 else d for d in shapes[name]])
     if not spec.shape.is_compatible_with(shape):
-        raise ModelError(f"the input {name!r} has the shape {spec.shape}, which cannot become {shape}")
+        raise ModelError(f"the input {name!r} has the shape {spec.shape}, so it cannot become {shape}")
     return tf.TensorSpec(shape, spec.dtype, name=name)
 
 
@@ -139,7 +139,7 @@ def _check_options(options: Mapping[str, Any]) -> None:
 
 
 def _check_size(source: Path) -> None:
-    """Say before minutes of work that the variables do not fit into one message."""
+    """Raise ModelError before minutes of work if the variables do not fit into one message."""
     if not _has_variables(source):
         return
     reader = tf.train.load_checkpoint(str(source / "variables" / "variables"))
@@ -170,7 +170,7 @@ def _inputs(graph: Any, bindings: Bindings) -> dict[tuple[str, str], Any]:
 
 
 def _exported_by_keras(source: Path) -> bool:
-    """Whether the converter would take it for an export of Keras and keep `serve` alone of its signatures."""
+    """Whether the converter would take it for a Keras export and keep only its signature `serve`."""
     nodes = loader_impl.parse_saved_model(str(source)).meta_graphs[0].object_graph_def.nodes
     return bool(nodes) and any(child.local_name == "serve" for child in nodes[0].children)
 
@@ -198,7 +198,7 @@ def _check_signatures(source: Path, tags: list[str], keys: Iterable[str]) -> Non
     if unknown := next((key for key in keys if key not in there), None):
         raise ModelError(f"there is no signature {unknown!r}{near(unknown, there)}; there are: {', '.join(there) or 'none'}")
     if not keys:
-        raise ModelError("the SavedModel has no signature that could be converted; name its inputs and outputs when it is saved")
+        raise ModelError("the SavedModel has no signature to convert; give it signatures when you save it")
 
 
 def _meta_graph(source: Path, tags: list[str]) -> Any:
@@ -221,7 +221,7 @@ def _shape_of(shape: Any) -> tuple[int | None, ...] | None:
 
 
 def _open_dimensions(source: Path, tags: list[str], keys: Iterable[str], shapes: Mapping[str, Any]) -> str:
-    """What may help a conversion that failed: the inputs whose shape is open in more than the batch."""
+    """A hint for a failed conversion: an input whose shape is open beyond the batch."""
     inputs = {n: shape for key in keys for n, (_, shape) in _specs(source, tags, key).items()}
     open_ones = {n: s for n, s in inputs.items() if n not in shapes and (s is None or None in s[1:])}
     if not open_ones:
@@ -247,7 +247,7 @@ def _bindings_of(target: Path, keys: Mapping[str, str]) -> Bindings:
 
 
 def _cause(message: str) -> str:
-    """The operations that stop the conversion where the converter names them, else its first error."""
+    """The operations that stop the conversion if the converter names them, else its first error."""
     listed = re.search(r"Custom ops: ([^\n]+)", message)
     flex = re.search(r"Flex ops: ([^\n]+)", message)
     named = [*(_names(flex) if flex else ()), *(_names(listed) if listed else ())]

@@ -1,4 +1,4 @@
-"""Values from a file for a model that source code builds: from a checkpoint (V1, V2, of objects), or from a Keras file."""
+"""Values for a model built by source code: from a checkpoint (V1, V2, object-based), or from a Keras file."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Checkpoint:
         return _OBJECT_GRAPH in self.shapes
 
     def keys_of(self, wanted: Mapping[str, Any]) -> dict[str, str]:
-        """The keys of the variables of these names; raises ModelError unless each is there in its shape (a tf.TensorShape)."""
+        """The keys of the variables of these names; raises ModelError unless each exists in its shape (a tf.TensorShape)."""
         missing = sorted(name for name in wanted if name not in self.keys)
         if missing:
             raise ModelError(
@@ -42,7 +42,7 @@ class Checkpoint:
             )
         found = {name: self.keys[name] for name in wanted}
         misfits = [
-            f"{name} is {shape.as_list()}, and {list(self.shapes[found[name]])} in the checkpoint"
+            f"{name} is {shape.as_list()}, but {list(self.shapes[found[name]])} in the checkpoint"
             for name, shape in wanted.items()
             if not shape.is_compatible_with(self.shapes[found[name]])
         ]
@@ -61,7 +61,7 @@ def checkpoint(path: Path) -> Checkpoint:
     except (tf.errors.OpError, ValueError) as error:
         raise ModelError(f"the checkpoint {path} cannot be read: {str(error).splitlines()[0][:300]}") from error
     if shapes is None:
-        raise ModelError(f"{path} is no checkpoint, which a model that is no Keras model takes its values from")
+        raise ModelError(f"{path} is not a checkpoint; only a Keras model takes values from other files")
     if _OBJECT_GRAPH in shapes:
         return Checkpoint(str(prefix), _names_of_objects(str(prefix)), shapes)
     return Checkpoint(str(prefix), {name: name for name in shapes}, shapes)
@@ -82,7 +82,7 @@ def load(model: Any, path: Path, *, by_name: bool = False) -> None:
         print(f"{path}: loaded {', '.join(report.loaded)}{f'; {left}' if left else ''}", flush=True)
         return
     if by_name:
-        raise ModelError(f"--by-name is for a Keras model and a Keras file: {path} fits by its variables' names, or its objects, as it is")
+        raise ModelError(f"--by-name is for a Keras model and a Keras file: leave it out for {path}")
     found = checkpoint(path)
     variables = _variables(model)
     if found.of_objects and _restore_objects(model, found):
@@ -90,15 +90,15 @@ def load(model: Any, path: Path, *, by_name: bool = False) -> None:
     names = Counter(name for name, _ in variables)
     if twice := [name for name, count in names.items() if count > 1]:
         raise ModelError(
-            f"{names[twice[0]]} variables of the {type(model).__name__} are called {twice[0]!r}, so that no value in {found.prefix} is "
-            "certainly theirs; give them names, or save the model as a tf.train.Checkpoint"
+            f"{names[twice[0]]} variables of the {type(model).__name__} are called {twice[0]!r}, so the values in {found.prefix} are "
+            "ambiguous; give them names, or save the model as a tf.train.Checkpoint"
         )
     try:
         keys = found.keys_of({name: tf.TensorShape(v.shape) for name, v in variables})
     except ModelError as error:
         if not found.of_objects:
             raise
-        raise ModelError(f"the objects of the checkpoint are not those of the model, and by their names, {error}") from error
+        raise ModelError(f"the checkpoint's objects do not match the model's, and by names {error}") from error
     for name, variable in variables:
         variable.assign(tf.train.load_variable(found.prefix, keys[name]))
 
@@ -109,7 +109,7 @@ def _variables(model: Any) -> list[tuple[str, Any]]:
     named = [(getattr(v, "path", v.name).split(":")[0], v) for v in model.variables]
     named = [(name, v) for name, v in named if not name.endswith("seed_generator_state")]
     if not named:
-        raise ModelError(f"the {type(model).__name__} has no variables that weights could be given to; call it once on data first")
+        raise ModelError(f"the {type(model).__name__} has no variables yet; call it once on data first")
     return named
 
 

@@ -1,1 +1,1 @@
-"""Verbs: what a user asks for; a folder a verb, called as its command, and in it a module of its name that holds its function."""
+"""Verbs: the commands. One folder per verb, named as its command, with a module of the same name that holds its function."""

@@ -1,4 +1,4 @@
-"""One writer at a time: a destination is held against a second process of this user that would write the same."""
+"""One writer at a time: locks a destination against a second process of this user."""
 
 from __future__ import annotations
 

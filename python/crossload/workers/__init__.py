@@ -1,1 +1,1 @@
-"""Workers: a script a runtime, each with the environment that it declares in its header; `kit` is what they share."""
+"""Workers: one script per runtime, each with the environment that its header declares; `kit` is what they share."""

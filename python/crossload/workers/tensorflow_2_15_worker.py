@@ -2,7 +2,7 @@
 # requires-python = ">=3.10,<3.12"
 # dependencies = ["tensorflow-cpu==2.15.1"]
 # ///
-"""The runtime `tensorflow` in release 2.15.1: the last with Keras 2 built in and with Estimator, for what newer ones no longer load."""
+"""The runtime `tensorflow` in release 2.15.1: the last with built-in Keras 2 and Estimator, for models that newer ones no longer load."""
 
 import tensorflow_worker
 

@@ -4,8 +4,8 @@
 # ///
 """The runtime `tensorflow`: Python TensorFlow, which loads SavedModels, graphs and Keras files. It records the reference's answers.
 
-A SavedModel is loaded by `tf.saved_model.load`. What that refuses, or gives other names than its signatures have, is loaded by
-TensorFlow 1's loader, which runs the graph in a session by its tensors' names; a note says so.
+`tf.saved_model.load` loads a SavedModel. If it refuses the model or changes the signatures' names, TensorFlow 1's loader
+runs the graph in a session by its tensors' names; a note says so.
 """
 
 import os
@@ -24,7 +24,7 @@ from kit.serving import Answer, Model, Refusal, Request, Server, check_complete,
 from tensorflow.python.client import pywrap_tf_session  # noqa: E402
 from tensorflow.python.util import _pywrap_util_port  # noqa: E402
 
-# tf.errors numbers google.rpc's codes; what TensorFlow means by these codes is no refusal of this worker (an uninitialised table, for one).
+# tf.errors uses google.rpc's numbers; in TensorFlow these codes are not a refusal by this worker (e.g. an uninitialised table).
 CODES = {number: name for name, number in vars(tf.errors).items() if name.isupper() and isinstance(number, int)}
 NOT_OURS = {"FAILED_PRECONDITION", "PERMISSION_DENIED", "OK"}
 FORMATS = ["saved_model", "graph_def", "checkpoint", "meta_graph", "keras", "keras_h5"]
@@ -36,7 +36,7 @@ class SavedModel:
     """A SavedModel's signatures as functions, or, after a fall-back, as tensors in a session."""
 
     def __init__(self, request: Request) -> None:
-        """Raises Refusal where neither loader loads it."""
+        """Raises Refusal if neither loader loads it."""
         self.note: str | None = None
         self._request = request
         self._session: tf_graphs.SessionModel | None = None
@@ -67,7 +67,7 @@ class SavedModel:
         try:
             return self._run_function(signature, inputs, outputs)
         except tf.errors.OpError as error:
-            if not hasattr(self._loaded, "prune"):  # what TensorFlow 1 wrote has it: its graph, wrapped
+            if not hasattr(self._loaded, "prune"):  # a SavedModel of TensorFlow 1 has it: its wrapped graph
                 raise
             try:
                 session = self._open_session()
@@ -132,7 +132,7 @@ def explain(error: Exception) -> Refusal | None:
 
 
 def telling_line(error: Exception) -> str:
-    """The first line of an error's message that names a cause: TensorFlow puts where it happened before what happened."""
+    """The first line of an error's message that names a cause: TensorFlow puts the place before the cause."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     telling = [line for line in lines if not any(words in line for words in UNTELLING)]
     return (telling or lines or [type(error).__name__])[0][:500]

@@ -2,7 +2,7 @@
 # requires-python = ">=3.10,<3.14"
 # dependencies = ["tflite-micro==0.dev20261023182759", "ml-dtypes==0.6.0"]
 # ///
-"""The runtime `tflite-micro`: TensorFlow Lite Micro's kernels, what microcontrollers run, in its Python interpreter."""
+"""The runtime `tflite-micro`: TensorFlow Lite Micro's kernels, which microcontrollers run, in its Python interpreter."""
 
 from kit import wire
 
@@ -23,10 +23,10 @@ from kit import tensors  # noqa: E402
 from kit.serving import Answer, Refusal, Request, Server, check_complete, check_input, nanoseconds  # noqa: E402
 from tflite_micro import __version__, runtime  # noqa: E402
 
-# Of an arena, only what a model touches costs memory; one that is too small kills the process, so it is generous.
+# An arena costs only the memory that a model touches, but one that is too small kills the process: so it is generous.
 ARENA_BYTES = 1 << 30
 RUNTIME = "TensorFlow Lite Micro"
-# How its sources say that they have no kernel, or no room for a datatype.
+# The messages in its sources for a missing kernel or datatype.
 MISSING = re.compile(r"Didn't find op|not supported|[Uu]nsupported|[Uu]nresolved|type NOTYPE|get registration from op code|populate a temp")
 
 
@@ -75,9 +75,9 @@ class MicroModel:
 
 
 def _positions(model: Any, name: str, binding: dict[str, Any]) -> tuple[dict[str, int], dict[str, int]] | Refusal:
-    """Where a signature's inputs and outputs stand in the first subgraph (schema.fbs: SubGraph.inputs, SignatureDef).
+    """The positions of a signature's inputs and outputs in the first subgraph (schema.fbs: SubGraph.inputs, SignatureDef).
 
-    Raises Refusal for an unknown key; gives one for a signature of another subgraph, so that the others can run.
+    Raises Refusal for an unknown key; returns one for a signature of another subgraph, so that the others can run.
     """
     takes, gives = binding["inputs"], binding["outputs"]
     if binding.get("key") is not None:
@@ -94,9 +94,9 @@ def _positions(model: Any, name: str, binding: dict[str, Any]) -> tuple[dict[str
 
 
 def _explained(call: Callable[[], Any], path: str) -> Any:
-    """The call's result; where it fails, a Refusal with what the runtime printed, which names the cause as its exception does not.
+    """The call's result; on failure, a Refusal with the runtime's output, which names the cause (its exception does not).
 
-    Standard error is caught in a second attempt only: had the first one killed the process, its last words would be lost.
+    Standard error is captured only in a second attempt: if the first one kills the process, its last output must not be lost.
     """
     try:
         return call()

@@ -149,8 +149,12 @@ def test_tables_that_the_init_op_fills_are_removed_from_the_collection() -> None
 @pytest.mark.parametrize(
     ("name", "target", "sentence"),
     [
-        ("litert", "saved_model", "litert@2.3.0 takes tflite, and --runtime makes saved_model: leave --runtime out"),
-        ("tensorflow-java", "tflite", "--runtime makes what TensorFlow's runtimes load, saved_model and graph_def, and tflite is none"),
+        ("litert", "saved_model", "litert@2.3.0 takes tflite, but --runtime makes saved_model: leave out --runtime"),
+        (
+            "tensorflow-java",
+            "tflite",
+            "--runtime makes only saved_model and graph_def, the formats that TensorFlow's runtimes load, not tflite",
+        ),
         ("tensorflow-jav", "saved_model", "did you mean tensorflow-java?"),
     ],
 )

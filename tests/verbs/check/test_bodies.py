@@ -1,4 +1,4 @@
-"""Edges that do not fit, and bodies that need not run; what each real release does with such graphs is what the rules were learnt from."""
+"""Edges that do not fit, and bodies that need not run; the rules come from what each real release does with such graphs."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def pool(function: Any, padding: bytes) -> None:
 @pytest.mark.parametrize(
     ("source", "datatype", "said"),
     [
-        ("x", INT32, "Abs takes int32 and is given the float32 of 'x'"),
+        ("x", INT32, "Abs takes int32 but gets the float32 of 'x'"),
         ("x:1", FLOAT, "Abs takes output 1 of 'x', which has 1"),
     ],
 )
@@ -80,7 +80,7 @@ def test_an_edge_that_does_not_fit_stops_loading(tmp_path: Path, source: str, da
     assert found[LEGACY].explanation() == f"{said} (node 'beside')"
 
 
-def test_a_value_is_no_reference_and_a_reference_is_a_value(tmp_path: Path) -> None:
+def test_a_value_is_not_a_reference_but_a_reference_is_a_value(tmp_path: Path) -> None:
     graph = graph_of()
     add(graph, "v", "VariableV2", dtype=FLOAT).attr["shape"].shape.SetInParent()
     add(graph, "read", "Identity", "v", T=FLOAT)
@@ -89,7 +89,7 @@ def test_a_value_is_no_reference_and_a_reference_is_a_value(tmp_path: Path) -> N
     graph.node[-1].input[0] = "x"
     found = outcomes(tmp_path, graph)
     assert set(stopped(found)) == set(RELEASES)
-    assert found[LEGACY].explanation().startswith("Assign takes reference to float32 and is given the float32 of 'x'")
+    assert found[LEGACY].explanation().startswith("Assign takes reference to float32 but gets the float32 of 'x'")
 
 
 @pytest.mark.parametrize(("source", "datatype"), [("n:output:0", INT32), ("n:output:1", FLOAT), ("n:nothing:0", FLOAT), ("nothing", FLOAT)])
@@ -112,7 +112,7 @@ def test_lists_and_numbers_of_tensors_are_edges_too(tmp_path: Path) -> None:
     assert set(stopped(outcomes(tmp_path, graph)).values()) == {"load_error"}
 
 
-def test_a_padding_that_is_none_stops_loading_where_a_node_calls_the_function(tmp_path: Path) -> None:
+def test_an_invalid_padding_stops_loading_if_a_node_calls_the_function(tmp_path: Path) -> None:
     graph, function = called()
     pool(function, b"SAME")
     assert not stopped(outcomes(tmp_path, graph))
@@ -142,7 +142,7 @@ def test_a_branch_that_need_not_be_taken_must_have_its_ops_and_its_kernels_only_
 
 
 @pytest.mark.parametrize("lowered", [True, False])
-def test_the_attributes_of_a_branch_that_need_not_be_taken_are_not_foretold(tmp_path: Path, lowered: bool) -> None:
+def test_the_attributes_of_a_branch_that_need_not_be_taken_are_not_predicted(tmp_path: Path, lowered: bool) -> None:
     graph, branch = branched(lowered=lowered)
     pool(branch, b"NONSENSE")
     branch.ret["r"] = "pool:output:0"

@@ -1,4 +1,4 @@
-"""What is checked of an artifact and of a bundle, what is left out with its reason, and what an exit status means."""
+"""Which artifacts of a bundle are checked or left out with the reason, and the exit status."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def of(*rows: str) -> list[Checked]:
         ([*of("ok"), *of("load_error")], False, 1),
     ],
 )
-def test_asked_by_name_all_must_do_and_else_one_for_each_artifact(artifacts: list[Checked], by_name: bool, status: int) -> None:
+def test_every_named_release_must_run_it_else_one_for_each_artifact(artifacts: list[Checked], by_name: bool, status: int) -> None:
     assert Check("model", artifacts, [], by_name).exit_status == status
 
 
@@ -88,12 +88,12 @@ def bundle(tmp_path: Path) -> Path:
     return root
 
 
-def test_of_a_bundle_what_can_be_checked_is_and_the_rest_is_left_out_with_its_reason(bundle: Path) -> None:
+def test_a_bundle_s_artifacts_are_checked_or_left_out_with_the_reason(bundle: Path) -> None:
     found = check(bundle, ["tensorflow-java"])
     assert [(entry.id, entry.predictions[0].signatures) for entry in found.artifacts] == [("graph", {"s": "ok"})]
-    assert found.left_out == ["model is a tflite; check predicts for SavedModels and GraphDefs"]
+    assert found.left_out == ["model is a tflite; check covers only SavedModels and GraphDefs"]
 
 
 def test_a_format_that_cannot_be_checked_is_refused_with_the_command_that_can(bundle: Path) -> None:
-    with pytest.raises(CrossloadError, match=r"model is a tflite; check predicts for SavedModels and GraphDefs; `crossload verify` runs"):
+    with pytest.raises(CrossloadError, match=r"model is a tflite; check covers only SavedModels and GraphDefs; `crossload verify` runs"):
         check(bundle, artifact="model")

@@ -1,4 +1,4 @@
-"""A load that fails is explained where it was to be foreseen, and left as it was said where it was not."""
+"""A failed load is explained if `check` predicts it, else its message is unchanged."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ def of(source: ModelSource, runtime: str, outcome: str = "load_error", phase: st
     return explained(WorkerFailure(outcome, phase, SAID), registry.find([runtime])[0], source)
 
 
-def test_the_runtimes_own_words_come_first_then_the_reason_what_would_do_and_the_next_step(source: ModelSource) -> None:
+def test_the_runtimes_own_message_comes_first_then_the_reason_the_releases_that_run_it_and_the_next_step(source: ModelSource) -> None:
     assert of(source, "tensorflow-java@0.4.2") == (
         f"{SAID} Op type not registered 'DisableCopyOnRead': first in TensorFlow 2.10.1 of the releases known here; yours is 2.7.4 "
-        "(node 'copy'); would do: tensorflow-java@0.5.0, tensorflow@2.15.1, tensorflow-java@1.0.0, tensorflow-java@1.1.0, "
+        "(node 'copy'); would run in: tensorflow-java@0.5.0, tensorflow@2.15.1, tensorflow-java@1.0.0, tensorflow-java@1.1.0, "
         f"tensorflow@2.21.0; or: crossload convert {source.path} DESTINATION --for tensorflow-java@0.4.2"
     )
 
 
 @pytest.mark.parametrize("runtime", ["tensorflow-java@1.1.0", "litert"])
-def test_what_was_not_to_be_foreseen_is_left_as_it_was_said(source: ModelSource, runtime: str) -> None:
+def test_an_unpredicted_failure_keeps_its_message(source: ModelSource, runtime: str) -> None:
     assert of(source, runtime) == SAID
 
 
@@ -49,6 +49,6 @@ def test_only_a_refusal_to_load_is_explained(source: ModelSource, outcome: str, 
     assert of(source, "tensorflow-java@0.4.2", outcome, phase) == SAID
 
 
-def test_a_model_that_cannot_be_read_any_more_is_left_as_it_was_said(source: ModelSource) -> None:
+def test_a_failure_of_an_unreadable_model_keeps_its_message(source: ModelSource) -> None:
     source.path.unlink()
     assert of(source, "tensorflow-java@0.4.2") == SAID

@@ -1,4 +1,4 @@
-"""Predictions over graphs made by hand; what each real release does with such graphs is what the rules were learnt from."""
+"""Predictions for handmade graphs; the rules come from what each real release does with such graphs."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_a_plain_graph_loads_everywhere(tmp_path: Path) -> None:
     assert not stopped(outcomes(tmp_path, graph_of()))
 
 
-def test_an_op_that_a_release_does_not_have_is_told_with_the_first_that_has_it(tmp_path: Path) -> None:
+def test_an_op_that_a_release_lacks_is_named_with_the_first_release_that_has_it(tmp_path: Path) -> None:
     graph = graph_of()
     add(graph, "v", "VarHandleOp", dtype=FLOAT).attr["shape"].shape.SetInParent()
     add(graph, "copy", "DisableCopyOnRead", "v")
@@ -175,16 +175,16 @@ def test_an_op_without_a_kernel_for_a_cpu_fails_at_the_first_run(tmp_path: Path)
 
 
 @pytest.mark.parametrize("device", ["/device:GPU:0", "/gpu:0", "/job:localhost/replica:0/task:0/device:TPU:3"])
-def test_another_kind_of_device_is_forgiven(tmp_path: Path, device: str) -> None:
+def test_another_kind_of_device_is_accepted(tmp_path: Path, device: str) -> None:
     assert not stopped(outcomes(tmp_path, graph_of(device=device)))
 
 
 @pytest.mark.parametrize("device", ["/job:ps/task:0", "/job:localhost/replica:1/task:0/device:CPU:0", "nonsense"])
-def test_another_process_is_not_forgiven_in_java(tmp_path: Path, device: str) -> None:
+def test_a_device_in_another_process_is_not_accepted_in_java(tmp_path: Path, device: str) -> None:
     assert stopped(outcomes(tmp_path, graph_of(device=device))) == {t: "run_error" for t in RELEASES if "java" in t}
 
 
-def test_a_datatype_without_tensor_type_is_unsupported_unless_there_is_a_bridge(tmp_path: Path) -> None:
+def test_a_datatype_without_tensor_type_is_unsupported_without_a_bridge(tmp_path: Path) -> None:
     graph = graph_of(INT8)
     found = outcomes(tmp_path, graph)
     assert stopped(found) == {t: "unsupported" for t in RELEASES if "java" in t}
@@ -240,8 +240,8 @@ def test_java_from_0_5_on_fills_tables_from_the_exporters_own_file(tmp_path: Pat
     assert stopped(of_saved_model(tmp_path, saved)) == dict.fromkeys(expected, "load_error")
 
 
-def test_a_release_that_nothing_is_known_of_is_a_sentence(tmp_path: Path) -> None:
+def test_an_unknown_release_is_one_sentence(tmp_path: Path) -> None:
     path = tmp_path / "graph.pb"
     path.write_bytes(graph_of().SerializeToString())
-    with pytest.raises(CrossloadError, match=r"nothing is known of what litert registers; check knows: tensorflow-java-legacy@1\.15\.0"):
+    with pytest.raises(CrossloadError, match=r"check has no registrations of litert; it knows: tensorflow-java-legacy@1\.15\.0"):
         predict(path, "litert")

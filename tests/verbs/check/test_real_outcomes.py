@@ -1,4 +1,4 @@
-"""No wrong prediction: what preflight says of every model of the tests, and of every hazard, is what each real release does with it."""
+"""No wrong prediction: for every test model and every hazard, `check` predicts what each real release does."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Backports in the real releases: what is handed over has answered there as its source does here."""
+"""Backports in the real releases: each one gives its source's answers there."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_an_op_that_nothing_replaces_is_refused_with_the_releases_that_have_it(t
     assert not list(tmp_path.glob("old*"))
 
 
-def test_what_java_has_no_type_for_crosses_a_bridge_after_a_backport(tmp_path: Path) -> None:
+def test_a_datatype_without_a_java_type_crosses_a_bridge_after_a_backport(tmp_path: Path) -> None:
     graph = graph_pb2.GraphDef()
     graph.node.add(name="x", op="Placeholder").attr["dtype"].type = INT8
     graph.node.add(name="y", op="Identity", input=["x"]).attr["T"].type = INT8

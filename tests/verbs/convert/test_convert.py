@@ -1,4 +1,4 @@
-"""Convert's promises: every cell of the matrix runs on a real model, what disagrees is not handed over, what is refused says why."""
+"""Convert: every cell of the matrix runs on a real model, a result that disagrees is not written, a refusal gives its reason."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_every_cell_of_the_matrix_gives_an_artifact_that_answers_as_its_source(c
         assert stated == {"source": source, "way": list(made.way), "verified": True}
 
 
-def test_what_was_converted_is_run_by_the_names_of_its_manifest(cell: Cell) -> None:
+def test_a_converted_artifact_runs_by_the_names_in_its_manifest(cell: Cell) -> None:
     frozen = cell("keras_h5", "graph_def").path
     lite = cell("keras_h5", "tflite").path
     answers = []

@@ -1,4 +1,4 @@
-"""The planner's promises: the shortest way is found and said, and the README shows the table as it is."""
+"""The planner: it finds the shortest path, and the README shows the actual table."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from crossload.verbs.convert import edges
 from tests import ROOT
 
 
-def test_a_direct_edge_is_taken_where_there_is_one() -> None:
+def test_a_direct_edge_is_preferred() -> None:
     assert [e.target for e in edges.way("saved_model", "tflite")] == ["tflite"]
 
 
-def test_the_way_goes_over_other_formats_where_there_is_none() -> None:
+def test_without_a_direct_edge_the_path_goes_over_other_formats() -> None:
     assert [e.target for e in edges.way("keras_h5", "tflite")] == ["saved_model", "tflite"]
     assert [e.target for e in edges.way("checkpoint", "graph_def")] == ["saved_model", "graph_def"]
 
@@ -27,7 +27,7 @@ def test_a_format_can_become_itself_by_an_edge_and_not_by_walking_in_a_circle() 
     assert [e.target for e in edges.way("checkpoint", "checkpoint")] == ["saved_model", "checkpoint"]
 
 
-def test_where_there_is_no_way_what_the_source_can_become_is_listed() -> None:
+def test_without_a_path_the_error_lists_what_the_source_can_become() -> None:
     with pytest.raises(CrossloadError, match="a tflite cannot become a saved_model; it can become: tflite"):
         edges.way("tflite", "saved_model")
 

@@ -1,4 +1,4 @@
-"""Files that TensorFlow 1's APIs and Keras 2 wrote are shown, loaded and converted by today's, and answer what was recorded then."""
+"""Files of TensorFlow 1's APIs and Keras 2 are shown, loaded and converted today, and give the answers recorded then."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def test_an_older_checkpoint_is_read_with_its_optimizer_s_slots(old: Path, name:
 
 
 @pytest.mark.parametrize("name", CHECKPOINTS)
-def test_the_meta_of_an_older_checkpoint_says_what_the_graph_takes_and_gives(old: Path, name: str) -> None:
+def test_the_meta_of_an_older_checkpoint_states_the_graph_s_inputs_and_outputs(old: Path, name: str) -> None:
     graph = artifacts.graph_of(old / name)
     assert {t.name for t in graph.inputs} == {"x"}
     assert {t.name for t in graph.outputs} == {"probabilities"}
@@ -126,7 +126,7 @@ def test_a_v1_checkpoint_in_several_files_is_loaded_by_its_prefix_its_meta_and_a
     ("name", "says"),
     [("version", "import_meta_graph refused it (Invalid version: '1.4.0-custom-7f3c')"), ("bare", "restored by their names"), ("v2", "")],
 )
-def test_what_import_meta_graph_does_not_do_is_done_another_way_and_said(
+def test_a_meta_that_import_meta_graph_refuses_loads_another_way_with_a_note(
     loaded: dict[str, Future[tuple[dict[str, np.ndarray], str]]], name: str, says: str
 ) -> None:
     note = loaded[name].result()[1]

@@ -1,4 +1,4 @@
-"""doctor tells what is there, what is missing and what mends it; --clean removes what no runtime uses."""
+"""doctor lists what exists, what is missing and how to fix it; --clean removes environments that no runtime uses."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache"
 
 
-def test_it_names_every_tool_and_every_runtime_with_what_mends_it() -> None:
+def test_it_names_every_tool_and_every_runtime_with_its_fix() -> None:
     found = {f.name: f for f in doctor.doctor().findings}
     assert {"Python", "uv", "JDK", "Maven", "Disk", "litert@2.3.0", "tensorflow@2.21.0"} <= found.keys()
     assert found["Python"].state == "ok"

@@ -1,4 +1,4 @@
-"""Export's promises, with real models in the real TensorFlow: names survive, what is written is verified, nothing half-written stays."""
+"""Export, with real models in the real TensorFlow: names survive, bundles are verified, nothing half-written remains."""
 
 from __future__ import annotations
 
@@ -70,13 +70,13 @@ def test_the_bundle_verifies_in_every_default_runtime(two_inputs: Path) -> None:
     }
 
 
-def test_a_bundle_that_is_there_is_replaced_only_when_told(two_inputs: Path) -> None:
+def test_an_existing_bundle_is_replaced_only_with_overwrite(two_inputs: Path) -> None:
     done = run(f"{MODELS}:module", "-o", two_inputs)
     assert (done.returncode, done.stdout) == (2, "")
     assert "--overwrite replaces it" in done.stderr
 
 
-def test_a_folder_that_is_no_bundle_is_never_replaced(tmp_path: Path) -> None:
+def test_a_folder_that_is_not_a_bundle_is_never_replaced(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("years of work")
     done = run(f"{MODELS}:module", "-o", tmp_path, "--overwrite")
     assert done.returncode == 2
@@ -146,7 +146,7 @@ def test_a_bundle_that_does_not_agree_with_the_reference_is_not_written(tmp_path
     assert not list(tmp_path.iterdir())
 
 
-def test_a_format_asked_for_by_name_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
+def test_a_named_format_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
     done = run(f"{MODELS}:text_classifier", "-o", tmp_path / "b", "--formats", "saved_model,tflite")
     assert done.returncode == 1
     assert "cannot become a tflite: " in done.stderr
@@ -154,7 +154,7 @@ def test_a_format_asked_for_by_name_that_cannot_be_made_is_refused(tmp_path: Pat
     assert not list(tmp_path.iterdir())
 
 
-def test_own_inputs_that_do_not_fit_are_said_before_anything_is_recorded(two_inputs: Path, tmp_path: Path) -> None:
+def test_own_inputs_that_do_not_fit_are_an_error_before_anything_is_recorded(two_inputs: Path, tmp_path: Path) -> None:
     np.savez(tmp_path / "mine.npz", wrong=np.zeros(3))
     done = run(two_inputs / "saved_model", "-o", tmp_path / "b", "--input-file", tmp_path / "mine.npz")
     assert done.returncode == 2
@@ -175,7 +175,7 @@ def test_a_disk_that_fills_is_one_sentence_and_leaves_nothing(tmp_path: Path) ->
     assert not left
 
 
-def test_two_exports_into_one_folder_at_once_are_one_export_and_one_sentence(two_inputs: Path, tmp_path: Path) -> None:
+def test_a_second_export_into_the_same_folder_fails_with_one_sentence(two_inputs: Path, tmp_path: Path) -> None:
     arguments = [*COMMAND, str(two_inputs / "saved_model"), "-o", str(tmp_path / "b"), "--formats", "saved_model", "--count", "1"]
     first = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert first.stderr

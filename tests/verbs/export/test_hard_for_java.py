@@ -1,4 +1,4 @@
-"""What Java finds hard (corpus/sources/java_models.py), in every release: what each does is written down here, with its reason."""
+"""Models that are hard for Java (corpus/sources/java_models.py): what every release does with each, with the reason."""
 
 from __future__ import annotations
 
@@ -176,7 +176,7 @@ def test_python_answers_each_with_a_bridge_in_it_as_before_bit_for_bit(report: R
 
 
 @pytest.mark.parametrize("release", RELEASES)
-def test_a_datatype_comes_back_bit_for_bit_and_the_note_says_through_which_bridge(report: Report, bundle: Path, release: str) -> None:
+def test_a_datatype_comes_back_bit_for_bit_and_the_note_names_the_bridge(report: Report, bundle: Path, release: str) -> None:
     described = open_bundle(bundle).manifest.signatures
     for artifact in ("datatypes", "datatypes_frozen"):
         for name in (s for s in described if s.startswith("datatypes/")):
@@ -206,7 +206,7 @@ def test_each_meta_graph_answers_for_itself(bundle: Path) -> None:
     assert any(v.outputs["outputs"].any() for v in opened.vectors("examples/regress"))
 
 
-def test_the_vectors_ask_for_what_the_tables_know_and_for_what_they_do_not(bundle: Path) -> None:
+def test_the_vectors_hold_keys_in_the_tables_and_keys_that_are_not(bundle: Path) -> None:
     opened = open_bundle(bundle)
     found = {name: np.concatenate([v.outputs[name] for v in opened.vectors("tables/words")]) for name in ("ids", "lines")}
     assert all({True, False} == set((values == -1).tolist()) for values in found.values()), found

@@ -1,4 +1,4 @@
-"""show gives data for Python and text for people: artifacts as their readers give them, bundles as their manifests say."""
+"""show returns data for Python and text for people: artifacts from their readers, bundles from their manifests."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests import fakes
 from tests.corpus.handmade import Lite
 
 
-def test_an_artifact_is_what_its_reader_gives(tmp_path: Path) -> None:
+def test_an_artifact_is_its_reader_s_result(tmp_path: Path) -> None:
     (tmp_path / "m.tflite").write_bytes(Lite().build())
     found = crossload.show(tmp_path / "m.tflite")
     assert found.format == "tflite"

@@ -1,4 +1,4 @@
-"""Real models are old and odd: every hazard of the corpus has the outcome, in every runtime, that is written down here."""
+"""Real models are old and odd: the expected outcome of every hazard of the corpus in every runtime."""
 
 from __future__ import annotations
 
@@ -198,7 +198,7 @@ def test_a_tflite_that_no_runtime_answers_has_an_outcome_in_each(models: Path, m
     assert report.exit_status == 3
 
 
-def test_a_reference_that_is_not_the_usual_one_is_told(tflites: Report) -> None:
+def test_an_unusual_reference_is_a_caution(tflites: Report) -> None:
     assert "the reference of tflite_split_zero is tflite-micro: litert did not answer" in tflites.cautions
     assert not [c for c in tflites.cautions if "the reference of tflite_cnn is" in c]
 
@@ -222,12 +222,12 @@ def test_a_death_at_exit_is_reported_and_the_answer_is_kept(models: Path, monkey
     assert any("tflite-runtime" in c and "died at exit, killed by SIGABRT" in c for c in report.cautions)
 
 
-def test_plain_kernels_answer_where_xnnpack_fails_and_the_note_says_so(tflites: Report) -> None:
+def test_plain_kernels_answer_if_xnnpack_fails_and_a_note_reports_it(tflites: Report) -> None:
     notes = {r.case.runtime: r.note or "" for r in tflites.results if r.case.artifact == "tflite_fails_on_xnnpack"}
     assert "XNNPACK" in notes["litert"]
 
 
-def test_the_python_runtime_says_which_loader_it_used(graphs: Report) -> None:
+def test_the_python_runtime_names_its_loader(graphs: Report) -> None:
     notes = {r.case.artifact: r.note or "" for r in graphs.results if r.case.runtime == "tensorflow"}
     assert "tf.compat.v1.saved_model.loader" in notes["optimizer_slots"]
     assert "tf.compat.v1.saved_model.loader" in notes["sparse_input"]

@@ -1,4 +1,4 @@
-"""A plan and its command line say the same, for every option; what failed can be run again by the report alone."""
+"""A plan and its command line are equivalent for every option; a report alone is enough to repeat its failures."""
 
 from __future__ import annotations
 

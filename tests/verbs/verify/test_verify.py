@@ -1,4 +1,4 @@
-"""Verify's promises: every lie is caught, one crash costs one case, nothing passes by being absent."""
+"""Verify: every wrong answer is caught, one crash costs one case, nothing passes by being absent."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_an_honest_runtime_is_ok_and_identical(tmp_path: Path, configure: Config
         ("nan", "NaN where the reference has none"),
     ],
 )
-def test_a_lie_in_the_answer_is_a_mismatch_that_says_what_differs(tmp_path: Path, configure: Configure, lie: str, says: str) -> None:
+def test_a_wrong_answer_is_a_mismatch_that_names_the_difference(tmp_path: Path, configure: Configure, lie: str, says: str) -> None:
     configure(liar=f"{lie}:run")
     report = verify(fakes.bundle(tmp_path / "b"), ["liar"], limits=QUICK)
     assert outcomes(report) == ["mismatch"] * 3
@@ -103,7 +103,7 @@ def test_what_a_runtime_cannot_carry_is_unsupported_and_compares_nothing(
     assert report.exit_status == 3
 
 
-def test_a_runtime_asked_for_by_name_that_takes_no_artifact_is_told_and_fails(tmp_path: Path, configure: Configure) -> None:
+def test_a_named_runtime_that_takes_no_artifact_is_reported_and_fails(tmp_path: Path, configure: Configure) -> None:
     configure(honest="honest")
     report = verify(fakes.bundle(tmp_path / "b"), ["honest", "tensorflow"])
     assert outcomes(report) == ["ok"] * 3
@@ -112,7 +112,7 @@ def test_a_runtime_asked_for_by_name_that_takes_no_artifact_is_told_and_fails(tm
     assert "nothing was compared in tensorflow" in to_junit(report)
 
 
-def test_a_runtime_asked_for_by_name_that_carries_nothing_is_told_while_another_passes(
+def test_a_named_runtime_that_carries_nothing_is_reported_while_another_passes(
     tmp_path: Path, configure: Configure, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FAKE_CODE", "UNIMPLEMENTED")
@@ -122,7 +122,7 @@ def test_a_runtime_asked_for_by_name_that_carries_nothing_is_told_while_another_
     assert report.exit_status == 3
 
 
-def test_an_artifact_that_no_default_runtime_takes_is_told_and_fails(
+def test_an_artifact_that_no_default_runtime_takes_is_reported_and_fails(
     tmp_path: Path, configure: Configure, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     configure(honest="honest")
@@ -141,7 +141,7 @@ def test_an_artifact_that_no_default_runtime_takes_is_told_and_fails(
     ("unmake", "says"),
     [
         (lambda m: m.update(vectors=[]), "no vectors are recorded for double"),
-        (lambda m: m["artifacts"][1].update(bindings={}), "the artifact binds no signature"),
+        (lambda m: m["artifacts"][1].update(bindings={}), "the artifact has no signature"),
     ],
 )
 def test_a_signature_without_vectors_or_an_artifact_without_signatures_is_not_run(
@@ -158,7 +158,7 @@ def test_a_signature_without_vectors_or_an_artifact_without_signatures_is_not_ru
     assert report.exit_status == 1
 
 
-def test_a_vectors_file_of_nothing_is_not_run(tmp_path: Path, configure: Configure) -> None:
+def test_an_empty_vectors_file_is_not_run(tmp_path: Path, configure: Configure) -> None:
     configure(honest="honest")
     report = verify(fakes.bundle(tmp_path / "b", count=0), ["honest"])
     assert (outcomes(report), report.exit_status) == (["not_run"], 1)
@@ -170,7 +170,7 @@ def test_options_that_a_bundle_cannot_follow_are_refused(tmp_path: Path, configu
         verify(fakes.bundle(tmp_path / "b"), ["honest"], requests=Requests(seed=7))
 
 
-def test_an_unknown_artifact_runtime_or_signature_lists_those_there_are(tmp_path: Path, configure: Configure) -> None:
+def test_an_unknown_artifact_runtime_or_signature_lists_the_known_ones(tmp_path: Path, configure: Configure) -> None:
     configure(honest="honest")
     bundle = fakes.bundle(tmp_path / "b")
     with pytest.raises(CrossloadError, match=r"no artifact 'x'.*model0"):
@@ -208,7 +208,7 @@ def test_the_tolerance_printed_beside_a_failure_does_pass(tmp_path: Path, config
     assert outcomes(again) == ["ok"]
 
 
-def test_a_closer_agreement_can_be_asked_for(tmp_path: Path, configure: Configure) -> None:
+def test_a_closer_agreement_can_be_required(tmp_path: Path, configure: Configure) -> None:
     configure(liar="wrong-value:run")
     assert outcomes(verify(fakes.bundle(tmp_path / "b"), ["liar"], tolerance=parse(["y:atol=1"]), agreement="ulp")) == ["mismatch"] * 3
 
@@ -263,13 +263,13 @@ def test_no_worker_outlives_the_run(tmp_path: Path, configure: Configure) -> Non
     assert "fakes/worker.py" not in children
 
 
-def test_vectors_that_all_have_one_answer_are_said_to_prove_little(tmp_path: Path, configure: Configure) -> None:
+def test_vectors_that_all_have_one_answer_are_a_caution(tmp_path: Path, configure: Configure) -> None:
     configure(honest="honest")
     bundle = fakes.bundle(tmp_path / "b", count=1)
     assert not verify(bundle, ["honest"]).cautions
     assert not verify(fakes.bundle(tmp_path / "c"), ["honest"]).cautions
     assert verify(fakes.bundle(tmp_path / "d", constant=True), ["honest"]).cautions == [
-        "every vector of double has the same answer in y: agreeing on it proves little"
+        "every vector of double has the same answer in y: agreement on it proves little"
     ]
 
 
@@ -292,7 +292,7 @@ def test_an_interrupt_while_an_environment_is_made_starts_no_worker(
     assert "fakes/worker.py" not in children
 
 
-def test_an_answer_of_odd_parts_is_an_outcome_not_the_end_of_the_run(
+def test_a_malformed_answer_is_an_outcome_and_the_run_goes_on(
     tmp_path: Path, configure: Configure, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FAKE_HEADER", json.dumps({"parameters": {"nanoseconds": "soon"}}))

@@ -1,4 +1,4 @@
-"""Uses keras_files as a worker does, where a Keras is, and prints what it found as one JSON object (see the functions)."""
+"""Uses keras_files like a worker, in a process with Keras, and prints the result as one JSON object (see the functions)."""
 
 import json
 import os
@@ -38,7 +38,7 @@ def describe(allow_code, custom, *files):
 
 
 def weights(*folders):
-    """Files of weights in models made anew: in order, by name, and where they do not fit."""
+    """Files of weights in new models: in order, by name, and with misfits."""
     import keras_zoo
 
     wrong, checked = [], 0

@@ -1,4 +1,4 @@
-"""Files of all generations of Keras, loaded by Keras 3 and Keras 2, answer as the models that were saved."""
+"""Files of all generations of Keras, loaded by Keras 3 and Keras 2, give the saved models' answers."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_an_older_keras_says_which_one_is_needed(zoo: Callable[[str], Path]) -> 
 
 
 @pytest.mark.parametrize("runtime", [OLD, NEW])
-def test_code_and_custom_classes_are_refused_until_they_are_brought(zoo: Callable[[str], Path], runtime: str) -> None:
+def test_code_and_custom_classes_are_refused_until_the_user_provides_them(zoo: Callable[[str], Path], runtime: str) -> None:
     names = ("bytecode.h5", "bytecode.keras", "custom.h5", "custom.keras")
     found = load(runtime, [zoo(runtime) / n for n in names], allow_code="no", custom="")
     assert all("bytecode" in found[n] and "(in doubled)" in found[n] and "--allow-code" in found[n] for n in names[:2])

@@ -1,4 +1,4 @@
-"""Configs and weights of older Keras become what a newer one loads, and nothing else changes."""
+"""Configs and weights of an older Keras are rewritten for a newer one, and nothing else changes."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def test_a_plain_list_becomes_a_sequential_with_an_input_layer() -> None:
     assert keras_migration.modern_sequential({"class_name": "Sequential", "config": made})["config"] == made
 
 
-def test_the_older_hard_sigmoid_is_asked_for_by_its_own_name() -> None:
+def test_the_older_hard_sigmoid_keeps_its_own_name() -> None:
     made = only(keras_migration.to_keras_3({"class_name": "x", "config": {}} | model(("LSTM", {}))))
     assert made == ("LSTM", {})
     node = {"class_name": "LSTM", "config": {"activation": "tanh", "recurrent_activation": "hard_sigmoid", "time_major": False}}

@@ -1,4 +1,4 @@
-"""What every Python worker promises on its pipes, proved on the real serving.py with a worker that needs no runtime."""
+"""Every Python worker's promises on its pipes, tested on the real serving.py with a worker that needs no runtime."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def load(toy: Conversation, path: Path = TOY, format: str = "tflite") -> object:
 ONES = np.ones((2, 3), np.float32)
 
 
-def test_what_anyone_prints_on_standard_output_goes_to_standard_error(toy: Conversation) -> None:
+def test_anything_printed_on_standard_output_goes_to_standard_error(toy: Conversation) -> None:
     load(toy)
     assert np.array_equal(toy.infer("ok", x=ONES).outputs["y"], ONES + 1)
     assert toy.end() == 0
@@ -55,7 +55,7 @@ def test_echo_returns_every_datatype_and_shape_bit_for_bit(lasting_toy: Conversa
     assert same_bytes(lasting_toy.ask("Echo", {"a": sent}).outputs["a"], sent)
 
 
-def test_int4_travels_sign_extended(toy: Conversation) -> None:
+def test_int4_is_sent_sign_extended(toy: Conversation) -> None:
     assert toy.process.stdin and toy.process.stdout
     header = {"id": "1", "rpc": "Echo", "inputs": [{"name": "a", "datatype": "INT4", "shape": [2], "parameters": {"binary_data_size": 2}}]}
     text = json.dumps(header).encode()
@@ -70,13 +70,13 @@ def test_a_large_tensor_comes_back_whole(toy: Conversation) -> None:
     assert np.array_equal(toy.ask("Echo", {"a": sent, "b": sent[:1]}).outputs["a"], sent)
 
 
-def test_metadata_tell_who_answers(toy: Conversation) -> None:
+def test_metadata_identify_the_worker(toy: Conversation) -> None:
     header = toy.ask("ServerMetadata").header
     assert (header["name"], header["version"], header["formats"]) == ("toy", "1", ["tflite"])
     assert {"language", "os", "arch", "threads"} <= set(header["parameters"])
 
 
-def test_an_answer_tells_the_runtimes_own_time_and_the_load_its_note(toy: Conversation) -> None:
+def test_an_answer_has_the_runtimes_own_time_and_a_load_its_note(toy: Conversation) -> None:
     assert load(toy).note == "it adds one"
     assert toy.infer("ok", x=ONES).header["parameters"]["nanoseconds"] > 0
 
@@ -116,7 +116,7 @@ def test_a_traceback_goes_to_standard_error(toy: Conversation) -> None:
     assert "the second line" in toy.stderr() and "Traceback" in toy.stderr()
 
 
-def test_what_cannot_be_loaded_is_said(toy: Conversation, tmp_path: Path) -> None:
+def test_a_model_that_cannot_be_loaded_is_an_error(toy: Conversation, tmp_path: Path) -> None:
     assert load(toy, tmp_path / "absent").code == "NOT_FOUND"
     (tmp_path / "refused").touch()
     assert load(toy, tmp_path / "refused").code == "FAILED_PRECONDITION"
@@ -132,7 +132,7 @@ def test_an_unloaded_model_is_gone(toy: Conversation) -> None:
 
 
 @pytest.mark.parametrize("rpc", ["RegisteredOps", "Nonsense"])
-def test_what_a_worker_does_not_answer_is_unimplemented(toy: Conversation, rpc: str) -> None:
+def test_an_unknown_request_is_unimplemented(toy: Conversation, rpc: str) -> None:
     assert toy.ask(rpc).code == "UNIMPLEMENTED"
 
 

@@ -1,4 +1,4 @@
-"""A worker without a runtime, over the real serving.py: it adds one, prints where it must not, and fails on demand."""
+"""A worker without a runtime on the real serving.py: it adds one, prints to standard output, and fails on demand."""
 
 import os
 import sys

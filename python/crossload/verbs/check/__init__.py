@@ -1,1 +1,1 @@
-"""Check: will this release load it? Predicted from what the release registers; nothing is loaded."""
+"""Check: predict from a release's registrations whether it will load an artifact; loads nothing."""

@@ -1,4 +1,4 @@
-"""The predictions for an artifact or for every artifact of a bundle, and which releases would do: what `crossload check` shows."""
+"""The predictions for an artifact or every artifact of a bundle, and which releases would run it: the content of `crossload check`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _CHECKED = ("saved_model", "graph_def")
 
 @dataclass(frozen=True)
 class Checked:
-    """One artifact: the predictions that were asked for, and the titles of all releases that would do."""
+    """One artifact: the requested predictions, and the titles of all releases that would run it."""
 
     id: str
     format: str
@@ -39,7 +39,7 @@ class Checked:
 
 @dataclass(frozen=True)
 class Check:
-    """Everything that was checked; `by_name` tells whether releases were asked for, `left_out` what cannot be checked."""
+    """All checked artifacts; `by_name`: releases were named; `left_out`: artifacts that cannot be checked, with the reason."""
 
     path: str
     artifacts: list[Checked]
@@ -48,7 +48,7 @@ class Check:
 
     @property
     def exit_status(self) -> int:
-        """0 where all that was asked for is predicted ok (without names: where something is), else 1."""
+        """0 if each artifact is predicted ok in every named release (without names: in any release), else 1."""
         outcomes = [[p.outcome == "ok" for p in entry.predictions] for entry in self.artifacts]
         return 0 if all(all(row) if self.by_name else any(row) for row in outcomes) else 1
 
@@ -62,8 +62,8 @@ def check(
 ) -> Check:
     """Predict what releases of TensorFlow do with an artifact, or with a bundle's artifacts, without loading anything.
 
-    `runtimes` are names or patterns of releases; without any, all that there is data of. Raises CrossloadError for names that nothing
-    is known of, artifacts and tags that are not there, and where nothing can be checked.
+    `runtimes` are names or patterns of releases, by default all known ones. Raises CrossloadError for unknown names,
+    missing artifacts and tags, and if nothing can be checked.
     """
     path, names = Path(path), tuple(runtimes or ())
     chosen = _chosen(names)
@@ -76,10 +76,10 @@ def check(
     if not wanted:
         there = ", ".join(f"{a.id}{' with the tags ' + ', '.join(a.tags) if a.tags else ''}" for _, a in entries)
         raise CrossloadError(f"{path} has no such artifact; it has: {there}")
-    left_out = [f"{a.id} is a {a.format}; check predicts for SavedModels and GraphDefs" for _, a in wanted if a.format not in _CHECKED]
+    left_out = [f"{a.id} is a {a.format}; check covers only SavedModels and GraphDefs" for _, a in wanted if a.format not in _CHECKED]
     checked = [_checked(p, a, chosen) for p, a in wanted if a.format in _CHECKED]
     if not checked:
-        raise CrossloadError(f"{path}: {'; '.join(left_out)}; `crossload verify` runs the others")
+        raise CrossloadError(f"{path}: {'; '.join(left_out)}; `crossload verify` runs other formats")
     return Check(str(path), checked, left_out, bool(names))
 
 

@@ -1,4 +1,4 @@
-"""The edges of a graph: an input must be there, and have the datatype that the op takes.
+"""The edges of a graph: an input must exist and have the datatype that the op takes.
 
 Sources: tensorflow/core/common_runtime/graph_constructor.cc (MakeEdge) for a graph's own nodes, whose inputs are `node:index`;
 tensorflow/core/framework/function.cc (AddInput, BuildInputArgIndex) for a body's, whose inputs are `node:argument:index`.
@@ -13,14 +13,14 @@ from crossload.contract.datatypes import for_people, from_enum
 from crossload.releases.nodes import attribute
 from crossload.releases.registrations import Release
 
-# Of an input's text: its datatype, None where that is open, or what is wrong with it.
+# From an input's text: its datatype, None if that is open, or what is wrong with it.
 _Source = Callable[[str], int | str | None]
 _REFERENCE = 100  # types.proto: DT_FLOAT_REF is DT_FLOAT + 100
-_MOST = 1 << 16  # a number that only a hostile graph states is not counted out
+_MOST = 1 << 16  # only a hostile graph states more
 
 
 def in_graph(node: Any, nodes: Mapping[str, Any], functions: Mapping[str, Any], release: Release) -> str | None:
-    """What is wrong with the inputs of a graph's own node, in one sentence; None where nothing is."""
+    """What is wrong with the inputs of a graph's own node, in one sentence; None if nothing is."""
 
     def source(text: str) -> int | str | None:
         name, _, index = text.partition(":")
@@ -34,7 +34,7 @@ def in_graph(node: Any, nodes: Mapping[str, Any], functions: Mapping[str, Any], 
 
 
 def in_body(body: Any, functions: Mapping[str, Any], release: Release) -> dict[str, str]:
-    """By node of a FunctionDef, what is wrong with its inputs, in one sentence; without the nodes where nothing is."""
+    """For each node of a FunctionDef with wrong inputs, what is wrong with them, in one sentence."""
     nodes = {n.name: n for n in body.node_def}
     arguments = {a.name: a for a in body.signature.input_arg}
 
@@ -68,7 +68,7 @@ def _problem(node: Any, functions: Mapping[str, Any], release: Release, source: 
         return None
     for text, number, wanted in zip(node.input, given, taken, strict=False):
         if isinstance(number, int) and number != wanted and number - _REFERENCE != wanted:
-            return f"{node.op} takes {_people(wanted)} and is given the {_people(number)} of {text!r}"
+            return f"{node.op} takes {_people(wanted)} but gets the {_people(number)} of {text!r}"
     return None
 
 
@@ -77,7 +77,7 @@ def _op(node: Any, functions: Mapping[str, Any], release: Release) -> Any:
 
 
 def _datatypes(node: Any, op: Any, arguments: Iterable[Any]) -> list[int] | None:
-    """The datatypes (types.proto) of all tensors of these arguments of an op; None where an attribute leaves them open."""
+    """The datatypes (types.proto) of all tensors of these arguments of an op; None if an attribute leaves them open."""
     found: list[int] = []
     for argument in arguments:
         names = {kind: name for kind in ("number_attr", "type_attr", "type_list_attr") if (name := getattr(argument, kind))}

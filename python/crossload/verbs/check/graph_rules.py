@@ -1,11 +1,11 @@
-"""What native TensorFlow finds in a graph when it imports, places and runs it: the rules that loading real graphs showed.
+"""What native TensorFlow rejects in a graph when it imports, places and runs it: rules found by loading real graphs.
 
-All nodes of the graph are validated when it is imported, and with them the bodies that PartitionedCall and its like call (their
-shapes are inferred, function by function): tensorflow/core/common_runtime/graph_constructor.cc, shape_refiner.cc. All nodes are
-placed, needed or not (placer.cc): for a SavedModel while it is loaded, for a GraphDef at its first run. Other bodies, the branches
-of an If, say, are looked at when a run needs the node that names them: their ops and edges always, their attributes only when they are
-taken, and their kernels, too, unless the If is lowered, which places both. Which one is taken is not predicted: it counts as running.
-A body that nothing names is never looked at.
+Import validates all nodes of the graph, and the bodies that PartitionedCall and its like call (shape inference, function by
+function): tensorflow/core/common_runtime/graph_constructor.cc, shape_refiner.cc. The placer places all nodes, needed or not
+(placer.cc): for a SavedModel while it is loaded, for a GraphDef at its first run. Other bodies, such as the branches of an If, are
+examined when a run needs the node that names them: ops and edges always; attributes only of the branch taken; kernels likewise,
+unless the If is lowered, which places both branches. The branch taken is not predicted: a problem in either counts as one at run.
+A body that no node names is never examined.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ from crossload.verbs.check.findings import Finding
 
 # What shape inference instantiates (core/common_runtime/shape_refiner.cc, IsFunctionCall).
 _CALLS = ("PartitionedCall", "StatefulPartitionedCall")
-# What shape functions parse, so that a value that is not allowed stops them (core/framework/common_shape_fns.cc).
+# Attributes that shape functions parse, and so reject if the value is invalid (core/framework/common_shape_fns.cc).
 _READ_BY_SHAPES = ("padding",)
 _LOWERED = "_lower_using_switch_merge"
 _CONDITIONALS = ("If", "StatelessIf", "Case", "StatelessCase")
 # The workers import these as Placeholder and Identity.
 _ARGUMENTS = ("_Arg", "_DeviceArg", "_Retval", "_DeviceRetval")
-# In a body, attributes are first looked at when it runs.
+# In a body, attributes are first examined when it runs.
 _AT_IMPORT = ("op", "missing_attr", "inputs")
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A graph and what is asked of it: `roots` are the operations that each signature feeds and fetches, `at_load` those that loading runs.
+    """A graph and its use: `roots` are the operations that each signature feeds and fetches, `at_load` those that loading runs.
 
     `format` is `graph_def` or `saved_model`; `meta_graph` is a SavedModel's MetaGraphDef, None otherwise.
     """
@@ -60,17 +60,17 @@ class Subject:
 
     @cached_property
     def imported(self) -> frozenset[str]:
-        """The functions whose bodies are looked at while the graph is imported."""
+        """The functions whose bodies are examined while the graph is imported."""
         return frozenset(self._reached(self.graph.node, lambda node: node.op in _CALLS))
 
     @cached_property
     def runs(self) -> dict[str, frozenset[str]]:
-        """By signature, the functions whose bodies a run looks at; under the empty name, those that loading runs."""
+        """By signature, the functions whose bodies a run examines; under the empty name, those that loading runs."""
         return self._by_signature(lambda _: True)
 
     @cached_property
     def placed(self) -> dict[str, frozenset[str]]:
-        """As `runs`, without the branches whose kernels are looked for only when they are taken."""
+        """As `runs`, without the branches whose kernels matter only when they are taken."""
         return self._by_signature(lambda node: node.op not in _CONDITIONALS or _is_lowered(node))
 
     @cached_property
@@ -92,7 +92,7 @@ class Subject:
         return _within(self.nodes, roots)
 
     def _reached(self, nodes: Iterable[Any], follow: Callable[[Any], bool]) -> set[str]:
-        """The functions that are named by these nodes and by those of their bodies, in the attributes of nodes that `follow` takes."""
+        """The functions that these nodes name, and the nodes of their bodies in turn, in the attributes of nodes that `follow` accepts."""
 
         def named(nodes: Iterable[Any]) -> Iterator[str]:
             return (name for node in nodes for name in self._named(node, follow))
@@ -135,7 +135,7 @@ def _versions(subject: Subject, release: Release) -> Iterator[Finding]:
             at_load=True,
         )
     if release.graph_def in versions.bad_consumers:
-        yield Finding("load_error", f"the graph refuses consumers of GraphDef version {release.graph_def}, which yours is", at_load=True)
+        yield Finding("load_error", f"the graph excludes GraphDef version {release.graph_def}, this release's version", at_load=True)
     for name in subject.functions:
         if release.op(name) is not None:
             yield Finding(
@@ -162,7 +162,7 @@ def _top_level(subject: Subject, release: Release) -> Iterator[Finding]:
             name = beside.decode("utf-8", "replace").removeprefix("loc:@")
             if name not in subject.nodes:
                 found = True
-                yield Finding("load_error", f"to be placed beside {name!r}, which is not in the graph", node.name, op=node.op, at_load=True)
+                yield Finding("load_error", f"colocated with {name!r}, but the graph has no such node", node.name, op=node.op, at_load=True)
         if not found:
             yield from _placement(subject, node, release)
 
@@ -185,7 +185,7 @@ def _placement(subject: Subject, node: Any, release: Release) -> Iterator[Findin
 
 def _without_function(subject: Subject, node: Any) -> str | None:
     name = node.attr["f"].func.name if node.op in _CALLS and "f" in node.attr else ""
-    return f"it calls the function {name!r}, which the graph does not have" if name and name not in subject.functions else None
+    return f"it calls the function {name!r}, but the graph does not have it" if name and name not in subject.functions else None
 
 
 def _bodies(subject: Subject, release: Release) -> Iterator[Finding]:
@@ -220,7 +220,7 @@ def _at(signature: str, outcome: str, sentence: str, node: Any, function: str) -
 
 
 def _needed_in(body: Any, release: Release) -> set[str]:
-    """The nodes of a body that run: those that its results need, and stateful ones; the others are pruned before they are placed."""
+    """The nodes of a body that run: those that its results need, and stateful ones; TensorFlow prunes the others before placing."""
     nodes = {node.name: node for node in body.node_def}
     stateful = [n.name for n in body.node_def if (op := release.op(n.op)) is not None and op.is_stateful]
     return _within(nodes, [*stateful, *map(operation_of, body.ret.values()), *body.control_ret.values()])
@@ -242,17 +242,17 @@ def _unplaced(subject: Subject, node: Any, release: Release) -> str | None:
 
 
 def device_problem(device: str, release: Release, *, strict: bool = False) -> str | None:
-    """Why a node cannot be placed where it is pinned to, None where it can: soft placement forgives any device type of this process.
+    """Why a node cannot be placed on its device, None if it can: soft placement accepts any device type of this process.
 
-    `strict`: not even that. The form is core/util/device_name_utils.cc's: /job:J/replica:R/task:T/device:TYPE:N.
+    `strict`: without soft placement. The form is core/util/device_name_utils.cc's: /job:J/replica:R/task:T/device:TYPE:N.
     """
     for part in [p for p in device.lower().split("/") if p]:
         key, colon, value = part.partition(":")
         if not colon or not device.startswith("/"):
-            return f"pinned to {device!r}, which is no device's name"
+            return f"pinned to {device!r}, which is not a device name"
         elsewhere = {"job": value != "localhost", "replica": value not in ("0", "*"), "task": value not in ("0", "*")}
         if elsewhere.get(key, False):
-            return f"pinned to {device!r}, another process, and there is none; clear the devices"
+            return f"pinned to {device!r} in another process, which does not exist here; clear the devices"
         if strict and key not in elsewhere and "cpu" not in part:
             return f"pinned to {device!r} in a function, which TensorFlow {release.tensorflow} takes literally; clear the devices"
     return None

@@ -1,6 +1,6 @@
-"""What every loader of SavedModels does with init ops and assets, and where it stops (cc/saved_model/loader_util.cc, loader.cc).
+"""What loaders of SavedModels reject in init ops and assets (cc/saved_model/loader_util.cc, loader.cc).
 
-Python's loaders look names up as tensors or as operations, and so refuse some that the native one takes.
+Python's loaders look names up as tensors or as operations, and so reject some that the native loader takes.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def _init_ops(subject: Subject, release: Release) -> Iterator[str]:
     collections = subject.meta_graph.collection_def
     for name in MAIN_OP_COLLECTIONS:
         if name in collections and len(collections[name].node_list.value) > 1:
-            yield f"the collection {name} names several operations, and one is expected"
+            yield f"the collection {name} names several operations instead of one"
     for key, name in init_ops(subject.meta_graph).items():
         if key == TRAIN_OP:
             continue
@@ -38,7 +38,7 @@ def _init_ops(subject: Subject, release: Release) -> Iterator[str]:
         elif node is None:
             yield f"the init op {name!r} ({key}) is not in the graph"
         elif is_python(release) and ":" in name and (not in_collection or not datatypes_of(subject, node, release)):
-            yield f"the init op {name!r} ({key}) is named as a tensor, which Python's loader refuses"
+            yield f"the init op {name!r} ({key}) is named as a tensor; Python's loader refuses that"
 
 
 def _assets(subject: Subject, release: Release) -> Iterator[str]:
@@ -47,7 +47,7 @@ def _assets(subject: Subject, release: Release) -> Iterator[str]:
         if operation_of(tensor) not in subject.nodes:
             yield f"the tensor {tensor!r} of the asset {asset.filename} is not in the graph"
         elif is_python(release) and ":" not in tensor:
-            yield f"the asset {asset.filename} names {tensor!r} without an index, which Python's loader refuses"
+            yield f"the asset {asset.filename} names {tensor!r} without an index; Python's loader refuses that"
 
 
 def _tables(subject: Subject, release: Release) -> Iterator[str]:

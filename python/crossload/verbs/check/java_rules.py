@@ -1,7 +1,7 @@
-"""What TensorFlow Java's own layer refuses although native TensorFlow loads it, and the datatypes it has tensor types for.
+"""What TensorFlow Java's own layer refuses although native TensorFlow loads it, and the datatypes of its tensor types.
 
-Seen in org.tensorflow.SavedModelBundle of each release: from 0.4 on the inputs of every signature are looked up in the graph, and the
-operations of the collection `table_initializer` are run once more after native TensorFlow ran the init op.
+Seen in org.tensorflow.SavedModelBundle of each release: from 0.4 on it looks up the inputs of every signature in the graph, and runs
+the operations of the collection `table_initializer` once more after native TensorFlow ran the init op.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _TABLES = "table_initializer"
 
 
 def carried(release: Release) -> frozenset[str] | None:
-    """The datatypes that a release of TensorFlow Java has tensor types for; None for Python's TensorFlow, which carries all."""
+    """The datatypes that a release of TensorFlow Java has tensor types for; None for Python's TensorFlow, which has all."""
     if is_python(release):
         return None
     if release.title.startswith("tensorflow-java-legacy@"):
@@ -56,15 +56,15 @@ def _input_problem(subject: Subject, release: Release, name: str, info: Any) -> 
     operation, _, index = info.name.partition(":")
     node = subject.nodes.get(operation)
     if node is None:
-        return f"its input {name!r} is {info.name!r}, which is not in the graph"
+        return f"its input {name!r} is {info.name!r}, but the graph has no such operation"
     at = int(index or 0) if (index or "0").isdecimal() else 0
     datatypes = datatypes_of(subject, node, release)
     if at >= len(datatypes):
-        return f"its input {name!r} is {info.name!r}, and the operation has {len(datatypes)} outputs" if datatypes else None
+        return f"its input {name!r} is {info.name!r}, but the operation has {len(datatypes)} outputs" if datatypes else None
     if references(node, release)[at : at + 1] == [True]:
         return f"its input {name!r} is a reference variable"
     if datatypes[at] != from_enum(info.dtype):
-        return f"its input {name!r} is {for_people(from_enum(info.dtype))} by the signature and {for_people(datatypes[at])} in the graph"
+        return f"its input {name!r} is {for_people(from_enum(info.dtype))} in the signature but {for_people(datatypes[at])} in the graph"
     return None
 
 
@@ -91,7 +91,7 @@ def _table_initializers(subject: Subject, release: Release) -> Iterator[Finding]
         if name not in subject.nodes:
             yield Finding(
                 "load_error",
-                f"TensorFlow Java from 0.4 on looks up {name!r} of the collection {_TABLES}, and no operation has that name",
+                f"TensorFlow Java from 0.4 on looks up {name!r} of the collection {_TABLES}, but no operation has that name",
                 at_load=True,
             )
         elif operation_of(init) != name and not (init and _version(release) < (0, 5)):
@@ -99,7 +99,7 @@ def _table_initializers(subject: Subject, release: Release) -> Iterator[Finding]
                 yield Finding(
                     "load_error",
                     f"TensorFlow Java from {'0.5' if init else '0.4'} on runs {name!r} of the collection {_TABLES} itself, with the "
-                    f"exporter's path of an asset: {file} is not here",
+                    f"exporter's path of an asset: {file} does not exist here",
                     name,
                     op=subject.nodes[name].op,
                     at_load=True,
@@ -107,7 +107,7 @@ def _table_initializers(subject: Subject, release: Release) -> Iterator[Finding]
 
 
 def _stale_assets(subject: Subject, operation: str) -> Iterator[str]:
-    """The files that an operation reads by the paths of the exporter's machine, and that are not there."""
+    """The missing files that an operation reads by paths of the exporter's machine."""
     needed = subject.needed([operation])
     for asset in subject.assets:
         node = subject.nodes.get(operation_of(asset.tensor_info.name))

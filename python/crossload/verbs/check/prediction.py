@@ -1,4 +1,4 @@
-"""The prediction: whether a release loads an artifact and runs its signatures, what stops it, and which releases would do."""
+"""The prediction: whether a release loads an artifact and runs its signatures, what stops it, and which releases would run it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Prediction:
 
     @property
     def outcome(self) -> str:
-        """`ok` where at least one signature can be called, else the worst outcome; of an artifact without signatures, that of loading."""
+        """`ok` if at least one signature can be called, else the worst outcome; without signatures, the outcome of loading."""
         if loading := [f.outcome for f in self.findings if f.signature is None]:
             return min(loading, key=SEVERITY.index)
         found = set(self.signatures.values())
@@ -46,18 +46,18 @@ class Prediction:
 
     @property
     def loads(self) -> bool:
-        """Whether it will be loaded, whatever becomes of its signatures."""
+        """Whether it will be loaded, whatever its signatures do."""
         return not any(f.at_load for f in self.findings)
 
     @property
     def remedy(self) -> str:
-        """The next step where this release must do, empty where nothing stands in its way."""
+        """The next step if it must be this release; empty if nothing stops it."""
         if self.findings and all(f.outcome == "unsupported" and not f.at_load for f in self.findings):
-            return "crossload export writes a bridge signature, whose datatypes it has"
+            return "crossload export writes a bridge signature in datatypes that it has"
         return f"crossload convert {shlex.quote(str(self.path))} DESTINATION --for {self.runtime}" if self.findings else ""
 
     def explanation(self) -> str:
-        """The first obstacle in one sentence, with its place; empty where there is none."""
+        """The first obstacle in one sentence, with its place; empty if there is none."""
         if not self.findings:
             return ""
         first = self.findings[0]
@@ -77,13 +77,13 @@ class Prediction:
 
 
 def release_of(runtime: Runtime | str) -> Release:
-    """The registrations of a runtime, `name@version`; the name alone means its newest. Raises CrossloadError where there are none."""
+    """The registrations of a runtime, `name@version`; the name alone means its newest release. Raises CrossloadError if it has none."""
     title = runtime if isinstance(runtime, str) else runtime.title
     title = title.replace("-jpype", "")  # the same release, in another process
     found = [r for r in releases() if title in (r.title, r.title.partition("@")[0])]
     if not found:
         there = ", ".join(r.title for r in releases())
-        raise CrossloadError(f"nothing is known of what {title} registers; check knows: {there}")
+        raise CrossloadError(f"check has no registrations of {title}; it knows: {there}")
     return found[-1]
 
 
@@ -96,8 +96,8 @@ def predict(
 ) -> Prediction:
     """Predict what a runtime's release does with a SavedModel or a GraphDef, from its content alone.
 
-    `tags` choose a SavedModel's MetaGraph, `bindings` say what is asked of it (a manifest's); without them, what the artifact itself
-    or the manifest beside it states. Raises CrossloadError for an unknown runtime, another format and what cannot be read.
+    `tags` choose a SavedModel's MetaGraph, `bindings` (a manifest's) its signatures; by default, those that the artifact itself or the
+    manifest beside it states. Raises CrossloadError for an unknown runtime, another format or an unreadable file.
     """
     return would_do(path, [runtime], tags=tags, bindings=bindings)[0]
 
@@ -109,7 +109,7 @@ def would_do(
     tags: Sequence[str] | None = None,
     bindings: Mapping[str, Binding] | None = None,
 ) -> list[Prediction]:
-    """The predictions of several runtimes, by default of every release that there is data of; as `predict`, read once."""
+    """The predictions of several runtimes, by default of every known release; as `predict`, reading the artifact once."""
     chosen = [release_of(r) for r in runtimes] if runtimes is not None else list(releases())
     named = dict(bindings or _bindings(path, tags))
     subject = _subject(path, tags, named)
@@ -117,9 +117,9 @@ def would_do(
 
 
 def explained(failure: WorkerFailure, runtime: Runtime, source: ModelSource) -> str:
-    """A failure's message, and where it was to be foreseen that this runtime does not load this model: why, what would do, the next step.
+    """A failure's message; if `check` predicts the failure, also the reason, the releases that would run it, and the next step.
 
-    Nothing is added where preflight would have it load, or knows nothing of the runtime or the format.
+    Adds nothing if `check` predicts that the model loads, or does not know the runtime or the format.
     """
     if failure.phase != "load" or failure.outcome not in ("load_error", "unsupported"):
         return failure.message
@@ -132,7 +132,7 @@ def explained(failure: WorkerFailure, runtime: Runtime, source: ModelSource) -> 
     if own.loads:
         return failure.message
     would = ", ".join(p.runtime for p in every if p.outcome == "ok") or "no release known here"
-    return f"{failure.message.rstrip('.')}. {own.explanation()}; would do: {would}; or: {own.remedy}"
+    return f"{failure.message.rstrip('.')}. {own.explanation()}; would run in: {would}; or: {own.remedy}"
 
 
 def _bindings(path: Path, tags: Sequence[str] | None) -> dict[str, Binding]:
@@ -142,10 +142,10 @@ def _bindings(path: Path, tags: Sequence[str] | None) -> dict[str, Binding]:
 
 
 def _subject(path: Path, tags: Sequence[str] | None, named: Mapping[str, Binding]) -> Subject:
-    """The graph that is asked; raises ArtifactError for other formats and for tags that are not there."""
+    """The graph to check; raises ArtifactError for other formats and for a tag set that the artifact does not have."""
     found = artifacts.read(path)
     if found.format not in ("graph_def", "saved_model"):
-        raise CrossloadError(f"{path} is a {found.format}; check predicts for SavedModels and GraphDefs: convert it first")
+        raise CrossloadError(f"{path} is a {found.format}; check covers only SavedModels and GraphDefs: convert it first")
     roots = {
         name: tuple(dict.fromkeys(operation_of(str(t)) for t in (*b.inputs.values(), *b.outputs.values()))) for name, b in named.items()
     }
@@ -166,7 +166,7 @@ def _predict(subject: Subject, release: Release, bindings: Mapping[str, Binding]
 
 
 def _outcome(signature: str, found: Sequence[Finding]) -> str:
-    """What is met first stops it: loading, then the datatypes, then running."""
+    """The first failing phase counts: loading, then the datatypes, then running."""
     own = [f for f in found if f.signature in (None, signature)]
     return own[0].outcome if own else "ok"
 

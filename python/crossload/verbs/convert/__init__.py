@@ -1,1 +1,1 @@
-"""Convert: an artifact becomes another, over a table of edges, and is proved on the same vectors."""
+"""Convert: make one artifact from another over a table of edges, and verify both on the same vectors."""

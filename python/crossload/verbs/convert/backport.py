@@ -1,4 +1,4 @@
-"""Backporting: from an artifact to one that given runtimes run, the lightest repair that is proved there. Imports no TensorFlow itself."""
+"""Backporting: the lightest repair of an artifact that makes it run in given runtimes, verified there. Imports no TensorFlow itself."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _SUFFIX = "-backported"
 
 @dataclass(frozen=True)
 class Attempt:
-    """One way to the target, walked and edited: what was done, and what still stands in a release's way."""
+    """One path to the target, walked and edited: what was done, and what still stops a release."""
 
     artifact: Artifact
     way: tuple[str, ...]
@@ -45,16 +45,16 @@ class Attempt:
 
 
 def runtimes_of(names: Sequence[str], target: str) -> list[Runtime]:
-    """The runtimes that these names and patterns mean; raises CrossloadError where one cannot be backported to."""
+    """The runtimes of these names and patterns; raises CrossloadError if one is not a target for backports."""
     found = registry.find(list(names))
     if target not in FORMATS:
         raise CrossloadError(
-            f"--runtime makes what TensorFlow's runtimes load, {' and '.join(FORMATS)}, and {target} is none; leave --runtime out"
+            f"--runtime makes only {' and '.join(FORMATS)}, the formats that TensorFlow's runtimes load, not {target}; leave out --runtime"
         )
     for runtime in found:
         if target not in runtime.formats:
             raise CrossloadError(
-                f"{runtime.title} takes {', '.join(runtime.formats)}, and --runtime makes {target}: leave --runtime out, and prove it with "
+                f"{runtime.title} takes {', '.join(runtime.formats)}, but --runtime makes {target}: leave out --runtime, then run "
                 f"crossload verify DESTINATION --runtime {registry.shortest_name(runtime)}"
             )
         release_of(runtime)
@@ -71,12 +71,12 @@ def attempts(
     runtimes: Sequence[Runtime],
     terms: Terms,
 ) -> Iterator[Attempt]:
-    """The ways to make `target` of the artifact, the lightest first: edited as it is, then frozen, its functions inlined."""
+    """The ways to make `target` from the artifact, lightest first: edit it, then freeze it and inline its functions."""
     direct = [] if entry.format == target == "graph_def" else way(entry.format, target)
     frozen = way(entry.format, "graph_def") + (way("graph_def", target) if target != "graph_def" else [])
     for number, path in enumerate([direct, frozen] if frozen != direct else [direct]):
         if number:
-            terms.progress(f"the way: {' → '.join([entry.format, *(e.target for e in path)])}")
+            terms.progress(f"path: {' → '.join([entry.format, *(e.target for e in path)])}")
         here, bound = _walked(entry, path, room / f"way-{number}", destination, options, terms)
         repairs, left = artifact_files.edit(here, bound or {}, [release_of(r) for r in runtimes])
         result = made(target, here, bound)
@@ -87,7 +87,7 @@ def attempts(
 def _walked(
     entry: Artifact, path: Sequence[Edge], room: Path, destination: Path, options: Mapping[str, Any], terms: Terms
 ) -> tuple[Path, dict[str, Any] | None]:
-    """What the edges make of the artifact, and its bindings; a copy where there is no edge to go over."""
+    """The artifact that the edges make, and its bindings; without edges, a copy."""
     if path:
         return walk(entry, path, room, destination, options, terms.load_with, terms.progress)
     room.mkdir()
@@ -107,10 +107,10 @@ def backport(
     *,
     verified: bool,
 ) -> tuple[Artifact, dict[str, Signature], Report | None]:
-    """Make `target` of the artifact so that it runs in all of these runtimes; what was made (`made` says how), below `room`.
+    """Make a `target` that runs in all of these runtimes from the artifact, below `room`; the result's `made` says how.
 
-    With it its signatures, whose datatypes may have been corrected, and the report of the proof. Raises ConversionRefused where no
-    repair is enough, naming what is in the way.
+    Also returns its signatures, possibly with corrected datatypes, and the verification report. Raises ConversionRefused if no
+    repair is enough, naming the obstacle.
     """
     refusal = ""
     with ExitStack() as stack:
@@ -141,11 +141,11 @@ def backport_bundle(
     alive: Mapping[str, Supervisor] | None = None,
     progress: Callable[[str], None] = lambda _: None,
 ) -> tuple[Bundle, list[Artifact]]:
-    """Write a bundle with all that `source` has, and beside each graph that these runtimes do not run, a backport that they do.
+    """Write a bundle with the contents of `source`, plus a backport of each graph that these runtimes do not run.
 
-    `names` are runtimes, or patterns of them. The recorded answers stay the source's; each backport, returned besides the bundle, has
-    reproduced them in all of the runtimes. What cannot be backported is noted in the manifest (`left_out`). Raises CrossloadError for
-    input that cannot be used, ConversionRefused where nothing at all could be backported.
+    `names` are runtimes, or patterns of them. The bundle keeps the source's recorded answers; each backport, returned with the bundle,
+    has reproduced them in all of the runtimes. The manifest lists artifacts without a backport (`left_out`). Raises CrossloadError for
+    input that cannot be used, ConversionRefused if no artifact could be backported.
     """
     source, destination = Path(source), Path(destination)
     runtimes = runtimes_of(names, "saved_model")
@@ -172,7 +172,7 @@ def backport_bundle(
 
 
 def _beside(bundle: Bundle, artifact: Artifact, runtimes: Sequence[Runtime], terms: Terms) -> list[Artifact]:
-    """The backport of one of the bundle's artifacts, put into its folder; none where the runtimes run the artifact as it is."""
+    """The backport of one of the bundle's artifacts, put into its folder; none if the runtimes run the artifact as it is."""
 
     def report_of(one: Artifact) -> Report:
         asked = Bundle(bundle.root, bundle.manifest.model_copy(update={"artifacts": [one]}))
@@ -204,7 +204,7 @@ def _beside(bundle: Bundle, artifact: Artifact, runtimes: Sequence[Runtime], ter
 
 
 def _described(entry: Artifact, attempt: Attempt, runtimes: Sequence[Runtime], terms: Terms, *, verified: bool) -> Artifact:
-    terms.progress("repaired: " + ("; ".join(attempt.repairs) or "nothing had to be"))
+    terms.progress("repaired: " + ("; ".join(attempt.repairs) or "nothing"))
     how = Made(
         source=entry.format,
         way=list(attempt.way),
@@ -216,14 +216,14 @@ def _described(entry: Artifact, attempt: Attempt, runtimes: Sequence[Runtime], t
 
 
 def _obstructed(found: Sequence[Obstacle]) -> str:
-    """The first obstacle of each op, and how many more there are."""
+    """The first obstacle of each op, and the number of further ones."""
     first = list({(o.release, o.op): o for o in reversed(found)}.values())[::-1]
     more = f" (and {len(first) - 3} more ops)" if len(first) > 3 else ""
     return "; ".join(map(str, first[:3])) + more
 
 
 def _corrected(signatures: dict[str, Signature], made: Artifact) -> dict[str, Signature]:
-    """The signatures with the datatypes that their tensors have, where the artifact's own said others."""
+    """The signatures, with wrong datatypes replaced by those of their tensors."""
     if made.format != "saved_model":
         return signatures
     own = {s.key: s for _, found in artifacts.callable_signatures(artifacts.read(Path(made.path))) for s in found.values()}
@@ -244,10 +244,10 @@ def _corrected(signatures: dict[str, Signature], made: Artifact) -> dict[str, Si
 
 def _check_destination(source: Path, destination: Path, *, overwrite: bool) -> None:
     if source.resolve() in (destination.resolve(), *destination.resolve().parents):
-        raise CrossloadError(f"{destination} lies inside {source}, which would be no longer what it was; name another folder")
+        raise CrossloadError(f"{destination} is inside {source}; writing there would change the source: name another folder")
     if not destination.exists() or (destination.is_dir() and not any(destination.iterdir())):
         return
     if not is_bundle(destination):
-        raise CrossloadError(f"{destination} is there already and is no bundle; choose another folder")
+        raise CrossloadError(f"{destination} exists and is not a bundle; choose another folder")
     if not overwrite:
-        raise CrossloadError(f"{destination} is there already; --overwrite replaces it")
+        raise CrossloadError(f"{destination} exists; --overwrite replaces it")

@@ -1,4 +1,4 @@
-"""Convert: any artifact to any format there is a way to, source and result proved on the same vectors. Imports no TensorFlow itself."""
+"""Convert an artifact to any format that a path leads to, and compare both on the same vectors. Imports no TensorFlow itself."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ __all__ = ["ConversionRefused", "Converted", "convert", "next_version"]
 _SUFFIXES = {
     ".pb": "graph_def", ".pbtxt": "graph_def", ".tflite": "tflite", ".keras": "keras", ".h5": "keras_h5", ".hdf5": "keras_h5",
 }  # fmt: skip
-# protobuf's and flatbuffers' greatest size of one message.
+# The size limit of one protobuf message, and of one flatbuffer.
 _MOST_BYTES = (1 << 31) - 1
 _ONE_MESSAGE = ("graph_def", "tflite")
 
 
 @dataclass(frozen=True)
 class Converted:
-    """What was made: its path and format, the formats on the way, and the report of the comparison (None: not verified)."""
+    """The result: its path and format, the formats on the path, and the report of the comparison (None: not verified)."""
 
     path: Path
     format: str
@@ -73,15 +73,15 @@ def convert(
     alive: Mapping[str, Supervisor] | None = None,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Converted:
-    """Make `destination` of the artifact `source`, in the format `to` or the one its suffix means, and a manifest beside it.
+    """Convert the artifact `source` to `destination`, in the format `to` or that of the suffix, and write a manifest beside it.
 
     `tags` chooses a MetaGraph, `signatures` some of its signatures; `inputs` and `outputs` name a graph's tensors
-    (`name=operation:index`, `operation`), which then are its signature. `options` go to the conversions (verbs.convert.walk.walk).
+    (`name=operation:index`, `operation`) as its signature. `options` go to the conversions (verbs.convert.walk.walk).
     `load_with` is the TensorFlow that loads the source. Source and result answer the same vectors (`requests`); a result that does not
-    agree within `tolerance` is not handed over. `runtimes` are those that the result must run in (a SavedModel or a GraphDef): it is
-    repaired as far as that takes, and proved there. `warm_up` puts the compared requests into a SavedModel, for Serving. `alive` are
-    workers that have been started already, as for `verify`. Raises CrossloadError for input that cannot be used, ConversionRefused
-    for a result that disagrees.
+    agree within `tolerance` is not written. `runtimes` are those that the result (a SavedModel or a GraphDef) must run in: it is
+    repaired as far as necessary, and verified there. `warm_up` adds the compared requests to a SavedModel as TensorFlow Serving's
+    warm-up. `alive` are workers that already run, as for `verify`. Raises CrossloadError for input that cannot be used,
+    ConversionRefused for a result that disagrees.
     """
     source, destination = Path(source), Path(destination)
     tf_process.loader(load_with)
@@ -91,12 +91,12 @@ def convert(
     target = _format(destination, to)
     needed = runtimes_of(runtimes, target) if runtimes else []
     if warm_up and (target != "saved_model" or not verified):
-        raise CrossloadError("--warm-up writes the requests that were compared into a SavedModel: convert to one, without --no-verify")
+        raise CrossloadError("--warm-up writes the compared requests into a SavedModel: convert to saved_model, without --no-verify")
     if verified and (options.get("keep_variables") or options.get("without_graph")):
-        raise CrossloadError("kept variables, and a checkpoint without its graph, cannot answer by themselves: that needs --no-verify")
+        raise CrossloadError("a graph with kept variables and a checkpoint without its graph cannot be verified: add --no-verify")
     entry, chosen = choose(source, tags, signatures, inputs, outputs)
     path = way(entry.format, target)
-    progress(f"the way: {' → '.join([entry.format, *(e.target for e in path)])}")
+    progress(f"path: {' → '.join([entry.format, *(e.target for e in path)])}")
     _check_size(source, path)
     terms = Terms(requests or Requests(), dict(tolerance or {}), limits or Limits(), load_with, alive or {}, options, progress)
     check_requests(terms.requests, chosen)
@@ -132,32 +132,32 @@ def convert(
             files.write_text(sidecar_of(destination), manifest.to_json())
             made = described
         else:
-            sidecar_of(destination).unlink(missing_ok=True)  # what was here before is what it described
+            sidecar_of(destination).unlink(missing_ok=True)  # it described the replaced artifact
     return Converted(destination, target, tuple(made.made.way if made.made else ()), made, report)
 
 
 def _compare(
     entry: Artifact, made: Artifact, signatures: dict[str, Signature], room: Path, terms: Terms
 ) -> tuple[Report, dict[str, Signature]]:
-    """Record the source's answers and ask the result for the same; the report, and the signatures with what the answers told."""
+    """Record the source's answers and compare the result's; the report, and the signatures completed from the answers."""
     name = Path(made.path).name
     if lost := set(entry.bindings) - set(made.bindings):
-        raise ConversionRefused(f"{name} was not written: the signature {sorted(lost)[0]!r} was lost on the way")
+        raise ConversionRefused(f"{name} was not written: the conversion lost the signature {sorted(lost)[0]!r}")
     with recorded(entry, signatures, room, terms) as source:
         report = source.compare(made)
     if report.exit_status:
-        raise ConversionRefused(f"{name} was not written: {report.first_failure}; --no-verify writes it all the same, and says so")
+        raise ConversionRefused(f"{name} was not written: {report.first_failure}; --no-verify writes it anyway and records that")
     return report, source.manifest.signatures
 
 
 def next_version(folder: Path) -> Path:
-    """The next free integer version below a model's folder, as Serving lays models out."""
+    """The next free integer version below a model's folder, as in TensorFlow Serving's layout."""
     taken = [int(p.name) for p in folder.iterdir() if p.name.isdecimal()] if folder.is_dir() else []
     return folder / str(max(taken, default=0) + 1)
 
 
 def _handed_over(made: Artifact, destination: Path) -> Artifact:
-    """The manifest's entry of what has been handed over."""
+    """The manifest's entry of the written artifact."""
     return made.model_copy(update={"path": destination.name, "sha256": files.sha256(destination)})
 
 
@@ -168,7 +168,7 @@ def _format(destination: Path, to: str | None) -> str:
     if to not in TARGETS:
         raise CrossloadError(f"there is no format {to!r} to convert to; there are: {', '.join(TARGETS)}")
     if meant and meant != to:
-        raise CrossloadError(f"{destination.name} is a name for {meant}, and --to says {to}; change one of them")
+        raise CrossloadError(f"{destination.name} is a name for {meant}, but --to is {to}; change one of them")
     return to
 
 
@@ -179,35 +179,33 @@ def _parent(destination: Path) -> Path:
 
 
 def _check_size(source: Path, path: Sequence[Edge]) -> None:
-    """Say before the work starts that one protobuf or flatbuffer cannot hold the model's variables."""
+    """Raise CrossloadError before the work starts if one protobuf or flatbuffer cannot hold the model's variables."""
     bound = next((e.target for e in path if e.target in _ONE_MESSAGE), None)
     size = artifacts.weight_bytes(source)
     if bound and size > _MOST_BYTES:
         raise CrossloadError(
-            f"the variables of {source} are {size:,} bytes, and a {bound} is one message of at most {_MOST_BYTES:,}; "
+            f"the variables of {source} are {size:,} bytes, but a {bound} is one message of at most {_MOST_BYTES:,}; "
             "a SavedModel holds them beside its graph: --to saved_model"
         )
 
 
 def _check_destination(source: Path, destination: Path, target: str, overwrite: bool) -> None:
     if source.is_dir() and source.resolve() in destination.resolve().parents:
-        raise CrossloadError(f"{destination} lies inside {source}, which would be no longer what it was; name another folder")
+        raise CrossloadError(f"{destination} is inside {source}; writing there would change the source: name another folder")
     if not destination.exists() or (destination.is_dir() and not any(destination.iterdir())):
         return
     if target == "checkpoint" and has_state(destination):  # another one is added
         return
     if not overwrite:
-        raise CrossloadError(f"{destination} is there already; --overwrite replaces it, or name another")
+        raise CrossloadError(f"{destination} exists; --overwrite replaces it, or name another")
     kind = "folder" if target in FOLDERS else "file"
     if destination.is_dir() != (kind == "folder"):
-        raise CrossloadError(f"{destination} is there and is no {kind}, which a {target} is; name another")
+        raise CrossloadError(f"{destination} exists and is not a {kind}, but a {target} is one; name another")
     if destination.is_dir():
         try:
             artifacts.recognise(destination)
         except CrossloadError as error:
-            raise CrossloadError(
-                f"{destination} is there already and holds no artifact that --overwrite could replace; name another"
-            ) from error
+            raise CrossloadError(f"{destination} exists and holds no artifact for --overwrite to replace; name another") from error
 
 
 def _warm_up(result: Path, made: Artifact, room: Path, name: str) -> None:

@@ -1,4 +1,4 @@
-"""The known edges, from one format to another, and the planner that finds the way over them."""
+"""The known edges from one format to another, and the planner that finds a path over them."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ Edit = Callable[[Path, Path, dict[str, Any], dict[str, Any]], "dict[str, Any] | 
 
 @dataclass(frozen=True)
 class Edge:
-    """What makes `target` of `source`: a step of TensorFlow's process, or an edit that needs no TensorFlow.
+    """What makes `target` from `source`: a step of TensorFlow's process, or an edit that needs no TensorFlow.
 
-    Both take `(source: Path, target: Path, bindings: dict, options: dict)` and return the bindings of what they made, by signature
-    (contract.manifest.Binding as JSON), or None where the artifact says them itself.
+    Both take `(source: Path, target: Path, bindings: dict, options: dict)` and return the result's bindings by signature
+    (contract.manifest.Binding as JSON), or None if the artifact states them itself.
     """
 
     source: str
@@ -28,7 +28,7 @@ class Edge:
     by: StepName | Edit
 
 
-# The shortest way wins; of two as short, the one whose first edge stands higher.
+# The shortest path wins; among equally short ones, the path whose first edge stands higher.
 EDGES = (
     Edge("keras_h5", "saved_model", "export_keras"),
     Edge("keras_h5", "keras", "save_keras"),
@@ -50,14 +50,14 @@ EDGES = (
     Edge("graph_def", "tensorboard", tensorboard.edge),
     Edge("tflite", "tflite", tflite_signatures.tflite_to_tflite),
 )
-# What the edges would allow and the formats' nature does not.
-_NEVER = {("graph_def", "checkpoint"): "its variables have become constants, so that a checkpoint would be empty"}
+# Pairs that the edges would allow, but that the formats do not.
+_NEVER = {("graph_def", "checkpoint"): "its variables have become constants, so a checkpoint would be empty"}
 SOURCES = tuple(dict.fromkeys(e.source for e in EDGES))
 TARGETS = ("saved_model", "graph_def", "tflite", "keras", "keras_h5", "checkpoint", "tensorboard")
 
 
 def way(source: str, target: str) -> list[Edge]:
-    """The edges from one format to the other, at least one; raises CrossloadError naming what the source can become."""
+    """The edges from one format to the other, at least one; raises CrossloadError listing the formats that the source can become."""
     if reason := _NEVER.get((source, target)):
         raise CrossloadError(f"a {source} cannot become a {target}: {reason}")
     waiting: deque[list[Edge]] = deque([e] for e in EDGES if e.source == source)

@@ -1,4 +1,4 @@
-"""The walk over the planner's edges: from an artifact to the last format, steps that need TensorFlow gathered in one process."""
+"""The walk over the planner's edges, from an artifact to the last format; steps that need TensorFlow share one process."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _FILES = ("custom_objects", "weights", "representative")
 
 
 def resolved(options: Mapping[str, Any]) -> dict[str, Any]:
-    """The options of a conversion with files by their absolute paths, for edges that run elsewhere; raises CrossloadError."""
+    """The options of a conversion with absolute file paths, for edges that run in another process; raises CrossloadError."""
     files = {name: Path(options[name]).resolve() for name in _FILES if options.get(name)}
     for name, file in files.items():
         if not file.exists() and not index_of(file).is_file() and not v1_files(file):
@@ -43,18 +43,18 @@ def walk(
     load_with: str,
     progress: Callable[[str], None],
 ) -> tuple[Path, dict[str, Any] | None]:
-    """Go over the edges inside `room`; the last artifact, called as `destination` is, and its bindings as the last edge gives them.
+    """Walk the edges inside `room`; returns the last artifact, named like `destination`, and its bindings from the last edge.
 
     `options` go to the edges: `optimize`, `quantize`, `representative`, `allow_flex`, `keep_variables`, `custom_objects`,
-    `allow_code`, `weights`, `by_name`, `name_outputs`, and the Saver's; `to_tags` are the tags of a SavedModel that is written.
+    `allow_code`, `weights`, `by_name`, `name_outputs`, and the Saver's; `to_tags` are the tags of a written SavedModel.
     """
     bindings: dict[str, Any] | None = {name: b.model_dump() for name, b in entry.bindings.items()}
-    # What is made here is moved once more: where it will be, only the core knows.
+    # The result will be moved again: only the core knows its final place.
     given_options = {name: value for name, value in options.items() if name not in ("to_tags", "absolute_paths")}
     here, tags, steps = Path(entry.path), entry.tags, list[Step]()
 
     def in_tensorflow() -> dict[str, Any] | None:
-        """Do the steps that have gathered, in one process."""
+        """Run the collected steps in one process."""
         python = tf_process.python_with_tensorflow(runtime=load_with, progress=progress)
         made = tf_process.run(steps, python, f"{entry.path} cannot be converted", progress)
         steps.clear()
@@ -85,7 +85,7 @@ def walk(
 
 
 def made(target: str, result: Path, bound: Mapping[str, Any] | None, *, without_graph: bool = False) -> Artifact:
-    """What was made, as the manifest will describe it; its hash is that of where it will be."""
+    """The manifest's entry of the result; its hash is that of its final place."""
     bindings = {} if target == "tensorboard" or without_graph else bindings_in(result, bound)
     tags = list(artifacts.callable_signatures(artifacts.read(result))[0][0] or ()) if target == "saved_model" else None
     return Artifact(id=target, format=target, path=str(result), tags=tags, sha256="", bindings=bindings)

@@ -1,1 +1,1 @@
-"""Doctor: what this machine has of what crossload needs, and the command that mends what is missing."""
+"""Doctor: which parts that crossload needs this machine has, and the command that fixes what is missing."""

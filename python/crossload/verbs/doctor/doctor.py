@@ -1,4 +1,4 @@
-"""Doctor: Python, uv, JDK, Maven, disk, caches and runtimes, each with its state and what mends it."""
+"""Doctor: Python, uv, JDK, Maven, disk, caches and runtimes, each with its state and how to fix it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _NEEDED_BYTES = 4 << 30
 
 @dataclass(frozen=True)
 class Finding:
-    """One part of the machine: `ok`, `optional` (missing, and needed for some runtimes only) or `missing`, and what mends it."""
+    """One part of the machine: `ok`, `optional` (missing, and needed for some runtimes only) or `missing`, and how to fix it."""
 
     name: str
     state: Literal["ok", "optional", "missing"]
@@ -49,7 +49,7 @@ class Diagnosis:
 
     @property
     def exit_status(self) -> int:
-        """0 where nothing is missing, else 1."""
+        """0 if nothing is missing, else 1."""
         return 1 if any(f.state == "missing" for f in self.findings) else 0
 
     def to_json(self) -> dict[str, Any]:
@@ -59,12 +59,12 @@ class Diagnosis:
 
 
 def doctor() -> Diagnosis:
-    """Look at the machine; starts no runtime and changes nothing. Raises CrossloadError for a configuration that cannot be read."""
+    """Examine the machine; starts no runtime and changes nothing. Raises CrossloadError for an unreadable configuration."""
     return Diagnosis([*_tools(), _disk(), *_runtimes()], _cached())
 
 
 def clean() -> list[CachedFolder]:
-    """Remove the environments that no runtime uses any more, and those that were never finished; what was removed."""
+    """Remove the environments that no runtime uses any more, and unfinished ones; returns what was removed."""
     unused = [cached for cached in _cached() if not cached.runtimes]
     for cached in unused:
         shutil.rmtree(cached.path, ignore_errors=True)
@@ -99,7 +99,7 @@ def _uv() -> Finding:
         tool = uv.find_uv_bin()
         done = subprocess.run([tool, "--version"], capture_output=True, text=True, check=False)
     except OSError as error:
-        return Finding("uv", "missing", str(error), f"install it anew: {sys.executable} -m pip install --force-reinstall uv")
+        return Finding("uv", "missing", str(error), f"reinstall it: {sys.executable} -m pip install --force-reinstall uv")
     return Finding("uv", "ok", f"{done.stdout.strip()} at {tool}")
 
 
@@ -128,7 +128,7 @@ def _cached() -> list[CachedFolder]:
         try:
             for folder in environments.folders(runtime.source):
                 used.setdefault(folder, []).append(runtime.title)
-        except (CrossloadError, OSError):  # a script of the configuration that is not there has no environment
+        except (CrossloadError, OSError):  # a missing script of the configuration has no environment
             continue
     root = cache_folder() / "environments"
     held = sorted(p for p in root.iterdir() if p.is_dir()) if root.is_dir() else []

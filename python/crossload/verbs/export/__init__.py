@@ -1,1 +1,1 @@
-"""Export: a model becomes a bundle of artifacts, manifest and recorded answers."""
+"""Export: write a model as a bundle of artifacts, manifest and recorded answers."""

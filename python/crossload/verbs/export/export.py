@@ -1,4 +1,4 @@
-"""Export: from a model to a bundle that has been verified, written whole or not at all. Imports no TensorFlow itself."""
+"""Export: from a model to a verified bundle, written whole or not at all. Imports no TensorFlow itself."""
 
 from __future__ import annotations
 
@@ -37,18 +37,18 @@ _PROVING_RUNTIMES = ("tensorflow", "litert")
 
 @dataclass(frozen=True)
 class Source:
-    """What to export: a path, and the function to call when the path is a Python file."""
+    """What to export: a path, and the function to call if the path is a Python file."""
 
     path: Path
     function: str | None = None
 
     @classmethod
     def parse(cls, text: str) -> Source:
-        """`file.py:function`, or a path; raises CrossloadError when it is not there."""
+        """`file.py:function`, or a path; raises CrossloadError if it does not exist."""
         match = re.fullmatch(r"(.+\.py):([A-Za-z_]\w*)", text)
         source = cls(Path(match[1]), match[2]) if match else cls(Path(text))
         if source.function and not source.path.exists():
-            raise CrossloadError(f"{source.path} is not there")
+            raise CrossloadError(f"{source.path} does not exist; check the path")
         if source.path.suffix == ".py" and not source.function:
             raise CrossloadError(f"{text}: name the function that returns the model: {text}:FUNCTION")
         return source
@@ -73,14 +73,14 @@ def export(
 ) -> Bundle:
     """Write a bundle of `model` into the folder `destination`: artifacts, manifest, recorded answers, all verified.
 
-    `model` is a Keras model or a tf.Module (then TensorFlow is imported already), or as text a SavedModel, a Keras file, a
-    `file.py:function`, or a .pb or .tflite, which is bundled as it is. Formats that were not asked for by name and cannot hold
-    the model are left out and noted in the manifest. `requests` says what is recorded. `warm_up` puts the recorded requests into the
-    SavedModel as TensorFlow Serving's warm-up file. `weights` is a checkpoint or a Keras file whose values the model takes: a live
-    model (it keeps them), a Keras file, or one that a function builds; `by_name` takes a Keras file's layers where names fit.
+    `model` is a Keras model or a tf.Module (TensorFlow is then imported already), or the text of a path: a SavedModel, a Keras file, a
+    `file.py:function`, or a .pb or .tflite, which is bundled as it is. Formats that cannot hold the model are left out and noted in
+    the manifest, unless they were named. `requests` says what is recorded. `warm_up` adds the recorded requests to the
+    SavedModel as TensorFlow Serving's warm-up file. `weights` is a checkpoint or a Keras file with values for the model: a live
+    model (it keeps them), a Keras file, or one that a function builds; `by_name` matches a Keras file's layers by name.
     `load_options` are what a Keras file may need, as for `load`; `load_with` is the TensorFlow that loads the source.
 
-    Raises CrossloadError for input that cannot be used, ExportRefused when an artifact disagrees with the reference.
+    Raises CrossloadError for input that cannot be used, ExportRefused if an artifact disagrees with the reference.
     """
     destination = Path(destination)
     unknown = set(formats or ()) - set(FORMATS)
@@ -118,7 +118,7 @@ def _fill(
         progress(f"sparse and ragged tensors as their parts: {', '.join(flattened)}")
     entries, signatures = artifacts_of(first, first.name)
     if entries[0].format != "saved_model" and (others := [f for f in formats or () if f != entries[0].format]):
-        raise CrossloadError(f"a {entries[0].format} is bundled as it is: it cannot become {', '.join(others)}; give the SavedModel")
+        raise CrossloadError(f"a {entries[0].format} is bundled as it is and cannot become {', '.join(others)}; export the SavedModel")
     check_requests(requests, signatures)
     if warm_up:
         warmup.check(folder, entries, formats)
@@ -163,14 +163,14 @@ def _fill(
 
 
 def _values(model: Any, weights: str | Path | None, by_name: bool) -> dict[str, Any]:
-    """The options of a step that say where a model's values come from. Raises CrossloadError for a model that has its own."""
+    """The options of a step that say where a model's values come from. Raises CrossloadError for a model with its own values."""
     if weights is None:
         if by_name:
-            raise CrossloadError("--by-name says how --weights FILE fits: name the file, too")
+            raise CrossloadError("--by-name needs --weights FILE: name the file, too")
         return {}
     kind = artifacts.recognise(Path(weights))
     if kind not in _HAVE_VALUES:
-        raise CrossloadError(f"{weights} is a {kind}, of which no weights are taken; name a checkpoint or a Keras file")
+        raise CrossloadError(f"{weights} is a {kind}; --weights takes a checkpoint or a Keras file")
     if by_name and kind == "checkpoint":
         raise CrossloadError(
             f"--by-name is for the layers of a Keras file; {weights} is a checkpoint, whose variables always go by their names"
@@ -188,7 +188,7 @@ def _values(model: Any, weights: str | Path | None, by_name: bool) -> dict[str, 
 def _save(
     model: Any, folder: Path, values: dict[str, Any], load_with: str, progress: Callable[[str], None]
 ) -> tuple[dict[str, str], dict[str, Any] | None]:
-    """Put the first artifact into `folder`; the versions that produced it, and the source's own example inputs."""
+    """Put the first artifact into `folder`; returns the versions that produced it, and the source's own example inputs."""
     target = folder / _FILES["saved_model"]
     if not isinstance(model, str | os.PathLike):
         from crossload.tf_process import live_models
@@ -222,7 +222,7 @@ def _save(
 
 
 def _step(source: str, target: str) -> StepName:
-    """The step of TensorFlow's process by which the way from one format to the other begins."""
+    """The step of TensorFlow's process that begins the path from one format to the other."""
     by = way(source, target)[0].by
     assert not callable(by)
     return by
@@ -237,7 +237,7 @@ def _bindings_of(source: Path) -> dict[str, Any]:
 def _converted(
     folder: Path, entry: Artifact, signatures: dict[str, Signature], formats: tuple[str, ...] | None, progress: Callable[[str], None]
 ) -> tuple[list[Artifact], list[LeftOut], dict[str, str]]:
-    """The other formats, made from the SavedModel on disk."""
+    """Make the other formats from the SavedModel on disk."""
     kinds = [f for f in formats or FORMATS if f != "saved_model"]
     if not kinds:
         return [], [], {}
@@ -271,13 +271,13 @@ def _converted(
 
 
 def _check_destination(there: Path, overwrite: bool) -> None:
-    """Raise CrossloadError where a bundle is there already, unless it may be replaced, or something else."""
+    """Raise CrossloadError if a bundle exists and may not be replaced, or if something else exists there."""
     if there.is_dir() and not any(there.iterdir()):
         return
     if there.exists() and not is_bundle(there):
-        raise CrossloadError(f"{there} is there already and is no bundle; choose another folder")
+        raise CrossloadError(f"{there} exists and is not a bundle; choose another folder")
     if there.exists() and not overwrite:
-        raise CrossloadError(f"{there} is there already; --overwrite replaces it")
+        raise CrossloadError(f"{there} exists; --overwrite replaces it")
 
 
 def _copy(source: Path, target: Path) -> None:

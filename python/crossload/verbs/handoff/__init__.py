@@ -1,1 +1,1 @@
-"""Handoff: a bundle becomes a project of the receiver's language that builds and tests itself without crossload."""
+"""Handoff: write a bundle as a project in the receiver's language that builds and tests itself without crossload."""

@@ -1,4 +1,4 @@
-"""The bundle that a handoff carries: one artifact that the receiver's runtime loads, its signatures, their vectors, a manifest of these."""
+"""The bundle inside a handoff: one artifact that the receiver's runtime loads, its signatures, their vectors, and their manifest."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from crossload.verbs.check.prediction import Prediction, predict
 
 
 def opened(path: Path) -> Bundle:
-    """The bundle, every file checked; raises ManifestError for a path that is none or that holds no recorded answers."""
+    """The bundle, every file checked; raises ManifestError for a path that is not a bundle or holds no recorded answers."""
     if not path.exists():
-        raise ManifestError(f"{path} is not there; name a bundle, as `crossload export` writes it")
+        raise ManifestError(f"{path} does not exist; name a bundle that `crossload export` wrote")
     if not is_bundle(path):
-        raise ManifestError(f"{path} is no bundle (it has no {manifests.FILE_NAME}); make one of it: crossload export {path} -o BUNDLE")
+        raise ManifestError(f"{path} is not a bundle (it has no {manifests.FILE_NAME}); make one: crossload export {path} -o BUNDLE")
     bundle = open_bundle(path)
     if not sum(v.count for v in bundle.manifest.vectors):
-        raise ManifestError(f"{path} holds no recorded answers, so the project could prove nothing; record some: crossload export")
+        raise ManifestError(f"{path} holds no recorded answers, so the project could not test itself; record some: crossload export")
     return bundle
 
 
 @dataclass(frozen=True)
 class Choice:
-    """The artifact to hand over, the signatures of it that the runtime answers, and why it does not answer the others."""
+    """The artifact to hand over, those of its signatures that the runtime answers, and why it does not answer the others."""
 
     artifact: Artifact
     signatures: tuple[str, ...]
@@ -39,16 +39,16 @@ class Choice:
 
 
 def chosen(bundle: Bundle, runtime: Runtime, wanted: str | None) -> Choice:
-    """The artifact `wanted`, else the first of which the runtime answers every signature, else the first of which it answers some.
+    """The artifact `wanted`, else the first whose signatures the runtime answers all, else the first of which it answers some.
 
-    Preflight predicts it: nothing is loaded. Raises CrossloadError where there is none, with the reason of each and what would do.
+    `check` predicts it: nothing is loaded. Raises CrossloadError if there is none, with the reason for each and the next step.
     """
     candidates = [_named(bundle, wanted)] if wanted is not None else bundle.manifest.artifacts
     loadable = [a for a in candidates if a.format in runtime.formats]
     if not loadable:
         raise CrossloadError(
-            f"{shortest_name(runtime)} loads {' and '.join(runtime.formats)} alone, not {_listed(a.format for a in candidates)}; "
-            f"export the bundle of {bundle.root} with one of them: crossload export … --formats {','.join(runtime.formats)}"
+            f"{shortest_name(runtime)} loads only {' and '.join(runtime.formats)}, not {_listed(a.format for a in candidates)}; "
+            f"export {bundle.root} again with one of them: crossload export … --formats {','.join(runtime.formats)}"
         )
     choices, reasons = [], []
     for artifact in loadable:
@@ -60,12 +60,12 @@ def chosen(bundle: Bundle, runtime: Runtime, wanted: str | None) -> Choice:
             return Choice(artifact, answered, {})
         if answered:
             choices.append(Choice(artifact, answered, why))
-        reasons.append(f"{artifact.id}: {prediction.explanation() or 'no recorded answers of its signatures'}")
+        reasons.append(f"{artifact.id}: {prediction.explanation() or 'its signatures have no recorded answers'}")
     if choices:
         return max(choices, key=lambda c: len(c.signatures))
     first = bundle.path(loadable[0])
     raise CrossloadError(
-        f"{runtime.title} would not run {bundle.root}: {'; '.join(reasons)}. Make an artifact that it runs, and a bundle of that: "
+        f"{runtime.title} would not run {bundle.root}: {'; '.join(reasons)}. Convert it, then export the result: "
         f"crossload convert {first} PATH --for {runtime.title}, then crossload export PATH -o BUNDLE"
     )
 
@@ -88,7 +88,7 @@ def _listed(words: Iterable[str]) -> str:
 
 
 def reduced(manifest: Manifest, choice: Choice) -> Manifest:
-    """The manifest of a bundle of this artifact alone: the signatures that are handed over, their vectors and tolerances."""
+    """The manifest of a bundle with this artifact alone: the signatures to hand over, their vectors and tolerances."""
     signatures = {name: s for name, s in manifest.signatures.items() if name in choice.signatures}
     bindings = {name: b for name, b in choice.artifact.bindings.items() if name in choice.signatures}
     outputs = {t.name for s in signatures.values() for t in s.outputs}

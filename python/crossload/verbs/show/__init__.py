@@ -1,1 +1,1 @@
-"""Show: what an artifact or a bundle is; files are parsed, nothing is loaded."""
+"""Show: describe an artifact or a bundle; parses files, loads nothing."""

@@ -1,4 +1,4 @@
-"""A bundle's summary: what its manifest says, the size of each file, and whether it is the one that was exported."""
+"""A bundle's summary: its manifest's content, the size of each file, and whether the file is unchanged since the export."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from crossload.contract.manifest import FILE_NAME, Artifact, Manifest, Tolerance
 from crossload.errors import ManifestError
 from crossload.support import files
 
-# As the manifest's hash says; a `missing` file is not there, a `changed` one has another hash.
+# By the manifest's hash: a `missing` file does not exist, a `changed` one has another hash.
 State = Literal["unchanged", "changed", "missing"]
 
 
@@ -45,7 +45,7 @@ class BundleSummary:
 
     @property
     def tolerances(self) -> dict[str, Tolerance]:
-        """What counts as close, by output or datatype: the manifest's, and the defaults of the other datatypes of outputs."""
+        """The tolerances by output or datatype: the manifest's, and the defaults for the outputs' other datatypes."""
         datatypes = {t.datatype for s in self.manifest.signatures.values() for t in s.outputs}
         return {**{d: DEFAULTS[d] for d in DEFAULTS if d in datatypes}, **self.manifest.tolerance}
 

@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 
 def show(path: str | Path) -> BundleSummary | Any:
-    """What `path` is, as `crossload show` prints it: each has `format`, `path` and `to_json()`.
+    """The description of `path` that `crossload show` prints: an object with `format`, `path` and `to_json()`.
 
-    A bundle gives a BundleSummary, an artifact what its reader gives (artifacts.read): signatures, ops, variables, layers. The file is
-    parsed, never executed, and TensorFlow is not needed. Raises ArtifactError for a path that is no artifact, or one that cannot be
-    read, and ManifestError for a manifest that cannot be.
+    For a bundle, a BundleSummary; for an artifact, its reader's result (artifacts.read): signatures, ops, variables, layers. The file is
+    parsed, never executed, and TensorFlow is not needed. Raises ArtifactError for a path that is not an artifact or cannot be
+    read, and ManifestError for a manifest that cannot be read.
     """
     path = Path(path)
     if (path / MANIFEST).is_file():

@@ -1,1 +1,1 @@
-"""Verify: reference answers are recorded, and every runtime is asked for the same."""
+"""Verify: record the reference's answers and compare every runtime's answers with them."""

@@ -1,4 +1,4 @@
-"""The plan of a run: what to verify, how strictly, and the command line that says the same."""
+"""The plan of a run: what to verify, how strictly, and the equivalent command line."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Plan:
         return " ".join([*environment, shlex.join(["crossload", "verify", *self.to_arguments()])])
 
     def to_arguments(self) -> list[str]:
-        """The arguments of `crossload verify` that mean this plan; what has its default is left out, inputs without a file, too."""
+        """The arguments of `crossload verify` for this plan, without defaults and without inputs that have no file."""
         options = chain(self._selection(), self._strictness(), self._requests(), self._limits(), self._loading())
         path = f"./{self.path}" if self.path.startswith("-") else self.path
         return [path, *(word for option, value in options for word in _words(option, value))]
@@ -104,7 +104,7 @@ class Plan:
 
 
 def _words(option: str, value: str | None) -> list[str]:
-    """An option as the command line's words; a value that begins with a dash would be taken for an option."""
+    """An option as words of the command line; one word if the value begins with a dash, which would be parsed as an option."""
     if value is None:
         return [option]
     return [f"{option}={value}"] if value.startswith("-") else [option, value]

@@ -1,4 +1,4 @@
-"""The proof of a conversion: the source's answers are recorded once, and every result is asked for the same."""
+"""The proof of a conversion: record the source's answers once, and compare every result's answers with them."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from crossload.runtimes.supervisor import Limits, Supervisor
 from crossload.verbs.verify.record import record_with, references
 from crossload.verbs.verify.verify import verify
 
-# How a source that needs the user's word is loaded; a result is loaded alike.
+# Options that a worker needs from the user to load a source; a result is loaded with the same ones.
 _LOAD_OPTIONS = ("custom_objects", "allow_code")
 
 
 @dataclass(frozen=True)
 class Terms:
-    """How source and result are compared: what is asked, how close is close, who records, which workers live already."""
+    """How source and result are compared: the requests, the tolerance, the recording runtime, the workers that already run."""
 
     requests: Requests = field(default_factory=Requests)
     tolerance: dict[str, Tolerance] = field(default_factory=dict)
@@ -54,16 +54,16 @@ class Recorded:
     terms: Terms
 
     def compare(self, result: Artifact, judges: Sequence[Runtime] = ()) -> Report:
-        """Ask the result for the same answers in these runtimes; without any, in the one that recorded (a .tflite: in LiteRT)."""
+        """Compare the result's answers in these runtimes; by default, in the one that recorded (a .tflite: in LiteRT)."""
         judges = judges or [references("tflite")[0] if result.format == "tflite" else self.recorder]
         manifest = self.manifest.model_copy(update={"artifacts": [self.source.model_copy(update={"id": "source"}), result]})
         return one_by_one(Bundle(self.room, manifest), result, judges, replace(self.terms, alive=self.alive))
 
 
 def one_by_one(bundle: Bundle, artifact: Artifact, judges: Sequence[Runtime], terms: Terms) -> Report:
-    """Ask an artifact of the bundle for the recorded answers, in one runtime after the other until one does not give them.
+    """Compare an artifact's answers with the bundle's, in one runtime after the other until one disagrees.
 
-    Not in all at once: a machine that makes one artifact need not have the memory of many runtimes.
+    Not in all at once: a machine that can make an artifact may lack the memory for many runtimes.
     """
     whole = Report(str(bundle.root), [artifact.id])
     for runtime in judges:
@@ -90,7 +90,7 @@ def one_by_one(bundle: Bundle, artifact: Artifact, judges: Sequence[Runtime], te
 
 @contextmanager
 def recorded(source: Artifact, signatures: dict[str, Signature], room: Path, terms: Terms) -> Iterator[Recorded]:
-    """Record the source's answers into `room`; the worker that did lives on inside the block. Raises NoReference."""
+    """Record the source's answers into `room`; its worker stays alive inside the block. Raises NoReference."""
     recorder = registry.one(terms.load_with) if source.format != "tflite" else references("tflite")[0]
     name = registry.shortest_name(recorder)
     living = (

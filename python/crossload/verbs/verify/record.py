@@ -1,4 +1,4 @@
-"""Recording: the reference's answers, from a fresh process on the reloaded artifact, become the bundle's vectors."""
+"""Recording: write the reference's answers, from a fresh process on the reloaded artifact, as the bundle's vectors."""
 
 from __future__ import annotations
 
@@ -46,11 +46,11 @@ def record(
     progress: Progress,
     candidates: Sequence[Runtime] = (),
 ) -> tuple[list[Vectors], dict[str, Signature]]:
-    """Write `vectors/` under `root` for one artifact's signatures, as the first of `candidates` answers that can.
+    """Write `vectors/` under `root` for one artifact's signatures, with the answers of the first capable candidate.
 
-    Returns the manifest's entries, and the signatures with what only an answer tells (datatypes and shapes of outputs that the
-    artifact does not state). A request that the reference cannot answer is left out and said; when none of a signature is left,
-    raises CrossloadError; when no candidate loads the model, NoReference.
+    Returns the manifest's entries, and the signatures completed from the answers (datatypes and shapes of outputs that the
+    artifact does not state). A request that the reference cannot answer is left out and listed. Raises CrossloadError if a
+    signature keeps no request, NoReference if no candidate loads the model.
     """
     failures = []
     for runtime in candidates or references(artifact.format)[:1]:
@@ -72,7 +72,7 @@ def record_with(
     requests: Requests,
     options: Mapping[str, Any] | None = None,
 ) -> tuple[list[Vectors], dict[str, Signature]]:
-    """`record` with a runtime that is there already; raises WorkerFailure when it cannot load the model or carry any request."""
+    """`record` with a running runtime; raises WorkerFailure if it cannot load the model or carry any request."""
     entries: list[Vectors] = []
     learnt: dict[str, Signature] = {}
     tags = None if artifact.tags is None else tuple(artifact.tags)
@@ -109,11 +109,11 @@ def bundle_of(
     others: Sequence[Runtime] = (),
     only: Sequence[str] | None = None,
 ) -> Bundle:
-    """A bundle in `root` around a bare artifact, which stays where it is; raises as `record` does.
+    """A bundle in `root` around a bare artifact, which is not moved; raises as `record` does.
 
-    `others` may be the reference where the usual one fails; `only` names the signatures that matter.
+    `others` may be the reference if the usual one fails; `only` names the signatures to record.
     """
-    # The files of a checkpoint lie beside each other, so that their folder is what can be linked.
+    # The files of a checkpoint lie beside each other, so link their folder.
     linked = path.resolve() if path.is_dir() or artifacts.recognise(path) not in ("checkpoint", "meta_graph") else path.resolve().parent
     link = root / (printable(linked.name) or "root")
     link.symlink_to(linked, target_is_directory=linked.is_dir())
@@ -148,14 +148,14 @@ def _answers(
             continue
         answered = replace(vector, outputs=answer.outputs)
         if problem := vectors.misfit(answered, signature):
-            first = first or WorkerFailure("protocol_error", "run", f"the reference's answer is not of the signature: {problem}")
+            first = first or WorkerFailure("protocol_error", "run", f"the reference's answer does not fit the signature: {problem}")
             left_out.append(LeftOut(id=vector.id, reason=problem))
             continue
         recorded.append(answered)
     if recorded:
         return recorded, left_out
-    assert first, "a signature has one request at least"
-    raise WorkerFailure(first.outcome, first.phase, f"no request for the signature {name!r} is answered: {first}", first.stderr)
+    assert first, "a signature has at least one request"
+    raise WorkerFailure(first.outcome, first.phase, f"the reference answers no request for the signature {name!r}: {first}", first.stderr)
 
 
 def _bound(signature: Signature, binding: Binding) -> Signature:
@@ -174,7 +174,7 @@ def _learn(signature: Signature, recorded: list[vectors.Vector]) -> Signature:
 
 
 def _common_shape(arrays: list[np.ndarray]) -> tuple[int, ...] | None:
-    """The shape that all have in common, -1 where they differ; None where the ranks do."""
+    """The shape that all have in common, -1 where dimensions differ; None if the ranks differ."""
     if len({a.ndim for a in arrays}) != 1:
         return None
     return tuple(

@@ -1,4 +1,4 @@
-"""The run: a thread a runtime asks its worker for every case; each answer is judged here, and whatever happens becomes a result."""
+"""The run: one thread per runtime sends every case to its worker; each answer is judged here, and every event becomes a result."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from crossload.runtimes.supervisor import ModelSource, Supervisor
 from crossload.verbs.check.prediction import explained
 from crossload.verbs.verify.plan import Plan
 
-# A model that kills its worker again and again proves nothing more by the fourth time; the rest is `not_run`, which fails visibly.
+# After this many worker deaths in a row on one artifact, its other cases are `not_run`, which fails visibly.
 DEATHS_IN_A_ROW = 3
-NONE = "-"  # the artifact, signature or vector of a result where there is none
+NONE = "-"  # in place of a result's artifact, signature or vector if it has none
 _GRACE_SECONDS = 5.0
 Progress = Callable[[str], None]
 OnResult = Callable[[Result], None]
@@ -30,7 +30,7 @@ OnResult = Callable[[Result], None]
 
 @dataclass
 class Cases:
-    """The vectors of one artifact's signatures, for one runtime; `without` are the signatures that have none."""
+    """The vectors of one artifact's signatures, for one runtime; `without` are the signatures without vectors."""
 
     artifact: Artifact
     source: ModelSource
@@ -63,14 +63,14 @@ class Job:
             supervisor.cancel()
 
     def cancel(self) -> None:
-        """Kill the worker, or see to it that none starts."""
+        """Kill the worker, or prevent its start."""
         self.cancelled = True
         if self.supervisor:
             self.supervisor.cancel()
 
 
 def run(jobs: list[Job], report: Report, plan: Plan, tolerances: Tolerances, progress: Progress, on_result: OnResult) -> None:
-    """Start a thread a runtime and take in what they say until all are done, or the user has had enough."""
+    """Start one thread per runtime and process their events until all are done or the user interrupts."""
     events: queue.SimpleQueue[object] = queue.SimpleQueue()
     threads = [threading.Thread(target=_work, args=(job, plan, tolerances, events), daemon=True) for job in jobs]
     running = len(threads)
@@ -84,7 +84,7 @@ def run(jobs: list[Job], report: Report, plan: Plan, tolerances: Tolerances, pro
     finally:
         if running:
             _stop(jobs, threads)
-    while not events.empty():  # what was answered while the user interrupted
+    while not events.empty():  # answers that arrived during the interrupt
         _take(events.get(), report, lambda _: None, lambda _: None)
     seen = {r.case for r in report.results}
     for job in jobs:
@@ -94,7 +94,7 @@ def run(jobs: list[Job], report: Report, plan: Plan, tolerances: Tolerances, pro
 
 
 def _take(event: object, report: Report, progress: Progress, on_result: OnResult) -> bool:
-    """Act on what a thread says; whether it was its last word. A fault of the core itself is raised here."""
+    """Process a thread's event; returns whether it was the last one. Raises a fault of the core itself."""
     if isinstance(event, Result):
         report.results.append(event)
         on_result(event)
@@ -108,7 +108,7 @@ def _take(event: object, report: Report, progress: Progress, on_result: OnResult
 
 
 def _stop(jobs: list[Job], threads: list[threading.Thread]) -> None:
-    """Kill every worker; a thread that is making an environment is left to itself, and starts no worker any more."""
+    """Kill every worker; a thread that is making an environment continues, but no longer starts a worker."""
     for job in jobs:
         job.cancel()
     for thread in threads:
@@ -117,7 +117,7 @@ def _stop(jobs: list[Job], threads: list[threading.Thread]) -> None:
 
 
 def _work(job: Job, plan: Plan, tolerances: Tolerances, events: queue.SimpleQueue[object]) -> None:
-    """One runtime from start to end; whatever happens becomes an event."""
+    """Run one runtime from start to end; everything becomes an event."""
     try:
         for result in _results(job, plan, tolerances, events):
             if result.outcome != "ok":
@@ -132,7 +132,7 @@ def _work(job: Job, plan: Plan, tolerances: Tolerances, events: queue.SimpleQueu
 def _results(job: Job, plan: Plan, tolerances: Tolerances, events: queue.SimpleQueue[object]) -> Iterator[Result]:
     for cases in job.cases:
         for signature in cases.without:
-            reason = "the artifact binds no signature" if signature == NONE else f"no vectors are recorded for {signature}"
+            reason = "the artifact has no signature" if signature == NONE else f"no vectors are recorded for {signature}"
             yield Result(Case(cases.artifact.id, job.name, signature, NONE), "not_run", error=f"{reason}; export the bundle again")
     if not job.all():
         return
@@ -175,7 +175,7 @@ def _of_artifact(supervisor: Supervisor, runtime: Runtime, cases: Cases, plan: P
         deaths = 0
         whole, each = judge(vector.outputs, answer.outputs, tolerances, nan=plan.nan)
         ok = at_least(whole.agreement, plan.agreement)
-        reason = whole.reason or f"the agreement is {whole.agreement}, {plan.agreement} was asked for"
+        reason = whole.reason or f"the agreement is {whole.agreement}, but {plan.agreement} is required"
         yield Result(
             case,
             "ok" if ok else "mismatch",

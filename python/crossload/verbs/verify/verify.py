@@ -1,4 +1,4 @@
-"""Verify: every vector of a bundle through every runtime that takes its artifacts, side by side."""
+"""Verify: run every vector of a bundle in every runtime that takes its artifacts, in parallel."""
 
 from __future__ import annotations
 
@@ -49,14 +49,14 @@ def verify(
     on_result: OnResult = lambda _: None,
     alive: Mapping[str, Supervisor] | None = None,
 ) -> Report:
-    """Verify a bundle (its folder, or one that is open), or a bare artifact whose reference answers are recorded first.
+    """Verify a bundle (its folder or an open Bundle), or a bare artifact whose reference answers are recorded first.
 
-    `runtimes` are names (`tensorflow`, `tensorflow-java@1.1.0`); without any, the default ones. `artifacts`, `signatures` and `vectors`
-    restrict the run to those of these names. `requests` says what a bare artifact is asked. `tolerance` is by output or datatype (FP32);
-    `agreement` is the level that counts as ok. `alive` are workers, by runtime, that have been started already and go on living.
+    `runtimes` are names (`tensorflow`, `tensorflow-java@1.1.0`), by default the default runtimes. `artifacts`, `signatures` and
+    `vectors` restrict the run to these names. `requests` are those for a bare artifact. `tolerance` is by output or datatype (FP32);
+    `agreement` is the level that counts as ok. `alive` are workers, by runtime, that already run; they are left running.
 
     Raises CrossloadError for input that cannot be used; whatever a runtime does is an outcome in the report.
-    On KeyboardInterrupt the workers are killed and the report says so, with what there is (`interrupted`).
+    KeyboardInterrupt kills the workers; the report then holds the results so far and says so (`interrupted`).
     """
 
     def chosen(names: Sequence[str] | None) -> tuple[str, ...] | None:
@@ -87,7 +87,7 @@ def verify_plan(
     on_result: OnResult = lambda _: None,
     alive: Mapping[str, Supervisor] | None = None,
 ) -> Report:
-    """`verify`, as a plan says; `bundle` is that of the plan's path where it is open already."""
+    """`verify` by a plan; `bundle` is the bundle at the plan's path, if it is open already."""
     chosen = {registry.shortest_name(r): r for r in registry.find(list(plan.runtimes or ()))}
     try:
         report = _verify(bundle, chosen, plan, progress, on_result, alive or {})
@@ -113,8 +113,8 @@ def _verify(
 
 
 def _without_reference(chosen: dict[str, Runtime], plan: Plan, error: NoReference) -> Report:
-    """A model that no runtime answers has outcomes, too: what each runtime did with it."""
-    said = f"there is no reference answer: nothing was compared{error.advice}"
+    """The report for a model that no runtime answers: what each runtime did with it."""
+    said = f"no reference answer, so nothing was compared{error.advice}"
     report = Report(plan.path, ["artifact"], list(chosen), cautions=[said])
     for runtime, failure in error.failures:
         failure.message = explained(failure, runtime, ModelSource(Path(plan.path), "", {}))
@@ -127,9 +127,9 @@ def _without_reference(chosen: dict[str, Runtime], plan: Plan, error: NoReferenc
 
 
 def _uncompared(report: Report, plan: Plan, *, by_name: bool) -> list[str]:
-    """What was asked for and has neither a comparison nor a failure to show: it must not pass by being absent.
+    """Requested runtimes and artifacts without a comparison or a failure: they must not pass by being absent.
 
-    Who names runtimes asks for each of them; who names none, or names artifacts, asks for each artifact.
+    If runtimes are named, each must compare something; otherwise, or if artifacts are named, each artifact must.
     """
     settled = [r.case for r in report.results if r.failed or r.outcome in COMPARED]
     columns = report.columns if by_name else []
@@ -161,7 +161,7 @@ def _opened(path: Path | Bundle, chosen: list[Runtime], plan: Plan, progress: Pr
 
 
 def _check_names(bundle: Bundle, recorded: _Recorded, plan: Plan) -> None:
-    """What is named must be there: a misspelt tolerance or vector would pass by never being used."""
+    """Every name must exist: a misspelt tolerance or vector would pass by never being used."""
     manifest = bundle.manifest
     outputs = [t.name for s in manifest.signatures.values() for t in s.outputs]
     for what, there, wanted in (
@@ -199,7 +199,7 @@ def _cases(bundle: Bundle, recorded: _Recorded, name: str, runtime: Runtime, pla
 def _cautions(bundle: Bundle, recorded: _Recorded, plan: Plan) -> list[str]:
     outputs = [(t.name, t.datatype) for s in bundle.manifest.signatures.values() for t in s.outputs]
     said = Tolerances({**bundle.manifest.tolerance, **plan.tolerance}).raised(outputs)
-    said += [f"the vector {v.signature}/{o.id} was left out at recording: {o.reason}" for v in bundle.manifest.vectors for o in v.left_out]
+    said += [f"the recording left out the vector {v.signature}/{o.id}: {o.reason}" for v in bundle.manifest.vectors for o in v.left_out]
     usual = {a.id: references(a.format) for a in bundle.manifest.artifacts}
     for reference in dict.fromkeys((v.reference.artifact, v.reference.runtime) for v in bundle.manifest.vectors):
         artifact, runtime = reference
@@ -207,14 +207,14 @@ def _cautions(bundle: Bundle, recorded: _Recorded, plan: Plan) -> list[str]:
             said.append(f"the reference of {artifact} is {runtime}: {usual[artifact][0].name} did not answer")
     for name, vectors in recorded.items():
         if constant := _constant_outputs(vectors):
-            said.append(f"every vector of {name} has the same answer in {', '.join(constant)}: agreeing on it proves little")
+            said.append(f"every vector of {name} has the same answer in {', '.join(constant)}: agreement on it proves little")
     if plan.nan != "same":
         said.append(f"NaN policy: {plan.nan}")
     return said
 
 
 def _constant_outputs(vectors: list[Vector]) -> list[str]:
-    """The outputs whose answers, of different requests, never change: an untrained or saturated model agrees with anything."""
+    """The outputs whose answers are the same for different requests: an untrained or saturated model agrees with anything."""
     if len(vectors) < 2 or not any(v.inputs for v in vectors):
         return []
     numbers = [name for name, array in vectors[0].outputs.items() if array.dtype != object]

@@ -1,5 +1,5 @@
-"""The base of what the kit raises with a whole sentence: tf_process tells it from TensorFlow's own exceptions by this class."""
+"""The base class of the kit's errors, each a whole sentence; tf_process distinguishes them by it from TensorFlow's exceptions."""
 
 
 class KitError(Exception):
-    """A file or a model that cannot be used: one sentence with the cause and what mends it."""
+    """A file or a model that cannot be used: one sentence with the cause and the fix."""

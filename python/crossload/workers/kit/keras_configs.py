@@ -1,4 +1,4 @@
-"""What the config of a Keras model says, of any generation, without Keras: layers, code in it, classes that are not Keras' own.
+"""Reads the config of a Keras model of any generation without Keras: layers, embedded code, classes that are not Keras' own.
 
 A config is the JSON of a .keras file's config.json, or of the attribute `model_config` of an HDF5 file. Both the readers of files and
 the loader use it; it imports the standard library only.
@@ -53,7 +53,7 @@ def parse(text: str | bytes) -> dict[str, Any]:
     try:
         found = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise ConfigError(f"its model config is no JSON ({str(error)[:100]})") from error
+        raise ConfigError(f"its model config is not JSON ({str(error)[:100]})") from error
     if not isinstance(found, dict) or not isinstance(found.get("class_name"), str) or not isinstance(found.get("config"), dict | list):
         raise ConfigError("its model config names no class and no config")
     _check_size(found)
@@ -74,7 +74,7 @@ def name_of(node: dict[str, Any]) -> str:
 
 
 def inner(node: dict[str, Any]) -> list[dict[str, Any]]:
-    """The layers of a model's config, in their order; empty for what is no model. Early Sequentials are a plain list."""
+    """The layers of a model's config, in their order; empty if it is not a model. Early Sequentials are a plain list."""
     config = node.get("config")
     found = config if isinstance(config, list) else config.get("layers") if isinstance(config, dict) else None
     return [n for n in found if _is_object(n)] if isinstance(found, list) else []
@@ -98,7 +98,7 @@ _WRAPPED = ("layer", "backward_layer", "cell", "cells")
 
 
 def code(config: dict[str, Any]) -> list[Code]:
-    """The functions in a config, wherever they stand. Nothing of them is decoded."""
+    """The functions in a config, at any depth. Nothing of them is decoded."""
     found: dict[Code, None] = {}
     for node, layer in _objects(config):
         inside = node.get("config")
@@ -149,7 +149,7 @@ def custom_classes(config: dict[str, Any]) -> list[str]:
 
 
 def operations(config: dict[str, Any]) -> list[str]:
-    """Operations of keras.ops that stand as layers in a HDF5 file of Keras 3, which does not say their module."""
+    """Operations of keras.ops listed as layers in an HDF5 file of Keras 3, which does not state their module."""
     found = [layer for layer in layers(config) if layer.module is None and _is_operation(layer.class_name, layer.config)]
     return list(dict.fromkeys(layer.class_name for layer in found))
 
@@ -205,7 +205,7 @@ def _is_own(module: Any) -> bool:
 
 
 def _is_function(node: dict[str, Any]) -> bool:
-    """Whether this stands for a function of the user's."""
+    """Whether this names a function of the user's."""
     name = node["config"]
     return node["class_name"] == "function" and isinstance(name, str) and not _is_own(node.get("module")) and name not in OWN_ACTIVATIONS
 
@@ -222,9 +222,9 @@ def _held(config: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _objects(config: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str]]:
-    """Every serialised object (a dictionary with a class) of what builds the model, with the path of the layer that it is in.
+    """Every serialised object (a dictionary with a class) that builds the model, with the path of its layer.
 
-    How a model was compiled is left out: it is loaded for its answers.
+    Leaves out how the model was compiled: it is loaded for its answers.
     """
     waiting: list[tuple[Any, str]] = [(config, "")]
     while waiting:
@@ -240,7 +240,7 @@ def _objects(config: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str]]:
 
 
 def _check_size(config: dict[str, Any]) -> None:
-    """Everything that walks a config may then do so without limits of its own."""
+    """Check the limits once, so that code that walks a config needs none of its own."""
     waiting: list[tuple[Any, int]] = [(config, 0)]
     seen = 0
     while waiting:

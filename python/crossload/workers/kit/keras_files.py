@@ -1,7 +1,7 @@
-"""Loads Keras files of any generation (.keras, HDF5) with the Keras that is there; runs where TensorFlow is.
+"""Loads Keras files of any generation (.keras, HDF5) with the installed Keras; runs in TensorFlow's process and its workers.
 
-Used by the worker `tensorflow` and by converters. What an older Keras wrote is rewritten in a temporary copy; what cannot be loaded
-says which Keras wrote it and which runtime has that. Code in a file (a Lambda layer's bytecode) runs only if it is asked for.
+A file of an older Keras is rewritten in a temporary copy; the error for a file that cannot be loaded names the Keras that wrote it
+and a runtime with that Keras. Code in a file (a Lambda layer's bytecode) runs only with the user's permission.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ Report = keras_weights.Report
 
 
 class CannotLoad(KitError):
-    """A file that is not loaded: one sentence with the cause and what mends it."""
+    """A file that cannot be loaded: one sentence with the cause and the fix."""
 
 
 def load(path: str | Path, *, custom_objects: str | Path | None = None, allow_code: bool = False) -> Any:
     """The model in a .keras file or a whole-model HDF5 file, not compiled.
 
-    `custom_objects` is a Python file whose classes and functions stand for the model's own, by name. Raises CannotLoad, before anything
-    is built, for bytecode without `allow_code`, for classes that nobody brings, and for links out of the file.
+    `custom_objects` is a Python file whose classes and functions replace the model's own, by name. Raises CannotLoad, before anything
+    is built, for bytecode without `allow_code`, for missing classes, and for links out of the file.
     """
     path = Path(path)
     found = _Source(path)
@@ -61,7 +61,7 @@ def load(path: str | Path, *, custom_objects: str | Path | None = None, allow_co
         try:
             file = found.prepared(Path(scratch))
         except keras_migration.CannotMigrate as error:
-            raise CannotLoad(f"{path} {error}; build the model anew from its source and load the weights of the rest by name") from error
+            raise CannotLoad(f"{path} {error}; rebuild the model from its source and load the weights of the rest by name") from error
         try:
             with keras.utils.custom_object_scope(brought | _own_objects()):
                 return keras.models.load_model(str(file), compile=False, safe_mode=not allow_code)
@@ -70,10 +70,10 @@ def load(path: str | Path, *, custom_objects: str | Path | None = None, allow_co
 
 
 def load_weights(model: Any, path: str | Path, *, by_name: bool = False) -> Report:
-    """Put the weights of a weights-only or whole-model file into a model; `by_name` into the layers of the same names only.
+    """Put the weights of a weights-only or whole-model file into a model; with `by_name` only into the layers of the same names.
 
     Without `by_name` all weights must fit, in the model's order. Raises CannotLoad, before any weight is changed, listing by name all
-    that does not fit; with `by_name` the report lists it, layers that fit are loaded, and only "none fits" is an error.
+    misfits; with `by_name` the report lists them, fitting layers are loaded, and only a file without any is an error.
     """
     path = Path(path)
     try:
@@ -106,7 +106,7 @@ class _Source:
             text, version = self._zip_config() if self.zipped else self._h5_config()
             self.config = keras_configs.parse(text)
         except keras_configs.ConfigError as error:
-            raise CannotLoad(f"{path} is no Keras model: {error}") from error
+            raise CannotLoad(f"{path} is not a Keras model: {error}") from error
         except (OSError, KeyError, ValueError, zipfile.BadZipFile, RuntimeError) as error:
             raise CannotLoad(f"{path} cannot be read as a Keras file: {_line(error)}; copy it again") from error
         self.version = version
@@ -117,7 +117,7 @@ class _Source:
         return f"{self.path} was written by Keras {self.version or '1'}; {rest}"
 
     def prepared(self, scratch: Path) -> Path:
-        """The file under a name whose suffix Keras believes, rewritten where this Keras does not load it as it is."""
+        """The file with the suffix that Keras expects, rewritten if this Keras does not load it as it is."""
         file = scratch / ("model.keras" if self.zipped else "model.h5")
         config = self.config
         if self.generation == 1:
@@ -219,9 +219,9 @@ def _custom_objects(file: Path, config: dict[str, Any]) -> dict[str, Any]:
     """The classes and functions that the file defines, by their names and by those they are registered under. Raises CannotLoad."""
     spec = importlib.util.spec_from_file_location(f"crossload_custom_{file.stem}", file)
     if not file.is_file() or spec is None or spec.loader is None:
-        raise CannotLoad(f"the custom objects {file} are no Python file (.py)")
+        raise CannotLoad(f"the custom objects {file} are not a Python file (.py)")
     module: ModuleType = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # what inspects a class asks for its module
+    sys.modules[spec.name] = module  # code that inspects a class looks up its module
     try:
         spec.loader.exec_module(module)
     except Exception as error:
@@ -247,14 +247,14 @@ def _own_objects() -> dict[str, Any]:
 
 
 def _elsewhere(found: _Source) -> str:
-    """Where a file that this Keras does not load is loaded, said as the end of a sentence."""
+    """The end of an error: the runtime that loads a file that this Keras does not."""
     if found.generation < 3 <= KERAS:
         return "; the runtime tensorflow@2.15.1 has Keras 2.15: load it there and save it as a SavedModel"
     return ""
 
 
 def _line(error: Exception) -> str:
-    """The part of an error's text that tells the cause: Keras puts it last, behind the config it was given."""
+    """The part of an error's text that names the cause: Keras puts it last, after the config."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     told = [line.partition("Exception encountered:")[2].strip() for line in lines if "Exception encountered:" in line]
     return (([t for t in told if t] or lines or [type(error).__name__])[-1 if told else 0])[:300]

@@ -1,7 +1,7 @@
-"""Rewrites configs and weights of older Keras into what a newer one loads: Keras 1 into Keras 2's form, Keras 2 into Keras 3's.
+"""Rewrites configs and weights of an older Keras for a newer one: Keras 1 into Keras 2's form, Keras 2 into Keras 3's.
 
-What is rewritten gives the same answers: where the newer Keras computes something else under the same name, the older function is
-named instead (HARD_SIGMOID). Imports NumPy and what lies beside it.
+The answers stay the same: where the newer Keras computes something else under the same name, the config names the older
+function instead (HARD_SIGMOID). Imports NumPy and its neighbour modules.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from .errors import KitError
 HARD_SIGMOID = "keras2_hard_sigmoid"
 Config = dict[str, Any]
 
-# Arguments that Keras 2 named anew, for all layers (an argument that a layer does not have is not in its config).
+# Arguments that Keras 2 renamed, for all layers (an argument that a layer does not have is not in its config).
 _RENAMED = {
     "nb_filter": "filters", "subsample": "strides", "subsample_length": "strides", "border_mode": "padding", "dim_ordering": "data_format",
     "init": "kernel_initializer", "inner_init": "recurrent_initializer", "inner_activation": "recurrent_activation",
@@ -65,7 +65,7 @@ _MODULES_3 = {"Functional": "keras.src.models.functional", "Sequential": "keras"
 
 
 class CannotMigrate(KitError):
-    """What a newer Keras has no layer for; the sentence goes on after the file's name."""
+    """A model with a layer that a newer Keras lacks; the sentence continues after the file's name."""
 
 
 def to_keras_2(config: Config) -> Config:
@@ -321,7 +321,7 @@ def _lambda_to_3(function: Any) -> Any:
 
 
 def _function(name: str) -> Config:
-    """A function by name in the form in which Keras 3 looks for it outside its own."""
+    """A function by name in the form in which Keras 3 looks it up outside its own modules."""
     return {"module": "builtins", "class_name": "function", "config": name, "registered_name": name}
 
 

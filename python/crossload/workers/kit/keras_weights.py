@@ -184,7 +184,7 @@ def _title(unit: Any) -> str:
 
 
 def _arrays(unit: Any) -> dict[str, Any]:
-    """The weights below a group, by path; the states of random generators are no weights.
+    """The weights below a group, by path; the states of random generators are not weights.
 
     Keras 2 names parts by private attributes that Keras 3 names without the underscore (`_key_dense` in MultiHeadAttention).
     """

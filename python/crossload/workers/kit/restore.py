@@ -22,7 +22,7 @@ _SHARD = re.compile(r"-([0-9]{5}|\?{5})-of-[0-9]{5}$")
 
 
 class CannotRestore(KitError):
-    """What keeps a graph or its variables from being restored, and what mends it."""
+    """The reason why a graph or its variables cannot be restored, and the fix."""
 
 
 def meta_graph_of(path: Path) -> tuple[Any, Path | None]:
@@ -41,7 +41,7 @@ def meta_graph_of(path: Path) -> tuple[Any, Path | None]:
 
 
 def parsed(file: Path, message: Any) -> Any:
-    """A file's message of this class, binary or text by what the file holds: many a .pb holds text. Raises CannotRestore."""
+    """A file's message of this class, binary or text by its content: many a .pb holds text. Raises CannotRestore."""
     data = file.read_bytes()
     try:
         return message.FromString(data)
@@ -60,7 +60,7 @@ def clear_devices(graph: Any) -> None:
 
 
 def restore(session: Any, meta_graph: Any, checkpoint: Path | None) -> str | None:
-    """Import the graph into the session's, and its variables' values; a note where another way than TensorFlow's own was needed.
+    """Import the graph into the session's, and its variables' values; returns a note if TensorFlow's own way failed.
 
     A .meta whose version TensorFlow refuses, or whose collections name no variables, is restored through its GraphDef and its
     saver's restore operation. Tables are initialised. Raises CannotRestore where values are missing.

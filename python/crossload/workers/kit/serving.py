@@ -1,4 +1,4 @@
-"""The worker protocol on standard input and output (bindings/contract/README.md): a worker says what it is and how it loads.
+"""The worker protocol on standard input and output (bindings/contract/README.md): a worker only declares its identity and how it loads.
 
 A worker calls `wire.own_streams()` before it imports anything else, and `Server(…).serve()` once it is ready.
 """
@@ -20,7 +20,7 @@ from . import tensors, wire
 
 WITH_OUTPUTS = {"ModelInfer", "Echo", "RegisteredOps"}
 HALF_BYTES = {"INT4": "INT8", "UINT4": "UINT8"}
-_CODES = {  # what Python raises by itself; anything else is INTERNAL
+_CODES = {  # Python's own exceptions; anything else is INTERNAL
     MemoryError: "RESOURCE_EXHAUSTED",
     FileNotFoundError: "NOT_FOUND",
     NotImplementedError: "UNIMPLEMENTED",
@@ -37,7 +37,7 @@ class Refusal(Exception):
 
 @dataclass
 class Answer:
-    """A model's outputs by name, the time of the runtime's own call, and perhaps one sentence worth showing beside them."""
+    """A model's outputs by name, the time of the runtime's own call, and optionally one sentence for the user."""
 
     outputs: dict[str, np.ndarray]
     nanoseconds: int
@@ -45,17 +45,17 @@ class Answer:
 
 
 class Model(Protocol):
-    """A loaded artifact. `note` is one sentence worth showing, or None."""
+    """A loaded artifact. `note` is one sentence for the user, or None."""
 
     note: str | None
 
     def run(self, signature: str, inputs: dict[str, np.ndarray], outputs: list[str]) -> Answer:
-        """The outputs asked for; raises Refusal. `signature`, and the names, are those of the bindings given at load."""
+        """The requested outputs; raises Refusal. `signature`, and the names, are those of the bindings given at load."""
 
 
 @dataclass
 class Request:
-    """What RepositoryModelLoad asks for: `signatures` maps a name to {"key", "inputs", "outputs"}, the bindings.
+    """The request of RepositoryModelLoad: `signatures` maps a name to {"key", "inputs", "outputs"}, the bindings.
 
     `options` are the user's, for a format that needs them (Keras files: `custom_objects`, `allow_code`).
     """
@@ -69,7 +69,7 @@ class Request:
 
 @dataclass
 class Server:
-    """What a worker is and how it loads.
+    """A worker's identity and how it loads.
 
     `parameters` (native, threads, …) goes into ServerMetadata; `registered_ops` gives a serialised tensorflow.OpList, where the
     runtime can; `explain` turns the runtime's own exceptions into Refusals.

@@ -1,4 +1,4 @@
-"""Graphs that TensorFlow runs in a session, as TensorFlow 1 did: GraphDef and .meta files, and what any graph needs to run anywhere."""
+"""Graphs that TensorFlow runs in a session, as in TensorFlow 1: GraphDef and .meta files, and the edits for running them anywhere."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _UNFED_HANDLE = re.compile(r"feed a value for placeholder tensor '([^']*)' with 
 class SessionModel:
     """A graph in a session, run by the names of its tensors."""
 
-    note: str | None = None  # how it was loaded, where that was not the plain way
+    note: str | None = None  # how it was loaded, if not in the usual way
 
     def __init__(self, session: Any, signatures: dict[str, dict[str, Any]], results: dict[str, str] | None = None) -> None:
         """`signatures` are bindings to `operation:index`; `results` maps a `_Retval` node to the tensor it returns.
@@ -54,7 +54,7 @@ class SessionModel:
         return Answer({n: as_array(r, gives[n].dtype) for n, r in zip(outputs, results, strict=True)}, took)
 
     def _tensor(self, name: str, bound: str) -> Any:
-        """The graph's tensor that an input or output is bound to. Java's GraphModel says the same of one that is not there."""
+        """The graph's tensor that an input or output is bound to. Java's GraphModel has the same error for an unknown one."""
 
         def unbound(code: str, why: str) -> Refusal:
             return Refusal(code, f"'{name}' is bound to '{bound}', {why}; bind it to a tensor that is there")
@@ -75,7 +75,7 @@ class SessionModel:
 
 
 def _near(name: str, names: list[str]) -> str:
-    """What follows an error about a name: `; near it are 'a', 'b'`, or nothing where nothing is near."""
+    """What follows an error about a name: `; near it are 'a', 'b'`, or empty if no name is near."""
     # Spelling is compared letter by letter, which a hostile graph could make last for minutes.
     known = [n for n in names[:20_000] if len(n) <= 128]
     containing = sorted((n for n in names[:20_000] if name and name.lower() in n.lower()), key=len)[:3]
@@ -112,7 +112,7 @@ def load_meta_graph(request: Request) -> SessionModel:
 
 
 def read_graph_def(path: Path) -> Any:
-    """The GraphDef in a file, binary or text by what the file holds: many a .pb holds text. Raises Refusal."""
+    """The GraphDef in a file, binary or text by its content: many a .pb holds text. Raises Refusal."""
     try:
         graph_def = restore.parsed(path, tf.compat.v1.GraphDef)
     except restore.CannotRestore as error:

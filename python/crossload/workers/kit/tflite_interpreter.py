@@ -1,7 +1,7 @@
 """A .tflite in a TFLite interpreter's Python API, shared by the workers of tflite-runtime and LiteRT.
 
-By default the interpreter hands what it can to the XNNPACK delegate. Where that fails, at load or at a run, the model is run by
-the interpreter's own kernels instead, and a note says so.
+By default the interpreter delegates what it can to XNNPACK. If that fails, at load or at a run, the interpreter's own
+kernels run the model instead, and a note says so.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Frames on standard input and output (bindings/contract/README.md, section Frame), for workers; only the standard library and NumPy."""
+"""Frames on standard input and output (bindings/contract/README.md, section Frame) for workers; imports the standard library and NumPy."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ Received = list[tuple[dict[str, Any], "np.ndarray"]]  # input tensors: the heade
 
 
 class Malformed(Exception):
-    """Bytes on standard input that are no frame: the stream cannot be used any more."""
+    """Bytes on standard input that are not a frame: the stream cannot be used any more."""
 
 
 _streams: tuple[io.BufferedReader, int] | None = None
 
 
 def own_streams() -> tuple[io.BufferedReader, int]:
-    """Take standard input and output for the protocol; what others print from now on goes to standard error."""
+    """Take standard input and output for the protocol; all other output goes to standard error from now on."""
     global _streams  # noqa: PLW0603
     if _streams is None:
         source, target = os.dup(0), os.dup(1)

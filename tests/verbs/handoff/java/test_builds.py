@@ -1,4 +1,4 @@
-"""Handed-over projects build and pass `mvn test` from a clean Maven repository, and fail when an answer is another one."""
+"""Handoff projects build and pass `mvn test` from a clean Maven repository, and fail on a wrong answer."""
 
 from __future__ import annotations
 

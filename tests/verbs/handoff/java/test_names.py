@@ -1,4 +1,4 @@
-"""Names that are Java's, and text that stays inside its literal or comment."""
+"""Java names, and text that stays inside its literal or comment."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ def test_a_name_becomes_one_that_java_takes(name: str, java: str) -> None:
     assert names.members([name]) == {name: java}
 
 
-def test_two_names_that_become_one_stay_two_also_where_a_disk_ignores_case() -> None:
+def test_two_names_that_become_one_stay_distinct_even_on_a_disk_that_ignores_case() -> None:
     assert list(names.members(["a_b", "a-b", "aB", "AB2", "aB2"]).values()) == ["aB", "aB2", "aB3", "ab2_2", "aB2_3"]
     assert list(names.types(["foo", "Foo"]).values()) == ["Foo", "Foo2"]
 
 
-def test_a_very_long_name_stays_short_and_its_own() -> None:
+def test_a_very_long_name_is_shortened_and_stays_unique() -> None:
     first, second = names.members(["x" * 500, "x" * 501]).values()
     assert first != second
     assert max(len(first), len(second)) < 70

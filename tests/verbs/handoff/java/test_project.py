@@ -1,4 +1,4 @@
-"""The generated project: what is in it, and what is refused before anything is written."""
+"""The generated project: its content, and the errors before anything is written."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def methods(bundle: Path) -> dict[str, records.Method]:
     return {m.key: m for m in records.methods(signatures, {key: opened.vectors(key) for key in signatures})}
 
 
-def test_an_array_stands_where_its_length_tells_the_shape_a_plain_value_for_a_scalar_a_tensor_for_the_rest(bundle: Path) -> None:
+def test_java_types_are_an_array_if_its_length_gives_the_shape_a_value_for_a_scalar_else_a_tensor(bundle: Path) -> None:
     made = methods(bundle)["serving_default"]
     assert {c.name: c.type for c in made.inputs} == {
         "class": "float[]",
@@ -68,10 +68,10 @@ def test_an_input_with_a_default_may_be_left_out(bundle: Path) -> None:
     assert "null: the default (1, 2)" in made.inputs[0].description
 
 
-def test_what_is_no_bundle_is_refused_with_what_to_do(tmp_path: Path, bundle: Path) -> None:
-    with pytest.raises(ManifestError, match="is not there; name a bundle"):
+def test_a_path_that_is_not_a_bundle_is_refused_with_the_next_step(tmp_path: Path, bundle: Path) -> None:
+    with pytest.raises(ManifestError, match="does not exist; name a bundle"):
         handoff(tmp_path / "nowhere", tmp_path / "out")
-    with pytest.raises(ManifestError, match=r"no bundle \(it has no crossload.json\); make one of it: crossload export"):
+    with pytest.raises(ManifestError, match=r"not a bundle \(it has no crossload.json\); make one: crossload export"):
         handoff(bundle / "frozen_graph.pb", tmp_path / "out")
     (bundle / "frozen_graph.pb").write_bytes(b"changed")
     with pytest.raises(ManifestError, match="not the file that was exported"):
@@ -79,26 +79,26 @@ def test_what_is_no_bundle_is_refused_with_what_to_do(tmp_path: Path, bundle: Pa
     assert not (tmp_path / "out").exists()
 
 
-def test_a_bundle_without_answers_is_refused_for_its_project_would_prove_nothing(tmp_path: Path, bundle: Path) -> None:
+def test_a_bundle_without_answers_is_refused(tmp_path: Path, bundle: Path) -> None:
     manifest = open_bundle(bundle).manifest
     (bundle / "crossload.json").write_text(manifest.model_copy(update={"vectors": []}).to_json(), encoding="utf-8")
     with pytest.raises(ManifestError, match="holds no recorded answers"):
         handoff(bundle, tmp_path / "out")
 
 
-def test_a_release_that_is_not_there_a_package_that_is_none_and_another_language_are_refused(tmp_path: Path, bundle: Path) -> None:
-    with pytest.raises(CrossloadError, match=r"no release '2.0'.*1\.15\.0, 0\.3\.3, 0\.4\.2, 0\.5\.0, 1\.0\.0, 1\.1\.0"):
+def test_an_unknown_release_an_invalid_package_and_another_language_are_refused(tmp_path: Path, bundle: Path) -> None:
+    with pytest.raises(CrossloadError, match=r"handoff does not know release '2.0'.*1\.15\.0, 0\.3\.3, 0\.4\.2, 0\.5\.0, 1\.0\.0, 1\.1\.0"):
         handoff(bundle, tmp_path / "out", release="2.0")
-    with pytest.raises(CrossloadError, match="'class' is no name there"):
+    with pytest.raises(CrossloadError, match="'class' is not a valid name in it"):
         handoff(bundle, tmp_path / "out", package="com.class")
     with pytest.raises(CrossloadError, match="no handoff to 'c'"):
         handoff(bundle, tmp_path / "out", to="c")
 
 
 @pytest.mark.slow
-def test_an_artifact_that_java_does_not_load_or_that_is_not_there_is_refused(demo: Path) -> None:
+def test_an_artifact_that_java_does_not_load_or_that_does_not_exist_is_refused(demo: Path) -> None:
     opened, java = open_bundle(demo), one("tensorflow-java")
-    with pytest.raises(CrossloadError, match="saved_model and graph_def alone, not tflite"):
+    with pytest.raises(CrossloadError, match="only saved_model and graph_def, not tflite"):
         carried_bundle.chosen(opened, java, "tflite")
     with pytest.raises(CrossloadError, match="no artifact 'graphdef'; near it are 'graph_def'"):
         carried_bundle.chosen(opened, java, "graphdef")
@@ -131,7 +131,7 @@ def test_the_project_holds_a_bundle_of_its_own_with_the_one_artifact(project: Pa
 
 
 @pytest.mark.slow
-def test_a_handoff_is_replaced_when_that_is_asked_for_and_nothing_else_ever(project: Path, demo: Path) -> None:
+def test_overwrite_replaces_a_handoff_and_nothing_else(project: Path, demo: Path) -> None:
     (project / "own.txt").touch()
     arguments = ["handoff", str(demo), "--to", "java", "-o", str(project)]
     refused = CliRunner().invoke(main, arguments)
@@ -140,5 +140,5 @@ def test_a_handoff_is_replaced_when_that_is_asked_for_and_nothing_else_ever(proj
     assert not (project / "own.txt").exists()
     shutil.rmtree(project / "model")
     refused = CliRunner().invoke(main, [*arguments, "--overwrite"])
-    assert (refused.exit_code, "is no handoff" in refused.output) == (2, True)
+    assert (refused.exit_code, "is not a handoff" in refused.output) == (2, True)
     assert (project / "pom.xml").is_file()

@@ -1,4 +1,4 @@
-"""crossload's own jars inside a project: a Maven file repository that needs no network."""
+"""crossload's own jars inside a project, as a Maven file repository that needs no network."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ class Library:
 
 
 def library(jar: Path) -> Library:
-    """The jar, its version told by its bytes; raises EnvironmentProblem where it cannot be built.
+    """The jar, with a version derived from its bytes; raises EnvironmentProblem if it cannot be built.
 
-    Maven keeps what it once copied: another jar under the same version would never be taken.
+    Maven caches by version, and would never take a different jar of the same version.
     """
     build_harness(jar)
     return Library(jar, jar.stem, f"{__version__}-{files.sha256(jar)[:8]}")
 
 
 def install(library: Library, repository: Path) -> None:
-    """Write the jar, a pom without dependencies, and their SHA-1, which Maven asks for."""
+    """Write the jar, a pom without dependencies, and the SHA-1 files that Maven requests."""
     folder = repository.joinpath(*GROUP.split("."), library.artifact, library.version)
     folder.mkdir(parents=True)
     stem = folder / f"{library.artifact}-{library.version}"

@@ -1,4 +1,4 @@
-"""The releases of TensorFlow Java that a project can be made for, and the platforms that each has natives for."""
+"""The releases of TensorFlow Java that a project can target, and the platforms that each has natives for."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from crossload.runtimes.registry import BUILT_IN, Runtime
 NEWEST = "1.1.0"
 _JAVA = ("tensorflow-java", "tensorflow-java-legacy")
 _BEFORE_1_0 = ("linux-x86_64", "macosx-x86_64", "windows-x86_64")
-# What tensorflow-core-platform of a release names; before 1.0 it is the same in all, and 1.15 has one jar for three platforms.
+# The platforms in a release's tensorflow-core-platform; all releases before 1.0 have the same, and 1.15 has one jar for three platforms.
 _PLATFORMS = {
     "1.0.0": ("linux-x86_64", "linux-arm64", "macosx-arm64", "macosx-x86_64", "windows-x86_64"),
     "1.1.0": ("linux-x86_64", "linux-arm64", "macosx-arm64", "windows-x86_64"),
@@ -20,7 +20,7 @@ _PLATFORMS = {
 
 @dataclass(frozen=True)
 class Dependency:
-    """A Maven dependency; `classifier` is that of the natives, chosen by the platform that builds."""
+    """A Maven dependency; `classifier` is that of the natives, chosen by the build's platform."""
 
     group: str
     artifact: str
@@ -54,12 +54,12 @@ def versions() -> list[str]:
 
 
 def find(version: str) -> Release:
-    """The release of this version; raises CrossloadError, listing what there is."""
+    """The release of this version; raises CrossloadError listing the known ones."""
     for runtime in BUILT_IN:
         if runtime.name in _JAVA and runtime.version == version and isinstance(runtime.source, Jar):
             dependencies = tuple(_dependency(c) for c in runtime.source.coordinates)
             return Release(runtime, runtime.source, dependencies, _PLATFORMS.get(version, _BEFORE_1_0))
-    raise CrossloadError(f"there is no release {version!r} of TensorFlow Java; --release takes: {', '.join(versions())}")
+    raise CrossloadError(f"handoff does not know release {version!r} of TensorFlow Java; --release takes: {', '.join(versions())}")
 
 
 def _dependency(coordinates: str) -> Dependency:

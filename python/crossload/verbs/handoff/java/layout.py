@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 _WIDTH, _CONTINUED = 120, 8
-# A call on a result does not begin behind this column.
+# A chained call does not begin beyond this column.
 _CHAIN = 80
 
 
@@ -23,7 +23,7 @@ class Call:
 
 
 def laid_out(indent: int, call: Call | str, after: str = "") -> str:
-    """The lines of a call: on one line, else all arguments on the next one, else each on its own, broken again where it must be."""
+    """The lines of a call: on one line, else all arguments on the next one, else each on its own, broken again if necessary."""
     margin, inner = " " * indent, " " * (indent + _CONTINUED)
     line = f"{margin}{call}{after}"
     if isinstance(call, str) or not call.args or _fits(line):
@@ -37,7 +37,7 @@ def laid_out(indent: int, call: Call | str, after: str = "") -> str:
 
 
 def chained(indent: int, receiver: Call, then: str) -> str:
-    """A call and what is called on its result: on one line, else the latter on the next, else the argument on a line of its own, too."""
+    """A chained call: on one line, else the second call on the next line, else its argument on a line of its own, too."""
     margin, inner = " " * indent, " " * (indent + _CONTINUED)
     if _fits(line := f"{margin}{receiver}{then}"):
         return line

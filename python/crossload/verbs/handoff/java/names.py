@@ -1,4 +1,4 @@
-"""Names that are Java's, made of a model's: words become camel case, each name once, none a keyword; and text that is safe in a source.
+"""Java names made from a model's names (camel case, unique, not a keyword), and text that is safe in source code.
 
 Source: The Java Language Specification 17, sections 3.3 (Unicode escapes), 3.8 and 3.9 (identifiers), 8.10.1 (record components).
 """
@@ -21,36 +21,36 @@ _KEYWORDS = frozenset(
         while with yield _""",
     )
 )
-# Methods of every object, which a record component may not be called (JLS 8.10.1), and those that a client has of its own.
+# Names of Object's methods, forbidden for record components (JLS 8.10.1), and of the client's own methods.
 _TAKEN = frozenset(re.findall(r"\w+", "clone finalize getClass hashCode notify notifyAll toString wait equals close open main bundle"))
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
 _LONGEST = 40
 
 
 def members(names: Iterable[str]) -> dict[str, str]:
-    """Method or component names by the model's: `serving_default` becomes `servingDefault`, `class` `class_`, `1st` `_1st`."""
+    """Method or component names, by the model's names: `serving_default` becomes `servingDefault`, `class` `class_`, `1st` `_1st`."""
     return _each_once(names, _member)
 
 
 def types(names: Iterable[str]) -> dict[str, str]:
-    """Class names by the model's: `serving_default` becomes `ServingDefault`."""
+    """Class names, by the model's names: `serving_default` becomes `ServingDefault`."""
     return _each_once(names, lambda name: _identifier("".join(w[0].upper() + w[1:] for w in _words(name))))
 
 
 def package_of(name: str) -> str:
-    """The package of a model's project where none was asked for: `com.example.` and the name's ASCII letters and digits."""
+    """The default package of a model's project: `com.example.` and the name's ASCII letters and digits."""
     plain = re.sub(r"[^a-z0-9]", "", name.lower())[:_LONGEST] or "model"
     return f"com.example.{_identifier(plain)}"
 
 
 def checked_package(package: str) -> str:
-    """The package as it was asked for; raises CrossloadError for one that Java does not take."""
+    """The requested package; raises CrossloadError for one that Java does not accept."""
     parts = package.split(".")
     for part in parts:
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", part) or part in _KEYWORDS:
             raise CrossloadError(
-                f"--package {package!r} is no Java package: {part!r} is no name there; write one like com.example.digits "
-                "(ASCII letters and digits, no keyword)"
+                f"--package {package!r} is not a Java package: {part!r} is not a valid name in it; write one like com.example.digits "
+                "(ASCII letters and digits, no keywords)"
             )
     if parts[0] == "java":
         raise CrossloadError(f"--package {package!r} belongs to Java itself; write one like com.example.digits")
@@ -58,27 +58,27 @@ def checked_package(package: str) -> str:
 
 
 def literal(text: str) -> str:
-    """The text as a string literal: what is not plain is an escape, so that no name can end the literal."""
+    """The text as a string literal: special characters are escaped, so that no name can end the literal."""
     return '"' + "".join(_in_literal(c) for c in text) + '"'
 
 
 def javadoc(text: str) -> str:
-    """The text inside a comment: letters, digits and plain signs as they are, all else as HTML entities (no `*/`, `@`, `\\u` or tag)."""
+    """The text inside a comment: letters, digits and plain signs unchanged, all else as HTML entities (no `*/`, `@`, `\\u` or tag)."""
     return "".join(c if c in _PLAIN or c in " _-.,:;()[]=+'?" or _is_letter(c) else _entity(c) for c in text)
 
 
 def in_xml_comment(text: str) -> str:
-    """The text inside an XML comment, which `--` would end."""
+    """The text inside an XML comment, without `--`, which would end it."""
     return "".join(c if c in _PLAIN or c in " _.,:()" or _is_letter(c) else "?" for c in text)
 
 
 def in_markdown(text: str) -> str:
-    """The text as code in Markdown, on one line; a backtick would end it."""
+    """The text as code in Markdown, on one line, without backticks, which would end it."""
     return "`" + printable(text).replace("`", "'").encode("utf-8", "replace").decode() + "`"
 
 
 def version(text: str) -> str:
-    """The model's version as Maven takes it."""
+    """The model's version as Maven accepts it."""
     return re.sub(r"[^A-Za-z0-9._-]", "-", text)[:_LONGEST] or "1"
 
 
@@ -96,7 +96,7 @@ def _utf16(character: str) -> list[int]:
 
 
 def _entity(character: str) -> str:
-    # A lone surrogate (a byte of a name that was no UTF-8) has no entity.
+    # A lone surrogate (a byte of a name that is not UTF-8) has no entity.
     return "?" if 0xD800 <= ord(character) <= 0xDFFF else f"&#{ord(character)};"
 
 
@@ -106,7 +106,7 @@ def _each_once(names: Iterable[str], make: Callable[[str], str]) -> dict[str, st
     for name in names:
         made = first = make(name)
         number = 1
-        # Class files of names that differ in case alone are one file on some disks.
+        # On some disks, class files whose names differ only in case are one file.
         while made.lower() in taken:
             number += 1
             made = f"{first}{number}" if not first[-1].isdigit() else f"{first}_{number}"

@@ -33,7 +33,7 @@ _SYSTEMS = {
 
 @dataclass(frozen=True)
 class Handoff:
-    """What was written: the project's folder, its package and client class, the artifact in it, the vectors that test it,
+    """The written project: its folder, package and client class, its artifact, the number of vectors that test it,
     and the signatures that this TensorFlow would not answer, with the reason."""
 
     root: Path
@@ -58,9 +58,9 @@ def handoff(
 ) -> Handoff:
     """Write a Maven project for `bundle` into the folder `destination`: it builds and passes `mvn test` without crossload.
 
-    `release` is that of TensorFlow Java (1.15.0 is TensorFlow 1's own API), `package` the Java package, made from the model's name
-    without it, `artifact` the id of the artifact to hand over. Raises CrossloadError for what is no bundle or holds no answers, for a
-    release or artifact that is not there, and for a destination that holds something else. No TensorFlow is needed or started.
+    `release` is that of TensorFlow Java (1.15.0 is TensorFlow 1's own API), `package` the Java package (default: from the model's
+    name), `artifact` the id of the artifact to hand over. Raises CrossloadError for a path that is not a bundle or holds no answers, for
+    an unknown release or artifact, and for a destination that holds something else. Needs and starts no TensorFlow.
     """
     if to != "java":
         raise CrossloadError(f"there is no handoff to {to!r}; there are: java")
@@ -116,7 +116,7 @@ def _context(
 
 
 def _used(methods: list[records.Method]) -> set[str]:
-    """Which of the names that a client imports or defines only where they are needed."""
+    """The names among those that a client imports or defines only if it needs them."""
     given = [f"{c.to_tensor}" for m in methods for c in m.inputs]
     types = [c.type for m in methods for c in (*m.inputs, *m.outputs)]
     shown = [c.shown("") for m in methods if m.first for c in m.outputs]
@@ -153,10 +153,10 @@ def _environment() -> Environment:
 
 
 def _check_destination(there: Path, overwrite: bool) -> None:
-    """Raise CrossloadError where a project is there already, unless it may be replaced, or something else."""
+    """Raise CrossloadError if a project exists and may not be replaced, or if something else exists there."""
     if there.is_dir() and not any(there.iterdir()):
         return
     if there.exists() and not ((there / "pom.xml").is_file() and (there / "model" / "crossload.json").is_file()):
-        raise CrossloadError(f"{there} is there already and is no handoff; choose another folder")
+        raise CrossloadError(f"{there} exists and is not a handoff; choose another folder")
     if there.exists() and not overwrite:
-        raise CrossloadError(f"{there} is there already; --overwrite replaces it, and what was changed in it is lost")
+        raise CrossloadError(f"{there} exists; --overwrite replaces it, and changes made in it are lost")

@@ -1,7 +1,7 @@
-"""A signature in Java: records for its inputs and outputs, and the expressions that make tensors of them and back.
+"""A signature in Java: records for its inputs and outputs, and the expressions that convert them to tensors and back.
 
-An array stands for a tensor where its length tells the shape (at most one free dimension); a scalar is a plain value; what is freer
-than that, or has no array in Java, stays an `io.crossload.Tensor`.
+An array stands for a tensor if its length determines the shape (at most one free dimension); a scalar is a plain value; a tensor with
+more free dimensions, or without an array type in Java, stays an `io.crossload.Tensor`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class _Kind:
-    """How an element is Java's: its type, the box that may be null, Tensor's accessor, and what Tensor.of is told before the array."""
+    """An element in Java: its type, its box type (nullable), Tensor's accessor, and the arguments of Tensor.of before the array."""
 
     element: str
     box: str
@@ -43,14 +43,14 @@ _KINDS = {
 }
 _INT_MAX = 2**31 - 1
 _MOST_SHOWN = 6
-HARD_BYTES = "bytes"  # the generated request whose strings are no text on purpose (crossload.inputs.requests)
+HARD_BYTES = "bytes"  # the generated request whose strings are deliberately not text (crossload.inputs.requests)
 
 
 @dataclass(frozen=True)
 class Component:
-    """One input or output: its name in the signature and in Java, its type there, and what its Javadoc says.
+    """One input or output: its name in the signature and in Java, its type there, and its Javadoc.
 
-    `to_tensor` makes a tensor of it inside the client; `suffix` makes it of a tensor.
+    `to_tensor` converts it to a tensor inside the client; `suffix` converts a tensor to it.
     """
 
     name: str
@@ -63,7 +63,7 @@ class Component:
 
     @property
     def declaration(self) -> str:
-        """As a component of a record, and a parameter."""
+        """The declaration, for a record component or a parameter."""
         return f"{self.type} {self.java}"
 
     def shown(self, value: str) -> str:
@@ -73,7 +73,7 @@ class Component:
         return f"Arrays.{'deepToString' if self.type.endswith('[][]') else 'toString'}({value})"
 
     def of(self, tensors: str) -> str:
-        """The value, of a map of tensors by the signature's names."""
+        """The value, taken from a map of tensors by the signature's names."""
         return f"{tensors}.get({names.literal(self.name)}){self.suffix}"
 
 
@@ -96,17 +96,17 @@ class Method:
 
     @property
     def with_defaults(self) -> tuple[str, ...]:
-        """What the short constructor of the inputs gives the long one."""
+        """The arguments that the short constructor of the inputs passes to the long one."""
         return tuple("null" if c.optional else c.java for c in self.inputs)
 
     def first_inputs(self, tensors: str) -> tuple[str, ...]:
-        """The components of the inputs that feed the first vector, of a map of its tensors."""
+        """The components of the inputs for the first vector, taken from a map of its tensors."""
         fed = self.first.inputs if self.first else {}
         return tuple(c.of(tensors) if c.name in fed else "null" for c in self.inputs)
 
 
 def methods(signatures: Mapping[str, Signature], vectors: Mapping[str, list[Vector]]) -> list[Method]:
-    """A method a signature, in the manifest's order. Recorded strings decide whether a string tensor is text or bytes."""
+    """One method per signature, in the manifest's order. Recorded strings decide whether a string tensor is text or bytes."""
     java, types = names.members(signatures), names.types(signatures)
     usual = {key: [v for v in vectors.get(key, []) if v.id != HARD_BYTES] for key in signatures}
     return [
@@ -148,7 +148,7 @@ def _component(spec: TensorSpec, java: str, recorded: list[np.ndarray]) -> Compo
 
 
 def _told_by_length(shape: tuple[int, ...] | None) -> bool:
-    """Whether the number of elements leaves one shape only."""
+    """Whether the number of elements determines the shape."""
     return shape is not None and shape.count(-1) <= 1 and 0 < math.prod(d for d in shape if d != -1) <= _INT_MAX
 
 
