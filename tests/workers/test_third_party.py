@@ -1,4 +1,4 @@
-"""The example of a worker of one's own: what README shows must work."""
+"""The example of a worker of one's own: what docs/guides/own-runtime.md names must work."""
 
 from __future__ import annotations
 
