@@ -105,7 +105,7 @@ def _name(name: str) -> Iterator[str]:
     tree = ast.parse(_source_of(module).read_text(encoding="utf-8"))
     if name in crossload._MODULES:
         yield _prose(ast.get_docstring(tree) or "")
-        yield from _functions(f"crossload.{name}", tree.body)
+        yield from _functions(f"crossload.{name}", [*tree.body, *_brought(tree)])
         return
     node = next(n for n in tree.body if getattr(n, "name", None) == name)
     if isinstance(node, ast.ClassDef):
@@ -113,6 +113,16 @@ def _name(name: str) -> Iterator[str]:
     elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
         yield _text(_signature(f"crossload.{name}", node))
         yield _prose(ast.get_docstring(node) or "")
+
+
+def _brought(tree: ast.Module) -> Iterator[ast.stmt]:
+    """The functions that a module names from others below TYPE_CHECKING, and gives out as its own."""
+    for block in tree.body:
+        for node in block.body if isinstance(block, ast.If) else []:
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("crossload."):
+                source = ast.parse(_source_of(str(node.module)).read_text(encoding="utf-8"))
+                names = {alias.name for alias in node.names if alias.asname == alias.name}
+                yield from (n for n in source.body if isinstance(n, ast.FunctionDef) and n.name in names)
 
 
 def _class(name: str, node: ast.ClassDef) -> Iterator[str]:
@@ -127,8 +137,9 @@ def _functions(owner: str, body: list[ast.stmt]) -> Iterator[str]:
     for node in body:
         if isinstance(node, ast.FunctionDef) and (not _private(node.name) or node.name == "__call__"):
             decorators = [ast.unparse(d) for d in node.decorator_list]
-            shown = node.name if "property" in decorators else _signature(node.name, node).replace("\n", " ")
-            rows.append((f"`{re.sub(r' +', ' ', shown)}`", ast.get_docstring(node) or ""))
+            shown = node.name if "property" in decorators else _signature(node.name, node)
+            line = re.sub(r"\(\n +|,\n +", lambda m: "(" if m[0][0] == "(" else ", ", shown).replace(",\n)", ")")
+            rows.append((f"`{line}`", ast.get_docstring(node) or ""))
     if rows:
         yield _table((f"of {owner}", "does"), rows)
 
