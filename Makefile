@@ -1,6 +1,6 @@
 # Two commands are enough on a machine with Python 3.10 to 3.13, JDK 17 or newer, and Maven: `make demo` and `make test`.
 # Without a JDK, `make setup-python` is enough for show, check, export, convert, and for verifying in Python and TFLite runtimes.
-.PHONY: help setup setup-python java demo demo-java test test-fast search lint format bench dist pins registrations schema clean
+.PHONY: help setup setup-python java demo demo-java test test-fast search lint format bench docs docs-pages docs-site dist pins registrations schema clean
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
@@ -82,6 +82,28 @@ bench: setup $(DEMO)/digits/crossload.json ## measure, as ratios in one run
 	@$(MVN) -q -Pbench -pl benchmarks -am -DskipTests package
 	@$(BIN)/python -m tests.benchmarks
 
+# mkdocs has an environment of its own: nothing else needs it.
+build/docs-venv/ready: requirements/docs.txt | $(VENV)/ready
+	@$(UV) venv -q --clear --python $(BIN)/python build/docs-venv
+	@$(UV) pip install -q --compile-bytecode --python build/docs-venv/bin/python --require-hashes -r requirements/docs.txt
+	@touch $@
+
+docs: docs-pages docs-site ## build the site of docs/ into build/site, with Javadoc where there is a JDK and Maven
+
+docs-site: build/docs-venv/ready ## the site from the pages as they are; broken links fail
+	@NO_MKDOCS_2_WARNING=true build/docs-venv/bin/mkdocs build -q --strict
+	@if command -v javac >/dev/null && command -v mvn >/dev/null; \
+	  then { $(MAKE) -s build/javadoc/index.html && cp -r build/javadoc build/site/; } || echo "built without Javadoc; build/javadoc.log says why"; \
+	  else echo "built without Javadoc, which needs a JDK and Maven"; fi
+
+build/javadoc/index.html: $(shell find java/contract/src/main java/bundle/src/main java/junit/src/main -type f 2>/dev/null)
+	@mkdir -p build
+	@$(MVN) -q -DskipTests -pl bundle,junit -am package javadoc:aggregate >build/javadoc.log 2>&1
+	@rm -rf build/javadoc && cp -r java/target/reports/apidocs build/javadoc && touch $@
+
+docs-pages: setup-python ## write the generated pages of docs/reference/
+	@$(BIN)/python docs/generate.py
+
 dist: setup ## build the wheel
 	@$(BIN)/python -m build --wheel --no-isolation --outdir dist . >/dev/null
 	@ls -l dist/*.whl
@@ -89,6 +111,7 @@ dist: setup ## build the wheel
 pins: $(UV) ## resolve all pinned requirements again
 	@echo "uv==$$($(UV) --version | cut -d' ' -f2)" | $(UV) pip compile -q --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-header - -o requirements/uv.txt
 	@$(UV) pip compile -q --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-header pyproject.toml requirements/dev.in -o requirements/dev.txt
+	@$(UV) pip compile -q --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-header requirements/docs.in -o requirements/docs.txt
 	@for worker in python/crossload/workers/*_worker.py; do \
 	  $(UV) pip compile -q --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-header --no-annotate $$worker -o python/crossload/workers/pins/$$(basename $$worker .py).txt; done
 

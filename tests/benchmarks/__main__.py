@@ -1,4 +1,4 @@
-"""`make bench`: measures what the README's performance table states, and prints the table.
+"""`make bench`: measures what the table of docs/explain/performance.md states, and prints the table.
 
 It needs the demo's bundle (`make demo`) and exits with status 1 when a promise of the table is broken.
 """

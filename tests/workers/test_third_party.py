@@ -1,4 +1,4 @@
-"""The README's example of a custom worker must work."""
+"""The example of a custom worker in docs/guides/own-runtime.md must work."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The planner: it finds the shortest path, and the README shows the actual table."""
+"""The planner: it finds the shortest path, and the guide shows the actual table."""
 
 from __future__ import annotations
 
@@ -36,5 +36,5 @@ def test_tensorflow_s_process_has_every_step_that_the_core_names_and_no_other() 
     assert set(STEPS) == set(get_args(StepName))
 
 
-def test_the_readme_shows_the_matrix_of_conversions_as_the_table_of_edges_gives_it() -> None:
-    assert edges.matrix() in (ROOT / "README.md").read_text(encoding="utf-8")
+def test_the_guide_shows_the_matrix_of_conversions_as_the_table_of_edges_gives_it() -> None:
+    assert edges.matrix() in (ROOT / "docs" / "guides" / "convert.md").read_text(encoding="utf-8")

@@ -75,7 +75,7 @@ def way(source: str, target: str) -> list[Edge]:
 
 
 def matrix() -> str:
-    """The conversions as a Markdown table: the README shows it, and a test walks every cell."""
+    """The conversions as a Markdown table: docs/guides/convert.md shows it, and a test walks every cell."""
     rows = ["| from \\ to | " + " | ".join(f"`{t}`" for t in TARGETS) + " |", "|---" * (len(TARGETS) + 1) + "|"]
     for source in SOURCES:
         cells = []
