@@ -26,7 +26,7 @@ from crossload.support import files
 from crossload.support.text import printable
 from crossload.verbs.convert.edges import way
 from crossload.verbs.destinations import only_writer
-from crossload.verbs.verify.record import record
+from crossload.verbs.verify.record import left_out_requests, record
 from crossload.verbs.verify.verify import verify
 
 FORMATS = ("saved_model", "graph_def", "tflite")
@@ -127,6 +127,8 @@ def _fill(
         added, learnt = record(folder, entry, signatures, requests, limits, progress)
         recorded += added
         signatures |= learnt
+    for sentence in left_out_requests(recorded):
+        progress(sentence)
     left_out: list[LeftOut] = []
     if entries[0].format == "saved_model":
         made, left_out, versions = _converted(folder, entries[0], signatures, formats, progress)

@@ -17,7 +17,7 @@ from crossload.report.results import Report
 from crossload.runtimes import environments, registry
 from crossload.runtimes.registry import Runtime
 from crossload.runtimes.supervisor import Limits, Supervisor
-from crossload.verbs.verify.record import record_with, references
+from crossload.verbs.verify.record import left_out_requests, record_with, references
 from crossload.verbs.verify.verify import verify
 
 # Options that a worker needs from the user to load a source; a result is loaded with the same ones.
@@ -104,6 +104,8 @@ def recorded(source: Artifact, signatures: dict[str, Signature], room: Path, ter
             vectors, learnt = record_with(supervisor, room, source, signatures, terms.requests, terms.load_options)
         except WorkerFailure as failure:
             raise NoReference(Path(source.path), [(recorder, failure)]) from failure
+        for sentence in left_out_requests(vectors):
+            terms.progress(sentence)
         manifest = Manifest(
             model=Model(name="conversion"),
             signatures={**signatures, **learnt},

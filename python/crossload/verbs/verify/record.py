@@ -100,6 +100,16 @@ def record_with(
     return entries, learnt
 
 
+def left_out_requests(recorded: Sequence[Vectors]) -> list[str]:
+    """A sentence for each signature with requests that the reference did not answer: how many, and why the first was left out."""
+    return [
+        f"{len(v.left_out)} of {v.count + len(v.left_out)} requests of {v.signature} are left out: {v.reference.runtime} does not answer "
+        f"them ({v.left_out[0].id}: {v.left_out[0].reason}); give real inputs with --input-file"
+        for v in recorded
+        if v.left_out
+    ]
+
+
 def bundle_of(
     path: Path,
     root: Path,
