@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -67,6 +68,21 @@ def blocks_of(page: Path) -> list[Block]:
 def pages() -> list[Path]:
     """README and the pages of docs/, without the examples, which are projects with tests of their own."""
     return [ROOT / "README.md", *(p for p in sorted((ROOT / "docs").rglob("*.md")) if "examples" not in p.relative_to(ROOT).parts)]
+
+
+def runs(page: Path) -> bool:
+    """Whether the page has a block that runs."""
+    return any(block.runs for block in blocks_of(page))
+
+
+def check(page: Path, folder: Path, demo: Path, sources: Path) -> None:
+    """Run the page's blocks in order in the folder, which holds the demo's bundle as digits/ and a small model in every format."""
+    shutil.copytree(demo, folder / "digits")
+    shutil.copytree(sources, folder, dirs_exist_ok=True)
+    for block in blocks_of(page):
+        if block.runs:
+            done = run(block, folder)
+            assert done.returncode == block.status, f"{block}\n{block.text}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
 
 
 def run(block: Block, folder: Path) -> subprocess.CompletedProcess[str]:
