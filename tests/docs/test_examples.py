@@ -35,8 +35,8 @@ PROOFS = {
     ),
     "tflite-three-interpreters": (r"^gestures\.tflite: tflite; 11 answers of 1 signature\(s\) agree", r"^12 results: 12 ok$"),
     "ci-job": (
-        r"^by outcome: \{'total': 27, 'ok': 27\}$",
         r"^exit status 0: \./ci\.sh bicycles reports$",
+        r"^by outcome: \{'total': 27, 'ok': 27\}$",
         r"^exit status 1: \./ci\.sh bicycles strict --agreement identical$",
         r"^exit status 1: crossload verify --from strict/crossload\.json$",
         r"model\.tflite is not the file that was exported",
