@@ -53,7 +53,7 @@ _HOMES = {
     "export": "crossload.verbs.export.export",
     "features_of": "crossload.inputs.tf_example",
     "frozen_function": "crossload.tf_process.frozen_function",
-    "handoff": "crossload.verbs.handoff.java.project",
+    "handoff": "crossload.verbs.handoff.handoff",
     "load": "crossload.model",
     "run": "crossload.model",
     "runtimes": "crossload.runtimes",
@@ -153,8 +153,8 @@ if TYPE_CHECKING:
     from crossload.verbs.doctor.doctor import Diagnosis as Diagnosis
     from crossload.verbs.doctor.doctor import doctor as doctor
     from crossload.verbs.export.export import export as export
+    from crossload.verbs.handoff.handoff import handoff as handoff
     from crossload.verbs.handoff.java.project import Handoff as Handoff
-    from crossload.verbs.handoff.java.project import handoff as handoff
     from crossload.verbs.show.show import show as show
     from crossload.verbs.verify.plan import Plan as Plan
     from crossload.verbs.verify.verify import verify as verify

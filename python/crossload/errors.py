@@ -62,7 +62,7 @@ class NoReference(CrossloadError):
         said = "; ".join(f"{runtime.title}: {failure.outcome}: {failure}" for runtime, failure in failures)
         self.advice = ""
         if any(failure.outcome == "run_error" for _, failure in failures):
-            self.advice = "; give inputs that the model takes with --inputs FILE.npz, or shapes with --shape NAME=1,224,224,3"
+            self.advice = "; give inputs that the model takes with --input-file FILE.npz, or shapes with --shape NAME=1,224,224,3"
         super().__init__(f"{artifact} has no reference answers ({said}){self.advice}")
         self.failures = failures
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,7 @@ from crossload.inputs.requests import complete
 from crossload.runtimes import environments, registry
 from crossload.runtimes.registry import Runtime
 from crossload.runtimes.supervisor import Answer, Limits, ModelSource, Supervisor
+from crossload.support.text import near
 from crossload.verbs.check.prediction import explained
 
 if TYPE_CHECKING:
@@ -61,8 +61,7 @@ class Model:
                 return next(iter(self.signatures.values()))
             raise CrossloadError(f"the artifact has several signatures, name one: {there}")
         if name not in self.signatures:
-            near = get_close_matches(name, self.signatures, 1)
-            raise CrossloadError(f"there is no signature {name!r}{f' (did you mean {near[0]}?)' if near else ''}; there are: {there}")
+            raise CrossloadError(f"there is no signature {name!r}{near(name, self.signatures)}; there are: {there}")
         return self.signatures[name]
 
     def start(self) -> None:

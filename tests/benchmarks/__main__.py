@@ -170,8 +170,8 @@ def echo() -> list[Row]:
 def verifying() -> list[Row]:
     """`crossload verify` of the demo in all default runtimes, against the slowest of them alone."""
     names = [r.name for r in registry.find()]
-    alone = {name: process([CROSSLOAD, "verify", BUNDLE, "--quiet", "--runtime", name], 3).seconds for name in names}
-    together = process([CROSSLOAD, "verify", BUNDLE, "--quiet"], 3).seconds
+    alone = {name: process([CROSSLOAD, "verify", BUNDLE, "--runtime", name], 3).seconds for name in names}
+    together = process([CROSSLOAD, "verify", BUNDLE], 3).seconds
     slowest = max(alone, key=lambda name: alone[name])
     ratio = together / alone[slowest]
     figures = f"{together:.1f} s; alone: " + ", ".join(f"{name} {seconds:.1f} s" for name, seconds in alone.items())

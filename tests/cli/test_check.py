@@ -38,7 +38,7 @@ def test_each_release_has_a_row_with_what_stops_it(model: Path) -> None:
     assert [row.split()[0] for row in rows] == RELEASES
     assert [row.split()[0] for row in rows if "Op type not registered 'DisableCopyOnRead'" in row and " load_error: " in row] == OLD
     assert [row.split()[0] for row in rows if row.endswith(" ok")] == [title for title in RELEASES if title not in OLD]
-    assert result.exit_code == 0, "without --for, one release that will do is enough"
+    assert result.exit_code == 0, "without --runtime, one release that will do is enough"
 
 
 def test_a_named_release_gets_its_findings_and_the_remedy(model: Path) -> None:
@@ -47,7 +47,7 @@ def test_a_named_release_gets_its_findings_and_the_remedy(model: Path) -> None:
     assert title.split() == ["tensorflow-java@0.4.2", "TensorFlow", "2.7.4", "load_error"]
     assert finding.endswith("first in TensorFlow 2.10.1 of the releases known here; yours is 2.7.4 (node 'copy')")
     would_do = ", ".join(t for t in RELEASES if t not in OLD)
-    assert remedy == f"    → would run in: {would_do}; crossload convert {model} DESTINATION --for tensorflow-java@0.4.2"
+    assert remedy == f"    → would run in: {would_do}; crossload convert {model} DESTINATION --runtime tensorflow-java@0.4.2"
     assert result.exit_code == 1
 
 

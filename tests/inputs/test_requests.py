@@ -203,3 +203,10 @@ def test_a_text_input_takes_text_only() -> None:
 )
 def test_conversions_are_lossless(given: np.ndarray, datatype: str, fits: bool) -> None:
     assert kept(given, numpy_dtype(datatype)) is fits
+
+
+def test_a_list_of_python_s_numbers_takes_the_floating_datatype_of_the_input() -> None:
+    spec = Signature((TensorSpec("x", "FP32", (-1, 2)),), ())
+    assert complete(spec, {"x": [[0.1, 0.2]]})["x"].dtype == np.float32  # type: ignore[dict-item]
+    with pytest.raises(CrossloadError, match="float64 was given and does not convert without loss"):
+        complete(spec, {"x": np.array([[0.1, 0.2]])})

@@ -122,5 +122,5 @@ def test_an_omitted_input_is_sent_as_its_default_and_crosses_with_it() -> None:
 
 
 def test_a_default_that_does_not_fit_its_datatype_is_an_error_that_names_the_input() -> None:
-    with pytest.raises(CrossloadError, match="the default of the input 'x' is no int8 tensor"):
+    with pytest.raises(CrossloadError, match="the default of the input 'x' is not a int8 tensor"):
         crossing.there({}, source("INT8", default={"shape": [2], "data": [7]}).signatures["double"], None)

@@ -136,7 +136,7 @@ def test_a_pattern_that_matches_nothing_lists_the_known_runtimes() -> None:
 
 def test_a_near_match_is_offered_and_all_names_are_listed() -> None:
     with pytest.raises(
-        CrossloadError, match=r"no runtime 'tensorflow-jav' \(did you mean tensorflow-java\?\); there are: tensorflow, .*litert"
+        CrossloadError, match=r"no runtime 'tensorflow-jav'; near it are 'tensorflow-java', .*; there are: tensorflow, .*litert"
     ):
         registry.find(["tensorflow-jav"])
 

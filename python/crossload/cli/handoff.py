@@ -42,7 +42,7 @@ def command(bundle: Path, to: str, output: Path, release: str, package: str | No
     inputs and one for its outputs), a test over all vectors, a main class and a README. It needs a JDK and Maven, but neither Python
     nor crossload. `mvn test` proves that the model gives the recorded answers there.
     """
-    from crossload.verbs.handoff.java.project import handoff
+    from crossload.verbs.handoff.handoff import handoff
 
     made = handoff(
         bundle,

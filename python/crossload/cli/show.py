@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     examples=[
         "show saved_model/",
         "show digits/",
-        "show frozen_graph.pb --nodes '*softmax*'",
+        "show frozen_graph.pb --nodes '*Softmax*'",
         "show model.tflite --json | jq .signatures",
     ],
     exit_status="0 shown, 2 a path that is not an artifact, or one that cannot be read.",

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -94,12 +95,20 @@ def complete(signature: Signature, inputs: Mapping[str, np.ndarray]) -> dict[str
     completed = {}
     for spec in signature.inputs:
         if spec.name in inputs:
-            completed[spec.name] = fit(spec, np.asarray(inputs[spec.name]))
+            completed[spec.name] = fit(spec, _as_array(inputs[spec.name], spec))
         elif spec.default is not None:
             completed[spec.name] = defaults.array(spec)
         else:
             raise CrossloadError(f"the input {spec.name!r} is missing; the signature takes: {', '.join(there)}")
     return completed
+
+
+def _as_array(value: Any, spec: TensorSpec) -> np.ndarray:
+    """The value as an array; Python's own numbers, which have no datatype, take the input's floating one, as literals do."""
+    array = np.asarray(value)
+    if not hasattr(value, "dtype") and array.dtype.kind == "f" and spec.datatype.startswith(("FP", "BF")):
+        return array.astype(datatypes.numpy_dtype(spec.datatype))
+    return array
 
 
 def fit(spec: TensorSpec, array: np.ndarray) -> np.ndarray:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import dataclass
-from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -18,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from crossload.errors import CrossloadError
 from crossload.runtimes.environments import Command, Jar, Script, Source
+from crossload.support.text import near
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -155,9 +155,8 @@ def find(names: list[str] | None = None) -> list[Runtime]:
         matching = alike if pattern else alike[-1:]
         if not matching:
             there = [r.title if pattern or "@" in name else r.name for r in known]
-            near = get_close_matches(name, there, 1)
-            hint = f" (did you mean {near[0]}?)" if near else ""
-            raise CrossloadError(f"there is no runtime {name!r}{hint}; there are: {', '.join(dict.fromkeys(there))}")
+            known_names = list(dict.fromkeys(there))
+            raise CrossloadError(f"there is no runtime {name!r}{near(name, known_names)}; there are: {', '.join(known_names)}")
         found.update((r.title, r) for r in matching)
     return list(found.values())
 

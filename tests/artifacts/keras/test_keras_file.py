@@ -315,9 +315,9 @@ def test_impossible_sizes_are_listed_but_not_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("config", "words"),
     [
-        ("{", "no JSON"),
+        ("{", "is not JSON"),
         ("[]", "names no class"),
-        ("[" * 100_000, "no JSON"),
+        ("[" * 100_000, "is not JSON"),
         ('{"class_name": "Sequential", "config": ' + '{"a":' * 200 + "1" + "}" * 201, "nested deeper"),
     ],
 )

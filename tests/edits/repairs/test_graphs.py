@@ -155,7 +155,7 @@ def test_tables_that_the_init_op_fills_are_removed_from_the_collection() -> None
             "tflite",
             "--runtime makes only saved_model and graph_def, the formats that TensorFlow's runtimes load, not tflite",
         ),
-        ("tensorflow-jav", "saved_model", "did you mean tensorflow-java?"),
+        ("tensorflow-jav", "saved_model", "near it are 'tensorflow-java'"),
     ],
 )
 def test_an_impossible_backport_gives_a_one_line_error(name: str, target: str, sentence: str) -> None:

@@ -35,7 +35,7 @@ def test_the_runtimes_own_message_comes_first_then_the_reason_the_releases_that_
     assert of(source, "tensorflow-java@0.4.2") == (
         f"{SAID} Op type not registered 'DisableCopyOnRead': first in TensorFlow 2.10.1 of the releases known here; yours is 2.7.4 "
         "(node 'copy'); would run in: tensorflow-java@0.5.0, tensorflow@2.15.1, tensorflow-java@1.0.0, tensorflow-java@1.1.0, "
-        f"tensorflow@2.21.0; or: crossload convert {source.path} DESTINATION --for tensorflow-java@0.4.2"
+        f"tensorflow@2.21.0; or: crossload convert {source.path} DESTINATION --runtime tensorflow-java@0.4.2"
     )
 
 

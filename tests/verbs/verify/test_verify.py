@@ -181,7 +181,7 @@ def test_an_unknown_artifact_runtime_or_signature_lists_the_known_ones(tmp_path:
         verify(bundle, ["honest"], vectors=("v0", "x"))
     with pytest.raises(CrossloadError, match=r"no output or datatype 'z'.*y, FP32"):
         verify(bundle, ["honest"], tolerance=parse(["z:atol=1"]))
-    with pytest.raises(CrossloadError, match=r"did you mean honest"):
+    with pytest.raises(CrossloadError, match=r"near it are 'honest'"):
         verify(bundle, ["honst"])
 
 

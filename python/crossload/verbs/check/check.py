@@ -13,9 +13,7 @@ from crossload.contract.bundle import is_bundle, open_bundle
 from crossload.contract.manifest import Artifact
 from crossload.errors import CrossloadError
 from crossload.releases.registrations import Release, releases
-from crossload.verbs.check.prediction import Prediction, release_of, would_do
-
-_CHECKED = ("saved_model", "graph_def")
+from crossload.verbs.check.prediction import PREDICTED, Prediction, release_of, would_do
 
 
 @dataclass(frozen=True)
@@ -76,8 +74,8 @@ def check(
     if not wanted:
         there = ", ".join(f"{a.id}{' with the tags ' + ', '.join(a.tags) if a.tags else ''}" for _, a in entries)
         raise CrossloadError(f"{path} has no such artifact; it has: {there}")
-    left_out = [f"{a.id} is a {a.format}; check covers only SavedModels and GraphDefs" for _, a in wanted if a.format not in _CHECKED]
-    checked = [_checked(p, a, chosen) for p, a in wanted if a.format in _CHECKED]
+    left_out = [f"{a.id} is a {a.format}; check covers only SavedModels and GraphDefs" for _, a in wanted if a.format not in PREDICTED]
+    checked = [_checked(p, a, chosen) for p, a in wanted if a.format in PREDICTED]
     if not checked:
         raise CrossloadError(f"{path}: {'; '.join(left_out)}; `crossload verify` runs other formats")
     return Check(str(path), checked, left_out, bool(names))

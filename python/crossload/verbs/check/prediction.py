@@ -22,6 +22,9 @@ from crossload.verbs.check import graph_rules, init_rules, java_rules
 from crossload.verbs.check.findings import SEVERITY, Finding
 from crossload.verbs.check.graph_rules import Subject
 
+# The formats that releases are asked about before they load them.
+PREDICTED = ("saved_model", "graph_def")
+
 
 @dataclass(frozen=True)
 class Prediction:
@@ -54,7 +57,7 @@ class Prediction:
         """The next step if it must be this release; empty if nothing stops it."""
         if self.findings and all(f.outcome == "unsupported" and not f.at_load for f in self.findings):
             return "crossload export writes a bridge signature in datatypes that it has"
-        return f"crossload convert {shlex.quote(str(self.path))} DESTINATION --for {self.runtime}" if self.findings else ""
+        return f"crossload convert {shlex.quote(str(self.path))} DESTINATION --runtime {self.runtime}" if self.findings else ""
 
     def explanation(self) -> str:
         """The first obstacle in one sentence, with its place; empty if there is none."""

@@ -24,6 +24,7 @@ from crossload.runtimes import registry
 from crossload.runtimes.registry import Runtime
 from crossload.runtimes.supervisor import Limits, Supervisor
 from crossload.support import files
+from crossload.verbs import destinations
 from crossload.verbs.check.prediction import release_of
 from crossload.verbs.convert.edges import Edge, way
 from crossload.verbs.convert.walk import made, walk
@@ -151,7 +152,7 @@ def backport_bundle(
     runtimes = runtimes_of(names, "saved_model")
     terms = Terms(limits=limits or Limits(), load_with=load_with, alive=alive or {}, progress=progress)
     original = open_bundle(source)
-    _check_destination(source, destination, overwrite=overwrite)
+    destinations.check(destination, "bundle", is_bundle, overwrite=overwrite, source=source, itself=True)
     added: list[Artifact] = []
     left_out: list[LeftOut] = []
     with only_writer(destination, "conversion"), files.folder_written_whole(destination) as folder:
@@ -240,14 +241,3 @@ def _corrected(signatures: dict[str, Signature], made: Artifact) -> dict[str, Si
             signature, inputs=correct(signature.inputs, other.inputs), outputs=correct(signature.outputs, other.outputs)
         )
     return corrected
-
-
-def _check_destination(source: Path, destination: Path, *, overwrite: bool) -> None:
-    if source.resolve() in (destination.resolve(), *destination.resolve().parents):
-        raise CrossloadError(f"{destination} is inside {source}; writing there would change the source: name another folder")
-    if not destination.exists() or (destination.is_dir() and not any(destination.iterdir())):
-        return
-    if not is_bundle(destination):
-        raise CrossloadError(f"{destination} exists and is not a bundle; choose another folder")
-    if not overwrite:
-        raise CrossloadError(f"{destination} exists; --overwrite replaces it")

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from crossload.runtimes import tf_process
 from crossload.runtimes.supervisor import Limits, Supervisor
 from crossload.support import files
 from crossload.support.text import printable
+from crossload.verbs import destinations
 from crossload.verbs.convert.backport import backport, runtimes_of
 from crossload.verbs.convert.edges import TARGETS, Edge, way
 from crossload.verbs.convert.walk import FOLDERS, resolved, walk
@@ -101,7 +103,9 @@ def convert(
     terms = Terms(requests or Requests(), dict(tolerance or {}), limits or Limits(), load_with, alive or {}, options, progress)
     check_requests(terms.requests, chosen)
     with only_writer(destination, "conversion"):
-        _check_destination(source, destination, target, overwrite)
+        if not (target == "checkpoint" and has_state(destination)):  # another checkpoint is added
+            kind = f"folder with an artifact, but a {target} is one" if target in FOLDERS else f"file, but a {target} is one"
+            destinations.check(destination, kind, partial(_is_replaceable, target), overwrite=overwrite, source=source)
         with tempfile.TemporaryDirectory(prefix=f".{destination.name}.partial-", dir=_parent(destination)) as scratch:
             room = Path(scratch)
             report = None
@@ -189,23 +193,14 @@ def _check_size(source: Path, path: Sequence[Edge]) -> None:
         )
 
 
-def _check_destination(source: Path, destination: Path, target: str, overwrite: bool) -> None:
-    if source.is_dir() and source.resolve() in destination.resolve().parents:
-        raise CrossloadError(f"{destination} is inside {source}; writing there would change the source: name another folder")
-    if not destination.exists() or (destination.is_dir() and not any(destination.iterdir())):
-        return
-    if target == "checkpoint" and has_state(destination):  # another one is added
-        return
-    if not overwrite:
-        raise CrossloadError(f"{destination} exists; --overwrite replaces it, or name another")
-    kind = "folder" if target in FOLDERS else "file"
-    if destination.is_dir() != (kind == "folder"):
-        raise CrossloadError(f"{destination} exists and is not a {kind}, but a {target} is one; name another")
-    if destination.is_dir():
-        try:
-            artifacts.recognise(destination)
-        except CrossloadError as error:
-            raise CrossloadError(f"{destination} exists and holds no artifact for --overwrite to replace; name another") from error
+def _is_replaceable(target: str, there: Path) -> bool:
+    """Whether what exists is a file where the target is one, or a folder that holds an artifact where it is a folder."""
+    if there.is_dir() != (target in FOLDERS):
+        return False
+    try:
+        return not there.is_dir() or bool(artifacts.recognise(there))
+    except CrossloadError:
+        return False
 
 
 def _warm_up(result: Path, made: Artifact, room: Path, name: str) -> None:

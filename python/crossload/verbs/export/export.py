@@ -24,6 +24,7 @@ from crossload.runtimes.supervisor import Limits
 from crossload.runtimes.tf_process import Step, StepName
 from crossload.support import files
 from crossload.support.text import printable
+from crossload.verbs import destinations
 from crossload.verbs.convert.edges import way
 from crossload.verbs.destinations import only_writer
 from crossload.verbs.verify.record import left_out_requests, record
@@ -90,7 +91,7 @@ def export(
     tf_process.loader(load_with)
     values = {**_values(model, weights, by_name), **(load_options or {})}
     with only_writer(destination, "export"):
-        _check_destination(destination, overwrite)
+        destinations.check(destination, "bundle", is_bundle, overwrite=overwrite)
         with files.folder_written_whole(destination) as folder:
             name = printable(name or destination.resolve().name)
             producer, examples = _save(model, folder, values, load_with, progress)
@@ -270,16 +271,6 @@ def _converted(
         progress(f"left out: {kind}: {reason}")
         left_out.append(LeftOut(id=kind, reason=reason))
     return made, left_out, done.producer
-
-
-def _check_destination(there: Path, overwrite: bool) -> None:
-    """Raise CrossloadError if a bundle exists and may not be replaced, or if something else exists there."""
-    if there.is_dir() and not any(there.iterdir()):
-        return
-    if there.exists() and not is_bundle(there):
-        raise CrossloadError(f"{there} exists and is not a bundle; choose another folder")
-    if there.exists() and not overwrite:
-        raise CrossloadError(f"{there} exists; --overwrite replaces it")
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -14,7 +14,7 @@ from crossload.errors import CrossloadError, ManifestError
 from crossload.runtimes.registry import Runtime, shortest_name
 from crossload.support import files
 from crossload.support.text import near
-from crossload.verbs.check.prediction import Prediction, predict
+from crossload.verbs.check.prediction import PREDICTED, Prediction, predict
 
 
 def opened(path: Path) -> Bundle:
@@ -52,8 +52,10 @@ def chosen(bundle: Bundle, runtime: Runtime, wanted: str | None) -> Choice:
         )
     choices, reasons = [], []
     for artifact in loadable:
-        prediction = predict(bundle.path(artifact), runtime, tags=artifact.tags, bindings=artifact.bindings)
         recorded = [v.signature for v in bundle.manifest.vectors if v.count and v.signature in artifact.bindings]
+        if artifact.format not in PREDICTED:
+            return Choice(artifact, tuple(recorded), {n: "no answers are recorded" for n in artifact.bindings if n not in recorded})
+        prediction = predict(bundle.path(artifact), runtime, tags=artifact.tags, bindings=artifact.bindings)
         answered = tuple(name for name in recorded if prediction.signatures.get(name) == "ok")
         why = {name: _reason(prediction, name) for name in artifact.bindings if name not in answered}
         if len(answered) == len(bundle.manifest.signatures):
@@ -66,7 +68,7 @@ def chosen(bundle: Bundle, runtime: Runtime, wanted: str | None) -> Choice:
     first = bundle.path(loadable[0])
     raise CrossloadError(
         f"{runtime.title} would not run {bundle.root}: {'; '.join(reasons)}. Convert it, then export the result: "
-        f"crossload convert {first} PATH --for {runtime.title}, then crossload export PATH -o BUNDLE"
+        f"crossload convert {first} PATH --runtime {runtime.title}, then crossload export PATH -o BUNDLE"
     )
 
 

@@ -153,7 +153,9 @@ def _opened(path: Path | Bundle, chosen: list[Runtime], plan: Plan, progress: Pr
         return
     if is_bundle(path):
         if plan.requests != Requests():
-            raise CrossloadError(f"{path} is a bundle with recorded answers: --count, --seed, --inputs and --shape are for bare artifacts")
+            raise CrossloadError(
+                f"{path} is a bundle with recorded answers: --count, --seed, --input-file and --shape are for bare artifacts"
+            )
         yield open_bundle(path)
         return
     with tempfile.TemporaryDirectory(prefix="crossload-") as folder:

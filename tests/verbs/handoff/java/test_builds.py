@@ -13,7 +13,7 @@ from crossload import export
 from crossload.contract import vectors
 from crossload.contract.bundle import open_bundle
 from crossload.support import files
-from crossload.verbs.handoff.java.project import handoff
+from crossload.verbs.handoff.handoff import handoff
 from tests import SOURCES
 from tests.attacks import hostile_bundle
 

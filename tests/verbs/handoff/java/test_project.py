@@ -13,8 +13,8 @@ from crossload.contract.bundle import open_bundle
 from crossload.errors import CrossloadError, ManifestError
 from crossload.runtimes.registry import one
 from crossload.verbs.handoff import carried_bundle
+from crossload.verbs.handoff.handoff import handoff
 from crossload.verbs.handoff.java import records
-from crossload.verbs.handoff.java.project import handoff
 from tests.attacks import hostile_bundle
 
 
@@ -109,7 +109,7 @@ def test_the_artifact_is_the_first_that_the_release_runs_as_preflight_says(demo:
     opened = open_bundle(demo)
     chosen = {v: carried_bundle.chosen(opened, one(v), None).artifact.id for v in ("tensorflow-java@1.1.0", "tensorflow-java@0.3.3")}
     assert chosen == {"tensorflow-java@1.1.0": "saved_model", "tensorflow-java@0.3.3": "graph_def"}
-    with pytest.raises(CrossloadError, match=r"--for tensorflow-java@0\.3\.3"):
+    with pytest.raises(CrossloadError, match=r"--runtime tensorflow-java@0\.3\.3"):
         carried_bundle.chosen(opened, one("tensorflow-java@0.3.3"), "saved_model")
 
 

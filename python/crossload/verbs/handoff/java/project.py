@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crossload import __version__
-from crossload.contract.manifest import Artifact, Manifest
-from crossload.errors import CrossloadError
+from crossload.contract.manifest import FILE_NAME, Artifact, Manifest
 from crossload.runtimes.registry import WORKERS
 from crossload.support import files
+from crossload.verbs import destinations
 from crossload.verbs.destinations import only_writer
 from crossload.verbs.handoff import carried_bundle
 from crossload.verbs.handoff.java import java_releases, names, records
@@ -46,24 +46,16 @@ class Handoff:
     left_out: dict[str, str]
 
 
-def handoff(
+def write(
     bundle: str | Path,
     destination: str | Path,
     *,
-    to: str = "java",
     release: str = java_releases.NEWEST,
     package: str | None = None,
     artifact: str | None = None,
     overwrite: bool = False,
 ) -> Handoff:
-    """Write a Maven project for `bundle` into the folder `destination`: it builds and passes `mvn test` without crossload.
-
-    `release` is that of TensorFlow Java (1.15.0 is TensorFlow 1's own API), `package` the Java package (default: from the model's
-    name), `artifact` the id of the artifact to hand over. Raises CrossloadError for a path that is not a bundle or holds no answers, for
-    an unknown release or artifact, and for a destination that holds something else. Needs and starts no TensorFlow.
-    """
-    if to != "java":
-        raise CrossloadError(f"there is no handoff to {to!r}; there are: java")
+    """Write a Maven project, as `handoff` describes it (verbs.handoff.handoff)."""
     chosen_release = java_releases.find(release)
     given = names.checked_package(package) if package else None
     source, there = carried_bundle.opened(Path(bundle)), Path(destination)
@@ -75,7 +67,7 @@ def handoff(
     package = given or names.package_of(manifest.model.name)
     context = _context(manifest, handed, chosen_release, package, f"{model}Client", methods, engine, junit)
     with only_writer(there, "handoff"):
-        _check_destination(there, overwrite)
+        destinations.check(there, "handoff", _is_handoff, overwrite=overwrite)
         with files.folder_written_whole(there) as folder:
             carried_bundle.write(source, manifest, folder / "model")
             for one in (engine, junit):
@@ -152,11 +144,5 @@ def _environment() -> Environment:
     return environment
 
 
-def _check_destination(there: Path, overwrite: bool) -> None:
-    """Raise CrossloadError if a project exists and may not be replaced, or if something else exists there."""
-    if there.is_dir() and not any(there.iterdir()):
-        return
-    if there.exists() and not ((there / "pom.xml").is_file() and (there / "model" / "crossload.json").is_file()):
-        raise CrossloadError(f"{there} exists and is not a handoff; choose another folder")
-    if there.exists() and not overwrite:
-        raise CrossloadError(f"{there} exists; --overwrite replaces it, and changes made in it are lost")
+def _is_handoff(there: Path) -> bool:
+    return (there / "pom.xml").is_file() and (there / "model" / FILE_NAME).is_file()

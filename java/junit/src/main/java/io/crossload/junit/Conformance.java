@@ -99,7 +99,7 @@ final class Conformance implements AutoCloseable {
             if (vectors.isEmpty()) {
                 throw Outcome.NOT_RUN.failure(
                         bundle + ": the signature '" + signature
-                                + "' has no vectors, so that nothing would be compared; export the bundle with --vectors",
+                                + "' has no vectors, so that nothing would be compared; export the bundle again",
                         null);
             }
             for (Vector vector : vectors) {

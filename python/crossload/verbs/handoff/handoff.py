@@ -1,0 +1,35 @@
+"""Handoff: a bundle as a project of the receiver's language; each receiver has a room of its own below this folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from crossload.errors import CrossloadError
+from crossload.verbs.handoff.java import project as java
+from crossload.verbs.handoff.java.project import Handoff
+
+# By the value of `--to`: called with the bundle, the destination, `artifact`, `overwrite` and the options of that receiver.
+RECEIVERS: dict[str, Callable[..., Handoff]] = {"java": java.write}
+
+
+def handoff(
+    bundle: str | Path,
+    destination: str | Path,
+    *,
+    to: str = "java",
+    artifact: str | None = None,
+    overwrite: bool = False,
+    **options: Any,
+) -> Handoff:
+    """Write `bundle` into the folder `destination` as a project that builds and tests itself without crossload.
+
+    `to` is the receiver: "java" is a Maven project; its `options` are `release`, that of TensorFlow Java (1.15.0 is TensorFlow 1's own
+    API), and `package`, the Java package (default: from the model's name). `artifact` is the id of the artifact to hand over.
+    Raises CrossloadError for a path that is not a bundle or holds no answers, for an unknown receiver, release or artifact, and for a
+    destination that holds something else. Needs and starts no TensorFlow.
+    """
+    if to not in RECEIVERS:
+        raise CrossloadError(f"there is no handoff to {to!r}; there are: {', '.join(RECEIVERS)}")
+    return RECEIVERS[to](bundle, destination, artifact=artifact, overwrite=overwrite, **options)
