@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from crossload.contract.outcomes import Outcome, Phase
-    from crossload.runtimes.registry import Runtime
 
 
 class CrossloadError(Exception):
@@ -56,10 +55,10 @@ class ModelError(CrossloadError):
 
 
 class NoReference(CrossloadError):
-    """No runtime that could be the reference loads the artifact and answers; `failures` lists what each did instead."""
+    """No runtime that could be the reference loads the artifact and answers; `failures` lists what each (by its title) did instead."""
 
-    def __init__(self, artifact: Path, failures: list[tuple[Runtime, WorkerFailure]]) -> None:
-        said = "; ".join(f"{runtime.title}: {failure.outcome}: {failure}" for runtime, failure in failures)
+    def __init__(self, artifact: Path, failures: list[tuple[str, WorkerFailure]]) -> None:
+        said = "; ".join(f"{runtime}: {failure.outcome}: {failure}" for runtime, failure in failures)
         self.advice = ""
         if any(failure.outcome == "run_error" for _, failure in failures):
             self.advice = "; give inputs that the model takes with --input-file FILE.npz, or shapes with --shape NAME=1,224,224,3"

@@ -7,7 +7,6 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from crossload.contract.outcomes import Agreement, Outcome
-from crossload.report.results import Case, Result
 
 
 class ResultEntry(BaseModel):
@@ -26,11 +25,6 @@ class ResultEntry(BaseModel):
     note: str | None = None
     seconds: float | None = None
     reproduce: str | None = None
-
-    def to_result(self) -> Result:
-        """The entry as a result."""
-        case = Case(self.artifact, self.runtime, self.signature, self.vector)
-        return Result(case, **{name: getattr(self, name) for name in ResultEntry.model_fields if not hasattr(case, name)})
 
 
 class ReportFile(BaseModel):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -39,6 +39,12 @@ class Result:
     note: str | None = None
     seconds: float | None = None
     reproduce: str | None = None
+
+    @classmethod
+    def of(cls, entry: dict[str, Any]) -> Result:
+        """The result that `to_json` wrote."""
+        names = [f.name for f in fields(Case)]
+        return cls(Case(**{n: entry[n] for n in names}), **{k: v for k, v in entry.items() if k not in names})
 
     @property
     def failed(self) -> bool:
@@ -86,7 +92,7 @@ class Report:
             raise CrossloadError(
                 f"{path} is not a report: {first['msg'].lower()} at {place}; `crossload verify BUNDLE --json FILE` writes one"
             ) from error
-        results = [r.to_result() for r in content.results]
+        results = [Result.of(entry.model_dump()) for entry in content.results]
         return cls(
             content.bundle,
             content.artifacts or list(dict.fromkeys(r.case.artifact for r in results)),

@@ -16,9 +16,10 @@ from crossload.errors import ModelError
 from crossload.inputs import example_inputs
 from crossload.support.text import identifiers
 from crossload.tf_process import estimators, tf1_graphs
+from crossload.tf_process.keras_kinds import is_keras, is_keras_2
 from crossload.tf_process.weights import load as load_weights
 
-__all__ = ["ModelError", "is_keras", "load_weights", "of_python", "save"]
+__all__ = ["load_weights", "of_python", "save"]
 DEFAULT_SIGNATURE = "serving_default"
 
 
@@ -89,14 +90,9 @@ def save(model: Any, path: Path, signatures: Mapping[str, Any] | None = None, na
     tf.saved_model.save(model, str(path), signatures=dict(signatures))
 
 
-def is_keras(model: Any) -> bool:
-    """Whether this is a model of Keras 3 or of tf-keras (Keras 2), imported or not."""
-    return any(c.__name__ == "Model" and c.__module__.split(".")[0] in ("keras", "tf_keras") for c in type(model).__mro__)
-
-
 def _save_keras(model: Any, path: Path, given: Mapping[str, Mapping[str, int]]) -> None:
     function, concrete = _keras_function(model, given)
-    if _is_keras_2(model):
+    if is_keras_2(model):
         tf.saved_model.save(model, str(path), signatures={DEFAULT_SIGNATURE: concrete})
         return
     # tf.saved_model.save alone writes copies of Keras 3's variables that the signature does not use: what restores them by
@@ -107,15 +103,6 @@ def _save_keras(model: Any, path: Path, given: Mapping[str, Mapping[str, int]]) 
     archive.track(model)
     archive.add_endpoint(DEFAULT_SIGNATURE, function)
     archive.write_out(str(path), verbose=False)
-
-
-def _is_keras_2(model: Any) -> bool:
-    """Whether it is tf-keras', or that of a TensorFlow before Keras 3."""
-    if any(c.__module__.startswith("tf_keras") for c in type(model).__mro__):
-        return True
-    import keras
-
-    return bool(keras.__version__.startswith("2."))
 
 
 def _keras_function(model: Any, given: Mapping[str, Mapping[str, int]]) -> tuple[Any, Any]:

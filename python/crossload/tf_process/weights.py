@@ -72,7 +72,7 @@ def load(model: Any, path: Path, *, by_name: bool = False) -> None:
 
     A checkpoint of objects fits by its objects, any other by the variables' names. Raises ModelError listing what does not fit.
     """
-    from crossload.tf_process.live_models import is_keras
+    from crossload.tf_process.keras_kinds import is_keras
 
     if is_keras(model) and path.is_file() and path.suffix.lower() in _KERAS_FILES:
         from crossload.workers.kit import keras_files

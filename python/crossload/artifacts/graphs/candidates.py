@@ -5,14 +5,11 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from crossload.artifacts.graphs import op_types
 from crossload.artifacts.graphs.bridges import is_bridge
 from crossload.support.reach import reached
-
-if TYPE_CHECKING:
-    from crossload.artifacts.graphs.graph import Graph
 
 INPUT_OPS = ("_Arg", "Placeholder", "PlaceholderV2", "PlaceholderWithDefault")
 # Sources of the training input: a session may feed these tensors instead.
@@ -48,7 +45,15 @@ _STEP = re.compile(r"(Resource)?(Sparse)?Apply[A-Z]")
 _PASSING_OPS = {"Cast", "ExpandDims", "Identity", "OneHot", "Reshape", "Squeeze", "StopGradient", "ToInt64", "ToFloat"}
 
 
-def inputs(graph: Graph) -> list[tuple[Any, str]]:
+class Nodes(Protocol):
+    """The part of a Graph (artifacts.graphs.graph) that the search reads."""
+
+    proto: Any
+    nodes: dict[str, Any]
+    functions: dict[str, Any]
+
+
+def inputs(graph: Nodes) -> list[tuple[Any, str]]:
     """The nodes that take a caller's inputs, each with the reason: in the graph's order, arguments in their own."""
     reasons = {"_Arg": "argument", "PlaceholderWithDefault": "placeholder with a default"}
     found = [
@@ -60,7 +65,7 @@ def inputs(graph: Graph) -> list[tuple[Any, str]]:
     return found
 
 
-def own_nodes(graph: Graph) -> list[Any]:
+def own_nodes(graph: Nodes) -> list[Any]:
     """The model's own nodes, without bridges: a bridge is another way in and out, not an input or a consumer."""
     return [node for node in graph.proto.node if not is_bridge(node.name)]
 
@@ -75,7 +80,7 @@ def trains(node: Any) -> bool:
     return bool(_GRADIENT_SCOPE.search(node.name)) or bool(_STEP.match(node.op))
 
 
-def outputs(graph: Graph) -> list[tuple[Any, str]]:
+def outputs(graph: Nodes) -> list[tuple[Any, str]]:
     """The nodes that give an answer, each with the reason, the likeliest first.
 
     Return values, if the graph has any. Otherwise the operations whose results only training takes (gradients, losses, metrics, savers,
@@ -91,7 +96,7 @@ def outputs(graph: Graph) -> list[tuple[Any, str]]:
     return found or _ranked(graph, takers, set())
 
 
-def _ranked(graph: Graph, takers: Mapping[str, list[str]], training: set[str]) -> list[tuple[Any, str]]:
+def _ranked(graph: Nodes, takers: Mapping[str, list[str]], training: set[str]) -> list[tuple[Any, str]]:
     fed = _reached((n.name for n in graph.proto.node if n.op in INPUT_OPS or n.op in FEED_OPS), takers)
     waited_for = {at[1:] for node in graph.proto.node for at in node.input if at.startswith("^")}
     found = []
@@ -127,7 +132,7 @@ def _in_function_order(found: list[tuple[int, Any, str]]) -> list[tuple[int, Any
     return result
 
 
-def _answers(graph: Graph, node: Any, waited_for: set[str]) -> bool:
+def _answers(graph: Nodes, node: Any, waited_for: set[str]) -> bool:
     """Whether its result could be an answer; unused inputs, assignments and summaries are also sinks."""
     if node.op in _NO_ANSWER_OPS or node.op in INPUT_OPS or node.op in FEED_OPS or _EFFECTS.match(node.op):
         return False
@@ -141,7 +146,7 @@ def _answers(graph: Graph, node: Any, waited_for: set[str]) -> bool:
     return any(datatype not in ("DT_20", "DT_21") for datatype in datatypes)
 
 
-def _training(graph: Graph, takers: Mapping[str, list[str]]) -> set[str]:
+def _training(graph: Nodes, takers: Mapping[str, list[str]]) -> set[str]:
     """The operations that train, measure, save and initialise, and all dependents of losses, labels and gradients."""
     own = {node.name for node in graph.proto.node if of_training(node.name) or _EFFECTS.match(node.op)}
     backwards = {m[1] for node in graph.proto.node if (m := _GRADIENT.search(node.name))}
@@ -162,7 +167,7 @@ def _training(graph: Graph, takers: Mapping[str, list[str]]) -> set[str]:
     return own | _reached(sources, takers)
 
 
-def _targets(graph: Graph, labels: Iterable[str]) -> set[str]:
+def _targets(graph: Nodes, labels: Iterable[str]) -> set[str]:
     """The inputs that arrive here unchanged: the targets that training compares the model's answer with."""
     found = set()
     for at in labels:
@@ -176,7 +181,7 @@ def _targets(graph: Graph, labels: Iterable[str]) -> set[str]:
     return found
 
 
-def _takers(graph: Graph) -> dict[str, list[str]]:
+def _takers(graph: Nodes) -> dict[str, list[str]]:
     """By operation, the operations that take its results; a control input does not count."""
     found = defaultdict(list)
     for node in own_nodes(graph):

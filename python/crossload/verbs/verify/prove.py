@@ -103,7 +103,7 @@ def recorded(source: Artifact, signatures: dict[str, Signature], room: Path, ter
         try:
             vectors, learnt = record_with(supervisor, room, source, signatures, terms.requests, terms.load_options)
         except WorkerFailure as failure:
-            raise NoReference(Path(source.path), [(recorder, failure)]) from failure
+            raise NoReference(Path(source.path), [(recorder.title, failure)]) from failure
         for sentence in left_out_requests(vectors):
             terms.progress(sentence)
         manifest = Manifest(

@@ -60,7 +60,7 @@ def record(
                 return record_with(supervisor, root, artifact, signatures, requests)
         except WorkerFailure as failure:
             progress(f"{runtime.title} cannot be the reference ({failure.outcome}: {failure})")
-            failures.append((runtime, failure))
+            failures.append((runtime.title, failure))
     raise NoReference(root / artifact.path, failures)
 
 

@@ -116,7 +116,8 @@ def _without_reference(chosen: dict[str, Runtime], plan: Plan, error: NoReferenc
     """The report for a model that no runtime answers: what each runtime did with it."""
     said = f"no reference answer, so nothing was compared{error.advice}"
     report = Report(plan.path, ["artifact"], list(chosen), cautions=[said])
-    for runtime, failure in error.failures:
+    for title, failure in error.failures:
+        runtime = registry.one(title)
         failure.message = explained(failure, runtime, ModelSource(Path(plan.path), "", {}))
         for name in (n for n, r in chosen.items() if r == runtime):
             result = failed(Case("artifact", name, NONE, NONE), failure)
