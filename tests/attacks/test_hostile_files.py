@@ -12,14 +12,13 @@ from hypothesis import strategies as st
 from crossload import artifacts
 from crossload.cli.show import command
 from crossload.errors import ArtifactError
-from tests.artifacts.graphs import test_meta_graph
-from tests.corpus import handmade
+from tests.corpus import handmade, meta_graphs
 
 _SIGNED = {"serving_default": ({"pixels": 0}, {"probabilities": 1})}
 WHOLE = {
     "saved_model": handmade.with_variables(handmade.meta_graph("serve")),
     "graph_def": handmade.graph(),
-    "meta_graph": test_meta_graph.made(),
+    "meta_graph": meta_graphs.made(),
     "tflite": handmade.Lite(signatures=_SIGNED, metadata={"min_runtime_version": b"1.5.0"}, operators=[3, 9, "FlexInv"]),
 }
 

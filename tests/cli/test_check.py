@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from crossload.cli import main
-from tests.verbs.check.test_prediction import FLOAT, LEGACY, RELEASES, add, graph_of, saved_model
+from tests.corpus.checked_graphs import FLOAT, LEGACY, RELEASES, add, graph_of, saved_model
 
 OLD = [LEGACY, "tensorflow-java@0.3.3", "tensorflow-java@0.4.2"]
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.artifacts.checkpoints.test_checkpoint import varied
 from tests.cli.test_show import line, run
-from tests.edits.test_checkpoint_folders import beside, files_of, names, saved, serving
+from tests.corpus.checkpoint_folders import beside, files_of, names, saved, serving
+from tests.corpus.checkpoints import varied
 
 
 def test_the_list_marks_the_served_checkpoint_and_names_missing_files(tmp_path: Path) -> None:

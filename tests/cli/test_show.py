@@ -13,9 +13,7 @@ from click.testing import CliRunner, Result
 
 from crossload.cli import COMMANDS, main
 from crossload.support.text import printable
-from tests.artifacts.checkpoints import test_checkpoint
-from tests.artifacts.graphs import test_meta_graph
-from tests.corpus import handmade
+from tests.corpus import checkpoints, handmade, meta_graphs
 from tests.corpus.handmade import Lite, Tensor
 
 
@@ -84,7 +82,7 @@ def test_a_graphs_page_says_that_its_names_are_candidates(tmp_path: Path) -> Non
 
 
 def test_a_metas_page_has_signatures_variables_and_obstacles(tmp_path: Path) -> None:
-    page = show(test_meta_graph.write(tmp_path / "model-3.meta", test_meta_graph.made()))
+    page = show(meta_graphs.write(tmp_path / "model-3.meta", meta_graphs.made()))
     assert line(page, "output").split()[:2] == ["output", "probabilities"]
     assert line(page, "w:0").split()[:2] == ["w:0", "float32"]
     assert "saver: V2; save/restore_all restores from the prefix in save/Const:0" in page
@@ -101,7 +99,7 @@ def test_the_canonical_hash_is_on_the_page_and_in_json(tmp_path: Path) -> None:
 
 
 def test_the_canonical_hash_of_variables_is_on_the_page_when_it_is_asked_for(tmp_path: Path) -> None:
-    prefix = test_checkpoint.small(tmp_path)
+    prefix = checkpoints.small(tmp_path)
     found = json.loads(show(prefix, "--json"))["canonical_sha256"]
     assert "--hash computes it" in line(show(prefix), "canonical")
     assert line(show(prefix, "--hash"), "canonical").split() == ["canonical", "sha256", found]
@@ -127,7 +125,7 @@ def test_nodes_are_listed_with_what_they_take_and_give(tmp_path: Path) -> None:
     assert line(show(path, "--nodes"), "x ").split() == ["x", "Placeholder", "float32", "(-1,", "4)"]
     assert show(path, "--nodes", "MatMul").split() == ["product", "MatMul", "float32", "<-", "x,", "w", "on", "/device:GPU:0"]
     assert [n["name"] for n in json.loads(show(path, "--nodes", "p*", "--json"))["nodes"]] == ["product", "probabilities"]
-    meta = show(test_meta_graph.write(tmp_path / "m.meta", test_meta_graph.made()), "--nodes", "w")
+    meta = show(meta_graphs.write(tmp_path / "m.meta", meta_graphs.made()), "--nodes", "w")
     assert line(meta, "w/Assign").split() == ["w/Assign", "AssignVariableOp", "<-", "w,", "w/initial"]
 
 
@@ -264,7 +262,7 @@ def test_the_version_is_the_packages() -> None:
 
 
 def test_a_checkpoints_page_lists_variables_and_tensor_prints_a_value(tmp_path: Path) -> None:
-    prefix = test_checkpoint.small(tmp_path)
+    prefix = checkpoints.small(tmp_path)
     page = show(prefix)
     assert line(page, "dense/kernel").split() == ["dense/kernel", "float32", "(4,", "3)", "48", "bytes"]
     assert "[ 9., 10., 11.]" in show(prefix, "--tensor", "dense/kernel")

@@ -9,30 +9,18 @@ import pytest
 from tensorboard.compat.proto import graph_pb2
 
 from crossload.artifacts.graphs import graph_def, saved_model
-from crossload.contract.datatypes import DATATYPES
 from crossload.contract.manifest import Binding
 from crossload.contract.signatures import Signature, TensorSpec
 from crossload.edits import bridges
 from tests.corpus import handmade
+from tests.corpus.bridged_graph import COMPLEX64, FLOAT, INT8, INT32, graph
 from tests.corpus.handmade import node
 
-INT8, INT32, FLOAT, COMPLEX64 = (DATATYPES[d].enum for d in ("INT8", "INT32", "FP32", "COMPLEX64"))
 BINDING = Binding(key=None, inputs={"x": "x:0", "f": "f"}, outputs={"y": "y:0", "angle": "polar:1"})
 SIGNATURE = Signature(
     (TensorSpec("x", "INT8", (-1, 4)), TensorSpec("f", "FP32", ())),
     (TensorSpec("y", "INT8", (-1, 4)), TensorSpec("angle", "COMPLEX64", (-1, 4))),
 )
-
-
-def graph() -> Any:
-    """Two inputs, one of int8; two outputs, one of int8 and one of complex64."""
-    made = graph_pb2.GraphDef()
-    made.versions.producer = 2474
-    node(made.node, "x", "Placeholder", shape=(-1, 4), dtype=INT8)
-    node(made.node, "f", "Placeholder", shape=(), dtype=FLOAT)
-    node(made.node, "y", "Neg", "x", T=INT8)
-    node(made.node, "polar", "Polar", "x", "f", T=INT8, Tout=[FLOAT, COMPLEX64])
-    return made
 
 
 def nodes(made: Any) -> dict[str, Any]:

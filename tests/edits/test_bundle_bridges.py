@@ -12,7 +12,7 @@ from crossload.contract.signatures import Signature
 from crossload.edits import bundle_bridges
 from crossload.support import files
 from tests.corpus import handmade
-from tests.edits.test_bridges import COMPLEX64, FLOAT, INT8, graph
+from tests.corpus.bridged_graph import COMPLEX64, FLOAT, INT8, graph
 
 Described = tuple[list[Artifact], dict[str, Signature]]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 from pathlib import Path
 
@@ -16,8 +15,9 @@ from crossload.edits import checkpoint_folders
 from crossload.errors import ArtifactError, CrossloadError
 from crossload.runtimes import environments, registry
 from crossload.support import files
-from tests.artifacts.checkpoints import test_v1_checkpoint
-from tests.artifacts.checkpoints.test_checkpoint import FLOAT, WEIGHTS, entry, write
+from tests.corpus import v1_checkpoints
+from tests.corpus.checkpoint_folders import beside, files_of, names, saved, serving
+from tests.corpus.checkpoints import entry, write
 
 # TensorFlow in a folder that crossload has changed: find the latest checkpoint, restore it, continue saving and deleting.
 MANAGER = """
@@ -66,36 +66,6 @@ def tensorflow(program: str, *arguments: object) -> list[object]:
     done = subprocess.run([python, "-c", program, *map(str, arguments)], check=True, capture_output=True, text=True)
     found: list[object] = json.loads(done.stdout.splitlines()[-1])
     return found
-
-
-def saved(folder: Path, *names: str) -> Path:
-    """A folder with these checkpoints, each with a .meta; their times in the order of their names here."""
-    folder.mkdir(exist_ok=True)
-    for at, name in enumerate(names):
-        prefix = write(folder / name, {b"w": entry(WEIGHTS.tobytes(), FLOAT, (4, 3))})
-        (folder / f"{name}.meta").write_bytes(b"graph")
-        for file in folder.glob(f"{prefix.name}.*"):
-            os.utime(file, (1000 + at, 1000 + at))
-    return folder
-
-
-def serving(folder: Path, served: str, *paths: str, stamps: bool = False) -> Path:
-    lines = [f'model_checkpoint_path: "{served}"', *(f'all_model_checkpoint_paths: "{path}"' for path in paths)]
-    lines += [f"all_model_checkpoint_timestamps: {1000.25 + n}" for n in range(len(paths)) if stamps]
-    (folder / "checkpoint").write_text("\n".join([*lines, "last_preserved_timestamp: 1700000000.123456"]))
-    return folder
-
-
-def names(folder: Path) -> list[str]:
-    return [held.name for held in checkpoint_folders.read(folder).checkpoints]
-
-
-def beside(folder: Path) -> set[str]:
-    return {file.name for file in folder.iterdir()} - {"checkpoint"}
-
-
-def files_of(*names: str) -> set[str]:
-    return {f"{name}{end}" for name in names for end in (".index", ".data-00000-of-00001", ".meta")}
 
 
 def test_the_list_has_steps_times_sizes_and_the_served_checkpoint(tmp_path: Path) -> None:
@@ -324,8 +294,8 @@ def test_sharded_v1_checkpoints_are_served_by_their_pattern(tmp_path: Path) -> N
     for folder in (one, shards):
         folder.mkdir()
         saved(folder, "other-1")
-    test_v1_checkpoint.small(one)
-    test_v1_checkpoint.sharded(shards)
+    v1_checkpoints.small(one)
+    v1_checkpoints.sharded(shards)
     for folder, served in ((one, "model.ckpt"), (shards, "model.ckpt-?????-of-00002")):
         (folder / "model.ckpt.meta").touch()
         checkpoint_folders.use(folder, "model.ckpt")

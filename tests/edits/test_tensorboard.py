@@ -19,8 +19,7 @@ from tensorboard.plugins.graph.graphs_plugin import GraphsPlugin
 
 from crossload.edits.tensorboard import edge, write
 from crossload.errors import ArtifactError
-from tests.artifacts.checkpoints import test_checkpoint
-from tests.corpus import handmade
+from tests.corpus import checkpoints, handmade
 
 
 class Board:
@@ -84,7 +83,7 @@ def test_a_meta_file_is_found_beside_its_checkpoint_and_alone(tmp_path: Path) ->
     meta.write_bytes(handmade.meta_graph().SerializeToString())
     write(meta, tmp_path / "alone")
     assert names(Board(tmp_path / "alone").graph()) == names(handmade.meta_graph().graph_def)
-    with_values = test_checkpoint.small(tmp_path)
+    with_values = checkpoints.small(tmp_path)
     with pytest.raises(ArtifactError, match=rf"{with_values.name} is a checkpoint without {with_values.name}\.meta"):
         write(with_values, tmp_path / "beside")
     meta.rename(with_values.with_name(f"{with_values.name}.meta"))

@@ -15,7 +15,7 @@ from crossload import artifacts
 from crossload.artifacts.tflite import tflite_file
 from crossload.edits.tflite_signatures import inject_signatures
 from tests import CORPUS, ROOT
-from tests.artifacts.checkpoints import test_checkpoint
+from tests.corpus import checkpoints
 from tests.environment import launch_of
 
 pytestmark = pytest.mark.slow
@@ -35,8 +35,8 @@ def make(*arguments: Path) -> None:
 def lites(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder that make_lites.py fills."""
     folder = tmp_path_factory.mktemp("lites")
-    weights = test_checkpoint.entry(b"", test_checkpoint.FLOAT, (600_000, 1000), size=2_400_000_000)
-    (folder / "large.index").write_bytes(test_checkpoint.index({b"": test_checkpoint.header(), b"weights": weights}))
+    weights = checkpoints.entry(b"", checkpoints.FLOAT, (600_000, 1000), size=2_400_000_000)
+    (folder / "large.index").write_bytes(checkpoints.index({b"": checkpoints.header(), b"weights": weights}))
     make(folder)
     return folder
 

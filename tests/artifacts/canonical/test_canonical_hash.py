@@ -19,10 +19,7 @@ from tensorboard.compat.proto import graph_pb2, tensor_pb2
 from crossload import artifacts
 from crossload.artifacts.canonical import canonical_graph, canonical_hash, canonical_tflite
 from crossload.errors import ArtifactError
-from tests.artifacts.checkpoints import test_checkpoint
-from tests.artifacts.graphs import test_meta_graph
-from tests.artifacts.keras import test_keras_file
-from tests.corpus import handmade
+from tests.corpus import checkpoints, handmade, keras_files, meta_graphs
 from tests.corpus.handmade import FLOAT, INT64, RESOURCE, STRING, node
 from tests.environment import launch_of
 
@@ -259,8 +256,8 @@ def saved(folder: Path, first: float = 1.0, second: float = 2.0, keys: tuple[str
     (folder / "assets" / "vocabulary.txt").write_text(vocabulary)
     (folder / "variables").mkdir()
     data = np.float32([first, second]).tobytes()
-    entries = [(k.encode(), test_checkpoint.entry(data[4 * n : 4 * n + 4], FLOAT, (1,), offset=4 * n)) for n, k in enumerate(keys)]
-    test_checkpoint.write(folder / "variables" / "variables", dict(sorted(entries)), data)
+    entries = [(k.encode(), checkpoints.entry(data[4 * n : 4 * n + 4], FLOAT, (1,), offset=4 * n)) for n, k in enumerate(keys)]
+    checkpoints.write(folder / "variables" / "variables", dict(sorted(entries)), data)
     return folder
 
 
@@ -334,19 +331,19 @@ def test_an_incomplete_saved_model_has_no_hash(tmp_path: Path) -> None:
 def test_a_checkpoints_hash_covers_names_and_values(tmp_path: Path) -> None:
     def made(name: str, key: bytes, value: float) -> str:
         data = np.float32([value]).tobytes()
-        return of(test_checkpoint.write(tmp_path / name, {key: test_checkpoint.entry(data, FLOAT, (1,))}, data))
+        return of(checkpoints.write(tmp_path / name, {key: checkpoints.entry(data, FLOAT, (1,))}, data))
 
     assert made("a", b"w", 1.0) == made("b", b"w", 1.0)
     assert len({made("a", b"w", 1.0), made("b", b"v", 1.0), made("c", b"w", 2.0)}) == 3
 
 
 def test_a_meta_graphs_hash_covers_signatures_and_variable_names(tmp_path: Path) -> None:
-    message = test_meta_graph.made()
-    plain = of(test_meta_graph.write(tmp_path / "a.meta", message))
+    message = meta_graphs.made()
+    plain = of(meta_graphs.write(tmp_path / "a.meta", message))
     message.collection_def["train_op"].node_list.value.append("x")
-    assert of(test_meta_graph.write(tmp_path / "b.meta", message)) == plain
+    assert of(meta_graphs.write(tmp_path / "b.meta", message)) == plain
     handmade.tensor_info(message.signature_def["s"].outputs["y"], "probabilities:0")
-    signed = of(test_meta_graph.write(tmp_path / "c.meta", message))
+    signed = of(meta_graphs.write(tmp_path / "c.meta", message))
     text = message.SerializeToString().replace(b"w", b"v")
     (tmp_path / "d.meta").write_bytes(text)
     assert len({plain, signed, of(tmp_path / "d.meta")}) == 3
@@ -361,7 +358,7 @@ def test_a_resource_alone_can_be_hashed(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ["whole", "weights"])
 def test_a_keras_files_hash_covers_config_and_values(tmp_path: Path, kind: str) -> None:
     def made(name: str, change: Callable[[Any], None] = lambda _: None) -> str:
-        path = test_keras_file.whole_h5(tmp_path / name, backend="tensorflow")
+        path = keras_files.whole_h5(tmp_path / name, backend="tensorflow")
         with h5py.File(path, "r+") as file:
             if kind == "weights":
                 for key in ("layer_names", "keras_version", "backend"):
@@ -393,12 +390,12 @@ def test_a_keras_files_hash_covers_config_and_values(tmp_path: Path, kind: str) 
 
 
 def test_a_keras_archives_hash_ignores_date_and_version(tmp_path: Path) -> None:
-    plain = of(test_keras_file.zipped(tmp_path / "a.keras"))
-    assert of(test_keras_file.zipped(tmp_path / "b.keras", version="3.0.0", compression=zipfile.ZIP_DEFLATED)) == plain
-    other = test_keras_file.functional(
-        test_keras_file.entry("x", [None, 5]), test_keras_file.layer("Dense", "head"), inputs=["x", 0, 0], outputs=["head", 0, 0]
+    plain = of(keras_files.zipped(tmp_path / "a.keras"))
+    assert of(keras_files.zipped(tmp_path / "b.keras", version="3.0.0", compression=zipfile.ZIP_DEFLATED)) == plain
+    other = keras_files.functional(
+        keras_files.entry("x", [None, 5]), keras_files.layer("Dense", "head"), inputs=["x", 0, 0], outputs=["head", 0, 0]
     )
-    assert of(test_keras_file.zipped(tmp_path / "c.keras", other)) != plain
+    assert of(keras_files.zipped(tmp_path / "c.keras", other)) != plain
 
 
 def test_addresses_and_optimisers_in_a_keras_config_do_not_count() -> None:
@@ -407,7 +404,7 @@ def test_addresses_and_optimisers_in_a_keras_config_do_not_count() -> None:
 
 
 def test_a_small_keras_file_that_expands_to_huge_values_is_refused(tmp_path: Path) -> None:
-    path = test_keras_file.whole_h5(tmp_path / "m.h5")
+    path = keras_files.whole_h5(tmp_path / "m.h5")
     with h5py.File(path, "r+") as file:
         del file["model_weights/head/head/kernel:0"]
         file["model_weights/head"].create_dataset("head/kernel:0", shape=(1 << 32, 8), chunks=(1024, 8), dtype="float32")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from tensorboard.compat.proto import graph_pb2
 
-from tests.verbs.check.test_prediction import FLOAT, LEGACY, RELEASES, STRING, add, call, graph_of, outcomes, stopped
+from tests.corpus.checked_graphs import FLOAT, LEGACY, RELEASES, STRING, add, call, graph_of, outcomes, stopped
 
 BOOL, INT32 = 10, 3
 

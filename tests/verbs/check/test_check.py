@@ -12,7 +12,7 @@ from crossload.errors import CrossloadError
 from crossload.support import files
 from crossload.verbs.check.check import Check, Checked, check
 from crossload.verbs.check.prediction import Prediction
-from tests.verbs.check.test_prediction import LEGACY, RELEASES, graph_of, saved_model
+from tests.corpus.checked_graphs import LEGACY, RELEASES, graph_of, saved_model
 
 
 @pytest.fixture

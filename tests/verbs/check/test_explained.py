@@ -11,7 +11,7 @@ from crossload.errors import WorkerFailure
 from crossload.runtimes import registry
 from crossload.runtimes.supervisor import ModelSource
 from crossload.verbs.check.prediction import explained
-from tests.verbs.check.test_prediction import FLOAT, add, graph_of
+from tests.corpus.checked_graphs import FLOAT, add, graph_of
 
 SAID = "Op type not registered 'DisableCopyOnRead' in binary running on vm."
 
