@@ -165,7 +165,7 @@ def test_overwrite_replaces_only_an_artifact_of_the_same_kind(sources: Path, tmp
     folder = tmp_path / "thesis"
     folder.mkdir()
     (folder / "chapter.txt").write_text("years of work")
-    assert "holds no artifact for --overwrite to replace" in refused(sources / "graph.pb", folder, "--overwrite")
+    assert "is not a folder with an artifact, but a saved_model is one" in refused(sources / "graph.pb", folder, "--overwrite")
     assert there.read_text() == "mine"
 
 

@@ -96,7 +96,7 @@ def test_by_name_keeps_a_layer_whose_name_is_not_in_the_file(room: Path, answers
     ("kind", "says"),
     [
         ("missing", "has no value for 2 of 3 variables: bias, global_step; it has: other, weights"),
-        ("shapes", "has other shapes: bias is [2], and [4] in the checkpoint"),
+        ("shapes", "has other shapes: bias is [2], but [4] in the checkpoint"),
         ("graph_of_keras", "is not a checkpoint"),
         ("module_of_others", "the checkpoint's objects do not match the model's"),
         ("module_by_name", "--by-name is for a Keras model and a Keras file"),
