@@ -7,7 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
-sys.path[:0] = [str(Path(__file__).parents[3] / "python"), str(Path(__file__).parents[2] / "corpus")]
+sys.path.insert(0, str(Path(__file__).parents[3] / "python"))
+sys.path.insert(0, str(Path(__file__).parents[2] / "corpus"))
 
 import keras
 import numpy as np
