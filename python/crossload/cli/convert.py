@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from crossload.cli import options
-from crossload.cli.framework import CHECKPOINTS, CLOSE, CONVERSION, LOADING, WHAT, Command, listed, option, stacked
+from crossload.cli.framework import CHECKPOINTS, CLOSE, CONVERSION, LOADING, WHAT, Command, listed, option, said, stacked
 from crossload.errors import CrossloadError
 
 _saver = stacked(
@@ -188,9 +188,9 @@ def _backport(
     from crossload.verbs.convert.backport import backport_bundle
 
     context = click.get_current_context()
-    said = [p for p in context.params if context.get_parameter_source(p) is click.core.ParameterSource.COMMANDLINE]
+    spoken = said()
     takes = ("source", "destination", "runtimes", "load_with", "overwrite", "time_limit", "memory_limit")
-    if strange := [p for p in context.command.params if p.name in said and p.name not in takes]:
+    if strange := [p for p in context.command.params if p.name in spoken and p.name not in takes]:
         raise CrossloadError(
             f"{source} is a bundle, and a bundle keeps its formats, signatures and answers: leave out {strange[0].opts[0]}"
         )

@@ -102,6 +102,12 @@ def stacked(*options: Callable[[_Function], _Function]) -> Callable[[_Function],
     return decorate
 
 
+def said() -> set[str]:
+    """The names of the parameters that the command line gives."""
+    context = click.get_current_context()
+    return {name for name in context.params if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE}
+
+
 def listed(texts: Sequence[str] | str | None) -> tuple[str, ...] | None:
     """The names given to a repeatable option, which may also be separated by commas; None if the option was not given."""
     if texts is None or texts == ():

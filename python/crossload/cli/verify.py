@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from crossload.cli import options
-from crossload.cli.framework import CLOSE, OUTPUT, WHAT, Command, listed, option
+from crossload.cli.framework import CLOSE, OUTPUT, WHAT, Command, listed, option, said
 from crossload.errors import CrossloadError
 
 if TYPE_CHECKING:
@@ -158,8 +158,7 @@ def _repeated(path: Path | None, earlier: Path) -> Plan:
     """The plan of an earlier run, for the cases that failed in it."""
     from crossload.report.results import Report
 
-    said = [p for p, source in _sources() if p not in ("earlier", "json_file", "junit_file", "verbose", "quiet")]
-    if path is not None or said:
+    if path is not None or said() - {"earlier", "json_file", "junit_file", "verbose", "quiet"}:
         raise CrossloadError(
             "--from repeats an earlier run with its own options; leave out the path and every option but --json, --junit and -v"
         )
@@ -172,15 +171,6 @@ def _repeated(path: Path | None, earlier: Path) -> Plan:
     plan = to_plan(report.arguments)
     runtimes = tuple(dict.fromkeys(case.runtime for case in failed))
     return replace(plan, runtimes=runtimes, only=frozenset(failed))
-
-
-def _sources() -> Iterator[tuple[str, Any]]:
-    """The parameters given on the command line."""
-    context = click.get_current_context()
-    for name in context.params:
-        source = context.get_parameter_source(name)
-        if source is click.core.ParameterSource.COMMANDLINE:
-            yield name, source
 
 
 @contextmanager
