@@ -108,12 +108,17 @@ dist: setup ## build the wheel
 	@$(BIN)/python -m build --wheel --no-isolation --outdir dist . >/dev/null
 	@ls -l dist/*.whl
 
+PINS := python/crossload/workers/pins
+
+# The workers of the C API need few of the packages that TensorFlow's wheel asks for.
 pins: $(UV) ## resolve all pinned requirements again
 	@echo "uv==$$($(UV) --version | cut -d' ' -f2)" | $(UV) pip compile -q --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-header - -o requirements/uv.txt
 	@$(UV) pip compile -q --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-header pyproject.toml requirements/dev.in -o requirements/dev.txt
 	@$(UV) pip compile -q --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-header requirements/docs.in -o requirements/docs.txt
-	@for worker in python/crossload/workers/*_worker.py; do \
-	  $(UV) pip compile -q --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-header --no-annotate $$worker -o python/crossload/workers/pins/$$(basename $$worker .py).txt; done
+	@for worker in $(filter-out %/tensorflow_worker.py %/tensorflow_2_15_worker.py,$(wildcard python/crossload/workers/*_worker.py)); do \
+	  $(UV) pip compile -q --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-header --no-annotate $$worker -o $(PINS)/$$(basename $$worker .py).txt; done
+	@for release in "" _2_15; do \
+	  $(UV) pip compile -q --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-header --no-annotate --no-deps -c $(PINS)/tensorflow_python$${release}_worker.txt python/crossload/workers/tensorflow$${release}_worker.py -o $(PINS)/tensorflow$${release}_worker.txt; done
 
 registrations: setup ## extract again what every release of TensorFlow registers (the data of `crossload check`)
 	@$(BIN)/python -m crossload.releases.extraction

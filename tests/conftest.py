@@ -20,6 +20,8 @@ from tests.environment import launch_of
 # The suite that decides draws the same examples every time, and waits however busy the machine is; `make search` looks for new ones.
 _patient = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]}
 settings.register_profile("decide", max_examples=200, derandomize=True, **_patient)
+# The same promises on the other Pythons, where only the language differs.
+settings.register_profile("short", max_examples=20, derandomize=True, **_patient)
 settings.register_profile("search", max_examples=2000, **_patient)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "decide"))
 
@@ -59,7 +61,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the model as .keras, .h5, SavedModel, frozen graph, checkpoint with .meta, and .tflite."""
     folder = tmp_path_factory.mktemp("sources")
-    command = [launch_of("tensorflow").argv[0], str(CORPUS / "make_sources.py"), str(folder)]
+    command = [launch_of("tensorflow+python").argv[0], str(CORPUS / "make_sources.py"), str(folder)]
     done = subprocess.run(command, env={**os.environ, "PYTHONPATH": str(ROOT / "python")}, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-4000:]
     convert(folder / "saved_model", folder / "model.tflite")

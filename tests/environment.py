@@ -24,7 +24,7 @@ def launch_script(script: Path) -> Launch:
 
 def make_models(folder: Path, *names: str) -> None:
     """Write the corpus (or the named models) in one TensorFlow process; raises RuntimeError with what it printed."""
-    python = launch_of("tensorflow").argv[0]
+    python = launch_of("tensorflow+python").argv[0]
     done = subprocess.run([python, str(MAKER), str(folder), *names], capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(done.stderr[-4000:])

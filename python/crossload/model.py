@@ -119,7 +119,7 @@ def load(
     By default in the first default runtime that takes the format. `tags` chooses a MetaGraph of a SavedModel, `artifact` one of a
     bundle. `inputs` and `outputs` name tensors of a graph (`name=operation:index`, `operation`) as its signature.
     `options` are those that a Keras file may need (`custom_objects`, a .py with its classes, and `allow_code` for Lambda layers), and the
-    `loader` of a SavedModel in `tensorflow`: "function", "session" or "keras".
+    `loader` of a SavedModel in `tensorflow+python`: "function", "session" or "keras".
     Raises CrossloadError for input that cannot be used, RunFailed if the runtime does not load it.
     """
     model = choose(path, runtime, tags=tags, artifact=artifact, inputs=inputs, outputs=outputs, options=options, limits=limits)
@@ -169,7 +169,7 @@ def choose(
         entries, signatures = artifacts_of(path, path.name, tags)
         root = path.parent
     left = select.select(path, entries, tags, artifact)
-    entry, chosen = _choose(path, left, [registry.one(runtime)] if runtime else registry.find())
+    entry, chosen = _choose(path, left, [registry.one(runtime)] if runtime else registry.find(), options)
     source = ModelSource(
         root / entry.path,
         entry.format,
@@ -181,11 +181,13 @@ def choose(
     return Model(entry, signatures, source, chosen, limits)
 
 
-def _choose(path: Path, left: Sequence[Artifact], runtimes: Sequence[Runtime]) -> tuple[Artifact, Runtime]:
+def _choose(
+    path: Path, left: Sequence[Artifact], runtimes: Sequence[Runtime], options: Mapping[str, Any] | None
+) -> tuple[Artifact, Runtime]:
     for entry in left:
         for runtime in runtimes:
-            if entry.format in runtime.formats:
-                return entry, runtime
+            if able := registry.able(runtime, entry.format, options):
+                return entry, able
     taken = ", ".join(dict.fromkeys(f for r in runtimes for f in r.formats))
     raise CrossloadError(
         f"{', '.join(r.name for r in runtimes)} takes {taken}; {path} is {', '.join(dict.fromkeys(e.format for e in left))}"

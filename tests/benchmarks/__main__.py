@@ -71,7 +71,7 @@ def process(command: Sequence[str | Path], runs: int) -> Cost:
 
 def show() -> list[Row]:
     """`crossload show` against `saved_model_cli show --all`, on the demo's SavedModel."""
-    python = Path(environments.prepare(registry.find(["tensorflow"])[0].source).argv[0])
+    python = Path(environments.prepare(registry.find(["tensorflow+python"])[0].source).argv[0])
     ours = process([CROSSLOAD, "show", BUNDLE / "saved_model", "--all"], 7)
     theirs = process([python.parent / "saved_model_cli", "show", "--all", "--dir", BUNDLE / "saved_model"], 3)
     faster, lighter = theirs.seconds / ours.seconds, ours.mebibytes / theirs.mebibytes
@@ -108,7 +108,7 @@ for name in sorted(shapes):
 
 def listing() -> list[Row]:
     """`crossload show --all` of a checkpoint against the same listing by tf.train.load_checkpoint."""
-    python = Path(environments.prepare(registry.find(["tensorflow"])[0].source).argv[0])
+    python = Path(environments.prepare(registry.find(["tensorflow+python"])[0].source).argv[0])
     with tempfile.TemporaryDirectory(dir=BUNDLE.parent, prefix="checkpoint-") as folder:
         prefix = Path(folder).resolve() / "model.ckpt"
         subprocess.run([python, "-c", _SAVE, prefix, str(MEBIBYTES)], check=True, capture_output=True)

@@ -26,7 +26,7 @@ node { name: "y" op: "Neg" input: "x" attr { key: "T" value { type: DT_FLOAT } }
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Models of the corpus, and the graph of a negation."""
     folder = tmp_path_factory.mktemp("models")
-    python = environments.prepare(registry.one("tensorflow").source).argv[0]
+    python = environments.prepare(registry.one("tensorflow+python").source).argv[0]
     subprocess.run([python, str(MAKER), str(folder), *MODELS], check=True, capture_output=True)
     (folder / "negation.pbtxt").write_text(NEGATION, encoding="utf-8")
     return folder

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-
 import pytest
 
 from crossload.inputs.requests import Requests
@@ -13,8 +11,8 @@ from crossload.runtimes.selftest import certify
 from crossload.runtimes.supervisor import Limits, Supervisor
 from crossload.verbs.verify import record
 from crossload.verbs.verify.verify import verify
-from tests import ROOT
-from tests.verbs.verify.test_corpus import GRAPHS, MAKER, bundle
+from tests import ROOT, environment
+from tests.verbs.verify.test_corpus import GRAPHS, bundle
 
 pytestmark = pytest.mark.slow
 JPYPE, JAVA = "tensorflow-java-jpype", "tensorflow-java"
@@ -26,7 +24,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
     models = tmp_path_factory.mktemp("models")
     runtime = registry.one("tensorflow")
     launch = environments.prepare(runtime.source)
-    subprocess.run([launch.argv[0], str(MAKER), str(models), "identity", *GRAPHS], check=True, capture_output=True)
+    environment.make_models(models, "identity", *GRAPHS)
     with Supervisor(runtime.name, launch) as reference:
         made = bundle(
             models,

@@ -62,7 +62,7 @@ with v1.Session() as session:
 
 
 def tensorflow(program: str, *arguments: object) -> list[object]:
-    python = environments.prepare(registry.find(["tensorflow"])[0].source).argv[0]
+    python = environments.prepare(registry.find(["tensorflow+python"])[0].source).argv[0]
     done = subprocess.run([python, "-c", program, *map(str, arguments)], check=True, capture_output=True, text=True)
     found: list[object] = json.loads(done.stdout.splitlines()[-1])
     return found

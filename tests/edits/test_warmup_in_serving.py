@@ -33,7 +33,7 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the model, its bundle, and Serving's messages in `api`."""
     folder = tmp_path_factory.mktemp("serving")
     install = [uv.find_uv_bin(), "pip", "install", "--quiet", "--no-deps", "--require-hashes", "-r", API, "--target", folder / "api"]
-    python = environment.launch_of("tensorflow").argv[0]
+    python = environment.launch_of("tensorflow+python").argv[0]
     subprocess.run([*install, "--python", python], check=True)
     serving(folder, "make", folder / "model")
     np.savez(folder / "people.npz", inputs=np.array([tf_example({"age": [30], "name": ["x"]}), tf_example({"age": [41], "name": ["ü"]})]))
@@ -45,7 +45,7 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def serving(folder: Path, *arguments: str | Path) -> None:
-    python = environment.launch_of("tensorflow").argv[0]
+    python = environment.launch_of("tensorflow+python").argv[0]
     with_api = {**os.environ, "PYTHONPATH": str(folder / "api")}
     done = subprocess.run([python, SERVING, *arguments], env=with_api, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]

@@ -15,8 +15,8 @@ from crossload.runtimes.selftest import certify
 from crossload.runtimes.supervisor import Limits, Supervisor
 from crossload.verbs.verify import record
 from crossload.verbs.verify.verify import verify
-from tests import CORPUS
-from tests.verbs.verify.test_corpus import MAKER, bundle
+from tests import CORPUS, environment
+from tests.verbs.verify.test_corpus import MAKER, PYTHON, bundle
 
 pytestmark = pytest.mark.slow
 MAKERS = {MAKER: ("sparse_input", "text_table_v1"), CORPUS / "make_v1_models.py": ()}
@@ -71,7 +71,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Report:
     runtime = registry.find(["tensorflow"])[0]
     launch = environments.prepare(runtime.source)
     for maker, names in MAKERS.items():
-        subprocess.run([launch.argv[0], str(maker), str(folder), *names], check=True, capture_output=True)
+        subprocess.run([environment.launch_of(PYTHON).argv[0], str(maker), str(folder), *names], check=True, capture_output=True)
     with Supervisor(runtime.name, launch) as reference:
         made = bundle(
             folder,

@@ -197,3 +197,23 @@ def test_where_one_runtime_is_needed_a_pattern_of_several_is_refused() -> None:
     assert registry.one("tensorflow-java") == registry.find(["tensorflow-java"])[0]
     with pytest.raises(CrossloadError, match=r"'tensorflow-java@\*' matches 5 runtimes, name one of them: tensorflow-java@0\.3\.3"):
         registry.one("tensorflow-java@*")
+
+
+@pytest.mark.parametrize(
+    ("name", "format", "options", "expected"),
+    [
+        ("tensorflow", "saved_model", {}, "tensorflow@2.21.0"),
+        ("tensorflow", "saved_model", {"loader": "keras"}, "tensorflow+python@2.21.0"),
+        ("tensorflow", "graph_def", {"loader": "keras"}, "tensorflow@2.21.0"),
+        ("tensorflow", "keras", {}, "tensorflow+python@2.21.0"),
+        ("tensorflow@2.15.1", "keras_h5", {}, "tensorflow+python@2.15.1"),
+        ("tensorflow+python", "saved_model", {"loader": "keras"}, "tensorflow+python@2.21.0"),
+        ("tensorflow", "tflite", {}, None),
+        ("litert", "keras", {}, None),
+    ],
+)
+def test_a_format_or_loader_that_a_runtime_lacks_goes_to_its_fallback(
+    name: str, format: str, options: dict[str, str], expected: str | None
+) -> None:
+    able = registry.able(registry.one(name), format, options)
+    assert (able and able.title) == expected

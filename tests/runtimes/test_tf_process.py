@@ -14,6 +14,6 @@ def test_a_runtime_without_python_tensorflow_loads_no_source(name: str) -> None:
         tf_process.loader(name)
 
 
-@pytest.mark.parametrize("name", ["tensorflow", "tensorflow@2.15.1"])
+@pytest.mark.parametrize("name", ["tensorflow", "tensorflow@2.15.1", "tensorflow+python@2.15.1"])
 def test_both_releases_of_python_tensorflow_load_sources(name: str) -> None:
-    assert tf_process.loader(name).name == "tensorflow"
+    assert tf_process.loader(name).name == "tensorflow+python"

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.slow
 def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What frozen_functions.py prints."""
     script = CORPUS / "use_frozen_functions.py"
-    command = [environment.launch_of("tensorflow").argv[0], str(script), str(tmp_path_factory.mktemp("frozen"))]
+    command = [environment.launch_of("tensorflow+python").argv[0], str(script), str(tmp_path_factory.mktemp("frozen"))]
     done = subprocess.run(command, env={**os.environ, "PYTHONPATH": str(ROOT / "python")}, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-4000:]
     printed: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])

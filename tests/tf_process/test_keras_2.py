@@ -32,7 +32,7 @@ def test_a_model_of_tf_keras_becomes_a_bundle_in_every_format(tmp_path: Path) ->
 
 def test_a_file_of_keras_2_is_converted_where_keras_2_is_built_in_and_answers_today(tmp_path: Path) -> None:
     source = tmp_path / "old.h5"
-    subprocess.run([launch_of("tensorflow@2.15.1").argv[0], "-c", WRITE, str(source)], check=True, capture_output=True)
+    subprocess.run([launch_of("tensorflow+python@2.15.1").argv[0], "-c", WRITE, str(source)], check=True, capture_output=True)
     made = convert(source, tmp_path / "model", load_with="tensorflow@2.15.1", requests=Requests(count=2))
     assert made.report
     assert made.report.exit_status == 0

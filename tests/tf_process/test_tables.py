@@ -17,7 +17,7 @@ MAKER = CORPUS / "make_tables.py"
 
 def test_tables_of_every_kind_answer_from_constants_or_are_refused_with_the_reason() -> None:
     kinds = ("static", "mutable", "dense", "empty", "vectors")
-    command = [launch_of("tensorflow").argv[0], str(MAKER), *kinds]
+    command = [launch_of("tensorflow+python").argv[0], str(MAKER), *kinds]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": str(ROOT / "python")})
     assert done.returncode == 0, done.stderr[-3000:]
     said = dict(zip(kinds, json.loads(done.stdout.splitlines()[-1]), strict=True))

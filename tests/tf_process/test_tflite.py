@@ -26,7 +26,7 @@ EXACT = ("two", "one_of_two", "fixed", "old", "old_fixed", "old_train", "exporte
 
 
 def make(*arguments: Path) -> None:
-    command = [launch_of("tensorflow").argv[0], str(CORPUS / "make_lites.py"), *map(str, arguments)]
+    command = [launch_of("tensorflow+python").argv[0], str(CORPUS / "make_lites.py"), *map(str, arguments)]
     done = subprocess.run(command, env={**os.environ, "PYTHONPATH": str(ROOT / "python")}, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-4000:]
 

@@ -44,7 +44,7 @@ def test_unusable_weights_are_refused_before_anything_starts(tmp_path: Path, arg
 def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder that given_weights.py fills."""
     folder = tmp_path_factory.mktemp("weights")
-    command = [environment.launch_of("tensorflow").argv[0], str(SOURCES / "given_weights.py"), str(folder)]
+    command = [environment.launch_of("tensorflow+python").argv[0], str(SOURCES / "given_weights.py"), str(folder)]
     done = subprocess.run(command, env={**os.environ, "PYTHONPATH": str(ROOT / "python")}, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-4000:]
     return folder

@@ -25,10 +25,16 @@ def _conversation(runtime: str) -> Iterator[Conversation]:
     assert conversation.end() == 0
 
 
+@pytest.fixture(scope="session", params=["tensorflow", "tensorflow+python"])
+def tensorflow(request: pytest.FixtureRequest) -> Iterator[Conversation]:
+    """TensorFlow's workers, by its C API and by its Python, one after the other."""
+    yield from _conversation(request.param)
+
+
 @pytest.fixture(scope="session")
-def tensorflow() -> Iterator[Conversation]:
-    """Python TensorFlow's worker."""
-    yield from _conversation("tensorflow")
+def tensorflow_python() -> Iterator[Conversation]:
+    """The worker of TensorFlow's Python."""
+    yield from _conversation("tensorflow+python")
 
 
 @pytest.fixture(scope="session")

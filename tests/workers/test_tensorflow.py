@@ -1,4 +1,4 @@
-"""Python TensorFlow's worker, on real artifacts of the corpus."""
+"""TensorFlow's two workers, by its C API and by its Python, on real artifacts of the corpus."""
 
 from __future__ import annotations
 
@@ -102,16 +102,16 @@ def test_text_vectorization_answers(tensorflow: Conversation, corpus: Path) -> N
     ],
 )
 def test_the_second_loader_serves_what_the_first_cannot_and_a_note_reports_it(
-    tensorflow: Conversation, corpus: Path, name: str, inputs: dict[str, np.ndarray], gives: str, expected: np.ndarray, words: str
+    tensorflow_python: Conversation, corpus: Path, name: str, inputs: dict[str, np.ndarray], gives: str, expected: np.ndarray, words: str
 ) -> None:
-    note = tensorflow.load(corpus / name).note
+    note = tensorflow_python.load(corpus / name).note
     assert note.startswith("loaded by tf.compat.v1.saved_model.loader: ") and words in note
-    assert np.array_equal(tensorflow.infer(**inputs).outputs[gives], expected)
+    assert np.array_equal(tensorflow_python.infer(**inputs).outputs[gives], expected)
 
 
-def test_a_signature_that_fails_as_a_function_is_run_in_a_session(tensorflow: Conversation, corpus: Path) -> None:
-    assert not tensorflow.load(corpus / "session_state").note
-    first = tensorflow.infer(x=X[0])
+def test_a_signature_that_fails_as_a_function_is_run_in_a_session(tensorflow_python: Conversation, corpus: Path) -> None:
+    assert not tensorflow_python.load(corpus / "session_state").note
+    first = tensorflow_python.infer(x=X[0])
     assert first.outputs["kept"].tolist() == b"GetSessionHandle"
     assert first.note.startswith("run by tf.compat.v1.saved_model.loader: as a function it failed (") and "session" in first.note
 
@@ -179,7 +179,7 @@ def test_the_handle_of_a_table_that_a_bad_freeze_left_as_an_input_is_explained(t
             None,
             "x",
             "UNIMPLEMENTED",
-            "tensorflow loads saved_model, graph_def, checkpoint, meta_graph, keras, keras_h5, not tflite",
+            " loads saved_model, graph_def, checkpoint, meta_graph",
         ),
         ("tflite_cnn.tflite", "graph_def", None, "x", "INVALID_ARGUMENT", "is no GraphDef, neither binary nor text"),
     ],

@@ -95,7 +95,10 @@ loader = option(
     "--loader",
     type=click.Choice(["function", "session", "keras"]),
     group=LOADING,
-    help="How `tensorflow` loads a SavedModel: with tf.saved_model.load (else in a session), in a session, or with Keras 3's TFSMLayer.",
+    help=(
+        "Load a SavedModel as Python users do, in `tensorflow+python`: with tf.saved_model.load (else in a session), in a session, or with "
+        "Keras 3's TFSMLayer."
+    ),
 )
 keras = stacked(
     option("--custom-objects", type=_FILE, metavar="FILE.py", group=LOADING, help="Keras files: the file with the model's own classes."),

@@ -67,7 +67,7 @@ def _of(runtime: Runtime) -> dict[str, Any]:
     with _native_library(runtime, launch.argv) as library, tempfile.TemporaryDirectory() as folder:
         target = Path(folder, "kernels")
         python = sys.executable if isinstance(runtime.source, Jar) else launch.argv[0]
-        command = [python, str(Path(__file__).with_name("native_kernels.py")), str(library), str(target)]
+        command = [python, str(Path(__file__).parent.parent / "tf_process" / "native_kernels.py"), str(library), str(target)]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         kernels = _kernels(target.read_bytes())
     print(f"{runtime.title}: TensorFlow {tensorflow}, {len(ops)} ops, kernels of {len(kernels)}, GraphDef {version}", file=sys.stderr)

@@ -279,7 +279,7 @@ def _make_script(source: Script, folder: Path, progress: Progress) -> None:
     )
     pins = pins_of(source.path)
     if pins.is_file():
-        what = ["--require-hashes", "-r", str(pins)]
+        what = ["--no-deps", "--require-hashes", "-r", str(pins)]  # they are complete, and may leave out what a worker does not need
     else:
         dependencies = header.get("dependencies", [])
         what = dependencies if isinstance(dependencies, list) else []

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from importlib.metadata import entry_points
 from pathlib import Path
+from typing import Any
 
 import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -35,7 +37,8 @@ CONFIGURATION = "crossload.toml"
 class Runtime:
     """Something that loads artifacts and predicts: its name, release, formats, and the source of its worker.
 
-    `verify` uses the `default` runtimes unless runtimes are named; other runtimes must be named.
+    `verify` uses the `default` runtimes unless runtimes are named; other runtimes must be named. `fallback` is the title of the
+    runtime that takes this one's place for formats and loaders which this one does not have (see `able`).
     """
 
     name: str
@@ -43,6 +46,7 @@ class Runtime:
     source: Source
     version: str = ""
     default: bool = False
+    fallback: str = ""
 
     @property
     def title(self) -> str:
@@ -104,15 +108,21 @@ def _platform() -> str:
     return f"{'macosx' if sys.platform == 'darwin' else 'linux'}-{machine}"
 
 
-def _script(name: str, stem: str, version: str, *formats: str, default: bool = True) -> Runtime:
-    return Runtime(name, formats, Script(WORKERS / f"{stem}.py"), version, default)
+def _script(name: str, stem: str, version: str, *formats: str, default: bool = True, fallback: str = "") -> Runtime:
+    return Runtime(name, formats, Script(WORKERS / f"{stem}.py"), version, default, fallback)
 
 
-_TENSORFLOW = ("saved_model", "graph_def", "checkpoint", "meta_graph", "keras", "keras_h5")
+def _tensorflow(version: str, part: str = "", *, default: bool = False) -> tuple[Runtime, Runtime]:
+    """A release of TensorFlow by its C API, which has no loader of Keras files, and by its Python."""
+    python = _script("tensorflow+python", f"tensorflow_python{part}_worker", version, *_GRAPHS, "keras", "keras_h5", default=False)
+    return _script("tensorflow", f"tensorflow{part}_worker", version, *_GRAPHS, default=default, fallback=python.title), python
+
+
+_GRAPHS = ("saved_model", "graph_def", "checkpoint", "meta_graph")
 # A name alone means the last of its releases.
 BUILT_IN = (
-    _script("tensorflow", "tensorflow_2_15_worker", "2.15.1", *_TENSORFLOW, default=False),
-    _script("tensorflow", "tensorflow_worker", "2.21.0", *_TENSORFLOW),
+    *_tensorflow("2.15.1", "_2_15"),
+    *_tensorflow("2.21.0", default=True),
     _tensorflow_java_legacy("1.15.0"),
     _tensorflow_java("0.3.3"),
     _tensorflow_java("0.4.2"),
@@ -167,6 +177,18 @@ def one(name: str) -> Runtime:
     if len(found) > 1:
         raise CrossloadError(f"{name!r} matches {len(found)} runtimes, name one of them: {', '.join(r.title for r in found)}")
     return found[0]
+
+
+def able(runtime: Runtime, format: str, options: Mapping[str, Any] | None = None) -> Runtime | None:
+    """The runtime, or its fallback, that takes this format with these load options; None if neither does.
+
+    Every `loader` of a SavedModel is Python's own, so it needs the fallback.
+    """
+    loader = (options or {}).get("loader") if format == "saved_model" else None
+    for candidate in (runtime, one(runtime.fallback) if runtime.fallback else None):
+        if candidate and format in candidate.formats and not (loader and candidate.fallback):
+            return candidate
+    return None
 
 
 def shortest_name(runtime: Runtime) -> str:

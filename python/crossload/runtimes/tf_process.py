@@ -105,6 +105,7 @@ def python_with_tensorflow(script: Path | None = None, runtime: str = "tensorflo
 def loader(name: str) -> Runtime:
     """The runtime of this name, whose Python has TensorFlow; raises CrossloadError for another runtime."""
     found = registry.one(name)
+    found = registry.one(found.fallback) if found.fallback else found
     if not isinstance(found.source, Script) or found.source.embeds or "saved_model" not in found.formats:
         raise CrossloadError(
             f"{found.title} has no Python TensorFlow that could load a source; --load-with takes tensorflow, or tensorflow@2.15.1"

@@ -16,7 +16,7 @@ from tensorflow.python.tools import optimize_for_inference_lib, strip_unused_lib
 from crossload.edits import bridges
 from crossload.errors import ModelError
 from crossload.tf_process import functions, sessions, tables
-from crossload.workers.kit import restore
+from crossload.workers.kit import checkpoint_files
 
 __all__ = ["ModelError", "freeze", "of_graph_def", "of_saved_model"]
 
@@ -54,7 +54,7 @@ def freeze(session: Any, bindings: Bindings, options: Mapping[str, Any] | None =
     # Keras 3 leaves variables in the graph that nothing uses and nothing restores: only what the tensors need is converted.
     needed = tf.compat.v1.graph_util.extract_sub_graph(graph, [*outputs, *inputs])
     functions.drop_unused(needed)
-    restore.clear_devices(needed)
+    checkpoint_files.clear_devices(needed)
     needed = functions.inlined(needed, [*outputs, *inputs])
     filled = tables.contents(session, needed)
     kept = set(options.get("keep_variables") or ())

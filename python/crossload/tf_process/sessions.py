@@ -12,7 +12,7 @@ from tensorflow.core.framework import variable_pb2
 from tensorflow.python.ops import ref_variable, resource_variable_ops
 
 from crossload.errors import ModelError
-from crossload.workers.kit import restore
+from crossload.workers.kit import checkpoint_files, restore
 
 
 @contextmanager
@@ -26,7 +26,7 @@ def saved_model(source: Path, tags: list[str]) -> Iterator[Any]:
 @contextmanager
 def meta_graph(source: Path) -> Iterator[Any]:
     """A session with a .meta's graph and its checkpoint's values (`workers.kit.restore` says which paths it takes)."""
-    found, checkpoint = restore.meta_graph_of(source)
+    found, checkpoint = checkpoint_files.meta_graph_of(source, tf.compat.v1.MetaGraphDef)
     with _session() as session:
         if note := restore.restore(session, found, checkpoint):
             print(note, flush=True)
@@ -47,8 +47,8 @@ def graph_def(source: Path) -> Iterator[Any]:
 def read_frozen(source: Path) -> Any:
     """A GraphDef, binary or text, without devices. Raises ModelError for one that holds variables: a .pb has no values for them."""
     try:
-        graph = restore.parsed(source, tf.compat.v1.GraphDef)
-    except restore.CannotRestore as error:
+        graph = checkpoint_files.parsed(source, tf.compat.v1.GraphDef)
+    except checkpoint_files.CannotRestore as error:
         raise ModelError(str(error)) from error
     variables = sorted(n.name for n in graph.node if n.op in ("VarHandleOp", "Variable", "VariableV2"))
     if variables:
@@ -56,7 +56,7 @@ def read_frozen(source: Path) -> Any:
             f"{source} is not frozen: it holds {len(variables)} variables ({', '.join(variables[:3])}), whose values a GraphDef cannot "
             "carry; convert the SavedModel, or the .meta with its checkpoint, instead"
         )
-    restore.clear_devices(graph)
+    checkpoint_files.clear_devices(graph)
     return graph
 
 

@@ -12,7 +12,7 @@ import tensorflow as tf
 from tensorflow.core.protobuf import trackable_object_graph_pb2
 
 from crossload.errors import ModelError
-from crossload.workers.kit import restore
+from crossload.workers.kit import checkpoint_files
 
 # tensorflow/python/trackable/base.py: where a checkpoint of objects has their graph.
 _OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
@@ -54,9 +54,9 @@ class Checkpoint:
 def checkpoint(path: Path) -> Checkpoint:
     """The checkpoint of this prefix, or the latest of this folder. Raises ModelError."""
     try:
-        prefix = restore.prefix_of(path)
+        prefix = checkpoint_files.prefix_of(path)
         shapes = dict(tf.train.list_variables(str(prefix))) if prefix else None
-    except restore.CannotRestore as error:
+    except checkpoint_files.CannotRestore as error:
         raise ModelError(str(error)) from error
     except (tf.errors.OpError, ValueError) as error:
         raise ModelError(f"the checkpoint {path} cannot be read: {str(error).splitlines()[0][:300]}") from error

@@ -1,8 +1,8 @@
 # /// script
 # requires-python = ">=3.10,<3.12"
-# dependencies = ["tensorflow-cpu==2.15.1"]
+# dependencies = ["tensorflow-cpu==2.15.1", "ml-dtypes", "numpy", "protobuf"]
 # ///
-"""The runtime `tensorflow` in release 2.15.1: the last with built-in Keras 2 and Estimator, for models that newer ones no longer load."""
+"""The runtime `tensorflow` in release 2.15.1, by its C API."""
 
 import tensorflow_worker
 

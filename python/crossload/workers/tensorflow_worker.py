@@ -1,158 +1,169 @@
 # /// script
 # requires-python = ">=3.10,<3.14"
-# dependencies = ["tensorflow-cpu==2.21.0"]
+# dependencies = ["tensorflow-cpu==2.21.0", "ml-dtypes", "numpy", "protobuf"]
 # ///
-"""The runtime `tensorflow`: Python TensorFlow, which loads SavedModels, graphs and Keras files. It records the reference's answers.
+"""The runtime `tensorflow`: TensorFlow by its C API, which loads SavedModels, graphs and checkpoints. It records the reference's answers.
 
-`tf.saved_model.load` loads a SavedModel. If it refuses the model or changes the signatures' names, TensorFlow 1's loader
-runs the graph in a session by its tensors' names; a note says so.
+A SavedModel is loaded as the C++ loader does (variables, assets, init op) and called by its SignatureDefs, as a receiver calls it;
+signatures without a key are called by their tensors' names. `tensorflow+python` is the same release as Python users load it.
 """
+
+from __future__ import annotations
 
 import os
 
 from kit import wire
 
-wire.own_streams()  # before anything that may print is imported
+wire.own_streams()  # before a library may print
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
 
+from pathlib import Path  # noqa: E402
 from typing import Any  # noqa: E402
 
 import numpy as np  # noqa: E402
-import tensorflow as tf  # noqa: E402
-from kit import tf_graphs  # noqa: E402
+from kit import c_api, checkpoint_files, graph_defs  # noqa: E402
 from kit.serving import Answer, Model, Refusal, Request, Server, check_complete, nanoseconds  # noqa: E402
-from tensorflow.python.client import pywrap_tf_session  # noqa: E402
-from tensorflow.python.util import _pywrap_util_port  # noqa: E402
 
-# tf.errors uses google.rpc's numbers; in TensorFlow these codes are not a refusal by this worker (e.g. an uninitialised table).
-CODES = {number: name for name, number in vars(tf.errors).items() if name.isupper() and isinstance(number, int)}
-NOT_OURS = {"FAILED_PRECONDITION", "PERMISSION_DENIED", "OK"}
-FORMATS = ["saved_model", "graph_def", "checkpoint", "meta_graph", "keras", "keras_h5"]
-SESSION_LOADER = "tf.compat.v1.saved_model.loader"
-UNTELLING = ("Graph execution error", "Detected at node", "<stack traces", "root error(s) found", "Traceback", "File ", "Node: ")
+FORMATS = ["saved_model", "graph_def", "checkpoint", "meta_graph"]
+PYTHON = "the runtime tensorflow+python may load it"
+INITIALIZERS = "table_initializer"  # the collection of TensorFlow 1 (python/framework/ops.py, GraphKeys.TABLE_INITIALIZERS)
 
 
-class SavedModel:
-    """A SavedModel's signatures as functions, or, after a fall-back, as tensors in a session."""
+class SessionModel:
+    """A graph in a session, run by its tensors."""
 
-    def __init__(self, request: Request) -> None:
-        """Raises Refusal if neither loader loads it."""
-        self.note: str | None = None
-        self._request = request
-        self._session: tf_graphs.SessionModel | None = None
-        self._functions: dict[str, tuple[Any, dict[str, tf_graphs.Input]]] = {}
-        by_tensors = any(binding.get("key") is None for binding in request.signatures.values())
-        if by_tensors or request.options.get("loader") == "session":
-            self._session = self._open_session()
-            self.note = f"loaded by {SESSION_LOADER}: run by the names of its tensors"
-            return
-        try:
-            self._loaded = tf.saved_model.load(request.path, tags=request.tags)
-            self._functions = {name: self._function(name, binding) for name, binding in request.signatures.items()}
-        except Exception as error:  # noqa: BLE001 - any refusal of the first loader is worth a try of the other
-            reason = str(error) if isinstance(error, _Unfit) else f"tf.saved_model.load refused it ({telling_line(error)})"
-            try:
-                self._session = self._open_session()
-            except Refusal:
-                raise
-            except Exception as second:
-                sentence = f"{request.path} cannot be loaded: {telling_line(error)} (TensorFlow 1's loader: {telling_line(second)})"
-                raise Refusal("INTERNAL", sentence) from second
-            self.note = f"loaded by {SESSION_LOADER}: {reason}"
+    note: str | None = None
+
+    def __init__(self, session: c_api.Session, signatures: dict[str, dict[str, Any]], results: dict[str, str] | None = None) -> None:
+        """`signatures` are bindings to `operation:index`; `results` maps a `_Retval` node to the tensor it returns. Raises Refusal."""
+        self._session, self._results = session, results or {}
+        self._takes = {
+            name: {n: self._input(self._tensor(n, bound)) for n, bound in binding["inputs"].items()} for name, binding in signatures.items()
+        }
+        self._gives = {name: {n: self._tensor(n, bound) for n, bound in binding["outputs"].items()} for name, binding in signatures.items()}
 
     def run(self, signature: str, inputs: dict[str, np.ndarray], outputs: list[str]) -> Answer:
-        """Run a signature."""
-        if self._session is not None:
-            return self._session.run(signature, inputs, outputs)
-        try:
-            return self._run_function(signature, inputs, outputs)
-        except tf.errors.OpError as error:
-            if not hasattr(self._loaded, "prune"):  # a SavedModel of TensorFlow 1 has it: its wrapped graph
-                raise
-            try:
-                session = self._open_session()
-                answer = session.run(signature, inputs, outputs)
-            except Exception:  # noqa: BLE001 - then the cause is the model or the request
-                raise error from None
-            self._session, self._functions, self._loaded = session, {}, None
-            self.note = answer.note = f"run by {SESSION_LOADER}: as a function it failed ({telling_line(error)})"
-            return answer
-
-    def _run_function(self, signature: str, inputs: dict[str, np.ndarray], outputs: list[str]) -> Answer:
-        function, takes = self._functions[signature]
+        """Feed the inputs, fetch the outputs."""
+        takes, gives = self._takes[signature], self._gives[signature]
         check_complete(signature, inputs, takes)
         for name, array in inputs.items():
             takes[name].check(name, array)
-        feeds = {name: tf.constant(array, dtype=takes[name].spec.dtype) for name, array in inputs.items()}
-        results, took = nanoseconds(lambda: function(**feeds))
-        return Answer({n: tf_graphs.as_array(results[n].numpy(), results[n].dtype) for n in outputs}, took)
+        feeds = [(takes[name].spec, array) for name, array in inputs.items()]
+        results, took = nanoseconds(lambda: self._session.run(feeds, [gives[n] for n in outputs]))
+        return Answer(dict(zip(outputs, results, strict=True)), took)
 
-    def _function(self, name: str, binding: dict[str, Any]) -> tuple[Any, dict[str, tf_graphs.Input]]:
-        function = self._loaded.signatures[binding["key"]]
-        takes, gives = function.structured_input_signature[1], set(function.structured_outputs)
-        if set(takes) != set(binding["inputs"]) or not gives >= set(binding["outputs"]):
-            raise _Unfit(f"signature {name!r} as a function has other names ({', '.join(sorted(takes))} → {', '.join(sorted(gives))})")
-        return function, {n: tf_graphs.Input.of(spec) for n, spec in takes.items()}
+    def _tensor(self, name: str, bound: str) -> c_api.Output:
+        found, index = graph_defs.tensor(name, bound, self._results, self._session.operation, self._session.operation_names)
+        return c_api.Output(found, index)
 
-    def _open_session(self) -> tf_graphs.SessionModel:
-        """The same signatures by TensorFlow 1's loader; raises Refusal (NOT_FOUND) for a key that the SavedModel does not have."""
-        request, session = self._request, tf_graphs.new_session()
-        with session.graph.as_default():
-            meta_graph = tf.compat.v1.saved_model.loader.load(session, request.tags or [], request.path, clear_devices=True)
-        keys = {binding["key"] for binding in request.signatures.values() if binding.get("key") is not None}
-        if unknown := sorted(keys - set(meta_graph.signature_def)):
-            there = ", ".join(sorted(meta_graph.signature_def)) or "none"
-            raise Refusal("NOT_FOUND", f"{request.path} has no signature {', '.join(unknown)}; it has: {there}")
-        return tf_graphs.SessionModel(session, request.signatures)
-
-
-class _Unfit(Exception):
-    """A signature function whose names are not the signature's."""
+    def _input(self, output: c_api.Output) -> graph_defs.Input:
+        number, shape = self._session.datatype_and_shape(output)
+        name = c_api.messages("tensorflow.core.framework.types_pb2").DataType.Name(number)
+        return graph_defs.Input(output, c_api.DATATYPES.get(number), shape, name.removeprefix("DT_").lower())
 
 
 def load(request: Request) -> Model:
     """Load any of the formats; raises Refusal."""
-    if request.format == "saved_model" and request.options.get("loader") != "keras":
-        return SavedModel(request)
-    if request.format == "graph_def":
-        return tf_graphs.load_graph_def(request)
-    if request.format in ("checkpoint", "meta_graph"):
-        return tf_graphs.load_meta_graph(request)
-    from kit import keras_model  # Keras takes seconds to import, and most models do not need it
+    if request.format == "saved_model":
+        return load_saved_model(request)
+    return load_graph_def(request) if request.format == "graph_def" else load_meta_graph(request)
 
-    return keras_model.KerasLayer(request) if request.format == "saved_model" else keras_model.KerasModel(request)
+
+def load_saved_model(request: Request) -> SessionModel:
+    """A SavedModel's signatures, each as its SignatureDef binds it. Raises Refusal for a key or names that the SavedModel does not have."""
+    try:
+        session, message = c_api.Session.of_saved_model(request.path, request.tags or [])
+    except c_api.TensorFlowError as error:
+        if "matching supplied tags" in str(error):
+            raise Refusal(
+                "NOT_FOUND", f"{request.path} has no MetaGraph of the tags {request.tags}; it has: {_tag_sets(request.path)}"
+            ) from error
+        raise
+    there = c_api.messages("tensorflow.core.protobuf.meta_graph_pb2").MetaGraphDef.FromString(message).signature_def
+    return SessionModel(session, {name: _by_signature_def(request.path, binding, there) for name, binding in request.signatures.items()})
+
+
+def _by_signature_def(path: str, binding: dict[str, Any], there: Any) -> dict[str, Any]:
+    """The binding with the tensors that the SignatureDef of its key names; unchanged if it has no key."""
+    key = binding.get("key")
+    if key is None:
+        return binding
+    if key not in there:
+        raise Refusal("NOT_FOUND", f"{path} has no signature {key}; it has: {', '.join(sorted(there)) or 'none'}")
+    bound = {}
+    for side in ("inputs", "outputs"):
+        infos = getattr(there[key], side)
+        bound[side] = {name: _tensor_name(infos, name, tensor) for name, tensor in binding[side].items()}
+        if unknown := sorted(name for name, tensor in bound[side].items() if tensor is None):
+            raise Refusal(
+                "NOT_FOUND", f"the signature {key} of {path} has no {side[:-1]} {unknown[0]!r}; it has: {', '.join(sorted(infos))}"
+            )
+    return {**binding, **bound}
+
+
+def _tensor_name(infos: Any, name: str, tensor: str) -> str | None:
+    """The tensor of a signature's input or output; a part of a sparse or composite one, `name/part`, is bound by its own tensor."""
+    if name in infos and infos[name].WhichOneof("encoding") == "name":
+        return str(infos[name].name)
+    whole = name.rpartition("/")[0]
+    return tensor if whole in infos or name in infos else None
+
+
+def _tag_sets(path: str) -> str:
+    message = c_api.messages("tensorflow.core.protobuf.saved_model_pb2").SavedModel
+    found = Path(path, "saved_model.pb")
+    saved_model = checkpoint_files.parsed(found if found.is_file() else found.with_suffix(".pbtxt"), message)
+    return ", ".join(str(sorted(m.meta_info_def.tags)) for m in saved_model.meta_graphs)
+
+
+def load_graph_def(request: Request) -> SessionModel:
+    """A .pb or .pbtxt, as a receiver would import it: nothing in it is run first. Raises Refusal."""
+    graph_def = graph_defs.read(Path(request.path), c_api.messages("tensorflow.core.framework.graph_pb2").GraphDef)
+    results = graph_defs.make_runnable(graph_def)
+    return SessionModel(c_api.Session.of_graph_def(graph_def.SerializeToString()), request.signatures, results)
+
+
+def load_meta_graph(request: Request) -> SessionModel:
+    """A .meta with the checkpoint beside it, its variables restored by the saver's operation and its tables filled. Raises Refusal."""
+    try:
+        message = c_api.messages("tensorflow.core.protobuf.meta_graph_pb2").MetaGraphDef
+        meta_graph, checkpoint = checkpoint_files.meta_graph_of(Path(request.path), message)
+    except checkpoint_files.CannotRestore as error:
+        raise Refusal("INVALID_ARGUMENT", str(error)) from error
+    graph_def, saver = meta_graph.graph_def, meta_graph.saver_def
+    checkpoint_files.clear_devices(graph_def)
+    session = c_api.Session.of_graph_def(graph_def.SerializeToString())
+    variables = sorted(n.name for n in graph_def.node if n.op in ("VarHandleOp", "VariableV2", "Variable"))
+    if checkpoint is None and variables:
+        raise Refusal(
+            "INVALID_ARGUMENT",
+            f"the graph has {len(variables)} variables ({', '.join(variables[:3])} …) and there is no checkpoint beside it; "
+            "put the checkpoint's files beside the .meta, under the same name",
+        )
+    if checkpoint is not None:
+        if not saver.restore_op_name:
+            raise Refusal("UNIMPLEMENTED", f"{request.path} has no saver, whose operation would restore its variables; {PYTHON}")
+        file_name, index = graph_defs.tensor("checkpoint", saver.filename_tensor_name, {}, session.operation, session.operation_names)
+        prefix = np.array(os.fsencode(checkpoint), dtype=object)
+        session.run([(c_api.Output(file_name, index), prefix)], [], _operations(session, [saver.restore_op_name]))
+    if names := [os.fsdecode(n) for n in meta_graph.collection_def[INITIALIZERS].node_list.value]:
+        session.run([], [], _operations(session, names))
+    return SessionModel(session, request.signatures)
+
+
+def _operations(session: c_api.Session, names: list[str]) -> list[int]:
+    return [graph_defs.tensor("operation", name.partition(":")[0], {}, session.operation, session.operation_names)[0] for name in names]
 
 
 def explain(error: Exception) -> Refusal | None:
     """TensorFlow's errors with their own code and the line of their message that names the cause."""
-    if not isinstance(error, tf.errors.OpError):
-        return None
-    code = CODES.get(error.error_code, "UNKNOWN")
-    return Refusal("INTERNAL" if code in NOT_OURS else code, telling_line(error))
-
-
-def telling_line(error: Exception) -> str:
-    """The first line of an error's message that names a cause: TensorFlow puts the place before the cause."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    telling = [line for line in lines if not any(words in line for words in UNTELLING)]
-    return (telling or lines or [type(error).__name__])[0][:500]
-
-
-def registered_ops() -> bytes:
-    """A serialised tensorflow.OpList of this TensorFlow's ops (TF_GetAllOpList of the C API)."""
-    ops: bytes = pywrap_tf_session.TF_GetBuffer(pywrap_tf_session.TF_GetAllOpList())
-    return ops
+    return graph_defs.refusal(error.code, str(error)) if isinstance(error, c_api.TensorFlowError) else None
 
 
 def serve() -> None:
     """Serve this interpreter's TensorFlow."""
-    tf.config.set_soft_device_placement(True)
-    parameters = {
-        "native": f"TensorFlow {tf.__version__}",
-        "threads": tf.config.threading.get_intra_op_parallelism_threads() or os.cpu_count(),
-        "onednn": bool(_pywrap_util_port.IsMklEnabled()),
-    }
-    Server("tensorflow", tf.__version__, FORMATS, load, parameters, registered_ops, explain).serve()
+    parameters = {"native": f"TensorFlow {c_api.VERSION}", "api": "C", "threads": os.cpu_count(), "onednn": c_api.with_onednn()}
+    Server("tensorflow", c_api.VERSION, FORMATS, load, parameters, c_api.registered_ops, explain).serve()
 
 
 if __name__ == "__main__":

@@ -545,7 +545,7 @@ KINDS = [
 def exports(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same weights exported in two fresh processes, `a` and `b`, and other weights in a third."""
     folder = tmp_path_factory.mktemp("exports")
-    python = launch_of("tensorflow").argv[0]
+    python = launch_of("tensorflow+python").argv[0]
     for name, before, seed in (("a", "0", "0"), ("b", "3", "0"), ("c", "0", "1")):
         done = subprocess.run([python, "-c", EXPORTS, str(folder / name), before, seed], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr[-2000:]

@@ -57,7 +57,7 @@ pickle.dump(read, open("read.pickle", "wb"))
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with TensorFlow's checkpoints, and with the values that TensorFlow reads from them."""
     folder = tmp_path_factory.mktemp("checkpoints")
-    python = environments.prepare(registry.find(["tensorflow"])[0].source).argv[0]
+    python = environments.prepare(registry.find(["tensorflow+python"])[0].source).argv[0]
     subprocess.run([python, "-c", TENSORFLOW, str(folder)], check=True, capture_output=True)
     return folder
 

@@ -231,7 +231,7 @@ def test_any_message_with_correct_checksums_is_read_or_refused(tmp_path: Path, c
 
 @pytest.mark.slow
 def test_every_tensor_is_read_as_tensorflow_restores_it(tmp_path: Path) -> None:
-    python = environments.prepare(registry.find(["tensorflow"])[0].source).argv[0]
+    python = environments.prepare(registry.find(["tensorflow+python"])[0].source).argv[0]
     subprocess.run([python, "-c", TENSORFLOW, str(tmp_path)], check=True, capture_output=True)
     for folder, expected in pickle.loads((tmp_path / "read.pickle").read_bytes()).items():
         found = read(tmp_path / folder)

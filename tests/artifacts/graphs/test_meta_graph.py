@@ -179,7 +179,8 @@ for name in ("model-3", "odd"):
         else:
             print(name, "imported")
 """
-    done = subprocess.run([launch_of("tensorflow").argv[0], "-c", program, str(tmp_path)], capture_output=True, text=True, check=True)
+    python = launch_of("tensorflow+python").argv[0]
+    done = subprocess.run([python, "-c", program, str(tmp_path)], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines() == ["model-3 imported", "odd InvalidVersion"]
     good, odd, text = (read(tmp_path / name) for name in ("model-3.meta", "odd.meta", "text.meta.txt"))
     assert good.checkpoint == tmp_path / "model-3"

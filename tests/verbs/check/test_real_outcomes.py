@@ -29,7 +29,7 @@ Loaded = tuple[Path, Artifact, dict[str, Signature]]
 def artifacts(models: Path, demo: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Loaded]:  # noqa: F811
     """Every SavedModel and GraphDef of the corpus, of TensorFlow 1, and of the demo."""
     folder = tmp_path_factory.mktemp("of_tensorflow_1")
-    python = environments.prepare(registry.find(["tensorflow"])[0].source).argv[0]
+    python = environments.prepare(registry.find(["tensorflow+python"])[0].source).argv[0]
     for maker, names in MAKERS.items():
         if not names:
             subprocess.run([python, str(maker), str(folder)], check=True, capture_output=True)

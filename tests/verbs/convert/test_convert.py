@@ -53,15 +53,17 @@ Cell = Callable[[str, str], Converted]
 
 @pytest.fixture(scope="module")
 def cell(sources: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cell]:
-    """A cell of the matrix, each converted once; they share the worker that answers."""
+    """A cell of the matrix, each converted once; they share the workers that answer."""
     folder = tmp_path_factory.mktemp("cells")
 
-    with Supervisor("tensorflow", launch_of("tensorflow")) as worker:
+    names = ("tensorflow", "tensorflow+python")
+    with Supervisor(names[0], launch_of(names[0])) as one, Supervisor(names[1], launch_of(names[1])) as other:
+        alive = dict(zip(names, (one, other), strict=True))
 
         @cache
         def made(source: str, target: str) -> Converted:
             destination = folder / f"{source}-{target}-{TARGETS[target]}"
-            return convert(sources / FILES[source], destination, target, alive={"tensorflow": worker}, requests=Requests(count=4))
+            return convert(sources / FILES[source], destination, target, alive=alive, requests=Requests(count=4))
 
         yield made
 

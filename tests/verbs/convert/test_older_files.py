@@ -31,7 +31,7 @@ TAGS = (("serve",), ("serve", "gpu"), ("train",))
 def old(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder that make_older_files.py fills, in TensorFlow 2.15.1."""
     folder = tmp_path_factory.mktemp("older")
-    command = [launch_of("tensorflow@2.15.1").argv[0], str(CORPUS / "make_older_files.py"), str(folder)]
+    command = [launch_of("tensorflow+python@2.15.1").argv[0], str(CORPUS / "make_older_files.py"), str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-4000:]
     return folder

@@ -25,7 +25,8 @@ MAKER = CORPUS / "make_models.py"
 Recorded = tuple[list[Vectors], dict[str, Signature]]
 
 GRAPH_RUNTIMES = ("tensorflow", "tensorflow-java")
-# Model: what Python TensorFlow and TensorFlow Java do with it (SavedModels and GraphDefs).
+PYTHON = "tensorflow+python"
+# Model: what TensorFlow and TensorFlow Java do with it (SavedModels and GraphDefs).
 GRAPHS = {
     "default_input": ("ok", "ok"),
     "graph_arg_retval": ("ok", "ok"),
@@ -100,7 +101,7 @@ TFLITES_WITHOUT_ANSWER = ("tflite_flex", "tflite_identity_int4", "tflite_identit
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of the corpus's models, all made in one TensorFlow process."""
     folder = tmp_path_factory.mktemp("corpus")
-    python = environments.prepare(registry.find(["tensorflow"])[0].source).argv[0]
+    python = environments.prepare(registry.find(["tensorflow+python"])[0].source).argv[0]
     subprocess.run(
         [python, str(MAKER), str(folder), "identity", *GRAPHS, *TFLITES, *TFLITES_WITHOUT_ANSWER], check=True, capture_output=True
     )
@@ -136,7 +137,7 @@ def bundle(models: Path, target: Path, names: Iterable[str], record: Callable[[P
 
 @pytest.fixture(scope="session")
 def graphs(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Report:
-    """SavedModels and GraphDefs in Python and Java."""
+    """SavedModels and GraphDefs in TensorFlow by its C API, by its Python, and in Java."""
     runtime = registry.find(["tensorflow"])[0]
     with Supervisor(runtime.name, environments.prepare(runtime.source)) as reference:
         made = bundle(
@@ -145,7 +146,7 @@ def graphs(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Report:
             ["identity", *GRAPHS],
             lambda root, artifact, named: recording.record_with(reference, root, artifact, named, Requests(count=4)),
         )
-    return verify(made, GRAPH_RUNTIMES)
+    return verify(made, [*GRAPH_RUNTIMES, PYTHON])
 
 
 @pytest.fixture(scope="session")
@@ -228,10 +229,21 @@ def test_plain_kernels_answer_if_xnnpack_fails_and_a_note_reports_it(tflites: Re
 
 
 def test_the_python_runtime_names_its_loader(graphs: Report) -> None:
-    notes = {r.case.artifact: r.note or "" for r in graphs.results if r.case.runtime == "tensorflow"}
+    notes = {r.case.artifact: r.note or "" for r in graphs.results if r.case.runtime == PYTHON}
     assert "tf.compat.v1.saved_model.loader" in notes["optimizer_slots"]
     assert "tf.compat.v1.saved_model.loader" in notes["sparse_input"]
     assert not notes["scale"]
+
+
+def test_the_c_api_and_python_agree_outcome_for_outcome_and_bit_for_bit(graphs: Report) -> None:
+    def found(runtime: str) -> dict[tuple[str, str, str], tuple[str, str | None]]:
+        own = [r for r in graphs.results if r.case.runtime == runtime]
+        return {(r.case.artifact, r.case.signature, r.case.vector): (r.outcome, r.agreement) for r in own}
+
+    by_python = found(PYTHON)
+    assert len(by_python) > 100
+    assert by_python == found("tensorflow")
+    assert {agreement for _, agreement in by_python.values()} == {"identical"}
 
 
 def test_no_graph_worker_died(graphs: Report) -> None:

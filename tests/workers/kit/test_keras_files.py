@@ -19,7 +19,7 @@ from tests.environment import launch_of
 pytestmark = pytest.mark.slow
 
 HERE = Path(__file__).parent
-OLD, NEW = "tensorflow@2.15.1", "tensorflow"
+OLD, NEW = "tensorflow+python@2.15.1", "tensorflow+python"
 # What Keras 3 computes in another order, or in half precision.
 LOOSE = {"image.h5": 2e-5, "image.keras": 2e-5, "mixed.h5": 2e-3, "mixed.keras": 2e-3}
 

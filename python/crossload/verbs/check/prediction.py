@@ -82,7 +82,7 @@ class Prediction:
 def release_of(runtime: Runtime | str) -> Release:
     """The registrations of a runtime, `name@version`; the name alone means its newest release. Raises CrossloadError if it has none."""
     title = runtime if isinstance(runtime, str) else runtime.title
-    title = title.replace("-jpype", "")  # the same release, in another process
+    title = title.replace("-jpype", "").replace("+python", "")  # the same release, called in another way
     found = [r for r in releases() if title in (r.title, r.title.partition("@")[0])]
     if not found:
         there = ", ".join(r.title for r in releases())

@@ -156,7 +156,7 @@ def _fill(
     )
     files.write_text(folder / FILE_NAME, manifest.to_json())
     progress("verifying every artifact of the bundle")
-    proving = tuple(r.name for r in registry.find(list(_PROVING_RUNTIMES)) if any(a.format in r.formats for a in entries))
+    proving = tuple(r.name for r in registry.find(list(_PROVING_RUNTIMES)) if any(registry.able(r, a.format) for a in entries))
     report = verify(folder, proving, limits=limits)
     if report.interrupted:
         raise KeyboardInterrupt

@@ -54,8 +54,8 @@ class Recorded:
     terms: Terms
 
     def compare(self, result: Artifact, judges: Sequence[Runtime] = ()) -> Report:
-        """Compare the result's answers in these runtimes; by default, in the one that recorded (a .tflite: in LiteRT)."""
-        judges = judges or [references("tflite")[0] if result.format == "tflite" else self.recorder]
+        """Compare the result's answers in these runtimes; by default, in the one that would record them (a .tflite: in LiteRT)."""
+        judges = judges or [references("tflite")[0] if result.format == "tflite" else _recorder(result, self.terms)]
         manifest = self.manifest.model_copy(update={"artifacts": [self.source.model_copy(update={"id": "source"}), result]})
         return one_by_one(Bundle(self.room, manifest), result, judges, replace(self.terms, alive=self.alive))
 
@@ -88,10 +88,16 @@ def one_by_one(bundle: Bundle, artifact: Artifact, judges: Sequence[Runtime], te
     return whole
 
 
+def _recorder(artifact: Artifact, terms: Terms) -> Runtime:
+    """The TensorFlow that answers for an artifact: the one that loads the source, or its fallback."""
+    named = registry.one(terms.load_with)
+    return registry.able(named, artifact.format, terms.load_options) or named
+
+
 @contextmanager
 def recorded(source: Artifact, signatures: dict[str, Signature], room: Path, terms: Terms) -> Iterator[Recorded]:
     """Record the source's answers into `room`; its worker stays alive inside the block. Raises NoReference."""
-    recorder = registry.one(terms.load_with) if source.format != "tflite" else references("tflite")[0]
+    recorder = references("tflite")[0] if source.format == "tflite" else _recorder(source, terms)
     name = registry.shortest_name(recorder)
     living = (
         nullcontext(terms.alive[name])

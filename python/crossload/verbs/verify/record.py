@@ -29,12 +29,12 @@ Progress = Callable[[str], None]
 
 
 def references(kind: str, others: Sequence[Runtime] = ()) -> list[Runtime]:
-    """The runtimes that may record, the reference first: Python TensorFlow, or LiteRT for a .tflite.
+    """The runtimes that may record, the reference first: TensorFlow, or LiteRT for a .tflite.
 
     `others` follow for models that crash the reference itself, or that it cannot carry.
     """
     candidates = [*(r for r in registry.BUILT_IN if r.default and r.name in ("tensorflow", "litert")), *others]
-    return list(dict.fromkeys(r for r in candidates if kind in r.formats))
+    return list(dict.fromkeys(able for r in candidates if (able := registry.able(r, kind))))
 
 
 def record(

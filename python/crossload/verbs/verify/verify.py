@@ -104,12 +104,25 @@ def _verify(
     with _opened(bundle or Path(plan.path), list(chosen.values()), plan, progress) as opened:
         recorded = {name: opened.vectors(name) for name in opened.manifest.signatures}
         _check_names(opened, recorded, plan)
+        chosen = _with_fallbacks(opened, chosen, plan)
         jobs = [Job(name, runtime, _cases(opened, recorded, name, runtime, plan), alive.get(name)) for name, runtime in chosen.items()]
         rows = [a.id for a in opened.manifest.artifacts if plan.takes(a.id)]
         report = Report(plan.path, rows, list(chosen), cautions=_cautions(opened, recorded, plan))
         tolerances = Tolerances({**opened.manifest.tolerance, **plan.tolerance})
         run([j for j in jobs if j.cases], report, plan, tolerances, progress, on_result)
     return report
+
+
+def _with_fallbacks(bundle: Bundle, chosen: dict[str, Runtime], plan: Plan) -> dict[str, Runtime]:
+    """The chosen runtimes, each followed by its fallback if an artifact needs it, and without those that take no artifact but by it."""
+    formats = [a.format for a in bundle.manifest.artifacts if plan.takes(a.id)]
+    found: dict[str, Runtime] = {}
+    for name, runtime in chosen.items():
+        able = [a for f in formats if (a := registry.able(runtime, f, plan.load_options))]
+        if runtime in able or not able:
+            found[name] = runtime
+        found.update((registry.shortest_name(a), a) for a in able if a != runtime)
+    return found
 
 
 def _without_reference(chosen: dict[str, Runtime], plan: Plan, error: NoReference) -> Report:
@@ -180,7 +193,7 @@ def _check_names(bundle: Bundle, recorded: _Recorded, plan: Plan) -> None:
 def _cases(bundle: Bundle, recorded: _Recorded, name: str, runtime: Runtime, plan: Plan) -> list[Cases]:
     found = []
     for artifact in bundle.manifest.artifacts:
-        if artifact.format not in runtime.formats or not plan.takes(artifact.id):
+        if registry.able(runtime, artifact.format, plan.load_options) != runtime or not plan.takes(artifact.id):
             continue
         names = [key for key in artifact.bindings if plan.signatures is None or key in plan.signatures]
         chosen = []

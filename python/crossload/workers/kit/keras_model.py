@@ -38,7 +38,7 @@ class KerasModel:
             for side, bound, there in (("inputs", binding["inputs"], len(inputs)), ("outputs", binding["outputs"], outputs)):
                 if absent := [n for n, at in bound.items() if not 0 <= int(at) < there]:
                     raise Refusal("NOT_FOUND", f"the model has {there} {side}, and {absent[0]!r} is bound to number {bound[absent[0]]}")
-            self._takes[name] = {n: (int(at), tf_graphs.Input.of(self._specs[int(at)])) for n, at in binding["inputs"].items()}
+            self._takes[name] = {n: (int(at), tf_graphs.input_of(self._specs[int(at)])) for n, at in binding["inputs"].items()}
             self._gives[name] = {n: int(at) for n, at in binding["outputs"].items()}
 
     def run(self, signature: str, inputs: dict[str, np.ndarray], outputs: list[str]) -> Answer:
@@ -76,7 +76,7 @@ class KerasLayer:
             except ValueError as error:
                 raise Refusal("NOT_FOUND", str(error).splitlines()[0]) from error
             taken = layer._reloaded_obj.signatures[binding["key"]].structured_input_signature[1]
-            self._endpoints[name] = layer, {n: tf_graphs.Input.of(spec) for n, spec in taken.items()}
+            self._endpoints[name] = layer, {n: tf_graphs.input_of(spec) for n, spec in taken.items()}
 
     def run(self, signature: str, inputs: dict[str, np.ndarray], outputs: list[str]) -> Answer:
         """Call the layer's endpoint with the signature's names."""
