@@ -15,12 +15,13 @@ from crossload.errors import CrossloadError
 
 
 def artifacts_of(
-    path: Path, stored_as: str, tags: Sequence[str] | None = None, *, unnamed: bool = False
+    path: Path, stored_as: str, tags: Sequence[str] | None = None, *, unnamed: bool = False, found: Any = None
 ) -> tuple[list[Artifact], dict[str, Signature]]:
     """A bare artifact as the manifest would describe it: one entry per tag set, and its signatures.
 
     A signature that a second MetaGraph also has gets the tag set appended to its name, because it may answer differently; with `tags`,
-    only the MetaGraph with these tags counts. A manifest beside the artifact (contract.sidecar) takes precedence. Raises
+    only the MetaGraph with these tags counts. A manifest beside the artifact (contract.sidecar) takes precedence. `found` is the
+    artifact, if it has been read already. Raises
     ArtifactError, also for an artifact with a missing part and, unless it is `unnamed` (the caller names its tensors), for one
     without a callable signature.
     """
@@ -28,7 +29,7 @@ def artifacts_of(
         entries, manifest = known
         named = {name: manifest.signatures[name] for entry in entries for name in entry.bindings}
         return [entry.model_copy(update={"path": stored_as}) for entry in entries], named
-    found = artifacts.read(path)
+    found = found or artifacts.read(path)
     signatures: dict[str, Signature] = {}
     entries = []
     meta_graphs = artifacts.callable_signatures(found)

@@ -85,6 +85,8 @@ def _canonical(found: Any, asked: bool, as_json: bool) -> tuple[str | None, str]
         return None, ""
     if not asked and canonical_hash.size_bytes(found) > canonical_hash.MOST_BYTES:
         return None, f"not computed above {canonical_hash.MOST_BYTES >> 20} MiB; --hash computes it"
+    if not asked and canonical_hash.nodes(found) > canonical_hash.MOST_NODES:
+        return None, f"not computed above {canonical_hash.MOST_NODES:,} nodes; --hash computes it"
     if not asked and not as_json and canonical_hash.reads_values(found):
         return None, "--hash computes it"
     try:

@@ -147,6 +147,17 @@ def value(datatype: str, shape: Sequence[int], data: bytes) -> bytes:
     return hashed(b"tensor", datatype.encode(), struct.pack(f"<{len(shape)}q", *shape), data)
 
 
+def value_of_chunks(datatype: str, shape: Sequence[int], size: int, chunks: Iterable[bytes]) -> bytes:
+    """`value` of `size` bytes that come in pieces."""
+    digest = hashlib.sha256()
+    for part in (b"tensor", datatype.encode(), struct.pack(f"<{len(shape)}q", *shape)):
+        digest.update(len(part).to_bytes(8, "little") + part)
+    digest.update(size.to_bytes(8, "little"))
+    for chunk in chunks:
+        digest.update(chunk)
+    return digest.digest()
+
+
 def tensor(proto: Any) -> bytes:
     """The digest of a TensorProto's value, independent of the field in which the writer stored it (tensor.proto).
 

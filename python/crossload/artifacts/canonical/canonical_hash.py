@@ -18,8 +18,8 @@ these: counters in functions' names (`__inference_predict_533`), the order of Ke
 (its keys `_all_variables/2/…` follow a set of Python), random names of temporary files and tables, paths of the exporting machine.
 
 Cost: every byte is read and hashed once, as for the plain sha256 (about a second for 400 MB), plus some 40 µs per node. Variables'
-values also need NumPy, whose import alone would double the time of `show`. So `show --json` computes the hash up to `MOST_BYTES`, the
-page does the same except for artifacts with variables, and `--hash` always computes it.
+values also need NumPy, whose import alone would double the time of `show`. So `show --json` computes the hash up to `MOST_BYTES` and
+`MOST_NODES`, the page does the same except for artifacts with variables, and `--hash` always computes it.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ from crossload.errors import ArtifactError
 from crossload.support import files
 
 if TYPE_CHECKING:
-    from crossload.artifacts.checkpoints.checkpoint import Checkpoint
+    from crossload.artifacts.checkpoints.checkpoint import Checkpoint, Variable
     from crossload.artifacts.graphs.graph import Graph
     from crossload.artifacts.graphs.saved_model import SavedModel
     from crossload.artifacts.keras.keras_file import Keras
 
 FORMATS = ("saved_model", "graph_def", "meta_graph", "checkpoint", "keras", "keras_h5", "keras_weights", "tflite")
-MOST_BYTES = 64 << 20
+MOST_BYTES, MOST_NODES = 64 << 20, 20_000
 _RESTORES = ("RestoreV2", "Restore", "RestoreSlice")
 _ASSIGNS = ("AssignVariableOp", "Assign")
 _PASSING = ("Identity", "Reshape", "Cast")
@@ -73,6 +73,13 @@ def reads_values(artifact: Any) -> bool:
 def size_bytes(artifact: Any) -> int:
     """How many bytes the hash reads."""
     return int(artifact.size_bytes) if artifact.format == "checkpoint" else files.size_bytes(artifact.path)
+
+
+def nodes(artifact: Any) -> int:
+    """How many nodes the hash walks, those of functions included; 0 for a format without a graph of TensorFlow."""
+    if artifact.format == "saved_model":
+        return sum(sum(m.ops.values()) for m in artifact.meta_graphs)
+    return sum(artifact.ops.values()) if artifact.format in ("graph_def", "meta_graph") else 0
 
 
 def _content(artifact: Any) -> bytes:
@@ -169,7 +176,7 @@ def _text(name: str) -> bytes:
 
 
 def _checkpoint(artifact: Checkpoint) -> bytes:
-    return hashed(*(hashed(_text(v.name), _value(artifact, v.name)) for v in sorted(artifact.variables, key=lambda v: v.name)))
+    return hashed(*(hashed(_text(v.name), _value(artifact, v)) for v in sorted(artifact.variables, key=lambda v: v.name)))
 
 
 def _keras(artifact: Keras) -> bytes:
@@ -194,13 +201,16 @@ def _values(prefix: Path) -> dict[str, bytes]:
     from crossload.artifacts.checkpoints import checkpoint
 
     found = checkpoint.read(prefix)
-    return {v.name: _value(found, v.name) for v in found.variables}
+    return {v.name: _value(found, v) for v in found.variables}
 
 
-def _value(found: Checkpoint, name: str) -> bytes:
+def _value(found: Checkpoint, variable: Variable) -> bytes:
     """The digest of a variable's value; strings enter by their own digests."""
     from crossload.contract import datatypes
 
+    name = variable.name
+    if (chunks := found.chunks(name)) is not None:
+        return canonical_graph.value_of_chunks(variable.datatype, variable.shape, variable.size, chunks)
     array = found.tensor(name)
     text = array.dtype == object
     data = b"".join(hashlib.sha256(value).digest() for value in array.reshape(-1)) if text else array.tobytes()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -114,8 +115,29 @@ class Checkpoint:
 
         Raises ArtifactError for an unknown name, a missing or short shard, a wrong checksum, and a datatype without values.
         """
-        try:
+        with self._named(name):
             return self._values.tensor(name)
+
+    def chunks(self, name: str) -> Iterator[bytes] | None:
+        """A variable's little-endian bytes in row-major order, piece by piece, its checksum verified after the last piece.
+
+        None where its value must be put together first (`tensor`): strings, bools, variables in parts, V1. Raises as `tensor` does.
+        """
+        if not isinstance(self._values, v2_checkpoint.Bundle):
+            return None
+        with self._named(name):
+            found = self._values.chunks(name)
+        return None if found is None else self._pieces(name, found)
+
+    def _pieces(self, name: str, found: Iterator[bytes]) -> Iterator[bytes]:
+        with self._named(name):
+            yield from found
+
+    @contextmanager
+    def _named(self, name: str) -> Iterator[None]:
+        """Errors of reading a tensor, as sentences that name it."""
+        try:
+            yield
         except (KeyError, UnicodeEncodeError):
             about = f"{self.prefix} has no tensor {name!r}{near(name, (v.name for v in self.variables))}"
             raise ArtifactError(f"{about}; `crossload show {self.prefix}` lists what it has") from None

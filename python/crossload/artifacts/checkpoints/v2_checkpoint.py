@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 _VERSION = 1
+_PIECE = 4 << 20
 _MOST_TENSORS = 1 << 20
 _MOST_PART_KEYS = 1 << 27  # bytes: every part repeats its variable's name
 _MOST_SHARDS = 99_999  # five digits of a name
@@ -99,6 +100,24 @@ class Bundle:
             [(at, lambda entry=entry: self._read(name, entry)) for at, entry in parts],  # type: ignore[misc]
         )
 
+    def chunks(self, name: str) -> Iterator[bytes] | None:
+        """A variable's little-endian bytes in row-major order, piece by piece; the checksum is verified after the last.
+
+        None for those that `tensor` must put together: strings, bools, parts, big-endian values. Raises as `tensor` does.
+        """
+        entry = self.entries[name.encode("utf-8", "surrogateescape")]
+        if entry.slices or self.big_endian or entry.datatype in ("BYTES", "BOOL") or entry.datatype.startswith("DT_"):
+            return None
+        _check_size(entry)
+        return self._verified(name, entry)
+
+    def _verified(self, name: str, entry: Entry) -> Iterator[bytes]:
+        crc = 0
+        for data in self._pieces(name, entry, _PIECE):
+            crc = google_crc32c.extend(crc, data)
+            yield data
+        self._check(name, entry, crc)
+
     def _read(self, name: str, entry: Entry) -> np.ndarray:
         import numpy as np
 
@@ -106,14 +125,10 @@ class Bundle:
             raise ArtifactError(f"{self.index}: the tensor {name!r} has no values to read: its datatype is {entry.datatype}")
         _check_size(entry)
         count = math.prod(entry.shape)
-        shard, data = self.index.parent / self.shards[entry.shard], self._bytes(name, entry)
+        data = b"".join(self._pieces(name, entry, max(1, entry.size)))
         # Checksums cover the bytes as stored in the file.
         texts, crc = strings(data, count, self.big_endian) if entry.datatype == "BYTES" else ([], google_crc32c.value(data))
-        if (computed := leveldb_table.masked(crc)) != entry.crc:
-            raise ArtifactError(
-                f"{shard} is corrupt: the checksum of the tensor {name!r} is wrong "
-                f"({entry.crc:#010x} is stored, {computed:#010x} computed); copy the checkpoint again"
-            )
+        self._check(name, entry, crc)
         if entry.datatype == "BYTES":
             array = np.empty(count, object)
             array[:] = texts
@@ -129,8 +144,15 @@ class Bundle:
             array = np.frombuffer(data, numpy_dtype(entry.datatype))
         return array.reshape(entry.shape)
 
-    def _bytes(self, name: str, entry: Entry) -> bytes:
-        """An entry's bytes; raises ArtifactError where the shard does not have all of them."""
+    def _check(self, name: str, entry: Entry, crc: int) -> None:
+        if (computed := leveldb_table.masked(crc)) != entry.crc:
+            raise ArtifactError(
+                f"{self.index.parent / self.shards[entry.shard]} is corrupt: the checksum of the tensor {name!r} is wrong "
+                f"({entry.crc:#010x} is stored, {computed:#010x} computed); copy the checkpoint again"
+            )
+
+    def _pieces(self, name: str, entry: Entry, most: int) -> Iterator[bytes]:
+        """An entry's bytes, at most so many at a time; raises ArtifactError where the shard does not have all of them."""
         shard = self.index.parent / self.shards[entry.shard]
         try:
             with shard.open("rb") as stream:
@@ -141,10 +163,13 @@ class Bundle:
                         f"the file has {there:,}; copy the checkpoint again"
                     )
                 stream.seek(entry.offset)
-                data = stream.read(entry.size)
-                if len(data) != entry.size:
-                    raise ArtifactError(f"{shard} became shorter while the tensor {name!r} was read; copy the checkpoint again")
-                return data
+                left = entry.size
+                while left:
+                    data = stream.read(min(left, most))
+                    if not data:
+                        raise ArtifactError(f"{shard} became shorter while the tensor {name!r} was read; copy the checkpoint again")
+                    left -= len(data)
+                    yield data
         except FileNotFoundError:
             raise ArtifactError(f"{shard} is missing; it holds the tensor {name!r}; copy all files of the checkpoint") from None
         except OSError as error:

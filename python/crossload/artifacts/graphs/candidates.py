@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from crossload.artifacts.graphs import op_types
@@ -48,26 +48,22 @@ _PASSING_OPS = {"Cast", "ExpandDims", "Identity", "OneHot", "Reshape", "Squeeze"
 class Nodes(Protocol):
     """The part of a Graph (artifacts.graphs.graph) that the search reads."""
 
-    proto: Any
     nodes: dict[str, Any]
     functions: dict[str, Any]
+    ops: dict[str, str]
+    wires: dict[str, tuple[str, ...]]
 
 
 def inputs(graph: Nodes) -> list[tuple[Any, str]]:
     """The nodes that take a caller's inputs, each with the reason: in the graph's order, arguments in their own."""
     reasons = {"_Arg": "argument", "PlaceholderWithDefault": "placeholder with a default"}
     found = [
-        (node, reasons.get(node.op, "placeholder" if node.op in INPUT_OPS else "the output of a queue or an iterator; it may be fed"))
-        for node in own_nodes(graph)
-        if (node.op in INPUT_OPS or node.op in FEED_OPS) and op_types.output_datatypes(node, graph.functions)
+        (graph.nodes[name], reasons.get(op, "placeholder" if op in INPUT_OPS else "the output of a queue or an iterator; it may be fed"))
+        for name, op in graph.ops.items()
+        if (op in INPUT_OPS or op in FEED_OPS) and not is_bridge(name) and op_types.output_datatypes(graph.nodes[name], graph.functions)
     ]
     found.sort(key=lambda item: item[0].attr["index"].i if item[0].op == "_Arg" else 0)
     return found
-
-
-def own_nodes(graph: Nodes) -> list[Any]:
-    """The model's own nodes, without bridges: a bridge is another way in and out, not an input or a consumer."""
-    return [node for node in graph.proto.node if not is_bridge(node.name)]
 
 
 def of_training(name: str) -> bool:
@@ -86,7 +82,7 @@ def outputs(graph: Nodes) -> list[tuple[Any, str]]:
     Return values, if the graph has any. Otherwise the operations whose results only training takes (gradients, losses, metrics, savers,
     summaries, initialisers); heads by name or op come first, operations that depend on no input come last.
     """
-    returned = [node for node in graph.proto.node if node.op == "_Retval"]
+    returned = [graph.nodes[name] for name, op in graph.ops.items() if op == "_Retval"]
     if returned:
         return [(node, "return value") for node in sorted(returned, key=lambda node: node.attr["index"].i)]
     takers = _takers(graph)
@@ -97,22 +93,23 @@ def outputs(graph: Nodes) -> list[tuple[Any, str]]:
 
 
 def _ranked(graph: Nodes, takers: Mapping[str, list[str]], training: set[str]) -> list[tuple[Any, str]]:
-    fed = _reached((n.name for n in graph.proto.node if n.op in INPUT_OPS or n.op in FEED_OPS), takers)
-    waited_for = {at[1:] for node in graph.proto.node for at in node.input if at.startswith("^")}
+    fed = _reached((name for name, op in graph.ops.items() if op in INPUT_OPS or op in FEED_OPS), takers)
+    waited_for = {at[1:] for wires in graph.wires.values() for at in wires if at.startswith("^")}
     found = []
-    for node in own_nodes(graph):
-        by = takers.get(node.name, [])
-        if node.name in training or not all(name in training for name in by) or not _answers(graph, node, waited_for):
+    for name, node in graph.nodes.items():
+        by = takers.get(name, ())
+        # A bridge is another way in and out, not an answer or a consumer.
+        if not training.issuperset(by) or name in training or is_bridge(name) or not _answers(graph, node, waited_for):
             continue
-        if by and node.name not in fed:
+        if by and name not in fed:
             continue  # a regulariser's input, a variable's first value
-        rank, reason = _reason(node, by, node.name in fed or not fed)
+        rank, reason = _reason(node, by, name in fed or not fed)
         found.append((rank, node, reason))
     found.sort(key=lambda item: item[0])
     return [(node, reason) for _, node, reason in _in_function_order(found)]
 
 
-def _reason(node: Any, takers: list[str], depends: bool) -> tuple[int, str]:
+def _reason(node: Any, takers: Sequence[str], depends: bool) -> tuple[int, str]:
     last = node.name.rpartition("/")[2].lower()
     end = "only training takes its result" if takers else "nothing takes its result"
     if not depends:
@@ -148,22 +145,22 @@ def _answers(graph: Nodes, node: Any, waited_for: set[str]) -> bool:
 
 def _training(graph: Nodes, takers: Mapping[str, list[str]]) -> set[str]:
     """The operations that train, measure, save and initialise, and all dependents of losses, labels and gradients."""
-    own = {node.name for node in graph.proto.node if of_training(node.name) or _EFFECTS.match(node.op)}
-    backwards = {m[1] for node in graph.proto.node if (m := _GRADIENT.search(node.name))}
+    effects = {op for op in set(graph.ops.values()) if _EFFECTS.match(op)}
+    own = {name for name, op in graph.ops.items() if op in effects or of_training(name)}
+    backwards = {m[1] for name in graph.ops if "gradients" in name and (m := _GRADIENT.search(name))}
     # The gradients begin at the loss: nothing else on their path depends on it.
-    givers = {node.name: [at.partition(":")[0] for at in node.input if not at.startswith("^")] for node in graph.proto.node}
+    givers = {name: [at.partition(":")[0] for at in graph.wires[name] if not at.startswith("^")] for name in graph.ops if backwards}
     losses = (backwards & givers.keys()) - _reached((at for name in backwards for at in givers.get(name, ())), givers)
     sources = set(losses)
-    for node in graph.proto.node:
-        crossed = "CrossEntropy" in node.op or node.op.startswith("InTopK")
-        if crossed or _LOSS.search(node.name) or node.op in ("IsVariableInitialized", "VarIsInitializedOp"):
-            sources.add(node.name)
-        labels = (
-            node.input[1:2] if "CrossEntropy" in node.op else node.input[:2] if losses and node.op in ("Sub", "SquaredDifference") else ()
-        )
+    for name, op in graph.ops.items():
+        crossed = "CrossEntropy" in op or op.startswith("InTopK")
+        if crossed or _LOSS.search(name) or op in ("IsVariableInitialized", "VarIsInitializedOp"):
+            sources.add(name)
+        wires = graph.wires[name]
+        labels = wires[1:2] if "CrossEntropy" in op else wires[:2] if losses and op in ("Sub", "SquaredDifference") else ()
         if crossed or len(labels) == 2:
             sources |= _targets(graph, labels)
-    sources |= {node.name for node in graph.proto.node if node.op in INPUT_OPS and _LABELS.search(node.name)}
+    sources |= {name for name, op in graph.ops.items() if op in INPUT_OPS and _LABELS.search(name)}
     return own | _reached(sources, takers)
 
 
@@ -184,10 +181,11 @@ def _targets(graph: Nodes, labels: Iterable[str]) -> set[str]:
 def _takers(graph: Nodes) -> dict[str, list[str]]:
     """By operation, the operations that take its results; a control input does not count."""
     found = defaultdict(list)
-    for node in own_nodes(graph):
-        for at in node.input:
-            if not at.startswith("^"):
-                found[at.partition(":")[0]].append(node.name)
+    for name, wires in graph.wires.items():
+        if not is_bridge(name):
+            for at in wires:
+                if not at.startswith("^"):
+                    found[at.partition(":")[0]].append(name)
     return found
 
 

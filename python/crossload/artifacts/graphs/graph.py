@@ -13,7 +13,6 @@ from typing import Any
 from crossload.artifacts.graphs import candidates, op_types, protos
 from crossload.contract.signatures import Signature, TensorSpec
 from crossload.errors import ArtifactError
-from crossload.support.reach import reached
 from crossload.support.text import near
 
 # Before this version a placeholder's shape [] could also mean an unknown shape (array_ops.cc, op Placeholder).
@@ -51,6 +50,9 @@ class Graph:
         self.path = path
         self.proto = proto
         self.nodes = {node.name: node for node in proto.node}
+        # A message's field takes as long to read as ten of a dict's values, and a large graph is walked many times.
+        self.ops = {name: node.op for name, node in self.nodes.items()}
+        self.wires = {name: tuple(node.input) for name, node in self.nodes.items()}
         self.functions = {f.signature.name: f.signature for f in proto.library.function}
         self.reasons: dict[str, str] = {}
 
@@ -82,6 +84,10 @@ class Graph:
         sides = {"inputs": self.inputs, "outputs": self.outputs}
         return {side: [t.to_json() | {"reason": self.reasons[str(t.tensor)]} for t in found] for side, found in sides.items()}
 
+    @cached_property
+    def _likely(self) -> Signature:
+        return self._signature(self.outputs)
+
     def signature(self, outputs: Sequence[str] | None = None) -> Signature:
         """The inputs that these outputs depend on, and the outputs: names of operations or tensors, all candidates if None.
 
@@ -90,6 +96,9 @@ class Graph:
         chosen = self.outputs if outputs is None else tuple(self.tensor(name) for name in outputs)
         if not chosen:
             raise ArtifactError(f"{self.path} has no operation that looks like an output; name the output to compute")
+        return self._likely if outputs is None else self._signature(chosen)
+
+    def _signature(self, chosen: tuple[TensorSpec, ...]) -> Signature:
         needed = self.needed_for(str(t.tensor) for t in chosen)
         return Signature(tuple(t for t in self.inputs if self._is_needed(t, needed)), chosen)
 
@@ -120,18 +129,23 @@ class Graph:
 
         Nodes behind a queue or an iterator are left out, because a caller feeds its outputs instead.
         """
-
-        def taken(tensor: str) -> list[str]:
-            node = self.nodes[operation_of(tensor)]
-            return [] if node.op in candidates.FEED_OPS else [tensor_of(at) for at in node.input]
-
-        tensors = reached(names, taken)
-        return tensors | set(map(operation_of, tensors))
+        tensors = set(names)
+        found: set[str] = set()
+        waiting = [operation_of(tensor) for tensor in tensors]
+        while waiting:
+            name = waiting.pop()
+            if name in found:
+                continue
+            found.add(name)
+            if self.ops[name] not in candidates.FEED_OPS:
+                tensors.update(self.wires[name])
+                waiting += [operation_of(at) for at in self.wires[name]]
+        return found | {tensor_of(at) for at in tensors}
 
     def _is_needed(self, spec: TensorSpec, needed: set[str]) -> bool:
         """A placeholder must be fed even if it is only a control input."""
         name = operation_of(str(spec.tensor))
-        return spec.tensor in needed or (name in needed and self.nodes[name].op in candidates.INPUT_OPS)
+        return spec.tensor in needed or (name in needed and self.ops[name] in candidates.INPUT_OPS)
 
     def listed(self, pattern: str = "*") -> list[Node]:
         """The nodes, including those in functions, whose name or op matches a shell pattern or contains the text.
@@ -170,7 +184,7 @@ class Graph:
 
     @cached_property
     def _taken(self) -> set[str]:
-        return {tensor_of(at) for node in self.proto.node for at in node.input}
+        return {tensor_of(at) for wires in self.wires.values() for at in wires}
 
     def _fed(self, node: Any) -> list[TensorSpec]:
         """The tensors of an input; its placeholder states shape and default."""

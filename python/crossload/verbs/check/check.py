@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from crossload import artifacts
 from crossload.artifacts.entries import artifacts_of
 from crossload.contract.bundle import is_bundle, open_bundle
 from crossload.contract.manifest import Artifact
@@ -68,21 +69,23 @@ def check(
     if is_bundle(path):
         bundle = open_bundle(path)
         entries = [(bundle.path(a), a) for a in bundle.manifest.artifacts]
+        found = None
     else:
-        entries = [(path, a) for a in artifacts_of(path, path.name, tags, unnamed=True)[0]]
+        found = artifacts.read(path)
+        entries = [(path, a) for a in artifacts_of(path, path.name, tags, unnamed=True, found=found)[0]]
     wanted = [(p, a) for p, a in entries if _wanted(a, tags, artifact)]
     if not wanted:
         there = ", ".join(f"{a.id}{' with the tags ' + ', '.join(a.tags) if a.tags else ''}" for _, a in entries)
         raise CrossloadError(f"{path} has no such artifact; it has: {there}")
     left_out = [f"{a.id} is a {a.format}; check covers only SavedModels and GraphDefs" for _, a in wanted if a.format not in PREDICTED]
-    checked = [_checked(p, a, chosen) for p, a in wanted if a.format in PREDICTED]
+    checked = [_checked(p, a, chosen, found) for p, a in wanted if a.format in PREDICTED]
     if not checked:
         raise CrossloadError(f"{path}: {'; '.join(left_out)}; `crossload verify` runs other formats")
     return Check(str(path), checked, left_out, bool(names))
 
 
-def _checked(path: Path, entry: Artifact, chosen: list[Release]) -> Checked:
-    every = would_do(path, tags=entry.tags, bindings=entry.bindings)
+def _checked(path: Path, entry: Artifact, chosen: list[Release], found: Any) -> Checked:
+    every = would_do(path, tags=entry.tags, bindings=entry.bindings, found=found)
     titles = {r.title for r in chosen}
     return Checked(entry.id, entry.format, [p for p in every if p.runtime in titles], [p.runtime for p in every if p.outcome == "ok"])
 

@@ -33,8 +33,8 @@ def in_graph(node: Any, nodes: Mapping[str, Any], functions: Mapping[str, Any], 
     return _problem(node, functions, release, source)
 
 
-def in_body(body: Any, functions: Mapping[str, Any], release: Release) -> dict[str, str]:
-    """For each node of a FunctionDef with wrong inputs, what is wrong with them, in one sentence."""
+def in_body(body: Any, functions: Mapping[str, Any], release: Release, chosen: Iterable[Any] | None = None) -> dict[str, str]:
+    """For each node of a FunctionDef (or each of these) with wrong inputs, what is wrong with them, in one sentence."""
     nodes = {n.name: n for n in body.node_def}
     arguments = {a.name: a for a in body.signature.input_arg}
 
@@ -53,7 +53,7 @@ def in_body(body: Any, functions: Mapping[str, Any], release: Release) -> dict[s
             return None if there is None else there[int(rest[1])]
         return f"takes {text!r}, an output that {nodes[name].op} does not have"
 
-    found = {node.name: _problem(node, functions, release, source) for node in body.node_def}
+    found = {node.name: _problem(node, functions, release, source) for node in (body.node_def if chosen is None else chosen)}
     return {name: said for name, said in found.items() if said}
 
 

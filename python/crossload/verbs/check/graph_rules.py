@@ -22,6 +22,7 @@ from crossload.releases.registrations import Release
 from crossload.support.reach import reached
 from crossload.verbs.check import edge_rules
 from crossload.verbs.check.findings import Finding
+from crossload.verbs.check.kinds import Kind, Kinds
 
 # What shape inference instantiates (core/common_runtime/shape_refiner.cc, IsFunctionCall).
 _CALLS = ("PartitionedCall", "StatefulPartitionedCall")
@@ -47,6 +48,8 @@ class Subject:
     roots: dict[str, tuple[str, ...]]
     at_load: tuple[str, ...] = ()
     meta_graph: Any = field(default=None, repr=False)
+    _bodies: dict[str, dict[Kind, Any]] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _clean: dict[tuple[Kind, int], bool] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @cached_property
     def nodes(self) -> dict[str, Any]:
@@ -57,6 +60,42 @@ class Subject:
     def functions(self) -> dict[str, Any]:
         """FunctionDefs by name."""
         return {f.signature.name: f for f in self.graph.library.function}
+
+    @cached_property
+    def _kinds(self) -> Kinds:
+        return Kinds(self.functions)
+
+    @cached_property
+    def kinds(self) -> dict[Kind, list[Any]]:
+        """The graph's own nodes by kind."""
+        return self._kinds.of_graph(self.nodes)
+
+    def kinds_of_body(self, function: str) -> dict[Kind, Any]:
+        """One node of each kind in a function's body."""
+        if function not in self._bodies:
+            self._bodies[function] = self._kinds.of_body(self.functions[function])
+        return self._bodies[function]
+
+    def is_clean(self, kind: Kind, body: Any, node: Any, release: Release) -> bool:
+        """Whether no rule has anything to say about nodes of this kind in a body; `node` in `body` is one."""
+        if (kind, release.number) not in self._clean:
+            self._clean[kind, release.number] = not (
+                any(problems(node, release, self.graph.versions.producer, self.functions))
+                or edge_rules.in_body(body, self.functions, release, [node])
+                or _unplaced(self, node, release)
+            )
+        return self._clean[kind, release.number]
+
+    @cached_property
+    def colocated_with_none(self) -> dict[str, list[str]]:
+        """The nodes that must be placed beside a node which the graph does not have, with its names."""
+        found: dict[str, list[str]] = {}
+        for node in self.graph.node:
+            for beside in node.attr["_class"].list.s if "_class" in node.attr else ():
+                name = beside.decode("utf-8", "replace").removeprefix("loc:@")
+                if name not in self.nodes:
+                    found.setdefault(node.name, []).append(name)
+        return found
 
     @cached_property
     def imported(self) -> frozenset[str]:
@@ -97,6 +136,8 @@ class Subject:
         def named(nodes: Iterable[Any]) -> Iterator[str]:
             return (name for node in nodes for name in self._named(node, follow))
 
+        if not self.functions:
+            return set()
         return reached(named(nodes), lambda name: named(self.functions[name].node_def))
 
     def _named(self, node: Any, follow: Callable[[Any], bool]) -> Iterator[str]:
@@ -144,35 +185,49 @@ def _versions(subject: Subject, release: Release) -> Iterator[Finding]:
 
 
 def _top_level(subject: Subject, release: Release) -> Iterator[Finding]:
-    saved_model = subject.format == "saved_model"
-    for node in subject.graph.node:
-        if node.op in _ARGUMENTS and not saved_model:
-            continue
-        found = False
-        if said := edge_rules.in_graph(node, subject.nodes, subject.functions, release):
-            found = True
-            yield Finding("load_error", said, node.name, op=node.op, at_load=True)
-        for problem in problems(node, release, subject.graph.versions.producer, subject.functions):
-            # The workers' code for "removed" is UNIMPLEMENTED, which the contract reads as unsupported.
-            removed = problem.kind == "deprecated" and not (saved_model and is_python(release))
-            outcome = "unsupported" if removed else "load_error"
-            found = True
-            yield Finding(outcome, problem.sentence, node.name, op=node.op, attr=problem.attr, at_load=True)
-        for beside in node.attr["_class"].list.s if "_class" in node.attr else ():
-            name = beside.decode("utf-8", "replace").removeprefix("loc:@")
-            if name not in subject.nodes:
-                found = True
-                yield Finding("load_error", f"colocated with {name!r}, but the graph has no such node", node.name, op=node.op, at_load=True)
-        if not found:
-            yield from _placement(subject, node, release)
+    suspects = set(subject.colocated_with_none)
+    for alike in subject.kinds.values():
+        if _is_suspect(subject, alike[0], release):
+            suspects |= {node.name for node in alike}
+    for node in subject.graph.node if suspects else ():
+        if node.name in suspects and not (node.op in _ARGUMENTS and subject.format != "saved_model"):
+            yield from _of_node(subject, node, release)
 
 
-def _placement(subject: Subject, node: Any, release: Release) -> Iterator[Finding]:
+def _is_suspect(subject: Subject, node: Any, release: Release) -> bool:
+    """Whether a rule has something to say about nodes of this one's kind."""
+    return bool(
+        edge_rules.in_graph(node, subject.nodes, subject.functions, release)
+        or any(problems(node, release, subject.graph.versions.producer, subject.functions))
+        or _misplaced(subject, node, release)
+    )
+
+
+def _of_node(subject: Subject, node: Any, release: Release) -> Iterator[Finding]:
+    found = False
+    if said := edge_rules.in_graph(node, subject.nodes, subject.functions, release):
+        found = True
+        yield Finding("load_error", said, node.name, op=node.op, at_load=True)
+    for problem in problems(node, release, subject.graph.versions.producer, subject.functions):
+        # The workers' code for "removed" is UNIMPLEMENTED, which the contract reads as unsupported.
+        removed = problem.kind == "deprecated" and not (subject.format == "saved_model" and is_python(release))
+        outcome = "unsupported" if removed else "load_error"
+        found = True
+        yield Finding(outcome, problem.sentence, node.name, op=node.op, attr=problem.attr, at_load=True)
+    for name in subject.colocated_with_none.get(node.name, ()):
+        found = True
+        yield Finding("load_error", f"colocated with {name!r}, but the graph has no such node", node.name, op=node.op, at_load=True)
+    if not found and (said := _misplaced(subject, node, release)):
+        yield from _at_placement(subject, node, release, said)
+
+
+def _misplaced(subject: Subject, node: Any, release: Release) -> str | None:
+    """Why the placer finds no kernel or device for a node."""
     said = _without_function(subject, node) or kernel_problem(node, release, subject.functions)
-    if not said and not is_python(release):
-        said = device_problem(node.device, release)
-    if not said:
-        return
+    return said or (None if is_python(release) else device_problem(node.device, release))
+
+
+def _at_placement(subject: Subject, node: Any, release: Release, said: str) -> Iterator[Finding]:
     if subject.format == "graph_def":
         yield Finding("run_error", said, node.name, op=node.op)
     elif not is_python(release):
@@ -191,6 +246,8 @@ def _without_function(subject: Subject, node: Any) -> str | None:
 def _bodies(subject: Subject, release: Release) -> Iterator[Finding]:
     for function in sorted(subject.imported.union(*subject.runs.values())):
         body = subject.functions[function]
+        if all(subject.is_clean(kind, body, node, release) for kind, node in subject.kinds_of_body(function).items()):
+            continue
         needed, unfit = _needed_in(body, release), edge_rules.in_body(body, subject.functions, release)
         for node in body.node_def:
             found = list(problems(node, release, subject.graph.versions.producer, subject.functions))

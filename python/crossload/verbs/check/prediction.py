@@ -111,11 +111,16 @@ def would_do(
     *,
     tags: Sequence[str] | None = None,
     bindings: Mapping[str, Binding] | None = None,
+    found: Any = None,
 ) -> list[Prediction]:
-    """The predictions of several runtimes, by default of every known release; as `predict`, reading the artifact once."""
+    """The predictions of several runtimes, by default of every known release; as `predict`, reading the artifact once.
+
+    `found` is the artifact, if it has been read already.
+    """
     chosen = [release_of(r) for r in runtimes] if runtimes is not None else list(releases())
-    named = dict(bindings or _bindings(path, tags))
-    subject = _subject(path, tags, named)
+    found = found or artifacts.read(path)
+    named = dict(bindings or _bindings(path, tags, found))
+    subject = _subject(path, tags, named, found)
     return [_predict(subject, release, named, path) for release in chosen]
 
 
@@ -138,22 +143,21 @@ def explained(failure: WorkerFailure, runtime: Runtime, source: ModelSource) -> 
     return f"{failure.message.rstrip('.')}. {own.explanation()}; would run in: {would}; or: {own.remedy}"
 
 
-def _bindings(path: Path, tags: Sequence[str] | None) -> dict[str, Binding]:
-    entries, _ = artifacts_of(path, path.name, tags, unnamed=True)
+def _bindings(path: Path, tags: Sequence[str] | None, found: Any) -> dict[str, Binding]:
+    entries, _ = artifacts_of(path, path.name, tags, unnamed=True, found=found)
     chosen = [e for e in entries if tags is None or e.tags is None or set(e.tags) == set(tags)]
     return chosen[0].bindings if chosen else {}
 
 
-def _subject(path: Path, tags: Sequence[str] | None, named: Mapping[str, Binding]) -> Subject:
+def _subject(path: Path, tags: Sequence[str] | None, named: Mapping[str, Binding], found: Any) -> Subject:
     """The graph to check; raises ArtifactError for other formats and for a tag set that the artifact does not have."""
-    found = artifacts.read(path)
     if found.format not in ("graph_def", "saved_model"):
         raise CrossloadError(f"{path} is a {found.format}; check covers only SavedModels and GraphDefs: convert it first")
     roots = {
         name: tuple(dict.fromkeys(operation_of(str(t)) for t in (*b.inputs.values(), *b.outputs.values()))) for name, b in named.items()
     }
     if found.format != "saved_model":
-        return Subject(artifacts.graph_of(path).proto, "graph_def", roots)
+        return Subject(found.graph.proto, "graph_def", roots)
     proto = found.meta_graph(tags).proto
     restore = proto.saver_def.restore_op_name if found.has_variables else ""
     at_load = tuple(operation_of(n) for n in (restore, next(iter(init_ops(proto).values()), "")) if n)
