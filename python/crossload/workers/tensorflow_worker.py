@@ -152,7 +152,11 @@ def load_meta_graph(request: Request) -> SessionModel:
 
 
 def _operations(session: c_api.Session, names: list[str]) -> list[int]:
-    return [graph_defs.tensor("operation", name.partition(":")[0], {}, session.operation, session.operation_names)[0] for name in names]
+    """Handles of operations, which may have no outputs."""
+    found = {name: session.operation(name.partition(":")[0]) for name in names}
+    if absent := [name for name, operation in found.items() if operation is None]:
+        raise Refusal("INVALID_ARGUMENT", f"the .meta says to run {absent[0]!r}, which is not in its graph; {PYTHON}")
+    return [operation[0] for operation in found.values() if operation]
 
 
 def explain(error: Exception) -> Refusal | None:
