@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, settings
 
 from crossload.verbs.convert.convert import convert
 from tests import CORPUS, ROOT, fakes
-from tests.environment import launch_of
+from tests.environment import made_once, with_tensorflow
 
 # The suite that decides draws the same examples every time, and waits however busy the machine is; `make search` looks for new ones.
 _patient = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]}
@@ -50,19 +50,34 @@ def configure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The demo's bundle: the one `make demo` wrote, or made here."""
     made = ROOT / "build" / "demo" / "digits"
-    if not (made / "crossload.json").exists():
-        made = tmp_path_factory.mktemp("demo") / "digits"
-        command = [sys.executable, "-m", "crossload.cli", "export", f"{ROOT / 'python/demo/digits.py'}:classifier", "-o", str(made)]
-        subprocess.run(command, check=True)
-    return made
+    if (made / "crossload.json").exists():
+        return made
+
+    def make(folder: Path) -> None:
+        command = [sys.executable, "-m", "crossload.cli", "export", f"{ROOT / 'python/demo/digits.py'}:classifier"]
+        subprocess.run([*command, "-o", str(folder / "digits")], check=True)
+
+    return made_once(tmp_path_factory, "demo", make) / "digits"
 
 
 @pytest.fixture(scope="session")
 def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the model as .keras, .h5, SavedModel, frozen graph, checkpoint with .meta, and .tflite."""
-    folder = tmp_path_factory.mktemp("sources")
-    command = [launch_of("tensorflow+python").argv[0], str(CORPUS / "make_sources.py"), str(folder)]
-    done = subprocess.run(command, env={**os.environ, "PYTHONPATH": str(ROOT / "python")}, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-4000:]
-    convert(folder / "saved_model", folder / "model.tflite")
-    return folder
+
+    def make(folder: Path) -> None:
+        with_tensorflow(CORPUS / "make_sources.py", folder)
+        convert(folder / "saved_model", folder / "model.tflite")
+
+    return made_once(tmp_path_factory, "sources", make)
+
+
+@pytest.fixture(scope="session")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of every model of the corpus."""
+    return made_once(tmp_path_factory, "corpus", lambda folder: with_tensorflow(CORPUS / "make_models.py", folder))
+
+
+@pytest.fixture(scope="session")
+def v1_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of models of TensorFlow 1, which every release loads."""
+    return made_once(tmp_path_factory, "v1_models", lambda folder: with_tensorflow(CORPUS / "make_v1_models.py", folder))

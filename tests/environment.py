@@ -1,15 +1,17 @@
-"""Where the workers' environments come from, and the corpus: crossload's own environments, made once and cached."""
+"""Where the workers' environments come from, and what many tests share: crossload's own environments and models, made once."""
 
 from __future__ import annotations
 
+import os
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
+
+import filelock
+import pytest
 
 from crossload.runtimes import environments, registry
 from crossload.runtimes.process import Launch
-from tests import CORPUS
-
-MAKER = CORPUS / "make_models.py"
 
 
 def launch_of(runtime: str) -> Launch:
@@ -22,9 +24,23 @@ def launch_script(script: Path) -> Launch:
     return environments.prepare(environments.Script(script))
 
 
-def make_models(folder: Path, *names: str) -> None:
-    """Write the corpus (or the named models) in one TensorFlow process; raises RuntimeError with what it printed."""
-    python = launch_of("tensorflow+python").argv[0]
-    done = subprocess.run([python, str(MAKER), str(folder), *names], capture_output=True, text=True, check=False)
+def with_tensorflow(script: Path, *arguments: str | Path) -> None:
+    """Run a script in a Python with TensorFlow and crossload; raises RuntimeError with what it printed."""
+    command = [launch_of("tensorflow+python").argv[0], str(script), *map(str, arguments)]
+    package = str(Path(environments.__file__).parents[2])
+    done = subprocess.run(command, env={**os.environ, "PYTHONPATH": package}, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(done.stderr[-4000:])
+
+
+def made_once(temporary: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+    """The folder that `make` fills, the same in every process of this run: the first one makes it, the others wait."""
+    base = temporary.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
+    with filelock.FileLock(f"{folder}.lock"):
+        if not folder.exists():
+            making = folder.with_name(f"{name}.making")
+            making.mkdir()
+            make(making)
+            making.rename(folder)
+    return folder

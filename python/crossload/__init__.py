@@ -9,7 +9,7 @@ Each name imports what it needs on first use: `import crossload` itself costs ne
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+TYPE_CHECKING = False  # as in typing, whose import would take longer than the rest
 
 __version__ = "0.1.0"
 
@@ -161,7 +161,7 @@ if TYPE_CHECKING:
     from crossload.verbs.verify.verify import verify_plan as verify_plan
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module 'crossload' has no attribute {name!r}")
     from importlib import import_module

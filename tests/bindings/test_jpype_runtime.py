@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from crossload.inputs.requests import Requests
@@ -11,7 +13,7 @@ from crossload.runtimes.selftest import certify
 from crossload.runtimes.supervisor import Limits, Supervisor
 from crossload.verbs.verify import record
 from crossload.verbs.verify.verify import verify
-from tests import ROOT, environment
+from tests import ROOT
 from tests.verbs.verify.test_corpus import GRAPHS, bundle
 
 pytestmark = pytest.mark.slow
@@ -19,15 +21,13 @@ JPYPE, JAVA = "tensorflow-java-jpype", "tensorflow-java"
 
 
 @pytest.fixture(scope="module")
-def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
+def report(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Report:
     """Every graph of the corpus in both."""
-    models = tmp_path_factory.mktemp("models")
     runtime = registry.one("tensorflow")
     launch = environments.prepare(runtime.source)
-    environment.make_models(models, "identity", *GRAPHS)
     with Supervisor(runtime.name, launch) as reference:
         made = bundle(
-            models,
+            corpus,
             tmp_path_factory.mktemp("bundle"),
             ["identity", *GRAPHS],
             lambda root, artifact, named: record.record_with(reference, root, artifact, named, Requests(count=3)),

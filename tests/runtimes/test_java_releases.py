@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -15,11 +14,10 @@ from crossload.runtimes.selftest import certify
 from crossload.runtimes.supervisor import Limits, Supervisor
 from crossload.verbs.verify import record
 from crossload.verbs.verify.verify import verify
-from tests import CORPUS, environment
-from tests.verbs.verify.test_corpus import MAKER, PYTHON, bundle
+from tests.verbs.verify.test_corpus import bundle
 
 pytestmark = pytest.mark.slow
-MAKERS = {MAKER: ("sparse_input", "text_table_v1"), CORPUS / "make_v1_models.py": ()}
+OLDER = ("sparse_input", "text_table_v1")  # models of TensorFlow 1 in the corpus
 
 LEGACY = "tensorflow-java-legacy"
 PATTERNS = [LEGACY, "tensorflow-java@*"]
@@ -65,18 +63,18 @@ DATATYPES = sorted(EVERYWHERE | {"FP16", "BF16", "UINT16", "INT8", "INT16", "UIN
 
 
 @pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> Report:
+def models(corpus: Path, v1_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Report:
     """Models of TensorFlow 1, by all releases."""
     folder = tmp_path_factory.mktemp("models")
+    for path in (*v1_models.iterdir(), *(corpus / name for name in OLDER)):
+        (folder / path.name).symlink_to(path)
     runtime = registry.find(["tensorflow"])[0]
     launch = environments.prepare(runtime.source)
-    for maker, names in MAKERS.items():
-        subprocess.run([environment.launch_of(PYTHON).argv[0], str(maker), str(folder), *names], check=True, capture_output=True)
     with Supervisor(runtime.name, launch) as reference:
         made = bundle(
             folder,
             tmp_path_factory.mktemp("bundle"),
-            ["v1_frozen", "v1_saved_model", *MAKERS[MAKER]],
+            ["v1_frozen", "v1_saved_model", *OLDER],
             lambda root, artifact, named: record.record_with(reference, root, artifact, named, Requests(count=3)),
         )
     return verify(made, PATTERNS)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import statistics
-import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import combinations
@@ -17,7 +16,7 @@ import pytest
 
 from crossload.artifacts.entries import artifacts_of
 from crossload.contract import datatypes, frames
-from tests import CORPUS, environment
+from tests import environment
 from tests.workers.conversation import Conversation
 
 pytestmark = pytest.mark.slow
@@ -105,23 +104,6 @@ def flat(what: str, samples: Sequence[tuple[int, int]], bound: float) -> None:
     assert found < bound, what
 
 
-@pytest.fixture(scope="module")
-def graphs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Models of TensorFlow 1, which every release loads."""
-    folder = tmp_path_factory.mktemp("graphs")
-    maker = CORPUS / "make_v1_models.py"
-    subprocess.run([environment.launch_of("tensorflow+python").argv[0], str(maker), str(folder)], check=True, capture_output=True)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def lites(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Models of TensorFlow Lite."""
-    folder = tmp_path_factory.mktemp("lites")
-    environment.make_models(folder, "tflite_cnn", "tflite_identity_string", "tflite_no_signature")
-    return folder
-
-
 @pytest.fixture
 def worker(request: pytest.FixtureRequest) -> Iterator[Soaked]:
     soaked = Soaked(request.param)
@@ -130,9 +112,9 @@ def worker(request: pytest.FixtureRequest) -> Iterator[Soaked]:
 
 
 @pytest.mark.parametrize("worker", TENSORFLOW_JAVA, indirect=True)
-def test_calls_of_tensorflow_java_leave_no_memory_behind(worker: Soaked, graphs: Path) -> None:
-    worker.load_as("saved_model", graphs / "v1_saved_model")
-    worker.load_as("graph", graphs / "v1_frozen.pb")
+def test_calls_of_tensorflow_java_leave_no_memory_behind(worker: Soaked, v1_models: Path) -> None:
+    worker.load_as("saved_model", v1_models / "v1_saved_model")
+    worker.load_as("graph", v1_models / "v1_frozen.pb")
     requests = [
         request("graph", "serving_default", x=FLOATS[:3].reshape(1, 3)),
         request("saved_model", "strings", words=WORDS),
@@ -145,11 +127,11 @@ def test_calls_of_tensorflow_java_leave_no_memory_behind(worker: Soaked, graphs:
 
 
 @pytest.mark.parametrize("worker", ["tflite-java"], indirect=True)
-def test_calls_of_tflite_java_leave_no_memory_behind(worker: Soaked, lites: Path) -> None:
-    worker.load_as("network", lites / "tflite_cnn.tflite")
-    worker.load_as("strings", lites / "tflite_identity_string.tflite")
-    worker.load_as("indices", lites / "tflite_no_signature.tflite")
-    unsigned = artifacts_of(lites / "tflite_no_signature.tflite", "indices")[0][0].bindings["serving_default"]
+def test_calls_of_tflite_java_leave_no_memory_behind(worker: Soaked, corpus: Path) -> None:
+    worker.load_as("network", corpus / "tflite_cnn.tflite")
+    worker.load_as("strings", corpus / "tflite_identity_string.tflite")
+    worker.load_as("indices", corpus / "tflite_no_signature.tflite")
+    unsigned = artifacts_of(corpus / "tflite_no_signature.tflite", "indices")[0][0].bindings["serving_default"]
     words = np.resize(WORDS, (2, 3))
     requests = [
         request("network", "serving_default", pixels=FLOATS[:64].reshape(1, 8, 8, 1)),
@@ -162,10 +144,10 @@ def test_calls_of_tflite_java_leave_no_memory_behind(worker: Soaked, lites: Path
 
 
 @pytest.mark.parametrize("worker", ["tensorflow-java"], indirect=True)
-def test_models_that_tensorflow_java_loads_and_frees_leave_no_memory_behind(worker: Soaked, graphs: Path) -> None:
-    flat("a model loaded and freed in tensorflow-java", worker.cycle(graphs / "v1_saved_model", CYCLES), BYTES_PER_CYCLE)
+def test_models_that_tensorflow_java_loads_and_frees_leave_no_memory_behind(worker: Soaked, v1_models: Path) -> None:
+    flat("a model loaded and freed in tensorflow-java", worker.cycle(v1_models / "v1_saved_model", CYCLES), BYTES_PER_CYCLE)
 
 
 @pytest.mark.parametrize("worker", ["tflite-java"], indirect=True)
-def test_models_that_tflite_java_loads_and_frees_leave_no_memory_behind(worker: Soaked, lites: Path) -> None:
-    flat("a model loaded and freed in tflite-java", worker.cycle(lites / "tflite_cnn.tflite", CYCLES), BYTES_PER_CYCLE)
+def test_models_that_tflite_java_loads_and_frees_leave_no_memory_behind(worker: Soaked, corpus: Path) -> None:
+    flat("a model loaded and freed in tflite-java", worker.cycle(corpus / "tflite_cnn.tflite", CYCLES), BYTES_PER_CYCLE)

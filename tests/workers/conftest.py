@@ -1,22 +1,13 @@
-"""The corpus, made once per session, and one process per runtime."""
+"""One process per runtime."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests import environment
 from tests.workers.conversation import Conversation
-
-
-@pytest.fixture(scope="session")
-def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder that holds every model of the corpus."""
-    folder = tmp_path_factory.mktemp("corpus")
-    environment.make_models(folder)
-    return folder
 
 
 def _conversation(runtime: str) -> Iterator[Conversation]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import glob
-import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -142,6 +141,8 @@ def sha256(path: Path) -> str:
     """The digest of an artifact's files; of a checkpoint given by its prefix, the digest of the lines `<sha256>  <file>\\n` of all."""
     if path.exists():
         return files.sha256(path)
+    import hashlib
+
     digest = hashlib.sha256()
     stem = glob.escape(path.name)
     for file in sorted((*path.parent.glob(f"{stem}.*"), *path.parent.glob(f"{stem}-?????-of-?????"))):

@@ -79,16 +79,18 @@ def command(
 
 def _canonical(found: Any, asked: bool, as_json: bool) -> tuple[str | None, str]:
     """The canonical hash or None, and the page's text about it; raises ArtifactError if `asked` and it cannot be computed."""
+    from crossload.artifacts.canonical import cost
+
+    if found.format not in cost.FORMATS and not asked:
+        return None, ""
+    if not asked and cost.size_bytes(found) > cost.MOST_BYTES:
+        return None, f"not computed above {cost.MOST_BYTES >> 20} MiB; --hash computes it"
+    if not asked and cost.nodes(found) > cost.MOST_NODES:
+        return None, f"not computed above {cost.MOST_NODES:,} nodes; --hash computes it"
+    if not asked and not as_json and cost.reads_values(found):
+        return None, "--hash computes it"
     from crossload.artifacts.canonical import canonical_hash
 
-    if found.format not in canonical_hash.FORMATS and not asked:
-        return None, ""
-    if not asked and canonical_hash.size_bytes(found) > canonical_hash.MOST_BYTES:
-        return None, f"not computed above {canonical_hash.MOST_BYTES >> 20} MiB; --hash computes it"
-    if not asked and canonical_hash.nodes(found) > canonical_hash.MOST_NODES:
-        return None, f"not computed above {canonical_hash.MOST_NODES:,} nodes; --hash computes it"
-    if not asked and not as_json and canonical_hash.reads_values(found):
-        return None, "--hash computes it"
     try:
         digest = canonical_hash.sha256(found)
     except ArtifactError as error:

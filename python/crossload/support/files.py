@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,6 +12,8 @@ _CHUNK = 1 << 20
 
 def sha256(path: Path) -> str:
     """The digest of a file's bytes; of a folder, the digest of the lines `<sha256>  <path inside>\\n` in the byte order of the paths."""
+    import hashlib  # OpenSSL takes as long to load as a small artifact to read
+
     digest = hashlib.sha256()
     if path.is_dir():
         for inner in sorted((p for p in path.rglob("*") if p.is_file()), key=lambda p: os.fsencode(p.relative_to(path).as_posix())):
@@ -43,6 +42,8 @@ def written_whole(path: Path) -> Iterator[Path]:
 
     For a link, the target is written; an existing special file (a pipe, a terminal) is written directly.
     """
+    import tempfile
+
     if path.exists() and not path.is_file():
         yield path
         return
@@ -64,6 +65,9 @@ def written_whole(path: Path) -> Iterator[Path]:
 @contextmanager
 def folder_written_whole(path: Path) -> Iterator[Path]:
     """A temporary folder beside `path`; it replaces `path` when the block succeeds and is deleted when it fails."""
+    import shutil
+    import tempfile
+
     path = path.resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(prefix=f".{path.name}.partial-", dir=path.parent))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,8 +16,8 @@ from crossload.inputs.requests import Requests, complete, draw
 from crossload.runtimes import environments, registry
 from crossload.runtimes.supervisor import Limits, ModelSource, Supervisor
 from crossload.verbs.check.prediction import predict
-from tests.runtimes.test_java_releases import MAKERS, PATTERNS
-from tests.verbs.verify.test_corpus import GRAPHS, models  # noqa: F401  # a fixture
+from tests.runtimes.test_java_releases import PATTERNS
+from tests.verbs.verify.test_corpus import GRAPHS
 
 pytestmark = pytest.mark.slow
 RELEASES = [r.title for r in registry.find([*PATTERNS, "tensorflow@*"])]
@@ -26,14 +25,9 @@ Loaded = tuple[Path, Artifact, dict[str, Signature]]
 
 
 @pytest.fixture(scope="module")
-def artifacts(models: Path, demo: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Loaded]:  # noqa: F811
+def artifacts(corpus: Path, v1_models: Path, demo: Path) -> list[Loaded]:
     """Every SavedModel and GraphDef of the corpus, of TensorFlow 1, and of the demo."""
-    folder = tmp_path_factory.mktemp("of_tensorflow_1")
-    python = environments.prepare(registry.find(["tensorflow+python"])[0].source).argv[0]
-    for maker, names in MAKERS.items():
-        if not names:
-            subprocess.run([python, str(maker), str(folder)], check=True, capture_output=True)
-    made = [p for p in sorted(models.iterdir()) if p.stem in {"identity", *GRAPHS}] + sorted(folder.iterdir())
+    made = [p for p in sorted(corpus.iterdir()) if p.stem in {"identity", *GRAPHS}] + sorted(v1_models.iterdir())
     found = [(path, entry, signatures) for path in made for entries, signatures in [artifacts_of(path, path.name)] for entry in entries]
     bundle = open_bundle(demo)
     return found + [

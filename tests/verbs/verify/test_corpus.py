@@ -18,10 +18,8 @@ from crossload.runtimes.supervisor import Limits, Supervisor
 from crossload.support import files
 from crossload.verbs.verify import record as recording
 from crossload.verbs.verify.verify import verify
-from tests import CORPUS
 
 pytestmark = pytest.mark.slow
-MAKER = CORPUS / "make_models.py"
 Recorded = tuple[list[Vectors], dict[str, Signature]]
 
 GRAPH_RUNTIMES = ("tensorflow", "tensorflow-java")
@@ -97,24 +95,13 @@ TFLITES = {
 TFLITES_WITHOUT_ANSWER = ("tflite_flex", "tflite_identity_int4", "tflite_identity_uint4")
 
 
-@pytest.fixture(scope="session")
-def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of the corpus's models, all made in one TensorFlow process."""
-    folder = tmp_path_factory.mktemp("corpus")
-    python = environments.prepare(registry.find(["tensorflow+python"])[0].source).argv[0]
-    subprocess.run(
-        [python, str(MAKER), str(folder), "identity", *GRAPHS, *TFLITES, *TFLITES_WITHOUT_ANSWER], check=True, capture_output=True
-    )
-    return folder
-
-
-def bundle(models: Path, target: Path, names: Iterable[str], record: Callable[[Path, Artifact, dict[str, Signature]], Recorded]) -> Path:
+def bundle(corpus: Path, target: Path, names: Iterable[str], record: Callable[[Path, Artifact, dict[str, Signature]], Recorded]) -> Path:
     """Several models as one bundle, so that one worker a runtime lives across all of them."""
     artifacts: list[Artifact] = []
     signatures: dict[str, Signature] = {}
     vectors: list[Vectors] = []
     for name in names:
-        path = next(p for p in models.iterdir() if p.stem == name)
+        path = next(p for p in corpus.iterdir() if p.stem == name)
         (target / path.name).symlink_to(path)
         entries, own = recording.artifacts_of(path, path.name)
         named = {f"{name}/{key}": signature for key, signature in own.items()}
@@ -136,12 +123,12 @@ def bundle(models: Path, target: Path, names: Iterable[str], record: Callable[[P
 
 
 @pytest.fixture(scope="session")
-def graphs(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Report:
+def graphs(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Report:
     """SavedModels and GraphDefs in TensorFlow by its C API, by its Python, and in Java."""
     runtime = registry.find(["tensorflow"])[0]
     with Supervisor(runtime.name, environments.prepare(runtime.source)) as reference:
         made = bundle(
-            models,
+            corpus,
             tmp_path_factory.mktemp("graphs"),
             ["identity", *GRAPHS],
             lambda root, artifact, named: recording.record_with(reference, root, artifact, named, Requests(count=4)),
@@ -150,11 +137,11 @@ def graphs(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Report:
 
 
 @pytest.fixture(scope="session")
-def tflites(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Report:
+def tflites(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Report:
     """.tflite files in all four interpreters; where LiteRT cannot be the reference, the next one is."""
     candidates = recording.references("tflite", registry.find())
     made = bundle(
-        models,
+        corpus,
         tmp_path_factory.mktemp("tflites"),
         TFLITES,
         lambda root, artifact, named: recording.record(root, artifact, named, Requests(count=4), Limits(), lambda _: None, candidates),
@@ -193,8 +180,8 @@ def test_a_tflite_has_the_expected_outcome(tflites: Report, model: str, runtime:
 
 
 @pytest.mark.parametrize("model", TFLITES_WITHOUT_ANSWER)
-def test_a_tflite_that_no_runtime_answers_has_an_outcome_in_each(models: Path, model: str) -> None:
-    report = verify(models / f"{model}.tflite", TFLITE_RUNTIMES)
+def test_a_tflite_that_no_runtime_answers_has_an_outcome_in_each(corpus: Path, model: str) -> None:
+    report = verify(corpus / f"{model}.tflite", TFLITE_RUNTIMES)
     assert sorted((r.case.runtime, r.outcome) for r in report.results) == sorted((r, "unsupported") for r in TFLITE_RUNTIMES)
     assert report.exit_status == 3
 
@@ -214,11 +201,11 @@ def test_a_crash_names_the_signal_and_costs_its_own_model_only(tflites: Report) 
     assert not crashed
 
 
-def test_a_death_at_exit_is_reported_and_the_answer_is_kept(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_death_at_exit_is_reported_and_the_answer_is_kept(corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # Where the damage shows is chance; glibc's checking malloc notices it in any case.
     monkeypatch.setenv("LD_PRELOAD", "libc_malloc_debug.so.0")
     monkeypatch.setenv("MALLOC_CHECK_", "3")
-    report = verify(models / "tflite_dies_at_exit.tflite", ["tflite-runtime"])
+    report = verify(corpus / "tflite_dies_at_exit.tflite", ["tflite-runtime"])
     assert {r.outcome for r in report.results} == {"ok"}
     assert any("tflite-runtime" in c and "died at exit, killed by SIGABRT" in c for c in report.cautions)
 

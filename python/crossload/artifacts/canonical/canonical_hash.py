@@ -16,10 +16,6 @@ What does not count: names of inner nodes and functions, orders, devices, attrib
 versions of TensorFlow and of the graph, the saver, Python's object graph. Exports of the same weights in fresh processes differed in
 these: counters in functions' names (`__inference_predict_533`), the order of Keras' variables in the checkpoint
 (its keys `_all_variables/2/…` follow a set of Python), random names of temporary files and tables, paths of the exporting machine.
-
-Cost: every byte is read and hashed once, as for the plain sha256 (about a second for 400 MB), plus some 40 µs per node. Variables'
-values also need NumPy, whose import alone would double the time of `show`. So `show --json` computes the hash up to `MOST_BYTES` and
-`MOST_NODES`, the page does the same except for artifacts with variables, and `--hash` always computes it.
 """
 
 from __future__ import annotations
@@ -32,6 +28,7 @@ from typing import TYPE_CHECKING, Any
 
 from crossload.artifacts.canonical import canonical_graph
 from crossload.artifacts.canonical.canonical_graph import GraphContent, hashed, source
+from crossload.artifacts.canonical.cost import FORMATS
 from crossload.artifacts.graphs import saved_model
 from crossload.contract.signatures import TensorSpec
 from crossload.errors import ArtifactError
@@ -43,8 +40,6 @@ if TYPE_CHECKING:
     from crossload.artifacts.graphs.saved_model import SavedModel
     from crossload.artifacts.keras.keras_file import Keras
 
-FORMATS = ("saved_model", "graph_def", "meta_graph", "checkpoint", "keras", "keras_h5", "keras_weights", "tflite")
-MOST_BYTES, MOST_NODES = 64 << 20, 20_000
 _RESTORES = ("RestoreV2", "Restore", "RestoreSlice")
 _ASSIGNS = ("AssignVariableOp", "Assign")
 _PASSING = ("Identity", "Reshape", "Cast")
@@ -61,25 +56,6 @@ def sha256(artifact: Any) -> str:
         return hashed(artifact.format.encode(), _content(artifact)).hex()
     except RecursionError:
         raise ArtifactError(f"{artifact.path} is nested too deeply; it is corrupt") from None
-
-
-def reads_values(artifact: Any) -> bool:
-    """Whether the hash needs the variables' values."""
-    return artifact.format in ("checkpoint", "keras", "keras_h5", "keras_weights") or (
-        artifact.format == "saved_model" and bool(artifact.has_variables)
-    )
-
-
-def size_bytes(artifact: Any) -> int:
-    """How many bytes the hash reads."""
-    return int(artifact.size_bytes) if artifact.format == "checkpoint" else files.size_bytes(artifact.path)
-
-
-def nodes(artifact: Any) -> int:
-    """How many nodes the hash walks, those of functions included; 0 for a format without a graph of TensorFlow."""
-    if artifact.format == "saved_model":
-        return sum(sum(m.ops.values()) for m in artifact.meta_graphs)
-    return sum(artifact.ops.values()) if artifact.format in ("graph_def", "meta_graph") else 0
 
 
 def _content(artifact: Any) -> bytes:

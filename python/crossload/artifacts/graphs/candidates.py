@@ -9,14 +9,9 @@ from typing import Any, Protocol
 
 from crossload.artifacts.graphs import op_types
 from crossload.artifacts.graphs.bridges import is_bridge
+from crossload.artifacts.graphs.op_types import FEED_OPS, INPUT_OPS
 from crossload.support.reach import reached
 
-INPUT_OPS = ("_Arg", "Placeholder", "PlaceholderV2", "PlaceholderWithDefault")
-# Sources of the training input: a session may feed these tensors instead.
-FEED_OPS = {
-    "IteratorGetNext", "OneShotIterator", "QueueDequeue", "QueueDequeueMany", "QueueDequeueManyV2", "QueueDequeueUpTo",
-    "QueueDequeueUpToV2", "QueueDequeueV2",
-}  # fmt: skip
 # Their results are not answers: constants, state, and ops that run for their effect.
 _NO_ANSWER_OPS = {
     "Assert", "Const", "ControlTrigger", "HashTable", "HashTableV2", "LookupTableExport", "LookupTableExportV2", "MakeIterator",

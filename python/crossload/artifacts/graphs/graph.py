@@ -10,7 +10,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from crossload.artifacts.graphs import candidates, op_types, protos
+from crossload.artifacts.graphs import op_types, protos
+from crossload.artifacts.graphs.op_types import FEED_OPS, INPUT_OPS
 from crossload.contract.signatures import Signature, TensorSpec
 from crossload.errors import ArtifactError
 from crossload.support.text import near
@@ -59,6 +60,8 @@ class Graph:
     @cached_property
     def outputs(self) -> tuple[TensorSpec, ...]:
         """Return values if the graph has any, else the ranking of artifacts.graphs.candidates."""
+        from crossload.artifacts.graphs import candidates  # its patterns take longer to compile than a small artifact to read
+
         found = []
         for node, reason in candidates.outputs(self):
             specs = [self._returned(node)] if node.op == "_Retval" else self.tensors(node)
@@ -69,10 +72,12 @@ class Graph:
     @cached_property
     def inputs(self) -> tuple[TensorSpec, ...]:
         """Placeholders, arguments, and outputs of queues and iterators that reach an output; those that an output depends on come first."""
+        from crossload.artifacts.graphs import candidates
+
         needed = self.needed_for(str(t.tensor) for t in self.outputs)
         found = []
         for node, reason in candidates.inputs(self):
-            plain = node.op in candidates.INPUT_OPS and not candidates.of_training(node.name)
+            plain = node.op in INPUT_OPS and not candidates.of_training(node.name)
             specs = [t for t in self._fed(node) if plain or self._is_needed(t, needed)]
             found += specs
             self.reasons |= {str(t.tensor): reason for t in specs}
@@ -110,7 +115,7 @@ class Graph:
         operation, _, at = name.partition(":")
         node = self.nodes.get(operation)
         if node is not None and (not at or (at.isdecimal() and len(at) < 6)):
-            specs = self._fed(node) if node.op in candidates.INPUT_OPS else self.tensors(node)
+            specs = self._fed(node) if node.op in INPUT_OPS else self.tensors(node)
             index = int(at or 0)
             if index < len(specs):
                 return specs[index]
@@ -137,7 +142,7 @@ class Graph:
             if name in found:
                 continue
             found.add(name)
-            if self.ops[name] not in candidates.FEED_OPS:
+            if self.ops[name] not in FEED_OPS:
                 tensors.update(self.wires[name])
                 waiting += [operation_of(at) for at in self.wires[name]]
         return found | {tensor_of(at) for at in tensors}
@@ -145,7 +150,7 @@ class Graph:
     def _is_needed(self, spec: TensorSpec, needed: set[str]) -> bool:
         """A placeholder must be fed even if it is only a control input."""
         name = operation_of(str(spec.tensor))
-        return spec.tensor in needed or (name in needed and self.ops[name] in candidates.INPUT_OPS)
+        return spec.tensor in needed or (name in needed and self.ops[name] in INPUT_OPS)
 
     def listed(self, pattern: str = "*") -> list[Node]:
         """The nodes, including those in functions, whose name or op matches a shell pattern or contains the text.
@@ -178,7 +183,7 @@ class Graph:
         return Node(node.name, node.op, tuple(node.input), outputs, node.device, function)
 
     def _stated_shape(self, node: Any, at: int) -> tuple[int, ...] | None:
-        if node.op in candidates.INPUT_OPS:
+        if node.op in INPUT_OPS:
             return self._input_shape(node)
         return protos.shape(node.attr["value"].tensor.tensor_shape) if node.op == "Const" else self._output_shape(node, at)
 
@@ -188,7 +193,7 @@ class Graph:
 
     def _fed(self, node: Any) -> list[TensorSpec]:
         """The tensors of an input; its placeholder states shape and default."""
-        if node.op not in candidates.INPUT_OPS:
+        if node.op not in INPUT_OPS:
             return self.tensors(node)
         datatypes = op_types.output_datatypes(node, self.functions)[:1]
         return [TensorSpec(node.name, datatype, self._input_shape(node), f"{node.name}:0", self._default(node)) for datatype in datatypes]

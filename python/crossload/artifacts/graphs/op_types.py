@@ -8,6 +8,12 @@ from typing import Any
 from crossload.contract.datatypes import from_enum
 
 UNKNOWN = "DT_0"
+INPUT_OPS = ("_Arg", "Placeholder", "PlaceholderV2", "PlaceholderWithDefault")
+# Sources of the training input: a session may feed these tensors instead.
+FEED_OPS = {
+    "IteratorGetNext", "OneShotIterator", "QueueDequeue", "QueueDequeueMany", "QueueDequeueManyV2", "QueueDequeueUpTo",
+    "QueueDequeueUpToV2", "QueueDequeueV2",
+}  # fmt: skip
 # Ops whose outputs do not have the datatype of their attributes (tensorflow/core/ops/*.cc).
 _FIXED_OPS = {
     "BOOL": "All Any Equal Greater GreaterEqual InTopK InTopKV2 IsFinite IsInf IsNan IsVariableInitialized Less LessEqual LogicalAnd "

@@ -5,7 +5,6 @@ The messages are those of `tensorboard.compat.proto`. saved_model.proto is not a
 
 from __future__ import annotations
 
-import hashlib
 import math
 import struct
 from collections import Counter
@@ -156,6 +155,8 @@ def packed(proto: Any, datatype: str) -> tuple[bytes, int] | None:
     Numbers are little-endian; a string is its length and its digest, so that all have one width. No elements are given as a single zero.
     """
     if datatype == "BYTES":
+        import hashlib
+
         digests = b"".join(hashlib.sha256(value).digest() for value in proto.string_val)
         return digests or hashlib.sha256(b"").digest(), 32
     if datatype not in _STRUCT:
