@@ -281,6 +281,10 @@ def test_a_page_imports_little(tmp_path: Path) -> None:
         f"try: main(['show', {str(path)!r}])\n"
         "except SystemExit: print(len(set(sys.modules) - before), *sorted(m for m in sys.modules if m.startswith('crossload.')))"
     )
-    count, *own = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.splitlines()[-1].split()
+    count, *own = (
+        subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.splitlines()[-1].split()
+    )
     assert int(count) <= 190
-    assert not {"crossload.artifacts.graphs.candidates", "crossload.artifacts.canonical.canonical_hash", "crossload.contract.manifest"} & {*own}
+    assert not {"crossload.artifacts.graphs.candidates", "crossload.artifacts.canonical.canonical_hash", "crossload.contract.manifest"} & {
+        *own
+    }

@@ -13,10 +13,10 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import filelock
 from packaging.specifiers import SpecifierSet
 
 from crossload.errors import EnvironmentProblem
@@ -206,9 +206,7 @@ def build_harness(jar: Path, progress: Progress = lambda _: None) -> None:
     problem = _obstacle(Jar(jar, "", ()))
     if problem:
         raise EnvironmentProblem("; ".join(problem))
-    lock = cache_folder() / "harness.lock"
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with filelock.FileLock(lock):
+    with _locked(cache_folder() / "harness.lock"):
         if jar.is_file():  # another process built it meanwhile
             return
         progress("building the Java harness (once, about a minute)")
@@ -224,8 +222,7 @@ def _harness_source(jar: Path) -> Path:
 def _make_ready(source: Script | Jar, folder: Path, progress: Progress) -> None:
     if _ready(folder):
         return
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with filelock.FileLock(f"{folder}.lock"):
+    with _locked(Path(f"{folder}.lock")):
         if _ready(folder):  # another process made it meanwhile
             return
         shutil.rmtree(folder, ignore_errors=True)
@@ -234,6 +231,14 @@ def _make_ready(source: Script | Jar, folder: Path, progress: Progress) -> None:
         else:
             _make_class_path(source, folder, progress)
         (folder / "ready").touch()
+
+
+def _locked(file: Path) -> AbstractContextManager[object]:
+    """What waits for other processes that are making the same."""
+    import filelock  # with asyncio in it: needed only where something is made
+
+    file.parent.mkdir(parents=True, exist_ok=True)
+    return filelock.FileLock(file)
 
 
 def folders(source: Source) -> list[Path]:
@@ -334,6 +339,8 @@ def _run(command: list[str], what: str, mend: str) -> None:
 
 def java_problem() -> tuple[str, str] | None:
     """What keeps Java workers from starting, and how to fix it; None if there is a suitable JDK."""
+    if (stated := _stated_java()) is not None and stated >= MINIMUM_JAVA:
+        return None
     mend = f"install a JDK {MINIMUM_JAVA} or newer (Debian: apt-get install openjdk-17-jdk-headless), or point JAVA_HOME at one"
     try:
         done = subprocess.run([java(), "-version"], capture_output=True, text=True, errors="replace", check=False)
@@ -345,3 +352,13 @@ def java_problem() -> tuple[str, str] | None:
         return f"{java()} does not run ({said[:200]})", mend
     major = int(found[2] if found[1] == "1" and found[2] else found[1])
     return (f"{java()} is Java {major}, which is too old", mend) if major < MINIMUM_JAVA else None
+
+
+def _stated_java() -> int | None:
+    """The major version in the file `release` of the JVM's home (JEP 223), which starts no JVM; None if it does not say."""
+    executable = Path(shutil.which(java()) or java()).resolve()
+    try:
+        found = re.search(r'^JAVA_VERSION="(\d+)', (executable.parents[1] / "release").read_text(encoding="utf-8"), re.MULTILINE)
+    except (OSError, UnicodeDecodeError, IndexError):
+        return None
+    return int(found[1]) if found and os.access(executable, os.X_OK) else None

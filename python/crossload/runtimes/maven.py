@@ -8,7 +8,6 @@ import subprocess
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
-from xml.sax.saxutils import escape
 
 # What went wrong, how to fix it.
 Problem = tuple[str, str]
@@ -33,6 +32,8 @@ def fetch(coordinates: Iterable[str], folder: Path, platforms: Iterable[str] = (
 
     The jars stay in Maven's own repository. `platforms` are the existing classifiers, for an error about natives that this one lacks.
     """
+    from xml.sax.saxutils import escape
+
     folder.mkdir(parents=True, exist_ok=True)
     dependencies = "".join(
         "<dependency>"
