@@ -13,16 +13,15 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from packaging.specifiers import SpecifierSet
 
 from crossload.errors import EnvironmentProblem
-from crossload.runtimes import maven
+from crossload.runtimes import class_archive, maven
 from crossload.runtimes.process import Launch
-from crossload.support.cache import cache_folder
+from crossload.support.cache import cache_folder, locked
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -76,6 +75,9 @@ JAVA_OPTIONS = (
     "-XX:-UsePerfData",  # no shared file in the temporary folder, a source of failed starts
     "-XX:+UseSerialGC",  # one thread asks, one answers: no need for collector threads
     "-Xshare:auto",
+    "-Xlog:disable",  # standard output belongs to the protocol
+    "-Xlog:all=error:stderr",
+    "-XX:TieredStopAtLevel=1",  # the second compiler would take a core from TensorFlow while a worker is young, and most die young
     "-XX:ErrorFile=/dev/null",  # a crash is reported; it leaves no hs_err_pid*.log in the user's folder
     "-Dfile.encoding=UTF-8",
 )
@@ -125,7 +127,8 @@ def prepare(source: Source, progress: Progress = lambda _: None) -> Launch:
             {"PYTHONPATH": str(source.packages or ""), "PYTHONNOUSERSITE": "1", **embedded},
         )
     libraries = (f"-Djava.library.path={folder / 'libraries'}",) if source.libraries else ()
-    return Launch((java(), *JAVA_OPTIONS, *libraries, "-cp", _class_path(source), source.main))
+    command = (java(), *JAVA_OPTIONS, *libraries, "-cp", _class_path(source), source.main)
+    return Launch((*command[:1], *class_archive.options(command, source.jar, folder, progress), *command[1:]))
 
 
 def class_path(source: Jar, progress: Progress = lambda _: None) -> str:
@@ -206,7 +209,7 @@ def build_harness(jar: Path, progress: Progress = lambda _: None) -> None:
     problem = _obstacle(Jar(jar, "", ()))
     if problem:
         raise EnvironmentProblem("; ".join(problem))
-    with _locked(cache_folder() / "harness.lock"):
+    with locked(cache_folder() / "harness.lock"):
         if jar.is_file():  # another process built it meanwhile
             return
         progress("building the Java harness (once, about a minute)")
@@ -222,7 +225,7 @@ def _harness_source(jar: Path) -> Path:
 def _make_ready(source: Script | Jar, folder: Path, progress: Progress) -> None:
     if _ready(folder):
         return
-    with _locked(Path(f"{folder}.lock")):
+    with locked(Path(f"{folder}.lock")):
         if _ready(folder):  # another process made it meanwhile
             return
         shutil.rmtree(folder, ignore_errors=True)
@@ -231,14 +234,6 @@ def _make_ready(source: Script | Jar, folder: Path, progress: Progress) -> None:
         else:
             _make_class_path(source, folder, progress)
         (folder / "ready").touch()
-
-
-def _locked(file: Path) -> AbstractContextManager[object]:
-    """What waits for other processes that are making the same."""
-    import filelock  # with asyncio in it: needed only where something is made
-
-    file.parent.mkdir(parents=True, exist_ok=True)
-    return filelock.FileLock(file)
 
 
 def folders(source: Source) -> list[Path]:
