@@ -124,7 +124,10 @@ def load_graph_def(request: Request) -> SessionModel:
 
 
 def load_meta_graph(request: Request) -> SessionModel:
-    """A .meta with the checkpoint beside it, its variables restored by the saver's operation and its tables filled. Raises Refusal."""
+    """A .meta with the checkpoint beside it, its variables restored by its saver's operation or by their names, its tables filled.
+
+    Raises Refusal.
+    """
     try:
         message = c_api.messages("tensorflow.core.protobuf.meta_graph_pb2").MetaGraphDef
         meta_graph, checkpoint = checkpoint_files.meta_graph_of(Path(request.path), message)
@@ -132,23 +135,27 @@ def load_meta_graph(request: Request) -> SessionModel:
         raise Refusal("INVALID_ARGUMENT", str(error)) from error
     graph_def, saver = meta_graph.graph_def, meta_graph.saver_def
     checkpoint_files.clear_devices(graph_def)
+    variables = sorted(n.name for n in graph_def.node if n.op in checkpoint_files.VARIABLES)
+    restores, file_tensor = [saver.restore_op_name], saver.filename_tensor_name
+    if not saver.restore_op_name:
+        restores, file_tensor = checkpoint_files.add_saver(graph_def)
     session = c_api.Session.of_graph_def(graph_def.SerializeToString())
-    variables = sorted(n.name for n in graph_def.node if n.op in ("VarHandleOp", "VariableV2", "Variable"))
     if checkpoint is None and variables:
         raise Refusal(
             "INVALID_ARGUMENT",
             f"the graph has {len(variables)} variables ({', '.join(variables[:3])} …) and there is no checkpoint beside it; "
             "put the checkpoint's files beside the .meta, under the same name",
         )
-    if checkpoint is not None:
-        if not saver.restore_op_name:
-            raise Refusal("UNIMPLEMENTED", f"{request.path} has no saver, whose operation would restore its variables; {PYTHON}")
-        file_name, index = graph_defs.tensor("checkpoint", saver.filename_tensor_name, {}, session.operation, session.operation_names)
+    if checkpoint is not None and (variables or saver.restore_op_name):
+        file_name, index = graph_defs.tensor("checkpoint", file_tensor, {}, session.operation, session.operation_names)
         prefix = np.array(os.fsencode(checkpoint), dtype=object)
-        session.run([(c_api.Output(file_name, index), prefix)], [], _operations(session, [saver.restore_op_name]))
+        session.run([(c_api.Output(file_name, index), prefix)], [], _operations(session, restores))
     if names := [os.fsdecode(n) for n in meta_graph.collection_def[INITIALIZERS].node_list.value]:
         session.run([], [], _operations(session, names))
-    return SessionModel(session, request.signatures)
+    model = SessionModel(session, request.signatures)
+    if checkpoint is not None and not saver.restore_op_name:
+        model.note = "its variables were restored by their names: it has no saver"
+    return model
 
 
 def _operations(session: c_api.Session, names: list[str]) -> list[int]:

@@ -17,6 +17,8 @@ from .errors import KitError
 _SHARD = re.compile(r"-([0-9]{5}|\?{5})-of-[0-9]{5}$")
 # tensorflow/python/training/checkpoint_state.proto, in text format
 _LATEST = re.compile(r'^\s*model_checkpoint_path\s*:\s*"((?:[^"\\\n]|\\.)*)"', re.MULTILINE)
+VARIABLES = ("VarHandleOp", "VariableV2", "Variable")
+_DT_STRING = 7  # types.proto
 # The last bytes of a V1 checkpoint (leveldb's table/format.h, kTableMagicNumber).
 _TABLE = bytes.fromhex("57fb808b247547db")
 
@@ -57,6 +59,29 @@ def clear_devices(graph: Any) -> None:
     for nodes in (graph.node, *(f.node_def for f in graph.library.function)):
         for node in nodes:
             node.device = ""
+
+
+def add_saver(graph_def: Any) -> tuple[list[str], str]:
+    """Nodes that restore each variable of a GraphDef by its own name, as tf.train.Saver's do: the operations to run, the file name's.
+
+    The checkpoint may be of either version: RestoreV2 reads both.
+    """
+    variables = [node for node in graph_def.node if node.op in VARIABLES]
+    scope = "crossload_restore"
+    for name, values in (("names", [v.name for v in variables]), ("slices", [""] * len(variables))):
+        node = graph_def.node.add(name=f"{scope}/{name}", op="Const")
+        node.attr["dtype"].type = node.attr["value"].tensor.dtype = _DT_STRING
+        node.attr["value"].tensor.tensor_shape.dim.add(size=len(values))
+        node.attr["value"].tensor.string_val.extend(value.encode() for value in values)
+    graph_def.node.add(name=f"{scope}/file", op="Placeholder").attr["dtype"].type = _DT_STRING
+    restore = graph_def.node.add(name=f"{scope}/values", op="RestoreV2", input=[f"{scope}/{n}" for n in ("file", "names", "slices")])
+    for at, variable in enumerate(variables):
+        resource = variable.op == "VarHandleOp"
+        restore.attr["dtypes"].list.type.append(variable.attr["dtype"].type)
+        assign = graph_def.node.add(name=f"{scope}/assign_{at}", op="AssignVariableOp" if resource else "Assign")
+        assign.input.extend([variable.name, f"{restore.name}:{at}"])
+        assign.attr["dtype" if resource else "T"].type = variable.attr["dtype"].type
+    return [f"{scope}/assign_{at}" for at in range(len(variables))], f"{scope}/file"
 
 
 def prefix_of(path: Path) -> Path | None:
