@@ -57,12 +57,12 @@ def test_another_jar_gets_an_archive_of_its_own_and_the_oldest_go(tmp_path: Path
 
 @pytest.mark.parametrize("does", [FAILS, "import time; time.sleep(3600)"])
 def test_a_jvm_without_an_archive_is_not_asked_again(tmp_path: Path, jar: Path, does: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(class_archive, "_SECONDS", 5)
+    monkeypatch.setattr(class_archive, "_SECONDS", 1)
     command = (str(jvm(tmp_path, does)), "Main")
     for _ in range(2):
         assert class_archive.options(command, jar, tmp_path / "environment") == ()
-    assert starts(tmp_path) == 1
-    assert not list((tmp_path / "environment").glob("classes-*/"))
+    assert starts(tmp_path) <= 1  # a busy machine may start it after the limit
+    assert [file.stat().st_size for file in (tmp_path / "environment").glob("classes-*")] == [0]
 
 
 def test_a_jvm_that_is_not_there_gives_no_archive(tmp_path: Path, jar: Path) -> None:
