@@ -38,12 +38,13 @@ EXIT_STATUS = (
         "verify digits/",
         "verify digits/ --runtime 'tensorflow-java@*' --json report.json --junit report.xml",
         "verify someone_elses.tflite --input-file real_inputs.npz",
+        "verify models/ 'more/*.tflite' --jobs 2 --json report.json",
         "verify --from report.json",
     ],
     exit_status=EXIT_STATUS,
     old=OLD,
 )
-@click.argument("path", type=click.Path(path_type=Path), required=False)
+@click.argument("paths", type=click.Path(path_type=Path), nargs=-1, metavar="[PATH|-]...")
 @option(
     "--runtime",
     "-r",
@@ -65,6 +66,14 @@ EXIT_STATUS = (
     group=WHAT,
     help="Repeat the cases that failed in an earlier run, with that run's options.",
 )
+@option(
+    "--resume",
+    type=click.Path(path_type=Path),
+    metavar="REPORT.json",
+    group=WHAT,
+    help="Go on with a run over many files that was interrupted: unchanged files of that report are not verified again.",
+)
+@option("--jobs", type=click.IntRange(1, 64), default=1, show_default=True, group=WHAT, help="Of many files, verify so many at a time.")
 @options.tolerance
 @option(
     "--agreement",
@@ -90,17 +99,35 @@ EXIT_STATUS = (
 @option("--junit", "junit_file", type=options.WRITTEN, metavar="FILE", group=OUTPUT, help="Write the report as JUnit XML.")
 @option("--verbose", "-v", is_flag=True, group=OUTPUT, help="Print a line for each result.")
 @option("--quiet", "-q", is_flag=True, hidden=True, help="The default: print the matrix and the failures.")
-def command(path: Path | None, earlier: Path | None, json_file: Path | None, junit_file: Path | None, verbose: bool, **given: Any) -> None:
+def command(
+    paths: tuple[Path, ...],
+    earlier: Path | None,
+    resume: Path | None,
+    jobs: int,
+    json_file: Path | None,
+    junit_file: Path | None,
+    verbose: bool,
+    **given: Any,
+) -> None:
     """Verify a bundle, or a bare artifact (the reference then records its answers first).
 
     Runs every vector in every runtime that takes the artifact, and compares each answer with the recorded one.
+
+    Several paths, a folder of artifacts, a pattern, or a list on standard input (-) are verified in one run: workers live across all of
+    them, and one report has a row for each.
     """
     from rich.console import Console
 
+    from crossload.cli import many
     from crossload.report import matrix
     from crossload.verbs.verify.verify import verify_plan
 
-    plan = _repeated(path, earlier) if earlier else _plan(path, given)
+    plan, words = _repeated(paths, earlier) if earlier else (_plan(paths[0] if paths else None, given), paths)
+    if resume or (words and many.means_many(words)):
+        report = many.verify(words, plan, jobs, resume, json_file, verbose)
+        finish(report, json_file or resume, junit_file)
+        many.forget(json_file or resume)
+        sys.exit(report.exit_status)
     progress = Console(stderr=True, highlight=False, soft_wrap=True)
     with _watched(progress, verbose) as on_result:
         report = verify_plan(plan, progress=lambda text: progress.print(f"[dim]{matrix.safe(text)}[/]"), on_result=on_result)
@@ -127,7 +154,7 @@ def finish(report: Report, json_file: Path | None, junit_file: Path | None) -> N
 def to_plan(arguments: Sequence[str]) -> Plan:
     """The plan for arguments of `crossload verify`; raises CrossloadError and click's UsageError."""
     given = command.make_context("verify", list(arguments)).params
-    return _plan(given["path"], given)
+    return _plan(given["paths"][0] if given["paths"] else None, given)
 
 
 def _plan(path: Path | None, given: dict[str, Any]) -> Plan:
@@ -154,11 +181,12 @@ def _plan(path: Path | None, given: dict[str, Any]) -> Plan:
     )
 
 
-def _repeated(path: Path | None, earlier: Path) -> Plan:
-    """The plan of an earlier run, for the cases that failed in it."""
+def _repeated(paths: tuple[Path, ...], earlier: Path) -> tuple[Plan, tuple[Path, ...]]:
+    """The plan of an earlier run, for the cases that failed in it; of a run over many files, the files in which something failed."""
+    from crossload.cli import many
     from crossload.report.results import Report
 
-    if path is not None or said() - {"earlier", "json_file", "junit_file", "verbose", "quiet"}:
+    if paths or said() - {"earlier", "json_file", "junit_file", "verbose", "quiet"}:
         raise CrossloadError(
             "--from repeats an earlier run with its own options; leave out the path and every option but --json, --junit and -v"
         )
@@ -169,8 +197,12 @@ def _repeated(path: Path | None, earlier: Path) -> Plan:
     if not report.arguments:
         raise CrossloadError(f"{earlier} does not hold its run's options; run `crossload verify {report.bundle} --json {earlier}` again")
     plan = to_plan(report.arguments)
+    words = command.make_context("verify", list(report.arguments)).params["paths"]
+    if many.means_many(words):
+        files = tuple(dict.fromkeys(many.file_of(case.artifact) for case in failed))
+        return replace(plan, path=str(files[0])), files
     runtimes = tuple(dict.fromkeys(case.runtime for case in failed))
-    return replace(plan, runtimes=runtimes, only=frozenset(failed))
+    return replace(plan, runtimes=runtimes, only=frozenset(failed)), ()
 
 
 @contextmanager

@@ -40,3 +40,4 @@ class ReportFile(BaseModel):
     cautions: list[str] = Field(default_factory=list)
     uncompared: list[str] = Field(default_factory=list)
     interrupted: bool = False
+    files: dict[str, str] = Field(default_factory=dict)

@@ -14,6 +14,7 @@ from crossload.support.text import printable
 
 _STDERR_LINES = 5
 _MOST_COLUMNS = 6
+_MOST_ROWS = 40
 _STYLES = {"ok": "green", "unsupported": "dim"}
 
 
@@ -54,25 +55,44 @@ def show(report: Report, console: Console) -> None:
 
 def _table(report: Report) -> Table:
     """One column per runtime; one row per runtime if they do not fit side by side."""
+    rows, left_out = _rows(report)
     versions = {str(r["runtime"]): str(r["version"]) for r in report.runtimes}
-    cells = {
-        (name, artifact): _cell([r for r in report.results if r.case.artifact == artifact and r.case.runtime == name])
-        for name in report.columns
-        for artifact in report.rows
-    }
+    found: dict[tuple[str, str], list[Result]] = {}
+    for result in report.results:
+        found.setdefault((result.case.runtime, result.case.artifact), []).append(result)
+    cells = {(name, artifact): _cell(found.get((name, artifact), [])) for name in report.columns for artifact in rows}
     table = Table(header_style="bold", pad_edge=False)
-    if len(report.columns) <= max(_MOST_COLUMNS, len(report.rows)):
+    if len(report.columns) <= max(_MOST_COLUMNS, len(rows)):
         table.add_column("artifact")
         for name in report.columns:
             table.add_column(f"{safe(name)}\n[dim]{safe(versions.get(name, '–'))}[/]", overflow="fold")
-        for artifact in report.rows:
+        for artifact in rows:
             table.add_row(safe(artifact), *(cells[name, artifact] for name in report.columns))
+        if left_out:
+            table.add_row(f"[dim]{len(left_out)} more[/]", *(_cell(left_out_of) for left_out_of in _by_column(report, left_out)))
         return table
-    for heading in ("runtime", "release", *report.rows):
+    for heading in ("runtime", "release", *rows):
         table.add_column(safe(heading), overflow="fold")
     for name in report.columns:
-        table.add_row(safe(name), f"[dim]{safe(versions.get(name, '–'))}[/]", *(cells[name, artifact] for artifact in report.rows))
+        table.add_row(safe(name), f"[dim]{safe(versions.get(name, '–'))}[/]", *(cells[name, artifact] for artifact in rows))
     return table
+
+
+def _rows(report: Report) -> tuple[list[str], set[str]]:
+    """The rows to show and those to count together: of a great many, only those with a failure are shown."""
+    if len(report.rows) <= _MOST_ROWS:
+        return report.rows, set()
+    failed = {r.case.artifact for r in report.results if r.failed}
+    shown = [row for row in report.rows if row in failed][:_MOST_ROWS]
+    return shown, set(report.rows) - set(shown)
+
+
+def _by_column(report: Report, rows: set[str]) -> list[list[Result]]:
+    found: dict[str, list[Result]] = {name: [] for name in report.columns}
+    for result in report.results:
+        if result.case.artifact in rows and result.case.runtime in found:
+            found[result.case.runtime].append(result)
+    return list(found.values())
 
 
 def _cell(results: list[Result]) -> str:

@@ -62,7 +62,8 @@ class Report:
     """A run: its `runtimes` (as the workers identify themselves), the results in order of arrival, and notes for the reader.
 
     `rows` and `columns` are the matrix: the chosen artifacts and runtimes, in their own order. `uncompared` has a sentence for each
-    requested one without a comparison. `arguments` are those of the `crossload verify` command that repeats the run.
+    requested one without a comparison. `arguments` are those of the `crossload verify` command that repeats the run. `files` are the
+    digests of the files of a run over many, by path.
     """
 
     bundle: str
@@ -74,6 +75,7 @@ class Report:
     uncompared: list[str] = field(default_factory=list)
     interrupted: bool = False
     arguments: list[str] = field(default_factory=list)
+    files: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def read(cls, path: str | Path) -> Report:
@@ -103,6 +105,7 @@ class Report:
             content.uncompared,
             content.interrupted,
             content.arguments,
+            content.files,
         )
 
     @classmethod
@@ -129,6 +132,7 @@ class Report:
             union(r.uncompared for r in reports),
             any(r.interrupted for r in reports),
             reports[0].arguments,
+            {path: digest for report in reports for path, digest in report.files.items()},
         )
 
     @property
@@ -169,6 +173,7 @@ class Report:
             "cautions": self.cautions,
             "uncompared": self.uncompared,
             "interrupted": self.interrupted,
+            **({"files": self.files} if self.files else {}),
             "summary": self.summary(),
         }
         return json.dumps(content, indent=1, ensure_ascii=False) + "\n"

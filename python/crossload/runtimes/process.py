@@ -214,6 +214,13 @@ class Worker:
             poll.register(self._in, select.POLLOUT)
         return dict(poll.poll(seconds * 1000))
 
+    def resident(self) -> int:
+        """The bytes that the process itself holds; 0 if it has ended."""
+        try:
+            return int(psutil.Process(self._process.pid).memory_info().rss)
+        except psutil.Error:
+            return 0
+
     def _check_memory(self) -> None:
         assert self._memory_limit
         if time.monotonic() - self._memory_checked < _MEMORY_CHECK_SECONDS:

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
@@ -257,7 +258,12 @@ def _from_configuration() -> list[Runtime]:
 _TAKES = "[runtimes.NAME] takes formats, command or script, environment, version and default"
 
 
-def _from_entry_points() -> list[Runtime]:
+def _from_entry_points() -> tuple[Runtime, ...]:
+    return _installed(tuple(sys.path))
+
+
+@cache
+def _installed(path: tuple[str, ...]) -> tuple[Runtime, ...]:
     found = []
     for point in entry_points(group=ENTRY_POINTS):
         what = f"the entry point {point.name} of {ENTRY_POINTS} ({point.value})"
@@ -269,4 +275,4 @@ def _from_entry_points() -> list[Runtime]:
         if not isinstance(runtime, Runtime):
             raise CrossloadError(f"{what} is not a crossload.runtimes.registry.Runtime; fix or uninstall its package")
         found.append(runtime)
-    return found
+    return tuple(found)

@@ -135,6 +135,10 @@ class Supervisor:
         request = vectors.with_tensors(header, inputs=inputs)
         return self._outputs(self._ask(request.header, request.buffers, phase="run", limit=limit))
 
+    def resident(self) -> int:
+        """The bytes that the worker holds; 0 if none runs."""
+        return self._worker.resident() if self._worker else 0
+
     def cancel(self) -> None:
         """Kill the worker from another thread: the request under way ends as `not_run`."""
         self._cancelled = True

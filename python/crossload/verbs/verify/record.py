@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -45,17 +46,23 @@ def record(
     limits: Limits,
     progress: Progress,
     candidates: Sequence[Runtime] = (),
+    alive: Mapping[str, Supervisor] | None = None,
 ) -> tuple[list[Vectors], dict[str, Signature]]:
     """Write `vectors/` under `root` for one artifact's signatures, with the answers of the first capable candidate.
 
-    Returns the manifest's entries, and the signatures completed from the answers (datatypes and shapes of outputs that the
-    artifact does not state). A request that the reference cannot answer is left out and listed. Raises CrossloadError if a
-    signature keeps no request, NoReference if no candidate loads the model.
+    `alive` are workers, by the runtime's title, that already run. Returns the manifest's entries, and the signatures completed from
+    the answers (datatypes and shapes of outputs that the artifact does not state). A request that the reference cannot answer is left
+    out and listed. Raises CrossloadError if a signature keeps no request, NoReference if no candidate loads the model.
     """
     failures = []
     for runtime in candidates or references(artifact.format)[:1]:
         try:
-            with Supervisor(runtime.name, environments.prepare(runtime.source, progress), limits) as supervisor:
+            living = (alive or {}).get(runtime.title)
+            with (
+                nullcontext(living)
+                if living
+                else Supervisor(runtime.name, environments.prepare(runtime.source, progress), limits) as supervisor
+            ):
                 progress(f"recording the answers of {artifact.id} with {runtime.title}")
                 return record_with(supervisor, root, artifact, signatures, requests)
         except WorkerFailure as failure:
@@ -118,10 +125,11 @@ def bundle_of(
     progress: Progress,
     others: Sequence[Runtime] = (),
     only: Sequence[str] | None = None,
+    alive: Mapping[str, Supervisor] | None = None,
 ) -> Bundle:
     """A bundle in `root` around a bare artifact, which is not moved; raises as `record` does.
 
-    `others` may be the reference if the usual one fails; `only` names the signatures to record.
+    `others` may be the reference if the usual one fails; `only` names the signatures to record; `alive` as in `record`.
     """
     # The files of a checkpoint lie beside each other, so link their folder.
     linked = path.resolve() if path.is_dir() or artifacts.recognise(path) not in ("checkpoint", "meta_graph") else path.resolve().parent
@@ -136,7 +144,7 @@ def bundle_of(
         if only is not None:
             artifact.bindings = {name: b for name, b in artifact.bindings.items() if name in only}
         if artifact.bindings:
-            added, learnt = record(root, artifact, signatures, requests, limits, progress, references(artifact.format, others))
+            added, learnt = record(root, artifact, signatures, requests, limits, progress, references(artifact.format, others), alive)
             recorded += added
             signatures |= learnt
     manifest = Manifest(model=Model(name=printable(path.resolve().stem)), signatures=signatures, artifacts=entries, vectors=recorded)

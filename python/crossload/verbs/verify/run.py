@@ -91,6 +91,7 @@ def run(jobs: list[Job], report: Report, plan: Plan, tolerances: Tolerances, pro
         report.results += [Result(case, "not_run", error="interrupted") for case in job.all() if case not in seen]
         deaths = job.supervisor.deaths if job.supervisor else []
         report.cautions += [f"{job.name}: {death}; its answers are kept" for death in deaths]
+        deaths.clear()  # a worker that goes on to the next run
 
 
 def _take(event: object, report: Report, progress: Progress, on_result: OnResult) -> bool:

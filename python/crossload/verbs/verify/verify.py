@@ -86,11 +86,15 @@ def verify_plan(
     progress: Progress = lambda _: None,
     on_result: OnResult = lambda _: None,
     alive: Mapping[str, Supervisor] | None = None,
+    recorders: Mapping[str, Supervisor] | None = None,
 ) -> Report:
-    """`verify` by a plan; `bundle` is the bundle at the plan's path, if it is open already."""
+    """`verify` by a plan; `bundle` is the bundle at the plan's path, if it is open already.
+
+    `recorders` are workers, by the runtime's title, that record the answers of a bare artifact and are left running.
+    """
     chosen = {registry.shortest_name(r): r for r in registry.find(list(plan.runtimes or ()))}
     try:
-        report = _verify(bundle, chosen, plan, progress, on_result, alive or {})
+        report = _verify(bundle, chosen, plan, progress, on_result, alive or {}, recorders or {})
     except NoReference as error:
         report = _without_reference(chosen, plan, error)
     report.arguments = plan.to_arguments()
@@ -99,9 +103,15 @@ def verify_plan(
 
 
 def _verify(
-    bundle: Bundle | None, chosen: dict[str, Runtime], plan: Plan, progress: Progress, on_result: OnResult, alive: Mapping[str, Supervisor]
+    bundle: Bundle | None,
+    chosen: dict[str, Runtime],
+    plan: Plan,
+    progress: Progress,
+    on_result: OnResult,
+    alive: Mapping[str, Supervisor],
+    recorders: Mapping[str, Supervisor],
 ) -> Report:
-    with _opened(bundle or Path(plan.path), list(chosen.values()), plan, progress) as opened:
+    with _opened(bundle or Path(plan.path), list(chosen.values()), plan, progress, recorders) as opened:
         recorded = {name: opened.vectors(name) for name in opened.manifest.signatures}
         _check_names(opened, recorded, plan)
         chosen = _with_fallbacks(opened, chosen, plan)
@@ -161,7 +171,9 @@ def _uncompared(report: Report, plan: Plan, *, by_name: bool) -> list[str]:
 
 
 @contextmanager
-def _opened(path: Path | Bundle, chosen: list[Runtime], plan: Plan, progress: Progress) -> Iterator[Bundle]:
+def _opened(
+    path: Path | Bundle, chosen: list[Runtime], plan: Plan, progress: Progress, recorders: Mapping[str, Supervisor]
+) -> Iterator[Bundle]:
     if isinstance(path, Bundle):
         yield path
         return
@@ -173,7 +185,7 @@ def _opened(path: Path | Bundle, chosen: list[Runtime], plan: Plan, progress: Pr
         yield open_bundle(path)
         return
     with tempfile.TemporaryDirectory(prefix="crossload-") as folder:
-        yield bundle_of(path, Path(folder), plan.requests, plan.limits, progress, chosen, plan.signatures)
+        yield bundle_of(path, Path(folder), plan.requests, plan.limits, progress, chosen, plan.signatures, recorders)
 
 
 def _check_names(bundle: Bundle, recorded: _Recorded, plan: Plan) -> None:

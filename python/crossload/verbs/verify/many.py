@@ -1,0 +1,286 @@
+"""Many files in one run: workers live across all of them, one report, resumable.
+
+The files are shared out to lanes; a lane has a worker of each runtime, and one more of each that records reference answers.
+"""
+
+from __future__ import annotations
+
+import json
+import queue
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from crossload import artifacts
+from crossload.contract.bundle import is_bundle
+from crossload.errors import CrossloadError, EnvironmentProblem
+from crossload.report.results import Case, Report, Result
+from crossload.runtimes import environments, registry
+from crossload.runtimes.registry import Runtime
+from crossload.runtimes.supervisor import Supervisor
+from crossload.verbs.verify.plan import Plan
+from crossload.verbs.verify.record import references
+from crossload.verbs.verify.run import NONE, Progress
+from crossload.verbs.verify.verify import verify_plan
+
+# Files that are artifacts by their names; a folder that is one is found by its content.
+SUFFIXES = (".tflite", ".lite", ".pb", ".pbtxt", ".keras", ".h5", ".hdf5", ".meta")
+# A worker that holds so much more than after its first file is replaced: a runtime may leak a little with each model.
+GROWTH = 2 << 30
+OnFile = Callable[[str, Report], None]
+# What a lane says: a file's report, cautions of its end, a fault of the core, and None when it ends.
+_Events = queue.SimpleQueue["tuple[str, Report] | list[str] | BaseException | None"]
+
+
+@dataclass
+class _Lane:
+    """Workers that live across files: `alive` by name for comparing, `recorders` by title for recording."""
+
+    plan: Plan
+    progress: Progress
+    alive: dict[str, Supervisor] = field(default_factory=dict)
+    recorders: dict[str, Supervisor] = field(default_factory=dict)
+    _stack: ExitStack = field(default_factory=ExitStack)
+    _held: dict[int, int] = field(default_factory=dict)
+
+    def __enter__(self) -> _Lane:
+        """Prepare the environments; a worker starts when the first file needs it. A runtime that is not ready says so with each file."""
+        for runtime in registry.find(list(self.plan.runtimes or ())):
+            for one in filter(None, (runtime, registry.one(runtime.fallback) if runtime.fallback else None)):
+                self._add(self.alive, registry.shortest_name(one), one)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def _add(self, pool: dict[str, Supervisor], name: str, runtime: Runtime) -> None:
+        if name not in pool:
+            with suppress(EnvironmentProblem):
+                launch = environments.prepare(runtime.source, self.progress)
+                pool[name] = self._stack.enter_context(Supervisor(name if pool is self.alive else runtime.name, launch, self.plan.limits))
+
+    def verify(self, path: str) -> Report:
+        """One file; whatever keeps it from being verified is a result."""
+        plan = replace(self.plan, path=path)
+        try:
+            if not is_bundle(Path(path)):
+                for one in references(artifacts.recognise(Path(path)))[:1]:
+                    self._add(self.recorders, one.title, one)
+            report = verify_plan(plan, alive=self.alive, recorders=self.recorders)
+        except CrossloadError as error:
+            columns = [registry.shortest_name(r) for r in registry.find(list(plan.runtimes or ()))]
+            report = Report(path, ["artifact"], columns)
+            report.results = [Result(Case("artifact", NONE, NONE, NONE), "not_run", error=str(error), reproduce=plan.to_command())]
+        report.cautions += self._recycle()
+        return report
+
+    def cancel(self) -> None:
+        for supervisor in (*self.alive.values(), *self.recorders.values()):
+            supervisor.cancel()
+
+    def _recycle(self) -> Iterator[str]:
+        for supervisor in (*self.alive.values(), *self.recorders.values()):
+            held = supervisor.resident()
+            first = self._held.setdefault(id(supervisor), held) if held else 0
+            if first and held - first > GROWTH:
+                supervisor.close()
+                del self._held[id(supervisor)]
+                yield f"the worker of {supervisor.name} had grown from {first >> 20} to {held >> 20} MiB and was replaced"
+
+
+def verify_many(
+    paths: Sequence[str],
+    plan: Plan,
+    *,
+    jobs: int = 1,
+    earlier: Report | None = None,
+    progress: Progress = lambda _: None,
+    on_file: OnFile = lambda _path, _report: None,
+) -> Report:
+    """Verify files one after the other, `jobs` at a time, with the plan's options; the report has a row for each artifact of each.
+
+    `earlier` is the report of a run that did not reach its end: files that it settled, and that are unchanged, are not verified
+    again. `on_file` gets each file's part of the report. After KeyboardInterrupt the report holds the files so far (`interrupted`).
+    Raises CrossloadError for unknown runtimes.
+    """
+    columns = [registry.shortest_name(r) for r in registry.find(list(plan.runtimes or ()))]
+    left = unsettled(paths, earlier)
+    whole = _settled(earlier, set(paths) - set(left)) if earlier else Report("")
+    whole.bundle, whole.columns = f"{len(paths)} files", columns
+    whole.arguments = [*paths, *replace(plan, path="").to_arguments()[1:]]
+    waiting: queue.SimpleQueue[str] = queue.SimpleQueue()
+    for path in left:
+        waiting.put(path)
+    done: _Events = queue.SimpleQueue()
+    lanes = [_Lane(plan, progress) for _ in range(min(jobs, len(left)))]
+    threads = [threading.Thread(target=_work, args=(lane, waiting, done), daemon=True) for lane in lanes]
+    try:
+        for thread in threads:
+            thread.start()
+        for event in _events(done, len(threads)):
+            if isinstance(event, list):
+                whole.cautions += event
+            else:
+                on_file(*event)
+                _add(whole, *event, _digest(event[0]))
+    except KeyboardInterrupt:
+        whole.interrupted = True
+    finally:
+        while not waiting.empty():
+            waiting.get()
+        for lane in lanes:
+            lane.cancel()
+        for thread in threads:
+            if thread.ident:
+                thread.join()
+    places = {path: at for at, path in enumerate(paths)}
+    whole.rows.sort(key=lambda row: places.get(row, places.get(row.rpartition(":")[0], 0)))
+    settled = {r.case.runtime for r in whole.results}
+    whole.uncompared = [f"nothing was compared in {c}: it takes none of the files" for c in columns if plan.runtimes and c not in settled]
+    return whole
+
+
+def _events(done: _Events, running: int) -> Iterator[tuple[str, Report] | list[str]]:
+    """What the lanes say until all have ended; raises a fault of the core."""
+    while running:
+        event = done.get()
+        if isinstance(event, BaseException):
+            raise event
+        if event is None:
+            running -= 1
+        else:
+            yield event
+
+
+def _work(lane: _Lane, waiting: queue.SimpleQueue[str], done: _Events) -> None:
+    try:
+        with lane:
+            while True:
+                try:
+                    path = waiting.get_nowait()
+                except queue.Empty:
+                    break
+                done.put((path, lane.verify(path)))
+        done.put([f"{name}: {death}; its answers are kept" for name, worker in lane.alive.items() for death in worker.deaths])
+    except BaseException as error:  # noqa: BLE001 - a fault of the core itself must reach the user, not end a thread silently
+        done.put(error)
+    done.put(None)
+
+
+def _add(whole: Report, path: str, report: Report, digest: str) -> None:
+    """Put a file's report into the whole one; its artifacts are named by the file."""
+    names = {row: path if len(report.rows) < 2 else f"{path}:{row}" for row in report.rows}
+    whole.rows += names.values()
+    whole.columns += [c for c in report.columns if c not in whole.columns]
+    for result in report.results:
+        result.case = replace(result.case, artifact=names.get(result.case.artifact, path))
+    whole.results += report.results
+    whole.runtimes += [r for r in report.runtimes if r not in whole.runtimes]
+    whole.cautions += [f"{path}: {caution}" for caution in report.cautions]
+    if not report.interrupted and not any(r.outcome == "not_run" for r in report.results):
+        whole.files[path] = digest
+
+
+def unsettled(paths: Sequence[str], earlier: Report | None) -> list[str]:
+    """The files that an earlier report does not settle, or that have changed since."""
+    known = earlier.files if earlier else {}
+    return [path for path in paths if path not in known or known[path] != _digest(path)]
+
+
+def _settled(earlier: Report, paths: set[str]) -> Report:
+    """The part of an earlier report about these files."""
+
+    def is_kept(row: str) -> bool:
+        return row in paths or row.rpartition(":")[0] in paths
+
+    return Report(
+        "",
+        [row for row in earlier.rows if is_kept(row)],
+        runtimes=earlier.runtimes,
+        results=[r for r in earlier.results if is_kept(r.case.artifact)],
+        cautions=[c for c in earlier.cautions if is_kept(c.partition(": ")[0])],
+        files={path: digest for path, digest in earlier.files.items() if path in paths},
+    )
+
+
+def _digest(path: str) -> str:
+    try:
+        return artifacts.sha256(Path(path))
+    except OSError:
+        return ""
+
+
+def read_journal(file: Path) -> Report:
+    """What the journal of an interrupted run holds: a line for each file that was finished; a last line cut short is left out."""
+    whole = Report("")
+    for line in file.read_text(encoding="utf-8").splitlines():
+        try:
+            entry = json.loads(line)
+            part = Report(entry["path"], entry["rows"], entry["columns"], entry["runtimes"], [Result.of(r) for r in entry["results"]])
+        except (ValueError, KeyError, TypeError):
+            continue
+        part.cautions = entry["cautions"]
+        _add(whole, entry["path"], part, entry["sha256"])
+    return whole
+
+
+def journal_line(path: str, report: Report) -> str:
+    """A file's part of the report as a line of the journal."""
+    entry = {
+        "path": path,
+        "sha256": _digest(path),
+        "rows": report.rows,
+        "columns": report.columns,
+        "runtimes": report.runtimes,
+        "results": [r.to_json() for r in report.results],
+        "cautions": report.cautions,
+    }
+    return json.dumps(entry) + "\n"
+
+
+def expanded(words: Iterable[str]) -> list[str]:
+    """The artifacts that words of the command line mean: a path, a pattern, or a folder of artifacts, which is searched to its ground.
+
+    Raises CrossloadError for a pattern or a folder without any.
+    """
+    found: dict[str, None] = {}
+    for word in words:
+        path = Path(word)
+        if not path.exists() and any(c in word for c in "*?["):
+            root = Path(path.anchor or ".")
+            matching = sorted(root.glob(str(path.relative_to(path.anchor))))
+            inside = [str(p) for m in matching for p in (_inside(m) if m.is_dir() else [m])]
+        elif path.is_dir():
+            inside = [str(p) for p in _inside(path)]
+        else:
+            inside = [word]
+        if not inside:
+            raise CrossloadError(f"{word} holds no artifacts: no bundles, SavedModels, checkpoints, or files {', '.join(SUFFIXES)}")
+        found.update(dict.fromkeys(inside))
+    return list(found)
+
+
+def is_one(path: Path) -> bool:
+    """Whether a path is one artifact or bundle rather than a folder of them."""
+    return not path.is_dir() or is_bundle(path) or _recognised(path)
+
+
+def _inside(folder: Path) -> list[Path]:
+    if is_one(folder):
+        return [folder]
+    found = []
+    for entry in sorted(folder.iterdir()):
+        if entry.is_dir():
+            found += _inside(entry)
+        elif entry.suffix in SUFFIXES:
+            found.append(entry)
+    return found
+
+
+def _recognised(folder: Path) -> bool:
+    try:
+        return bool(artifacts.recognise(folder))
+    except CrossloadError:
+        return False
