@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 
 from crossload.contract.manifest import Bridge
 from crossload.errors import CrossloadError
-from crossload.verbs.check.prediction import Prediction, predict
+from crossload.verbs.check.prediction import Prediction, predict, would_do
 from tests.corpus.checked_graphs import FLOAT, INT4, INT8, LEGACY, RELEASES, STRING, add, call, graph_of, outcomes, saved_model, stopped
 
 JAVA_LAYER = [t for t in RELEASES if t.startswith("tensorflow-java@") and t != "tensorflow-java@0.3.3"]
@@ -26,10 +27,13 @@ def function(graph: Any, name: str, op: str) -> Any:
     return made
 
 
-def of_saved_model(tmp_path: Path, saved: Any) -> dict[str, Prediction]:
+PYTHON = [title.replace("@", "+python@") for title in RELEASES if "java" not in title]
+
+
+def of_saved_model(tmp_path: Path, saved: Any, titles: Sequence[str] = RELEASES) -> dict[str, Prediction]:
     path = tmp_path / "saved_model"
     (path / "saved_model.pb").write_bytes(saved.SerializeToString())
-    return {title: predict(path, title) for title in RELEASES}
+    return {title: predict(path, title) for title in titles}
 
 
 def test_a_plain_graph_loads_everywhere(tmp_path: Path) -> None:
@@ -118,7 +122,8 @@ def test_an_op_without_a_kernel_for_a_cpu_fails_at_the_first_run(tmp_path: Path)
     node.attr["reduction"].s, node.attr["num_devices"].i, node.attr["shared_name"].s = b"sum", 1, b""
     assert stopped(outcomes(tmp_path, graph)) == dict.fromkeys(RELEASES, "run_error")
     found = of_saved_model(tmp_path, saved_model(tmp_path / "saved_model", graph))
-    assert stopped(found) == {t: "load_error" for t in RELEASES if "java" in t}
+    assert stopped(found) == dict.fromkeys(RELEASES, "load_error")
+    assert not stopped({title: predict(tmp_path / "saved_model", title) for title in PYTHON})
 
 
 @pytest.mark.parametrize("device", ["/device:GPU:0", "/gpu:0", "/job:localhost/replica:0/task:0/device:TPU:3"])
@@ -127,8 +132,16 @@ def test_another_kind_of_device_is_accepted(tmp_path: Path, device: str) -> None
 
 
 @pytest.mark.parametrize("device", ["/job:ps/task:0", "/job:localhost/replica:1/task:0/device:CPU:0", "nonsense"])
-def test_a_device_in_another_process_is_not_accepted_in_java(tmp_path: Path, device: str) -> None:
-    assert stopped(outcomes(tmp_path, graph_of(device=device))) == {t: "run_error" for t in RELEASES if "java" in t}
+def test_a_device_in_another_process_is_accepted_only_where_devices_are_cleared(tmp_path: Path, device: str) -> None:
+    """TensorFlow's workers clear those of a GraphDef, and its Python those of a SavedModel."""
+    graph = graph_of(device=device)
+    assert stopped(outcomes(tmp_path, graph)) == {t: "run_error" for t in RELEASES if "java" in t}
+    saved = saved_model(tmp_path / "saved_model", graph)
+    assert stopped(of_saved_model(tmp_path, saved)) == dict.fromkeys(RELEASES, "load_error")
+    assert not stopped(of_saved_model(tmp_path, saved, PYTHON))
+    every = would_do(tmp_path / "saved_model")
+    assert [p.runtime for p in every if p.outcome == "ok"] == PYTHON
+    assert len(every) == len(RELEASES) + len(PYTHON)
 
 
 def test_a_datatype_without_tensor_type_is_unsupported_without_a_bridge(tmp_path: Path) -> None:

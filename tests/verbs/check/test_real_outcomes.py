@@ -16,18 +16,23 @@ from crossload.inputs.requests import Requests, complete, draw
 from crossload.runtimes import environments, registry
 from crossload.runtimes.supervisor import Limits, ModelSource, Supervisor
 from crossload.verbs.check.prediction import predict
+from tests.corpus.checked_graphs import graph_of, saved_model
 from tests.runtimes.test_java_releases import PATTERNS
 from tests.verbs.verify.test_corpus import GRAPHS
 
 pytestmark = pytest.mark.slow
-RELEASES = [r.title for r in registry.find([*PATTERNS, "tensorflow@*"])]
+RELEASES = [r.title for r in registry.find([*PATTERNS, "tensorflow@*", "tensorflow+python@*"])]
 Loaded = tuple[Path, Artifact, dict[str, Signature]]
 
 
 @pytest.fixture(scope="module")
-def artifacts(corpus: Path, v1_models: Path, demo: Path) -> list[Loaded]:
-    """Every SavedModel and GraphDef of the corpus, of TensorFlow 1, and of the demo."""
+def artifacts(corpus: Path, v1_models: Path, demo: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Loaded]:
+    """Every SavedModel and GraphDef of the corpus, of TensorFlow 1, of the demo, and one with a node in another process."""
     made = [p for p in sorted(corpus.iterdir()) if p.stem in {"identity", *GRAPHS}] + sorted(v1_models.iterdir())
+    elsewhere = tmp_path_factory.mktemp("elsewhere") / "saved_model"
+    saved = saved_model(elsewhere, graph_of(device="/job:worker/task:1"))
+    (elsewhere / "saved_model.pb").write_bytes(saved.SerializeToString())
+    made.append(elsewhere)
     found = [(path, entry, signatures) for path in made for entries, signatures in [artifacts_of(path, path.name)] for entry in entries]
     bundle = open_bundle(demo)
     return found + [

@@ -13,8 +13,8 @@ from crossload.artifacts.entries import artifacts_of
 from crossload.contract.bundle import is_bundle, open_bundle
 from crossload.contract.manifest import Artifact
 from crossload.errors import CrossloadError
-from crossload.releases.registrations import Release, releases
-from crossload.verbs.check.prediction import PREDICTED, Prediction, release_of, would_do
+from crossload.releases.registrations import Release
+from crossload.verbs.check.prediction import PREDICTED, Prediction, known, release_of, would_do
 
 
 @dataclass(frozen=True)
@@ -84,23 +84,25 @@ def check(
     return Check(str(path), checked, left_out, bool(names))
 
 
-def _checked(path: Path, entry: Artifact, chosen: list[Release], found: Any) -> Checked:
+def _checked(path: Path, entry: Artifact, chosen: list[Release] | None, found: Any) -> Checked:
     every = would_do(path, tags=entry.tags, bindings=entry.bindings, found=found)
-    titles = {r.title for r in chosen}
-    return Checked(entry.id, entry.format, [p for p in every if p.runtime in titles], [p.runtime for p in every if p.outcome == "ok"])
+    asked = every
+    if chosen is not None:
+        asked = would_do(path, [r.title for r in chosen], tags=entry.tags, bindings=entry.bindings, found=found)
+    return Checked(entry.id, entry.format, asked, [p.runtime for p in every if p.outcome == "ok"])
 
 
 def _wanted(entry: Artifact, tags: Sequence[str] | None, artifact: str | None) -> bool:
     return (artifact is None or entry.id == artifact) and (tags is None or entry.tags is None or set(entry.tags) == set(tags))
 
 
-def _chosen(names: Sequence[str]) -> list[Release]:
+def _chosen(names: Sequence[str]) -> list[Release] | None:
     if not names:
-        return list(releases())
+        return None
     found: list[Release] = []
     for name in names:
-        matching = [r for r in releases() if fnmatchcase(r.title, name)] if any(c in name for c in "*?[") else [release_of(name)]
+        matching = [r for r in known() if fnmatchcase(r.title, name)] if any(c in name for c in "*?[") else [release_of(name)]
         if not matching:
-            raise CrossloadError(f"no release matches {name!r}; check knows: {', '.join(r.title for r in releases())}")
+            raise CrossloadError(f"no release matches {name!r}; check knows: {', '.join(r.title for r in known())}")
         found += matching
     return list(dict.fromkeys(found))

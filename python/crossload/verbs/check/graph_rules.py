@@ -162,8 +162,8 @@ def findings(subject: Subject, release: Release) -> Iterator[Finding]:
 
 
 def is_python(release: Release) -> bool:
-    """Whether a release is Python's: its loaders clear devices, and place what a signature needs."""
-    return release.title.startswith("tensorflow@")
+    """Whether a release is loaded by Python: its loaders clear devices, and place what a signature needs."""
+    return release.title.startswith("tensorflow+python@")
 
 
 def _versions(subject: Subject, release: Release) -> Iterator[Finding]:
@@ -224,7 +224,9 @@ def _of_node(subject: Subject, node: Any, release: Release) -> Iterator[Finding]
 def _misplaced(subject: Subject, node: Any, release: Release) -> str | None:
     """Why the placer finds no kernel or device for a node."""
     said = _without_function(subject, node) or kernel_problem(node, release, subject.functions)
-    return said or (None if is_python(release) else device_problem(node.device, release))
+    # TensorFlow's workers clear the devices of a GraphDef as Python's loaders clear those of a SavedModel.
+    cleared = is_python(release) or (subject.format == "graph_def" and release.title.startswith("tensorflow@"))
+    return said or (None if cleared else device_problem(node.device, release))
 
 
 def _at_placement(subject: Subject, node: Any, release: Release, said: str) -> Iterator[Finding]:

@@ -16,15 +16,15 @@ from crossload.contract.datatypes import for_people, from_enum
 from crossload.releases.nodes import output_datatypes
 from crossload.releases.registrations import Release
 from crossload.verbs.check.findings import Finding
-from crossload.verbs.check.graph_rules import Subject, is_python
+from crossload.verbs.check.graph_rules import Subject
 
 _EVERYWHERE = frozenset({"BOOL", "BYTES", "FP32", "FP64", "INT32", "INT64", "UINT8"})
 _TABLES = "table_initializer"
 
 
 def carried(release: Release) -> frozenset[str] | None:
-    """The datatypes that a release of TensorFlow Java has tensor types for; None for Python's TensorFlow, which has all."""
-    if is_python(release):
+    """The datatypes that a release of TensorFlow Java has tensor types for; None for the others, which have all."""
+    if not _is_java(release):
         return None
     if release.title.startswith("tensorflow-java-legacy@"):
         return _EVERYWHERE
@@ -35,7 +35,7 @@ def carried(release: Release) -> frozenset[str] | None:
 def findings(subject: Subject, release: Release) -> Iterator[Finding]:
     """What keeps the Java layer of this release from loading a SavedModel."""
     meta_graph = subject.meta_graph
-    if meta_graph is None or is_python(release) or release.title.startswith("tensorflow-java-legacy@") or _version(release) < (0, 4):
+    if meta_graph is None or not _is_java(release) or release.title.startswith("tensorflow-java-legacy@") or _version(release) < (0, 4):
         return
     for key in sorted(meta_graph.signature_def):
         inputs = meta_graph.signature_def[key].inputs
@@ -43,6 +43,10 @@ def findings(subject: Subject, release: Release) -> Iterator[Finding]:
             if said := _input_problem(subject, release, name, inputs[name]):
                 yield Finding("load_error", f"TensorFlow Java from 0.4 on refuses the signature {key!r}: {said}", at_load=True)
     yield from _table_initializers(subject, release)
+
+
+def _is_java(release: Release) -> bool:
+    return release.title.startswith("tensorflow-java")
 
 
 def _version(release: Release) -> tuple[int, ...]:

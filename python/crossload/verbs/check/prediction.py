@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -82,12 +82,21 @@ class Prediction:
 def release_of(runtime: Runtime | str) -> Release:
     """The registrations of a runtime, `name@version`; the name alone means its newest release. Raises CrossloadError if it has none."""
     title = runtime if isinstance(runtime, str) else runtime.title
-    title = title.replace("-jpype", "").replace("+python", "")  # the same release, called in another way
-    found = [r for r in releases() if title in (r.title, r.title.partition("@")[0])]
+    title = title.replace("-jpype", "")  # the same release, in another process
+    found = [r for r in known() if title in (r.title, r.title.partition("@")[0])]
     if not found:
         there = ", ".join(r.title for r in releases())
         raise CrossloadError(f"check has no registrations of {title}; it knows: {there}")
     return found[-1]
+
+
+def known() -> list[Release]:
+    """Every release with data, and TensorFlow's as its Python loads models: other rules for the same registrations."""
+    return [*releases(), *(_by_python(r) for r in releases() if r.title.startswith("tensorflow@"))]
+
+
+def _by_python(release: Release) -> Release:
+    return replace(release, title=release.title.replace("tensorflow@", "tensorflow+python@"))
 
 
 def predict(
@@ -113,15 +122,28 @@ def would_do(
     bindings: Mapping[str, Binding] | None = None,
     found: Any = None,
 ) -> list[Prediction]:
-    """The predictions of several runtimes, by default of every known release; as `predict`, reading the artifact once.
+    """The predictions of several runtimes; as `predict`, reading the artifact once.
 
-    `found` is the artifact, if it has been read already.
+    By default, of every known release; of TensorFlow's Python only where it does otherwise than TensorFlow's C API. `found` is the
+    artifact, if it has been read already.
     """
     chosen = [release_of(r) for r in runtimes] if runtimes is not None else list(releases())
     found = found or artifacts.read(path)
     named = dict(bindings or _bindings(path, tags, found))
     subject = _subject(path, tags, named, found)
-    return [_predict(subject, release, named, path) for release in chosen]
+    predictions = [_predict(subject, release, named, path) for release in chosen]
+    if runtimes is None:
+        others = [_predict(subject, r, named, path) for r in known()[len(chosen) :] if any(_is_stopped(p, r) for p in predictions)]
+        predictions += [p for p in others if p.outcome != next(q for q in predictions if _is_same(p.runtime, q)).outcome]
+    return predictions
+
+
+def _is_same(title: str, prediction: Prediction) -> bool:
+    return prediction.runtime == title.replace("+python", "")
+
+
+def _is_stopped(prediction: Prediction, python: Release) -> bool:
+    return _is_same(python.title, prediction) and bool(prediction.findings)
 
 
 def explained(failure: WorkerFailure, runtime: Runtime, source: ModelSource) -> str:
@@ -136,7 +158,7 @@ def explained(failure: WorkerFailure, runtime: Runtime, source: ModelSource) -> 
         every = would_do(source.path, tags=source.tags, bindings=source.bindings)
     except CrossloadError:
         return failure.message
-    own = next(p for p in every if p.runtime == title)
+    own = next((p for p in every if p.runtime == title), None) or predict(source.path, title, tags=source.tags, bindings=source.bindings)
     if own.loads:
         return failure.message
     would = ", ".join(p.runtime for p in every if p.outcome == "ok") or "no release known here"

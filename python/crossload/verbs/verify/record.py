@@ -30,11 +30,12 @@ Progress = Callable[[str], None]
 
 
 def references(kind: str, others: Sequence[Runtime] = ()) -> list[Runtime]:
-    """The runtimes that may record, the reference first: TensorFlow, or LiteRT for a .tflite.
+    """The runtimes that may record, the reference first: TensorFlow (then its Python), or LiteRT for a .tflite.
 
     `others` follow for models that crash the reference itself, or that it cannot carry.
     """
-    candidates = [*(r for r in registry.BUILT_IN if r.default and r.name in ("tensorflow", "litert")), *others]
+    usual = [r for r in registry.BUILT_IN if r.default and r.name in ("tensorflow", "litert")]
+    candidates = [*usual, *(registry.one(r.fallback) for r in usual if r.fallback), *others]
     return list(dict.fromkeys(able for r in candidates if (able := registry.able(r, kind))))
 
 
@@ -55,7 +56,7 @@ def record(
     out and listed. Raises CrossloadError if a signature keeps no request, NoReference if no candidate loads the model.
     """
     failures = []
-    for runtime in candidates or references(artifact.format)[:1]:
+    for runtime in candidates or references(artifact.format):
         try:
             living = (alive or {}).get(runtime.title)
             with (
