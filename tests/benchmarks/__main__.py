@@ -20,7 +20,7 @@ import numpy as np
 from crossload.contract.bundle import open_bundle
 from crossload.runtimes import environments, registry
 from crossload.runtimes.supervisor import ModelSource, Supervisor
-from tests.benchmarks import java, jpype
+from tests.benchmarks import java, jpype, large
 
 BUNDLE = Path("build/demo/digits")
 # The checkpoint that is listed: variables of 1 MiB. The listing of several GiB costs the same but for its names.
@@ -180,6 +180,64 @@ def verifying() -> list[Row]:
     ]
 
 
+def commands() -> list[Row]:
+    """Whole commands on the demo, from start to exit; environments have compiled bytecode, and Java's archive of classes is made."""
+    rows = []
+    saved_model, request = BUNDLE / "saved_model", "pixels=zeros([1,8,8,1])"
+    with tempfile.TemporaryDirectory(dir=BUNDLE.parent, prefix="commands-") as folder:
+        model = "python/demo/digits.py:classifier"
+        for what, words, most in (
+            ("`run` in `tensorflow`", ["run", saved_model, "--runtime", "tensorflow", "--input", request], 0.8),
+            ("`run` in `tensorflow-java`", ["run", saved_model, "--runtime", "tensorflow-java", "--input", request], 1.2),
+            ("`run` in `litert`", ["run", BUNDLE / "model.tflite", "--runtime", "litert", "--input", request], 0.6),
+            ("`convert` to a frozen graph", ["convert", saved_model, f"{folder}/frozen.pb", "--overwrite"], 1.2),
+            ("`export`, three formats, with the training", ["export", model, "-o", f"{folder}/digits", "--overwrite"], 4.5),
+            ("`verify`, five runtimes", ["verify", BUNDLE], 2.5),
+            ("`show`", ["show", saved_model], 0.06),
+            ("`show --json`", ["show", saved_model, "--json"], 0.08),
+            ("`--help`", ["--help"], 0.04),
+        ):
+            cost = process([CROSSLOAD, *words], 3)
+            figures = f"{cost.seconds:.2f} s, {cost.mebibytes:.0f} MiB"
+            rows.append(Row(what, figures, f"{cost.seconds:.2f} s (goal: {most})", cost.seconds <= most))
+    return rows
+
+
+def large_graphs() -> list[Row]:
+    """`show` and `check` of 200,000 nodes and of 10,000 functions, and how the cost grows."""
+    rows = []
+    with tempfile.TemporaryDirectory(dir=BUNDLE.parent, prefix="large-") as folder:
+        for make, what, sizes in ((large.chain, "nodes", (20_000, 200_000)), (large.calls, "functions", (1_000, 10_000))):
+            costs = {}
+            for size in sizes:
+                file = Path(folder, f"{what}-{size}.pb")
+                make(file, size)
+                costs[size] = [process([CROSSLOAD, verb, file], 1) for verb in ("show", "check")]
+            (small, _), (shown, checked) = costs[sizes[0]], costs[sizes[1]]
+            figures = (
+                f"`show` {shown.seconds:.1f} s, {shown.mebibytes:.0f} MiB; `check` {checked.seconds:.1f} s, {checked.mebibytes:.0f} MiB"
+            )
+            ratio = checked.seconds / shown.seconds
+            growth = f"`show` {shown.seconds / small.seconds:.1f} times as long as of a tenth"
+            rows.append(Row(f"a graph of {sizes[1]:,} {what}", figures, f"`check` {ratio:.1f} × `show` (goal: 2); {growth}", ratio <= 2))
+    return rows
+
+
+def many_files() -> list[Row]:
+    """`verify` of 20, 200 and 2,000 small .tflite in two interpreters: the whole time, the core's memory."""
+    costs = {}
+    with tempfile.TemporaryDirectory(dir=BUNDLE.parent, prefix="many-") as folder:
+        for count in (20, 200, 2_000):
+            large.copies(BUNDLE / "model.tflite", Path(folder, str(count)), count)
+            costs[count] = process([CROSSLOAD, "verify", Path(folder, str(count)), "--runtime", "litert,tflite-runtime"], 1)
+    last = costs[2_000]
+    figures = "; ".join(f"{count:,}: {cost.seconds:.0f} s, {cost.mebibytes:.0f} MiB" for count, cost in costs.items())
+    kept = last.seconds < 60 and last.mebibytes < 150
+    return [
+        Row("`verify` of small .tflite files in two interpreters", figures, f"{last.seconds:.0f} s for 2,000 (goal: 60, 150 MiB)", kept)
+    ]
+
+
 def in_java() -> list[Row]:
     """The Java library, and TensorFlow Java in a Python process."""
     return [Row(*row) for row in (*java.rows(BUNDLE), *jpype.rows(BUNDLE / "saved_model"))]
@@ -206,7 +264,7 @@ def main() -> int:
         raise SystemExit("there is no build/demo/digits; make demo writes it")
     print("| what | measured | result |\n|---|---|---|", flush=True)
     broken = 0
-    for measure in (show, listing, importing, small_calls, echo, in_java, verifying):
+    for measure in (show, listing, importing, commands, large_graphs, many_files, small_calls, echo, in_java, verifying):
         for row in measure():
             broken += not row.kept
             print(f"| {row.what} | {row.figures} | {row.promised}{'' if row.kept else ' **broken**'} |", flush=True)
