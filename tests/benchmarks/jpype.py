@@ -66,7 +66,7 @@ print(json.dumps({"over": over / 1e3, "whole": statistics.median(whole[-3_000:])
 def rows(saved_model: Path) -> list[tuple[str, str, str, bool]]:
     """Rows of the table (what, figures, what is promised, whether it is kept), measured on the demo's SavedModel."""
     launch = environments.prepare(registry.one("tensorflow-java-jpype").source)
-    environment = {**os.environ, **launch.environment, "PYTHONPATH": str(registry.WORKERS), "TF_CPP_MIN_LOG_LEVEL": "1"}
+    environment = {**os.environ, **launch.environment, "TF_CPP_MIN_LOG_LEVEL": "1"}
     command = [launch.argv[0], "-c", _MEASURE, str(saved_model.resolve())]
     found = json.loads(subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout)
     speed = 2 * (64 << 20) / found["there and back"] / 1e9
