@@ -210,3 +210,36 @@ def test_an_error_of_tensorflow_keeps_its_code_and_the_line_with_the_cause(tenso
     tensorflow.load(corpus / "sparse_input")
     wrong = tensorflow.infer(**{"x/indices": np.array([[0, 1]]), "x/values": np.ones(2, np.float32), "x/dense_shape": np.array([2, 3])})
     assert wrong.code == "INVALID_ARGUMENT" and "Graph execution error" not in wrong.error and "Detected at" not in wrong.error
+
+
+KEPT = """
+node { name: "x" op: "Placeholder" attr { key: "dtype" value { type: DT_FLOAT } } }
+node { name: "s" op: "Placeholder" attr { key: "dtype" value { type: DT_STRING } } }
+node { name: "v" op: "VarHandleOp" attr { key: "dtype" value { type: DT_FLOAT } }
+  attr { key: "shape" value { shape { unknown_rank: true } } } }
+node { name: "w" op: "VarHandleOp" attr { key: "dtype" value { type: DT_STRING } }
+  attr { key: "shape" value { shape { unknown_rank: true } } } attr { key: "shared_name" value { s: "w" } } }
+node { name: "keep_v" op: "AssignVariableOp" input: "v" input: "x" attr { key: "dtype" value { type: DT_FLOAT } } }
+node { name: "keep_w" op: "AssignVariableOp" input: "w" input: "s" attr { key: "dtype" value { type: DT_STRING } } }
+node { name: "count" op: "Size" input: "x" input: "^keep_v" input: "^keep_w" attr { key: "T" value { type: DT_FLOAT } } }
+node { name: "kept_x" op: "ReadVariableOp" input: "v" attr { key: "dtype" value { type: DT_FLOAT } } }
+node { name: "kept_s" op: "ReadVariableOp" input: "w" attr { key: "dtype" value { type: DT_STRING } } }
+"""
+
+
+def test_a_tensor_that_the_model_keeps_outlives_its_request(tensorflow: Conversation, tmp_path: Path) -> None:
+    """Requests are not copied: their memory must stay as long as a variable holds it."""
+    (tmp_path / "kept.pbtxt").write_text(KEPT)
+    signatures = {
+        "keep": {"key": None, "inputs": {"x": "x", "s": "s"}, "outputs": {"count": "count"}},
+        "kept": {"key": None, "inputs": {}, "outputs": {"x": "kept_x", "s": "kept_s"}},
+    }
+    parameters = {"path": str(tmp_path / "kept.pbtxt"), "format": "graph_def", "signatures": signatures}
+    assert tensorflow.ask("RepositoryModelLoad", model_name="m", parameters=parameters).code is None
+    numbers, texts = np.arange(1 << 20, dtype=np.float32), np.array([b"a" * 100, b"", b"\0b"] * 1000, dtype=object)
+    assert tensorflow.infer("keep", x=numbers, s=texts).outputs["count"] == numbers.size
+    for _ in range(3):
+        assert tensorflow.ask("Echo", {"x": np.full(1 << 20, -1, np.float32)}).code is None
+    kept = tensorflow.infer("kept").outputs
+    assert np.array_equal(kept["x"], numbers)
+    assert np.array_equal(kept["s"], texts)

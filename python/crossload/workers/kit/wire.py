@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 _MAX_HEADER = 64 << 20
+_ALIGNMENT, _SMALL = 64, 4096
 _F_SETPIPE_SZ = 1031  # linux/fcntl.h
 
 
@@ -45,8 +46,6 @@ def own_streams() -> tuple[io.BufferedReader, int]:
 
 def read(source: io.BufferedReader, itemsizes: Mapping[str, int]) -> tuple[dict[str, Any], Received] | None:
     """The next request's header and its input tensors' entries and bytes; None at the stream's end. Raises Malformed."""
-    import numpy as np
-
     prefix = source.read(8)
     if not prefix:
         return None
@@ -68,11 +67,22 @@ def read(source: io.BufferedReader, itemsizes: Mapping[str, int]) -> tuple[dict[
     for entry, size, count, item in zip(entries, sizes, counts, items, strict=True):
         if count < 0 or size < 0 or (item and size != count * item):
             raise Malformed(f"tensor {entry.get('name')!r} of {size} bytes contradicts {entry['datatype']} {entry['shape']}")
-        data = np.empty(size, dtype=np.uint8)
+        data = _room(size)
         if size and source.readinto(data.data) != size:
             raise Malformed("the stream ends inside a frame")
         received.append((entry, data))
     return header, received
+
+
+def _room(size: int) -> np.ndarray:
+    """Memory for a tensor, large ones aligned as TensorFlow and TensorFlow Lite want those that they shall not copy."""
+    import numpy as np
+
+    if size < _SMALL:
+        return np.empty(size, dtype=np.uint8)
+    room = np.empty(size + _ALIGNMENT, dtype=np.uint8)
+    start = -room.__array_interface__["data"][0] % _ALIGNMENT
+    return room[start : start + size]
 
 
 def write(target: int, header: dict[str, Any], buffers: list[memoryview]) -> None:
