@@ -76,6 +76,16 @@ def test_a_runtime_that_takes_none_of_the_files_does_not_pass(bundles: list[str]
     assert report.uncompared == ["nothing was compared in tensorflow: it takes none of the files"]
 
 
+def test_a_file_that_no_runtime_takes_does_not_pass(bundles: list[str], configure: Configure) -> None:
+    configure(honest="honest")
+    manifest = Path(bundles[0], "crossload.json")
+    manifest.write_text(manifest.read_text().replace('"format": "tflite"', '"format": "keras"'))
+    report = many.verify_many(bundles, plan("honest"))
+    assert report.exit_status == 3
+    assert report.uncompared == ["nothing was compared of models/a: no runtime takes it"]
+    assert set(report.files) == set(bundles[1:])
+
+
 def test_files_of_an_earlier_run_that_are_unchanged_are_not_verified_again(bundles: list[str], configure: Configure) -> None:
     configure(honest="honest")
     earlier = many.verify_many(bundles[:3], plan("honest"))

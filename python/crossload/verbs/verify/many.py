@@ -15,6 +15,7 @@ from pathlib import Path
 
 from crossload import artifacts
 from crossload.contract.bundle import is_bundle
+from crossload.contract.outcomes import COMPARED
 from crossload.errors import CrossloadError, EnvironmentProblem
 from crossload.report.results import Case, Report, Result
 from crossload.runtimes import environments, registry
@@ -138,7 +139,7 @@ def verify_many(
     places = {path: at for at, path in enumerate(paths)}
     whole.rows.sort(key=lambda row: places.get(row, places.get(row.rpartition(":")[0], 0)))
     settled = {r.case.runtime for r in whole.results}
-    whole.uncompared = [f"nothing was compared in {c}: it takes none of the files" for c in columns if plan.runtimes and c not in settled]
+    whole.uncompared += [f"nothing was compared in {c}: it takes none of the files" for c in columns if plan.runtimes and c not in settled]
     return whole
 
 
@@ -179,7 +180,11 @@ def _add(whole: Report, path: str, report: Report, digest: str) -> None:
     whole.results += report.results
     whole.runtimes += [r for r in report.runtimes if r not in whole.runtimes]
     whole.cautions += [f"{path}: {caution}" for caution in report.cautions]
-    if not report.interrupted and not any(r.outcome == "not_run" for r in report.results):
+    if not any(r.failed or r.outcome in COMPARED for r in report.results):
+        whole.uncompared.append(
+            f"nothing was compared of {path}: {'every case is unsupported' if report.results else 'no runtime takes it'}"
+        )
+    elif not any(r.outcome == "not_run" for r in report.results):
         whole.files[path] = digest
 
 
