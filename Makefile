@@ -97,9 +97,9 @@ docs-site: build/docs-venv/ready ## the site from the pages as they are; broken 
 	  then { $(MAKE) -s build/javadoc/index.html && cp -r build/javadoc build/site/; } || echo "built without Javadoc; build/javadoc.log says why"; \
 	  else echo "built without Javadoc, which needs a JDK and Maven"; fi
 
-build/javadoc/index.html: $(shell find java/contract/src/main java/bundle/src/main java/junit/src/main -type f 2>/dev/null)
+build/javadoc/index.html: $(shell find java/contract/src/main java/library/src/main java/junit/src/main -type f 2>/dev/null)
 	@mkdir -p build
-	@$(MVN) -q -DskipTests -pl bundle,junit -am package javadoc:aggregate >build/javadoc.log 2>&1
+	@$(MVN) -q -DskipTests -pl library,junit -am package javadoc:aggregate >build/javadoc.log 2>&1
 	@rm -rf build/javadoc && cp -r java/target/reports/apidocs build/javadoc && touch $@
 
 docs-pages: setup-python ## write the generated pages of docs/reference/

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -63,3 +64,12 @@ def test_no_link_crosses_the_tree() -> None:
 def test_tests_mirror_the_code() -> None:
     rooms = {p.name for p in PACKAGE.iterdir() if p.is_dir() and p.name != "__pycache__"}
     assert rooms <= {p.name for p in (ROOT / "tests").iterdir()} | {"releases"}
+
+
+def test_every_maven_module_that_the_makefile_names_exists() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    named = {module for found in re.findall(r"-pl (\S+)", makefile) for module in found.split(",")}
+    named |= set(re.findall(r"java/([\w.-]+)/src/main", makefile))
+    modules = set(re.findall(r"<module>([^<]+)</module>", (ROOT / "java" / "pom.xml").read_text(encoding="utf-8")))
+    assert named
+    assert named <= modules
