@@ -317,3 +317,30 @@ def test_any_message_with_correct_checksums_is_read_or_refused(tmp_path: Path, v
     entries = {b"": value} if head else {b"": header(), b"v": entry(b"", INT32, (0,)) + value}
     (tmp_path / "ckpt.index").write_bytes(index(entries))
     survives(tmp_path / "ckpt")
+
+
+@pytest.mark.parametrize("piece", [1, 7, 1 << 20])
+def test_a_value_in_pieces_is_the_value(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, piece: int) -> None:
+    monkeypatch.setattr("crossload.artifacts.checkpoints.v2_checkpoint._PIECE", piece)
+    found = checkpoint.read(small(tmp_path))
+    in_pieces = {v.name: chunks for v in found.variables if (chunks := found.chunks(v.name)) is not None}
+    assert "dense/kernel" in in_pieces
+    for name, chunks in in_pieces.items():
+        assert b"".join(chunks) == found.tensor(name).tobytes()
+
+
+def test_a_damaged_value_in_pieces_is_refused_after_the_last(tmp_path: Path) -> None:
+    prefix = small(tmp_path)
+    (shard,) = tmp_path.glob("*.data-*")
+    data = bytearray(shard.read_bytes())
+    data[0] ^= 1
+    shard.write_bytes(bytes(data))
+    found = checkpoint.read(prefix)
+    damaged = 0
+    for variable in found.variables:
+        chunks = found.chunks(variable.name)
+        try:
+            list(chunks or ())
+        except ArtifactError as error:
+            damaged += "the checksum of the tensor" in str(error)
+    assert damaged == 1
