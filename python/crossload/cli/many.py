@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crossload.errors import CrossloadError
+from crossload.support.text import is_pattern
 
 if TYPE_CHECKING:
     from crossload.report.results import Report
@@ -21,7 +22,7 @@ def means_many(paths: Sequence[Path]) -> bool:
     if len(paths) != 1:
         return len(paths) > 1
     word = str(paths[0])
-    return word == "-" or (not paths[0].exists() and any(c in word for c in "*?[")) or not is_one(paths[0])
+    return word == "-" or (is_pattern(word) and not paths[0].exists()) or not is_one(paths[0])
 
 
 def verify(paths: Sequence[Path], plan: Plan, jobs: int, resume: Path | None, json_file: Path | None, verbose: bool) -> Report:
@@ -41,16 +42,16 @@ def verify(paths: Sequence[Path], plan: Plan, jobs: int, resume: Path | None, js
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     counted = 0
 
-    def on_file(path: str, report: Report) -> None:
+    def on_file(report: Report) -> None:
         nonlocal counted
         counted += 1
         if written:
             with journal_of(written).open("a", encoding="utf-8") as journal:
-                journal.write(many.journal_line(path, report))
+                journal.write(report.to_json(indent=None))
         failed = [r for r in report.results if r.failed]
         if failed or verbose or counted % max(1, left // 50) == 0:
             said = f"[red]{failed[0].outcome}[/] {matrix.safe(failed[0].error)}" if failed else "ok"
-            console.print(f"[dim]{counted} of {left}[/] {matrix.safe(path)} {said}")
+            console.print(f"[dim]{counted} of {left}[/] {matrix.safe(report.bundle)} {said}")
 
     return many.verify_many(
         files, plan, jobs=jobs, earlier=earlier, progress=lambda text: console.print(f"[dim]{matrix.safe(text)}[/]"), on_file=on_file

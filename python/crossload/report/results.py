@@ -82,10 +82,8 @@ class Report:
         """The report in a file that `to_json` wrote (`crossload verify --json FILE`); raises CrossloadError for any other file."""
         from pydantic import ValidationError
 
-        from crossload.report.file import ReportFile
-
         try:
-            content = ReportFile.model_validate_json(Path(path).read_bytes())
+            return cls.parsed(Path(path).read_bytes())
         except OSError as error:
             raise CrossloadError(f"the report {path} cannot be read: {error.strerror}") from error
         except ValidationError as error:
@@ -94,6 +92,13 @@ class Report:
             raise CrossloadError(
                 f"{path} is not a report: {first['msg'].lower()} at {place}; `crossload verify BUNDLE --json FILE` writes one"
             ) from error
+
+    @classmethod
+    def parsed(cls, text: str | bytes) -> Report:
+        """The report of a text that `to_json` made; raises pydantic.ValidationError for any other text."""
+        from crossload.report.file import ReportFile
+
+        content = ReportFile.model_validate_json(text)
         results = [Result.of(entry.model_dump()) for entry in content.results]
         return cls(
             content.bundle,
@@ -160,8 +165,8 @@ class Report:
         counted = Counter(r.outcome for r in self.results)
         return {"total": len(self.results), **{o: counted[o] for o in OUTCOMES if counted[o]}}
 
-    def to_json(self) -> str:
-        """The report's file (`--json`)."""
+    def to_json(self, indent: int | None = 1) -> str:
+        """The report's file (`--json`); on one line without indent."""
         content = {
             "crossload": 1,
             "bundle": self.bundle,
@@ -176,4 +181,4 @@ class Report:
             **({"files": self.files} if self.files else {}),
             "summary": self.summary(),
         }
-        return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+        return json.dumps(content, indent=indent, ensure_ascii=False) + "\n"

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from crossload.errors import CrossloadError
 from crossload.runtimes.environments import Command, Jar, Script, Source
-from crossload.support.text import near
+from crossload.support.text import is_pattern, near
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -161,7 +161,7 @@ def find(names: list[str] | None = None) -> list[Runtime]:
         return [r for r in known if r.default]
     found: dict[str, Runtime] = {}
     for name in names:
-        pattern = any(c in name for c in "*?[")
+        pattern = is_pattern(name)
         alike = [r for r in known if name in (r.name, r.title) or (pattern and fnmatchcase(r.title, name))]
         matching = alike if pattern else alike[-1:]
         if not matching:

@@ -36,6 +36,11 @@ def identifiers(names: Iterable[str]) -> list[str]:
     return found
 
 
+def is_pattern(text: str) -> bool:
+    """Whether a text has characters of a shell pattern."""
+    return any(c in text for c in "*?[")
+
+
 def near(name: str, names: Iterable[str]) -> str:
     """The end of an error about an unknown name: `; near it are 'a', 'b'`, or nothing if no name is near.
 

@@ -21,7 +21,7 @@ import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 from kit import tf_graphs  # noqa: E402
 from kit.graph_defs import Input, refusal, telling_line  # noqa: E402
-from kit.serving import Answer, Model, Refusal, Request, Server, check_complete, nanoseconds  # noqa: E402
+from kit.serving import Answer, Model, Refusal, Request, Server  # noqa: E402
 from tensorflow.python.client import pywrap_tf_session  # noqa: E402
 from tensorflow.python.util import _pywrap_util_port  # noqa: E402
 
@@ -79,12 +79,7 @@ class SavedModel:
 
     def _run_function(self, signature: str, inputs: dict[str, np.ndarray], outputs: list[str]) -> Answer:
         function, takes = self._functions[signature]
-        check_complete(signature, inputs, takes)
-        for name, array in inputs.items():
-            takes[name].check(name, array)
-        feeds = {name: tf.constant(array, dtype=takes[name].spec.dtype) for name, array in inputs.items()}
-        results, took = nanoseconds(lambda: function(**feeds))
-        return Answer({n: tf_graphs.as_array(results[n].numpy(), results[n].dtype) for n in outputs}, took)
+        return tf_graphs.call(function, signature, takes, inputs, outputs)
 
     def _function(self, name: str, binding: dict[str, Any]) -> tuple[Any, dict[str, Input]]:
         function = self._loaded.signatures[binding["key"]]

@@ -22,7 +22,7 @@ from typing import Any  # noqa: E402
 
 import numpy as np  # noqa: E402
 from kit import c_api, checkpoint_files, graph_defs  # noqa: E402
-from kit.serving import Answer, Model, Refusal, Request, Server, check_complete, nanoseconds  # noqa: E402
+from kit.serving import Answer, Model, Refusal, Request, Server, nanoseconds  # noqa: E402
 
 FORMATS = ["saved_model", "graph_def", "checkpoint", "meta_graph"]
 PYTHON = "the runtime tensorflow+python may load it"
@@ -45,9 +45,7 @@ class SessionModel:
     def run(self, signature: str, inputs: dict[str, np.ndarray], outputs: list[str]) -> Answer:
         """Feed the inputs, fetch the outputs."""
         takes, gives = self._takes[signature], self._gives[signature]
-        check_complete(signature, inputs, takes)
-        for name, array in inputs.items():
-            takes[name].check(name, array)
+        graph_defs.check_inputs(signature, inputs, takes)
         feeds = [(takes[name].spec, array) for name, array in inputs.items()]
         results, took = nanoseconds(lambda: self._session.run(feeds, [gives[n] for n in outputs]))
         return Answer(dict(zip(outputs, results, strict=True)), took)

@@ -43,7 +43,7 @@ def crossload(*arguments: str) -> subprocess.Popen[str]:
 def test_each_file_is_a_row_in_the_order_given(bundles: list[str], configure: Configure, jobs: int) -> None:
     configure(honest="honest")
     seen: list[str] = []
-    report = many.verify_many(bundles, plan("honest"), jobs=jobs, on_file=lambda path, _: seen.append(path))
+    report = many.verify_many(bundles, plan("honest"), jobs=jobs, on_file=lambda part: seen.append(part.bundle))
     assert report.rows == bundles == [f"models/{name}" for name in "abcde"]
     assert sorted(seen) == bundles
     assert report.summary() == {"total": 10, "ok": 10}
@@ -91,7 +91,7 @@ def test_files_of_an_earlier_run_that_are_unchanged_are_not_verified_again(bundl
     earlier = many.verify_many(bundles[:3], plan("honest"))
     (Path(bundles[0]) / "note.txt").write_text("changed")
     seen: list[str] = []
-    whole = many.verify_many(bundles, plan("honest"), earlier=earlier, on_file=lambda path, _: seen.append(path))
+    whole = many.verify_many(bundles, plan("honest"), earlier=earlier, on_file=lambda part: seen.append(part.bundle))
     assert sorted(seen) == [bundles[0], *bundles[3:]]
     assert whole.summary() == {"total": 10, "ok": 10}
     assert whole.rows == bundles
@@ -118,7 +118,7 @@ def test_ctrl_c_writes_what_is_finished_and_a_resumed_run_does_the_rest(bundles:
 def test_a_killed_run_leaves_a_journal_that_the_next_one_goes_on_with(bundles: list[str], configure: Configure) -> None:
     configure(honest="honest")
     lines: list[str] = []
-    many.verify_many(bundles[:2], plan("honest"), on_file=lambda path, report: lines.append(many.journal_line(path, report)))
+    many.verify_many(bundles[:2], plan("honest"), on_file=lambda part: lines.append(part.to_json(indent=None)))
     journal_of(Path("report.json")).write_text("".join(lines) + lines[0][:40])
     resumed = crossload(*bundles, "--runtime", "honest", "--resume", "report.json")
     out, err = resumed.communicate(timeout=60)

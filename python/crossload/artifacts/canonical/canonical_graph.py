@@ -144,7 +144,7 @@ def hashed(*parts: bytes) -> bytes:
 
 def value(datatype: str, shape: Sequence[int], data: bytes) -> bytes:
     """The digest of an array: its datatype, its shape, and its little-endian bytes in row-major order (for strings, their digest)."""
-    return hashed(b"tensor", datatype.encode(), struct.pack(f"<{len(shape)}q", *shape), data)
+    return value_of_chunks(datatype, shape, len(data), [data])
 
 
 def value_of_chunks(datatype: str, shape: Sequence[int], size: int, chunks: Iterable[bytes]) -> bytes:

@@ -14,7 +14,7 @@ from crossload.artifacts.graphs import op_types, protos
 from crossload.artifacts.graphs.op_types import FEED_OPS, INPUT_OPS
 from crossload.contract.signatures import Signature, TensorSpec
 from crossload.errors import ArtifactError
-from crossload.support.text import near
+from crossload.support.text import is_pattern, near
 
 # Before this version a placeholder's shape [] could also mean an unknown shape (array_ops.cc, op Placeholder).
 _SCALAR_SHAPES_SINCE = 22
@@ -239,6 +239,6 @@ def tensor_of(at: str) -> str:
 
 
 def _matches(pattern: str, node: Node) -> bool:
-    if any(c in pattern for c in "*?["):
+    if is_pattern(pattern):
         return fnmatchcase(node.name, pattern) or fnmatchcase(node.op, pattern)
     return pattern in node.name or pattern == node.op

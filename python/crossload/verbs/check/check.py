@@ -14,6 +14,7 @@ from crossload.contract.bundle import is_bundle, open_bundle
 from crossload.contract.manifest import Artifact
 from crossload.errors import CrossloadError
 from crossload.releases.registrations import Release
+from crossload.support.text import is_pattern
 from crossload.verbs.check.prediction import PREDICTED, Prediction, known, release_of, would_do
 
 
@@ -101,7 +102,7 @@ def _chosen(names: Sequence[str]) -> list[Release] | None:
         return None
     found: list[Release] = []
     for name in names:
-        matching = [r for r in known() if fnmatchcase(r.title, name)] if any(c in name for c in "*?[") else [release_of(name)]
+        matching = [r for r in known() if fnmatchcase(r.title, name)] if is_pattern(name) else [release_of(name)]
         if not matching:
             raise CrossloadError(f"no release matches {name!r}; check knows: {', '.join(r.title for r in known())}")
         found += matching

@@ -5,7 +5,6 @@ The files are shared out to lanes; a lane has a worker of each runtime, and one 
 
 from __future__ import annotations
 
-import json
 import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -21,6 +20,7 @@ from crossload.report.results import Case, Report, Result
 from crossload.runtimes import environments, registry
 from crossload.runtimes.registry import Runtime
 from crossload.runtimes.supervisor import Supervisor
+from crossload.support.text import is_pattern
 from crossload.verbs.verify.plan import Plan
 from crossload.verbs.verify.record import references
 from crossload.verbs.verify.run import NONE, Progress
@@ -30,9 +30,9 @@ from crossload.verbs.verify.verify import verify_plan
 SUFFIXES = (".tflite", ".lite", ".pb", ".pbtxt", ".keras", ".h5", ".hdf5", ".meta")
 # A worker that holds so much more than after its first file is replaced: a runtime may leak a little with each model.
 GROWTH = 2 << 30
-OnFile = Callable[[str, Report], None]
+OnFile = Callable[[Report], None]
 # What a lane says: a file's report, cautions of its end, a fault of the core, and None when it ends.
-_Events = queue.SimpleQueue["tuple[str, Report] | list[str] | BaseException | None"]
+_Events = queue.SimpleQueue["Report | list[str] | BaseException | None"]
 
 
 @dataclass
@@ -75,6 +75,8 @@ class _Lane:
             report = Report(path, ["artifact"], columns)
             report.results = [Result(Case("artifact", NONE, NONE, NONE), "not_run", error=str(error), reproduce=plan.to_command())]
         report.cautions += self._recycle()
+        if _has_settled(report) and not any(r.outcome == "not_run" for r in report.results):
+            report.files = {path: _digest(path)}
         return report
 
     def cancel(self) -> None:
@@ -98,7 +100,7 @@ def verify_many(
     jobs: int = 1,
     earlier: Report | None = None,
     progress: Progress = lambda _: None,
-    on_file: OnFile = lambda _path, _report: None,
+    on_file: OnFile = lambda _: None,
 ) -> Report:
     """Verify files one after the other, `jobs` at a time, with the plan's options; the report has a row for each artifact of each.
 
@@ -124,8 +126,8 @@ def verify_many(
             if isinstance(event, list):
                 whole.cautions += event
             else:
-                on_file(*event)
-                _add(whole, *event, _digest(event[0]))
+                on_file(event)
+                _add(whole, event)
     except KeyboardInterrupt:
         whole.interrupted = True
     finally:
@@ -143,7 +145,7 @@ def verify_many(
     return whole
 
 
-def _events(done: _Events, running: int) -> Iterator[tuple[str, Report] | list[str]]:
+def _events(done: _Events, running: int) -> Iterator[Report | list[str]]:
     """What the lanes say until all have ended; raises a fault of the core."""
     while running:
         event = done.get()
@@ -163,29 +165,32 @@ def _work(lane: _Lane, waiting: queue.SimpleQueue[str], done: _Events) -> None:
                     path = waiting.get_nowait()
                 except queue.Empty:
                     break
-                done.put((path, lane.verify(path)))
+                done.put(lane.verify(path))
         done.put([f"{name}: {death}; its answers are kept" for name, worker in lane.alive.items() for death in worker.deaths])
     except BaseException as error:  # noqa: BLE001 - a fault of the core itself must reach the user, not end a thread silently
         done.put(error)
     done.put(None)
 
 
-def _add(whole: Report, path: str, report: Report, digest: str) -> None:
+def _add(whole: Report, part: Report) -> None:
     """Put a file's report into the whole one; its artifacts are named by the file."""
-    names = {row: path if len(report.rows) < 2 else f"{path}:{row}" for row in report.rows}
+    path = part.bundle
+    names = {row: path if len(part.rows) < 2 else f"{path}:{row}" for row in part.rows}
     whole.rows += names.values()
-    whole.columns += [c for c in report.columns if c not in whole.columns]
-    for result in report.results:
+    whole.columns += [c for c in part.columns if c not in whole.columns]
+    for result in part.results:
         result.case = replace(result.case, artifact=names.get(result.case.artifact, path))
-    whole.results += report.results
-    whole.runtimes += [r for r in report.runtimes if r not in whole.runtimes]
-    whole.cautions += [f"{path}: {caution}" for caution in report.cautions]
-    if not any(r.failed or r.outcome in COMPARED for r in report.results):
-        whole.uncompared.append(
-            f"nothing was compared of {path}: {'every case is unsupported' if report.results else 'no runtime takes it'}"
-        )
-    elif not any(r.outcome == "not_run" for r in report.results):
-        whole.files[path] = digest
+    whole.results += part.results
+    whole.runtimes += [r for r in part.runtimes if r not in whole.runtimes]
+    whole.cautions += [f"{path}: {caution}" for caution in part.cautions]
+    whole.files |= part.files
+    if not _has_settled(part):
+        why = "every case is unsupported" if part.results else "no runtime takes it"
+        whole.uncompared.append(f"nothing was compared of {path}: {why}")
+
+
+def _has_settled(part: Report) -> bool:
+    return any(r.failed or r.outcome in COMPARED for r in part.results)
 
 
 def unsettled(paths: Sequence[str], earlier: Report | None) -> list[str]:
@@ -219,30 +224,13 @@ def _digest(path: str) -> str:
 
 def read_journal(file: Path) -> Report:
     """What the journal of an interrupted run holds: a line for each file that was finished; a last line cut short is left out."""
+    from pydantic import ValidationError
+
     whole = Report("")
     for line in file.read_text(encoding="utf-8").splitlines():
-        try:
-            entry = json.loads(line)
-            part = Report(entry["path"], entry["rows"], entry["columns"], entry["runtimes"], [Result.of(r) for r in entry["results"]])
-        except (ValueError, KeyError, TypeError):
-            continue
-        part.cautions = entry["cautions"]
-        _add(whole, entry["path"], part, entry["sha256"])
+        with suppress(ValidationError):
+            _add(whole, Report.parsed(line))
     return whole
-
-
-def journal_line(path: str, report: Report) -> str:
-    """A file's part of the report as a line of the journal."""
-    entry = {
-        "path": path,
-        "sha256": _digest(path),
-        "rows": report.rows,
-        "columns": report.columns,
-        "runtimes": report.runtimes,
-        "results": [r.to_json() for r in report.results],
-        "cautions": report.cautions,
-    }
-    return json.dumps(entry) + "\n"
 
 
 def expanded(words: Iterable[str]) -> list[str]:
@@ -253,7 +241,7 @@ def expanded(words: Iterable[str]) -> list[str]:
     found: dict[str, None] = {}
     for word in words:
         path = Path(word)
-        if not path.exists() and any(c in word for c in "*?["):
+        if is_pattern(word) and not path.exists():
             root = Path(path.anchor or ".")
             matching = sorted(root.glob(str(path.relative_to(path.anchor))))
             inside = [str(p) for m in matching for p in (_inside(m) if m.is_dir() else [m])]

@@ -196,7 +196,7 @@ class Session:
     def __init__(self, graph: int, session: int) -> None:
         """Takes ownership of a TF_Graph and a TF_Session."""
         self._graph, self._session = graph, session
-        self._delete = weakref.finalize(self, _delete_session, graph, session)
+        weakref.finalize(self, _delete_session, graph, session)
 
     @classmethod
     def of_saved_model(cls, path: str, tags: Sequence[str]) -> tuple[Session, bytes]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from . import checkpoint_files
-from .serving import Refusal, check_input
+from .serving import Refusal, check_complete, check_input
 
 # "You must feed a value for placeholder tensor 'table' with dtype resource"
 _UNFED_HANDLE = re.compile(r"feed a value for placeholder tensor '([^']*)' with dtype (?:resource|variant)")
@@ -38,6 +38,13 @@ class Input:
         if self.datatype is None:
             raise Refusal("UNIMPLEMENTED", f"input {name!r} is {self.type_name}, which cannot be fed from Python")
         check_input(name, array, self.datatype, self.shape)
+
+
+def check_inputs(signature: str, inputs: dict[str, np.ndarray], takes: Mapping[str, Input]) -> None:
+    """Raise Refusal unless a request has every input of a signature, and each fits."""
+    check_complete(signature, inputs, takes)
+    for name, array in inputs.items():
+        takes[name].check(name, array)
 
 
 def read(path: Path, message: Any) -> Any:

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from . import keras_files, tf_graphs
-from .serving import Answer, Refusal, Request, check_complete, nanoseconds
+from . import graph_defs, keras_files, tf_graphs
+from .serving import Answer, Refusal, Request, nanoseconds
 
 
 class KerasModel:
@@ -44,9 +44,7 @@ class KerasModel:
     def run(self, signature: str, inputs: dict[str, np.ndarray], outputs: list[str]) -> Answer:
         """Call the model as it predicts (`training=False`)."""
         takes = self._takes[signature]
-        check_complete(signature, inputs, takes)
-        for name, array in inputs.items():
-            takes[name][1].check(name, array)
+        graph_defs.check_inputs(signature, inputs, {name: taken for name, (_, taken) in takes.items()})
         flat = [tf.constant(inputs[n], dtype=s[1].spec.dtype) for n, s in sorted(takes.items(), key=lambda item: item[1][0])]
         if isinstance(self._structure, dict):
             arguments: Any = tf.nest.pack_sequence_as(self._structure, flat)
@@ -81,9 +79,4 @@ class KerasLayer:
     def run(self, signature: str, inputs: dict[str, np.ndarray], outputs: list[str]) -> Answer:
         """Call the layer's endpoint with the signature's names."""
         layer, takes = self._endpoints[signature]
-        check_complete(signature, inputs, takes)
-        for name, array in inputs.items():
-            takes[name].check(name, array)
-        feeds = {name: tf.constant(array, dtype=takes[name].spec.dtype) for name, array in inputs.items()}
-        results, took = nanoseconds(lambda: layer.call_endpoint_fn(**feeds))
-        return Answer({n: tf_graphs.as_array(results[n].numpy(), results[n].dtype) for n in outputs}, took)
+        return tf_graphs.call(layer.call_endpoint_fn, signature, takes, inputs, outputs)

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from . import checkpoint_files, graph_defs, restore, tensors
 from .graph_defs import Input
-from .serving import Answer, Refusal, Request, check_complete, nanoseconds
+from .serving import Answer, Refusal, Request, nanoseconds
 
 
 class SessionModel:
@@ -29,9 +29,7 @@ class SessionModel:
     def run(self, signature: str, inputs: dict[str, np.ndarray], outputs: list[str]) -> Answer:
         """Feed the inputs, fetch the outputs."""
         takes, gives = self._takes[signature], self._gives[signature]
-        check_complete(signature, inputs, takes)
-        for name, array in inputs.items():
-            takes[name].check(name, array)
+        graph_defs.check_inputs(signature, inputs, takes)
         feeds = {takes[name].spec: array for name, array in inputs.items()}
         results, took = nanoseconds(lambda: self._session.run([gives[n] for n in outputs], feeds))
         return Answer({n: as_array(r, gives[n].dtype) for n, r in zip(outputs, results, strict=True)}, took)
@@ -86,6 +84,14 @@ def input_of(spec: Any) -> Input:
         datatype = None
     shape = None if spec.shape.rank is None else [-1 if d is None else d for d in spec.shape.as_list()]
     return Input(spec, datatype, shape, spec.dtype.name)
+
+
+def call(function: Any, signature: str, takes: dict[str, Input], inputs: dict[str, np.ndarray], outputs: list[str]) -> Answer:
+    """Call a signature's function by the names of its inputs. Raises Refusal for inputs that do not fit."""
+    graph_defs.check_inputs(signature, inputs, takes)
+    feeds = {name: tf.constant(array, dtype=takes[name].spec.dtype) for name, array in inputs.items()}
+    results, took = nanoseconds(lambda: function(**feeds))
+    return Answer({n: as_array(results[n].numpy(), results[n].dtype) for n in outputs}, took)
 
 
 def as_array(value: Any, dtype: Any) -> np.ndarray:
