@@ -10,6 +10,7 @@ A body that no node names is never examined.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -48,8 +49,7 @@ class Subject:
     roots: dict[str, tuple[str, ...]]
     at_load: tuple[str, ...] = ()
     meta_graph: Any = field(default=None, repr=False)
-    _bodies: dict[str, dict[Kind, Any]] = field(default_factory=dict, init=False, repr=False, compare=False)
-    _clean: dict[tuple[Kind, int], bool] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _calls: dict[str, list[tuple[Any, list[str]]]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @cached_property
     def nodes(self) -> dict[str, Any]:
@@ -70,21 +70,30 @@ class Subject:
         """The graph's own nodes by kind."""
         return self._kinds.of_graph(self.nodes)
 
-    def kinds_of_body(self, function: str) -> dict[Kind, Any]:
-        """One node of each kind in a function's body."""
-        if function not in self._bodies:
-            self._bodies[function] = self._kinds.of_body(self.functions[function])
-        return self._bodies[function]
+    @cached_property
+    def examined(self) -> dict[Kind, tuple[Any, dict[str, Any]]]:
+        """The nodes of all bodies that are examined, by kind: one such node, and the FunctionDefs that have one."""
+        alike: dict[str, dict[str, Any]] = {}
+        for name in sorted(self.imported.union(*self.runs.values())):
+            alike.setdefault(self._first_alike[name], {})[name] = self.functions[name]
+        found: dict[Kind, tuple[Any, dict[str, Any]]] = {}
+        for bodies in alike.values():
+            for kind, node in self._kinds.of_body(next(iter(bodies.values()))).items():
+                found.setdefault(kind, (node, {}))[1].update(bodies)
+        return found
 
-    def is_clean(self, kind: Kind, body: Any, node: Any, release: Release) -> bool:
-        """Whether no rule has anything to say about nodes of this kind in a body; `node` in `body` is one."""
-        if (kind, release.number) not in self._clean:
-            self._clean[kind, release.number] = not (
-                any(problems(node, release, self.graph.versions.producer, self.functions))
-                or edge_rules.in_body(body, self.functions, release, [node])
-                or _unplaced(self, node, release)
-            )
-        return self._clean[kind, release.number]
+    @cached_property
+    def _first_alike(self) -> dict[str, str]:
+        """By function, the first one that differs from it in nothing but its name: what is read in one holds for the other."""
+        first: dict[bytes, str] = {}
+        found = {}
+        for name, function in self.functions.items():
+            nameless = type(function)()
+            nameless.CopyFrom(function)
+            nameless.signature.ClearField("name")
+            content = hashlib.sha256(nameless.SerializeToString(deterministic=True)).digest()
+            found[name] = first.setdefault(content, name)
+        return found
 
     @cached_property
     def colocated_with_none(self) -> dict[str, list[str]]:
@@ -133,21 +142,33 @@ class Subject:
     def _reached(self, nodes: Iterable[Any], follow: Callable[[Any], bool]) -> set[str]:
         """The functions that these nodes name, and the nodes of their bodies in turn, in the attributes of nodes that `follow` accepts."""
 
-        def named(nodes: Iterable[Any]) -> Iterator[str]:
-            return (name for node in nodes for name in self._named(node, follow))
+        def named(calls: Iterable[tuple[Any, list[str]]]) -> Iterator[str]:
+            return (name for node, names in calls for name in names if name == node.op or follow(node))
+
+        def inside(function: str) -> list[tuple[Any, list[str]]]:
+            first = self._first_alike[function]
+            if first not in self._calls:
+                self._calls[first] = self._naming(self.functions[first].node_def)
+            return self._calls[first]
 
         if not self.functions:
             return set()
-        return reached(named(nodes), lambda name: named(self.functions[name].node_def))
+        return reached(named(self._naming(nodes)), lambda name: named(inside(name)))
 
-    def _named(self, node: Any, follow: Callable[[Any], bool]) -> Iterator[str]:
-        """The functions that a node names: as its op, or in its attributes."""
-        if node.op in self.functions:
-            yield node.op
-        for value in node.attr.values() if follow(node) else ():
-            for function in (value.func, *value.list.func) if value.WhichOneof("value") in ("func", "list") else ():
-                if function.name in self.functions:
-                    yield function.name
+    def _naming(self, nodes: Iterable[Any]) -> list[tuple[Any, list[str]]]:
+        """The nodes among these that name functions, as their op or in their attributes, with those functions."""
+        return [(node, names) for node in nodes if (names := [n for n in _named(node) if n in self.functions])]
+
+
+def _named(node: Any) -> Iterator[str]:
+    """The name of a node's op, and those in its attributes that would be functions'."""
+    yield node.op
+    for value in node.attr.values():
+        which = value.WhichOneof("value")
+        if which == "func":
+            yield value.func.name
+        elif which == "list":
+            yield from (function.name for function in value.list.func)
 
 
 def _is_lowered(node: Any) -> bool:
@@ -246,10 +267,11 @@ def _without_function(subject: Subject, node: Any) -> str | None:
 
 
 def _bodies(subject: Subject, release: Release) -> Iterator[Finding]:
-    for function in sorted(subject.imported.union(*subject.runs.values())):
-        body = subject.functions[function]
-        if all(subject.is_clean(kind, body, node, release) for kind, node in subject.kinds_of_body(function).items()):
-            continue
+    suspects: dict[str, Any] = {}
+    for node, bodies in subject.examined.values():
+        if _is_suspect_inside(subject, next(iter(bodies.values())), node, release):
+            suspects |= bodies
+    for function, body in sorted(suspects.items()):
         needed, unfit = _needed_in(body, release), edge_rules.in_body(body, subject.functions, release)
         for node in body.node_def:
             found = list(problems(node, release, subject.graph.versions.producer, subject.functions))
@@ -269,6 +291,15 @@ def _bodies(subject: Subject, release: Release) -> Iterator[Finding]:
                     said = [(subject.placed, "run_error", unplaced)]
             for runs, outcome, sentence in said:
                 yield from (_at(name, outcome, sentence, node, function) for name, run in runs.items() if function in run)
+
+
+def _is_suspect_inside(subject: Subject, body: Any, node: Any, release: Release) -> bool:
+    """Whether a rule has something to say about nodes of this one's kind in a body."""
+    return bool(
+        any(problems(node, release, subject.graph.versions.producer, subject.functions))
+        or edge_rules.in_body(body, subject.functions, release, [node])
+        or _unplaced(subject, node, release)
+    )
 
 
 def _at(signature: str, outcome: str, sentence: str, node: Any, function: str) -> Finding:

@@ -26,6 +26,8 @@ class Kinds:
     def __init__(self, functions: Container[str]) -> None:
         self._functions = functions
         self._numbers: dict[Hashable, int] = {}
+        self._met: dict[bytes, int] = {}
+        self._nameless: Any = None
 
     def of_graph(self, nodes: Mapping[str, Any]) -> dict[Kind, list[Any]]:
         """A graph's own nodes by kind; an input is `node:index`."""
@@ -55,6 +57,19 @@ class Kinds:
         return own, *(source(text) for text in node.input if not text.startswith("^"))
 
     def _own(self, node: Any) -> int:
+        if node.ByteSize() > _LONG:
+            return self._number(node)
+        # Most nodes differ from one met before in nothing but their name and inputs: comparing bytes is cheaper than reading attributes.
+        self._nameless = self._nameless or type(node)()
+        self._nameless.CopyFrom(node)
+        self._nameless.ClearField("name")
+        self._nameless.ClearField("input")
+        content = self._nameless.SerializeToString(deterministic=True)
+        if content not in self._met:
+            self._met[content] = self._number(node)
+        return self._met[content]
+
+    def _number(self, node: Any) -> int:
         kind = node.op, node.device, frozenset(_attributes(node, self._functions))
         return self._numbers.setdefault(kind, len(self._numbers))
 
