@@ -190,11 +190,13 @@ def test_a_large_tensor_passes_unchanged() -> None:
 
 @contextmanager
 def at_most(memory: int) -> Iterator[None]:
-    """The block never holds more than this much memory of Python's."""
+    """The block never holds more than this much memory, of Python's or mapped."""
     tracemalloc.start()
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
     try:
         yield
         assert tracemalloc.get_traced_memory()[1] < memory
+        assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10) - most < memory
     finally:
         tracemalloc.stop()
 

@@ -50,10 +50,11 @@ def write(stream: BinaryIO, frame: Frame) -> None:
         stream.write(buffer)
 
 
-def read(exactly: Callable[[int], Buffer]) -> Frame | None:
+def read(exactly: Callable[[int], Buffer], shared: Callable[[int, int], Buffer] | None = None) -> Frame | None:
     """The next frame, or None at a clean end.
 
-    `exactly(n)` returns n bytes, or fewer only where the stream ends. Raises FrameError for bytes that are not a frame.
+    `exactly(n)` returns n bytes, or fewer only where the stream ends; `shared(offset, n)` those of a tensor in shared memory, where there
+    is such. Raises FrameError for bytes that are not a frame.
     """
     prefix = exactly(8)
     if not prefix:
@@ -66,7 +67,7 @@ def read(exactly: Callable[[int], Buffer]) -> Frame | None:
     header = _parse_header(_whole(exactly, length, "header"))
     buffers = []
     for entry in [*_with_bytes(header.get("inputs")), *_with_bytes(header.get("outputs"))]:
-        buffers.append(_whole(exactly, sized(entry), f"tensor {entry['name']!r}"))
+        buffers.append(_whole(_source(entry, exactly, shared), sized(entry), f"tensor {entry['name']!r}"))
     return Frame(header, buffers)
 
 
@@ -87,6 +88,19 @@ def sized(entry: dict[str, Any]) -> int:
     if not _is_count(size) or (datatype.size and size != math.prod(shape) * datatype.size):
         raise FrameError(f"tensor {entry['name']!r}: {size!r} bytes announced for {datatype.tensorflow} of shape {shape}")
     return int(size)
+
+
+def _source(
+    entry: dict[str, Any], exactly: Callable[[int], Buffer], shared: Callable[[int, int], Buffer] | None
+) -> Callable[[int], Buffer]:
+    """Where a tensor's bytes are: in the stream, or at an offset of the shared memory."""
+    offset = entry["parameters"].get("shared_memory_offset")
+    if offset is None:
+        return exactly
+    if shared is None or not _is_count(offset):
+        why = "which was not agreed on" if shared is None else "which is no offset"
+        raise FrameError(f"tensor {entry['name']!r} lies in shared memory at {offset!r}, {why}")
+    return lambda count: shared(offset, count)
 
 
 def _is_count(value: object) -> bool:

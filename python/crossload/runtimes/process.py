@@ -22,6 +22,7 @@ import psutil
 from crossload.contract import frames
 from crossload.contract.outcomes import Outcome, Phase
 from crossload.errors import FrameError, WorkerFailure
+from crossload.runtimes.shared_memory import EXTENSION, SharedMemory, room
 
 _PIPE_BYTES = 1 << 20
 _F_SETPIPE_SZ = 1031  # fcntl.h of Linux; a bigger pipe halves the system calls of a large tensor
@@ -29,7 +30,6 @@ _MEMORY_CHECK_SECONDS = 0.1
 _EXIT_SECONDS = 10.0
 _AWAKE_SECONDS = 0.0005  # sleeping and waking costs as much as a small model's answer, so busy-wait this long first
 _STDERR_BYTES = 64 << 10  # the size of the kept tail, with or without line breaks
-_FIRST_BYTES = 64 << 20  # memory for an answer grows with the received bytes, not with the announced size
 _LONGEST_WAIT_SECONDS = 60.0
 
 
@@ -53,6 +53,10 @@ class Worker:
         self._stream_ended = False
         self._memory_checked = 0.0
         self._awake_until = 0.0
+        self._shared: SharedMemory | None = None
+        self._shares = False
+        with contextlib.suppress(OSError, AttributeError):
+            self._shared = SharedMemory()
         try:
             self._process = subprocess.Popen(
                 list(launch.argv),
@@ -60,11 +64,14 @@ class Worker:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 bufsize=0,
-                env={**os.environ, **launch.environment},
+                env={**os.environ, **launch.environment, **(self._shared.environment if self._shared else {})},
                 cwd=launch.cwd,
+                pass_fds=self._shared.descriptors if self._shared else (),
                 start_new_session=True,  # Ctrl-C reaches the core alone, and killpg reaches the worker's own children
             )
         except (OSError, ValueError) as error:
+            if self._shared:
+                self._shared.close()
             reason = getattr(error, "strerror", None) or error
             raise WorkerFailure("crash", "start", f"the worker cannot be started: {launch.argv[0]}: {reason}") from error
         assert self._process.stdin and self._process.stdout and self._process.stderr
@@ -86,11 +93,15 @@ class Worker:
         self._awake_until = deadline - limit + _AWAKE_SECONDS
         self._next_id += 1
         sent_id = str(self._next_id)
-        pending = [memoryview(b) for b in (frames.pack({"id": sent_id, **header}), *buffers) if len(b)]
+        elsewhere = None
         try:
+            if self._shared and self._shares:
+                header, buffers = self._shared.put(header, buffers)
+                elsewhere = self._shared.get
+            pending = [memoryview(b) for b in (frames.pack({"id": sent_id, **header}), *buffers) if len(b)]
             if self._readable_now():
                 raise FrameError("it wrote to the protocol's stream without a request")
-            frame = frames.read(lambda count: self._exactly(count, pending, deadline))
+            frame = frames.read(lambda count: self._exactly(count, pending, deadline), elsewhere)
             if frame is None:
                 raise FrameError("it closed its standard output without an answer")
             if frame.header.get("id") != sent_id:
@@ -106,6 +117,8 @@ class Worker:
         except BaseException:  # Ctrl-C: the stream owes an answer
             self.kill()
             raise
+        if header["rpc"] == "ServerMetadata":
+            self._shares = EXTENSION in (frame.header.get("extensions") or ())
         if "error" in frame.header:
             raise _declined(frame.header, phase, self.stderr())
         return frame
@@ -156,16 +169,13 @@ class Worker:
 
     def _exactly(self, count: int, pending: list[memoryview], deadline: float) -> frames.Buffer:
         """`count` bytes of the answer, while writing the pending rest of the request; fewer only at the stream's end."""
-        data = bytearray(min(count, _FIRST_BYTES))
+        data = room(count)
         got = 0
         while got < count:
-            if got == len(data):
-                data.extend(bytes(min(got, count - got)))
             if pending:
                 self._write(pending)
             try:
-                with memoryview(data) as view:
-                    read = os.readv(self._out, [view[got:]])
+                read = os.readv(self._out, [data[got:]])
             except BlockingIOError:
                 if time.monotonic() >= self._awake_until:
                     self._wait(bool(pending), deadline)
@@ -248,6 +258,8 @@ class Worker:
 
     def _tidy(self) -> None:
         self._drain.join(1.0)
+        if self._shared:
+            self._shared.close()
         for stream in (self._process.stdin, self._process.stdout):
             with contextlib.suppress(OSError, ValueError):
                 if stream:

@@ -11,6 +11,7 @@ from crossload.runtimes.registry import Runtime
 from crossload.runtimes.supervisor import Limits, Supervisor
 
 _SHAPES: tuple[tuple[int, ...], ...] = ((), (0,), (3,), (2, 0, 3), (1, 2, 1, 3, 1, 2))
+_LARGE = 3_000_001  # bytes: more than a pipe holds, and than the size from which on tensors go through shared memory
 _STRINGS = [b"", b"plain", b"\0", b"a\0b", b"\xff\xfe", "東京".encode()]
 
 
@@ -31,6 +32,8 @@ def certify(runtime: Runtime, limits: Limits) -> tuple[str, list[str]]:
                 if failure.outcome != "unsupported":
                     raise
                 not_carried.append(datatype)
+        if "UINT8" not in not_carried:
+            _echo(supervisor, "UINT8", _tensor("UINT8", (_LARGE,), random), limits.run)
     if len(not_carried) == len(DATATYPES):
         raise CrossloadError(f"{runtime.name} carries no datatype at all (Echo answers UNIMPLEMENTED)")
     about = identity.parameters

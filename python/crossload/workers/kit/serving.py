@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from . import tensors, wire
+from . import shared_memory, tensors, wire
 
 WITH_OUTPUTS = {"ModelInfer", "Echo", "RegisteredOps"}
 HALF_BYTES = {"INT4": "INT8", "UINT4": "UINT8"}
@@ -105,6 +105,7 @@ class Server:
                     wire.entry(name, tensors.datatype_of(array.dtype), array.shape, len(data))
                     for (name, array), data in zip(outputs.items(), buffers, strict=True)
                 ]
+                buffers = shared_memory.put(response["outputs"], buffers)
         except Exception as error:  # noqa: BLE001 - whatever a model does, the worker answers and lives on
             response, buffers = _error(self.explain(error) or error), []
         return {"id": header.get("id"), **response}, buffers
@@ -132,7 +133,8 @@ class Server:
             return {}, {}
         if rpc == "ServerMetadata":
             host = {"language": f"Python {platform.python_version()}", "os": platform.system().lower(), "arch": platform.machine()}
-            identity = {"name": self.name, "version": self.version, "extensions": ["binary_tensor_data"], "formats": self.formats}
+            extensions = ["binary_tensor_data", *shared_memory.extensions()]
+            identity = {"name": self.name, "version": self.version, "extensions": extensions, "formats": self.formats}
             return {**identity, "parameters": {**host, **self.parameters}}, {}
         if rpc == "RegisteredOps" and self.registered_ops is not None:
             return {}, {"op_list": np.array([self.registered_ops()], dtype=object)}

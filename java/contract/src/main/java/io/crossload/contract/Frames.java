@@ -56,6 +56,7 @@ public final class Frames {
 
     private final ReadableByteChannel source;
     private final WritableByteChannel target;
+    private final SharedMemory shared;
     private final ByteBuffer prefix = direct(Long.BYTES);
     private final List<ByteBuffer> pool = new ArrayList<>();
     private ByteBuffer headerBuffer = direct(1 << 16);
@@ -66,8 +67,23 @@ public final class Frames {
      * @param target a blocking channel to write to, null for a reader
      */
     public Frames(ReadableByteChannel source, WritableByteChannel target) {
+        this(source, target, null);
+    }
+
+    /**
+     * @param source a blocking channel to read from
+     * @param target a blocking channel to write to
+     * @param shared where large tensors of requests and answers lie; null if all of them are in the streams
+     */
+    public Frames(ReadableByteChannel source, WritableByteChannel target, SharedMemory shared) {
         this.source = source;
         this.target = target;
+        this.shared = shared;
+    }
+
+    /** Whether large tensors may lie in shared memory. */
+    public boolean hasSharedMemory() {
+        return shared != null;
     }
 
     /**
@@ -126,10 +142,12 @@ public final class Frames {
         writeAll(parts.toArray(ByteBuffer[]::new));
     }
 
-    private static void describe(ObjectNode header, String side, List<TensorEntry> tensors, List<ByteBuffer> parts) {
+    private void describe(ObjectNode header, String side, List<TensorEntry> tensors, List<ByteBuffer> parts)
+            throws IOException {
         if (tensors == null) {
             return;
         }
+        long offset = 0;
         ArrayNode entries = header.putArray(side);
         for (TensorEntry tensor : tensors) {
             ObjectNode entry = entries.addObject()
@@ -137,8 +155,14 @@ public final class Frames {
                     .put("datatype", tensor.datatype().name());
             ArrayNode shape = entry.putArray("shape");
             tensor.shape().forEach(shape::add);
-            entry.putObject("parameters").put("binary_data_size", tensor.data().remaining());
-            parts.add(tensor.data().duplicate());
+            ObjectNode parameters = entry.putObject("parameters")
+                    .put("binary_data_size", tensor.data().remaining());
+            if (shared != null && tensor.data().remaining() >= SharedMemory.LARGE) {
+                parameters.put("shared_memory_offset", offset);
+                offset = shared.write(tensor.data(), offset);
+            } else {
+                parts.add(tensor.data().duplicate());
+            }
         }
     }
 
@@ -233,12 +257,29 @@ public final class Frames {
             throw new FrameException("tensor '" + name + "': " + announced + " bytes announced for "
                     + datatype.tensorflow() + " of shape " + shape);
         }
+        JsonNode offset = entry.get("parameters").get("shared_memory_offset");
+        if (offset != null && (shared == null || !isCount(offset))) {
+            throw new FrameException("tensor '" + name + "' lies in shared memory at " + offset
+                    + (shared == null ? ", which was not agreed on" : ", which is no offset"));
+        }
+        if (offset != null) {
+            return new TensorEntry(name, datatype, shape, shared(name, offset.longValue(), announced.longValue()));
+        }
         ByteBuffer data = buffer(name, position, announced.longValue());
         fill(data);
         if (data.hasRemaining()) {
             throw truncated("tensor '" + name + "'", data.position(), announced.longValue());
         }
         return new TensorEntry(name, datatype, shape, data.flip());
+    }
+
+    private ByteBuffer shared(String name, long offset, long size) throws IOException {
+        ByteBuffer data = size > Integer.MAX_VALUE ? null : shared.read(offset, (int) size);
+        if (data == null) {
+            throw new FrameException(
+                    "tensor '" + name + "' of " + size + " bytes is not in shared memory at " + offset);
+        }
+        return data;
     }
 
     private static List<Long> shape(String name, JsonNode dimensions) throws FrameException {

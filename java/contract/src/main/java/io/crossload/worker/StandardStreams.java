@@ -1,6 +1,7 @@
 package io.crossload.worker;
 
 import io.crossload.contract.Frames;
+import io.crossload.contract.SharedMemory;
 import java.io.FileDescriptor;
 import java.io.FileInputStream;
 import java.io.FileOutputStream;
@@ -14,7 +15,7 @@ public final class StandardStreams {
      * Reserves the streams. From now on System.out prints to standard error, and native writes to descriptor 1 are discarded. If the
      * descriptor cannot be opened again (a socket), only System.out is redirected.
      *
-     * @return frames that read standard input and write standard output
+     * @return frames that read standard input and write standard output, and the core's shared memory where it has some
      * @throws IOException if standard output cannot be opened or closed
      */
     @SuppressWarnings("resource") // the protocol's streams live as long as the process
@@ -27,7 +28,10 @@ public final class StandardStreams {
             new FileOutputStream(FileDescriptor.out).close();
         }
         System.setOut(System.err);
-        return new Frames(new FileInputStream(FileDescriptor.in).getChannel(), target.getChannel());
+        return new Frames(
+                new FileInputStream(FileDescriptor.in).getChannel(),
+                target.getChannel(),
+                SharedMemory.of(System.getenv("CROSSLOAD_SHARED_MEMORY")));
     }
 
     private static FileOutputStream reopened() {

@@ -1,11 +1,13 @@
 package io.crossload.worker;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.crossload.contract.Datatype;
 import io.crossload.contract.Frame;
 import io.crossload.contract.FrameException;
 import io.crossload.contract.Frames;
+import io.crossload.contract.SharedMemory;
 import io.crossload.contract.TensorEntry;
 import io.crossload.contract.Text;
 import io.crossload.worker.Worker.Answer;
@@ -131,10 +133,13 @@ public final class WorkerLoop {
         };
     }
 
-    private static ObjectNode metadata(Metadata metadata) {
+    private ObjectNode metadata(Metadata metadata) {
         ObjectNode header = Frames.JSON.createObjectNode();
         header.put("name", metadata.name()).put("version", metadata.version());
-        header.putArray("extensions").add("binary_tensor_data");
+        ArrayNode extensions = header.putArray("extensions").add("binary_tensor_data");
+        if (frames.hasSharedMemory()) {
+            extensions.add(SharedMemory.EXTENSION);
+        }
         header.set("formats", Frames.JSON.valueToTree(metadata.formats()));
         ObjectNode parameters = header.putObject("parameters");
         parameters.put("language", "Java " + System.getProperty("java.version"));

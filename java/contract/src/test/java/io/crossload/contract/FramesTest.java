@@ -18,6 +18,7 @@ import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Random;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import java.util.stream.StreamSupport;
 import org.junit.jupiter.api.DisplayName;
@@ -135,6 +136,45 @@ class FramesTest {
             }
             assertThat(frames.read()).isNull();
         }
+    }
+
+    @Test
+    @DisplayName("tensors of 1 MiB and more lie in shared memory where there is some, and smaller ones in the stream")
+    void sharedMemory(@TempDir Path folder) throws IOException {
+        int[] sizes = {5, 1 << 20, (1 << 20) - 1, 3_000_000};
+        try (FileChannel stream = open(folder, "stream");
+                FileChannel there = open(folder, "there")) {
+            SharedMemory shared = new SharedMemory(there, there);
+            List<TensorEntry> tensors = IntStream.of(sizes)
+                    .mapToObj(size -> tensor("t" + size, size))
+                    .toList();
+            new Frames(null, stream, shared).write(Frames.JSON.createObjectNode(), tensors, null);
+            assertThat(stream.size()).isBetween(1L << 20, 2L << 20);
+            assertThat(there.size()).isEqualTo((1 << 20) + 3_000_000);
+            assertThat(new Frames(stream.position(0), null, shared).read().inputs())
+                    .isEqualTo(tensors);
+            assertThatThrownBy(() -> new Frames(stream.position(0), null).read())
+                    .isInstanceOf(FrameException.class)
+                    .hasMessageContaining("which was not agreed on");
+            there.truncate(1 << 20);
+            assertThatThrownBy(() -> new Frames(stream.position(0), null, new SharedMemory(there, there)).read())
+                    .isInstanceOf(FrameException.class)
+                    .hasMessageContaining("tensor 't3000000' of 3000000 bytes is not in shared memory at 1048576");
+        }
+    }
+
+    @Test
+    @DisplayName("descriptors that are not the core's files in memory are not used")
+    void foreignDescriptors() {
+        assertThat(SharedMemory.of(null)).isNull();
+        for (String variable : List.of("", "0,1", "0", "a,b", "-1,-1", "../0,../1")) {
+            assertThat(SharedMemory.of(variable)).as(variable).isNull();
+        }
+    }
+
+    private static FileChannel open(Path folder, String name) throws IOException {
+        return FileChannel.open(
+                folder.resolve(name), StandardOpenOption.CREATE, StandardOpenOption.READ, StandardOpenOption.WRITE);
     }
 
     private static TensorEntry tensor(String name, int size) {
