@@ -34,7 +34,7 @@ class Frame:
 
 def pack(header: dict[str, Any]) -> bytes:
     """The frame's first bytes: length and header; the tensors' bytes follow."""
-    text = json.dumps(header, separators=(",", ":"), allow_nan=False).encode("ascii")  # any str survives, even a lone surrogate
+    text = _ENCODER.encode(header).encode("ascii")  # any str survives, even a lone surrogate
     return struct.pack("<Q", len(text)) + text
 
 
@@ -120,7 +120,7 @@ def _whole(exactly: Callable[[int], Buffer], count: int, what: str) -> Buffer:
 def _parse_header(data: Buffer) -> dict[str, Any]:
     try:
         # Decode explicitly: json.loads would guess UTF-16 and UTF-32 from the bytes.
-        header = json.loads(str(data, "utf-8"), parse_constant=_no_number)
+        header = _DECODER.decode(str(data, "utf-8"))
     except UnicodeDecodeError as error:
         raise FrameError(f"a frame's header is not UTF-8 ({error.reason})") from error
     except (ValueError, RecursionError) as error:
@@ -141,6 +141,11 @@ def _parse_header(data: Buffer) -> dict[str, Any]:
 
 def _no_number(constant: str) -> None:
     raise ValueError(f"{constant} is not a JSON number")
+
+
+# Made once: json.dumps and json.loads with options make one each time, which a small call feels.
+_ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
+_DECODER = json.JSONDecoder(parse_constant=_no_number)
 
 
 def _with_bytes(entries: list[dict[str, Any]] | None) -> list[dict[str, Any]]:

@@ -28,6 +28,7 @@ class Malformed(Exception):
     """Bytes on standard input that are not a frame: the stream cannot be used any more."""
 
 
+_ENCODER = json.JSONEncoder(separators=(",", ":"))  # json.dumps with options makes one each time, which a small call feels
 _streams: tuple[io.BufferedReader, int] | None = None
 
 
@@ -58,7 +59,7 @@ def read(source: io.BufferedReader, itemsizes: Mapping[str, int]) -> tuple[dict[
     if len(text) < length:
         raise Malformed("the stream ends inside a frame")
     try:
-        header = json.loads(text)
+        header = json.loads(str(text, "utf-8"))  # json.loads would guess the encoding of bytes
         entries = [e for key in ("inputs", "outputs") for e in header.get(key) or [] if "binary_data_size" in e.get("parameters", {})]
         sizes = [int(e["parameters"]["binary_data_size"]) for e in entries]
         counts = [math.prod(e["shape"]) if min(e["shape"], default=0) >= 0 else -1 for e in entries]
@@ -94,7 +95,7 @@ def _room(size: int) -> np.ndarray:
 
 def write(target: int, header: dict[str, Any], buffers: list[memoryview]) -> None:
     """Write one frame whole to a descriptor, the tensors' bytes without a copy."""
-    text = json.dumps(header, separators=(",", ":")).encode()
+    text = _ENCODER.encode(header).encode()
     pending = [memoryview(struct.pack("<Q", len(text)) + text), *(b for b in buffers if len(b))]
     while pending:
         written = os.writev(target, pending[:64])
