@@ -75,6 +75,9 @@ def parse(path: Path) -> Any:
 def check_whole(path: Path, graph: Any) -> None:
     """Raises ArtifactError where a node takes an input that is not in the graph, or where its name looks like a tensor's."""
     names = {node.name for node in graph.node}
+    taken = {operation_of(at) for node in graph.node for at in node.input}
+    if taken <= names and not any(":" in name or name.startswith("^") for name in names):
+        return
     for node in graph.node:
         if ":" in node.name or node.name.startswith("^"):
             raise ArtifactError(f"{path} is corrupt: {node.name!r} is not a valid node name; export it again")
