@@ -6,7 +6,7 @@ op_def_util.cc (ValidateAttrValue, CheckOpDeprecation), op_kernel.cc (FindKernel
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,8 @@ from crossload.releases.registrations import Kernel, Release, having
 
 # Since 2.5 TensorFlow ignores an unknown attribute with a warning; before, it is an error.
 _IGNORES_ATTRIBUTES_SINCE = (2, 5)
+REFERENCE = 100  # types.proto: DT_FLOAT_REF is DT_FLOAT + 100
+_MOST = 1 << 16  # only a hostile graph states more
 _FIELDS = {
     "type": "type", "int": "i", "float": "f", "bool": "b", "string": "s", "shape": "shape", "tensor": "tensor", "func": "func",
 }  # fmt: skip
@@ -139,6 +141,23 @@ def output_datatypes(node: Any, op: Any) -> list[str]:
         number = value.type if value is not None else argument.type
         many = attribute(node, op, argument.number_attr) if argument.number_attr else None
         found += [from_enum(number)] * (many.i if many is not None else 1)
+    return found
+
+
+def datatypes_of(node: Any, op: Any, arguments: Iterable[Any]) -> list[int] | None:
+    """The datatypes (types.proto) of all tensors of these arguments of an op; None if an attribute leaves them open."""
+    found: list[int] = []
+    for argument in arguments:
+        names = {kind: name for kind in ("number_attr", "type_attr", "type_list_attr") if (name := getattr(argument, kind))}
+        stated = {kind: attribute(node, op, name) for kind, name in names.items()}
+        if any(value is None or value.WhichOneof("value") == "placeholder" for value in stated.values()):
+            return None
+        many = stated["number_attr"].i if "number_attr" in stated else 1
+        if many > _MOST:
+            return None
+        number = stated["type_attr"].type if "type_attr" in stated else argument.type
+        number += REFERENCE if argument.is_ref and number < REFERENCE else 0
+        found += list(stated["type_list_attr"].list.type) if "type_list_attr" in stated else [number] * many
     return found
 
 

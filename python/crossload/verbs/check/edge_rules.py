@@ -10,13 +10,11 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from crossload.contract.datatypes import for_people, from_enum
-from crossload.releases.nodes import attribute
+from crossload.releases.nodes import REFERENCE, datatypes_of
 from crossload.releases.registrations import Release
 
 # From an input's text: its datatype, None if that is open, or what is wrong with it.
 _Source = Callable[[str], int | str | None]
-_REFERENCE = 100  # types.proto: DT_FLOAT_REF is DT_FLOAT + 100
-_MOST = 1 << 16  # only a hostile graph states more
 
 
 def in_graph(node: Any, nodes: Mapping[str, Any], functions: Mapping[str, Any], release: Release) -> str | None:
@@ -25,7 +23,7 @@ def in_graph(node: Any, nodes: Mapping[str, Any], functions: Mapping[str, Any], 
     def source(text: str) -> int | str | None:
         name, _, index = text.partition(":")
         op = _op(nodes[name], functions, release) if name in nodes and (index or "0").isdecimal() else None
-        there = None if op is None else _datatypes(nodes[name], op, op.output_arg)
+        there = None if op is None else datatypes_of(nodes[name], op, op.output_arg)
         if there is None or int(index or 0) < len(there):
             return None if there is None else there[int(index or 0)]
         return f"takes output {index or 0} of {name!r}, which has {len(there)}"
@@ -48,7 +46,7 @@ def in_body(body: Any, functions: Mapping[str, Any], release: Release, chosen: I
         op = _op(nodes[name], functions, release)
         if op is None or len(rest) != 2 or not rest[1].isdecimal():
             return None
-        there = _datatypes(nodes[name], op, [argument for argument in op.output_arg if argument.name == rest[0]])
+        there = datatypes_of(nodes[name], op, [argument for argument in op.output_arg if argument.name == rest[0]])
         if there is None or int(rest[1]) < len(there):
             return None if there is None else there[int(rest[1])]
         return f"takes {text!r}, an output that {nodes[name].op} does not have"
@@ -63,11 +61,11 @@ def _problem(node: Any, functions: Mapping[str, Any], release: Release, source: 
         if isinstance(found, str):
             return f"{node.op} {found}"
     op = _op(node, functions, release)
-    taken = None if op is None else _datatypes(node, op, op.input_arg)
+    taken = None if op is None else datatypes_of(node, op, op.input_arg)
     if taken is None or None in given:
         return None
     for text, number, wanted in zip(node.input, given, taken, strict=False):
-        if isinstance(number, int) and number != wanted and number - _REFERENCE != wanted:
+        if isinstance(number, int) and number != wanted and number - REFERENCE != wanted:
             return f"{node.op} takes {_people(wanted)} but gets the {_people(number)} of {text!r}"
     return None
 
@@ -76,23 +74,6 @@ def _op(node: Any, functions: Mapping[str, Any], release: Release) -> Any:
     return functions[node.op].signature if node.op in functions else release.op(node.op)
 
 
-def _datatypes(node: Any, op: Any, arguments: Iterable[Any]) -> list[int] | None:
-    """The datatypes (types.proto) of all tensors of these arguments of an op; None if an attribute leaves them open."""
-    found: list[int] = []
-    for argument in arguments:
-        names = {kind: name for kind in ("number_attr", "type_attr", "type_list_attr") if (name := getattr(argument, kind))}
-        stated = {kind: attribute(node, op, name) for kind, name in names.items()}
-        if any(value is None or value.WhichOneof("value") == "placeholder" for value in stated.values()):
-            return None
-        many = stated["number_attr"].i if "number_attr" in stated else 1
-        if many > _MOST:
-            return None
-        number = stated["type_attr"].type if "type_attr" in stated else argument.type
-        number += _REFERENCE if argument.is_ref and number < _REFERENCE else 0
-        found += list(stated["type_list_attr"].list.type) if "type_list_attr" in stated else [number] * many
-    return found
-
-
 def _people(number: int) -> str:
     name = for_people(from_enum(number)) if number else "no datatype"
-    return f"reference to {name}" if number >= _REFERENCE else name
+    return f"reference to {name}" if number >= REFERENCE else name
