@@ -1,6 +1,6 @@
 # Two commands are enough on a machine with Python 3.10 to 3.13, JDK 17 or newer, and Maven: `make demo` and `make test`.
 # Without a JDK, `make setup-python` is enough for show, check, export, convert, and for verifying in Python and TFLite runtimes.
-.PHONY: help setup setup-python java demo demo-java test test-fast search lint format bench docs docs-pages docs-site dist pins registrations schema clean
+.PHONY: help setup setup-python java demo demo-java test test-fast search lint format bench docs docs-pages docs-site dist pins registrations schema messages clean
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
@@ -126,6 +126,9 @@ registrations: setup ## extract again what every release of TensorFlow registers
 
 schema: $(VENV)/ready ## write the manifest's JSON Schema from its classes
 	@$(BIN)/python -c "from crossload.contract import manifest; print(manifest.json_schema(), end='')" > bindings/contract/manifest.schema.json
+
+messages: $(VENV)/ready ## write the declarations of TensorFlow's messages from TensorBoard's
+	@$(BIN)/python -m tests.artifacts.declarations
 
 clean: ## remove everything built here (the runtimes' environments stay in the user's cache)
 	@rm -rf build dist $(VENV) java/target java/*/target python/crossload/workers/java

@@ -9,9 +9,9 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from tensorboard.compat.proto import meta_graph_pb2
 
 from crossload import artifacts
+from crossload.artifacts.messages import message_class
 from crossload.errors import ArtifactError
 from tests.corpus import handmade
 
@@ -117,7 +117,7 @@ def test_special_files_are_not_opened(tmp_path: Path) -> None:
 
 
 def test_a_metagraph_without_a_graph_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "m").write_bytes(meta_graph_pb2.MetaGraphDef().SerializeToString() + b"\n\2\n\0")
+    (tmp_path / "m").write_bytes(message_class("tensorflow.MetaGraphDef")().SerializeToString() + b"\n\2\n\0")
     assert "not a GraphDef" in refusal(tmp_path / "m")
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from tensorboard.compat.proto import graph_pb2
+from crossload.artifacts.messages import message_class
 
 FLOAT = 1
 
 
 def chain(file: Path, nodes: int) -> None:
     """A graph in which every second node adds a constant to the sum so far."""
-    graph = graph_pb2.GraphDef()
+    graph = message_class("tensorflow.GraphDef")()
     graph.versions.producer = 1987
     graph.node.add(name="x", op="Placeholder").attr["dtype"].type = FLOAT
     last = "x"
@@ -31,7 +31,7 @@ def chain(file: Path, nodes: int) -> None:
 
 def calls(file: Path, functions: int) -> None:
     """A graph that calls functions of ten nodes one after the other."""
-    graph = graph_pb2.GraphDef()
+    graph = message_class("tensorflow.GraphDef")()
     graph.versions.producer = 1987
     graph.node.add(name="x", op="Placeholder").attr["dtype"].type = FLOAT
     last = "x"

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tensorboard.compat.proto import graph_pb2
-
+from crossload.artifacts.messages import message_class
 from crossload.contract.datatypes import DATATYPES
 from tests.corpus.handmade import node
 
@@ -14,7 +13,7 @@ INT8, INT32, FLOAT, COMPLEX64 = (DATATYPES[d].enum for d in ("INT8", "INT32", "F
 
 def graph() -> Any:
     """Two inputs, one of int8; two outputs, one of int8 and one of complex64."""
-    made = graph_pb2.GraphDef()
+    made = message_class("tensorflow.GraphDef")()
     made.versions.producer = 2474
     node(made.node, "x", "Placeholder", shape=(-1, 4), dtype=INT8)
     node(made.node, "f", "Placeholder", shape=(), dtype=FLOAT)

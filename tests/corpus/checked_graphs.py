@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from tensorboard.compat.proto import graph_pb2
-
 from crossload.artifacts.graphs import protos
+from crossload.artifacts.messages import message_class
 from crossload.contract.manifest import Binding
 from crossload.releases.registrations import releases
 from crossload.verbs.check.prediction import Prediction, predict
@@ -28,7 +27,7 @@ def add(graph: Any, name: str, op: str, *inputs: str, device: str = "", **types:
 
 def graph_of(datatype: int = FLOAT, **y: Any) -> Any:
     """y = x."""
-    graph = graph_pb2.GraphDef()
+    graph = message_class("tensorflow.GraphDef")()
     graph.versions.producer = 1000
     add(graph, "x", "Placeholder", dtype=datatype)
     add(graph, "y", "Identity", "x", T=datatype, **y)

@@ -10,9 +10,9 @@ from typing import Any
 import flatbuffers
 import tflite
 from google.protobuf import text_format
-from tensorboard.compat.proto import graph_pb2, meta_graph_pb2
 
 from crossload.artifacts.graphs.protos import SavedModelProto
+from crossload.artifacts.messages import message_class
 
 FLOAT, INT32, STRING, INT64, BOOL, RESOURCE = 1, 3, 7, 9, 10, 20
 
@@ -42,7 +42,7 @@ def tensor_info(info: Any, name: str, dtype: int = FLOAT, shape: Sequence[int] |
 
 def meta_graph(*tags: str) -> Any:
     """A MetaGraphDef as TensorFlow 2 writes it: one signature, an init op in the form of a signature, a function."""
-    made = meta_graph_pb2.MetaGraphDef()
+    made = message_class("tensorflow.MetaGraphDef")()
     info = made.meta_info_def
     info.tags.extend(tags)
     info.tensorflow_version, info.tensorflow_git_version, info.stripped_default_attrs = "2.21.0", "v2.21.0", True
@@ -84,7 +84,7 @@ def saved_model(folder: Path, *meta_graphs: Any, text: bool = False) -> Path:
 
 def graph(*, producer: int = 2474) -> Any:
     """A small classifier, frozen: placeholder, constant, product, softmax, and an assertion beside it."""
-    made = graph_pb2.GraphDef()
+    made = message_class("tensorflow.GraphDef")()
     made.versions.producer = producer
     node(made.node, "x", "Placeholder", shape=(-1, 4), dtype=FLOAT)
     node(made.node, "w", "Const", dtype=FLOAT)

@@ -5,14 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from tensorboard.compat.proto import meta_graph_pb2, variable_pb2
-
+from crossload.artifacts.messages import message_class
 from tests.corpus.handmade import FLOAT, STRING, node
 
 
 def made() -> Any:
     """A .meta of TensorFlow 1's Saver: a variable, its saver, collections, and no signature."""
-    found = meta_graph_pb2.MetaGraphDef()
+    found = message_class("tensorflow.MetaGraphDef")()
     found.meta_info_def.tensorflow_version, found.meta_info_def.tensorflow_git_version = "1.15.0", "v1.15"
     found.meta_info_def.tags.append("train")
     found.graph_def.versions.producer = 134
@@ -29,7 +28,7 @@ def made() -> Any:
     node(add, "save/restore_all", "NoOp", "^save/AssignVariableOp")
     found.saver_def.restore_op_name, found.saver_def.filename_tensor_name = "save/restore_all", "save/Const:0"
     found.saver_def.save_tensor_name, found.saver_def.version, found.saver_def.max_to_keep = "save/control:0", 2, 5
-    variable = variable_pb2.VariableDef(
+    variable = message_class("tensorflow.VariableDef")(
         variable_name="w:0", initial_value_name="w/initial:0", initializer_name="w/Assign", snapshot_name="w/read:0", is_resource=True
     )
     for name in ("variables", "trainable_variables"):

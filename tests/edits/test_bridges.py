@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tensorboard.compat.proto import graph_pb2
 
 from crossload.artifacts.graphs import graph_def, saved_model
+from crossload.artifacts.messages import message_class
 from crossload.contract.manifest import Binding
 from crossload.contract.signatures import Signature, TensorSpec
 from crossload.edits import bridges
@@ -53,7 +53,7 @@ def test_every_output_of_an_operation_gets_a_cast() -> None:
 
 
 def test_a_complex_input_gets_one_more_axis() -> None:
-    made = graph_pb2.GraphDef()
+    made = message_class("tensorflow.GraphDef")()
     node(made.node, "z", "Placeholder", shape=(-1,), dtype=COMPLEX64)
     signature = Signature((TensorSpec("z", "COMPLEX64", (-1,)),), (TensorSpec("w", "COMPLEX64", (-1,)),))
     assert bridges.add(made, signature, Binding(inputs={"z": "z:0"}, outputs={"w": "z:0"}))
@@ -62,7 +62,7 @@ def test_a_complex_input_gets_one_more_axis() -> None:
 
 
 def test_an_input_with_a_default_keeps_it_when_not_fed() -> None:
-    made = graph_pb2.GraphDef()
+    made = message_class("tensorflow.GraphDef")()
     node(made.node, "seven", "Const", dtype=INT8)
     node(made.node, "k", "PlaceholderWithDefault", "seven", shape=(), dtype=INT8)
     before = made.SerializeToString(deterministic=True)

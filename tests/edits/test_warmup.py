@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tensorboard.compat.proto import tensor_pb2
 
 from crossload import tf_example
 from crossload.artifacts import tfrecord
 from crossload.artifacts.graphs import protos
+from crossload.artifacts.messages import message_class
 from crossload.contract import datatypes
 from crossload.contract.vectors import Vector
 from crossload.edits import warmup
@@ -75,7 +75,7 @@ def test_an_omitted_input_is_written_with_its_default(tmp_path: Path) -> None:
     made = handmade.meta_graph("serve")
     own = made.signature_def["serving_default"]
     handmade.tensor_info(own.inputs["factor"], "factor:0", shape=())
-    own.defaults["factor"].CopyFrom(tensor_pb2.TensorProto(dtype=handmade.FLOAT, float_val=[3]))
+    own.defaults["factor"].CopyFrom(message_class("tensorflow.TensorProto")(dtype=handmade.FLOAT, float_val=[3]))
     given = Vector("given", {**x(2).inputs, "factor": np.float32(5)}, x(2).outputs)
     path = write_warmup(handmade.saved_model(tmp_path / "model", made), "m", {"serving_default": [x(1), given]}).path
     factors = [log.predict_log.request.inputs["factor"] for log in logs(path)]

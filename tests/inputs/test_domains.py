@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tensorboard.compat.proto import graph_pb2, meta_graph_pb2, struct_pb2
 
 from crossload.artifacts.graphs.composites import Composite
+from crossload.artifacts.messages import message_class
 from crossload.contract.signatures import Signature, TensorSpec
 from crossload.inputs import domains
 from crossload.inputs.domains import Domain, Feature
@@ -42,7 +42,7 @@ def call(body: Any, name: str, called: str, *inputs: str) -> None:
 
 
 def test_table_words_passed_as_a_function_argument_are_found() -> None:
-    made = graph_pb2.GraphDef()
+    made = message_class("tensorflow.GraphDef")()
     constant(made.node, "known", [b"gut", b"\xff"])
     call(made.node, "start", "initializer", "table", "known")
     node(function(made, "initializer", "handle", "keys"), "fill", "LookupTableImportV2", "handle", "keys", "values")
@@ -51,7 +51,7 @@ def test_table_words_passed_as_a_function_argument_are_found() -> None:
 
 @pytest.mark.parametrize("passing", ["Identity", "Reshape"])
 def test_table_numbers_belong_to_the_looked_up_input(passing: str) -> None:
-    made = graph_pb2.GraphDef()
+    made = message_class("tensorflow.GraphDef")()
     for name in ("ids", "other", "keys", "values"):
         node(made.node, name, "Placeholder", dtype=INT64)
     constant(made.node, "known", [4711, -1])
@@ -76,13 +76,13 @@ def test_words_of_a_vocabulary_are_lines_or_columns(tmp_path: Path, listed: Call
     made = handmade.meta_graph("serve")
     reader = node(made.graph_def.node, "read", "InitializeTableFromTextFileV2", "table", "file")
     reader.attr["key_index"].i, reader.attr["delimiter"].s = 0, b","
-    listed(made, meta_graph_pb2.AssetFileDef(filename="words.txt"))
+    listed(made, message_class("tensorflow.AssetFileDef")(filename="words.txt"))
     (tmp_path / "words.txt").write_bytes("gut,1\nnaïve,2\n".encode())
     assert set(domains.of_meta_graph(made, WORDS, tmp_path).words) == {b"gut,1", b"gut", b"1", "naïve,2".encode(), "naïve".encode(), b"2"}
 
 
 def test_features_of_tf_examples_come_from_the_graph() -> None:
-    made = graph_pb2.GraphDef()
+    made = message_class("tensorflow.GraphDef")()
     node(made.node, "words", "Placeholder", dtype=STRING)
     for name, keys in (("sparse", [b"visits"]), ("dense", [b"age", b"kind"]), ("ragged", [b"tags"])):
         constant(made.node, name, keys)
@@ -103,7 +103,7 @@ def test_features_of_tf_examples_come_from_the_graph() -> None:
 
 
 def test_features_of_the_older_parser_are_found() -> None:
-    made = graph_pb2.GraphDef()
+    made = message_class("tensorflow.GraphDef")()
     node(made.node, "words", "Placeholder", dtype=STRING)
     for name in ("visits", "age"):
         constant(made.node, f"key_{name}", [name.encode()])
@@ -123,7 +123,7 @@ def test_parts_of_a_ragged_input_come_from_the_traced_function() -> None:
     call(function(graph, "wrapper", "k", "x", "x_1"), "inner", "traced", "x", "x_1", "k")
     stated = made.object_graph_def.concrete_functions["traced"].canonicalized_input_signature
     leaf = stated.tuple_value.values.add().tuple_value.values.add().type_spec_value
-    leaf.type_spec_class = struct_pb2.TypeSpecProto.RAGGED_TENSOR_SPEC
+    leaf.type_spec_class = message_class("tensorflow.TypeSpecProto").RAGGED_TENSOR_SPEC
     shape = leaf.type_state.tuple_value.values.add().tensor_shape_value
     shape.dim.add(size=-1)
     shape.dim.add(size=-1)

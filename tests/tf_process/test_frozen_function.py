@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tensorboard.compat.proto import graph_pb2
 
 import crossload
+from crossload.artifacts.messages import message_class
 from crossload.verbs.convert.convert import convert
 from tests import CORPUS, ROOT, environment
 
@@ -95,7 +95,7 @@ def test_a_model_trained_on_a_frozen_graph_saves_in_every_format_and_verifies(pa
 
 def constants(file: Path) -> dict[str, bytes]:
     """The float constants of a graph: their serialised values."""
-    graph = graph_pb2.GraphDef.FromString(file.read_bytes())
+    graph = message_class("tensorflow.GraphDef").FromString(file.read_bytes())
     nodes = [*graph.node, *(n for f in graph.library.function for n in f.node_def)]
     floats = [n for n in nodes if n.op == "Const" and n.attr["dtype"].type == 1]
     return {n.name: n.attr["value"].tensor.SerializeToString(deterministic=True) for n in floats}

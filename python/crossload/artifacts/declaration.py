@@ -1,11 +1,13 @@
-"""Protobuf messages that tensorboard.compat.proto does not have, declared from a table of their fields."""
+"""Protobuf messages that `artifacts.messages` does not have, declared from a table of their fields."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from google.protobuf import descriptor_pb2
+
+from crossload.artifacts import messages as declared
 
 _Field = descriptor_pb2.FieldDescriptorProto
 _SCALARS = {"int64": _Field.TYPE_INT64, "float": _Field.TYPE_FLOAT, "string": _Field.TYPE_STRING, "bytes": _Field.TYPE_BYTES}
@@ -29,9 +31,8 @@ def declare(package: str, messages: Mapping[str, Sequence[Field]], oneofs: Mappi
             added = _add(file, message, field)
             if oneofs and name in oneofs:
                 added.oneof_index = 0
-    pool = descriptor_pool.Default()
-    pool.AddSerializedFile(file.SerializeToString())
-    return {name: message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{package}.{name}")) for name in messages}
+    declared.declare(file.SerializeToString())
+    return {name: declared.message_class(f"{package}.{name}") for name in messages}
 
 
 def _add(file: Any, message: Any, field: Field) -> Any:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from tensorboard.compat.proto import config_pb2, event_pb2, tensor_shape_pb2, types_pb2
-
 from crossload import artifacts
 from crossload.artifacts import tfrecord
 from crossload.artifacts.checkpoints import checkpoint
 from crossload.artifacts.graphs import protos
+from crossload.artifacts.messages import message_class
 from crossload.artifacts.recognition import examine, saved_model_file
+from crossload.contract.datatypes import DATATYPES
 from crossload.errors import ArtifactError
 from crossload.support import files
 
@@ -30,7 +30,8 @@ def write(source: Path, folder: Path) -> Path:
     """
     graphs = _graphs(source)
     main = next((graph for tag, graph in graphs if tag == "serve"), graphs[0][1])
-    events = [event_pb2.Event(file_version=_FILE_VERSION), event_pb2.Event(graph_def=_serialised(source, main))]
+    event_class = message_class("tensorflow.Event")
+    events = [event_class(file_version=_FILE_VERSION), event_class(graph_def=_serialised(source, main))]
     if len(graphs) > 1:
         events += [_tagged(source, tag, graph) for tag, graph in graphs]
     target = _new(folder, source)
@@ -87,14 +88,14 @@ def _serialised(source: Path, message: Any) -> bytes:
 
 def _tagged(source: Path, tag: str, graph: Any) -> Any:
     """An event as tf.summary.graph writes it for a function (summary_ops_v2.py): a RunMetadata with the graph."""
-    run = config_pb2.RunMetadata()
+    run = message_class("tensorflow.RunMetadata")()
     run.function_graphs.add().pre_optimization_graph.CopyFrom(graph)
-    event = event_pb2.Event()
+    event = message_class("tensorflow.Event")()
     value = event.summary.value.add(tag=tag)
     value.metadata.plugin_data.plugin_name = _PLUGIN
     value.metadata.plugin_data.content = _PLUGIN_VERSION
-    value.tensor.dtype = types_pb2.DT_STRING
-    value.tensor.tensor_shape.CopyFrom(tensor_shape_pb2.TensorShapeProto())
+    value.tensor.dtype = DATATYPES["BYTES"].enum
+    value.tensor.tensor_shape.SetInParent()
     value.tensor.string_val.append(_serialised(source, run))
     return event
 

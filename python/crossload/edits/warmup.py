@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from crossload.artifacts import tfrecord
 from crossload.artifacts.declaration import declare
 from crossload.artifacts.graphs import protos, saved_model
+from crossload.artifacts.messages import message_class
 from crossload.artifacts.recognition import saved_model_file
 from crossload.contract import datatypes, vectors
 from crossload.contract.manifest import Artifact, Vectors
@@ -200,13 +201,11 @@ def _size(array: np.ndarray) -> int:
 @once
 def _messages() -> dict[str, Any]:
     """prediction_log.proto and what it imports, as far as requests need it; an Example is declared as its bytes on the wire."""
-    from tensorboard.compat.proto import tensor_pb2
-
     return declare(
         "crossload.serving",
         {
             "ModelSpec": [("name", 1, "string"), ("signature_name", 3, "string")],
-            "PredictRequest": [("model_spec", 1, "ModelSpec"), ("inputs", 2, {"string": tensor_pb2.TensorProto})],
+            "PredictRequest": [("model_spec", 1, "ModelSpec"), ("inputs", 2, {"string": message_class("tensorflow.TensorProto")})],
             "ExampleList": [("examples", 1, ["bytes"])],
             "Input": [("example_list", 1, "ExampleList")],
             "ExamplesRequest": [("model_spec", 1, "ModelSpec"), ("input", 2, "Input")],

@@ -20,8 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from google.protobuf import json_format
-from tensorboard.compat.proto import graph_pb2, op_def_pb2
 
+from crossload.artifacts.declaration import declare
+from crossload.artifacts.messages import message_class
 from crossload.errors import WorkerFailure
 from crossload.releases.registrations import DATA, KERNEL_DEVICES
 from crossload.runtimes import environments, registry
@@ -63,7 +64,7 @@ def _of(runtime: Runtime) -> dict[str, Any]:
         tensorflow = str(supervisor.identity().parameters["native"]).rpartition(" ")[2]
         listed = supervisor.call({"rpc": "RegisteredOps"}, {}, 60.0)["op_list"][0]
         version, datatypes = _graph_def_version(supervisor), _datatypes(supervisor)
-    ops = {op.name: _plain(op) for op in op_def_pb2.OpList.FromString(listed).op}
+    ops = {op.name: _plain(op) for op in message_class("tensorflow.OpList").FromString(listed).op}
     with _native_library(runtime, launch.argv) as library, tempfile.TemporaryDirectory() as folder:
         target = Path(folder, "kernels")
         python = sys.executable if isinstance(runtime.source, Jar) else launch.argv[0]
@@ -90,7 +91,7 @@ def _plain(op: Any) -> dict[str, Any]:
 
 def _graph_def_version(supervisor: Supervisor) -> int:
     """TF_GRAPH_DEF_VERSION, from the error for a graph that requires a higher one (core/framework/versions.cc)."""
-    graph = graph_pb2.GraphDef()
+    graph = message_class("tensorflow.GraphDef")()
     graph.node.add(name="nothing", op="NoOp")
     graph.versions.producer = graph.versions.min_consumer = _FUTURE
     refusal = _refusal(supervisor, graph)
@@ -104,7 +105,7 @@ def _datatypes(supervisor: Supervisor) -> list[int]:
     """The numbers of types.proto that this release accepts in an attribute."""
     found = []
     for number in range(1, _MOST_DATATYPES):
-        graph = graph_pb2.GraphDef()
+        graph = message_class("tensorflow.GraphDef")()
         graph.node.add(name="x", op="Placeholder").attr["dtype"].type = number
         if "invalid DataType" not in _refusal(supervisor, graph):
             found.append(number)
@@ -134,36 +135,15 @@ def _kernels(serialised: bytes) -> dict[str, Any]:
 
 
 def _kernel_list() -> Any:
-    """`KernelList` (tensorflow/core/framework/kernel_def.proto), which tensorboard's messages do not include."""
-    from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
-    from tensorboard.compat.proto import attr_value_pb2
-
-    file = descriptor_pb2.FileDescriptorProto(name="crossload/kernel_def.proto", package="crossload.kernels", syntax="proto3")
-    file.dependency.append(attr_value_pb2.DESCRIPTOR.name)
-    attr_value = f".{attr_value_pb2.AttrValue.DESCRIPTOR.full_name}"
-    kinds = descriptor_pb2.FieldDescriptorProto
-    for message, fields in {
-        "Constraint": [("name", 1, "", False), ("allowed_values", 2, attr_value, False)],
-        "Kernel": [
-            ("op", 1, "", False),
-            ("device_type", 2, "", False),
-            ("constraint", 3, ".crossload.kernels.Constraint", True),
-            ("label", 5, "", False),
-        ],
-        "KernelList": [("kernel", 1, ".crossload.kernels.Kernel", True)],
-    }.items():
-        declared = file.message_type.add(name=message)
-        for name, number, type_name, repeated in fields:
-            declared.field.add(
-                name=name,
-                number=number,
-                type=kinds.TYPE_MESSAGE if type_name else kinds.TYPE_STRING,
-                type_name=type_name or None,
-                label=kinds.LABEL_REPEATED if repeated else kinds.LABEL_OPTIONAL,
-            )
-    pool = descriptor_pool.Default()
-    pool.AddSerializedFile(file.SerializeToString())
-    return message_factory.GetMessageClass(pool.FindMessageTypeByName("crossload.kernels.KernelList"))
+    """`KernelList` (tensorflow/core/framework/kernel_def.proto)."""
+    return declare(
+        "crossload.kernels",
+        {
+            "Constraint": [("name", 1, "string"), ("allowed_values", 2, message_class("tensorflow.AttrValue"))],
+            "Kernel": [("op", 1, "string"), ("device_type", 2, "string"), ("constraint", 3, ["Constraint"]), ("label", 5, "string")],
+            "KernelList": [("kernel", 1, ["Kernel"])],
+        },
+    )["KernelList"]
 
 
 @contextmanager

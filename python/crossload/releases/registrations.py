@@ -73,10 +73,11 @@ def _entry(kind: str, op: str, number: int) -> Any:
 @cache
 def _op_def(name: str, number: int) -> Any:
     from google.protobuf import json_format
-    from tensorboard.compat.proto import op_def_pb2
+
+    from crossload.artifacts.messages import message_class
 
     stated = _entry("ops", name, number)
-    return None if stated is None else json_format.ParseDict(stated, op_def_pb2.OpDef())
+    return None if stated is None else json_format.ParseDict(stated, message_class("tensorflow.OpDef")())
 
 
 @cache

@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tensorboard.compat.proto import graph_pb2, tensor_pb2
 
 from crossload import artifacts
 from crossload.artifacts.canonical import canonical_graph, canonical_hash, canonical_tflite
+from crossload.artifacts.messages import message_class
 from crossload.errors import ArtifactError
 from tests.corpus import checkpoints, handmade, keras_files, meta_graphs
 from tests.corpus.handmade import FLOAT, INT64, RESOURCE, STRING, node
@@ -42,7 +42,7 @@ def constant(body: Any, name: str, *values: float) -> Any:
 
 def graph(weight: float = 1.0) -> Any:
     """A classifier that calls a function."""
-    made = graph_pb2.GraphDef()
+    made = message_class("tensorflow.GraphDef")()
     made.versions.producer = 2474
     node(made.node, "x", "Placeholder", shape=(-1, 2), dtype=FLOAT)
     constant(made.node, "w", weight, 2.0)
@@ -156,7 +156,7 @@ def test_every_change_of_content_changes_the_hash(tmp_path: Path, change: Callab
 
 def loop(*, swapped: bool = False, step: float = 1.0) -> Any:
     """Two loop variables with the same start; the loop adds to one and multiplies the other."""
-    made = graph_pb2.GraphDef()
+    made = message_class("tensorflow.GraphDef")()
     made.versions.producer = 1000
     node(made.node, "x", "Placeholder", shape=(), dtype=FLOAT)
     constant(made.node, "step", step)
@@ -199,9 +199,9 @@ def test_hashing_recursive_functions_terminates(tmp_path: Path) -> None:
 @given(values=st.lists(st.sampled_from([0.0, -0.0, 1.5, float("nan")]), min_size=1, max_size=9), repeats=st.integers(0, 5))
 def test_a_constant_counts_by_value_not_by_storage(values: list[float], repeats: int) -> None:
     whole = np.float32(values + [values[-1]] * repeats)
-    packed = tensor_pb2.TensorProto(dtype=FLOAT, tensor_content=whole.tobytes())
-    listed = tensor_pb2.TensorProto(dtype=FLOAT, float_val=values)
-    other = tensor_pb2.TensorProto(dtype=FLOAT, float_val=[*values[:-1], 7.0])
+    packed = message_class("tensorflow.TensorProto")(dtype=FLOAT, tensor_content=whole.tobytes())
+    listed = message_class("tensorflow.TensorProto")(dtype=FLOAT, float_val=values)
+    other = message_class("tensorflow.TensorProto")(dtype=FLOAT, float_val=[*values[:-1], 7.0])
     for proto in (packed, listed, other):
         proto.tensor_shape.dim.add(size=len(whole))
     assert canonical_graph.tensor(packed) == canonical_graph.tensor(listed)
@@ -213,7 +213,7 @@ def test_adjacent_strings_are_delimited(left: list[str], right: list[str], repea
     size = max(len(left), len(right)) + max(0, repeats)
     protos = []
     for texts in (left, right):
-        protos.append(tensor_pb2.TensorProto(dtype=STRING, string_val=[t.encode() for t in texts]))
+        protos.append(message_class("tensorflow.TensorProto")(dtype=STRING, string_val=[t.encode() for t in texts]))
         protos[-1].tensor_shape.dim.add(size=size)
     filled = [texts + [texts[-1]] * (size - len(texts)) for texts in (left, right)]
     assert (canonical_graph.tensor(protos[0]) == canonical_graph.tensor(protos[1])) == (filled[0] == filled[1])
@@ -308,7 +308,7 @@ def test_every_change_of_a_signature_changes_the_hash(tmp_path: Path, change: st
 
 def test_equal_tables_are_distinguished_by_their_content(tmp_path: Path) -> None:
     def made(first: str, second: str) -> Any:
-        found = graph_pb2.GraphDef()
+        found = message_class("tensorflow.GraphDef")()
         node(found.node, "x", "Placeholder", shape=(-1,), dtype=STRING)
         for at, text in enumerate((first, second)):
             node(found.node, f"table{at}", "HashTableV2", key_dtype=STRING, value_dtype=INT64)

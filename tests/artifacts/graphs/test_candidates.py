@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tensorboard.compat.proto import graph_pb2
 
 from crossload.artifacts.graphs import graph_def
 from crossload.artifacts.graphs.graph import Graph
+from crossload.artifacts.messages import message_class
 from crossload.errors import ArtifactError
 from tests.corpus import handmade
 from tests.corpus.handmade import BOOL, FLOAT, INT32, INT64, STRING, node
@@ -25,7 +25,7 @@ def names(made: Any) -> list[str]:
 
 def trained(*, softmax: bool = True) -> Any:
     """A classifier as TensorFlow 1 trains it: loss, accuracy, gradients, optimiser, saver, summaries and initialisers beside it."""
-    made = graph_pb2.GraphDef()
+    made = message_class("tensorflow.GraphDef")()
     made.versions.producer = 1000
     add = made.node
     node(add, "x", "Placeholder", shape=(-1, 4), dtype=FLOAT)
@@ -83,7 +83,7 @@ def test_labels_and_the_savers_file_name_are_not_inputs() -> None:
 
 
 def test_a_loss_is_found_by_its_gradients() -> None:
-    made = graph_pb2.GraphDef()
+    made = message_class("tensorflow.GraphDef")()
     node(made.node, "x", "Placeholder", shape=(-1, 1), dtype=FLOAT)
     node(made.node, "y", "Placeholder", shape=(-1, 1), dtype=FLOAT)
     node(made.node, "w", "VarHandleOp", dtype=FLOAT)
@@ -101,7 +101,7 @@ def test_a_loss_is_found_by_its_gradients() -> None:
 
 
 def test_without_a_placeholder_the_output_of_a_queue_is_an_input() -> None:
-    made = graph_pb2.GraphDef()
+    made = message_class("tensorflow.GraphDef")()
     node(made.node, "queue", "FIFOQueueV2", component_types=[FLOAT, INT64])
     node(made.node, "batch", "QueueDequeueManyV2", "queue", "queue", component_types=[FLOAT, INT64])
     node(made.node, "enqueue", "QueueEnqueueV2", "queue", "queue")
@@ -148,7 +148,7 @@ def test_handles_are_not_outputs_and_input_independent_outputs_come_last() -> No
 
 
 def test_a_model_in_a_scope_named_like_training_has_outputs() -> None:
-    made = graph_pb2.GraphDef()
+    made = message_class("tensorflow.GraphDef")()
     node(made.node, "train/x", "Placeholder", shape=(-1, 4), dtype=FLOAT)
     node(made.node, "train/loss/relu", "Relu", "train/x", T=FLOAT)
     assert names(made) == ["train/loss/relu"]

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tensorboard.compat.proto import graph_pb2
 
 from crossload import artifacts
 from crossload.artifacts.graphs import graph_def
+from crossload.artifacts.messages import message_class
 from crossload.contract.signatures import TensorSpec
 from crossload.errors import ArtifactError
 from tests.corpus import handmade
@@ -76,7 +76,7 @@ def test_only_inputs_that_the_outputs_depend_on_are_in_the_signature(tmp_path: P
 
 
 def test_return_values_are_the_outputs_in_their_order_and_arguments_the_inputs(tmp_path: Path) -> None:
-    made = graph_pb2.GraphDef()
+    made = message_class("tensorflow.GraphDef")()
     made.versions.producer = 1000
     node(made.node, "b", "_Arg", T=INT32).attr["index"].i = 1
     node(made.node, "a", "_Arg", T=FLOAT).attr["index"].i = 0
@@ -197,7 +197,7 @@ def test_outputs_can_be_chosen_by_name(tmp_path: Path) -> None:
 
 
 def test_a_graph_without_outputs_is_refused(tmp_path: Path) -> None:
-    made = graph_pb2.GraphDef()
+    made = message_class("tensorflow.GraphDef")()
     node(made.node, "x", "Placeholder", dtype=FLOAT)
     found = of(tmp_path, made)
     assert artifacts.callable_signatures(found) == [(None, {})]
@@ -207,7 +207,7 @@ def test_a_graph_without_outputs_is_refused(tmp_path: Path) -> None:
 
 def test_a_file_cut_between_two_nodes_is_detected_by_the_missing_node(tmp_path: Path) -> None:
     whole = handmade.graph()
-    cut = graph_pb2.GraphDef(node=whole.node[2:])
+    cut = message_class("tensorflow.GraphDef")(node=whole.node[2:])
     with pytest.raises(ArtifactError, match="node 'product' takes 'x', which is not in the graph"):
         of(tmp_path, cut)
 

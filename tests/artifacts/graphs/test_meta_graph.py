@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 from google.protobuf import text_format
-from tensorboard.compat.proto import variable_pb2
 
 from crossload import artifacts
 from crossload.artifacts.graphs import meta_graph
+from crossload.artifacts.messages import message_class
 from crossload.errors import ArtifactError
 from tests.corpus import handmade
 from tests.corpus.handmade import FLOAT, node
@@ -55,7 +55,7 @@ def test_variables_come_from_collections_with_datatype_and_shape_from_the_graph(
 def test_a_part_of_a_partitioned_variable_names_the_whole(tmp_path: Path) -> None:
     message = made()
     values = message.collection_def["variables"].bytes_list.value
-    variable = variable_pb2.VariableDef.FromString(values[0])
+    variable = message_class("tensorflow.VariableDef").FromString(values[0])
     part = variable.save_slice_info_def
     part.full_name, part.full_shape[:], part.var_offset[:], part.var_shape[:] = "whole", [8, 2], [4, 0], [4, 2]
     values[0] = variable.SerializeToString()
@@ -108,7 +108,7 @@ def test_a_variable_missing_from_collections_is_named(tmp_path: Path) -> None:
 def test_names_without_a_node_are_diagnosed(tmp_path: Path) -> None:
     message = made()
     message.saver_def.restore_op_name = "save_1/restore_all"
-    lost = variable_pb2.VariableDef(variable_name="gone:0")
+    lost = message_class("tensorflow.VariableDef")(variable_name="gone:0")
     message.collection_def["variables"].bytes_list.value.append(lost.SerializeToString())
     said = diagnosis(tmp_path, message)
     assert "names 'save_1/restore_all', which the graph does not have" in said

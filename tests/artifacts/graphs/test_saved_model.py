@@ -12,6 +12,7 @@ import pytest
 
 from crossload import artifacts
 from crossload.artifacts.graphs import protos, saved_model
+from crossload.artifacts.messages import message_class
 from crossload.contract import datatypes
 from crossload.contract.defaults import array as array_of
 from crossload.contract.signatures import TensorSpec
@@ -206,9 +207,7 @@ def with_default(folder: Path, proto: Any) -> dict[str, Any]:
 
 
 def tensor(dtype: int, shape: tuple[int, ...], **values: Any) -> Any:
-    from tensorboard.compat.proto import tensor_pb2
-
-    made = tensor_pb2.TensorProto(dtype=dtype, **values)
+    made = message_class("tensorflow.TensorProto")(dtype=dtype, **values)
     for size in shape:
         made.tensor_shape.dim.add(size=size)
     return made

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tensorboard.compat.proto import graph_pb2, meta_graph_pb2
 
+from crossload.artifacts.messages import message_class
 from crossload.edits.repairs.graphs import hollow, obstacles, repair
 from crossload.edits.repairs.meta_graphs import mend
 from crossload.errors import CrossloadError
@@ -36,7 +36,7 @@ def function(graph: Any, name: str, op: str) -> Any:
 
 
 def test_an_attribute_at_its_default_is_removed_and_others_are_obstacles() -> None:
-    graph = graph_pb2.GraphDef()
+    graph = message_class("tensorflow.GraphDef")()
     add(graph, "a", "Placeholder", dtype=FLOAT)
     for name, paddings in (("plain", []), ("padded", [0, 1, 1, 0])):
         node = add(graph, name, "MaxPool", "a", T=FLOAT)
@@ -50,7 +50,7 @@ def test_an_attribute_at_its_default_is_removed_and_others_are_obstacles() -> No
 
 
 def test_disable_copy_on_read_becomes_a_no_op_with_the_same_control_edges() -> None:
-    graph = graph_pb2.GraphDef()
+    graph = message_class("tensorflow.GraphDef")()
     variable = add(graph, "v", "VarHandleOp", dtype=FLOAT)
     variable.attr["shape"].shape.SetInParent()
     variable.attr["debug_name"].s = b"v/"
@@ -68,7 +68,7 @@ def test_disable_copy_on_read_becomes_a_no_op_with_the_same_control_edges() -> N
 
 
 def test_a_product_of_two_datatypes_is_not_rewritten() -> None:
-    graph = graph_pb2.GraphDef()
+    graph = message_class("tensorflow.GraphDef")()
     add(graph, "same", "BatchMatMulV3", "a", "b", Ta=FLOAT, Tb=FLOAT, Tout=FLOAT)
     add(graph, "mixed", "BatchMatMulV3", "a", "b", Ta=4, Tb=6, Tout=INT32)
     repair(graph, [LEGACY])
@@ -78,14 +78,14 @@ def test_a_product_of_two_datatypes_is_not_rewritten() -> None:
 
 
 def test_nothing_is_rewritten_for_a_release_that_knows_it() -> None:
-    graph = graph_pb2.GraphDef()
+    graph = message_class("tensorflow.GraphDef")()
     add(graph, "disable", "DisableCopyOnRead", "v")
     assert repair(graph, [release_of("tensorflow-java@1.1.0")]).sentences() == []
     assert graph.node[0].op == "DisableCopyOnRead"
 
 
 def test_an_unneeded_function_is_emptied_and_a_called_one_is_an_obstacle() -> None:
-    graph = graph_pb2.GraphDef()
+    graph = message_class("tensorflow.GraphDef")()
     function(graph, "called", "DenseBincount")
     function(graph, "forgotten", "DenseBincount")
     add(graph, "y", "PartitionedCall").attr["f"].func.name = "called"
@@ -100,7 +100,7 @@ def test_an_unneeded_function_is_emptied_and_a_called_one_is_an_obstacle() -> No
 
 
 def test_training_nodes_are_removed_with_consumers_unless_a_signature_needs_them() -> None:
-    graph = graph_pb2.GraphDef()
+    graph = message_class("tensorflow.GraphDef")()
     for name, op, *inputs in (("x", "NoOp"), ("count", "DenseBincount", "x"), ("train", "NoOp", "^count"), ("y", "NoOp", "^x")):
         add(graph, name, op, *inputs)
     hollow(graph, obstacles(graph, [LEGACY]), ["train"])
@@ -110,7 +110,7 @@ def test_training_nodes_are_removed_with_consumers_unless_a_signature_needs_them
 
 
 def test_signatures_are_corrected_to_match_their_tensors() -> None:
-    meta_graph = meta_graph_pb2.MetaGraphDef()
+    meta_graph = message_class("tensorflow.MetaGraphDef")()
     add(meta_graph.graph_def, "x", "Placeholder", dtype=FLOAT)
     add(meta_graph.graph_def, "y", "Identity", "x", T=FLOAT)
     signature = meta_graph.signature_def["serve"]
@@ -136,7 +136,7 @@ def test_signatures_are_corrected_to_match_their_tensors() -> None:
 
 
 def test_tables_that_the_init_op_fills_are_removed_from_the_collection() -> None:
-    meta_graph = meta_graph_pb2.MetaGraphDef()
+    meta_graph = message_class("tensorflow.MetaGraphDef")()
     for name, *inputs in (("fill",), ("other",), ("init", "^fill")):
         add(meta_graph.graph_def, name, "NoOp", *inputs)
     meta_graph.collection_def["saved_model_main_op"].node_list.value.append("init:0")

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tensorboard.compat.proto import graph_pb2
 
+from crossload.artifacts.messages import message_class
 from tests.corpus.checked_graphs import FLOAT, LEGACY, RELEASES, STRING, add, call, graph_of, outcomes, stopped
 
 BOOL, INT32 = 10, 3
@@ -150,7 +150,7 @@ def test_the_attributes_of_a_branch_that_need_not_be_taken_are_not_predicted(tmp
 
 
 def test_a_number_of_tensors_that_only_a_hostile_graph_states_costs_nothing(tmp_path: Path) -> None:
-    graph = graph_pb2.GraphDef()
+    graph = message_class("tensorflow.GraphDef")()
     graph.CopyFrom(graph_of())
     add(graph, "parts", "Unpack", "x", T=FLOAT).attr["num"].i = 1 << 60
     add(graph, "beside", "Abs", "parts:7", T=FLOAT)

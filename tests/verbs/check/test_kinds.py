@@ -6,8 +6,8 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
-from tensorboard.compat.proto import graph_pb2
 
+from crossload.artifacts.messages import message_class
 from crossload.releases.registrations import releases
 from crossload.verbs.check import graph_rules
 from crossload.verbs.check.graph_rules import Subject
@@ -56,7 +56,7 @@ def graphs(draw: st.DrawFn) -> Any:
     body.signature.name = "body"
     body.signature.input_arg.add(name="x", type=FLOAT)
     body.signature.output_arg.add(name="b", type=FLOAT)
-    inside = graph_pb2.GraphDef()
+    inside = message_class("tensorflow.GraphDef")()
     draw(nodes(inside, "n"))
     body.node_def.extend(inside.node)
     body.ret["b"] = "n0:z:0"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tensorboard.compat.proto import graph_pb2
 
+from crossload.artifacts.messages import message_class
 from crossload.contract.bundle import open_bundle
 from crossload.errors import ConversionRefused
 from crossload.report.results import Report
@@ -47,7 +47,7 @@ def test_a_keras_3_saved_model_becomes_a_graph_for_the_oldest_release(demo: Path
 
 
 def test_an_op_that_nothing_replaces_is_refused_with_the_releases_that_have_it(tmp_path: Path) -> None:
-    graph = graph_pb2.GraphDef()
+    graph = message_class("tensorflow.GraphDef")()
     graph.node.add(name="x", op="Placeholder").attr["dtype"].type = 1
     graph.node.add(name="y", op="Xlog1py", input=["x", "x"]).attr["T"].type = 1
     (tmp_path / "young.pb").write_bytes(graph.SerializeToString())
@@ -57,7 +57,7 @@ def test_an_op_that_nothing_replaces_is_refused_with_the_releases_that_have_it(t
 
 
 def test_a_datatype_without_a_java_type_crosses_a_bridge_after_a_backport(tmp_path: Path) -> None:
-    graph = graph_pb2.GraphDef()
+    graph = message_class("tensorflow.GraphDef")()
     graph.node.add(name="x", op="Placeholder").attr["dtype"].type = INT8
     graph.node.add(name="y", op="Identity", input=["x"]).attr["T"].type = INT8
     (tmp_path / "small.pb").write_bytes(graph.SerializeToString())

@@ -18,13 +18,14 @@ def messages() -> dict[str, Any]:
     Omitted fields keep their numbers; enums are declared as numbers, as on the wire. The values of a V1 checkpoint are packed fields of a
     TensorProto (tensor.proto): they are declared as bytes, because parsing would otherwise create millions of Python numbers.
     """
-    from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
-    from tensorboard.compat.proto import tensor_shape_pb2, versions_pb2
+    from google.protobuf import descriptor_pb2
+
+    from crossload.artifacts.messages import declare, file_of, message_class
 
     kind = descriptor_pb2.FieldDescriptorProto
     file = descriptor_pb2.FileDescriptorProto(name="crossload/tensor_bundle.proto", package="crossload", syntax="proto2")
-    file.dependency.extend([tensor_shape_pb2.DESCRIPTOR.name, versions_pb2.DESCRIPTOR.name])
-    shape, version = (m.DESCRIPTOR.full_name for m in (tensor_shape_pb2.TensorShapeProto, versions_pb2.VersionDef))
+    shape, version = "tensorflow.TensorShapeProto", "tensorflow.VersionDef"
+    file.dependency.extend([file_of(shape), file_of(version)])
     int32, int64, text, raw, double = kind.TYPE_INT32, kind.TYPE_INT64, kind.TYPE_STRING, kind.TYPE_BYTES, kind.TYPE_DOUBLE
     # A field's name, its number, and its type: a scalar's type, a message's name, or [many] of either.
     declared: dict[str, tuple[tuple[str, int, Any], ...]] = {
@@ -59,6 +60,5 @@ def messages() -> dict[str, Any]:
                 added.type = of
             else:
                 added.type, added.type_name = kind.TYPE_MESSAGE, f".{of}"
-    pool = descriptor_pool.Default()
-    pool.AddSerializedFile(file.SerializeToString())
-    return {name: message_factory.GetMessageClass(pool.FindMessageTypeByName(f"crossload.{name}")) for name in declared}
+    declare(file.SerializeToString())
+    return {name: message_class(f"crossload.{name}") for name in declared}

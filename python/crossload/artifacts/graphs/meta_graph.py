@@ -14,6 +14,7 @@ from typing import Any, Literal
 from crossload.artifacts.content import facts
 from crossload.artifacts.graphs import candidates, graph_def, op_types, protos, saved_model
 from crossload.artifacts.graphs.graph import Graph, Node, operation_of
+from crossload.artifacts.messages import message_class
 from crossload.artifacts.recognition import index_of
 from crossload.contract.signatures import Signature, TensorSpec
 from crossload.errors import ArtifactError
@@ -178,8 +179,8 @@ def of(path: Path, proto: Any) -> MetaGraph:
 
 def _variables(path: Path, proto: Any, graph: Graph) -> tuple[Variable, ...]:
     from google.protobuf.message import DecodeError
-    from tensorboard.compat.proto import variable_pb2
 
+    variable_def = message_class("tensorflow.VariableDef")
     found: dict[str, Any] = {}
     collections: dict[str, list[str]] = {}
     for name in _VARIABLES:
@@ -187,7 +188,7 @@ def _variables(path: Path, proto: Any, graph: Graph) -> tuple[Variable, ...]:
             continue
         for value in proto.collection_def[name].bytes_list.value:
             try:
-                definition = variable_pb2.VariableDef.FromString(value)
+                definition = variable_def.FromString(value)
             except (DecodeError, RuntimeError) as error:
                 raise ArtifactError(f"{path} is corrupt: its collection {name!r} holds invalid VariableDefs; export it again") from error
             found.setdefault(definition.variable_name, definition)

@@ -1,7 +1,4 @@
-"""TensorFlow's protocol buffers without TensorFlow: files to messages, tensors to plain values.
-
-The messages are those of `tensorboard.compat.proto`. saved_model.proto is not among them, so this module declares its two fields.
-"""
+"""TensorFlow's protocol buffers without TensorFlow: files to messages, tensors to plain values."""
 
 from __future__ import annotations
 
@@ -12,11 +9,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from google.protobuf import descriptor_pool, message_factory
-from google.protobuf.message import DecodeError, Message
-from tensorboard.compat.proto import graph_pb2, meta_graph_pb2
+from google.protobuf.message import DecodeError
 
 from crossload.artifacts.content import content, described, is_text
+from crossload.artifacts.messages import message_class
 from crossload.contract.datatypes import DATATYPES, from_enum
 from crossload.errors import ArtifactError
 
@@ -36,33 +32,9 @@ _FIELD = {
 }  # fmt: skip
 
 
-def _saved_model_class() -> type[Message]:
-    """`message SavedModel { int64 saved_model_schema_version = 1; repeated MetaGraphDef meta_graphs = 2; }` (saved_model.proto).
-
-    The declaration is a serialised FileDescriptorProto with the field numbers of descriptor.proto: importing descriptor_pb2
-    for these few bytes would take a sixth of the time of `crossload show`.
-    """
-    optional, repeated, int64, message = b"\x20\1", b"\x20\3", b"\x28\3", b"\x28\x0b"
-    meta_graph = f".{meta_graph_pb2.MetaGraphDef.DESCRIPTOR.full_name}"
-    version = _bytes(1, "saved_model_schema_version") + b"\x18\1" + optional + int64
-    meta_graphs = _bytes(1, "meta_graphs") + b"\x18\2" + repeated + message + _bytes(6, meta_graph)
-    declaration = _bytes(1, "SavedModel") + _bytes(2, version) + _bytes(2, meta_graphs)
-    file = _bytes(1, "crossload/saved_model.proto") + _bytes(2, "crossload") + _bytes(3, meta_graph_pb2.DESCRIPTOR.name)
-    pool = descriptor_pool.Default()
-    pool.AddSerializedFile(file + _bytes(4, declaration) + _bytes(12, "proto3"))
-    made: type[Message] = message_factory.GetMessageClass(pool.FindMessageTypeByName("crossload.SavedModel"))
-    return made
-
-
-def _bytes(number: int, value: str | bytes) -> bytes:
-    """A field of text or of a message, shorter than 128 bytes, on protobuf's wire."""
-    data = value.encode() if isinstance(value, str) else value
-    return bytes((number << 3 | 2, len(data))) + data
-
-
-SavedModelProto: Any = _saved_model_class()
-GraphDefProto: Any = graph_pb2.GraphDef
-MetaGraphProto: Any = meta_graph_pb2.MetaGraphDef
+SavedModelProto: Any = message_class("tensorflow.SavedModel")
+GraphDefProto: Any = message_class("tensorflow.GraphDef")
+MetaGraphProto: Any = message_class("tensorflow.MetaGraphDef")
 
 
 def parse(path: Path, message: Any, what: str) -> Any:

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from google.protobuf.message import DecodeError
-from tensorboard.compat.proto.meta_graph_pb2 import AssetFileDef
 
 from crossload.artifacts.content import facts
 from crossload.artifacts.graphs import bridges, protos, tensor_info
 from crossload.artifacts.graphs.graph import Graph
 from crossload.artifacts.graphs.saved_model_keys import MAIN_OP_COLLECTIONS, OPERATIONS
+from crossload.artifacts.messages import message_class
 from crossload.artifacts.recognition import saved_model_file
 from crossload.contract.datatypes import from_enum
 from crossload.contract.signatures import Signature, TensorSpec
@@ -225,7 +225,7 @@ def assets(meta_graph: Any) -> list[Any]:
     if meta_graph.asset_file_def or _ASSETS not in meta_graph.collection_def:
         return list(meta_graph.asset_file_def)
     try:
-        return [AssetFileDef.FromString(one.value) for one in meta_graph.collection_def[_ASSETS].any_list.value]
+        return [message_class("tensorflow.AssetFileDef").FromString(one.value) for one in meta_graph.collection_def[_ASSETS].any_list.value]
     except DecodeError as error:
         raise ArtifactError(f"its collection {_ASSETS} is damaged: it does not hold AssetFileDefs ({error})") from error
 
