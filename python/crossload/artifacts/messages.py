@@ -37,14 +37,8 @@ def message_class(name: str) -> Any:
 
 
 def declare(file: bytes) -> None:
-    """Add the messages of a serialised FileDescriptorProto, which may depend on TensorFlow's files (`file_of`)."""
+    """Add the messages of a serialised FileDescriptorProto, which may depend on TensorFlow's."""
     _pool().AddSerializedFile(file)
-
-
-def file_of(name: str) -> str:
-    """The file that declares this message."""
-    found: str = _pool().FindMessageTypeByName(name).file.name
-    return found
 
 
 @once

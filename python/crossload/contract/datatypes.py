@@ -77,13 +77,16 @@ def for_people(name: str) -> str:
     return known.tensorflow if known else name
 
 
+def size(name: str) -> int:
+    """The bytes of an element, 0 for BYTES; raises FrameError for a datatype the contract does not have."""
+    return _known(name).size
+
+
 def numpy_dtype(name: str) -> np.dtype:
     """The NumPy dtype (`object` for BYTES); raises FrameError for a datatype the contract does not have."""
     import numpy as np
 
-    known = DATATYPES.get(name)
-    if known is None:
-        raise FrameError(f"datatype {name!r} is not in the contract")
+    known = _known(name)
     if known.name == "BYTES":
         return np.dtype(object)
     if known.name in _ML_DTYPES:
@@ -92,6 +95,12 @@ def numpy_dtype(name: str) -> np.dtype:
         found: np.dtype = np.dtype(getattr(ml_dtypes, known.tensorflow))
         return found
     return np.dtype(known.tensorflow)
+
+
+def _known(name: str) -> Datatype:
+    if name not in DATATYPES:
+        raise FrameError(f"datatype {name!r} is not in the contract")
+    return DATATYPES[name]
 
 
 def of_array(array: np.ndarray) -> str:

@@ -20,6 +20,7 @@ from crossload.artifacts.checkpoints import leveldb_table, slices
 from crossload.artifacts.checkpoints.checkpoint_protos import messages
 from crossload.artifacts.checkpoints.slices import Slice
 from crossload.artifacts.graphs import protos
+from crossload.contract import datatypes
 from crossload.contract.datatypes import from_enum, numpy_dtype
 from crossload.errors import ArtifactError
 
@@ -238,7 +239,7 @@ def _corrupt(index: Path, cause: str) -> ArtifactError:
 
 def _check_size(entry: Entry) -> None:
     """Raises Damage, before it allocates memory, where the bytes cannot fill the shape (a string has at least a byte of length)."""
-    least = math.prod(entry.shape) * (1 if entry.datatype == "BYTES" else numpy_dtype(entry.datatype).itemsize)
+    least = math.prod(entry.shape) * (datatypes.size(entry.datatype) or 1)
     if least > entry.size or (least < entry.size and entry.datatype != "BYTES"):
         raise leveldb_table.Damage(f"{entry.size} bytes do not fill the shape {list(entry.shape)}")
 
