@@ -1,19 +1,18 @@
-"""The command line: a group that imports a command's module only when that command is called."""
+"""The command line: its commands, and its start, which answers --help and --version before click is loaded."""
 
 from __future__ import annotations
 
-import errno
-import io
-import signal
+import gc
+import os
 import sys
-from importlib import import_module
-from typing import Any
 
-import click
+from crossload import __version__
 
-from crossload.cli.framework import Group
-from crossload.errors import CrossloadError
-from crossload.support.text import printable
+TYPE_CHECKING = False  # as in typing, whose import takes a third of the time of --help
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from crossload.cli.group import main as main
 
 # The modules crossload.cli.<command>, and the lines of `crossload --help`, which imports none of them.
 COMMANDS = (
@@ -30,60 +29,89 @@ COMMANDS = (
     ("doctor", "Check this machine: Python, JDK, Maven, uv, disk, caches, runtimes."),
     ("completion", "Print the completion script of a shell."),
 )
+_EXAMPLES = ("show saved_model/", "export model.keras -o digits/", "verify digits/")
+_PROMISE = "Prove that a TensorFlow model exported in Python predicts the same in Java, on phones and on microcontrollers."
+_OPTIONS = (("--version", "Show the version and exit."), ("-h, --help", "Show this message and exit."))
 
 
-class _Failed(click.ClickException):
-    """A CrossloadError for the terminal: one sentence and its exit status."""
+def start() -> None:
+    """Run the command line of this process, and end the process."""
+    if text := _answer(sys.argv[1:]):
+        return _print(text)
+    # What is imported is no garbage: to look for garbage during the imports, and once more at the end, takes a fifth of a short command.
+    gc.set_threshold(50_000)
+    from crossload.cli.group import main
 
-    def __init__(self, error: CrossloadError) -> None:
-        super().__init__(printable(str(error)))
-        self.exit_code = error.exit_status  # type: ignore[misc]  # click declares a class constant
-
-    def show(self, file: Any = None) -> None:
-        click.echo(f"crossload: {self.message}", file=file, err=file is None)
-
-
-class _Commands(Group):
-    """Commands by the names of their modules."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return [name for name, _ in COMMANDS]
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in self.list_commands(ctx):
-            return None
-        found: click.Command = import_module(f"crossload.cli.{cmd_name}").command
-        return found
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS))
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except CrossloadError as error:
-            raise _Failed(error) from error
-        except KeyboardInterrupt:
-            click.echo("crossload: interrupted; nothing half-written is left behind", err=True)
-            ctx.exit(130)  # 128 + SIGINT, as a shell reports it
-        except OSError as error:
-            # click handles a closed output pipe quietly; the user has to know about a file that cannot be read or written.
-            if error.errno == errno.EPIPE or error.strerror is None:
-                raise
-            about = f"{error.filename}: " if error.filename else ""
-            raise _Failed(CrossloadError(f"{about}{error.strerror}; check the path, its permissions and the space on its disk")) from error
+    try:
+        main()
+    finally:
+        gc.freeze()
 
 
-@click.group(
-    cls=_Commands,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    examples=["show saved_model/", "export model.keras -o digits/", "verify digits/"],
-)
-@click.version_option(package_name="crossload", message="%(prog)s %(version)s")
-def main() -> None:
-    """Prove that a TensorFlow model exported in Python predicts the same in Java, on phones and on microcontrollers."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # after a CI server's SIGTERM: a partial report, no worker left
-    # A terminal that cannot show a character prints its escape.
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")
+def overview(width: int) -> str:
+    """The page of `crossload --help` in lines of at most `width` characters."""
+    return "\n".join(
+        (
+            "Usage: crossload [OPTIONS] COMMAND [ARGS]...",
+            "\nExamples:",
+            *(f"  crossload {example}" for example in _EXAMPLES),
+            "",
+            *(f"  {line}" for line in _wrapped(_PROMISE, width - 2)),
+            "\nOptions:",
+            *_rows(_OPTIONS, width),
+            "\nCommands:",
+            *_rows(COMMANDS, width),
+            "",
+        )
+    )
+
+
+def _answer(arguments: list[str]) -> str:
+    """What the command line prints without a command's help; empty for every other command line."""
+    if arguments == ["--version"]:
+        return f"crossload {__version__}\n"
+    if arguments in (["--help"], ["-h"]):
+        return overview(max(50, min(80, _columns()) - 2))  # click's widths
+    return ""
+
+
+def _print(text: str) -> None:
+    try:
+        os.write(1, text.encode())
+    except BrokenPipeError:
+        sys.exit(1)
+    except OSError as error:
+        sys.exit(f"crossload: standard output: {error.strerror}; check where it goes and the space there")
+
+
+def _columns() -> int:
+    """The width of the terminal, as shutil.get_terminal_size gives it; importing that module takes as long as the rest."""
+    try:
+        return int(os.environ.get("COLUMNS", 0)) or os.get_terminal_size(1).columns or 80
+    except (ValueError, OSError):
+        return 80
+
+
+def _rows(rows: tuple[tuple[str, str], ...], width: int) -> Iterator[str]:
+    indent = max(len(name) for name, _ in rows) + 4
+    for name, text in rows:
+        first, *rest = _wrapped(text, width - indent)
+        yield f"  {name}".ljust(indent) + first
+        yield from (" " * indent + line for line in rest)
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    lines = [""]
+    for word in text.split():
+        if lines[-1] and len(lines[-1]) + len(word) >= width:
+            lines.append("")
+        lines[-1] += f" {word}" if lines[-1] else word
+    return lines
+
+
+def __getattr__(name: str) -> object:
+    if name != "main":
+        raise AttributeError(f"module 'crossload.cli' has no attribute {name!r}")
+    from crossload.cli.group import main
+
+    return main

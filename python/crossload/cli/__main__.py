@@ -1,5 +1,5 @@
 """`python -m crossload.cli`: the command line without its installed script."""
 
-from crossload.cli import main
+from crossload.cli import start
 
-main()
+start()

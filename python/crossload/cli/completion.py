@@ -18,7 +18,7 @@ from crossload.errors import CrossloadError
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def command(shell: str) -> None:
     """Print the completion script of SHELL; start a new shell after installing it."""
-    from crossload.cli import main
+    from crossload.cli.group import main
 
     found = get_completion_class(shell)
     if found is None:
