@@ -51,6 +51,9 @@ def test_the_manifest_round_trips_through_its_text(bundle: Path) -> None:
         (lambda m: m.pop("crossload"), "is not a crossload manifest"),
         (lambda m: m.pop("signatures"), "signatures: field required"),
         (lambda m: m["tolerance"].update(FP32={"rtoll": 1}), "tolerance.FP32.rtoll"),
+        (lambda m: m["tolerance"].update(FP32={"rtol": -1}), "tolerance.FP32.rtol: must be a finite number"),
+        (lambda m: m["vectors"][0].update(count=str(m["vectors"][0]["count"])), "vectors.0.count: must be an integer, not a string"),
+        (lambda m: m.update(crossload=True), "crossload: must be one of 1"),
         (lambda m: m["artifacts"][0].update(path="gone.tflite"), "gone.tflite, which is missing"),
         (lambda m: m["artifacts"][0].update(path="../../../etc/hostname"), "lies outside the bundle"),
         (lambda m: m["vectors"][0].update(path="/etc/hostname"), "lies outside the bundle"),
@@ -77,7 +80,9 @@ def test_an_inconsistent_manifest_is_refused_in_one_sentence(bundle: Path, chang
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("text", ["", "{", "[" * 200000, "[]", "null", '{"crossload": "1"}', '{"crossload": 1}'])
+@pytest.mark.parametrize(
+    "text", ["", "{", "[" * 200000, "[]", "null", '{"crossload": "1"}', '{"crossload": 1}', '{"crossload": 1, "crossload": 1}']
+)
 def test_a_file_that_is_not_a_manifest_is_refused(bundle: Path, text: str) -> None:
     (bundle / "crossload.json").write_text(text)
     with pytest.raises(ManifestError):

@@ -71,7 +71,7 @@ def test_a_default_runtime_need_not_be_named() -> None:
     ("text", "says"),
     [
         ("[runtimes.toy\n", "cannot be read"),
-        ("[runtime.toy]\n", "at runtime: extra"),
+        ("[runtime.toy]\n", "at runtime: there is no such key; the keys are runtimes"),
         ("runtimes = 5\n", "runtimes"),
         ("[runtimes]\ntoy = 5\n", "toy"),
         ("[runtimes.toy]\ncommand = ['x']\n", "at runtimes.toy.formats: "),

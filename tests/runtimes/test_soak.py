@@ -51,7 +51,7 @@ class Soaked(Conversation):
     def load_as(self, name: str, path: Path) -> None:
         """Load an artifact under a name."""
         entry = artifacts_of(path, path.name)[0][0]
-        signatures = {n: b.model_dump(include={"key", "inputs", "outputs"}) for n, b in entry.bindings.items()}
+        signatures = {n: {"key": b.key, "inputs": b.inputs, "outputs": b.outputs} for n, b in entry.bindings.items()}
         parameters: dict[str, Any] = {"path": str(path), "format": entry.format, "signatures": signatures}
         loaded = self.ask(
             "RepositoryModelLoad", model_name=name, parameters=parameters | ({} if entry.tags is None else {"tags": entry.tags})

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from crossload import artifacts
-from crossload.contract import sidecar
+from crossload.contract import sidecar, typed
 from crossload.contract.bridge import CARRIERS
 from crossload.contract.manifest import Artifact, Binding, Bridge
 from crossload.contract.signatures import Signature
@@ -98,7 +98,7 @@ def bindings_in(file: Path, bound: Mapping[str, Any] | None) -> dict[str, Bindin
     If the edge returned none: the artifact's own signatures, by their keys.
     """
     if bound and all(b.get("key") is None for b in bound.values()):
-        return {name: Binding.model_validate({**b, "bridge": None}) for name, b in bound.items()}
+        return {name: typed.read(Binding, {**b, "bridge": None}) for name, b in bound.items()}
     own = {s.key: binding_of(s) for _, signatures in artifacts.callable_signatures(artifacts.read(file)) for s in signatures.values()}
     keys = {name: b["key"] for name, b in bound.items()} if bound else {key: key for key in own if key is not None}
     return {name: own[key] for name, key in keys.items() if key in own}

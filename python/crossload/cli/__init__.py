@@ -87,7 +87,7 @@ def _print(text: str) -> None:
 def _columns() -> int:
     """The width of the terminal, as shutil.get_terminal_size gives it; importing that module takes as long as the rest."""
     try:
-        return int(os.environ.get("COLUMNS", 0)) or os.get_terminal_size(1).columns or 80
+        return int(os.environ.get("COLUMNS", "0")) or os.get_terminal_size(1).columns or 80
     except (ValueError, OSError):
         return 80
 

@@ -16,6 +16,7 @@ from crossload.cli import COMMANDS, overview
 from crossload.errors import CrossloadError
 from crossload.support.text import printable
 
+
 class _Failed(click.ClickException):
     """A CrossloadError for the terminal: one sentence and its exit status."""
 

@@ -58,9 +58,10 @@ def parse(options: Sequence[str]) -> dict[str, Tolerance]:
             raise CrossloadError(f"--tolerance {option!r}: write DATATYPE or OUTPUT, then :rtol=1e-4,atol=1e-5,ulp=8 (one or more of them)")
         if name.lower() == name and name in {d.tensorflow for d in DATATYPES.values()}:
             name = from_tensorflow(name)
-        base = DEFAULTS.get(name, Tolerance(rtol=0, atol=0)).model_dump()
+        base = DEFAULTS.get(name, Tolerance())
         try:
-            found[name] = Tolerance.model_validate({**base, **dict(pairs)})
+            given = {key: int(value) if key == "ulp" else float(value) for key, value in pairs}
+            found[name] = base.model_copy(update=given)
         except ValueError as error:
             raise CrossloadError(f"--tolerance {option!r}: not a tolerance: values are positive numbers, and ulp is an integer") from error
     return found

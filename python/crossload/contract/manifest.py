@@ -3,36 +3,35 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_serializer
-
+from crossload.contract import typed
 from crossload.contract.bridge import CARRIERS
 from crossload.contract.datatypes import DATATYPES
 from crossload.contract.names import MANIFEST
 from crossload.contract.signatures import Signature
+from crossload.contract.typed import Part
 from crossload.errors import ManifestError
 
 FILE_NAME = MANIFEST
 SCHEMA_VERSION = 1
 
 
-class _Part(BaseModel):
-    # A misspelt key (a tolerance that never applies) must not pass silently.
-    model_config = ConfigDict(extra="forbid")
-
-
-class Model(_Part):
+@dataclass(kw_only=True)
+class Model(Part):
     """Which model the bundle holds."""
 
     name: str
     version: str = "1"
 
 
-class Bridge(_Part):
+@dataclass(kw_only=True)
+class Bridge(Part):
     """The same computation for a runtime that lacks a datatype of the signature: its inputs and outputs have other datatypes instead.
 
     `key` is the bridge's own SignatureDef, None in a GraphDef; `inputs` and `outputs` bind every name of the signature. `carriers`
@@ -40,24 +39,26 @@ class Bridge(_Part):
     """
 
     key: str | None = None
-    inputs: dict[str, str] = Field(default_factory=dict)
-    outputs: dict[str, str] = Field(default_factory=dict)
+    inputs: dict[str, str] = field(default_factory=dict)
+    outputs: dict[str, str] = field(default_factory=dict)
     carriers: dict[str, str]
 
 
-class Binding(_Part):
+@dataclass(kw_only=True)
+class Binding(Part):
     """Where a signature's names are in one artifact: `operation:index` in graphs, a tensor index in a .tflite.
 
     `key` is the SignatureDef's key inside the artifact, None where the artifact has no SignatureDef.
     """
 
     key: str | None = None
-    inputs: dict[str, str | int] = Field(default_factory=dict)
-    outputs: dict[str, str | int] = Field(default_factory=dict)
+    inputs: dict[str, str | int] = field(default_factory=dict)
+    outputs: dict[str, str | int] = field(default_factory=dict)
     bridge: Bridge | None = None
 
 
-class Made(_Part):
+@dataclass(kw_only=True)
+class Made(Part):
     """How a conversion made an artifact: the source's format, the formats on the way, whether both gave the same answers.
 
     `runtimes` are its target runtimes (`convert --runtime`), and `repairs` the changes made for them.
@@ -70,7 +71,8 @@ class Made(_Part):
     repairs: list[str] | None = None
 
 
-class Artifact(_Part):
+@dataclass(kw_only=True)
+class Artifact(Part):
     """One saved model in one format; `path` is relative to the bundle. `made` describes its conversion."""
 
     id: str
@@ -78,27 +80,30 @@ class Artifact(_Part):
     path: str
     tags: list[str] | None = None
     sha256: str
-    bindings: dict[str, Binding] = Field(default_factory=dict)
+    bindings: dict[str, Binding] = field(default_factory=dict)
     made: Made | None = None
 
 
-class Reference(_Part):
+@dataclass(kw_only=True)
+class Reference(Part):
     """The reference that recorded the answers: a fresh process of this runtime on the reloaded artifact; `environment` may change bits."""
 
     runtime: str
     version: str
     artifact: str
-    environment: dict[str, str | int | float | bool] = Field(default_factory=dict)
+    environment: dict[str, str | int | float | bool] = field(default_factory=dict)
 
 
-class LeftOut(_Part):
+@dataclass(kw_only=True)
+class LeftOut(Part):
     """A generated request that the reference itself could not answer, or a format that cannot express the model."""
 
     id: str
     reason: str
 
 
-class Vectors(_Part):
+@dataclass(kw_only=True)
+class Vectors(Part):
     """A vectors file and its provenance."""
 
     signature: str
@@ -107,35 +112,43 @@ class Vectors(_Part):
     sha256: str
     seed: int
     reference: Reference
-    left_out: list[LeftOut] = Field(default_factory=list)
+    left_out: list[LeftOut] = field(default_factory=list)
 
 
-class Tolerance(_Part):
+@dataclass(kw_only=True)
+class Tolerance(Part):
     """`close` means |answer - reference| <= atol + rtol * |reference|; `ulp` means at most that many units in the last place."""
 
-    rtol: float = Field(0.0, ge=0, allow_inf_nan=False)
-    atol: float = Field(0.0, ge=0, allow_inf_nan=False)
-    ulp: int = Field(4, ge=0)
+    rtol: float = field(default=0.0, metadata={"minimum": 0})
+    atol: float = field(default=0.0, metadata={"minimum": 0})
+    ulp: int = field(default=4, metadata={"minimum": 0})
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if not 0 <= value < math.inf:
+                raise typed.Misfit(name, f"must be a finite number, 0 or greater, not {value}")
 
 
-class Manifest(_Part):
+@dataclass(kw_only=True)
+class Manifest(Part):
     """`crossload.json`. A key of `tolerance` is a datatype of the contract or an output's name, which wins over its datatype."""
 
     crossload: Literal[1] = 1
     model: Model
-    producer: dict[str, str] = Field(default_factory=dict)
+    producer: dict[str, str] = field(default_factory=dict)
     signatures: dict[str, Signature]
     artifacts: list[Artifact]
-    left_out: list[LeftOut] = Field(default_factory=list)
-    vectors: list[Vectors] = Field(default_factory=list)
-    tolerance: dict[str, Tolerance] = Field(default_factory=dict)
+    left_out: list[LeftOut] = field(default_factory=list)
+    vectors: list[Vectors] = field(default_factory=list)
+    tolerance: dict[str, Tolerance] = field(default_factory=dict)
 
-    @field_serializer("signatures")
-    def _signatures(self, signatures: dict[str, Signature]) -> dict[str, Any]:
-        return {
+    def model_dump(self, *, exclude_none: bool = False) -> dict[str, Any]:
+        """The plain data, with the signatures as the manifest promises them."""
+        signatures = {
             name: s.to_json() | {side: [_promise(t) for t in s.to_json()[side]] for side in ("inputs", "outputs")}
-            for name, s in signatures.items()
+            for name, s in self.signatures.items()
         }
+        return super().model_dump(exclude_none=exclude_none) | {"signatures": signatures}
 
     def to_json(self) -> str:
         """The file's text."""
@@ -145,7 +158,7 @@ class Manifest(_Part):
 def parse(text: str | bytes, source: Path) -> Manifest:
     """The manifest of this text; raises ManifestError in one sentence, for a newer schema first."""
     try:
-        content = json.loads(text)
+        content = json.loads(text, object_pairs_hook=_distinct)
     except (ValueError, RecursionError) as error:
         raise ManifestError(f"{source} is not JSON ({error}); export the bundle again") from error
     version = content.get("crossload") if isinstance(content, dict) else None
@@ -156,11 +169,9 @@ def parse(text: str | bytes, source: Path) -> Manifest:
             f"{source} has schema version {version}, this crossload reads up to {SCHEMA_VERSION}; install a newer crossload"
         )
     try:
-        manifest = Manifest.model_validate(content)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the top level"
-        raise ManifestError(f"{source} does not follow the manifest's schema at {where}: {first['msg'].lower()}") from error
+        manifest = typed.read(Manifest, content)
+    except typed.Misfit as error:
+        raise ManifestError(f"{source} does not follow the manifest's schema at {error}") from error
     if problem := next(_inconsistencies(manifest), None):
         raise ManifestError(f"{source}: {problem}")
     return manifest
@@ -168,8 +179,16 @@ def parse(text: str | bytes, source: Path) -> Manifest:
 
 def json_schema() -> str:
     """The text of bindings/contract/manifest.schema.json."""
-    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema"} | Manifest.model_json_schema()
-    return json.dumps(schema, indent=1, ensure_ascii=False) + "\n"
+    from crossload.contract import schema
+
+    return schema.text(Manifest)
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The object of these keys; readers in other languages would choose another value of a repeated key."""
+    if twice := _twice(key for key, _ in pairs):
+        raise ValueError(f"an object has the key {twice[0]!r} twice")
+    return dict(pairs)
 
 
 def _inconsistencies(manifest: Manifest) -> Iterator[str]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field
-
 from crossload.contract.outcomes import Agreement, Outcome
+from crossload.contract.typed import Part
 
 
-class ResultEntry(BaseModel):
+@dataclass(kw_only=True)
+class ResultEntry(Part):
     """One of `results`."""
 
     artifact: str
@@ -18,8 +19,8 @@ class ResultEntry(BaseModel):
     vector: str
     outcome: Outcome
     agreement: Agreement | None = None
-    metrics: dict[str, Any] = Field(default_factory=dict)
-    outputs: dict[str, Agreement] = Field(default_factory=dict)
+    metrics: dict[str, Any] = field(default_factory=dict)
+    outputs: dict[str, Agreement] = field(default_factory=dict)
     error: str | None = None
     stderr: str | None = None
     note: str | None = None
@@ -27,17 +28,18 @@ class ResultEntry(BaseModel):
     reproduce: str | None = None
 
 
-class ReportFile(BaseModel):
+@dataclass(kw_only=True)
+class ReportFile(Part):
     """The whole file."""
 
     crossload: Literal[1]
     bundle: str
-    arguments: list[str] = Field(default_factory=list)
-    artifacts: list[str] = Field(default_factory=list)
-    asked: list[str] = Field(default_factory=list)
-    runtimes: list[dict[str, Any]] = Field(default_factory=list)
+    arguments: list[str] = field(default_factory=list)
+    artifacts: list[str] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
+    runtimes: list[dict[str, Any]] = field(default_factory=list)
     results: list[ResultEntry]
-    cautions: list[str] = Field(default_factory=list)
-    uncompared: list[str] = Field(default_factory=list)
+    cautions: list[str] = field(default_factory=list)
+    uncompared: list[str] = field(default_factory=list)
     interrupted: bool = False
-    files: dict[str, str] = Field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict)

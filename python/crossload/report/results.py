@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
+from crossload.contract import typed
 from crossload.contract.outcomes import COMPARED, HARMLESS, OUTCOMES, Agreement, Outcome
 from crossload.errors import CrossloadError
 
@@ -80,25 +81,22 @@ class Report:
     @classmethod
     def read(cls, path: str | Path) -> Report:
         """The report in a file that `to_json` wrote (`crossload verify --json FILE`); raises CrossloadError for any other file."""
-        from pydantic import ValidationError
-
         try:
             return cls.parsed(Path(path).read_bytes())
         except OSError as error:
             raise CrossloadError(f"the report {path} cannot be read: {error.strerror}") from error
-        except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(map(str, first["loc"])) or "its beginning"
-            raise CrossloadError(
-                f"{path} is not a report: {first['msg'].lower()} at {place}; `crossload verify BUNDLE --json FILE` writes one"
-            ) from error
+        except ValueError as error:
+            raise CrossloadError(f"{path} is not a report: {error}; `crossload verify BUNDLE --json FILE` writes one") from error
 
     @classmethod
     def parsed(cls, text: str | bytes) -> Report:
-        """The report of a text that `to_json` made; raises pydantic.ValidationError for any other text."""
+        """The report of a text that `to_json` made; raises ValueError for any other text."""
         from crossload.report.file import ReportFile
 
-        content = ReportFile.model_validate_json(text)
+        try:
+            content = typed.read(ReportFile, json.loads(text), ignore_unknown=True)
+        except RecursionError as error:
+            raise ValueError("it is nested too deeply") from error
         results = [Result.of(entry.model_dump()) for entry in content.results]
         return cls(
             content.bundle,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import cache
 from importlib.metadata import entry_points
@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import platformdirs
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from crossload.contract import typed
 from crossload.errors import CrossloadError
 from crossload.runtimes.environments import Command, Jar, Script, Source
 from crossload.support.text import is_pattern, near
@@ -205,16 +205,21 @@ def configuration_file() -> Path | None:
     return next((c for c in candidates if c.is_file()), None)
 
 
-class _Table(BaseModel):
+@dataclass(kw_only=True)
+class _Table:
     """`[runtimes.NAME]`: `formats`, and either `command` (any command) or `script` (a Python file with a PEP 723 header)."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
-    formats: list[str] = Field(min_length=1)
-    command: list[str] | None = Field(None, min_length=1)
+    formats: list[str]
+    command: list[str] | None = None
     script: str | None = None
-    environment: dict[str, str] = Field(default_factory=dict)
+    environment: dict[str, str] = field(default_factory=dict)
     version: str = ""
     default: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("formats", "command"):
+            if getattr(self, name) == []:
+                raise typed.Misfit(name, "the list is empty")
 
     def runtime(self, name: str, folder: Path) -> Runtime:
         source: Source
@@ -229,9 +234,9 @@ class _Table(BaseModel):
         return Runtime(name, tuple(self.formats), source, self.version, self.default)
 
 
-class _File(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
-    runtimes: dict[str, _Table] = Field(default_factory=dict)
+@dataclass(kw_only=True)
+class _File:
+    runtimes: dict[str, _Table] = field(default_factory=dict)
 
 
 def _from_configuration() -> list[Runtime]:
@@ -241,13 +246,11 @@ def _from_configuration() -> list[Runtime]:
     where = "the top level"
     try:
         found = []
-        for name, table in _File.model_validate(tomllib.loads(file.read_text(encoding="utf-8"))).runtimes.items():
+        for name, table in typed.read(_File, tomllib.loads(file.read_text(encoding="utf-8"))).runtimes.items():
             where = f"runtimes.{name}"
             found.append(table.runtime(name, file.parent))
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        raise CrossloadError(f"the configuration {file} has a mistake at {place}: {first['msg'].lower()}; {_TAKES}") from error
+    except typed.Misfit as error:
+        raise CrossloadError(f"the configuration {file} has a mistake at {error}; {_TAKES}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise CrossloadError(f"the configuration {file} cannot be read: {error}") from error
     except ValueError as error:

@@ -65,7 +65,7 @@ class ModelSource:
         tags = {} if self.tags is None else {"tags": list(self.tags)}
         options = {"options": dict(self.options)} if self.options else {}
         bound = {name: bridges.get(name, binding) for name, binding in self.bindings.items()}
-        signatures = {name: binding.model_dump(include={"key", "inputs", "outputs"}) for name, binding in bound.items()}
+        signatures = {name: {"key": binding.key, "inputs": binding.inputs, "outputs": binding.outputs} for name, binding in bound.items()}
         return {"path": str(self.path.resolve()), "format": self.format, "signatures": signatures, **tags, **options}
 
 

@@ -2,7 +2,7 @@
 # requires-python = ">=3.10,<3.14"
 # dependencies = [
 #   "tensorflow-cpu==2.21.0",
-#   "filelock", "google-crc32c", "h5py", "ml-dtypes", "packaging", "platformdirs", "protobuf", "psutil", "pydantic", "rich",
+#   "filelock", "google-crc32c", "h5py", "ml-dtypes", "packaging", "platformdirs", "protobuf", "psutil", "rich",
 #   "tflite", "uv",
 # ]
 # ///

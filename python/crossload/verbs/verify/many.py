@@ -224,11 +224,9 @@ def _digest(path: str) -> str:
 
 def read_journal(file: Path) -> Report:
     """What the journal of an interrupted run holds: a line for each file that was finished; a last line cut short is left out."""
-    from pydantic import ValidationError
-
     whole = Report("")
     for line in file.read_text(encoding="utf-8").splitlines():
-        with suppress(ValidationError):
+        with suppress(ValueError):
             _add(whole, Report.parsed(line))
     return whole
 
