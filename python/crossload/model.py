@@ -13,12 +13,10 @@ from crossload.contract.bundle import is_bundle, open_bundle
 from crossload.contract.manifest import Artifact
 from crossload.contract.signatures import Signature
 from crossload.errors import CrossloadError, RunFailed, WorkerFailure
-from crossload.inputs.requests import complete
 from crossload.runtimes import environments, registry
 from crossload.runtimes.registry import Runtime
 from crossload.runtimes.supervisor import Answer, Limits, ModelSource, Supervisor
 from crossload.support.text import near
-from crossload.verbs.check.prediction import explained
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,6 +36,8 @@ class SignatureFunction:
 
     def answer(self, inputs: Mapping[str, Any]) -> Answer:
         """The outputs with the runtime's own time and note."""
+        from crossload.inputs.requests import complete
+
         return self._model.infer(self.name, complete(self.signature, inputs))
 
 
@@ -51,6 +51,7 @@ class Model:
         self.note: str | None = None
         self._source, self._limits = source, limits
         self._supervisor: Supervisor | None = None
+        self._loaded = False
         self.signatures = {name: SignatureFunction(name, signatures[name], self) for name in artifact.bindings}
 
     def signature(self, name: str | None = None) -> SignatureFunction:
@@ -64,23 +65,34 @@ class Model:
             raise CrossloadError(f"there is no signature {name!r}{near(name, self.signatures)}; there are: {there}")
         return self.signatures[name]
 
+    def begin(self) -> None:
+        """Start the worker's process without waiting for it, if its environment is made: its start takes longer than reading inputs."""
+        if self._supervisor is None and environments.missing(self.runtime.source) is None:
+            self._supervisor = self._supervised()
+            self._supervisor.begin()
+
     def start(self) -> None:
         """Start the worker and load the model if necessary; raises RunFailed if the runtime does not load it."""
-        if self._supervisor:
+        if self._loaded:
             return
-        supervisor = Supervisor(self.runtime.name, environments.prepare(self.runtime.source), self._limits)
+        self._supervisor = supervisor = self._supervisor or self._supervised()
         try:
             self.note = supervisor.load(self._source)
+            self._loaded = True
         except WorkerFailure as failure:
-            supervisor.close()
+            from crossload.verbs.check.prediction import explained
+
+            self.close()
             said = explained(failure, self.runtime, self._source)
             raise RunFailed(
                 failure.outcome, f"{self.runtime.title} cannot load {self._source.path} ({failure.outcome}): {said}"
             ) from failure
         except BaseException:
-            supervisor.close()
+            self.close()
             raise
-        self._supervisor = supervisor
+
+    def _supervised(self) -> Supervisor:
+        return Supervisor(self.runtime.name, environments.prepare(self.runtime.source), self._limits)
 
     def infer(self, signature: str, inputs: Mapping[str, np.ndarray]) -> Answer:
         """Run a signature on complete inputs."""
@@ -93,7 +105,7 @@ class Model:
 
     def close(self) -> str | None:
         """End the worker; returns how it died if it did not exit cleanly."""
-        supervisor, self._supervisor = self._supervisor, None
+        supervisor, self._supervisor, self._loaded = self._supervisor, None, False
         return supervisor.close() if supervisor else None
 
     def __enter__(self) -> Model:

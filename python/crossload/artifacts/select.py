@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from crossload import artifacts
 from crossload.artifacts.entries import artifacts_of, binding_of
-from crossload.artifacts.graphs.graph import operation_of
 from crossload.contract.manifest import Artifact
 from crossload.contract.signatures import Signature, TensorSpec
 from crossload.errors import CrossloadError
@@ -69,6 +68,8 @@ def by_tensors(graph: Graph, inputs: Sequence[str] | None, outputs: Sequence[str
 
 def _unfed(graph: Graph, outputs: Sequence[TensorSpec], inputs: Sequence[TensorSpec]) -> list[str]:
     """The placeholders that the outputs depend on and that these inputs do not feed."""
+    from crossload.artifacts.graphs.graph import operation_of
+
     fed = {operation_of(str(t.tensor)) for t in inputs}
 
     def taken(name: str) -> list[str]:

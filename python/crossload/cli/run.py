@@ -100,7 +100,6 @@ def command(
     With several signatures, each takes the inputs that it declares, and its outputs are named SIGNATURE/OUTPUT.
     """
     from crossload.errors import CrossloadError
-    from crossload.inputs.npz import from_npz
     from crossload.model import choose
 
     if target and target.is_file() and not overwrite:
@@ -117,7 +116,8 @@ def command(
     )
     with chosen as model:
         functions = [model.signature(name) for name in dict.fromkeys(signatures)] or [model.signature()]
-        arrays = from_npz(npz) if npz else {}
+        model.begin()
+        arrays = _arrays(npz)
         there = dict.fromkeys(t.name for f in functions for t in f.signature.inputs)
         texts = {spelling: _by_name(spelling, own, there) for spelling, own in (("--input", given), ("--input-examples", example_texts))}
         for name in (*arrays, *texts["--input"], *texts["--input-examples"]):
@@ -125,7 +125,7 @@ def command(
                 raise CrossloadError(f"there is no input {name!r}; the signature takes: {', '.join(there) or 'no inputs'}")
         if twice := texts["--input"].keys() & texts["--input-examples"].keys():
             raise CrossloadError(f"the input {min(twice)!r} is given by --input and by --input-examples; leave one out")
-        # Parse all inputs before the worker starts, which takes seconds.
+        # Parse all inputs before waiting for the worker, which may take seconds.
         asked = [(f, _inputs(f, arrays, texts["--input"], texts["--input-examples"])) for f in functions]
         outputs: dict[str, np.ndarray] = {}
         notes: list[str | None] = []
@@ -142,6 +142,12 @@ def command(
             _print(outputs)
         if death := model.close():
             click.echo(f"note: the worker {death}; its answer is kept", err=True)
+
+
+def _arrays(npz: Path | None) -> Mapping[str, np.ndarray]:
+    from crossload.inputs.npz import from_npz
+
+    return from_npz(npz) if npz else {}
 
 
 def _by_name(spelling: str, texts: tuple[str, ...], there: Iterable[str]) -> dict[str, str]:

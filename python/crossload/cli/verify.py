@@ -139,13 +139,15 @@ def finish(report: Report, json_file: Path | None, junit_file: Path | None) -> N
     """Write the report's files and show the matrix."""
     from rich.console import Console
 
-    from crossload.report import junit, matrix
+    from crossload.report import matrix
     from crossload.support import files
 
     try:
         if json_file:
             files.write_text(json_file, report.to_json())
         if junit_file:
+            from crossload.report import junit
+
             files.write_text(junit_file, junit.to_junit(report))
     finally:  # a full disk must not hide the results
         matrix.show(report, Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=160))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from crossload.artifacts.graphs import composites, graph_def, protos, saved_model
+from crossload.artifacts.graphs import composites
 from crossload.artifacts.graphs.composites import Composite
 from crossload.contract.datatypes import from_enum
 from crossload.contract.signatures import Signature
@@ -47,6 +47,8 @@ def of_artifact(path: Path, kind: str, tags: Iterable[str] | None, signatures: M
 
     A SavedModel's and a graph's inputs are bound by `tensor`. Raises ArtifactError for an artifact that cannot be read.
     """
+    from crossload.artifacts.graphs import graph_def, saved_model
+
     if kind == "saved_model":
         proto = saved_model.read(path).meta_graph(tags).proto
         return {name: of_meta_graph(proto, s, path / "assets") for name, s in signatures.items()}
@@ -58,6 +60,8 @@ def of_artifact(path: Path, kind: str, tags: Iterable[str] | None, signatures: M
 
 def of_meta_graph(proto: Any, signature: Signature, assets: Path | None = None) -> Domain:
     """The domain of a signature of a MetaGraphDef with its asset files in `assets`."""
+    from crossload.artifacts.graphs import saved_model
+
     found = of_graph(proto.graph_def, signature)
     texts = (assets / a.filename for a in saved_model.assets(proto)) if assets else ()
     words = (*found.words, *(line for text in texts for line in _vocabulary(proto.graph_def, text)))
@@ -67,6 +71,8 @@ def of_meta_graph(proto: Any, signature: Signature, assets: Path | None = None) 
 
 def of_graph(graph: Any, signature: Signature) -> Domain:
     """The domain of a signature of a GraphDef."""
+    from crossload.artifacts.graphs import protos
+
     bodies = _Bodies(graph)
     tables = [
         (key, node.op) for scope, node in bodies.all() if node.op in _TABLE_FILLERS for key in [bodies.constant(scope, node.input[1])]
@@ -86,6 +92,8 @@ def of_graph(graph: Any, signature: Signature) -> Domain:
 
 def _features(bodies: _Bodies, scope: str, node: Any) -> tuple[Feature, ...]:
     """The features that a node parses from tf.Examples (parsing_ops.cc: ParseExample, ParseExampleV2, ParseSingleExample)."""
+    from crossload.artifacts.graphs import protos
+
     attr = node.attr
     if node.op == "ParseSingleExample":
         names = [list(attr[side].list.s) for side in ("sparse_keys", "dense_keys")] + [[]]

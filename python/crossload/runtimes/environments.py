@@ -11,22 +11,14 @@ import re
 import shutil
 import subprocess
 import sys
-import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-
-from packaging.specifiers import SpecifierSet
 
 from crossload.errors import EnvironmentProblem
 from crossload.runtimes import class_archive, maven
 from crossload.runtimes.process import Launch
 from crossload.support.cache import cache_folder, locked
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 Progress = Callable[[str], None]
 
@@ -159,6 +151,10 @@ def pins_of(script: Path) -> Path:
 
 def header_of(script: Path) -> dict[str, object]:
     """The PEP 723 header of a script, {} if it has none; raises EnvironmentProblem for an invalid one."""
+    from packaging.specifiers import SpecifierSet
+
+    from crossload.support import toml
+
     try:
         found = list(re.finditer(r"(?m)^# /// script$\s(?P<content>(^#(| .*)$\s)+)^# ///$", script.read_text(encoding="utf-8")))
         if not found:
@@ -166,7 +162,7 @@ def header_of(script: Path) -> dict[str, object]:
         if len(found) > 1:
             raise ValueError("it occurs twice")
         lines = found[0]["content"].splitlines(keepends=True)
-        header = dict(tomllib.loads("".join(line[2:] if line.startswith("# ") else line[1:] for line in lines)))
+        header = dict(toml.loads("".join(line[2:] if line.startswith("# ") else line[1:] for line in lines)))
         dependencies = header.get("dependencies", [])
         if not isinstance(dependencies, list) or not all(isinstance(d, str) for d in dependencies):
             raise ValueError("dependencies is not a list of strings")
@@ -291,6 +287,8 @@ def _make_script(source: Script, folder: Path, progress: Progress) -> None:
 
 def _interpreter(wanted: str) -> str:
     """This Python if it fits, so that uv need not find or fetch one; else the version for uv to find."""
+    from packaging.specifiers import SpecifierSet
+
     this = ".".join(map(str, sys.version_info[:3]))
     return sys.executable if this in SpecifierSet(wanted) else wanted
 
@@ -305,6 +303,8 @@ def _make_class_path(source: Jar, folder: Path, progress: Progress) -> None:
 
 def _unpack(source: Jar, folder: Path) -> None:
     """The native libraries of the jars' own folder for this platform, side by side."""
+    import zipfile
+
     (folder / "libraries").mkdir()
     for jar in maven.jars(folder):
         with zipfile.ZipFile(jar) as archive:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -62,6 +61,8 @@ def jars(folder: Path) -> list[Path]:
 
 def damage(files: Iterable[Path]) -> Problem | None:
     """The first incomplete jar, left by an interrupted download or a full disk."""
+    import zipfile
+
     broken = next((f for f in files if f.is_file() and not zipfile.is_zipfile(f)), None)
     return None if broken is None else _damaged(broken)
 

@@ -17,8 +17,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from crossload.contract import frames
 from crossload.contract.outcomes import Outcome, Phase
 from crossload.errors import FrameError, WorkerFailure
@@ -226,6 +224,8 @@ class Worker:
 
     def resident(self) -> int:
         """The bytes that the process itself holds; 0 if it has ended."""
+        import psutil
+
         try:
             return int(psutil.Process(self._process.pid).memory_info().rss)
         except psutil.Error:
@@ -235,6 +235,8 @@ class Worker:
         assert self._memory_limit
         if time.monotonic() - self._memory_checked < _MEMORY_CHECK_SECONDS:
             return
+        import psutil
+
         self._memory_checked = time.monotonic()
         used = 0
         with contextlib.suppress(psutil.Error):

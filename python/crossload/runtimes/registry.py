@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import cache
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +20,6 @@ from crossload.contract import typed
 from crossload.errors import CrossloadError
 from crossload.runtimes.environments import Command, Jar, Script, Source
 from crossload.support.text import is_pattern, near
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 WORKERS = Path(__file__).parent.parent / "workers"
 # In a checkout the JPype binding is a project of its own; a wheel carries it beside the workers.
@@ -243,15 +237,17 @@ def _from_configuration() -> list[Runtime]:
     file = configuration_file()
     if file is None:
         return []
+    from crossload.support import toml
+
     where = "the top level"
     try:
         found = []
-        for name, table in typed.read(_File, tomllib.loads(file.read_text(encoding="utf-8"))).runtimes.items():
+        for name, table in typed.read(_File, toml.loads(file.read_text(encoding="utf-8"))).runtimes.items():
             where = f"runtimes.{name}"
             found.append(table.runtime(name, file.parent))
     except typed.Misfit as error:
         raise CrossloadError(f"the configuration {file} has a mistake at {error}; {_TAKES}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+    except (toml.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise CrossloadError(f"the configuration {file} cannot be read: {error}") from error
     except ValueError as error:
         raise CrossloadError(f"the configuration {file} has a mistake at {where}: {error}; {_TAKES}") from error
@@ -267,6 +263,10 @@ def _from_entry_points() -> tuple[Runtime, ...]:
 
 @cache
 def _installed(path: tuple[str, ...]) -> tuple[Runtime, ...]:
+    if not any(map(_may_announce, path)):
+        return ()
+    from importlib.metadata import entry_points
+
     found = []
     for point in entry_points(group=ENTRY_POINTS):
         what = f"the entry point {point.name} of {ENTRY_POINTS} ({point.value})"
@@ -279,3 +279,11 @@ def _installed(path: tuple[str, ...]) -> tuple[Runtime, ...]:
             raise CrossloadError(f"{what} is not a crossload.runtimes.registry.Runtime; fix or uninstall its package")
         found.append(runtime)
     return tuple(found)
+
+
+def _may_announce(place: str) -> bool:
+    """Whether a package in this place of sys.path may have such an entry point: importing importlib.metadata to know takes longer."""
+    folder = Path(place)
+    if not folder.is_dir():
+        return folder.is_file()  # a zip
+    return any(ENTRY_POINTS in file.read_text(encoding="utf-8", errors="replace") for file in folder.glob("*-info/entry_points.txt"))

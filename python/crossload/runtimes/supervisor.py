@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -94,6 +95,11 @@ class Supervisor:
         self._served: set[Path] = set()
         self._cancelled = False
 
+    def begin(self) -> None:
+        """Start the process without waiting for it; the first request waits, and reports a start that failed."""
+        with suppress(WorkerFailure):
+            self._start()
+
     def identity(self) -> Identity:
         """Start the worker if necessary and ask for its identity; raises WorkerFailure of phase `start`."""
         self._started()
@@ -148,6 +154,9 @@ class Supervisor:
     def close(self) -> str | None:
         """End the worker; returns how it died if it did not exit cleanly (its answers still count, its death is reported)."""
         worker, self._worker, self._loaded = self._worker, None, None
+        if worker and self._identity is None:  # it is still starting, and nobody waits for it
+            worker.kill()
+            return None
         death = worker.close() if worker else None
         if death and not self._cancelled:
             self.deaths.append(death)
@@ -204,13 +213,10 @@ class Supervisor:
     def _started(self) -> Worker:
         if self._cancelled:
             raise WorkerFailure("not_run", "start", "interrupted")
-        if self._worker is None:
-            self._forget()
-            self._worker = Worker(self._launch, self._limits.memory)
-            if self._cancelled:  # during the start, before `cancel` could see a process
-                self._worker.kill(cancel=True)
+        worker = self._start()
+        if self._identity is None:
             try:
-                header = self._worker.request({"rpc": "ServerMetadata"}, phase="start", limit=self._limits.start).header
+                header = worker.request({"rpc": "ServerMetadata"}, phase="start", limit=self._limits.start).header
                 self._identity = _identity(self.name, header)
             except WorkerFailure as failure:
                 self._end()
@@ -220,6 +226,14 @@ class Supervisor:
             except BaseException:
                 self._end()
                 raise
+        return worker
+
+    def _start(self) -> Worker:
+        if self._worker is None:
+            self._forget()
+            self._worker, self._identity = Worker(self._launch, self._limits.memory), None
+            if self._cancelled:  # during the start, before `cancel` could see a process
+                self._worker.kill(cancel=True)
         return self._worker
 
     def _end(self) -> None:

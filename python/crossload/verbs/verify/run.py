@@ -17,7 +17,6 @@ from crossload.report.results import Case, Report, Result
 from crossload.runtimes import environments
 from crossload.runtimes.registry import Runtime
 from crossload.runtimes.supervisor import ModelSource, Supervisor
-from crossload.verbs.check.prediction import explained
 from crossload.verbs.verify.plan import Plan
 
 # After this many worker deaths in a row on one artifact, its other cases are `not_run`, which fails visibly.
@@ -159,6 +158,8 @@ def _of_artifact(supervisor: Supervisor, runtime: Runtime, cases: Cases, plan: P
     try:
         note = supervisor.load(cases.source)
     except WorkerFailure as failure:
+        from crossload.verbs.check.prediction import explained
+
         failure.message = explained(failure, runtime, cases.source)
         yield from (failed(case, failure) for case in all_cases)
         return

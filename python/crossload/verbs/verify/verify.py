@@ -24,7 +24,6 @@ from crossload.report.results import Case, Report
 from crossload.runtimes import registry
 from crossload.runtimes.registry import Runtime
 from crossload.runtimes.supervisor import Limits, ModelSource, Supervisor
-from crossload.verbs.check.prediction import explained
 from crossload.verbs.verify.plan import Nan, Plan
 from crossload.verbs.verify.record import bundle_of, references
 from crossload.verbs.verify.run import NONE, Cases, Job, OnResult, Progress, failed, reproduce, run
@@ -137,6 +136,8 @@ def _with_fallbacks(bundle: Bundle, chosen: dict[str, Runtime], plan: Plan) -> d
 
 def _without_reference(chosen: dict[str, Runtime], plan: Plan, error: NoReference) -> Report:
     """The report for a model that no runtime answers: what each runtime did with it."""
+    from crossload.verbs.check.prediction import explained
+
     said = f"no reference answer, so nothing was compared{error.advice}"
     report = Report(plan.path, ["artifact"], list(chosen), cautions=[said])
     for title, failure in error.failures:
