@@ -33,7 +33,12 @@ def test_the_wheel_carries_the_workers_the_harness_and_the_contract(wheel: Path)
     assert workers <= names
     assert {f"crossload/workers/java/crossload-tensorflow-java{jar}.jar" for jar in ("", "-0.x", "-legacy")} <= names
     assert "crossload/workers/pins/tensorflow_worker.txt" in names
-    assert {"crossload/contract/text/README.md", "crossload/contract/text/manifest.schema.json", "crossload/py.typed"} <= names
+    assert {
+        "crossload/contract/text/README.md",
+        "crossload/contract/text/manifest.schema.json",
+        "crossload/py.typed",
+        "crossload/artifacts/tensorflow.binpb",
+    } <= names
     assert any(n.endswith("licenses/LICENSE") for n in names)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 from click.testing import CliRunner, Result
 
@@ -52,6 +53,14 @@ def test_strings_that_npz_would_shorten_are_refused(tmp_path: Path) -> None:
     with pytest.raises(CrossloadError, match=r"'s'.*NUL"):
         _write(tmp_path / "out.npz", {"s": strings})
     assert not list(tmp_path.iterdir())
+
+
+def test_a_wrong_input_ends_the_worker_that_has_begun(tmp_path: Path, configure: Configure) -> None:
+    configure(slow="hang:import")
+    done = run(fakes.bundle(tmp_path / "b"), "slow", "--input", "x=[1, 2")
+    assert done.exit_code == 2
+    assert done.output.startswith("crossload: --input x=[1, 2: write ")
+    assert not [p for p in psutil.Process().children(recursive=True) if "hang:import" in p.cmdline()]
 
 
 def test_a_runtime_that_does_not_answer_is_one_sentence_and_status_1(tmp_path: Path, configure: Configure) -> None:

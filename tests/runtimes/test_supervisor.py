@@ -52,6 +52,32 @@ def test_an_honest_worker_answers() -> None:
     assert subject.deaths == []
 
 
+def test_a_worker_that_has_begun_answers_the_first_request() -> None:
+    with supervisor("honest") as subject:
+        subject.begin()
+        begun = subject.resident()
+        subject.load(SOURCE)
+        assert begun > 0
+        assert ask(subject) == [2, 4, 6]
+
+
+def test_a_worker_that_has_begun_and_cannot_start_is_a_failure_of_the_first_request() -> None:
+    absent = Supervisor("fake", Launch(["/no/such/worker"]), QUICK)
+    absent.begin()
+    assert "cannot be started" in failure(absent).message
+    dead = supervisor("die:import")
+    dead.begin()
+    assert (failure(dead).outcome, failure(dead).phase) == ("crash", "start")
+
+
+def test_a_worker_that_nobody_waited_for_is_killed() -> None:
+    subject = supervisor("hang:import")
+    subject.begin()
+    assert subject.close() is None
+    assert subject.deaths == []
+    assert subject.resident() == 0
+
+
 @pytest.mark.parametrize("phase", ["start", "load", "run"])
 def test_a_hang_is_a_timeout_of_its_phase(phase: str) -> None:
     found = failure(supervisor(f"hang:{phase}", limits=Limits(start=1, load=1, run=1)))
