@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,10 @@ import pytest
 
 from crossload.runtimes import environments, registry
 from crossload.runtimes.process import Launch
+from tests import ROOT
+
+C = ROOT / "bindings" / "c"
+_STRICT = ("-std=c11", "-Wall", "-Wextra", "-Werror", "-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 
 
 def launch_of(runtime: str) -> Launch:
@@ -44,3 +49,22 @@ def made_once(temporary: pytest.TempPathFactory, name: str, make: Callable[[Path
             make(making)
             making.rename(folder)
     return folder
+
+
+def c_program(temporary: pytest.TempPathFactory, name: str, *sources: Path) -> Path:
+    """A program of C sources that ends with a report at its first invalid access or undefined result; skipped without a C compiler."""
+    compiler = shutil.which("gcc") or shutil.which("clang")
+    if compiler is None:
+        pytest.skip("there is no C compiler on this machine (Debian: apt-get install gcc)")
+
+    def make(folder: Path) -> None:
+        subprocess.run([compiler, *_STRICT, f"-I{C}", "-o", str(folder / name), *map(str, sources), "-ldl"], check=True)
+
+    return made_once(temporary, name, make) / name
+
+
+def launch_of_c(temporary: pytest.TempPathFactory) -> Launch:
+    """How the C worker starts, with the libraries of the runtime `tensorflow`."""
+    python = Path(launch_of("tensorflow").argv[0])
+    (libraries,) = python.parents[1].glob("lib/python3*/site-packages/tensorflow")
+    return Launch((str(c_program(temporary, "c_worker", *sorted(C.glob("*.c")))), str(libraries)))

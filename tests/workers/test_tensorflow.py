@@ -1,4 +1,4 @@
-"""TensorFlow's two workers, by its C API and by its Python, on real artifacts of the corpus."""
+"""TensorFlow's workers, by its C API and by its Python, and the C worker of bindings/c, on real artifacts of the corpus."""
 
 from __future__ import annotations
 
@@ -6,12 +6,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from google.protobuf import text_format
+from tensorboard.compat.proto.graph_pb2 import GraphDef
 
 from crossload.contract import datatypes
 from tests.corpus.arrays import SHAPES, array_of, same_bytes
 from tests.workers.conversation import Conversation
 
 pytestmark = pytest.mark.slow
+
+# Tests of what bindings/c leaves to the workers that come with crossload: text, functions' graphs, near names.
+OWN = pytest.mark.parametrize("tensorflow", ["tensorflow", "tensorflow+python"], indirect=True)
 
 X = np.array([[1.0, 2.0, 3.0], [-1.0, 0.5, 0.0]], np.float32)
 WORDS = np.array([b"bad", b"awful", b"nobody knows", b"good\0"], dtype=object)
@@ -35,6 +40,7 @@ def test_it_lists_its_registered_ops(tensorflow: Conversation) -> None:
     assert op_list.shape == (1,) and b"MatMul" in op_list[0]
 
 
+@OWN
 def test_its_metadata_have_what_explains_answers(tensorflow: Conversation) -> None:
     header = tensorflow.ask("ServerMetadata").header
     assert header["version"] in header["parameters"]["native"]
@@ -119,6 +125,7 @@ def test_a_signature_that_fails_as_a_function_is_run_in_a_session(tensorflow_pyt
 @pytest.mark.parametrize(
     "name", ["graph_frozen.pb", "graph_pbtxt.pbtxt", "graph_text_in_pb.pb", "graph_pinned_to_gpu.pb", "graph_arg_retval.pb"]
 )
+@OWN
 def test_graphs_answer_whatever_form_they_are_in(tensorflow: Conversation, corpus: Path, name: str) -> None:
     assert tensorflow.load(corpus / name).code is None
     (y,) = tensorflow.infer(x=X).outputs.values()
@@ -128,6 +135,7 @@ def test_graphs_answer_whatever_form_they_are_in(tensorflow: Conversation, corpu
 @pytest.mark.parametrize(
     ("bound_in", "bound_out"), [("x", "y"), ("x:0", "y:0"), ("x", "y_retval"), ("x", "y_retval:0"), ("product:0", "y")]
 )
+@OWN
 def test_names_of_tensors_may_leave_out_the_index_and_name_a_retval(
     tensorflow: Conversation, corpus: Path, bound_in: str, bound_out: str
 ) -> None:
@@ -155,6 +163,7 @@ node {
 """
 
 
+@OWN
 def test_the_handle_of_a_table_that_a_bad_freeze_left_as_an_input_is_explained(tensorflow: Conversation, tmp_path: Path) -> None:
     (tmp_path / "handle.pbtxt").write_text(HANDLE)
     binding = {"key": None, "inputs": {"words": "words", "other": "other"}, "outputs": {"y": "y"}}
@@ -170,7 +179,6 @@ def test_the_handle_of_a_table_that_a_bad_freeze_left_as_an_input_is_explained(t
     [
         ("scale", "saved_model", "other", "x", "NOT_FOUND", "no signature other; it has: "),
         ("graph_frozen.pb", "graph_def", None, "other:0", "NOT_FOUND", "'x' is bound to 'other:0', which is not in the graph; bind it to"),
-        ("graph_frozen.pb", "graph_def", None, "X:0", "NOT_FOUND", "'x' is bound to 'X:0', which is not in the graph; near it are 'x'"),
         ("graph_frozen.pb", "graph_def", None, "x:1", "INVALID_ARGUMENT", "but the operation 'x' (Placeholder) has 1 output; bind it to"),
         ("graph_frozen.pb", "graph_def", None, "^x", "INVALID_ARGUMENT", "'x' is bound to '^x', a control dependency"),
         (
@@ -179,7 +187,7 @@ def test_the_handle_of_a_table_that_a_bad_freeze_left_as_an_input_is_explained(t
             None,
             "x",
             "UNIMPLEMENTED",
-            " loads saved_model, graph_def, checkpoint, meta_graph",
+            " loads saved_model, graph_def",
         ),
         ("tflite_cnn.tflite", "graph_def", None, "x", "INVALID_ARGUMENT", "is no GraphDef, neither binary nor text"),
     ],
@@ -193,6 +201,15 @@ def test_a_model_that_it_cannot_load_is_one_sentence(
     assert answer.code == code and words in answer.error
 
 
+@OWN
+def test_a_name_that_is_not_in_the_graph_has_near_ones(tensorflow: Conversation, corpus: Path) -> None:
+    binding = {"key": None, "inputs": {"x": "X:0"}, "outputs": {"y": "y:0"}}
+    parameters = {"path": str(corpus / "graph_frozen.pb"), "format": "graph_def", "signatures": {"s": binding}}
+    answer = tensorflow.ask("RepositoryModelLoad", model_name="m", parameters=parameters)
+    assert answer.code == "NOT_FOUND" and "'x' is bound to 'X:0', which is not in the graph; near it are 'x'" in answer.error
+
+
+@OWN
 def test_unknown_tags_list_the_known_ones(tensorflow: Conversation, corpus: Path) -> None:
     parameters = {"path": str(corpus / "scale"), "format": "saved_model", "tags": ["gpu"], "signatures": {}}
     assert "'serve'" in tensorflow.ask("RepositoryModelLoad", model_name="m", parameters=parameters).error
@@ -229,12 +246,12 @@ node { name: "kept_s" op: "ReadVariableOp" input: "w" attr { key: "dtype" value 
 
 def test_a_tensor_that_the_model_keeps_outlives_its_request(tensorflow: Conversation, tmp_path: Path) -> None:
     """Requests are not copied: their memory must stay as long as a variable holds it."""
-    (tmp_path / "kept.pbtxt").write_text(KEPT)
+    (tmp_path / "kept.pb").write_bytes(text_format.Parse(KEPT, GraphDef()).SerializeToString())
     signatures = {
         "keep": {"key": None, "inputs": {"x": "x", "s": "s"}, "outputs": {"count": "count"}},
         "kept": {"key": None, "inputs": {}, "outputs": {"x": "kept_x", "s": "kept_s"}},
     }
-    parameters = {"path": str(tmp_path / "kept.pbtxt"), "format": "graph_def", "signatures": signatures}
+    parameters = {"path": str(tmp_path / "kept.pb"), "format": "graph_def", "signatures": signatures}
     assert tensorflow.ask("RepositoryModelLoad", model_name="m", parameters=parameters).code is None
     numbers, texts = np.arange(1 << 20, dtype=np.float32), np.array([b"a" * 100, b"", b"\0b"] * 1000, dtype=object)
     assert tensorflow.infer("keep", x=numbers, s=texts).outputs["count"] == numbers.size
