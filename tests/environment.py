@@ -65,6 +65,10 @@ def c_program(temporary: pytest.TempPathFactory, name: str, *sources: Path) -> P
 
 def launch_of_c(temporary: pytest.TempPathFactory) -> Launch:
     """How the C worker starts, with the libraries of the runtime `tensorflow`."""
-    python = Path(launch_of("tensorflow").argv[0])
-    (libraries,) = python.parents[1].glob("lib/python3*/site-packages/tensorflow")
-    return Launch((str(c_program(temporary, "c_worker", *sorted(C.glob("*.c")))), str(libraries)))
+    return Launch((str(c_program(temporary, "c_worker", *sorted(C.glob("*.c")))), str(tensorflow_libraries())))
+
+
+def tensorflow_libraries() -> Path:
+    """The folder with the C libraries of the runtime `tensorflow`."""
+    (found,) = Path(launch_of("tensorflow").argv[0]).parents[1].glob("lib/python3*/site-packages/tensorflow")
+    return found

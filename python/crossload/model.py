@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from crossload.artifacts import select
+from crossload.artifacts import left_out, read, select
 from crossload.artifacts.entries import artifacts_of
 from crossload.contract.bundle import is_bundle, open_bundle
 from crossload.contract.manifest import Artifact
@@ -62,6 +62,8 @@ class Model:
                 return next(iter(self.signatures.values()))
             raise CrossloadError(f"the artifact has several signatures, name one: {there}")
         if name not in self.signatures:
+            if reason := left_out(read(self._source.path)).get(name):
+                raise CrossloadError(reason)
             raise CrossloadError(f"there is no signature {name!r}{near(name, self.signatures)}; there are: {there}")
         return self.signatures[name]
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from crossload.artifacts.keras.keras_file import Keras
     from crossload.artifacts.tflite.tflite_file import TFLite
 
-__all__ = ["callable_signatures", "read", "recognise"]
+__all__ = ["callable_signatures", "left_out", "read", "recognise"]
 
 # The name of the only signature of an artifact that has none of its own (tensorflow/python/saved_model/signature_constants.py).
 DEFAULT_KEY = "serving_default"
@@ -91,6 +91,17 @@ def callable_signatures(
     return [(None, {key: s for key, s in own.items() if _can_be_called(s, "DT_0")})]
 
 
+def left_out(artifact: SavedModel | GraphDef | MetaGraph | TFLite | Checkpoint | Keras) -> dict[str, str]:
+    """The signatures of a SavedModel or a .meta that `callable_signatures` leaves out, each with a sentence that gives the reason."""
+    if artifact.format == "saved_model":
+        found = [(key, s, "") for m in artifact.meta_graphs for key, s in m.signatures.items()]
+    elif artifact.format == "meta_graph":
+        found = [(key, s, "DT_0") for key, s in artifact.signatures.items()]
+    else:
+        found = []
+    return {key: f"the signature {key!r} cannot be called: {_obstacle(s)}" for key, s, unknown in found if not _can_be_called(s, unknown)}
+
+
 def bridge_of(
     artifact: SavedModel | GraphDef | MetaGraph | TFLite | Checkpoint | Keras, tags: tuple[str, ...] | None, key: str
 ) -> Signature | None:
@@ -148,6 +159,18 @@ def sha256(path: Path) -> str:
     for file in sorted((*path.parent.glob(f"{stem}.*"), *path.parent.glob(f"{stem}-?????-of-?????"))):
         digest.update(f"{files.sha256(file)}  {file.name}\n".encode())
     return digest.hexdigest()
+
+
+# types.proto; quantised types keep their numbers.
+_WORDS = {"DT_0": "DT_INVALID", "DT_20": "resource", "DT_21": "variant"}
+
+
+def _obstacle(signature: Signature) -> str:
+    for side, tensors in (("input", signature.inputs), ("output", signature.outputs)):
+        if strange := [t for t in tensors if t.datatype not in DATATYPES]:
+            datatype = _WORDS.get(strange[0].datatype, strange[0].datatype)
+            return f"its {side} {strange[0].name!r} has the datatype {datatype}, which no request carries"
+    return "it has no outputs"
 
 
 def _can_be_called(signature: Signature, unknown: str = "") -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -68,10 +68,17 @@ def _no_signature(path: Path, found: Any) -> str:
     if found.format not in ("saved_model", "graph_def", "meta_graph", "checkpoint"):
         return f"{path} has no signature that can be called; `crossload show {path}` lists what it has"
     listing = f"crossload show {path} --nodes '*'"
+    why = "".join(f" ({reason})" for reason in list(artifacts.left_out(found).values())[:1])
     return (
-        f"{path} has no signature that can be called; `crossload convert` and `crossload run` take its tensors by name "
+        f"{path} has no signature that can be called{why}; `crossload convert` and `crossload run` take its tensors by name "
         f"(--output-tensor), and `{listing}` lists them"
     )
+
+
+def unknown_signature(path: Path, name: str, there: Iterable[str], found: Any = None) -> str:
+    """Why the signature `name` of an artifact cannot be called, and those that can; `found` is the artifact, if it has been read."""
+    reason = artifacts.left_out(found or artifacts.read(path)).get(name)
+    return f"{path}: {reason}" if reason else f"{path} has no signature {name!r}; it has: {', '.join(there)}"
 
 
 def binding_of(signature: Signature, bridge: Signature | None = None) -> Binding:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crossload import artifacts
-from crossload.artifacts.entries import artifacts_of, binding_of
+from crossload.artifacts.entries import artifacts_of, binding_of, unknown_signature
 from crossload.contract.manifest import Artifact
 from crossload.contract.signatures import Signature, TensorSpec
 from crossload.errors import CrossloadError
@@ -41,7 +41,7 @@ def choose(
             signature = by_tensors(artifacts.graph_of(source, entry.tags), inputs, outputs)
         return entry.model_copy(update={"bindings": {artifacts.DEFAULT_KEY: binding_of(signature)}}), {artifacts.DEFAULT_KEY: signature}
     if unknown := [n for n in names or () if n not in entry.bindings]:
-        raise CrossloadError(f"{source} has no signature {unknown[0]!r}; it has: {', '.join(entry.bindings)}")
+        raise CrossloadError(unknown_signature(source, unknown[0], entry.bindings))
     bindings = {n: b for n, b in entry.bindings.items() if not names or n in names}
     return entry.model_copy(update={"bindings": bindings}), {n: signatures[n] for n in bindings}
 

@@ -14,10 +14,11 @@ from crossload.support import files
 
 @dataclass
 class Bundle:
-    """A folder whose manifest has been read and whose files have been checked."""
+    """A folder whose manifest has been read and whose files have been checked; `cautions` are sentences for whoever compares it."""
 
     root: Path
     manifest: Manifest
+    cautions: tuple[str, ...] = ()
 
     def path(self, artifact: Artifact) -> Path:
         """The path of an artifact."""

@@ -11,6 +11,7 @@ signatures without a key are called by their tensors' names. `tensorflow+python`
 from __future__ import annotations
 
 import os
+import re
 
 from kit import wire
 
@@ -26,6 +27,7 @@ from kit.serving import Answer, Model, Refusal, Request, Server, nanoseconds  # 
 
 FORMATS = ["saved_model", "graph_def", "checkpoint", "meta_graph"]
 PYTHON = "the runtime tensorflow+python may load it"
+_NODE = re.compile(r"\[\[\{\{node ([^}]*)\}\}")
 INITIALIZERS = "table_initializer"  # the collection of TensorFlow 1 (python/framework/ops.py, GraphKeys.TABLE_INITIALIZERS)
 
 
@@ -76,6 +78,9 @@ def load_saved_model(request: Request) -> SessionModel:
             raise Refusal(
                 "NOT_FOUND", f"{request.path} has no MetaGraph of the tags {request.tags}; it has: {_tag_sets(request.path)}"
             ) from error
+        if node := _NODE.search(str(error)):  # of a saver or of the init op: other errors of loading name no node
+            cause = graph_defs.refusal(error.code, str(error))
+            raise Refusal(cause.code, f"loading {request.path} runs the node {node[1]!r}, which fails: {cause}") from error
         raise
     there = c_api.messages("tensorflow.core.protobuf.meta_graph_pb2").MetaGraphDef.FromString(message).signature_def
     return SessionModel(session, {name: _by_signature_def(request.path, binding, there) for name, binding in request.signatures.items()})

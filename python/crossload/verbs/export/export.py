@@ -117,7 +117,8 @@ def _fill(
     first = next(folder / f for f in _FILES.values() if (folder / f).exists())
     if first.is_dir() and (flattened := composites.flatten(first)):
         progress(f"sparse and ragged tensors as their parts: {', '.join(flattened)}")
-    entries, signatures = artifacts_of(first, first.name)
+    found = artifacts.read(first)
+    entries, signatures = artifacts_of(first, first.name, found=found)
     if entries[0].format != "saved_model" and (others := [f for f in formats or () if f != entries[0].format]):
         raise CrossloadError(f"a {entries[0].format} is bundled as it is and cannot become {', '.join(others)}; export the SavedModel")
     check_requests(requests, signatures)
@@ -128,7 +129,7 @@ def _fill(
         added, learnt = record(folder, entry, signatures, requests, limits, progress)
         recorded += added
         signatures |= learnt
-    for sentence in left_out_requests(recorded):
+    for sentence in (*artifacts.left_out(found).values(), *left_out_requests(recorded)):
         progress(sentence)
     left_out: list[LeftOut] = []
     if entries[0].format == "saved_model":

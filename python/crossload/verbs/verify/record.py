@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from crossload import artifacts
-from crossload.artifacts.entries import artifacts_of
+from crossload.artifacts.entries import artifacts_of, unknown_signature
 from crossload.contract import datatypes, vectors
 from crossload.contract.bundle import Bundle
 from crossload.contract.manifest import FILE_NAME, Artifact, Binding, LeftOut, Manifest, Model, Reference, Vectors
@@ -136,9 +136,10 @@ def bundle_of(
     linked = path.resolve() if path.is_dir() or artifacts.recognise(path) not in ("checkpoint", "meta_graph") else path.resolve().parent
     link = root / (printable(linked.name) or "root")
     link.symlink_to(linked, target_is_directory=linked.is_dir())
-    entries, signatures = artifacts_of(path, link.name if linked == path.resolve() else f"{link.name}/{path.name}")
+    found = artifacts.read(path)
+    entries, signatures = artifacts_of(path, link.name if linked == path.resolve() else f"{link.name}/{path.name}", found=found)
     if unknown := set(only or ()) - set(signatures):
-        raise CrossloadError(f"{path} has no signature {sorted(unknown)[0]!r}; it has: {', '.join(signatures)}")
+        raise CrossloadError(unknown_signature(path, sorted(unknown)[0], signatures, found))
     check_requests(requests, signatures)
     recorded: list[Vectors] = []
     for artifact in entries:
@@ -150,7 +151,8 @@ def bundle_of(
             signatures |= learnt
     manifest = Manifest(model=Model(name=printable(path.resolve().stem)), signatures=signatures, artifacts=entries, vectors=recorded)
     files.write_text(root / FILE_NAME, manifest.to_json())
-    return Bundle(root, manifest)
+    left_out = () if only is not None else tuple(artifacts.left_out(found).values())
+    return Bundle(root, manifest, left_out)
 
 
 def _answers(

@@ -237,6 +237,7 @@ def _cautions(bundle: Bundle, recorded: _Recorded, plan: Plan) -> list[str]:
     for name, vectors in recorded.items():
         if constant := _constant_outputs(vectors):
             said.append(f"every vector of {name} has the same answer in {', '.join(constant)}: agreement on it proves little")
+    said += bundle.cautions
     if plan.nan != "same":
         said.append(f"NaN policy: {plan.nan}")
     return said
