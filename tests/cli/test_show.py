@@ -183,7 +183,8 @@ def test_bytes_that_are_not_text_are_shown_as_bytes() -> None:
 @pytest.mark.parametrize("options", [(), ("--json",)])
 def test_bad_input_is_one_sentence_and_status_2(tmp_path: Path, options: tuple[str, ...]) -> None:
     (tmp_path / "bad.pb").write_bytes(b"\n\xff\xff")
-    for path in (tmp_path / "bad.pb", tmp_path / "missing", tmp_path):
+    (tmp_path / "empty").mkdir()
+    for path in (tmp_path / "bad.pb", tmp_path / "missing", tmp_path / "empty"):
         result = run("show", str(path), *options)
         assert result.exit_code == 2
         assert result.stdout == ""

@@ -11,6 +11,7 @@ import click
 
 from crossload.cli import options
 from crossload.cli.framework import WHAT, Command, listed, option
+from crossload.errors import CrossloadError
 from crossload.support.text import printable
 
 if TYPE_CHECKING:
@@ -27,12 +28,13 @@ _MOST_FINDINGS = 5
         "check saved_model/ --runtime tensorflow-java@0.4.2",
         "check digits/ --runtime 'tensorflow-java@*' --json",
         "check frozen.pb --runtime tensorflow-java-legacy@1.15.0 --all",
+        "check models/ 'more/*.pb' --runtime tensorflow-java@0.5.0",
     ],
     exit_status="0 every named release will load and run it, 1 one of them will not, 2 input that cannot be used. "
-    "Without --runtime: 0 if any release will.",
+    "Without --runtime: 0 if any release will. Of many files: the highest status of any.",
     old={"for": "runtime", "f": "r"},
 )
-@click.argument("path", type=click.Path(path_type=Path))
+@options.paths
 @option(
     "--runtime",
     "-r",
@@ -45,18 +47,30 @@ _MOST_FINDINGS = 5
 @options.tags
 @options.artifact
 @option("--all", "show_all", is_flag=True, help=f"Print every obstacle, not only the first {_MOST_FINDINGS} per release.")
-@option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(path: Path, runtimes: tuple[str, ...], tags: str | None, artifact: str | None, show_all: bool, as_json: bool) -> None:
-    """Predict which releases of TensorFlow will load and run PATH (a SavedModel, a GraphDef, or a bundle), without loading it.
+@option("--json", "as_json", is_flag=True, help="Print JSON; of many files, a line of JSON for each.")
+def command(
+    paths: tuple[Path, ...], runtimes: tuple[str, ...], tags: str | None, artifact: str | None, show_all: bool, as_json: bool
+) -> None:
+    """Predict which releases of TensorFlow will load and run a SavedModel, a GraphDef, or a bundle, without loading it.
 
     Compares its ops, attributes, functions, datatypes, devices, init ops and signatures with what each release registers and
     what its Java layer accepts. TensorFlow is not needed and no part of the model runs, so wrong shapes and values that
     a model rejects show only when it runs (`crossload verify`).
+
+    Several paths, a folder of artifacts, a pattern, or a list on standard input (-) are a table with a row for each artifact and its
+    worst obstacle. Formats that check does not cover are listed and do not fail.
     """
+    from crossload.cli import many
     from crossload.verbs.check.check import check
 
     names = listed(runtimes) or ()
-    report = check(path, names, tags=options.to_tags(tags), artifact=artifact)
+    if many.means_many(paths):
+        from crossload.cli import check_many
+
+        if artifact is not None or show_all:
+            raise CrossloadError(f"{'--all' if artifact is None else '--artifact'} is about one path; name one")
+        sys.exit(check_many.show(many.files_of(paths, "check"), names, options.to_tags(tags), as_json))
+    report = check(paths[0], names, tags=options.to_tags(tags), artifact=artifact)
     if as_json:
         click.echo(json.dumps(report.to_json(), indent=1))
     else:

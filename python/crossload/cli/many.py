@@ -1,28 +1,61 @@
-"""`crossload verify` of many files: which files the words mean, the journal that a crash leaves, progress."""
+"""Many files on one command line: which files the words mean, rows, progress; for `verify`, the journal that a crash leaves."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
+
 from crossload.errors import CrossloadError
-from crossload.support.text import is_pattern
+from crossload.support.text import is_pattern, printable
 
 if TYPE_CHECKING:
     from crossload.report.results import Report
     from crossload.verbs.verify.plan import Plan
 
+SECONDS_BETWEEN_LINES = 2
+
 
 def means_many(paths: Sequence[Path]) -> bool:
-    """Whether the paths mean more than one artifact or bundle."""
-    from crossload.verbs.verify.many import is_one
+    """Whether the paths mean more than one artifact or bundle; a folder without any is one path, so that its error tells what it holds."""
+    from crossload.artifacts import search
 
     if len(paths) != 1:
         return len(paths) > 1
     word = str(paths[0])
-    return word == "-" or (is_pattern(word) and not paths[0].exists()) or not is_one(paths[0])
+    if word == "-" or (is_pattern(word) and not paths[0].exists()):
+        return True
+    return not search.is_one(paths[0]) and any(True for _ in search.inside(paths[0]))
+
+
+def files_of(paths: Sequence[Path], command: str) -> list[str]:
+    """The files that the paths mean; `-` is a list on standard input. Raises CrossloadError where they mean none."""
+    from crossload.artifacts import search
+
+    words = [w for p in paths for w in (sys.stdin.read().splitlines() if str(p) == "-" else [str(p)]) if w]
+    if not words:
+        raise CrossloadError(f"name files, folders or patterns, or give a list of files on standard input: crossload {command} -")
+    return search.expanded(words)
+
+
+def counted(files: Sequence[str]) -> Iterator[str]:
+    """The files one after the other; a run of many seconds says how far it is, on standard error."""
+    said = time.monotonic()
+    for at, file in enumerate(files, 1):
+        if time.monotonic() - said > SECONDS_BETWEEN_LINES:
+            said = time.monotonic()
+            click.echo(f"{at} of {len(files)} {printable(file)}", err=True)
+        yield file
+
+
+def table(rows: Sequence[tuple[str, ...]]) -> str:
+    """Rows below a heading, the first row; each column but the last is as wide as its longest text."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)][:-1]
+    return "\n".join("  ".join(text.ljust(width) for text, width in zip(row, (*widths, 0), strict=True)).rstrip() for row in rows)
 
 
 def verify(paths: Sequence[Path], plan: Plan, jobs: int, resume: Path | None, json_file: Path | None, verbose: bool) -> Report:
@@ -32,26 +65,23 @@ def verify(paths: Sequence[Path], plan: Plan, jobs: int, resume: Path | None, js
     from crossload.report import matrix
     from crossload.verbs.verify import many
 
-    words = [w for p in paths for w in (sys.stdin.read().splitlines() if str(p) == "-" else [str(p)]) if w]
-    if not words:
-        raise CrossloadError("name files, folders or patterns, or give a list of files on standard input: crossload verify -")
-    files = many.expanded(words)
+    files = files_of(paths, "verify")
     written = json_file or resume
     earlier = _earlier(resume) if resume else None
     left = len(many.unsettled(files, earlier))
     console = Console(stderr=True, highlight=False, soft_wrap=True)
-    counted = 0
+    done = 0
 
     def on_file(report: Report) -> None:
-        nonlocal counted
-        counted += 1
+        nonlocal done
+        done += 1
         if written:
             with journal_of(written).open("a", encoding="utf-8") as journal:
                 journal.write(report.to_json(indent=None))
         failed = [r for r in report.results if r.failed]
-        if failed or verbose or counted % max(1, left // 50) == 0:
+        if failed or verbose or done % max(1, left // 50) == 0:
             said = f"[red]{failed[0].outcome}[/] {matrix.safe(failed[0].error)}" if failed else "ok"
-            console.print(f"[dim]{counted} of {left}[/] {matrix.safe(report.bundle)} {said}")
+            console.print(f"[dim]{done} of {left}[/] {matrix.safe(report.bundle)} {said}")
 
     return many.verify_many(
         files, plan, jobs=jobs, earlier=earlier, progress=lambda text: console.print(f"[dim]{matrix.safe(text)}[/]"), on_file=on_file

@@ -21,6 +21,7 @@ RUNTIME = "NAME[@VERSION]"
 # A file to write: click rejects a folder before any work starts.
 WRITTEN = click.Path(path_type=Path, dir_okay=False, writable=True)
 
+paths = click.argument("paths", type=click.Path(path_type=Path), nargs=-1, required=True, metavar="PATH|-...")
 tags = option("--tags", "-t", metavar="A,B", group=WHAT, help="The tag set of a SavedModel's MetaGraph.")
 artifact = option("--artifact", "-a", metavar="ID", group=WHAT, help="An artifact of a bundle, by its id.")
 tolerance = option(

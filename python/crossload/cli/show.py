@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import json
 import math
+import sys
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
+from crossload.cli import options
 from crossload.cli.framework import WHAT, Command, option
 from crossload.contract.datatypes import for_people
-from crossload.errors import ArtifactError
+from crossload.errors import ArtifactError, CrossloadError
 from crossload.support.text import printable
+from crossload.verbs.show.show import show
 
 if TYPE_CHECKING:
     from crossload.artifacts.checkpoints.checkpoint import Checkpoint
+
+_Read = TypeVar("_Read")
 
 
 @click.command(
@@ -27,10 +33,11 @@ if TYPE_CHECKING:
         "show digits/",
         "show frozen_graph.pb --nodes '*Softmax*'",
         "show model.tflite --json | jq .signatures",
+        "show models/ 'more/*.pb'",
     ],
-    exit_status="0 shown, 2 a path that is not an artifact, or one that cannot be read.",
+    exit_status="0 shown, 2 a path that is not an artifact, or one that cannot be read (of many files: at least one).",
 )
-@click.argument("path", type=click.Path(path_type=Path))
+@options.paths
 @option("--tensor", metavar="NAME", group=WHAT, help="Print the value of this variable of a checkpoint.")
 @option(
     "--nodes",
@@ -41,40 +48,96 @@ if TYPE_CHECKING:
     help="List a graph's nodes: all, or those whose name or op matches; a pattern without * or ? matches a part of the name.",
 )
 @option("--hash", "with_hash", is_flag=True, group=WHAT, help="Compute the canonical hash of graph and weights, whatever their size.")
-@option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
-@option("--all", "everything", is_flag=True, help="Leave nothing out of the text: every op, value, file and entry.")
+@option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text; of many files, a line of JSON for each.")
+@option(
+    "--all", "everything", is_flag=True, help="Leave nothing out of the text: every op, value, file and entry; of many files, each page."
+)
 def command(
-    path: Path, as_json: bool, everything: bool, nodes: str | None = None, with_hash: bool = False, tensor: str | None = None
+    paths: tuple[Path, ...], as_json: bool, everything: bool, nodes: str | None = None, with_hash: bool = False, tensor: str | None = None
 ) -> None:
-    """Describe PATH: a bundle, a SavedModel, a GraphDef (.pb, .pbtxt), a .meta, a .tflite, a Keras file or a checkpoint.
+    """Describe a bundle, a SavedModel, a GraphDef (.pb, .pbtxt), a .meta, a .tflite, a Keras file or a checkpoint.
 
     The format is recognised by content. The file is parsed, never executed, and TensorFlow is not needed.
+
+    Several paths, a folder of artifacts, a pattern, or a list on standard input (-) are a table with a row for each artifact.
     """
+    from crossload.cli import many
+
+    if not many.means_many(paths):
+        click.echo(_readable(paths[0], lambda path: _text(path, as_json, everything, with_hash, nodes, tensor)))
+        return
+    if tensor is not None or nodes is not None:
+        raise CrossloadError(f"{'--tensor' if nodes is None else '--nodes'} shows a part of one artifact; name one")
+
+    def page(path: Path) -> str:
+        return _readable(path, lambda p: _text(p, as_json, everything, with_hash, indent=None))
+
+    sys.exit(_show_many(many.files_of(paths, "show"), page if as_json or everything else None, as_json, with_hash))
+
+
+def _show_many(files: Sequence[str], page: Callable[[Path], str] | None, as_json: bool, with_hash: bool) -> int:
+    """Show each file by its page, or as a row; one that cannot be read does not keep the others. Returns the exit status."""
+    from crossload.cli import many
+    from crossload.cli.pages import row
+
+    status, rows = 0, [row.heading(with_hash)]
+    for file in many.counted(files):
+        try:
+            if page:
+                click.echo(page(Path(file)))
+            else:
+                found = _readable(Path(file), show)
+                rows.append(row.cells(found, _canonical(found, found.format != "bundle", False)[1] if with_hash else None))
+        except CrossloadError as error:
+            status = error.exit_status
+            if as_json:
+                click.echo(json.dumps({"path": file, "error": str(error)}))
+            elif page:
+                click.echo(printable(str(error)))
+            else:
+                rows.append(row.unreadable(file, str(error), with_hash))
+    if not page:
+        click.echo(many.table(rows))
+    return status
+
+
+def _text(
+    path: Path,
+    as_json: bool,
+    everything: bool,
+    with_hash: bool,
+    nodes: str | None = None,
+    tensor: str | None = None,
+    indent: int | None = 1,
+) -> str:
+    """What `show` prints of one path; raises CrossloadError."""
     from crossload.cli.pages.page import Page
-    from crossload.verbs.show.show import show
 
+    found = show(path)
+    if tensor is not None:
+        if found.format != "checkpoint":
+            raise ArtifactError(f"{path} is a {found.format}, and --tensor reads values only from checkpoints; leave it out")
+        return _value(cast("Checkpoint", found), tensor, as_json, everything)
+    if nodes is not None:
+        from crossload.cli.pages import nodes as listing
+
+        return listing.text(found, nodes, as_json)
+    if as_json:
+        hashed = {} if found.format == "bundle" else {"canonical_sha256": _canonical(found, with_hash, as_json)[0]}
+        return json.dumps(found.to_json() | hashed, indent=indent, allow_nan=False)
+    page = import_module(f"crossload.cli.pages.{found.format}")
+    in_bundle = Page(everything, unnamed="")
+    return "\n".join(
+        page.lines(found, in_bundle if found.format == "bundle" else Page(everything, _canonical(found, with_hash, as_json)[1]))
+    )
+
+
+def _readable(path: Path, read: Callable[[Path], _Read]) -> _Read:
+    """What `read` returns; raises ArtifactError also for what the disk refuses."""
     try:
-        found = show(path)
-        if tensor is not None:
-            if found.format != "checkpoint":
-                raise ArtifactError(f"{path} is a {found.format}, and --tensor reads values only from checkpoints; leave it out")
-            text = _value(cast("Checkpoint", found), tensor, as_json, everything)
-        elif nodes is not None:
-            from crossload.cli.pages import nodes as listing
-
-            text = listing.text(found, nodes, as_json)
-        elif as_json:
-            hashed = {} if found.format == "bundle" else {"canonical_sha256": _canonical(found, with_hash, as_json)[0]}
-            text = json.dumps(found.to_json() | hashed, indent=1, allow_nan=False)
-        else:
-            page = import_module(f"crossload.cli.pages.{found.format}")
-            in_bundle = Page(everything, unnamed="")
-            text = "\n".join(
-                page.lines(found, in_bundle if found.format == "bundle" else Page(everything, _canonical(found, with_hash, as_json)[1]))
-            )
+        return read(path)
     except OSError as error:
         raise ArtifactError(f"{error.filename or path} cannot be read: {error.strerror}; check its permissions and its disk") from error
-    click.echo(text)
 
 
 def _canonical(found: Any, asked: bool, as_json: bool) -> tuple[str | None, str]:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from crossload.artifacts.search import expanded
 from crossload.cli.many import journal_of
-from crossload.errors import CrossloadError
 from crossload.report.results import Report
 from crossload.runtimes.supervisor import Limits
 from crossload.verbs.verify import many
@@ -27,7 +27,7 @@ def bundles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.chdir(tmp_path)
     for name in "abcde":
         fakes.bundle(tmp_path / "models" / name, count=2)
-    return many.expanded(["models"])
+    return expanded(["models"])
 
 
 def plan(*runtimes: str) -> Plan:
@@ -60,7 +60,7 @@ def test_a_file_that_cannot_be_verified_fails_and_the_others_go_on(bundles: list
     configure(honest="honest")
     (Path("models") / "b" / "crossload.json").write_text("{")
     Path("models/x.tflite").write_bytes(b"")
-    report = many.verify_many(many.expanded(["models"]), plan("honest"))
+    report = many.verify_many(expanded(["models"]), plan("honest"))
     assert report.summary() == {"total": 10, "ok": 8, "not_run": 2}
     failed = {r.case.artifact: str(r.error) for r in report.results if r.failed}
     assert set(failed) == {"models/b", "models/x.tflite"} and "is empty" in failed["models/x.tflite"]
@@ -142,15 +142,8 @@ def test_the_files_in_which_something_failed_are_repeated_from_the_report(bundle
     assert "models/b" in out and "2 results: 2 ok" in out
 
 
-def test_words_mean_files_folders_patterns_and_lists(bundles: list[str], configure: Configure) -> None:
+def test_standard_input_is_a_list_of_files(bundles: list[str], configure: Configure) -> None:
     configure(honest="honest")
-    Path("other").mkdir()
-    Path("other/m.tflite").write_bytes(b"x")
-    assert many.expanded(["models/[ab]", "other", "models/a"]) == ["models/a", "models/b", "other/m.tflite"]
-    for nothing in ("*.keras", "empty"):
-        Path("empty").mkdir(exist_ok=True)
-        with pytest.raises(CrossloadError, match="holds no artifacts"):
-            many.expanded([nothing])
     listed = crossload("-", "--runtime", "honest")
     out, err = listed.communicate("models/a\nmodels/b\n", timeout=60)
     assert listed.returncode == 0, err

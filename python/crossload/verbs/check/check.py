@@ -65,8 +65,17 @@ def check(
     `runtimes` are names or patterns of releases, by default all known ones. Raises CrossloadError for unknown names,
     missing artifacts and tags, and if nothing can be checked.
     """
-    path, names = Path(path), tuple(runtimes or ())
-    chosen = _chosen(names)
+    names = tuple(runtimes or ())
+    found = checked(Path(path), names, releases_of(names), tags, artifact)
+    if not found.artifacts:
+        raise CrossloadError(f"{path}: {'; '.join(found.left_out)}; `crossload verify` runs other formats")
+    return found
+
+
+def checked(
+    path: Path, names: Sequence[str], chosen: list[Release] | None, tags: Sequence[str] | None = None, artifact: str | None = None
+) -> Check:
+    """`check` with the releases of `names` (releases_of), without any artifact where the path has only formats that cannot be checked."""
     if is_bundle(path):
         bundle = open_bundle(path)
         entries = [(bundle.path(a), a) for a in bundle.manifest.artifacts]
@@ -79,10 +88,8 @@ def check(
         there = ", ".join(f"{a.id}{' with the tags ' + ', '.join(a.tags) if a.tags else ''}" for _, a in entries)
         raise CrossloadError(f"{path} has no such artifact; it has: {there}")
     left_out = [f"{a.id} is a {a.format}; check covers only SavedModels and GraphDefs" for _, a in wanted if a.format not in PREDICTED]
-    checked = [_checked(p, a, chosen, found) for p, a in wanted if a.format in PREDICTED]
-    if not checked:
-        raise CrossloadError(f"{path}: {'; '.join(left_out)}; `crossload verify` runs other formats")
-    return Check(str(path), checked, left_out, bool(names))
+    entries_checked = [_checked(p, a, chosen, found) for p, a in wanted if a.format in PREDICTED]
+    return Check(str(path), entries_checked, left_out, bool(names))
 
 
 def _checked(path: Path, entry: Artifact, chosen: list[Release] | None, found: Any) -> Checked:
@@ -97,7 +104,8 @@ def _wanted(entry: Artifact, tags: Sequence[str] | None, artifact: str | None) -
     return (artifact is None or entry.id == artifact) and (tags is None or entry.tags is None or set(entry.tags) == set(tags))
 
 
-def _chosen(names: Sequence[str]) -> list[Release] | None:
+def releases_of(names: Sequence[str]) -> list[Release] | None:
+    """The releases that names and patterns mean; None if there are no names. Raises CrossloadError for one that means none."""
     if not names:
         return None
     found: list[Release] = []

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,14 +20,11 @@ from crossload.report.results import Case, Report, Result
 from crossload.runtimes import environments, registry
 from crossload.runtimes.registry import Runtime
 from crossload.runtimes.supervisor import Supervisor
-from crossload.support.text import is_pattern
 from crossload.verbs.verify.plan import Plan
 from crossload.verbs.verify.record import references
 from crossload.verbs.verify.run import NONE, Progress
 from crossload.verbs.verify.verify import verify_plan
 
-# Files that are artifacts by their names; a folder that is one is found by its content.
-SUFFIXES = (".tflite", ".lite", ".pb", ".pbtxt", ".keras", ".h5", ".hdf5", ".meta")
 # A worker that holds so much more than after its first file is replaced: a runtime may leak a little with each model.
 GROWTH = 2 << 30
 OnFile = Callable[[Report], None]
@@ -229,49 +226,3 @@ def read_journal(file: Path) -> Report:
         with suppress(ValueError):
             _add(whole, Report.parsed(line))
     return whole
-
-
-def expanded(words: Iterable[str]) -> list[str]:
-    """The artifacts that words of the command line mean: a path, a pattern, or a folder of artifacts, which is searched to its ground.
-
-    Raises CrossloadError for a pattern or a folder without any.
-    """
-    found: dict[str, None] = {}
-    for word in words:
-        path = Path(word)
-        if is_pattern(word) and not path.exists():
-            root = Path(path.anchor or ".")
-            matching = sorted(root.glob(str(path.relative_to(path.anchor))))
-            inside = [str(p) for m in matching for p in (_inside(m) if m.is_dir() else [m])]
-        elif path.is_dir():
-            inside = [str(p) for p in _inside(path)]
-        else:
-            inside = [word]
-        if not inside:
-            raise CrossloadError(f"{word} holds no artifacts: no bundles, SavedModels, checkpoints, or files {', '.join(SUFFIXES)}")
-        found.update(dict.fromkeys(inside))
-    return list(found)
-
-
-def is_one(path: Path) -> bool:
-    """Whether a path is one artifact or bundle rather than a folder of them."""
-    return not path.is_dir() or is_bundle(path) or _recognised(path)
-
-
-def _inside(folder: Path) -> list[Path]:
-    if is_one(folder):
-        return [folder]
-    found = []
-    for entry in sorted(folder.iterdir()):
-        if entry.is_dir():
-            found += _inside(entry)
-        elif entry.suffix in SUFFIXES:
-            found.append(entry)
-    return found
-
-
-def _recognised(folder: Path) -> bool:
-    try:
-        return bool(artifacts.recognise(folder))
-    except CrossloadError:
-        return False
