@@ -8,7 +8,9 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -19,6 +21,8 @@ from crossload.runtimes.environments import Script
 from crossload.runtimes.registry import Runtime
 
 Progress = Callable[[str], None]
+# A process that holds so many bytes more than after its first job is replaced: TensorFlow keeps something of each model.
+GROWTH = 2 << 30
 
 
 # What the process can do; tf_process.steps has a function of each name.
@@ -73,18 +77,118 @@ class Made:
     producer: dict[str, str]
 
 
+class _Process:
+    """A running TensorFlow process: it takes one job after the other, until `close`."""
+
+    def __init__(self, python: Path) -> None:
+        self._scratch = tempfile.TemporaryDirectory(prefix="crossload-")
+        self._room = Path(self._scratch.name)
+        # The process sees this package alone, not the libraries beside it, which belong to another environment.
+        (self._room / "path").mkdir()
+        (self._room / "path" / "crossload").symlink_to(Path(__file__).parent.parent, target_is_directory=True)
+        self._stderr = (self._room / "stderr").open("w+b")
+        environment = {"TF_CPP_MIN_LOG_LEVEL": "2", **os.environ, "PYTHONPATH": str(self._room / "path"), "PYTHONUNBUFFERED": "1"}
+        command = [str(python), "-m", "crossload.tf_process"]
+        self._child = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._stderr, env=environment, text=True, errors="replace"
+        )
+        self._first = 0
+        self._jobs = 0
+
+    def do(self, steps: Sequence[Step], progress: Progress) -> tuple[dict[str, Any], list[str]]:
+        """Do a job, passing on what the process prints; its result ({} if the process ended) and the last lines of standard error."""
+        self._jobs += 1
+        job, result_file = self._room / f"job-{self._jobs}.json", self._room / f"result-{self._jobs}.json"
+        done = f"\0{job} is done"  # the line that ends the job's output
+        text = json.dumps({"steps": [s.to_json() for s in steps], "result": str(result_file), "done": done})
+        job.write_text(text, encoding="utf-8")
+        begins = self._stderr.seek(0, os.SEEK_END)
+        assert self._child.stdin and self._child.stdout
+        with suppress(BrokenPipeError):
+            self._child.stdin.write(f"{job}\n")
+            self._child.stdin.flush()
+        for line in self._child.stdout:
+            printed, ended, _ = line.rstrip("\n").partition(done)
+            if printed or not ended:
+                progress(printed)
+            if ended:
+                break
+        else:
+            self._child.wait()
+        self._stderr.seek(begins)
+        tail = self._stderr.read().decode("utf-8", "replace").splitlines()[-15:]
+        return json.loads(result_file.read_text(encoding="utf-8")) if result_file.exists() else {}, tail
+
+    @property
+    def status(self) -> int | None:
+        """The exit status of a process that has ended."""
+        return self._child.poll()
+
+    def has_grown(self) -> bool:
+        """Whether it holds so much more memory than after its first job that another should go on."""
+        import psutil
+
+        try:
+            held = psutil.Process(self._child.pid).memory_info().rss
+        except psutil.Error:
+            return True
+        self._first = self._first or held
+        return bool(held - self._first > GROWTH)
+
+    def close(self, *, kill: bool = False) -> None:
+        """End the process, after what it is doing, or at once."""
+        if kill:
+            self._child.kill()
+        assert self._child.stdin and self._child.stdout
+        with suppress(BrokenPipeError):
+            self._child.stdin.close()
+        self._child.stdout.close()
+        self._child.wait()
+        self._stderr.close()
+        self._scratch.cleanup()
+
+
+_kept: ContextVar[dict[Path, _Process] | None] = ContextVar("_kept", default=None)
+
+
+@contextmanager
+def kept() -> Iterator[None]:
+    """Inside the block, all jobs of a Python go to one process, which ends with the block; one that ended or has grown is replaced."""
+    living: dict[Path, _Process] = {}
+    token = _kept.set(living)
+    try:
+        yield
+    finally:
+        _kept.reset(token)
+        for process in living.values():
+            process.close(kill=True)
+
+
+@contextmanager
+def _process(python: Path) -> Iterator[_Process]:
+    living = _kept.get()
+    process = living.pop(python, None) if living is not None else None
+    if process and process.status is not None:
+        process.close()
+        process = None
+    process = process or _Process(python)
+    try:
+        yield process
+    except BaseException:
+        process.close(kill=True)
+        raise
+    if living is None or process.status is not None or process.has_grown():
+        process.close()
+    else:
+        living[python] = process
+
+
 def run(steps: Sequence[Step], python: Path, about: str, progress: Progress = lambda _: None) -> Made:
     """Do the steps in one process of `python`. Raises CrossloadError with `about` and the reason that the process gives."""
-    with tempfile.TemporaryDirectory(prefix="crossload-") as scratch:
-        room = Path(scratch)
-        # The process sees this package alone, not the libraries beside it, which belong to another environment.
-        (room / "path").mkdir()
-        (room / "path" / "crossload").symlink_to(Path(__file__).parent.parent, target_is_directory=True)
-        job, result_file = room / "job.json", room / "result.json"
-        job.write_text(json.dumps({"steps": [s.to_json() for s in steps], "result": str(result_file)}), encoding="utf-8")
-        status, tail = _watched([str(python), "-m", "crossload.tf_process", str(job)], room, progress)
-        result = json.loads(result_file.read_text(encoding="utf-8")) if result_file.exists() else {}
-    if status == 0 and "error" not in result:
+    with _process(python) as process:
+        result, tail = process.do(steps, progress)
+        status = process.status
+    if result and "error" not in result:
         made = result["made"]
         return Made([m.get("bindings") for m in made], [m.get("error") for m in made], dict(result["producer"]))
     if "No space left on device" in "\n".join([str(result.get("error")), *tail]):
@@ -111,21 +215,3 @@ def loader(name: str) -> Runtime:
             f"{found.title} has no Python TensorFlow that could load a source; --load-with takes tensorflow, or tensorflow@2.15.1"
         )
     return found
-
-
-def _watched(command: list[str], room: Path, progress: Progress) -> tuple[int, list[str]]:
-    """Run the process to its end, passing on what it prints; its exit status and the last lines of its standard error."""
-    environment = {"TF_CPP_MIN_LOG_LEVEL": "2", **os.environ, "PYTHONPATH": str(room / "path"), "PYTHONUNBUFFERED": "1"}
-    with (room / "stderr").open("w+b") as stderr:
-        child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, env=environment, stdin=subprocess.DEVNULL, text=True)
-        try:
-            assert child.stdout
-            with child.stdout:
-                for line in child.stdout:
-                    progress(line.rstrip("\n"))
-            status = child.wait()
-        finally:
-            child.kill()
-            child.wait()
-        stderr.seek(0)
-        return status, stderr.read().decode("utf-8", "replace").splitlines()[-15:]

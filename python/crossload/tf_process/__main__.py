@@ -1,12 +1,13 @@
-"""The TensorFlow process: reads steps from a JSON file, makes an artifact in each, writes the results to a JSON file.
+"""The TensorFlow process: takes jobs until its standard input ends; each is a JSON file of steps, and its results are another.
 
-Run by runtimes.tf_process as `python -m crossload.tf_process JOB.json`, in an environment that has TensorFlow; it imports
-nothing of crossload that needs another library. Standard output is the user's: what a model's own code prints while it trains.
+Run by runtimes.tf_process as `python -m crossload.tf_process`, in an environment that has TensorFlow; it imports nothing of
+crossload that needs another library. Standard output is the user's: what a model's own code prints while it trains.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import sys
 import traceback
 from pathlib import Path
@@ -22,16 +23,28 @@ _UNTELLING = (
 )  # fmt: skip
 
 
-def main(job_file: str) -> int:
-    """Run the steps in order; exit status 0 with `{"made": [...], "producer"}`, or 1 with `{"error": sentence}` in the result file.
+def main() -> None:
+    """Do the jobs whose files standard input names, one a line, and print the line `done` of each after it."""
+    jobs = os.fdopen(os.dup(0), encoding="utf-8")
+    with Path(os.devnull).open("rb") as nothing:  # a model's code that asks its user gets no answer
+        os.dup2(nothing.fileno(), 0)
+    for line in jobs:
+        job = json.loads(Path(line.rstrip("\n")).read_text(encoding="utf-8"))
+        do_job(job)
+        sys.stdout.flush()
+        os.write(1, f"{job['done']}\n".encode())
+
+
+def do_job(job: dict[str, Any]) -> None:
+    """Run the steps in order; `{"made": [...], "producer"}`, or `{"error": sentence}`, is written to the result file.
 
     A step is `{"name": one of steps.STEPS, "source", "target", "bindings", "options", "says", "optional"}`. Without bindings of its
     own it takes those that the step returned which made its source. What an optional step raises becomes its result, `{"error"}`.
     """
-    job = json.loads(Path(job_file).read_text(encoding="utf-8"))
     result: dict[str, Any] = {"made": []}
     bindings: dict[str, Any] = {}
     try:
+        _forget()
         for step in job["steps"]:
             made = _do(step, bindings)
             result["made"].append(made)
@@ -41,7 +54,14 @@ def main(job_file: str) -> int:
         traceback.print_exc()
         result["error"] = _sentence(error)
     Path(job["result"]).write_text(json.dumps(result), encoding="utf-8")
-    return 1 if "error" in result else 0
+
+
+def _forget() -> None:
+    """Leave nothing of an earlier job to this one: Keras counts names, TensorFlow keeps a default graph."""
+    if keras := sys.modules.get("keras"):
+        keras.backend.clear_session()
+    if tf := sys.modules.get("tensorflow"):
+        tf.compat.v1.reset_default_graph()
 
 
 def _do(step: dict[str, Any], bindings: dict[str, Any]) -> dict[str, Any]:
@@ -82,4 +102,4 @@ def _versions() -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    main()
