@@ -1,9 +1,10 @@
-"""`crossload convert`: convert an artifact to another format and compare both on the same vectors."""
+"""`crossload convert`: convert an artifact, or many, to another format and compare both on the same vectors."""
 
 from __future__ import annotations
 
 import re
 import shlex
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -54,12 +55,23 @@ _saver = stacked(
         "convert model.ckpt-100 models/digits --to saved_model --version-directory",
         "convert two_tags/ serving/ --tags serve",
         "convert digits/ digits-everywhere/ --runtime 'tensorflow-java@*,tensorflow-java-legacy'",
+        "convert models/ 'more/*.h5' -o lite/ --to tflite",
     ],
-    exit_status="0 written and verified, 1 the result answers differently (nothing is written), 2 input that cannot be used.",
+    exit_status="0 written and verified, 1 the result answers differently (nothing is written), 2 input that cannot be used. "
+    "Of many files: the highest status of any.",
     old={"for": "runtime", "with": "load-with", "vectors": "count", "inputs": "input-file"},
 )
-@click.argument("source", type=click.Path(path_type=Path))
-@click.argument("destination", type=click.Path(path_type=Path))
+@click.argument("paths", type=click.Path(path_type=Path), nargs=-1, required=True, metavar="SOURCE DESTINATION | SOURCE|-... -o FOLDER")
+@option(
+    "--output",
+    "-o",
+    "folder",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    group=WHAT,
+    help="Convert many sources (paths, folders, patterns, - for a list on standard input) into this folder; needs --to.",
+)
+@option("--resume", is_flag=True, group=WHAT, help="With -o: go on with an earlier run; unchanged results are kept.")
 @options.tags
 @option("--signature", "-s", "signatures", multiple=True, metavar="NAME", group=WHAT, help="Only this signature; repeatable.")
 @options.tensors
@@ -114,8 +126,9 @@ _saver = stacked(
 @options.limits
 @option("--overwrite", is_flag=True, help="Replace an existing destination.")
 def command(
-    source: Path,
-    destination: Path,
+    paths: tuple[Path, ...],
+    folder: Path | None,
+    resume: bool,
     to: str | None,
     signatures: tuple[str, ...],
     no_verify: bool,
@@ -135,6 +148,9 @@ def command(
     With --runtime, the result is repaired for those runtimes (attributes, ops, signatures, init ops; no repair changes an answer),
     frozen if repairs are not enough, and verified in each of them. If SOURCE is a bundle, DESTINATION is a bundle too: everything in
     SOURCE, plus a backport of each graph that those runtimes do not run.
+
+    With -o, many sources are converted in one run, each to a file in FOLDER that is named after its source. One that fails does not keep
+    the others; FOLDER/conversions.jsonl has a line for each.
     """
     from crossload.compare.tolerance import parse
     from crossload.contract.bundle import is_bundle
@@ -145,32 +161,40 @@ def command(
         click.echo(text, err=True)
 
     names = listed(runtimes) or ()
-    if names and is_bundle(source):
+    if folder is None and (len(paths) != 2 or resume):
+        raise CrossloadError(
+            "name one source and its destination: crossload convert SOURCE DESTINATION; or many sources, with -o FOLDER and --to"
+        )
+    source, destination = paths[0], paths[-1]
+    if folder is None and names and is_bundle(source):
         _backport(source, destination, names, load_with, overwrite, given, progress)
         return
 
     requests = options.to_requests(given)
+    terms: dict[str, Any] = {
+        "tags": options.to_tags(given["tags"]),
+        "signatures": signatures or None,
+        "inputs": given["input_tensors"] or None,
+        "outputs": given["output_tensors"] or None,
+        "options": _edge_options(given, requests.shapes),
+        "runtimes": names,
+        "load_with": load_with,
+        "verified": not no_verify,
+        "warm_up": warm_up,
+        "overwrite": overwrite,
+        "requests": requests,
+        "tolerance": parse(tolerance),
+        "limits": options.to_limits(given),
+    }
+    if folder is not None:
+        from crossload.cli import convert_many
+
+        if to is None:
+            raise CrossloadError("name the format of the results with --to; crossload convert --help lists the formats")
+        sys.exit(convert_many.run(paths, folder, to, resume=resume, version_directory=version_directory, **terms))
     if version_directory:
         destination = next_version(destination)
-    made = convert(
-        source,
-        destination,
-        to,
-        tags=options.to_tags(given["tags"]),
-        signatures=signatures or None,
-        inputs=given["input_tensors"] or None,
-        outputs=given["output_tensors"] or None,
-        options=_edge_options(given, requests.shapes),
-        runtimes=names,
-        load_with=load_with,
-        verified=not no_verify,
-        warm_up=warm_up,
-        overwrite=overwrite,
-        requests=requests,
-        tolerance=parse(tolerance),
-        limits=options.to_limits(given),
-        progress=progress,
-    )
+    made = convert(source, destination, to, progress=progress, **terms)
     if made.report:
         results = [r for r in made.report.results if r.agreement]
         agreed = f"{len(results)} answers of {len(made.artifact.bindings)} signature(s) agree: {matrix.closeness(results)}"
@@ -189,7 +213,7 @@ def _backport(
 
     context = click.get_current_context()
     spoken = said()
-    takes = ("source", "destination", "runtimes", "load_with", "overwrite", "time_limit", "memory_limit")
+    takes = ("paths", "runtimes", "load_with", "overwrite", "time_limit", "memory_limit")
     if strange := [p for p in context.command.params if p.name in spoken and p.name not in takes]:
         raise CrossloadError(
             f"{source} is a bundle, and a bundle keeps its formats, signatures and answers: leave out {strange[0].opts[0]}"

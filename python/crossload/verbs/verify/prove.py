@@ -39,7 +39,12 @@ class Terms:
     @property
     def load_options(self) -> dict[str, Any]:
         """Those of `options` that a worker takes."""
-        return {k: v for k, v in self.options.items() if k in _LOAD_OPTIONS}
+        return load_options_of(self.options)
+
+
+def load_options_of(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of a conversion's options that a worker takes."""
+    return {k: v for k, v in options.items() if k in _LOAD_OPTIONS}
 
 
 @dataclass(frozen=True)
@@ -55,7 +60,7 @@ class Recorded:
 
     def compare(self, result: Artifact, judges: Sequence[Runtime] = ()) -> Report:
         """Compare the result's answers in these runtimes; by default, in the one that would record them (a .tflite: in LiteRT)."""
-        judges = judges or [references("tflite")[0] if result.format == "tflite" else _recorder(result, self.terms)]
+        judges = judges or [answering(result.format, self.terms.load_with, self.terms.load_options)]
         manifest = self.manifest.model_copy(update={"artifacts": [self.source.model_copy(update={"id": "source"}), result]})
         return one_by_one(Bundle(self.room, manifest), result, judges, replace(self.terms, alive=self.alive))
 
@@ -88,16 +93,18 @@ def one_by_one(bundle: Bundle, artifact: Artifact, judges: Sequence[Runtime], te
     return whole
 
 
-def _recorder(artifact: Artifact, terms: Terms) -> Runtime:
-    """The TensorFlow that answers for an artifact: the one that loads the source, or its fallback."""
-    named = registry.one(terms.load_with)
-    return registry.able(named, artifact.format, terms.load_options) or named
+def answering(kind: str, load_with: str, options: Mapping[str, Any]) -> Runtime:
+    """The runtime that answers for a format: LiteRT for a .tflite, else the TensorFlow that loads the source, or its fallback."""
+    if kind == "tflite":
+        return references(kind)[0]
+    named = registry.one(load_with)
+    return registry.able(named, kind, options) or named
 
 
 @contextmanager
 def recorded(source: Artifact, signatures: dict[str, Signature], room: Path, terms: Terms) -> Iterator[Recorded]:
     """Record the source's answers into `room`; its worker stays alive inside the block. Raises NoReference."""
-    recorder = references("tflite")[0] if source.format == "tflite" else _recorder(source, terms)
+    recorder = answering(source.format, terms.load_with, terms.load_options)
     name = registry.shortest_name(recorder)
     living = (
         nullcontext(terms.alive[name])
