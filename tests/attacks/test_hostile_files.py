@@ -44,7 +44,7 @@ def survives(kind: str, data: bytes, folder: Path) -> bool:
         assert "\n" not in str(error)
         return False
     json.dumps(found.to_json(), allow_nan=False)
-    command.callback(path, False, True)  # type: ignore[misc]
+    command.callback((path,), False, True)  # type: ignore[misc]
     try:
         artifacts.callable_signatures(found)
     except ArtifactError as error:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from crossload.contract import manifest as manifests
@@ -14,11 +15,15 @@ from crossload.support import files
 
 @dataclass
 class Bundle:
-    """A folder whose manifest has been read and whose files have been checked; `cautions` are sentences for whoever compares it."""
+    """A folder whose manifest has been read and whose files have been checked; `cautions` are sentences for whoever compares it.
+
+    `recorded` are vectors by signature that are not in files: those of a bare artifact, which are gone after the run.
+    """
 
     root: Path
     manifest: Manifest
     cautions: tuple[str, ...] = ()
+    recorded: Mapping[str, list[vectors.Vector]] = field(default_factory=dict)
 
     def path(self, artifact: Artifact) -> Path:
         """The path of an artifact."""
@@ -29,7 +34,7 @@ class Bundle:
         found: list[vectors.Vector] = []
         for entry in (v for v in self.manifest.vectors if v.signature == signature):
             file = self.root / entry.path
-            for vector in vectors.read(file, entry.count):
+            for vector in self.recorded[signature] if signature in self.recorded else vectors.read(file, entry.count):
                 problem = vectors.misfit(vector, self.manifest.signatures[signature])
                 if vector.id in {v.id for v in found}:
                     problem = f"there are two vectors {vector.id!r}"

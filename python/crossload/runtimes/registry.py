@@ -137,12 +137,17 @@ def all_runtimes() -> list[Runtime]:
 
     A later runtime replaces an earlier one of the same name and version; one without a version replaces all of its name.
     """
+    return list(_merged((*BUILT_IN, *_from_entry_points(), *_from_configuration())))
+
+
+@cache
+def _merged(runtimes: tuple[Runtime, ...]) -> tuple[Runtime, ...]:
     found: dict[str, Runtime] = {}
-    for runtime in (*BUILT_IN, *_from_entry_points(), *_from_configuration()):
+    for runtime in runtimes:
         for title in [t for t, r in found.items() if t == runtime.title or (r.name == runtime.name and not runtime.version)]:
             del found[title]
         found[runtime.title] = runtime
-    return list(found.values())
+    return tuple(found.values())
 
 
 def find(names: list[str] | None = None) -> list[Runtime]:
@@ -195,8 +200,14 @@ def configuration_file() -> Path | None:
     """The configuration file in effect, None if there is none."""
     if named := os.environ.get("CROSSLOAD_CONFIG"):
         return Path(named)
-    candidates = (Path(CONFIGURATION), platformdirs.user_config_path("crossload") / CONFIGURATION)
+    candidates = (Path(CONFIGURATION), _user_configuration(os.environ.get("XDG_CONFIG_HOME"), os.environ.get("HOME")))
     return next((c for c in candidates if c.is_file()), None)
+
+
+@cache  # a run over many files asks for each; these two variables decide
+def _user_configuration(*_: str | None) -> Path:
+
+    return platformdirs.user_config_path("crossload") / CONFIGURATION
 
 
 @dataclass(kw_only=True)
@@ -233,10 +244,20 @@ class _File:
     runtimes: dict[str, _Table] = field(default_factory=dict)
 
 
-def _from_configuration() -> list[Runtime]:
+def _from_configuration() -> tuple[Runtime, ...]:
     file = configuration_file()
     if file is None:
-        return []
+        return ()
+    try:
+        state = file.stat()
+    except OSError as error:
+        raise CrossloadError(f"the configuration {file} cannot be read: {error}") from error
+    return _configured(file, file.absolute(), state.st_mtime_ns, state.st_size, state.st_ino)
+
+
+@cache
+def _configured(file: Path, *_: object) -> tuple[Runtime, ...]:
+    """The runtimes of a configuration, which is read again where anything else about it is new."""
     from crossload.support import toml
 
     where = "the top level"
@@ -251,7 +272,7 @@ def _from_configuration() -> list[Runtime]:
         raise CrossloadError(f"the configuration {file} cannot be read: {error}") from error
     except ValueError as error:
         raise CrossloadError(f"the configuration {file} has a mistake at {where}: {error}; {_TAKES}") from error
-    return found
+    return tuple(found)
 
 
 _TAKES = "[runtimes.NAME] takes formats, command or script, environment, version and default"

@@ -29,7 +29,7 @@ def keras(path: Path) -> Keras:
     assert isinstance(found, Keras)
     assert artifacts.recognise(path) == found.format
     json.dumps(found.to_json(), allow_nan=False)
-    command.callback(path, False, True)  # type: ignore[misc]
+    command.callback((path,), False, True)  # type: ignore[misc]
     return found
 
 
@@ -318,7 +318,7 @@ def test_damaged_files_are_read_or_refused_even_if_the_library_crashes(
         assert str(path) in str(error) and "\n" not in str(error)
     else:
         json.dumps(found.to_json(), allow_nan=False)
-        command.callback(path, False, True)  # type: ignore[misc]
+        command.callback((path,), False, True)  # type: ignore[misc]
 
 
 _json = st.recursive(

@@ -10,10 +10,12 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 Buffer = Any  # bytes, or an mmap of a file too large to copy
-_U16, _I32, _U32 = struct.Struct("<H"), struct.Struct("<i"), struct.Struct("<I")
+_coder = cache(struct.Struct)
+_U16, _I32, _U32, _VTABLE = struct.Struct("<H"), struct.Struct("<i"), struct.Struct("<I"), struct.Struct("<HH")
 # Real files share vtables, and sometimes a string or a vector, but do not decode to many times their size.
 _SHARING = 8
 # The limit of decoded numbers: the largest real models have some hundred thousand. A table costs as much memory as several numbers.
@@ -115,11 +117,13 @@ class _Reader:
     def table(self, at: int, fields: Fields) -> dict[str, Any]:
         self.spend(_TABLE_NUMBERS)
         vtable = at - int(self.number(_I32, at))
-        slots = (int(self.number(_U16, vtable)) - 4) // 2
-        self.span(at, int(self.number(_U16, vtable + 2)))
+        length, size = _VTABLE.unpack_from(self.data, self.span(vtable, 4))
+        self.span(at, size)
+        slots = max(0, (length - 4) // 2)
+        offsets = _coder(f"<{slots}H").unpack_from(self.data, self.span(vtable + 4, 2 * slots))
         found = {}
         for name, field in fields.items():
-            offset = int(self.number(_U16, vtable + 4 + 2 * field.number)) if field.number < slots else 0
+            offset = offsets[field.number] if field.number < slots else 0
             found[name] = self.field(at + offset, field) if offset else _absent(field)
         return found
 
@@ -139,7 +143,7 @@ class _Reader:
 
     def field(self, at: int, field: Field) -> Any:
         if isinstance(field.kind, str) and len(field.kind) == 1:
-            kind = struct.Struct(f"<{field.kind}")
+            kind = _coder(f"<{field.kind}")
             if not field.vector:
                 return self.number(kind, at)
             start, count = self.items(at, kind.size)

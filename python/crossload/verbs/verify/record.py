@@ -14,7 +14,7 @@ from crossload import artifacts
 from crossload.artifacts.entries import artifacts_of, unknown_signature
 from crossload.contract import datatypes, vectors
 from crossload.contract.bundle import Bundle
-from crossload.contract.manifest import FILE_NAME, Artifact, Binding, LeftOut, Manifest, Model, Reference, Vectors
+from crossload.contract.manifest import Artifact, Binding, LeftOut, Manifest, Model, Reference, Vectors
 from crossload.contract.signatures import Signature, TensorSpec
 from crossload.errors import CrossloadError, NoReference, WorkerFailure
 from crossload.inputs.domains import Domain
@@ -48,10 +48,12 @@ def record(
     progress: Progress,
     candidates: Sequence[Runtime] = (),
     alive: Mapping[str, Supervisor] | None = None,
+    kept: dict[str, list[vectors.Vector]] | None = None,
 ) -> tuple[list[Vectors], dict[str, Signature]]:
     """Write `vectors/` under `root` for one artifact's signatures, with the answers of the first capable candidate.
 
-    `alive` are workers, by the runtime's title, that already run. Returns the manifest's entries, and the signatures completed from
+    `alive` are workers, by the runtime's title, that already run. With `kept` the vectors go there, by signature, and no file is
+    written. Returns the manifest's entries, and the signatures completed from
     the answers (datatypes and shapes of outputs that the artifact does not state). A request that the reference cannot answer is left
     out and listed. Raises CrossloadError if a signature keeps no request, NoReference if no candidate loads the model.
     """
@@ -65,7 +67,7 @@ def record(
                 else Supervisor(runtime.name, environments.prepare(runtime.source, progress), limits) as supervisor
             ):
                 progress(f"recording the answers of {artifact.id} with {runtime.title}")
-                return record_with(supervisor, root, artifact, signatures, requests)
+                return record_with(supervisor, root, artifact, signatures, requests, kept=kept)
         except WorkerFailure as failure:
             progress(f"{runtime.title} cannot be the reference ({failure.outcome}: {failure})")
             failures.append((runtime.title, failure))
@@ -79,6 +81,7 @@ def record_with(
     signatures: Mapping[str, Signature],
     requests: Requests,
     options: Mapping[str, Any] | None = None,
+    kept: dict[str, list[vectors.Vector]] | None = None,
 ) -> tuple[list[Vectors], dict[str, Signature]]:
     """`record` with a running runtime; raises WorkerFailure if it cannot load the model or carry any request."""
     entries: list[Vectors] = []
@@ -92,14 +95,17 @@ def record_with(
     for name in artifact.bindings:
         recorded, left_out = _answers(supervisor, name, signatures[name], requests, domains[name])
         file = root / vectors.path_of(name)
-        vectors.write(file, name, recorded)
+        if kept is None:
+            vectors.write(file, name, recorded)
+        else:
+            kept[name] = recorded
         learnt[name] = _learn(signatures[name], recorded)
         entries.append(
             Vectors(
                 signature=name,
                 path=vectors.path_of(name),
                 count=len(recorded),
-                sha256=files.sha256(file),
+                sha256=files.sha256(file) if kept is None else "",
                 seed=requests.seed,
                 reference=reference,
                 left_out=left_out,
@@ -128,31 +134,32 @@ def bundle_of(
     only: Sequence[str] | None = None,
     alive: Mapping[str, Supervisor] | None = None,
 ) -> Bundle:
-    """A bundle in `root` around a bare artifact, which is not moved; raises as `record` does.
+    """A bundle around a bare artifact, which `root` links to; its vectors are in memory alone. Raises as `record` does.
 
     `others` may be the reference if the usual one fails; `only` names the signatures to record; `alive` as in `record`.
     """
     # The files of a checkpoint lie beside each other, so link their folder.
-    linked = path.resolve() if path.is_dir() or artifacts.recognise(path) not in ("checkpoint", "meta_graph") else path.resolve().parent
+    whole = path.resolve()
+    linked = whole if path.is_dir() or artifacts.recognise(path) not in ("checkpoint", "meta_graph") else whole.parent
     link = root / (printable(linked.name) or "root")
     link.symlink_to(linked, target_is_directory=linked.is_dir())
     found = artifacts.read(path)
-    entries, signatures = artifacts_of(path, link.name if linked == path.resolve() else f"{link.name}/{path.name}", found=found)
+    entries, signatures = artifacts_of(path, link.name if linked == whole else f"{link.name}/{path.name}", found=found)
     if unknown := set(only or ()) - set(signatures):
         raise CrossloadError(unknown_signature(path, sorted(unknown)[0], signatures, found))
     check_requests(requests, signatures)
     recorded: list[Vectors] = []
+    kept: dict[str, list[vectors.Vector]] = {}
     for artifact in entries:
         if only is not None:
             artifact.bindings = {name: b for name, b in artifact.bindings.items() if name in only}
         if artifact.bindings:
-            added, learnt = record(root, artifact, signatures, requests, limits, progress, references(artifact.format, others), alive)
+            added, learnt = record(root, artifact, signatures, requests, limits, progress, references(artifact.format, others), alive, kept)
             recorded += added
             signatures |= learnt
-    manifest = Manifest(model=Model(name=printable(path.resolve().stem)), signatures=signatures, artifacts=entries, vectors=recorded)
-    files.write_text(root / FILE_NAME, manifest.to_json())
+    manifest = Manifest(model=Model(name=printable(whole.stem)), signatures=signatures, artifacts=entries, vectors=recorded)
     left_out = () if only is not None else tuple(artifacts.left_out(found).values())
-    return Bundle(root, manifest, left_out)
+    return Bundle(root, manifest, left_out, kept)
 
 
 def _answers(
