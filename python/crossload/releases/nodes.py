@@ -110,15 +110,18 @@ def _people(number: int) -> str:
 
 def _input_count(node: Any, op: Any) -> int | None:
     """The number of inputs of an op with this node's attributes; None if an attribute is unknown."""
-    count = 0
-    for argument in op.input_arg:
-        if argument.number_attr or argument.type_list_attr:
-            value = attribute(node, op, argument.number_attr or argument.type_list_attr)
-            if value is None or value.WhichOneof("value") == "placeholder":
-                return None
-            count += value.i if argument.number_attr else len(value.list.type)
-        else:
-            count += 1
+    counts = [tensor_count(node, op, argument) for argument in op.input_arg]
+    return None if None in counts else sum(filter(None, counts))
+
+
+def tensor_count(node: Any, op: Any, argument: Any) -> int | None:
+    """The number of tensors of an op's input or output (an ArgDef) in this node; None if an attribute is unknown."""
+    if not argument.number_attr and not argument.type_list_attr:
+        return 1
+    value = attribute(node, op, argument.number_attr or argument.type_list_attr)
+    if value is None or value.WhichOneof("value") == "placeholder":
+        return None
+    count: int = value.i if argument.number_attr else len(value.list.type)
     return count
 
 
@@ -129,19 +132,24 @@ def attribute(node: Any, op: Any, name: str) -> Any:
     return next((a.default_value for a in op.attr if a.name == name and a.HasField("default_value")), None)
 
 
-def output_datatypes(node: Any, op: Any) -> list[str]:
-    """The datatypes of a node's outputs, contract names or `DT_<number>`; a reference counts as its base type."""
-    found: list[str] = []
+def output_types(node: Any, op: Any) -> list[int]:
+    """The numbers (types.proto) of the datatypes of a node's outputs, 0 for an unknown one; a reference counts as its base type."""
+    found: list[int] = []
     for argument in op.output_arg:
         if argument.type_list_attr:
             value = attribute(node, op, argument.type_list_attr)
-            found += [from_enum(number) for number in (value.list.type if value is not None else ())]
+            found += value.list.type if value is not None else ()
             continue
         value = attribute(node, op, argument.type_attr) if argument.type_attr else None
         number = value.type if value is not None else argument.type
         many = attribute(node, op, argument.number_attr) if argument.number_attr else None
-        found += [from_enum(number)] * (many.i if many is not None else 1)
+        found += [number] * (many.i if many is not None else 1)
     return found
+
+
+def output_datatypes(node: Any, op: Any) -> list[str]:
+    """`output_types` as the contract's names, or `DT_<number>`."""
+    return [from_enum(number) for number in output_types(node, op)]
 
 
 def datatypes_of(node: Any, op: Any, arguments: Iterable[Any]) -> list[int] | None:

@@ -33,6 +33,7 @@ StepName = Literal[
     "build_from_meta_graph",
     "build_from_graph_def",
     "freeze_saved_model",
+    "freeze_meta_graph",
     "freeze_graph_def",
     "convert_saved_model",
     "convert_graph_def",

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
-from tensorflow.python.framework import meta_graph
+from tensorflow.python.framework import op_def_registry
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_from_session_graph
 from tensorflow.python.tools import optimize_for_inference_lib, strip_unused_lib
 
-from crossload.edits import bridges
+from crossload.edits import bridges, frozen_graphs
+from crossload.edits.functions import drop_unused_functions
 from crossload.errors import ModelError
 from crossload.tf_process import functions, sessions, tables
 from crossload.workers.kit import checkpoint_files
 
-__all__ = ["ModelError", "freeze", "of_graph_def", "of_saved_model"]
+__all__ = ["ModelError", "freeze", "of_graph_def", "of_meta_graph", "of_saved_model"]
 
 Bindings = dict[str, Any]
 _VARIABLES = ("VarHandleOp", "Variable", "VariableV2", "AutoReloadVariable")
@@ -27,6 +27,12 @@ _VARIABLES = ("VarHandleOp", "Variable", "VariableV2", "AutoReloadVariable")
 def of_saved_model(source: Path, target: Path, bindings: Bindings, options: dict[str, Any]) -> Bindings:
     """A frozen graph of a SavedModel's signatures. `options`: `tags`, and those of `freeze`. Raises ModelError."""
     with sessions.saved_model(source, options.get("tags") or []) as session:
+        return _write(*freeze(session, bindings, options), target, options)
+
+
+def of_meta_graph(source: Path, target: Path, bindings: Bindings, options: dict[str, Any]) -> Bindings:
+    """A frozen graph of a .meta with its checkpoint. `options` are those of `freeze`. Raises ModelError."""
+    with sessions.meta_graph(source) as session:
         return _write(*freeze(session, bindings, options), target, options)
 
 
@@ -53,7 +59,7 @@ def freeze(session: Any, bindings: Bindings, options: Mapping[str, Any] | None =
     inputs, outputs = ([*dict.fromkeys(t.split(":")[0] for t in side)] for side in (takes, gives))
     # Keras 3 leaves variables in the graph that nothing uses and nothing restores: only what the tensors need is converted.
     needed = tf.compat.v1.graph_util.extract_sub_graph(graph, [*outputs, *inputs])
-    functions.drop_unused(needed)
+    drop_unused_functions(needed)
     checkpoint_files.clear_devices(needed)
     needed = functions.inlined(needed, [*outputs, *inputs])
     filled = tables.contents(session, needed)
@@ -68,46 +74,11 @@ def freeze(session: Any, bindings: Bindings, options: Mapping[str, Any] | None =
         frozen = _optimized(frozen, inputs, outputs)
     if not kept:
         _refuse_state(frozen)
-    return _without_defaults(frozen), bindings
-
-
-def _without_defaults(graph: Any) -> Any:
-    """The graph without attributes at their defaults: older releases refuse unknown attributes, whatever their value."""
-    stripped = tf.compat.v1.MetaGraphDef(graph_def=graph)
-    meta_graph.strip_graph_default_valued_attrs(stripped)
-    return stripped.graph_def
+    return frozen, bindings
 
 
 def _write(graph: Any, bindings: Bindings, target: Path, options: Mapping[str, Any]) -> Bindings:
-    """Write the graph with its outputs named, binary or (.pbtxt) as text; returns the bindings of the written graph."""
-    bound = _named(graph, bindings) if options.get("name_outputs") else bindings
-    if target.suffix == ".pbtxt":
-        from google.protobuf import text_format
-
-        target.write_text(text_format.MessageToString(graph), encoding="utf-8")
-    else:
-        target.write_bytes(graph.SerializeToString(deterministic=True))
-    return {name: {**b, "key": None} for name, b in bound.items()}
-
-
-def _named(graph: Any, bindings: Bindings) -> Bindings:
-    """Add a tf.identity for each output whose operation does not have the output's name in the signature."""
-    taken = {n.name for n in graph.node}
-    given = _tensors(graph, [t for b in bindings.values() for t in b["outputs"].values()])
-    bound = {}
-    for key, binding in bindings.items():
-        outputs = {}
-        for name, tensor in binding["outputs"].items():
-            outputs[name] = tensor
-            # An operation's name (core/framework/node_def_util.cc) has fewer letters to choose from than a signature's.
-            called = re.sub(r"^[^A-Za-z0-9.]|[^A-Za-z0-9_./-]", ".", name)
-            if called not in taken and tensor != f"{called}:0":
-                node = graph.node.add(name=called, op="Identity", input=[tensor.removesuffix(":0")])
-                node.attr["T"].type = given[tensor].dtype.base_dtype.as_datatype_enum
-                taken.add(called)
-                outputs[name] = f"{called}:0"
-        bound[key] = {**binding, "outputs": outputs}
-    return bound
+    return frozen_graphs.write(graph, bindings, target, op_def_registry.get, name_outputs=bool(options.get("name_outputs")))
 
 
 def _tensors(graph: Any, names: Sequence[str]) -> dict[str, Any]:

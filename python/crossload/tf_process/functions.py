@@ -1,16 +1,15 @@
-"""Functions of a GraphDef: drops unused ones, and replaces calls by the nodes of the function's body."""
+"""Functions of a GraphDef: replaces calls by the nodes of the function's body."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import tensorflow as tf
 from tensorflow.core.protobuf import rewriter_config_pb2
 from tensorflow.python.grappler import tf_optimizer
 
-from crossload.artifacts.graphs.functions import functions_named
-from crossload.support.reach import reached
+from crossload.edits.functions import drop_unused_functions
 
 _CALLS = ("PartitionedCall", "StatefulPartitionedCall")
 
@@ -33,22 +32,8 @@ def inlined(graph: Any, kept: Sequence[str]) -> Any:
     rewriting.optimizers.append("function")
     rewriting.function_optimization = rewriter_config_pb2.RewriterConfig.AGGRESSIVE
     made = tf_optimizer.OptimizeGraph(config, meta_graph)
-    drop_unused(made)
+    drop_unused_functions(made)
     return made
-
-
-def drop_unused(graph: Any) -> None:
-    """Keep the functions that the nodes call, directly or through others: a SavedModel's library has those of saving and restoring, too."""
-    library = {f.signature.name: f for f in graph.library.function}
-    gradients = {g.function_name: g.gradient_func for g in graph.library.gradient}
-
-    def called(nodes: Iterable[Any]) -> set[str]:
-        return {name for node in nodes for name in (*functions_named(node), gradients.get(node.op, ""))} & library.keys()
-
-    used = reached(called(graph.node), lambda name: called(library[name].node_def))
-    kept = [f for name, f in library.items() if name in used]
-    del graph.library.function[:]
-    graph.library.function.extend(kept)
 
 
 def _keep_name(graph: Any, name: str) -> None:

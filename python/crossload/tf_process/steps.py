@@ -55,6 +55,13 @@ def freeze_saved_model(*job: Any) -> Bindings:
     return freeze.of_saved_model(*job)
 
 
+def freeze_meta_graph(*job: Any) -> Bindings:
+    """A .meta with its checkpoint as a frozen graph."""
+    from crossload.tf_process import freeze
+
+    return freeze.of_meta_graph(*job)
+
+
 def freeze_graph_def(*job: Any) -> Bindings:
     """The part of a graph that its signatures need."""
     from crossload.tf_process import freeze
@@ -92,6 +99,7 @@ STEPS: dict[str, Callable[..., Bindings]] = {
         build_from_meta_graph,
         build_from_graph_def,
         freeze_saved_model,
+        freeze_meta_graph,
         freeze_graph_def,
         convert_saved_model,
         convert_graph_def,

@@ -19,7 +19,7 @@ def test_a_direct_edge_is_preferred() -> None:
 
 def test_without_a_direct_edge_the_path_goes_over_other_formats() -> None:
     assert [e.target for e in edges.way("keras_h5", "tflite")] == ["saved_model", "tflite"]
-    assert [e.target for e in edges.way("checkpoint", "graph_def")] == ["saved_model", "graph_def"]
+    assert [e.target for e in edges.way("checkpoint", "tflite")] == ["saved_model", "tflite"]
 
 
 def test_a_format_can_become_itself_by_an_edge_and_not_by_walking_in_a_circle() -> None:

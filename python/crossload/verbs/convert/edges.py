@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from crossload.edits import meta_graphs, tensorboard, tflite_signatures
+from crossload.edits.freezing import freeze
 from crossload.errors import CrossloadError
 from crossload.runtimes.tf_process import StepName
 
@@ -20,12 +21,14 @@ class Edge:
     """What makes `target` from `source`: a step of TensorFlow's process, or an edit that needs no TensorFlow.
 
     Both take `(source: Path, target: Path, bindings: dict, options: dict)` and return the result's bindings by signature
-    (contract.manifest.Binding as JSON), or None if the artifact states them itself.
+    (contract.manifest.Binding as JSON), or None if the artifact states them itself. `edit` is tried before a step; it raises
+    NeedsTensorFlow for a model that it does not cover.
     """
 
     source: str
     target: str
     by: StepName | Edit
+    edit: Edit | None = None
 
 
 # The shortest path wins; among equally short ones, the path whose first edge stands higher.
@@ -37,16 +40,18 @@ EDGES = (
     Edge("keras", "keras_h5", "save_keras"),
     Edge("keras", "keras", "save_keras"),
     Edge("checkpoint", "saved_model", "build_from_meta_graph"),
+    Edge("checkpoint", "graph_def", "freeze_meta_graph", freeze.of_meta_graph),
     Edge("meta_graph", "saved_model", "build_from_meta_graph"),
+    Edge("meta_graph", "graph_def", "freeze_meta_graph", freeze.of_meta_graph),
     Edge("meta_graph", "tensorboard", tensorboard.edge),
-    Edge("saved_model", "graph_def", "freeze_saved_model"),
+    Edge("saved_model", "graph_def", "freeze_saved_model", freeze.of_saved_model),
     Edge("saved_model", "tflite", "convert_saved_model"),
     Edge("saved_model", "checkpoint", "save_checkpoint"),
     Edge("saved_model", "saved_model", meta_graphs.of_saved_model),
     Edge("saved_model", "tensorboard", tensorboard.edge),
     Edge("graph_def", "saved_model", "build_from_graph_def"),
     Edge("graph_def", "tflite", "convert_graph_def"),
-    Edge("graph_def", "graph_def", "freeze_graph_def"),
+    Edge("graph_def", "graph_def", "freeze_graph_def", freeze.of_graph_def),
     Edge("graph_def", "tensorboard", tensorboard.edge),
     Edge("tflite", "tflite", tflite_signatures.tflite_to_tflite),
 )

@@ -13,6 +13,7 @@ from crossload.artifacts.entries import bindings_in
 from crossload.artifacts.recognition import index_of, v1_files
 from crossload.contract.manifest import Artifact
 from crossload.edits import checkpoint_folders, meta_graphs
+from crossload.edits.freezing.refusal import NeedsTensorFlow
 from crossload.errors import CrossloadError
 from crossload.inputs.npz import check_samples
 from crossload.runtimes import tf_process
@@ -68,13 +69,17 @@ def walk(
             checkpoint_folders.respell(target)
         elif edge.target in FOLDERS:
             target.mkdir()
+        own_options = {**given_options, "tags": tags}
         if callable(edge.by):
             bindings = in_tensorflow() if steps else bindings
             progress(f"making the {edge.target}")
-            bindings = edge.by(here, target, bindings or {}, {**given_options, "tags": tags})
-        else:
+            bindings = edge.by(here, target, bindings or {}, own_options)
+        # If TensorFlow makes the source, its process makes the result, too.
+        elif steps or not (edited := without_tensorflow(edge, here, target, bindings or {}, own_options, progress)):
             given = None if steps else bindings
-            steps.append(Step(edge.by, here, target, f"making the {edge.target}", given, {**given_options, "tags": tags}))
+            steps.append(Step(edge.by, here, target, f"making the {edge.target}", given, own_options))
+        else:
+            bindings = edited
         here, tags = target, ["serve"]
     bindings = in_tensorflow() if steps else bindings
     if path[-1].target == "saved_model" and options.get("to_tags"):
@@ -82,6 +87,20 @@ def walk(
         bindings = meta_graphs.of_saved_model(here, retagged, bindings or {}, {"tags": tags, "to_tags": options["to_tags"]})
         here = retagged
     return here, bindings
+
+
+def without_tensorflow(
+    edge: Edge, source: Path, target: Path, bindings: dict[str, Any], options: dict[str, Any], progress: Callable[[str], None]
+) -> dict[str, Any] | None:
+    """The bindings of what the edge's own edit made; None if it has none, or if TensorFlow's process must make it."""
+    if edge.edit is None:
+        return None
+    progress(f"making the {edge.target}")
+    try:
+        return edge.edit(source, target, bindings, options)
+    except NeedsTensorFlow as reason:
+        progress(f"TensorFlow makes the {edge.target}: {reason}")
+        return None
 
 
 def made(target: str, result: Path, bound: Mapping[str, Any] | None, *, without_graph: bool = False) -> Artifact:
