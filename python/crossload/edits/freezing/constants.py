@@ -141,7 +141,7 @@ def replace(nodes: dict[str, Any], library: Library, value_of: Callable[[Any, An
 
 def _pass(nodes: _Nodes, uses: list[tuple[Any, int, str]], value: Any, name: str, library: Library, *, is_handle: bool = True) -> None:
     """Follow a variable's uses, which read or pass on the value from now on."""
-    waiting = deque(uses)
+    waiting = deque(uses)  # each input has one source, so that no use comes twice
     while waiting:
         user, at, _ = waiting.popleft()
         if user.op in _PASS_ON and at == 0 and (is_handle or user.op != "Identity"):

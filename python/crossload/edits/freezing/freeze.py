@@ -74,7 +74,10 @@ def of_graph_def(source: Path, target: Path, bindings: Bindings, options: dict[s
 def _write(meta_graph: Any, prefix: Path | None, target: Path, bindings: Bindings, options: Mapping[str, Any]) -> Bindings:
     if asked := [o for o in _OPTIONS if options.get(o)]:
         raise NeedsTensorFlow(f"the option {asked[0]} was given")
-    graph = freeze(meta_graph, prefix, bindings)
+    try:
+        graph = freeze(meta_graph, prefix, bindings)
+    except (LookupError, ValueError) as error:  # a reference to nothing, an index that is no number
+        raise NeedsTensorFlow(f"its graph is not well-formed ({error})") from error
     return frozen_graphs.write(graph, bindings, target, op_def, name_outputs=bool(options.get("name_outputs")))
 
 
