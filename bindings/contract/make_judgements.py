@@ -1,6 +1,7 @@
 """Writes judgements.json, what every language's judge must say: `python make_judgements.py > judgements.json` (needs crossload and NumPy).
 
-A list. `reference` and `answer` are lists of outputs: name, datatype, shape, and `hex`, the bytes as on the wire. `tolerance` is a
+A list. `reference` and `answer` are lists of outputs: name, datatype, shape, and `hex`, the bytes as on the wire; a reference's may have
+`rounding`, as in a vectors file. `tolerance` is a
 manifest's, `nan` is `same` or `forbid`. `agreement`, `metrics` and `reason` are the whole answer's, as Python's judge gives them: max_ulp
 and differing are exact, the other metrics agree to 1e-12 relative, for Python computes 64-bit datatypes in more bits than others have.
 """
@@ -24,6 +25,7 @@ FLOATS = ["FP32", "FP64", "FP16", "BF16", "FP8_E5M2", "FP8_E4M3FN"]
 INTEGERS = ["INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64", "INT4", "UINT4"]
 Tensors = Mapping[str, np.ndarray]
 Case = tuple[str, Tensors, Tensors, dict[str, Tolerance], str]
+Rounded = tuple[Case, dict[str, float]]
 
 
 def array(values: Any, datatype: str = "FP32") -> np.ndarray:
@@ -131,6 +133,26 @@ def others() -> Iterator[Case]:
     yield "two reasons", {"a": ones, "b": ones}, {"a": array([2.0, 1.0]), "b": array([1.0, NAN])}, {}, "same"
 
 
+def rounded() -> Iterator[Rounded]:
+    """Answers with a recorded rounding."""
+    near, far = [1.0, 100.0], [1.00003, 100.0]
+    yield case("rounding: within 16 times", near, far), {"y": 2e-6}
+    yield case("rounding: beyond 16 times", near, far), {"y": 1e-6}
+    yield case("rounding: tiny answers that vanish", [3e-9, -1e-9], [0.0, 0.0]), {"y": 1e-16}
+    yield case("rounding: none, and the last place of each element", near, [1.000001, 100.0001]), {"y": 0.0}
+    yield case("rounding: none, and a reference of zero", [0.0, 1.0], [1e-20, 1.0]), {"y": 0.0}
+    yield case("rounding: nothing differs", near, near), {"y": 1e-6}
+    yield case("rounding: NaN in the same place", [NAN, 1.0], [NAN, 1.5]), {"y": 1e-3}
+    yield case("rounding: a given tolerance wins", near, far, FP32=Tolerance(atol=1.0)), {"y": 1e-9}
+    yield case("rounding: integers are exact", [1, 2], [1, 3], "INT32"), {"y": 1.0}
+    for datatype in ("FP16", "BF16", "FP64", "COMPLEX64"):
+        yield case(f"{datatype}: rounding", [1.0, 2.0], [1.0, 2.25], datatype), {"y": 1e-3}
+    yield (
+        ("rounding: of one output alone", {"a": array(near), "b": array(near)}, {"a": array(far), "b": array(far)}, {}, "same"),
+        {"a": 1e-2},
+    )
+
+
 def drawn() -> Iterator[Case]:
     """Numbers as they come, and a noise of every size on them."""
     random = np.random.default_rng(0)
@@ -142,10 +164,11 @@ def drawn() -> Iterator[Case]:
             yield case(f"{datatype}: drawn, {size:g} of noise", array(values, datatype), array(values * noise, datatype))
 
 
-def tensors(outputs: Tensors) -> list[dict[str, Any]]:
+def tensors(outputs: Tensors, rounding: Mapping[str, float] | None = None) -> list[dict[str, Any]]:
     """Outputs as the file has them."""
     return [
         {"name": n, "datatype": datatypes.of_array(a), "shape": list(a.shape), "hex": bytes(datatypes.encode(a)).hex()}
+        | ({"rounding": rounding[n]} if rounding and n in rounding else {})
         for n, a in outputs.items()
     ]
 
@@ -153,9 +176,10 @@ def tensors(outputs: Tensors) -> list[dict[str, Any]]:
 def main() -> None:
     """Print the file."""
     lines = []
-    for name, reference, answer, tolerance, nan in (*floats(), *numbers(), *others(), *drawn()):
-        judged, _ = judge(reference, answer, Tolerances(tolerance), nan=nan)
-        entry = {"name": name, "reference": tensors(reference), "answer": tensors(answer)}
+    plain = ((one, {}) for one in (*floats(), *numbers(), *others(), *drawn()))
+    for (name, reference, answer, tolerance, nan), rounding in (*plain, *rounded()):
+        judged, _ = judge(reference, answer, Tolerances(tolerance), nan=nan, rounding=rounding)
+        entry = {"name": name, "reference": tensors(reference, rounding), "answer": tensors(answer)}
         entry |= {"tolerance": {k: t.model_dump() for k, t in tolerance.items()}, "nan": nan}
         lines.append(json.dumps(entry | {"agreement": judged.agreement, "metrics": judged.metrics, "reason": judged.reason}))
     print("[\n" + ",\n".join(lines) + "\n]")

@@ -54,7 +54,7 @@ def test_one_number_has_no_decision() -> None:
 
 def test_integers_are_exact() -> None:
     assert agreement([1, 2], [1, 2], np.int8) == "identical"
-    assert agreement([1, 200], [1, 201], np.int32) == "decision"
+    assert agreement([[1, 200]], [[1, 201]], np.int32) == "decision"
     assert agreement([2**63], [2**63 + 1], np.uint64) == "different"
 
 
@@ -150,13 +150,32 @@ def test_a_nan_decides_nothing() -> None:
     assert agreement([np.nan, 0.1, 0.9], [np.nan, 0.2, 0.8]) == "decision"
 
 
+def test_a_batch_of_class_ids_has_no_decision() -> None:
+    assert agreement([3, 9, 1], [4, 9, 1], np.int64) == "different"
+    assert agreement([[3, 9, 1]], [[4, 9, 1]], np.int64) == "decision"
+
+
+def test_a_recorded_rounding_is_the_unit_of_what_is_close() -> None:
+    reference, answer = np.array([1.0, 200.0], np.float32), np.array([1.0, 200.01], np.float32)
+    judged = [judge_output("y", reference, answer, DEFAULT, rounding=r) for r in (None, 1e-4, 1e-3)]
+    assert [j.agreement for j in judged] == ["decision", "decision", "close"]
+    assert "rounding" not in judged[0].metrics
+    assert judged[2].metrics["rounding"] == pytest.approx(0.01 / (1e-3 + 200 * 2**-23), rel=1e-3)
+    assert judged[1].reason.startswith("'y' differs by up to 0.00999, 80.7 × rounding at [1]: 200.01, the reference's is 200; would pass")
+
+
+def test_tiny_answers_that_vanish_are_not_close() -> None:
+    reference = np.array([3e-9, -1e-9], np.float32)
+    assert judge_output("y", reference, np.zeros_like(reference), DEFAULT, rounding=1e-16).agreement == "decision"
+
+
 @pytest.mark.parametrize(("dtype", "low", "high"), [(np.int64, -(2**63), 2**63 - 1), (np.uint64, 0, 2**64 - 1)])
 def test_integers_at_the_ends_of_their_range_are_compared_exactly_on_every_platform(
     dtype: object, low: int, high: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(np, "longdouble", np.float64)  # as on platforms where long double is a double
-    assert agreement([low, high], [low, high - 1], dtype) == "decision"
-    assert agreement([high - 1, high], [high, high - 1], dtype) == "different"
+    assert agreement([[low, high]], [[low, high - 1]], dtype) == "decision"
+    assert agreement([[high - 1, high]], [[high, high - 1]], dtype) == "different"
     judged = judge_output("y", np.array([low], dtype), np.array([high], dtype), DEFAULT)
     assert judged.metrics["max_abs"] == float(high - low)
 

@@ -27,7 +27,8 @@ def outputs(tensors: list[dict[str, Any]]) -> dict[str, np.ndarray]:
 @pytest.mark.parametrize("case", TABLE, ids=[c["name"] for c in TABLE])
 def test_python_judges_as_in_the_table(case: dict[str, Any]) -> None:
     tolerances = Tolerances({name: Tolerance(**t) for name, t in case["tolerance"].items()})
-    judged, _ = judge(outputs(case["reference"]), outputs(case["answer"]), tolerances, nan=case["nan"])
+    rounding = {t["name"]: t["rounding"] for t in case["reference"] if "rounding" in t}
+    judged, _ = judge(outputs(case["reference"]), outputs(case["answer"]), tolerances, nan=case["nan"], rounding=rounding)
     assert judged.agreement == case["agreement"]
     assert judged.metrics == pytest.approx(case["metrics"], rel=1e-12, abs=0)
     assert judged.metrics.get("max_ulp") == case["metrics"].get("max_ulp")

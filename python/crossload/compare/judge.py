@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 
 from crossload.compare import ulp
-from crossload.compare.tolerance import Tolerances
+from crossload.compare.tolerance import Tolerances, unit_of
 from crossload.contract import datatypes
+from crossload.contract.manifest import Tolerance
 from crossload.contract.outcomes import AGREEMENTS, Agreement
 
 
@@ -35,11 +36,17 @@ def at_least(agreement: Agreement, wanted: Agreement) -> bool:
 
 
 def judge(
-    reference: Mapping[str, np.ndarray], answer: Mapping[str, np.ndarray], tolerances: Tolerances, *, nan: str = "same"
+    reference: Mapping[str, np.ndarray],
+    answer: Mapping[str, np.ndarray],
+    tolerances: Tolerances,
+    *,
+    nan: str = "same",
+    rounding: Mapping[str, float] | None = None,
 ) -> tuple[Judgement, dict[str, Judgement]]:
     """The judgement of the whole answer (its worst output's agreement, the worst metrics) and of each output.
 
-    A missing or an additional output, another datatype or shape, or no output at all is `different`.
+    `rounding` is the reference's (vectors.Vector). A missing or an additional output, another datatype or shape, or no output at all is
+    `different`.
     """
     outputs: dict[str, Judgement] = {}
     for name in dict.fromkeys([*reference, *answer]):
@@ -48,7 +55,8 @@ def judge(
         elif name not in reference:
             outputs[name] = Judgement("different", reason=f"the output {name!r} was not asked for")
         else:
-            outputs[name] = judge_output(name, reference[name], answer[name], tolerances, nan=nan)
+            known = (rounding or {}).get(name)
+            outputs[name] = judge_output(name, reference[name], answer[name], tolerances, nan=nan, rounding=known)
     if not outputs:
         return Judgement("different", reason="there is no output to compare"), {}
     worst = max(outputs.values(), key=lambda j: AGREEMENTS.index(j.agreement)).agreement
@@ -56,8 +64,13 @@ def judge(
     return Judgement(worst, _worst_metrics([j.metrics for j in outputs.values()]), reasons), outputs
 
 
-def judge_output(name: str, reference: np.ndarray, answer: np.ndarray, tolerances: Tolerances, *, nan: str = "same") -> Judgement:
-    """One output. Metrics of numbers: max_abs, max_rel, max_ulp (floats), rmse, argmax_agreement (share of rows along the last axis)."""
+def judge_output(
+    name: str, reference: np.ndarray, answer: np.ndarray, tolerances: Tolerances, *, nan: str = "same", rounding: float | None = None
+) -> Judgement:
+    """One output. Metrics of numbers: max_abs, max_rel, max_ulp (floats), rmse, argmax_agreement (share of rows along the last axis).
+
+    With the reference's `rounding` also `rounding`, the greatest difference in units of it.
+    """
     wanted, got = datatypes.of_array(reference), datatypes.of_array(answer)
     if wanted != got:
         people = datatypes.for_people
@@ -66,7 +79,8 @@ def judge_output(name: str, reference: np.ndarray, answer: np.ndarray, tolerance
         return Judgement("different", reason=f"{name!r} has shape {list(answer.shape)}, the reference's has {list(reference.shape)}")
     if wanted in ("BYTES", "BOOL"):
         return _judge_exact(name, reference, answer)
-    return _judge_numbers(name, wanted, reference, answer, tolerances, nan)
+    unit = unit_of(wanted, rounding)
+    return _judge_numbers(name, reference, answer, tolerances.of(name, wanted, rounding), unit, nan)
 
 
 def _judge_exact(name: str, reference: np.ndarray, answer: np.ndarray) -> Judgement:
@@ -81,11 +95,12 @@ def _judge_exact(name: str, reference: np.ndarray, answer: np.ndarray) -> Judgem
     )
 
 
-def _judge_numbers(name: str, datatype: str, reference: np.ndarray, answer: np.ndarray, tolerances: Tolerances, nan: str) -> Judgement:
-    tolerance = tolerances.of(name, datatype)
+def _judge_numbers(
+    name: str, reference: np.ndarray, answer: np.ndarray, tolerance: Tolerance, unit: Tolerance | None, nan: str
+) -> Judgement:
     identical = bytes(datatypes.encode(reference)) == bytes(datatypes.encode(answer))
     if identical and nan != "forbid":  # most answers: the distances need no arithmetic
-        return Judgement("identical", _no_distance(reference))
+        return Judgement("identical", _no_distance(reference) | ({} if unit is None else {"rounding": 0.0}))
     ref, got = _parts(reference), _parts(answer)
     wide_ref, wide_got = _wide(ref), _wide(got)
     nan_ref, nan_got = np.isnan(wide_ref), np.isnan(wide_got)
@@ -100,15 +115,20 @@ def _judge_numbers(name: str, datatype: str, reference: np.ndarray, answer: np.n
         return Judgement("different", reason=f"{name!r} has an infinity that the reference has not, or the other way round")
     compared = ~(nan_ref | infinite)
     metrics, absolute = _metrics(ref, got, wide_ref, wide_got, compared)
+    scale = np.abs(wide_ref[compared])
+    if unit is not None:
+        metrics["rounding"] = _in_units(absolute, scale, unit)
     metrics["argmax_agreement"] = _argmax_agreement(reference, answer)
     if identical:
         return Judgement("identical", metrics)
     if metrics.get("max_ulp", math.inf) <= tolerance.ulp:
         return Judgement("ulp", metrics)
-    scale = np.abs(wide_ref[compared])
     if (absolute <= tolerance.atol + tolerance.rtol * scale).all():
         return Judgement("close", metrics)
-    reason = f"{name!r} differs by up to {metrics['max_abs']:.3g}{_needed(absolute, scale, tolerance)}"
+    ratio = "" if unit is None else f", {metrics['rounding']:.3g} × rounding"
+    at = int(np.argmax(np.where(compared, _scattered(absolute, compared), -1)))
+    worst = f" at {_index(at, ref.shape)}: {float(wide_got.ravel()[at]) + 0.0:g}, the reference's is {float(wide_ref.ravel()[at]) + 0.0:g}"
+    reason = f"{name!r} differs by up to {metrics['max_abs']:.3g}{ratio}{worst}{_needed(absolute, scale, tolerance)}"
     same_decision = metrics["argmax_agreement"] == 1.0 and reference.ndim > 0 and reference.shape[-1] > 1
     return Judgement("decision" if same_decision else "different", metrics, reason)
 
@@ -127,6 +147,21 @@ def _metrics(
     if ulp.is_floating(ref.dtype):
         metrics["max_ulp"] = int(ulp.distance(got[compared], ref[compared]).max()) if absolute.size else 0
     return metrics, absolute
+
+
+def _in_units(absolute: np.ndarray, scale: np.ndarray, unit: Tolerance) -> float:
+    """The greatest difference in roundings; 0 where nothing differs."""
+    differs = absolute > 0
+    one = unit.atol + unit.rtol * scale[differs]
+    with np.errstate(divide="ignore"):
+        return _finite((absolute[differs] / one).max()) if differs.any() else 0.0
+
+
+def _scattered(values: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """The values at these places of an array of zeros."""
+    found = np.zeros(places.shape, values.dtype)
+    found[places] = values
+    return found
 
 
 def _no_distance(array: np.ndarray) -> dict[str, Any]:
@@ -187,8 +222,10 @@ def _argmax_agreement(reference: np.ndarray, answer: np.ndarray) -> float | None
 
 
 def _decides(array: np.ndarray) -> bool:
-    """Whether rows along the last axis have a largest element."""
-    return array.ndim > 0 and array.size > 0 and array.shape[-1] > 1 and array.dtype.kind != "c"
+    """Whether rows along the last axis have a largest element that decides; a list of integers is a batch of class ids."""
+    return (
+        array.ndim > (1 if "INT" in datatypes.of_array(array) else 0) and array.size > 0 and array.shape[-1] > 1 and array.dtype.kind != "c"
+    )
 
 
 def _decisions(array: np.ndarray) -> np.ndarray:

@@ -21,6 +21,10 @@ DEFAULTS = {
     "COMPLEX128": Tolerance(rtol=1e-12, atol=1e-13),
 }
 _EXACT = Tolerance(ulp=0)
+# The distance from 1 to the next number: what an element's own last place may be off.
+EPSILON = {"FP64": 2**-52, "FP32": 2**-23, "FP16": 2**-10, "BF16": 2**-7, "COMPLEX64": 2**-23, "COMPLEX128": 2**-52}
+# The multiple of the rounding that is close. The widest of the healthy models is 12.7 (bilinear_resize in TensorFlow Lite).
+BOUND = 16.0
 
 
 @dataclass
@@ -29,9 +33,12 @@ class Tolerances:
 
     given: dict[str, Tolerance] = field(default_factory=dict)
 
-    def of(self, output: str, datatype: str) -> Tolerance:
-        """The tolerance of one output."""
-        return self.given.get(output) or self.given.get(datatype) or DEFAULTS.get(datatype, _EXACT)
+    def of(self, output: str, datatype: str, rounding: float | None = None) -> Tolerance:
+        """The tolerance of one output: the given one, else a multiple of its recorded rounding, else its datatype's default."""
+        given = self.given.get(output) or self.given.get(datatype)
+        if given is None and (unit := unit_of(datatype, rounding)):
+            return Tolerance(rtol=BOUND * unit.rtol, atol=BOUND * unit.atol)
+        return given or DEFAULTS.get(datatype, _EXACT)
 
     def raised(self, outputs: Iterable[tuple[str, str]]) -> list[str]:
         """A sentence for each output (name, datatype) with a tolerance above its datatype's default."""
@@ -46,6 +53,13 @@ class Tolerances:
             if wider:
                 said.append(f"tolerance of {output} raised by hand: {', '.join(wider)}")
         return said
+
+
+def unit_of(datatype: str, rounding: float | None) -> Tolerance | None:
+    """One rounding: an element's own last place (`rtol`), and the recorded distance (`atol`); None where that is not known."""
+    if rounding is None or datatype not in EPSILON:
+        return None
+    return Tolerance(rtol=EPSILON[datatype], atol=rounding, ulp=0)
 
 
 def parse(options: Sequence[str]) -> dict[str, Tolerance]:

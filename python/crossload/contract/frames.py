@@ -43,6 +43,15 @@ def tensor_entry(name: str, datatype: str, shape: Sequence[int], size: int) -> d
     return {"name": name, "datatype": datatype, "shape": list(shape), "parameters": {"binary_data_size": size}}
 
 
+def rounding(header: dict[str, Any]) -> dict[str, float]:
+    """The rounding of a recorded answer, by output (section Vectors file); raises FrameError for one that is not a distance."""
+    found = {e["name"]: e["parameters"]["rounding"] for e in header.get("outputs") or () if "rounding" in e.get("parameters", {})}
+    for name, value in found.items():
+        if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < math.inf:
+            raise FrameError(f"tensor {name!r}: rounding {value!r} is not a distance")
+    return found
+
+
 def write(stream: BinaryIO, frame: Frame) -> None:
     """Write one frame whole."""
     stream.write(pack(frame.header))

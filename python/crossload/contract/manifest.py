@@ -103,8 +103,16 @@ class LeftOut(Part):
 
 
 @dataclass(kw_only=True)
+class Rounding(Part):
+    """How the rounding beside an output's recorded answers was found (`float64`: by the same graph in float64), and the greatest of it."""
+
+    origin: Literal["float64"]
+    largest: float = field(metadata={"minimum": 0})
+
+
+@dataclass(kw_only=True)
 class Vectors(Part):
-    """A vectors file and its provenance."""
+    """A vectors file and its provenance; `rounding` is by output."""
 
     signature: str
     path: str
@@ -113,6 +121,7 @@ class Vectors(Part):
     seed: int
     reference: Reference
     left_out: list[LeftOut] = field(default_factory=list)
+    rounding: dict[str, Rounding] = field(default_factory=dict)
 
 
 @dataclass(kw_only=True)

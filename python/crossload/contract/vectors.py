@@ -20,11 +20,15 @@ Tensors = Mapping[str, "np.ndarray"]
 
 @dataclass
 class Vector:
-    """One request and, once recorded, its answer. String tensors are object arrays of bytes."""
+    """One request and, once recorded, its answer. String tensors are object arrays of bytes.
+
+    `rounding` is how far rounding alone puts outputs from exact ones: absolute, by name, as far as it is known.
+    """
 
     id: str
     inputs: Tensors
     outputs: Tensors = field(default_factory=dict)
+    rounding: Mapping[str, float] = field(default_factory=dict)
 
 
 def misfit(vector: Vector, signature: Signature) -> str | None:
@@ -74,7 +78,11 @@ def write(path: Path, signature: str, vectors: Iterable[Vector]) -> None:
         for vector in vectors:
             request = {"id": vector.id, "parameters": {"signature_name": signature}}
             frames.write(stream, with_tensors(request, inputs=vector.inputs))
-            frames.write(stream, with_tensors({"id": vector.id}, outputs=vector.outputs))
+            response = with_tensors({"id": vector.id}, outputs=vector.outputs)
+            for entry in response.header["outputs"]:
+                if entry["name"] in vector.rounding:
+                    entry["parameters"]["rounding"] = vector.rounding[entry["name"]]
+            frames.write(stream, response)
 
 
 def read(path: Path, count: int | None = None) -> list[Vector]:
@@ -90,7 +98,8 @@ def read(path: Path, count: int | None = None) -> list[Vector]:
                 raise FrameError(f"request {request.header.get('id')!r} is followed by response {response.header.get('id')!r}")
             if not isinstance(request.header.get("id"), str):
                 raise FrameError("a vector has no name (the id of its request)")
-            vectors.append(Vector(request.header["id"], arrays(request, "inputs"), arrays(response, "outputs")))
+            rounding = frames.rounding(response.header)
+            vectors.append(Vector(request.header["id"], arrays(request, "inputs"), arrays(response, "outputs"), rounding))
     except (FrameError, OSError) as error:
         raise ManifestError(f"{path} cannot be read as vectors: {error}") from error
     if count is not None and len(vectors) != count:

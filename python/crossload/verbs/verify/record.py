@@ -25,6 +25,7 @@ from crossload.runtimes.registry import Runtime
 from crossload.runtimes.supervisor import Limits, ModelSource, Supervisor
 from crossload.support import files
 from crossload.support.text import printable
+from crossload.verbs.verify import rounding
 
 Progress = Callable[[str], None]
 
@@ -85,21 +86,21 @@ def record_with(
 ) -> tuple[list[Vectors], dict[str, Signature]]:
     """`record` with a running runtime; raises WorkerFailure if it cannot load the model or carry any request."""
     entries: list[Vectors] = []
-    learnt: dict[str, Signature] = {}
     tags = None if artifact.tags is None else tuple(artifact.tags)
     supervisor.load(ModelSource(root / artifact.path, artifact.format, artifact.bindings, tags, options or {}, signatures))
     identity = supervisor.identity()
     environment = {k: v for k, v in identity.parameters.items() if isinstance(v, str | int | float | bool)}
     reference = Reference(runtime=identity.runtime, version=identity.version, artifact=artifact.id, environment=environment)
     domains = domains_of(root / artifact.path, artifact.format, tags, {n: _bound(signatures[n], b) for n, b in artifact.bindings.items()})
-    for name in artifact.bindings:
-        recorded, left_out = _answers(supervisor, name, signatures[name], requests, domains[name])
+    answers = {name: _answers(supervisor, name, signatures[name], requests, domains[name]) for name in artifact.bindings}
+    learnt = {name: _learn(signatures[name], recorded) for name, (recorded, _) in answers.items()}
+    roundings = rounding.measure(supervisor, root / artifact.path, artifact, learnt, {n: recorded for n, (recorded, _) in answers.items()})
+    for name, (recorded, left_out) in answers.items():
         file = root / vectors.path_of(name)
         if kept is None:
             vectors.write(file, name, recorded)
         else:
             kept[name] = recorded
-        learnt[name] = _learn(signatures[name], recorded)
         entries.append(
             Vectors(
                 signature=name,
@@ -109,6 +110,7 @@ def record_with(
                 seed=requests.seed,
                 reference=reference,
                 left_out=left_out,
+                rounding=roundings.get(name, {}),
             )
         )
     return entries, learnt

@@ -175,7 +175,7 @@ def _of_artifact(supervisor: Supervisor, runtime: Runtime, cases: Cases, plan: P
             yield failed(case, failure)
             continue
         deaths = 0
-        whole, each = judge(vector.outputs, answer.outputs, tolerances, nan=plan.nan)
+        whole, each = judge(vector.outputs, answer.outputs, tolerances, nan=plan.nan, rounding=vector.rounding)
         ok = at_least(whole.agreement, plan.agreement)
         reason = whole.reason or f"the agreement is {whole.agreement}, but {plan.agreement} is required"
         yield Result(

@@ -95,8 +95,7 @@ public final class Judge {
         if (datatype == Datatype.BYTES || datatype == Datatype.BOOL) {
             return exact(name, reference, answer);
         }
-        return new NumberComparison(name, reference, answer, Tolerances.of(tolerances, name, datatype))
-                .judge(forbidNan);
+        return new NumberComparison(name, reference, answer, Tolerances.of(tolerances, reference)).judge(forbidNan);
     }
 
     private static Judgement exact(String name, TensorEntry reference, TensorEntry answer) {

@@ -28,6 +28,7 @@ final class NumberComparison {
     private final ByteBuffer reference;
     private final ByteBuffer answer;
     private final Tolerance tolerance;
+    private final Tolerance unit;
     private final int count;
 
     NumberComparison(String name, TensorEntry reference, TensorEntry answer, Tolerance tolerance) {
@@ -41,6 +42,7 @@ final class NumberComparison {
         this.reference = reference.data().slice().order(ByteOrder.LITTLE_ENDIAN);
         this.answer = answer.data().slice().order(ByteOrder.LITTLE_ENDIAN);
         this.tolerance = tolerance;
+        this.unit = Tolerances.unit(reference);
         this.count = this.reference.remaining() / part.size();
     }
 
@@ -63,8 +65,9 @@ final class NumberComparison {
         if (close) {
             return new Judgement(Agreement.CLOSE, metrics, "");
         }
-        String reason =
-                "'" + name + "' differs by up to " + Text.general((double) metrics.get("max_abs"), 3) + needed();
+        String ratio = unit == null ? "" : ", " + Text.general((double) metrics.get("rounding"), 3) + " × rounding";
+        String reason = "'" + name + "' differs by up to " + Text.general((double) metrics.get("max_abs"), 3) + ratio
+                + worst() + needed();
         boolean sameDecision = metrics.containsKey("argmax_agreement") && (double) metrics.get("argmax_agreement") == 1;
         return new Judgement(sameDecision ? Agreement.DECISION : Agreement.DIFFERENT, metrics, reason);
     }
@@ -122,8 +125,23 @@ final class NumberComparison {
         if (Elements.isFloating(part)) {
             metrics.put("max_ulp", maxUlp >= 0 ? (Number) maxUlp : new BigInteger(Long.toUnsignedString(maxUlp)));
         }
+        if (unit != null) {
+            metrics.put("rounding", finite(rounding()));
+        }
         argmaxAgreement(metrics);
         return metrics;
+    }
+
+    /** The greatest difference in units of the recorded rounding; 0 where nothing differs. */
+    private double rounding() {
+        double greatest = 0;
+        for (int at = 0; at < count; at++) {
+            if (compared(at) && apart(at) > 0) {
+                double one = unit.atol() + unit.rtol() * Math.abs(wanted(at));
+                greatest = Math.max(greatest, one == 0 ? Double.MAX_VALUE : apart(at) / one);
+            }
+        }
+        return greatest;
     }
 
     /** The root mean square error, calculated relative to the greatest difference: its square may overflow a double. */
@@ -189,6 +207,18 @@ final class NumberComparison {
         return exact.compareTo(relative.add(new BigDecimal(tolerance.atol()))) <= 0;
     }
 
+    /** The place of the greatest difference, and both values. */
+    private String worst() {
+        int worst = -1;
+        for (int at = 0; at < count; at++) {
+            if (compared(at) && (worst < 0 || apart(at) > apart(worst))) {
+                worst = at;
+            }
+        }
+        return " at %s: %s, the reference's is %s"
+                .formatted(Judge.index(worst, shape), Text.general(got(worst), 6), Text.general(wanted(worst), 6));
+    }
+
     private BigDecimal exact(ByteBuffer data, int at) {
         return switch (part) {
             case INT64 -> new BigDecimal(Elements.integer(part, data, at));
@@ -199,7 +229,11 @@ final class NumberComparison {
 
     private void argmaxAgreement(Map<String, Number> metrics) {
         int last = shape.size() - 1;
-        if (last < 0 || count == 0 || shape.get(last) < 2 || Elements.isComplex(datatype)) {
+        // A list of integers is a batch of class ids: its greatest one decides nothing.
+        if (last < (Elements.isInteger(part) ? 1 : 0)
+                || count == 0
+                || shape.get(last) < 2
+                || Elements.isComplex(datatype)) {
             return;
         }
         int width = Math.toIntExact(shape.get(last));

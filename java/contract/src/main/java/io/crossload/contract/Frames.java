@@ -157,6 +157,9 @@ public final class Frames {
             tensor.shape().forEach(shape::add);
             ObjectNode parameters = entry.putObject("parameters")
                     .put("binary_data_size", tensor.data().remaining());
+            if (tensor.rounding() != null) {
+                parameters.put("rounding", tensor.rounding());
+            }
             if (shared != null && tensor.data().remaining() >= SharedMemory.LARGE) {
                 parameters.put("shared_memory_offset", offset);
                 offset = shared.write(tensor.data(), offset);
@@ -270,7 +273,18 @@ public final class Frames {
         if (data.hasRemaining()) {
             throw truncated("tensor '" + name + "'", data.position(), announced.longValue());
         }
-        return new TensorEntry(name, datatype, shape, data.flip());
+        return new TensorEntry(name, datatype, shape, data.flip(), rounding(name, entry.get("parameters")));
+    }
+
+    private static Double rounding(String name, JsonNode parameters) throws FrameException {
+        JsonNode rounding = parameters.get("rounding");
+        if (rounding == null) {
+            return null;
+        }
+        if (!rounding.isNumber() || !(rounding.doubleValue() >= 0) || Double.isInfinite(rounding.doubleValue())) {
+            throw new FrameException("tensor '" + name + "': rounding " + rounding + " is not a distance");
+        }
+        return rounding.doubleValue();
     }
 
     private ByteBuffer shared(String name, long offset, long size) throws IOException {

@@ -201,6 +201,7 @@ public record Manifest(
      * @param seed the seed of the random requests
      * @param reference the runtime that recorded the answers
      * @param leftOut requests that the reference did not answer
+     * @param rounding by output, how the rounding beside its answers was found, and the greatest of it
      */
     public record VectorsFile(
             @JsonProperty(required = true) String signature,
@@ -209,12 +210,22 @@ public record Manifest(
             @JsonProperty(required = true) String sha256,
             long seed,
             Reference reference,
-            List<LeftOut> leftOut) {
+            List<LeftOut> leftOut,
+            Map<String, Rounding> rounding) {
         /** Replaces a null list by an empty one. */
         public VectorsFile {
             leftOut = orEmpty(leftOut);
+            rounding = rounding == null ? Map.of() : rounding;
         }
     }
+
+    /**
+     * The rounding of an output's recorded answers.
+     *
+     * @param origin {@code float64}: the distance to the same graph in float64
+     * @param largest the greatest distance beside any recorded answer, absolute
+     */
+    public record Rounding(String origin, double largest) {}
 
     /**
      * The runtime that recorded the answers.

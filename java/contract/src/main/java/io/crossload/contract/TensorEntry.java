@@ -11,8 +11,14 @@ import java.util.List;
  * @param shape its dimensions, none negative; empty for a scalar
  * @param data its wire bytes from position to limit, little-endian and row major. If {@link Frames#read} made the tensor, they are
  *     valid until the next frame is read
+ * @param rounding for a recorded answer, the absolute distance to the same computation in float64; null where it is not known
  */
-public record TensorEntry(String name, Datatype datatype, List<Long> shape, ByteBuffer data) {
+public record TensorEntry(String name, Datatype datatype, List<Long> shape, ByteBuffer data, Double rounding) {
+
+    /** A tensor whose rounding is not known. */
+    public TensorEntry(String name, Datatype datatype, List<Long> shape, ByteBuffer data) {
+        this(name, datatype, shape, data, null);
+    }
 
     /** The number of elements, 1 for a scalar. Overflows silently only for shapes that {@link Frames#read} refuses. */
     public long elements() {

@@ -66,7 +66,9 @@ public final class Vectors {
             ByteBuffer data =
                     ByteBuffer.allocateDirect(tensor.data().remaining()).order(ByteOrder.LITTLE_ENDIAN);
             data.put(tensor.data().duplicate()).flip();
-            copies.put(tensor.name(), new TensorEntry(tensor.name(), tensor.datatype(), tensor.shape(), data));
+            copies.put(
+                    tensor.name(),
+                    new TensorEntry(tensor.name(), tensor.datatype(), tensor.shape(), data, tensor.rounding()));
         }
         return copies;
     }

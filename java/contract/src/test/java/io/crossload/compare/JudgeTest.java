@@ -83,9 +83,10 @@ class JudgeTest {
             tensor.get("shape").forEach(dimension -> shape.add(dimension.asLong()));
             ByteBuffer data =
                     ByteBuffer.wrap(HexFormat.of().parseHex(tensor.get("hex").asText()));
+            Double rounding = tensor.has("rounding") ? tensor.get("rounding").doubleValue() : null;
             outputs.put(
                     name,
-                    new TensorEntry(name, Datatype.ofName(tensor.get("datatype").asText()), shape, data));
+                    new TensorEntry(name, Datatype.ofName(tensor.get("datatype").asText()), shape, data, rounding));
         }
         return outputs;
     }

@@ -1,0 +1,93 @@
+"""A graph in float64: what is widened, what stays narrow between casts, and what is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from crossload.artifacts.graphs import protos
+from crossload.edits.float64 import NotWidened, widened
+from crossload.releases.registrations import releases
+
+FLOAT, DOUBLE, INT32, HALF, BFLOAT16 = 1, 2, 3, 19, 14
+NEWEST = releases()[-1]
+
+
+def graph(*nodes: tuple[str, str, list[str], dict[str, Any]]) -> Any:
+    """A GraphDef; an attribute is a datatype, or a tensor as (datatype, field, numbers)."""
+    made = protos.GraphDefProto()
+    made.versions.producer = 1987
+    for name, op, inputs, attributes in nodes:
+        node = made.node.add(name=name, op=op, input=inputs)
+        for key, value in attributes.items():
+            if isinstance(value, tuple):
+                datatype, field, numbers = value
+                node.attr[key].tensor.dtype = datatype
+                node.attr[key].tensor.tensor_shape.dim.add(size=len(numbers))
+                getattr(node.attr[key].tensor, field).extend(numbers)
+            else:
+                node.attr[key].type = value
+    return made
+
+
+X = ("x", "Placeholder", [], {"dtype": FLOAT})
+
+
+def nodes(message: Any) -> dict[str, Any]:
+    return {node.name: node for node in message.node}
+
+
+def test_numbers_are_computed_in_float64_and_inputs_are_cast_to_it_once() -> None:
+    weights = ("w", "Const", [], {"dtype": FLOAT, "value": (FLOAT, "float_val", [0.1, 0.2])})
+    found = nodes(widened(graph(X, weights, ("y", "Mul", ["x", "w"], {"T": FLOAT}), ("z", "Neg", ["x"], {"T": FLOAT})), NEWEST))
+    assert found["x"].attr["dtype"].type == FLOAT
+    assert found["y"].attr["T"].type == DOUBLE
+    assert list(found["w"].attr["value"].tensor.double_val) == [float(np.float32(0.1)), float(np.float32(0.2))]
+    assert found["y"].input[0] == found["z"].input[0]
+    cast = found[found["y"].input[0]]
+    assert (cast.op, list(cast.input), cast.attr["SrcT"].type, cast.attr["DstT"].type) == ("Cast", ["x:0"], FLOAT, DOUBLE)
+
+
+@pytest.mark.parametrize("datatype", [HALF, BFLOAT16])
+def test_narrow_floats_keep_their_values(datatype: int) -> None:
+    value = (datatype, "half_val", [0x3C00 if datatype == HALF else 0x3F80, 0x4000])
+    weights = ("w", "Const", [], {"dtype": datatype, "value": value})
+    found = nodes(widened(graph(weights, ("y", "Neg", ["w"], {"T": datatype})), NEWEST))
+    assert list(found["w"].attr["value"].tensor.double_val) == [1.0, 2.0]
+
+
+def test_an_op_without_a_float64_kernel_stays_between_casts() -> None:
+    steps = [("min", "Const", [], {"dtype": FLOAT, "value": (FLOAT, "float_val", [0.0])}), ("a", "Neg", ["x"], {"T": FLOAT})]
+    quantised = ("q", "FakeQuantWithMinMaxVars", ["a", "min", "min"], {})
+    found = nodes(widened(graph(X, *steps, quantised, ("y", "Neg", ["q"], {"T": FLOAT})), NEWEST))
+    into, out = found[found["q"].input[0]], found[found["y"].input[0]]
+    assert (into.attr["SrcT"].type, into.attr["DstT"].type) == (DOUBLE, FLOAT)
+    assert (out.attr["SrcT"].type, out.attr["DstT"].type) == (FLOAT, DOUBLE)
+    assert list(out.input) == ["q:0"]
+
+
+def test_integers_and_control_inputs_stay_as_they_are() -> None:
+    whole = graph(("i", "Placeholder", [], {"dtype": INT32}), ("y", "Neg", ["i", "^i"], {"T": INT32}))
+    assert widened(whole, NEWEST) == whole
+
+
+@pytest.mark.parametrize(
+    ("node", "why"),
+    [
+        (("r", "RandomUniform", ["x"], {"T": INT32, "dtype": FLOAT}), "draws random numbers"),
+        (("r", "OfAnotherLibrary", ["x"], {}), "which TensorFlow"),
+    ],
+)
+def test_what_cannot_be_computed_in_float64_is_refused(node: Any, why: str) -> None:
+    with pytest.raises(NotWidened, match=why):
+        widened(graph(X, node), NEWEST)
+
+
+def test_a_graph_that_calls_functions_is_refused() -> None:
+    called = graph(X, ("y", "PartitionedCall", ["x"], {}))
+    called.library.function.add().signature.name = "f"
+    called.node[1].attr["f"].func.name = "f"
+    with pytest.raises(NotWidened, match="calls a function"):
+        widened(called, NEWEST)
