@@ -23,8 +23,8 @@ DEFAULTS = {
 _EXACT = Tolerance(ulp=0)
 # The distance from 1 to the next number: what an element's own last place may be off.
 EPSILON = {"FP64": 2**-52, "FP32": 2**-23, "FP16": 2**-10, "BF16": 2**-7, "COMPLEX64": 2**-23, "COMPLEX128": 2**-52}
-# The multiple of the rounding that is close. The widest of the healthy models is 12.7 (bilinear_resize in TensorFlow Lite).
-BOUND = 16.0
+# The multiple of the rounding that is close: twice the widest of tests/corpus/healthy.py, 16.6 (bilinear_resize in LiteRT).
+BOUND = 32.0
 
 
 @dataclass

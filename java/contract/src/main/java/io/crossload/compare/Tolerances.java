@@ -17,7 +17,7 @@ public final class Tolerances {
             Datatype.COMPLEX128, new Tolerance(1e-12, 1e-13, 4));
 
     /** The multiple of the rounding that is close (bindings/contract/README.md, section Agreement). */
-    public static final double BOUND = 16;
+    public static final double BOUND = 32;
 
     /** The distance from 1 to the next number of a datatype. */
     private static final Map<Datatype, Double> EPSILON = Map.of(
