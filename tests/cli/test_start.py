@@ -92,19 +92,19 @@ def test_show_imports_little(tmp_path: Path) -> None:
 def test_run_imports_little(tmp_path: Path, configure: Configure) -> None:
     configure(honest="honest")
     modules = imported("run", str(fakes.bundle(tmp_path / "b")), "--runtime", "honest", "--input", "x=[1, 2]")
-    check(modules, 51, 20)
+    check(modules, 51, 23)
     assert not modules & {"rich", "google.protobuf.message", "crossload.verbs.check.prediction"}
 
 
 def test_verify_imports_little(tmp_path: Path, configure: Configure) -> None:
     configure(honest="honest")
     modules = imported("verify", str(fakes.bundle(tmp_path / "b")), "--runtime", "honest")
-    check(modules, 62, 67)
+    check(modules, 62, 70)
     assert not modules & {"google.protobuf.message", "crossload.verbs.check.prediction"}
 
 
 @pytest.mark.parametrize("arguments", [("completion", "bash"), ("doctor", "--help"), ("run", "--help"), ("verify", "--help")])
 def test_what_needs_no_tensors_imports_no_numpy(arguments: tuple[str, ...]) -> None:
     modules = imported(*arguments)
-    check(modules, 12, 22)
+    check(modules, 12, 23)
     assert "numpy" not in modules
