@@ -26,7 +26,6 @@ HEAVY = {
     "ml_dtypes",
     "packaging",
     "psutil",
-    "pydantic",
     "tensorboard",
 }
 
