@@ -78,7 +78,7 @@ def show(context: click.Context, folder: Path, name: str | None, as_json: bool, 
     if name is not None:
         held = checkpoint_folders.read(folder).named(name)
         path = folder / (f"{held.name}.index" if (folder / f"{held.name}.index").is_file() else held.name)
-    context.invoke(page.command, path=path, as_json=as_json, everything=everything, tensor=tensor)
+    context.invoke(page.command, paths=(path,), as_json=as_json, everything=everything, tensor=tensor)
 
 
 @command.command("use", cls=Command, examples=["checkpoint use train/ model.ckpt-1000"])
