@@ -38,6 +38,7 @@ def cell(*results: Result) -> str:
         ([result(agreement="identical"), result(vector="v1", agreement="ulp", metrics={"max_ulp": 3})], "ok 2 3 ULP"),
         ([result(agreement="ulp", metrics={"max_ulp": 3}), result(vector="v1", agreement="ulp", metrics={"max_ulp": 2})], "ok 2 3 ULP"),
         ([result(agreement="close", metrics={"max_ulp": 90, "max_abs": 1e-6})], "ok 1 close 90 ULP"),
+        ([result(agreement="close", metrics={"max_ulp": 90, "max_abs": 1e-6, "rounding": 2.345})], "ok 1 close 2.3 × rounding"),
         ([result(agreement="close", metrics={"max_ulp": 10**6, "max_abs": 1.5e-6})], "ok 1 close 1.5e-06"),
         ([result(agreement="close", metrics={"max_abs": 1.0})], "ok 1 close"),
         ([result(agreement="identical"), result("crash", "v1", error="died")], "crash 1/2"),

@@ -39,7 +39,7 @@ def show(report: Report, console: Console) -> None:
     if report.results:
         console.print(f"[bold]{safe(report.bundle)}[/]", soft_wrap=True)
         console.print(_table(report))
-        console.print("[dim]ok: every vector agrees; the worst agreement and ULP are shown · – the runtime does not take the format[/]")
+        console.print("[dim]ok: every vector agrees; the worst is shown · – the runtime does not take the format[/]")
     for note in _notes(report):
         console.print(f"[yellow]note[/] {safe(note)}")
     _unsupported(report, console)
@@ -111,16 +111,22 @@ def _cell(results: list[Result]) -> str:
 
 def closeness(compared: list[Result]) -> str:
     """The agreement of the worst of these comparisons, in a word or two."""
-    return _how_close(max(compared, key=lambda r: (AGREEMENTS.index(r.agreement or "different"), r.metrics.get("max_ulp", 0))))
+    return _how_close(max(compared, key=lambda r: (AGREEMENTS.index(r.agreement or "different"), _distance(r))))
+
+
+def _distance(result: Result) -> float:
+    return float(result.metrics.get("rounding", result.metrics.get("max_ulp", 0)))
 
 
 def _how_close(result: Result) -> str:
-    """`identical`, `3 ULP`, or the level with its ULP; the largest difference where ULP are not meaningful."""
+    """`identical`, `3 ULP`, or the level with its distance: in roundings, else in ULP; absolute where ULP are not meaningful."""
     ulp = result.metrics.get("max_ulp")
     if ulp is None or result.agreement == "identical":
         return str(result.agreement)
     if result.agreement == "ulp":
         return f"{ulp} ULP"
+    if "rounding" in result.metrics:
+        return f"{result.agreement} {result.metrics['rounding']:.2g} × rounding"
     return f"{result.agreement} {ulp} ULP" if ulp < 10000 else f"{result.agreement} {result.metrics['max_abs']:.2g}"
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from crossload.cli.pages.page import Page, columns, datatype, strong, warning
+from crossload.compare.tolerance import BOUND
 from crossload.support.text import printable
 
 if TYPE_CHECKING:
@@ -46,6 +47,15 @@ def lines(found: BundleSummary, page: Page) -> Iterator[str]:
         for name, t in found.tolerances.items()
     ]
     yield from columns(rows) if rows else ("    every output must be identical",)
+    rounded = [
+        (printable(f"{held.entry.signature}/{name}"), f"up to {r.largest:.2g}", f"by {r.origin}")
+        for held in found.vectors
+        for name, r in held.entry.rounding.items()
+    ]
+    if rounded:
+        yield ""
+        yield f"{strong('Rounding')}  of the recorded answers; without a stated tolerance, {BOUND:g} times it is close"
+        yield from columns(rounded)
 
 
 def _artifact(held: HeldFile[Artifact]) -> tuple[str, ...]:

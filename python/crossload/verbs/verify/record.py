@@ -25,7 +25,6 @@ from crossload.runtimes.registry import Runtime
 from crossload.runtimes.supervisor import Limits, ModelSource, Supervisor
 from crossload.support import files
 from crossload.support.text import printable
-from crossload.verbs.verify import rounding
 
 Progress = Callable[[str], None]
 
@@ -92,6 +91,8 @@ def record_with(
     environment = {k: v for k, v in identity.parameters.items() if isinstance(v, str | int | float | bool)}
     reference = Reference(runtime=identity.runtime, version=identity.version, artifact=artifact.id, environment=environment)
     domains = domains_of(root / artifact.path, artifact.format, tags, {n: _bound(signatures[n], b) for n, b in artifact.bindings.items()})
+    from crossload.verbs.verify import rounding  # its edits of graphs are loaded where something is recorded, not where it is verified
+
     answers = {name: _answers(supervisor, name, signatures[name], requests, domains[name]) for name in artifact.bindings}
     learnt = {name: _learn(signatures[name], recorded) for name, (recorded, _) in answers.items()}
     roundings = rounding.measure(supervisor, root / artifact.path, artifact, learnt, {n: recorded for n, (recorded, _) in answers.items()})
