@@ -29,6 +29,12 @@ def test_a_link_to_a_folder_above_is_not_followed(tmp_path: Path, monkeypatch: p
     assert search.expanded(["zoo"]) == ["zoo/g.pb"]
 
 
+def test_a_saved_model_in_chunks_is_one_artifact(tmp_path: Path) -> None:
+    for name in ("saved_model.cpb", "fingerprint.pb"):
+        (tmp_path / name).write_bytes(b"x")
+    assert search.expanded([str(tmp_path)]) == [str(tmp_path)]
+
+
 @pytest.mark.parametrize("word", ["empty", "*.keras"])
 def test_a_word_without_artifacts_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, word: str) -> None:
     monkeypatch.chdir(tmp_path)

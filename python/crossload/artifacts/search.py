@@ -38,7 +38,8 @@ def expanded(words: Iterable[str]) -> list[str]:
 
 def is_one(path: Path) -> bool:
     """Whether a path is one artifact or bundle rather than a folder of them."""
-    if not path.is_dir() or (path / MANIFEST).is_file():
+    # A SavedModel in chunks cannot be read, and says so itself; the .pb beside the chunks is no graph.
+    if not path.is_dir() or (path / MANIFEST).is_file() or (path / "saved_model.cpb").is_file():
         return True
     try:
         return bool(recognition.recognise(path))

@@ -58,8 +58,14 @@ def table(rows: Sequence[tuple[str, ...]]) -> str:
     return "\n".join("  ".join(text.ljust(width) for text, width in zip(row, (*widths, 0), strict=True)).rstrip() for row in rows)
 
 
-def verify(paths: Sequence[Path], plan: Plan, jobs: int, resume: Path | None, json_file: Path | None, verbose: bool) -> Report:
-    """Verify all files that the paths mean, with a line of progress for each; with `json_file`, a journal is beside it until the end."""
+def verify(
+    paths: Sequence[Path], plan: Plan, jobs: int | None, on: str | None, resume: Path | None, json_file: Path | None, verbose: bool
+) -> Report:
+    """Verify all files that the paths mean, with a line of progress for each; with `json_file`, a journal is beside it until the end.
+
+    `on` is the cluster that does it, None for this machine; `jobs` files are verified at a time (default: 1; on a cluster, one for
+    each CPU).
+    """
     from rich.console import Console
 
     from crossload.report import matrix
@@ -83,9 +89,17 @@ def verify(paths: Sequence[Path], plan: Plan, jobs: int, resume: Path | None, js
             said = f"[red]{failed[0].outcome}[/] {matrix.safe(failed[0].error)}" if failed else "ok"
             console.print(f"[dim]{done} of {left}[/] {matrix.safe(report.bundle)} {said}")
 
-    return many.verify_many(
-        files, plan, jobs=jobs, earlier=earlier, progress=lambda text: console.print(f"[dim]{matrix.safe(text)}[/]"), on_file=on_file
-    )
+    def progress(text: str) -> None:
+        console.print(f"[dim]{matrix.safe(text)}[/]")
+
+    if on is None:
+        return many.verify_many(files, plan, jobs=jobs or 1, earlier=earlier, progress=progress, on_file=on_file)
+    from crossload.verbs.verify import cluster
+
+    with cluster.connected(on) as (make_lane, room):
+        return many.verify_many(
+            files, plan, jobs=min(jobs or room, room), make_lane=make_lane, earlier=earlier, progress=progress, on_file=on_file
+        )
 
 
 def file_of(row: str) -> Path:

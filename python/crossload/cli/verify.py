@@ -39,6 +39,7 @@ EXIT_STATUS = (
         "verify digits/ --runtime 'tensorflow-java@*' --json report.json --junit report.xml",
         "verify someone_elses.tflite --input-file real_inputs.npz",
         "verify models/ 'more/*.tflite' --jobs 2 --json report.json",
+        "verify models/ --on ray://head:10001 --json report.json",
         "verify --from report.json",
     ],
     exit_status=EXIT_STATUS,
@@ -73,7 +74,18 @@ EXIT_STATUS = (
     group=WHAT,
     help="Go on with a run over many files that was interrupted: unchanged files of that report are not verified again.",
 )
-@option("--jobs", type=click.IntRange(1, 64), default=1, show_default=True, group=WHAT, help="Of many files, verify so many at a time.")
+@option(
+    "--jobs",
+    type=click.IntRange(1, 1024),
+    group=WHAT,
+    help="Of many files, verify so many at a time (1; on a cluster, one for each of its CPUs).",
+)
+@option(
+    "--on",
+    metavar="ray://HOST:PORT",
+    group=WHAT,
+    help="Verify many files on a Ray cluster (crossload[ray]); ray alone is the cluster that this machine is part of.",
+)
 @options.tolerance
 @option(
     "--agreement",
@@ -103,7 +115,8 @@ def command(
     paths: tuple[Path, ...],
     earlier: Path | None,
     resume: Path | None,
-    jobs: int,
+    jobs: int | None,
+    on: str | None,
     json_file: Path | None,
     junit_file: Path | None,
     verbose: bool,
@@ -123,8 +136,8 @@ def command(
     from crossload.verbs.verify.verify import verify_plan
 
     plan, words = _repeated(paths, earlier) if earlier else (_plan(paths[0] if paths else None, given), paths)
-    if resume or (words and many.means_many(words)):
-        report = many.verify(words, plan, jobs, resume, json_file, verbose)
+    if resume or on or (words and many.means_many(words)):
+        report = many.verify(words, plan, jobs, on, resume, json_file, verbose)
         finish(report, json_file or resume, junit_file)
         many.forget(json_file or resume)
         sys.exit(report.exit_status)

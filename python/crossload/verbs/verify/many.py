@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import TracebackType
+from typing import Protocol
 
 from crossload import artifacts
 from crossload.contract.bundle import is_bundle
@@ -32,8 +34,25 @@ OnFile = Callable[[Report], None]
 _Events = queue.SimpleQueue["Report | list[str] | BaseException | None"]
 
 
+class Lane(Protocol):
+    """What verifies one file after the other: workers here (LocalLane), or an actor on a cluster (verbs.verify.cluster)."""
+
+    def __enter__(self) -> Lane: ...
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None: ...
+
+    def verify(self, path: str) -> Report:
+        """One file; whatever keeps it from being verified is a result."""
+
+    def cancel(self) -> None:
+        """End the file under way, from another thread."""
+
+    def deaths(self) -> list[str]:
+        """What befell the workers, once all files are done."""
+
+
 @dataclass
-class _Lane:
+class LocalLane:
     """Workers that live across files: `alive` by name for comparing, `recorders` by title for recording."""
 
     plan: Plan
@@ -43,7 +62,7 @@ class _Lane:
     _stack: ExitStack = field(default_factory=ExitStack)
     _held: dict[int, int] = field(default_factory=dict)
 
-    def __enter__(self) -> _Lane:
+    def __enter__(self) -> LocalLane:
         """Prepare the environments; a worker starts when the first file needs it. A runtime that is not ready says so with each file."""
         for runtime in registry.find(list(self.plan.runtimes or ())):
             for one in filter(None, (runtime, registry.one(runtime.fallback) if runtime.fallback else None)):
@@ -52,6 +71,11 @@ class _Lane:
 
     def __exit__(self, *_: object) -> None:
         self._stack.close()
+
+    def deaths(self) -> list[str]:
+        """How the comparing workers died; ends them."""
+        self._stack.close()
+        return [f"{name}: {death}; its answers are kept" for name, worker in self.alive.items() for death in worker.deaths]
 
     def _add(self, pool: dict[str, Supervisor], name: str, runtime: Runtime) -> None:
         if name not in pool:
@@ -95,14 +119,16 @@ def verify_many(
     plan: Plan,
     *,
     jobs: int = 1,
+    make_lane: Callable[[Plan], Lane] | None = None,
     earlier: Report | None = None,
     progress: Progress = lambda _: None,
     on_file: OnFile = lambda _: None,
 ) -> Report:
     """Verify files one after the other, `jobs` at a time, with the plan's options; the report has a row for each artifact of each.
 
-    `earlier` is the report of a run that did not reach its end: files that it settled, and that are unchanged, are not verified
-    again. `on_file` gets each file's part of the report. After KeyboardInterrupt the report holds the files so far (`interrupted`).
+    `make_lane` makes what verifies files one after the other, by default workers on this machine. `earlier` is the report of a run that
+    did not reach its end: files that it settled, and that are unchanged, are not verified again. `on_file` gets each file's part of the
+    report. After KeyboardInterrupt the report holds the files so far (`interrupted`).
     Raises CrossloadError for unknown runtimes.
     """
     columns = [registry.shortest_name(r) for r in registry.find(list(plan.runtimes or ()))]
@@ -114,7 +140,7 @@ def verify_many(
     for path in left:
         waiting.put(path)
     done: _Events = queue.SimpleQueue()
-    lanes = [_Lane(plan, progress) for _ in range(min(jobs, len(left)))]
+    lanes = [make_lane(plan) if make_lane else LocalLane(plan, progress) for _ in range(min(jobs, len(left)))]
     threads = [threading.Thread(target=_work, args=(lane, waiting, done), daemon=True) for lane in lanes]
     try:
         for thread in threads:
@@ -154,7 +180,7 @@ def _events(done: _Events, running: int) -> Iterator[Report | list[str]]:
             yield event
 
 
-def _work(lane: _Lane, waiting: queue.SimpleQueue[str], done: _Events) -> None:
+def _work(lane: Lane, waiting: queue.SimpleQueue[str], done: _Events) -> None:
     try:
         with lane:
             while True:
@@ -163,7 +189,7 @@ def _work(lane: _Lane, waiting: queue.SimpleQueue[str], done: _Events) -> None:
                 except queue.Empty:
                     break
                 done.put(lane.verify(path))
-        done.put([f"{name}: {death}; its answers are kept" for name, worker in lane.alive.items() for death in worker.deaths])
+            done.put(lane.deaths())
     except BaseException as error:  # noqa: BLE001 - a fault of the core itself must reach the user, not end a thread silently
         done.put(error)
     done.put(None)
