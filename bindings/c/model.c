@@ -248,6 +248,23 @@ static void restore_bytes(struct text *path)
     path->size = (size_t)(to - path->data);
 }
 
+/* Custom ops, which stay registered in this process. */
+static bool load_op_libraries(struct model *model, const struct json *paths, struct refusal *refusal)
+{
+    for (const struct json *at = paths ? paths->first : NULL; at != NULL; at = at->next) {
+        struct text path;
+        if (!c_string(&model->arena, at, &path))
+            return refuse(refusal, "INVALID_ARGUMENT", "an op library is named by no path");
+        restore_bytes(&path);
+        TF_Library *library = tf.TF_LoadLibrary(path.data, status);
+        if (!succeeded(refusal))
+            return refuse(refusal, "INVALID_ARGUMENT", "the op library %s does not load in TensorFlow %s: %s",
+                          path.data, tf.TF_Version(), tf.TF_Message(status));
+        tf.TF_DeleteLibraryHandle(library);
+    }
+    return true;
+}
+
 static bool load(struct model *model, const struct json *parameters, struct refusal *refusal)
 {
     struct text format = json_string(json_member(parameters, "format")), path, meta_graph = {0};
@@ -258,6 +275,8 @@ static bool load(struct model *model, const struct json *parameters, struct refu
     if (!c_string(&model->arena, json_member(parameters, "path"), &path))
         return refuse(refusal, "INVALID_ARGUMENT", "the request names no path");
     restore_bytes(&path);
+    if (!load_op_libraries(model, json_member(json_member(parameters, "options"), "op_libraries"), refusal))
+        return false;
     TF_Buffer *buffer = tf.TF_NewBuffer();
     bool loaded = saved_model ? load_saved_model(model, path.data, json_member(parameters, "tags"), buffer, refusal)
                               : load_graph_def(model, path.data, refusal);

@@ -12,6 +12,7 @@
 
 typedef struct TF_Status TF_Status;
 typedef struct TF_Tensor TF_Tensor;
+typedef struct TF_Library TF_Library;
 typedef struct TF_Graph TF_Graph;
 typedef struct TF_Operation TF_Operation;
 typedef struct TF_Session TF_Session;
@@ -69,6 +70,9 @@ typedef int TF_Code;
 #define TENSORFLOW_FUNCTIONS(FUNCTION)                                                                              \
     FUNCTION(const char *, TF_Version, (void))                                                                      \
     FUNCTION(TF_Buffer *, TF_GetAllOpList, (void))                                                                  \
+    /* A library of custom ops: its ops stay registered after its handle is deleted. */                             \
+    FUNCTION(TF_Library *, TF_LoadLibrary, (const char *path, TF_Status *))                                         \
+    FUNCTION(void, TF_DeleteLibraryHandle, (TF_Library *))                                                          \
     /* Status: made once, and set by each function that takes it. */                                                \
     FUNCTION(TF_Status *, TF_NewStatus, (void))                                                                     \
     FUNCTION(TF_Code, TF_GetCode, (const TF_Status *))                                                              \

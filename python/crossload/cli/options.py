@@ -110,6 +110,15 @@ keras = stacked(
         help="Keras files: load the code of Lambda layers. That code can do anything: only for files you trust.",
     ),
 )
+op_libraries = option(
+    "--op-library",
+    "op_libraries",
+    multiple=True,
+    type=_FILE,
+    metavar="FILE.so",
+    group=LOADING,
+    help="TensorFlow: load the custom ops of this library first; repeatable. It can do anything: only for files you trust.",
+)
 load_with = option(
     "--load-with",
     default="tensorflow",
@@ -121,11 +130,12 @@ load_with = option(
 
 
 def load_options(given: dict[str, Any]) -> dict[str, Any]:
-    """The options of `keras` and `loader` in the form that ModelSource takes."""
+    """The options of `keras`, `loader` and `op_libraries` in the form that ModelSource takes."""
     named = {
         "loader": given.get("loader"),
         "custom_objects": given["custom_objects"] and str(given["custom_objects"].resolve()),
         "allow_code": given["allow_code"],
+        "op_libraries": [str(library.resolve()) for library in given.get("op_libraries") or ()],
     }
     return {k: v for k, v in named.items() if v}
 

@@ -77,6 +77,7 @@ if TYPE_CHECKING:
 )
 @options.loader
 @options.keras
+@options.op_libraries
 @options.limits
 @option("--output-file", "target", type=click.Path(path_type=Path), metavar="FILE.npz", help="Write the outputs instead of printing them.")
 @option("--overwrite", is_flag=True, help="Replace the file of --output-file if it exists.")

@@ -106,6 +106,7 @@ EXIT_STATUS = (
 @options.requests
 @options.loader
 @options.keras
+@options.op_libraries
 @options.limits
 @option("--json", "json_file", type=options.WRITTEN, metavar="FILE", group=OUTPUT, help="Write the report as JSON.")
 @option("--junit", "junit_file", type=options.WRITTEN, metavar="FILE", group=OUTPUT, help="Write the report as JUnit XML.")

@@ -76,7 +76,7 @@ def _since(release: Release, others: tuple[Release, ...]) -> str:
         return f"first in TensorFlow {later[0].tensorflow} of the releases known here; yours is {release.tensorflow}"
     if others:
         return f"last in TensorFlow {others[-1].tensorflow} of the releases known here; yours is {release.tensorflow}"
-    return "in no release known here: it is misspelt, or an op of a custom library"
+    return "in no release known here: it is misspelt, or an op of a custom library, which run and verify load by --op-library"
 
 
 def _value_problems(node: Any, attr: Any, value: Any, release: Release) -> Iterator[Problem]:

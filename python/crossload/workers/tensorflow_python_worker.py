@@ -19,7 +19,7 @@ from typing import Any  # noqa: E402
 
 import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
-from kit import tf_graphs  # noqa: E402
+from kit import graph_defs, tf_graphs  # noqa: E402
 from kit.graph_defs import Input, refusal, telling_line  # noqa: E402
 from kit.serving import Answer, Model, Refusal, Request, Server  # noqa: E402
 from tensorflow.python.client import pywrap_tf_session  # noqa: E402
@@ -106,6 +106,7 @@ class _Unfit(Exception):
 
 def load(request: Request) -> Model:
     """Load any of the formats; raises Refusal."""
+    graph_defs.load_op_libraries(request, tf.load_op_library, tf.__version__)
     if request.format == "saved_model" and request.options.get("loader") != "keras":
         return SavedModel(request)
     if request.format == "graph_def":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -52,3 +53,10 @@ def test_only_a_refusal_to_load_is_explained(source: ModelSource, outcome: str, 
 def test_a_failure_of_an_unreadable_model_keeps_its_message(source: ModelSource) -> None:
     source.path.unlink()
     assert of(source, "tensorflow-java@0.4.2") == SAID
+
+
+def test_a_library_that_failed_is_the_whole_explanation(source: ModelSource) -> None:
+    failure = WorkerFailure("load_error", "load", "the op library /ops.so is cut off")
+    assert (
+        explained(failure, registry.one("tensorflow-java@0.4.2"), replace(source, options={"op_libraries": ["/ops.so"]})) == failure.message
+    )

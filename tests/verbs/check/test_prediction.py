@@ -52,6 +52,14 @@ def test_an_op_that_a_release_lacks_is_named_with_the_first_release_that_has_it(
     assert finding.sentence.endswith("yours is 2.7.4")
 
 
+def test_an_op_of_no_release_may_be_one_of_the_users_library(tmp_path: Path) -> None:
+    graph = graph_of()
+    add(graph, "y", "AddFortyTwo", "x")
+    (tmp_path / "graph.pb").write_bytes(graph.SerializeToString())
+    words = predict(tmp_path / "graph.pb", "tensorflow@2.21.0").explanation()
+    assert "an op of a custom library, which run and verify load by --op-library" in words
+
+
 @pytest.mark.parametrize("called", [True, False])
 def test_an_op_in_a_function_stops_loading_where_a_node_calls_it(tmp_path: Path, called: bool) -> None:
     graph = graph_of()

@@ -64,14 +64,16 @@ def test_the_command_line_of_a_plan_means_the_same_plan(plan: Plan) -> None:
 
 def test_files_and_the_configuration_are_in_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     own, classes, configuration = tmp_path / "own inputs.npz", tmp_path / "classes.py", tmp_path / "it's.toml"
+    libraries = [tmp_path / "a.so", tmp_path / "b.so"]
     np.savez(own, x=np.zeros(3, np.float32))
-    classes.touch()
+    for file in (classes, *libraries):
+        file.touch()
     configuration.touch()
     monkeypatch.setenv("CROSSLOAD_CONFIG", str(configuration))
     plan = Plan(
         "model.keras",
         requests=Requests(inputs=(own,)),
-        load_options={"custom_objects": str(classes)},
+        load_options={"custom_objects": str(classes), "op_libraries": [str(library) for library in libraries]},
         configuration=str(configuration),
     )
     assert to_plan(plan.to_arguments()) == plan

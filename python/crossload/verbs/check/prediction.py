@@ -149,9 +149,10 @@ def _is_stopped(prediction: Prediction, python: Release) -> bool:
 def explained(failure: WorkerFailure, runtime: Runtime, source: ModelSource) -> str:
     """A failure's message; if `check` predicts the failure, also the reason, the releases that would run it, and the next step.
 
-    Adds nothing if `check` predicts that the model loads, or does not know the runtime or the format.
+    Adds nothing if `check` predicts that the model loads, or does not know the runtime or the format, or if a user's library failed.
     """
-    if failure.phase != "load" or failure.outcome not in ("load_error", "unsupported"):
+    of_library = any(library in failure.message for library in source.options.get("op_libraries", ()))
+    if failure.phase != "load" or failure.outcome not in ("load_error", "unsupported") or of_library:
         return failure.message
     try:
         title = release_of(runtime).title

@@ -21,7 +21,8 @@ from crossload.support.text import printable
 from crossload.verbs.convert.convert import convert, next_version
 from crossload.verbs.convert.edges import TARGETS
 from crossload.verbs.destinations import only_writer
-from crossload.verbs.verify.prove import answering, load_options_of
+from crossload.verbs.verify.prove import answering
+from crossload.verbs.verify.record import needed_options
 
 JOURNAL = "conversions.jsonl"
 _SUFFIXES = {"graph_def": ".pb", "tflite": ".tflite", "keras": ".keras", "keras_h5": ".h5"}
@@ -128,7 +129,7 @@ class _Workers:
 
     def __init__(self, load_with: str, limits: Limits, options: Mapping[str, Any], progress: Callable[[str], None]) -> None:
         self._load_with, self._limits, self._progress = load_with, limits, progress
-        self._options = load_options_of(options)
+        self._options = needed_options(options)
         self._alive: dict[str, Supervisor] = {}
         self._stack = ExitStack()
 

@@ -101,6 +101,8 @@ class Plan:
                 yield f"--{option.replace('_', '-')}", str(value)
         if self.load_options.get("allow_code"):
             yield "--allow-code", None
+        for library in self.load_options.get("op_libraries", ()):
+            yield "--op-library", str(library)
 
 
 def _words(option: str, value: str | None) -> list[str]:

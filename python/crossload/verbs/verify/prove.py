@@ -17,11 +17,8 @@ from crossload.report.results import Report
 from crossload.runtimes import environments, registry
 from crossload.runtimes.registry import Runtime
 from crossload.runtimes.supervisor import Limits, Supervisor
-from crossload.verbs.verify.record import left_out_requests, record_with, references
+from crossload.verbs.verify.record import left_out_requests, needed_options, record_with, references
 from crossload.verbs.verify.verify import verify
-
-# Options that a worker needs from the user to load a source; a result is loaded with the same ones.
-_LOAD_OPTIONS = ("custom_objects", "allow_code")
 
 
 @dataclass(frozen=True)
@@ -39,12 +36,7 @@ class Terms:
     @property
     def load_options(self) -> dict[str, Any]:
         """Those of `options` that a worker takes."""
-        return load_options_of(self.options)
-
-
-def load_options_of(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of a conversion's options that a worker takes."""
-    return {k: v for k, v in options.items() if k in _LOAD_OPTIONS}
+        return needed_options(self.options)
 
 
 @dataclass(frozen=True)

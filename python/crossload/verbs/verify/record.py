@@ -29,6 +29,15 @@ from crossload.support.text import printable
 Progress = Callable[[str], None]
 
 
+# Options without which a model does not load at all, in the reference either. A loader is a matter of the runtime that is compared.
+_NEEDED = ("custom_objects", "allow_code", "op_libraries")
+
+
+def needed_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of a user's load options without which a model does not load."""
+    return {name: value for name, value in options.items() if name in _NEEDED}
+
+
 def references(kind: str, others: Sequence[Runtime] = ()) -> list[Runtime]:
     """The runtimes that may record, the reference first: TensorFlow (then its Python), or LiteRT for a .tflite.
 
@@ -48,14 +57,15 @@ def record(
     progress: Progress,
     candidates: Sequence[Runtime] = (),
     alive: Mapping[str, Supervisor] | None = None,
+    options: Mapping[str, Any] | None = None,
     kept: dict[str, list[vectors.Vector]] | None = None,
 ) -> tuple[list[Vectors], dict[str, Signature]]:
     """Write `vectors/` under `root` for one artifact's signatures, with the answers of the first capable candidate.
 
-    `alive` are workers, by the runtime's title, that already run. With `kept` the vectors go there, by signature, and no file is
-    written. Returns the manifest's entries, and the signatures completed from
-    the answers (datatypes and shapes of outputs that the artifact does not state). A request that the reference cannot answer is left
-    out and listed. Raises CrossloadError if a signature keeps no request, NoReference if no candidate loads the model.
+    `alive` are workers, by the runtime's title, that already run; `options` are the user's, to load the model. With `kept` the vectors
+    go there, by signature, and no file is written. Returns the manifest's entries, and the signatures completed from the answers
+    (datatypes and shapes of outputs that the artifact does not state). A request that the reference cannot answer is left out and
+    listed. Raises CrossloadError if a signature keeps no request, NoReference if no candidate loads the model.
     """
     failures = []
     for runtime in candidates or references(artifact.format):
@@ -67,7 +77,7 @@ def record(
                 else Supervisor(runtime.name, environments.prepare(runtime.source, progress), limits) as supervisor
             ):
                 progress(f"recording the answers of {artifact.id} with {runtime.title}")
-                return record_with(supervisor, root, artifact, signatures, requests, kept=kept)
+                return record_with(supervisor, root, artifact, signatures, requests, options, kept)
         except WorkerFailure as failure:
             progress(f"{runtime.title} cannot be the reference ({failure.outcome}: {failure})")
             failures.append((runtime.title, failure))
@@ -136,10 +146,11 @@ def bundle_of(
     others: Sequence[Runtime] = (),
     only: Sequence[str] | None = None,
     alive: Mapping[str, Supervisor] | None = None,
+    options: Mapping[str, Any] | None = None,
 ) -> Bundle:
     """A bundle around a bare artifact, which `root` links to; its vectors are in memory alone. Raises as `record` does.
 
-    `others` may be the reference if the usual one fails; `only` names the signatures to record; `alive` as in `record`.
+    `others` may be the reference if the usual one fails; `only` names the signatures to record; `alive` and `options` as in `record`.
     """
     # The files of a checkpoint lie beside each other, so link their folder.
     whole = path.resolve()
@@ -157,7 +168,8 @@ def bundle_of(
         if only is not None:
             artifact.bindings = {name: b for name, b in artifact.bindings.items() if name in only}
         if artifact.bindings:
-            added, learnt = record(root, artifact, signatures, requests, limits, progress, references(artifact.format, others), alive, kept)
+            candidates = references(artifact.format, others)
+            added, learnt = record(root, artifact, signatures, requests, limits, progress, candidates, alive, options, kept)
             recorded += added
             signatures |= learnt
     manifest = Manifest(model=Model(name=printable(whole.stem)), signatures=signatures, artifacts=entries, vectors=recorded)

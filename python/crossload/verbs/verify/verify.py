@@ -25,7 +25,7 @@ from crossload.runtimes import registry
 from crossload.runtimes.registry import Runtime
 from crossload.runtimes.supervisor import Limits, ModelSource, Supervisor
 from crossload.verbs.verify.plan import Nan, Plan
-from crossload.verbs.verify.record import bundle_of, references
+from crossload.verbs.verify.record import bundle_of, needed_options, references
 from crossload.verbs.verify.run import NONE, Cases, Job, OnResult, Progress, failed, reproduce, run
 
 _Recorded = Mapping[str, list[Vector]]
@@ -142,7 +142,7 @@ def _without_reference(chosen: dict[str, Runtime], plan: Plan, error: NoReferenc
     report = Report(plan.path, ["artifact"], list(chosen), cautions=[said])
     for title, failure in error.failures:
         runtime = registry.one(title)
-        failure.message = explained(failure, runtime, ModelSource(Path(plan.path), "", {}))
+        failure.message = explained(failure, runtime, ModelSource(Path(plan.path), "", {}, options=plan.load_options))
         for name in (n for n, r in chosen.items() if r == runtime):
             result = failed(Case("artifact", name, NONE, NONE), failure)
             report.results.append(replace(result, reproduce=reproduce(plan, replace(result.case, artifact=NONE))))
@@ -186,7 +186,8 @@ def _opened(
         yield open_bundle(path)
         return
     with tempfile.TemporaryDirectory(prefix="crossload-") as folder:
-        yield bundle_of(path, Path(folder), plan.requests, plan.limits, progress, chosen, plan.signatures, recorders)
+        options = needed_options(plan.load_options)
+        yield bundle_of(path, Path(folder), plan.requests, plan.limits, progress, chosen, plan.signatures, recorders, options)
 
 
 def _check_names(bundle: Bundle, recorded: _Recorded, plan: Plan) -> None:

@@ -122,6 +122,8 @@ _SIGNATURES: dict[str, tuple[Any, ...]] = {  # result, arguments
     "TF_StringDealloc": (None, _Pointer),
     "TF_StringGetDataPointer": (_Pointer, _Pointer),
     "TF_StringGetSize": (_Size, _Pointer),
+    "TF_LoadLibrary": (_Pointer, _Text, _Pointer),
+    "TF_DeleteLibraryHandle": (None, _Pointer),
     "TF_GetAllOpList": (ctypes.POINTER(_Buffer),),
 }
 
@@ -176,6 +178,13 @@ def messages(module: str) -> Any:
         package.__path__ = [str(folder())]
         sys.modules["tensorflow"] = package
     return importlib.import_module(module)
+
+
+def load_op_library(path: str) -> None:
+    """Register a library's ops and kernels for the rest of the process; once more does nothing. Raises TensorFlowError."""
+    library = _library.TF_LoadLibrary(os.fsencode(path), _status)
+    _raise_unless_ok()
+    _library.TF_DeleteLibraryHandle(library)
 
 
 def registered_ops() -> bytes:

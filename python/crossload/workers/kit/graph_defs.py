@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from . import checkpoint_files
-from .serving import Refusal, check_complete, check_input
+from .serving import Refusal, Request, check_complete, check_input
 
 # "You must feed a value for placeholder tensor 'table' with dtype resource"
 _UNFED_HANDLE = re.compile(r"feed a value for placeholder tensor '([^']*)' with dtype (?:resource|variant)")
@@ -45,6 +46,37 @@ def check_inputs(signature: str, inputs: dict[str, np.ndarray], takes: Mapping[s
     check_complete(signature, inputs, takes)
     for name, array in inputs.items():
         takes[name].check(name, array)
+
+
+def load_op_libraries(request: Request, load: Callable[[str], object], version: str) -> None:
+    """Load the user's libraries of custom ops into this process; raises Refusal for one that this TensorFlow does not load."""
+    for path in request.options.get("op_libraries", ()):
+        _check_whole(Path(path))
+        try:
+            load(path)
+        except Exception as error:
+            raise Refusal(
+                "INVALID_ARGUMENT",
+                f"the op library {path} does not load in TensorFlow {version}: {telling_line(error)}; build it with this release's headers "
+                "(tf.sysconfig.get_include()) and flags",
+            ) from error
+
+
+def _check_whole(library: Path) -> None:
+    """Raise Refusal (INVALID_ARGUMENT) for a library that is none, or that is cut off: the loader would die of that by SIGBUS."""
+    try:
+        with library.open("rb") as file:
+            head = file.read(64)
+    except OSError as error:
+        raise Refusal("INVALID_ARGUMENT", f"the op library {library} cannot be read: {error.strerror}") from error
+    if head[:4] != b"\x7fELF":
+        if sys.platform == "linux":
+            raise Refusal("INVALID_ARGUMENT", f"{library} is no shared library; --op-library takes the .so that registers the ops")
+        return
+    # ELF-64: the table of sections is the file's last part (elf.h, Elf64_Ehdr: e_shoff, e_shentsize, e_shnum).
+    end = int.from_bytes(head[40:48], "little") + int.from_bytes(head[58:60], "little") * int.from_bytes(head[60:62], "little")
+    if len(head) < 64 or library.stat().st_size < end:
+        raise Refusal("INVALID_ARGUMENT", f"the op library {library} is cut off; copy or build it again")
 
 
 def read(path: Path, message: Any) -> Any:
