@@ -71,11 +71,15 @@ class Step:
 
 @dataclass(frozen=True)
 class Made:
-    """What the steps made: the bindings of each artifact (None if it states them itself), or why an optional step failed."""
+    """What the steps made: the bindings of each artifact (None if it states them itself), or why an optional step failed.
+
+    `is_fresh`: the model's own code left TensorFlow as it is after its import.
+    """
 
     bindings: list[dict[str, Any] | None]
     errors: list[str | None]
     producer: dict[str, str]
+    is_fresh: bool = True
 
 
 class _Process:
@@ -95,6 +99,7 @@ class _Process:
         )
         self._first = 0
         self._jobs = 0
+        self.is_fresh = True
 
     def do(self, steps: Sequence[Step], progress: Progress) -> tuple[dict[str, Any], list[str]]:
         """Do a job, passing on what the process prints; its result ({} if the process ended) and the last lines of standard error."""
@@ -118,7 +123,9 @@ class _Process:
             self._child.wait()
         self._stderr.seek(begins)
         tail = self._stderr.read().decode("utf-8", "replace").splitlines()[-15:]
-        return json.loads(result_file.read_text(encoding="utf-8")) if result_file.exists() else {}, tail
+        result = json.loads(result_file.read_text(encoding="utf-8")) if result_file.exists() else {}
+        self.is_fresh = result.get("is_fresh", self.is_fresh)
+        return result, tail
 
     @property
     def status(self) -> int | None:
@@ -154,7 +161,10 @@ _kept: ContextVar[dict[Path, _Process] | None] = ContextVar("_kept", default=Non
 
 @contextmanager
 def kept() -> Iterator[None]:
-    """Inside the block, all jobs of a Python go to one process, which ends with the block; one that ended or has grown is replaced."""
+    """Inside the block, all jobs of a Python go to one process, which ends with the block.
+
+    One that ended, has grown, or in which a model's own code changed how TensorFlow works (no eager execution, say) is replaced.
+    """
     living: dict[Path, _Process] = {}
     token = _kept.set(living)
     try:
@@ -178,7 +188,7 @@ def _process(python: Path) -> Iterator[_Process]:
     except BaseException:
         process.close(kill=True)
         raise
-    if living is None or process.status is not None or process.has_grown():
+    if living is None or process.status is not None or not process.is_fresh or process.has_grown():
         process.close()
     else:
         living[python] = process
@@ -191,7 +201,7 @@ def run(steps: Sequence[Step], python: Path, about: str, progress: Progress = la
         status = process.status
     if result and "error" not in result:
         made = result["made"]
-        return Made([m.get("bindings") for m in made], [m.get("error") for m in made], dict(result["producer"]))
+        return Made([m.get("bindings") for m in made], [m.get("error") for m in made], dict(result["producer"]), result["is_fresh"])
     if "No space left on device" in "\n".join([str(result.get("error")), *tail]):
         raise CrossloadError(f"no space is left on the disk of {steps[-1].target.parent.parent}; free some and try again")
     reason = result.get("error") or f"the TensorFlow process ended with status {status}: " + " | ".join(tail[-3:])

@@ -36,7 +36,7 @@ def main() -> None:
 
 
 def do_job(job: dict[str, Any]) -> None:
-    """Run the steps in order; `{"made": [...], "producer"}`, or `{"error": sentence}`, is written to the result file.
+    """Run the steps in order; `{"made": [...], "producer", "is_fresh"}`, or `{"error": sentence}`, is written to the result file.
 
     A step is `{"name": one of steps.STEPS, "source", "target", "bindings", "options", "says", "optional"}`. Without bindings of its
     own it takes those that the step returned which made its source. What an optional step raises becomes its result, `{"error"}`.
@@ -49,7 +49,7 @@ def do_job(job: dict[str, Any]) -> None:
             made = _do(step, bindings)
             result["made"].append(made)
             bindings[step["target"]] = made.get("bindings")
-        result["producer"] = _versions()
+        result |= {"producer": _versions(), "is_fresh": _is_fresh()}
     except Exception as error:  # noqa: BLE001 - the user's model code may raise anything; the sentence crosses to the core
         traceback.print_exc()
         result["error"] = _sentence(error)
@@ -99,6 +99,15 @@ def _versions() -> dict[str, str]:
         "python": ".".join(map(str, sys.version_info[:3])),
         "platform": f"{sys.platform}/{__import__('platform').machine()}",
     }
+
+
+def _is_fresh() -> bool:
+    """Whether TensorFlow works as it does after its import: a model's own code may have changed that for the whole process."""
+    import tensorflow as tf
+
+    v1 = tf.compat.v1
+    today = v1.executing_eagerly_outside_functions() and tf.executing_eagerly() and v1.control_flow_v2_enabled()
+    return bool(today and v1.resource_variables_enabled() and not tf.config.functions_run_eagerly())
 
 
 if __name__ == "__main__":

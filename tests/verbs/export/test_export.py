@@ -15,7 +15,8 @@ import pytest
 
 import crossload
 from crossload.contract.bundle import open_bundle
-from crossload.runtimes import environments
+from crossload.inputs.requests import Requests
+from crossload.runtimes import environments, tf_process
 from tests import SOURCES
 
 pytestmark = pytest.mark.slow
@@ -83,10 +84,17 @@ def test_a_folder_that_is_not_a_bundle_is_never_replaced(tmp_path: Path) -> None
     assert (tmp_path / "thesis.txt").read_text() == "years of work"
 
 
-def test_every_signature_of_a_module_is_exported_in_every_format(tmp_path: Path) -> None:
-    done = run(f"{MODELS}:module", "-o", tmp_path / "b", "--count", "2")
-    assert done.returncode == 0, done.stderr
-    manifest = open_bundle(tmp_path / "b").manifest
+def test_every_signature_of_a_module_is_exported_in_every_format_by_one_tensorflow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    started = []
+
+    class Counted(tf_process._Process):
+        def __init__(self, python: Path) -> None:
+            super().__init__(python)
+            started.append(python)
+
+    monkeypatch.setattr(tf_process, "_Process", Counted)
+    manifest = crossload.export(f"{MODELS}:module", tmp_path / "b", requests=Requests(count=2)).manifest
+    assert len(started) == 1
     assert {a.id: set(a.bindings) for a in manifest.artifacts} == {
         kind: {"serving_default", "count"} for kind in ("saved_model", "graph_def", "tflite")
     }
@@ -180,7 +188,11 @@ def test_a_second_export_into_the_same_folder_fails_with_one_sentence(two_inputs
     first = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert first.stderr
     first.stderr.readline()
-    second = subprocess.run(arguments, capture_output=True, text=True, check=False)
+    first.send_signal(signal.SIGSTOP)  # else it may be done before the second one has started
+    try:
+        second = subprocess.run(arguments, capture_output=True, text=True, check=False)
+    finally:
+        first.send_signal(signal.SIGCONT)
     first.communicate(timeout=120)
     assert (first.returncode, second.returncode) == (0, 2)
     assert "another export is writing" in second.stderr

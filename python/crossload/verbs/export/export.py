@@ -6,7 +6,10 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from contextvars import copy_context
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,20 +17,20 @@ from crossload import artifacts
 from crossload.artifacts.entries import artifacts_of, bindings_in
 from crossload.contract.bundle import Bundle, is_bundle
 from crossload.contract.manifest import FILE_NAME, Artifact, LeftOut, Manifest, Model, Tolerance, Vectors
-from crossload.contract.signatures import Signature
 from crossload.edits import bundle_bridges, composites, warmup
 from crossload.errors import CrossloadError, ExportRefused
 from crossload.inputs import example_inputs
 from crossload.inputs.requests import Requests, check_requests
-from crossload.runtimes import registry, tf_process
-from crossload.runtimes.supervisor import Limits
+from crossload.runtimes import environments, registry, tf_process
+from crossload.runtimes.supervisor import Limits, Supervisor
 from crossload.runtimes.tf_process import Step, StepName
 from crossload.support import files
 from crossload.support.text import printable
 from crossload.verbs import destinations
 from crossload.verbs.convert.edges import way
+from crossload.verbs.convert.walk import without_tensorflow
 from crossload.verbs.destinations import only_writer
-from crossload.verbs.verify.record import left_out_requests, record
+from crossload.verbs.verify.record import left_out_requests, record, references
 from crossload.verbs.verify.verify import verify
 
 FORMATS = ("saved_model", "graph_def", "tflite")
@@ -90,27 +93,38 @@ def export(
     requests = requests or Requests()
     tf_process.loader(load_with)
     values = {**_values(model, weights, by_name), **(load_options or {})}
-    with only_writer(destination, "export"):
+    with only_writer(destination, "export"), tf_process.kept(), ExitStack() as stack:
         destinations.check(destination, "bundle", is_bundle, overwrite=overwrite)
         with files.folder_written_whole(destination) as folder:
             name = printable(name or destination.resolve().name)
-            producer, examples = _save(model, folder, values, load_with, progress)
-            if examples:
-                requests = replace(requests, inputs=(*requests.inputs, examples))
+            saved = _save(model, folder, values, load_with, progress)
+            if saved.examples:
+                requests = replace(requests, inputs=(*requests.inputs, saved.examples))
             kinds = tuple(formats) if formats else None
-            bundle = _fill(folder, name, producer, kinds, requests, dict(tolerance or {}), warm_up, limits or Limits(), progress)
+            bundle = _fill(folder, name, saved, kinds, requests, dict(tolerance or {}), warm_up, limits or Limits(), stack, progress)
     return replace(bundle, root=destination)
+
+
+@dataclass(frozen=True)
+class _Saved:
+    """What saved the first artifact: the versions that produced it, the source's own example inputs, and the Python whose process
+    may convert it: one with crossload's release of TensorFlow, which the model's own code left as it was."""
+
+    producer: dict[str, str] = field(default_factory=dict)
+    examples: dict[str, Any] | None = None
+    python: Path | None = None
 
 
 def _fill(
     folder: Path,
     name: str,
-    producer: dict[str, str],
+    saved: _Saved,
     formats: tuple[str, ...] | None,
     requests: Requests,
     tolerance: dict[str, Tolerance],
     warm_up: bool,
     limits: Limits,
+    stack: ExitStack,
     progress: Callable[[str], None],
 ) -> Bundle:
     """From the first artifact in `folder` to a complete, verified bundle."""
@@ -124,17 +138,22 @@ def _fill(
     check_requests(requests, signatures)
     if warm_up:
         warmup.check(folder, entries, formats)
+    recorder = references(entries[0].format)[0]
+    reference = stack.enter_context(Supervisor(recorder.name, environments.prepare(recorder.source, progress), limits))
+    # TensorFlow's process and the reference work side by side.
+    pool, context = stack.enter_context(ThreadPoolExecutor(1)), copy_context()
+    converting = pool.submit(context.run, _converted, folder, entries[0], formats, saved.python, progress)
     recorded: list[Vectors] = []
     for entry in entries:
-        added, learnt = record(folder, entry, signatures, requests, limits, progress)
+        added, learnt = record(folder, entry, signatures, requests, limits, progress, alive={recorder.title: reference})
         recorded += added
         signatures |= learnt
     for sentence in (*artifacts.left_out(found).values(), *left_out_requests(recorded)):
         progress(sentence)
-    left_out: list[LeftOut] = []
+    made, left_out, versions = converting.result()
+    producer = saved.producer
     if entries[0].format == "saved_model":
-        made, left_out, versions = _converted(folder, entries[0], signatures, formats, progress)
-        producer = producer or versions
+        producer = producer or versions or artifacts.read(first).producer
         if formats and "saved_model" not in formats:
             shutil.rmtree(first)
             entries = []
@@ -158,7 +177,7 @@ def _fill(
     files.write_text(folder / FILE_NAME, manifest.to_json())
     progress("verifying every artifact of the bundle")
     proving = tuple(r.name for r in registry.find(list(_PROVING_RUNTIMES)) if any(registry.able(r, a.format) for a in entries))
-    report = verify(folder, proving, limits=limits)
+    report = verify(folder, proving, limits=limits, alive={registry.shortest_name(recorder): reference})
     if report.interrupted:
         raise KeyboardInterrupt
     if report.exit_status:
@@ -189,10 +208,8 @@ def _values(model: Any, weights: str | Path | None, by_name: bool) -> dict[str, 
     return {"weights": str(Path(weights).resolve()), "by_name": by_name}
 
 
-def _save(
-    model: Any, folder: Path, values: dict[str, Any], load_with: str, progress: Callable[[str], None]
-) -> tuple[dict[str, str], dict[str, Any] | None]:
-    """Put the first artifact into `folder`; returns the versions that produced it, and the source's own example inputs."""
+def _save(model: Any, folder: Path, values: dict[str, Any], load_with: str, progress: Callable[[str], None]) -> _Saved:
+    """Put the first artifact into `folder`."""
     target = folder / _FILES["saved_model"]
     if not isinstance(model, str | os.PathLike):
         from crossload.tf_process import live_models
@@ -200,7 +217,7 @@ def _save(
         if "weights" in values:
             live_models.load_weights(model, Path(values["weights"]), by_name=values["by_name"])
         live_models.save(model, target)
-        return {}, None
+        return _Saved()
     source = Source.parse(os.fspath(model))
     if source.function is None:
         recognised = artifacts.recognise(source.path)
@@ -208,7 +225,7 @@ def _save(
             artifacts.read(source.path)
             progress(f"copying {source.path}")
             _copy(source.path, folder / _FILES[recognised])
-            return {}, None
+            return _Saved()
     examples = folder / "examples.npz"
     if source.function:
         options = {"function": source.function, "examples": str(examples), **values}
@@ -222,7 +239,8 @@ def _save(
     made = tf_process.run([step], python, about, progress)
     found = example_inputs.read(examples) if examples.exists() else None
     examples.unlink(missing_ok=True)
-    return made.producer, found
+    as_ours = made.is_fresh and made.producer["tensorflow"] == tf_process.loader("tensorflow").version
+    return _Saved(made.producer, found, python if as_ours else None)
 
 
 def _step(source: str, target: str) -> StepName:
@@ -239,31 +257,32 @@ def _bindings_of(source: Path) -> dict[str, Any]:
 
 
 def _converted(
-    folder: Path, entry: Artifact, signatures: dict[str, Signature], formats: tuple[str, ...] | None, progress: Callable[[str], None]
+    folder: Path, entry: Artifact, formats: tuple[str, ...] | None, python: Path | None, progress: Callable[[str], None]
 ) -> tuple[list[Artifact], list[LeftOut], dict[str, str]]:
-    """Make the other formats from the SavedModel on disk."""
-    kinds = [f for f in formats or FORMATS if f != "saved_model"]
-    if not kinds:
-        return [], [], {}
+    """Make the other formats from the SavedModel on disk; from another artifact nothing."""
+    kinds = [f for f in formats or FORMATS if f != "saved_model"] if entry.format == "saved_model" else []
     bindings = {name: b.model_dump() for name, b in entry.bindings.items()}
-    steps = [
-        Step(
-            _step("saved_model", kind),
-            folder / entry.path,
-            folder / _FILES[kind],
-            f"converting to {kind}",
-            bindings,
-            {"tags": entry.tags},
-            optional=True,
-        )
-        for kind in kinds
-    ]
-    done = tf_process.run(steps, tf_process.python_with_tensorflow(progress=progress), "the model cannot be exported", progress)
+    source, options = folder / entry.path, {"tags": entry.tags}
+    bound: dict[str, Any] = {}
+    for kind in kinds:
+        (edge,) = way("saved_model", kind)
+        bound[kind] = without_tensorflow(edge, source, folder / _FILES[kind], bindings, options, progress)
+    left = [kind for kind in kinds if bound[kind] is None]
+    reasons: dict[str, str | None] = {}
+    producer: dict[str, str] = {}
+    if left:
+        steps = [
+            Step(_step("saved_model", k), source, folder / _FILES[k], f"converting to {k}", bindings, options, optional=True) for k in left
+        ]
+        python = python or tf_process.python_with_tensorflow(progress=progress)
+        done = tf_process.run(steps, python, "the model cannot be exported", progress)
+        bound |= zip(left, done.bindings, strict=True)
+        reasons, producer = dict(zip(left, done.errors, strict=True)), done.producer
     made, left_out = [], []
-    for kind, bound, reason in zip(kinds, done.bindings, done.errors, strict=True):
-        file = folder / _FILES[kind]
+    for kind in kinds:
+        file, reason = folder / _FILES[kind], reasons.get(kind)
         if reason is None:
-            own = bindings_in(file, bound)
+            own = bindings_in(file, bound[kind])
             made.append(Artifact(id=kind, format=kind, path=file.name, sha256=files.sha256(file), bindings=own))
             continue
         if formats:
@@ -271,7 +290,7 @@ def _converted(
         file.unlink(missing_ok=True)
         progress(f"left out: {kind}: {reason}")
         left_out.append(LeftOut(id=kind, reason=reason))
-    return made, left_out, done.producer
+    return made, left_out, producer
 
 
 def _copy(source: Path, target: Path) -> None:
