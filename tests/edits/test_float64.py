@@ -11,7 +11,7 @@ from crossload.artifacts.graphs import protos
 from crossload.edits.float64 import NotWidened, widened
 from crossload.releases.registrations import releases
 
-FLOAT, DOUBLE, INT32, HALF, BFLOAT16 = 1, 2, 3, 19, 14
+FLOAT, DOUBLE, INT32, BOOL, HALF, BFLOAT16 = 1, 2, 3, 10, 19, 14
 NEWEST = releases()[-1]
 
 
@@ -47,7 +47,7 @@ def test_numbers_are_computed_in_float64_and_inputs_are_cast_to_it_once() -> Non
     assert list(found["w"].attr["value"].tensor.double_val) == [float(np.float32(0.1)), float(np.float32(0.2))]
     assert found["y"].input[0] == found["z"].input[0]
     cast = found[found["y"].input[0]]
-    assert (cast.op, list(cast.input), cast.attr["SrcT"].type, cast.attr["DstT"].type) == ("Cast", ["x:0"], FLOAT, DOUBLE)
+    assert (cast.op, list(cast.input), cast.attr["SrcT"].type, cast.attr["DstT"].type) == ("Cast", ["x"], FLOAT, DOUBLE)
 
 
 @pytest.mark.parametrize("datatype", [HALF, BFLOAT16])
@@ -65,7 +65,7 @@ def test_an_op_without_a_float64_kernel_stays_between_casts() -> None:
     into, out = found[found["q"].input[0]], found[found["y"].input[0]]
     assert (into.attr["SrcT"].type, into.attr["DstT"].type) == (DOUBLE, FLOAT)
     assert (out.attr["SrcT"].type, out.attr["DstT"].type) == (FLOAT, DOUBLE)
-    assert list(out.input) == ["q:0"]
+    assert list(out.input) == ["q"]
 
 
 def test_integers_and_control_inputs_stay_as_they_are() -> None:
@@ -85,9 +85,35 @@ def test_what_cannot_be_computed_in_float64_is_refused(node: Any, why: str) -> N
         widened(graph(X, node), NEWEST)
 
 
-def test_a_graph_that_calls_functions_is_refused() -> None:
-    called = graph(X, ("y", "PartitionedCall", ["x"], {}))
-    called.library.function.add().signature.name = "f"
-    called.node[1].attr["f"].func.name = "f"
-    with pytest.raises(NotWidened, match="calls a function"):
+def test_functions_are_widened_with_what_calls_them() -> None:
+    whole = graph(X, ("y", "While", ["x"], {}))
+    whole.node[1].attr["T"].list.type.append(FLOAT)
+    for key in ("cond", "body"):
+        function = whole.library.function.add()
+        function.signature.name = whole.node[1].attr[key].func.name = key
+        function.signature.input_arg.add(name="a", type=FLOAT)
+        function.signature.output_arg.add(name="o", type=FLOAT if key == "body" else BOOL)
+        negated = function.node_def.add(name="n", op="Neg", input=["a"])
+        negated.attr["T"].type = FLOAT
+        function.node_def.add(name="q", op="FakeQuantWithMinMaxArgs", input=["n:y:0"])
+        function.node_def.add(name="never", op="IsNan", input=["n:y:0"]).attr["T"].type = FLOAT
+        function.ret["o"] = "q:outputs:0" if key == "body" else "never:y:0"
+    wide = widened(whole, NEWEST)
+    assert list(nodes(wide)["y"].attr["T"].list.type) == [DOUBLE]
+    for function in wide.library.function:
+        inner = {n.name: n for n in function.node_def}
+        assert [a.type for a in function.signature.input_arg] == [DOUBLE]
+        assert inner["n"].attr["T"].type == inner["never"].attr["T"].type == DOUBLE
+        assert inner[inner["q"].input[0].removesuffix(":y:0")].attr["DstT"].type == FLOAT
+    body = next(f for f in wide.library.function if f.signature.name == "body")
+    returned = next(n for n in body.node_def if n.name == body.ret["o"].removesuffix(":y:0"))
+    assert (returned.op, list(returned.input), returned.attr["DstT"].type) == ("Cast", ["q:outputs:0"], DOUBLE)
+
+
+def test_a_function_of_any_datatype_is_refused() -> None:
+    called = graph(X, ("y", "f", ["x"], {}))
+    function = called.library.function.add()
+    function.signature.name = "f"
+    function.signature.attr.add(name="T", type="type")
+    with pytest.raises(NotWidened, match="a function of any datatype"):
         widened(called, NEWEST)

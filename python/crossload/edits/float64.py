@@ -5,10 +5,10 @@ An op that has no float64 kernel, and an argument that is always float32, stay a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from crossload.contract.datatypes import from_enum
+from crossload.contract.datatypes import from_enum, numpy_dtype
 from crossload.errors import CrossloadError
 from crossload.releases.nodes import datatypes_of, kernel_problem, problems
 from crossload.releases.registrations import Release
@@ -19,72 +19,77 @@ _MOST_BYTES = 512 << 20
 # What feeds a graph keeps its datatype; and what draws numbers (by name) would draw others in float64.
 _KEPT = ("Placeholder", "PlaceholderV2", "PlaceholderWithDefault", "_Arg")
 
+# By a node's name: the datatypes of its outputs, by the output's argument in its OpDef.
+_Given = Mapping[str, Mapping[str, list[int]]]
+
 
 class NotWidened(CrossloadError):
     """A graph that cannot be computed in float64."""
 
 
 def widened(graph: Any, release: Release) -> Any:
-    """The GraphDef with every tensor of float32, float16 and bfloat16 computed in float64, under the same names.
+    """The GraphDef with every tensor of float32, float16 and bfloat16 computed in float64, under the same names, functions included.
 
-    Placeholders keep their datatypes. Raises NotWidened for a graph that calls functions, draws random numbers, or is too large.
+    Placeholders keep their datatypes. Raises NotWidened for a graph that draws random numbers, has functions of any datatype, or ops
+    that the release does not have, or is too large.
     """
-    _check(graph, release)
+    bodies = [graph.node, *(f.node_def for f in graph.library.function)]
+    if graph.ByteSize() > _MOST_BYTES:
+        raise NotWidened(f"the graph has more than {_MOST_BYTES >> 20} MiB")
     wide = type(graph)()
-    wide.versions.CopyFrom(graph.versions)
-    for node in graph.node:
-        wide.node.add().CopyFrom(node)
-        if node.op not in _KEPT and "Random" not in node.op:
-            _widen(wide.node[-1])
-            if kernel_problem(wide.node[-1], release, {}) or any(problems(wide.node[-1], release, graph.versions.producer, {})):
-                wide.node[-1].CopyFrom(node)
-    given = {node.name: _datatypes(node, release, "output_arg") for node in wide.node}
-    casts: dict[tuple[str, int], str] = {}
-    for node in list(wide.node):
-        for at, wanted in enumerate(_datatypes(node, release, "input_arg")):
-            name, _, index = node.input[at].partition(":")
-            there = given[name][int(index or 0)] if int(index or 0) < len(given[name]) else wanted
-            if there != wanted and {there, wanted} <= {_DOUBLE, *_NARROW}:
-                key = f"{name}:{index or 0}", wanted
-                if key not in casts:
-                    casts[key] = f"{name}/crossload_cast_{len(casts)}"
-                    _cast(wide.node.add(name=casts[key], op="Cast", input=[key[0]]), there, wanted)
-                node.input[at] = casts[key]
+    wide.CopyFrom(graph)
+    ops = _Ops(wide, release)
+    for body in bodies:
+        _check(body, ops)
+    for function in wide.library.function:
+        for argument in (*function.signature.input_arg, *function.signature.output_arg):
+            argument.type = _DOUBLE if argument.type in _NARROW else argument.type
+    for nodes in (wide.node, *(f.node_def for f in wide.library.function)):
+        for node in nodes:
+            _widen(node, graph.versions.producer, ops)
+    _cast_graph(wide, ops)
+    for function in wide.library.function:
+        _cast_body(function, ops)
     return wide
 
 
-def _datatypes(node: Any, release: Release, side: str) -> list[int]:
-    op = release.op(node.op)
-    return datatypes_of(node, op, getattr(op, side)) or []
+class _Ops:
+    """The OpDefs of a release, and the graph's own functions, which are ops too."""
+
+    def __init__(self, graph: Any, release: Release) -> None:
+        self.release = release
+        self.functions = {f.signature.name: f for f in graph.library.function}
+
+    def of(self, node: Any) -> Any:
+        """The OpDef of a node, None if there is none."""
+        return self.functions[node.op].signature if node.op in self.functions else self.release.op(node.op)
+
+    def taken(self, node: Any) -> list[int]:
+        """The datatypes (types.proto) of a node's inputs."""
+        return datatypes_of(node, self.of(node), self.of(node).input_arg) or []
+
+    def given(self, nodes: Iterable[Any]) -> _Given:
+        """The datatypes of the outputs of nodes."""
+        return {n.name: {a.name: datatypes_of(n, self.of(n), [a]) or [] for a in self.of(n).output_arg} for n in nodes}
 
 
-def _cast(node: Any, there: int, wanted: int) -> None:
-    node.attr["SrcT"].type = there
-    node.attr["DstT"].type = wanted
-
-
-def _check(graph: Any, release: Release) -> None:
-    if graph.ByteSize() > _MOST_BYTES:
-        raise NotWidened(f"the graph has more than {_MOST_BYTES >> 20} MiB")
-    functions = {f.signature.name for f in graph.library.function}
-    for node in graph.node:
-        op = release.op(node.op)
-        if node.op in functions or any(f in functions for f in _named(node)):
-            raise NotWidened(f"{node.name!r} ({node.op}) calls a function")
+def _check(nodes: Iterable[Any], ops: _Ops) -> None:
+    for node in nodes:
+        op = ops.of(node)
         if op is None:
-            raise NotWidened(f"{node.name!r} is a {node.op}, which TensorFlow {release.tensorflow} does not have")
+            raise NotWidened(f"{node.name!r} is a {node.op}, which TensorFlow {ops.release.tensorflow} does not have")
+        if node.op in ops.functions and op.attr:
+            raise NotWidened(f"{node.name!r} calls {node.op}, a function of any datatype")
         if op.is_stateful and ("Random" in node.op or "Multinomial" in node.op):
             raise NotWidened(f"{node.name!r} ({node.op}) draws random numbers")
 
 
-def _named(node: Any) -> Iterator[str]:
-    for value in node.attr.values():
-        if value.WhichOneof("value") == "func":
-            yield value.func.name
-        yield from (f.name for f in value.list.func)
-
-
-def _widen(node: Any) -> None:
+def _widen(node: Any, producer: int, ops: _Ops) -> None:
+    """Widen a node's attributes, unless it would have no kernel then."""
+    if node.op in _KEPT or "Random" in node.op:
+        return
+    before = type(node)()
+    before.CopyFrom(node)
     for value in node.attr.values():
         which = value.WhichOneof("value")
         if which == "type" and value.type in _NARROW:
@@ -95,13 +100,13 @@ def _widen(node: Any) -> None:
                     value.list.type[at] = _DOUBLE
         elif which == "tensor" and value.tensor.dtype in _NARROW:
             _widen_tensor(value.tensor)
+    if kernel_problem(node, ops.release, ops.functions) or any(problems(node, ops.release, producer, ops.functions)):
+        node.CopyFrom(before)
 
 
 def _widen_tensor(tensor: Any) -> None:
     """tensor.proto: the bytes of `tensor_content`, or one number or more in the field of the datatype."""
     import numpy as np
-
-    from crossload.contract.datatypes import numpy_dtype
 
     narrow = numpy_dtype(from_enum(tensor.dtype))
     if tensor.tensor_content:
@@ -118,3 +123,56 @@ def _widen_tensor(tensor: Any) -> None:
         tensor.tensor_content = values.astype("<f8").tobytes()
     else:
         tensor.double_val.extend(values.astype(np.float64).tolist())
+
+
+def _cast_graph(graph: Any, ops: _Ops) -> None:
+    given = ops.given(graph.node)
+    flat = {name: [number for numbers in outputs.values() for number in numbers] for name, outputs in given.items()}
+
+    def datatype(source: str) -> int | None:
+        name, _, index = source.partition(":")
+        return flat[name][int(index or 0)] if name in flat and int(index or 0) < len(flat[name]) else None
+
+    _Casts(graph.node, datatype, "").between(ops)
+
+
+def _cast_body(function: Any, ops: _Ops) -> None:
+    arguments = {a.name: a.type for a in function.signature.input_arg}
+    given = ops.given(function.node_def)
+
+    def datatype(source: str) -> int | None:
+        name, *rest = source.split(":")
+        if name in arguments:
+            return int(arguments[name])
+        numbers = given.get(name, {}).get(rest[0], []) if len(rest) == 2 else []
+        return numbers[int(rest[1])] if len(rest) == 2 and int(rest[1]) < len(numbers) else None
+
+    casts = _Casts(function.node_def, datatype, ":y:0")
+    casts.between(ops)
+    for output in function.signature.output_arg:
+        function.ret[output.name] = casts.of(function.ret[output.name], output.type)
+
+
+class _Casts:
+    """The casts of one graph or body: a tensor is cast once, however often it is taken. `suffix` names a Cast's output there."""
+
+    def __init__(self, nodes: Any, datatype: Callable[[str], int | None], suffix: str) -> None:
+        self._nodes, self._datatype, self._suffix = nodes, datatype, suffix
+        self._made: dict[tuple[str, int], str] = {}
+
+    def between(self, ops: _Ops) -> None:
+        """Cast every input that has another datatype than its node takes."""
+        for node in list(self._nodes):
+            for at, wanted in enumerate(ops.taken(node)):
+                node.input[at] = self.of(node.input[at], wanted)
+
+    def of(self, source: str, wanted: int) -> str:
+        """The tensor of this datatype: `source`, or its cast."""
+        there = self._datatype(source)
+        if there == wanted or there not in (_DOUBLE, *_NARROW) or wanted not in (_DOUBLE, *_NARROW):
+            return source
+        if (source, wanted) not in self._made:
+            cast = self._nodes.add(name=f"{source.partition(':')[0]}/crossload_cast_{len(self._made)}", op="Cast", input=[source])
+            cast.attr["SrcT"].type, cast.attr["DstT"].type = there, wanted
+            self._made[source, wanted] = cast.name + self._suffix
+        return self._made[source, wanted]
