@@ -63,6 +63,37 @@ def test_table_numbers_belong_to_the_looked_up_input(passing: str) -> None:
     assert domains.of_graph(made, Signature(inputs, ())).keys == {"ids": (4711, -1)}
 
 
+def gathered(op: str, *more: str) -> Any:
+    """A graph that gathers rows by `ids`, inside a function whose variable is captured, after negative ones are counted from the end."""
+    made = message_class("tensorflow.GraphDef")()
+    node(made.node, "ids", "Placeholder", dtype=INT64)
+    table = node(made.node, "table", "VarHandleOp" if op == "ResourceGather" else "VariableV2")
+    for size in (100, 16):
+        table.attr["shape"].shape.dim.add(size=size)
+    call(made.node, "called", "look", "ids", "table")
+    body = function(made, "look", "indices", "rows")
+    constant(body, "axis", [1])
+    node(body, "counted", "SelectV2", "is_negative", "from_the_end", "indices")
+    node(body, "found", op, "rows", "counted", *more)
+    return made
+
+
+IDS = Signature((TensorSpec("ids", "INT64", (-1,), "ids:0"),), ())
+
+
+@pytest.mark.parametrize(("op", "more", "size"), [("ResourceGather", (), 100), ("Gather", (), 100), ("GatherV2", ("axis",), 16)])
+def test_indices_are_below_the_number_of_rows_that_the_graph_gathers_from(op: str, more: tuple[str, ...], size: int) -> None:
+    assert domains.of_graph(gathered(op, *more), IDS).sizes == {"ids": size}
+
+
+def test_indices_of_a_one_hot_code_are_below_its_depth() -> None:
+    made = message_class("tensorflow.GraphDef")()
+    node(made.node, "ids", "Placeholder", dtype=INT64)
+    constant(made.node, "depth", [7])
+    node(made.node, "code", "OneHot", "ids", "depth", "on", "off")
+    assert domains.of_graph(made, IDS).sizes == {"ids": 7}
+
+
 def as_tensorflow_2(made: Any, file: Any) -> None:
     made.asset_file_def.add().CopyFrom(file)
 

@@ -89,6 +89,14 @@ def test_strings_and_numbers_are_mostly_known_keys() -> None:
     assert not {4711, 815} & {n for v in drawn for n in v["free"].ravel()}
 
 
+def test_indices_are_drawn_over_the_whole_range_and_its_ends() -> None:
+    spec = signature(TensorSpec("ids", "INT32", (-1, 50)))
+    made = {v.id: v.inputs["ids"] for v in draw(spec, Requests(), Domain(sizes={"ids": 100}))}
+    assert all(((ids >= 0) & (ids < 100)).all() and ids.dtype == np.int32 for ids in made.values())
+    assert {0, 99} <= set(made["extremes"].ravel())
+    assert len({n for ids in made.values() for n in ids.ravel()}) > 90
+
+
 def test_every_drawn_request_contains_a_known_word() -> None:
     spec = signature(TensorSpec("words", "BYTES", (-1,)))
     for seed in range(20):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,8 @@ from crossload.contract.signatures import Signature
 
 _PASSING = ("Identity", "Reshape", "ExpandDims", "Squeeze", "Cast", "PlaceholderWithDefault", "StopGradient")
 _TABLE_FILLERS = ("LookupTableImport", "LookupTableImportV2", "InitializeTable", "InitializeTableV2", "LookupTableInsertV2")
+_GATHERS = ("Gather", "GatherV2", "ResourceGather")
+_VALUES = (*_PASSING, "ReadVariableOp", "Enter")
 _MOST_KEYS = 1 << 16
 _MOST_DEPTH = 32
 
@@ -32,13 +34,14 @@ class Feature:
 class Domain:
     """Knowledge of a signature's inputs beyond datatypes and shapes.
 
-    `words` are the keys of all string tables; `keys` those of integer tables, by the input that the graph looks up; `examples` are the
-    features of the tf.Examples in a string input.
+    `words` are the keys of all string tables; `keys` those of integer tables, by the input that the graph looks up; `sizes` are the
+    numbers of rows that the graph gathers from by an input's indices; `examples` are the features of the tf.Examples in a string input.
     """
 
     composites: tuple[Composite, ...] = ()
     words: tuple[bytes, ...] = ()
     keys: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    sizes: Mapping[str, int] = field(default_factory=dict)
     examples: Mapping[str, tuple[Feature, ...]] = field(default_factory=dict)
 
 
@@ -66,7 +69,7 @@ def of_meta_graph(proto: Any, signature: Signature, assets: Path | None = None) 
     texts = (assets / a.filename for a in saved_model.assets(proto)) if assets else ()
     words = (*found.words, *(line for text in texts for line in _vocabulary(proto.graph_def, text)))
     parts = composites.of_meta_graph(proto, signature)
-    return Domain(parts or found.composites, tuple(dict.fromkeys(words))[:_MOST_KEYS], found.keys, found.examples)
+    return replace(found, composites=parts or found.composites, words=tuple(dict.fromkeys(words))[:_MOST_KEYS])
 
 
 def of_graph(graph: Any, signature: Signature) -> Domain:
@@ -81,13 +84,36 @@ def of_graph(graph: Any, signature: Signature) -> Domain:
     words = [w.encode("utf-8", "surrogateescape") for k in keys if k["of"] == "BYTES" for w in k["data"]]
     numbers = tuple(n for k in keys if "INT" in k["of"] for n in k["data"])[:_MOST_KEYS]
     looked_up, examples = {}, {}
+    sizes: dict[str, int] = {}
     for spec in signature.inputs:
         for scope, node, at in bodies.takers(str(spec.tensor).partition(":")[0]) if spec.tensor is not None else ():
             if node.op.startswith("LookupTableFind") and at == 1 and "INT" in spec.datatype and numbers:
                 looked_up[spec.name] = numbers
+            elif "INT" in spec.datatype and (size := _rows(bodies, scope, node, at)):
+                sizes[spec.name] = min(size, sizes.get(spec.name, size))
             elif spec.datatype == "BYTES" and at == 0 and (features := _features(bodies, scope, node)):
                 examples[spec.name] = features
-    return Domain(composites.by_name(signature), tuple(dict.fromkeys(words))[:_MOST_KEYS], looked_up, examples)
+    return Domain(composites.by_name(signature), tuple(dict.fromkeys(words))[:_MOST_KEYS], looked_up, sizes, examples)
+
+
+def _rows(bodies: _Bodies, scope: str, node: Any, at: int) -> int | None:
+    """How many values an index may have that a node takes as its input `at`: the rows it gathers from, the classes of a one-hot code."""
+    if node.op == "OneHot" and at == 0:
+        depth = bodies.constant(scope, node.input[1])
+        return None if depth is None else int(_number(depth))
+    if node.op not in _GATHERS or at != 1:
+        return None
+    axis = bodies.constant(scope, node.input[2]) if node.op == "GatherV2" else None
+    shape = bodies.shape(scope, node.input[0])
+    where = 0 if axis is None else int(_number(axis))
+    return shape[where] if shape and -len(shape) <= where < len(shape) and shape[where] > 0 else None
+
+
+def _number(tensor: Any) -> int:
+    from crossload.artifacts.graphs import protos
+
+    found: list[int] = protos.default(tensor, Path("the graph"), "a constant")["data"]
+    return found[0] if found else 0
 
 
 def _features(bodies: _Bodies, scope: str, node: Any) -> tuple[Feature, ...]:
@@ -160,24 +186,38 @@ class _Bodies:
             called = self._called(node)
             if called and at < len(self._arguments[called]):
                 yield from self.takers(self._arguments[called][at], called, depth + 1)
-            elif node.op in _PASSING and at == 0:
+            elif (node.op in _PASSING and at == 0) or (node.op in ("Select", "SelectV2") and at > 0):
                 yield from self.takers(node.name, scope, depth + 1)
             else:
                 yield scope, node, at
 
-    def constant(self, scope: str, source: str, depth: int = 0) -> Any:
+    def constant(self, scope: str, source: str) -> Any:
         """The TensorProto of a node's constant input; None if it is not a constant."""
+        origin = self._origin(scope, source)
+        return origin.attr["value"].tensor if origin is not None and origin.op == "Const" else None
+
+    def shape(self, scope: str, source: str) -> tuple[int, ...] | None:
+        """The shape of a node's constant or variable input; None if it is neither."""
+        from crossload.artifacts.graphs import protos
+
+        origin = self._origin(scope, source)
+        if origin is None:
+            return None
+        return protos.shape(origin.attr["value"].tensor.tensor_shape if origin.op == "Const" else origin.attr["shape"].shape)
+
+    def _origin(self, scope: str, source: str, depth: int = 0) -> Any:
+        """The constant or variable that a node's input comes from unchanged; None if it is neither."""
         name = _operation(source)
         node = self._nodes[scope].get(name)
         if depth > _MOST_DEPTH:
             return None
         if node is None and name in self._arguments.get(scope, ()):
             at = self._arguments[scope].index(name)
-            given = (self.constant(s, call.input[at], depth + 1) for s, call in self._calls[scope] if at < len(call.input))
+            given = (self._origin(s, call.input[at], depth + 1) for s, call in self._calls[scope] if at < len(call.input))
             return next((c for c in given if c is not None), None)
-        if node is not None and node.op == "Const":
-            return node.attr["value"].tensor
-        return self.constant(scope, node.input[0], depth + 1) if node is not None and node.op in _PASSING and node.input else None
+        if node is not None and node.op in ("Const", "VarHandleOp", "Variable", "VariableV2"):
+            return node
+        return self._origin(scope, node.input[0], depth + 1) if node is not None and node.op in _VALUES and node.input else None
 
     def strings(self, scope: str, source: str) -> list[bytes]:
         """The elements of a constant of strings."""

@@ -44,13 +44,25 @@ _FREE_DIMENSION_OF_SPARSE = 8
 
 
 def values(spec: TensorSpec, shape: tuple[int, ...], kind: str, random: np.random.Generator, domain: Domain) -> np.ndarray:
-    """An input's values: a mix of known and unknown keys if the graph looks them up in tables."""
+    """An input's values: indices over the whole range that the graph gathers from, a mix of known and unknown keys of its tables."""
+    if size := domain.sizes.get(spec.name):
+        return _indices(size, shape, kind, random).astype(datatypes.numpy_dtype(spec.datatype))
     made = of_datatype(spec.datatype, shape, kind, random, domain.words)
     keys = domain.keys.get(spec.name)
     if keys and kind in ("single", "batch"):
         known = random.choice(np.array(keys, made.dtype), shape)
         made = np.where(random.random(shape) < _KNOWN, known, made)
     return made
+
+
+def _indices(size: int, shape: tuple[int, ...], kind: str, random: np.random.Generator) -> np.ndarray:
+    """Indices below `size`; the extremes are the first, the last, and those beside them."""
+    if kind == "zeros":
+        return np.zeros(shape, np.int64)
+    if kind == "extremes":
+        ends = np.array([0, size - 1, min(1, size - 1), max(size - 2, 0)])
+        return random.permutation(np.resize(ends, shape).ravel()).reshape(shape)
+    return random.integers(0, size, shape)
 
 
 def of_datatype(datatype: str, shape: tuple[int, ...], kind: str, random: np.random.Generator, words: Sequence[bytes] = ()) -> np.ndarray:
