@@ -286,20 +286,13 @@ def embeddings() -> keras.Model:
 def two_towers() -> keras.Model:
     left, right = keras.Input((16,), name="left"), keras.Input((16,), name="right")
     one, other = layers.Dense(32, activation="relu")(left), layers.Dense(32, activation="relu")(right)
-    return keras.Model([left, right], layers.Dot(1, normalize=True)([one, other]))
+    return keras.Model([left, right], layers.Dot(1)([one, other]))
 
 
 @model
 def deep_dense() -> keras.Model:
     hidden = [layers.Dense(64, activation="selu", kernel_initializer="lecun_normal") for _ in range(20)]
     return keras.Sequential([layers.Input((32,), name="x"), *hidden, layers.Dense(10)])
-
-
-@model
-def cosine_head() -> keras.Model:
-    return keras.Sequential(
-        [layers.Input((32,), name="x"), layers.Dense(24, activation="tanh"), layers.UnitNormalization(), layers.Dense(6)]
-    )
 
 
 # Other datatypes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
@@ -29,12 +29,16 @@ OnResult = Callable[[Result], None]
 
 @dataclass
 class Cases:
-    """The vectors of one artifact's signatures, for one runtime; `without` are the signatures without vectors."""
+    """The vectors of one artifact's signatures, for one runtime; `without` are the signatures without vectors.
+
+    `contradicted` says, by signature, how the artifact contradicts the manifest: it is not run, because nobody else would call it so.
+    """
 
     artifact: Artifact
     source: ModelSource
     vectors: list[tuple[str, list[str], Vector]]
     without: list[str]
+    contradicted: Mapping[str, str]
 
     def of(self, runtime: str) -> list[Case]:
         """The cases of this artifact in a runtime."""
@@ -167,6 +171,9 @@ def _of_artifact(supervisor: Supervisor, runtime: Runtime, cases: Cases, plan: P
     for case, (signature, outputs, vector) in zip(all_cases, cases.vectors, strict=True):
         if deaths >= DEATHS_IN_A_ROW:
             yield Result(case, "not_run", error=f"the worker died {deaths} times in a row on this artifact")
+            continue
+        if signature in cases.contradicted:
+            yield Result(case, "mismatch", error=cases.contradicted[signature])
             continue
         try:
             answer = supervisor.infer(signature, vector.inputs, outputs)

@@ -10,12 +10,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from crossload.compare.tolerance import Tolerances
 from crossload.contract.bundle import Bundle, is_bundle, open_bundle
 from crossload.contract.datatypes import DATATYPES
-from crossload.contract.manifest import Tolerance
+from crossload.contract.manifest import Artifact, Tolerance
 from crossload.contract.outcomes import COMPARED, Agreement
 from crossload.contract.vectors import Vector
 from crossload.errors import CrossloadError, NoReference
@@ -24,8 +22,9 @@ from crossload.report.results import Case, Report
 from crossload.runtimes import registry
 from crossload.runtimes.registry import Runtime
 from crossload.runtimes.supervisor import Limits, ModelSource, Supervisor
+from crossload.verbs.verify import cautions
 from crossload.verbs.verify.plan import Nan, Plan
-from crossload.verbs.verify.record import bundle_of, needed_options, references
+from crossload.verbs.verify.record import bundle_of, needed_options
 from crossload.verbs.verify.run import NONE, Cases, Job, OnResult, Progress, failed, reproduce, run
 
 _Recorded = Mapping[str, list[Vector]]
@@ -114,9 +113,13 @@ def _verify(
         recorded = {name: opened.vectors(name) for name in opened.manifest.signatures}
         _check_names(opened, recorded, plan)
         chosen = _with_fallbacks(opened, chosen, plan)
-        jobs = [Job(name, runtime, _cases(opened, recorded, name, runtime, plan), alive.get(name)) for name, runtime in chosen.items()]
+        contradicted = {a.id: _contradictions(opened, a) for a in opened.manifest.artifacts if plan.takes(a.id)}
+        jobs = [
+            Job(name, runtime, _cases(opened, recorded, name, runtime, plan, contradicted), alive.get(name))
+            for name, runtime in chosen.items()
+        ]
         rows = [a.id for a in opened.manifest.artifacts if plan.takes(a.id)]
-        report = Report(plan.path, rows, list(chosen), cautions=_cautions(opened, recorded, plan))
+        report = Report(plan.path, rows, list(chosen), cautions=cautions.of(opened, recorded, plan, chosen))
         tolerances = Tolerances({**opened.manifest.tolerance, **plan.tolerance})
         run([j for j in jobs if j.cases], report, plan, tolerances, progress, on_result)
     return report
@@ -204,7 +207,18 @@ def _check_names(bundle: Bundle, recorded: _Recorded, plan: Plan) -> None:
             raise CrossloadError(f"there is no {what} {unknown[0]!r} in the bundle; there are: {', '.join(dict.fromkeys(there))}")
 
 
-def _cases(bundle: Bundle, recorded: _Recorded, name: str, runtime: Runtime, plan: Plan) -> list[Cases]:
+def _contradictions(bundle: Bundle, artifact: Artifact) -> dict[str, str]:
+    """How an artifact contradicts its bundle's manifest; a bare artifact was described from itself."""
+    if bundle.recorded:
+        return {}
+    from crossload.verbs.verify import declared
+
+    return declared.contradictions(bundle.path(artifact), artifact, bundle.manifest.signatures)
+
+
+def _cases(
+    bundle: Bundle, recorded: _Recorded, name: str, runtime: Runtime, plan: Plan, contradicted: Mapping[str, Mapping[str, str]]
+) -> list[Cases]:
     found = []
     for artifact in bundle.manifest.artifacts:
         if registry.able(runtime, artifact.format, plan.load_options) != runtime or not plan.takes(artifact.id):
@@ -222,31 +236,5 @@ def _cases(bundle: Bundle, recorded: _Recorded, name: str, runtime: Runtime, pla
             source = ModelSource(
                 bundle.path(artifact), artifact.format, artifact.bindings, tags, plan.load_options, bundle.manifest.signatures
             )
-            found.append(Cases(artifact, source, chosen, without))
+            found.append(Cases(artifact, source, chosen, without, contradicted[artifact.id]))
     return found
-
-
-def _cautions(bundle: Bundle, recorded: _Recorded, plan: Plan) -> list[str]:
-    outputs = [(t.name, t.datatype) for s in bundle.manifest.signatures.values() for t in s.outputs]
-    said = Tolerances({**bundle.manifest.tolerance, **plan.tolerance}).raised(outputs)
-    said += [f"the recording left out the vector {v.signature}/{o.id}: {o.reason}" for v in bundle.manifest.vectors for o in v.left_out]
-    usual = {a.id: references(a.format) for a in bundle.manifest.artifacts}
-    for reference in dict.fromkeys((v.reference.artifact, v.reference.runtime) for v in bundle.manifest.vectors):
-        artifact, runtime = reference
-        if runtime in [r.name for r in registry.BUILT_IN] and usual.get(artifact) and usual[artifact][0].name != runtime:
-            said.append(f"the reference of {artifact} is {runtime}: {usual[artifact][0].name} did not answer")
-    for name, vectors in recorded.items():
-        if constant := _constant_outputs(vectors):
-            said.append(f"every vector of {name} has the same answer in {', '.join(constant)}: agreement on it proves little")
-    said += bundle.cautions
-    if plan.nan != "same":
-        said.append(f"NaN policy: {plan.nan}")
-    return said
-
-
-def _constant_outputs(vectors: list[Vector]) -> list[str]:
-    """The outputs whose answers are the same for different requests: an untrained or saturated model agrees with anything."""
-    if len(vectors) < 2 or not any(v.inputs for v in vectors):
-        return []
-    numbers = [name for name, array in vectors[0].outputs.items() if array.dtype != object]
-    return [name for name in numbers if len({row.tobytes() for v in vectors for row in np.atleast_1d(v.outputs[name])}) == 1]
