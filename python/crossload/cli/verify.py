@@ -40,6 +40,7 @@ EXIT_STATUS = (
         "verify someone_elses.tflite --input-file real_inputs.npz",
         "verify models/ 'more/*.tflite' --jobs 2 --json report.json",
         "verify models/ --on ray://head:10001 --json report.json",
+        "verify digits/ --fresh 4",
         "verify --from report.json",
     ],
     exit_status=EXIT_STATUS,
@@ -104,6 +105,14 @@ EXIT_STATUS = (
     help="same: NaN exactly where the reference has it. forbid: no NaN at all.",
 )
 @options.requests
+@option(
+    "--fresh",
+    type=click.IntRange(0, 1000),
+    default=0,
+    metavar="N",
+    group=WHAT,
+    help="Also verify N new requests for a bundle, answered by its reference first: recorded answers can be replayed. --seed repeats them.",
+)
 @options.loader
 @options.keras
 @options.op_libraries
@@ -194,6 +203,7 @@ def _plan(path: Path | None, given: dict[str, Any]) -> Plan:
         limits=options.to_limits(given),
         load_options=options.load_options(given),
         configuration=os.environ.get("CROSSLOAD_CONFIG") or None,
+        fresh=given["fresh"],
     )
 
 

@@ -54,6 +54,7 @@ def plans(draw: st.DrawFn) -> Plan:
         nan=draw(st.sampled_from(["same", "forbid"])),
         limits=Limits(draw(_seconds), draw(_seconds), draw(_seconds), draw(st.none() | st.integers(1, 1 << 40))),
         load_options=draw(st.sampled_from([{}, {"loader": "session"}, {"allow_code": True}, {"loader": "keras", "allow_code": True}])),
+        fresh=draw(st.integers(0, 1000)),
     )
 
 
@@ -96,6 +97,7 @@ def test_every_field_of_a_plan_but_the_rerun_s_cases_changes_the_command() -> No
         "limits": Limits(run=1),
         "load_options": {"loader": "keras"},
         "configuration": "file.toml",
+        "fresh": 3,
     }
     plan = Plan("bundle")
     assert {f.name for f in fields(Plan)} == {*changed, "only"}

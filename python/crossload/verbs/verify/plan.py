@@ -24,7 +24,8 @@ class Plan:
     """What to verify and how strictly; None for runtimes means the default ones, for artifacts, signatures or vectors all of them.
 
     `load_options` are those of `load`. `configuration` is the file that $CROSSLOAD_CONFIG names. `only` restricts the run to cases of
-    an earlier one, which the command line does with `--from REPORT`.
+    an earlier one, which the command line does with `--from REPORT`. `fresh` is the number of new requests for a bundle, drawn with the
+    seed of `requests`.
     """
 
     path: str
@@ -40,6 +41,7 @@ class Plan:
     load_options: Mapping[str, Any] = field(default_factory=dict)
     configuration: str | None = None
     only: frozenset[Case] | None = None
+    fresh: int = 0
 
     def takes(self, artifact: str) -> bool:
         """Whether this artifact is verified."""
@@ -81,6 +83,8 @@ class Plan:
         for option, number, default in (("--count", self.requests.count, usual.count), ("--seed", self.requests.seed, usual.seed)):
             if number != default:
                 yield option, str(number)
+        if self.fresh:
+            yield "--fresh", str(self.fresh)
         for own in self.requests.inputs:
             if isinstance(own, Path):
                 yield "--input-file", str(own)

@@ -43,6 +43,7 @@ def verify(
     nan: Nan = "same",
     limits: Limits | None = None,
     load_options: Mapping[str, Any] | None = None,
+    fresh: int = 0,
     progress: Progress = lambda _: None,
     on_result: OnResult = lambda _: None,
     alive: Mapping[str, Supervisor] | None = None,
@@ -50,7 +51,8 @@ def verify(
     """Verify a bundle (its folder or an open Bundle), or a bare artifact whose reference answers are recorded first.
 
     `runtimes` are names (`tensorflow`, `tensorflow-java@1.1.0`), by default the default runtimes. `artifacts`, `signatures` and
-    `vectors` restrict the run to these names. `requests` are those for a bare artifact. `tolerance` is by output or datatype (FP32);
+    `vectors` restrict the run to these names. `requests` are those for a bare artifact. `fresh` new requests for a bundle's signatures are
+    answered by its reference first, with the seed of `requests` or a new one. `tolerance` is by output or datatype (FP32);
     `agreement` is the level that counts as ok. `alive` are workers, by runtime, that already run; they are left running.
 
     Raises CrossloadError for input that cannot be used; whatever a runtime does is an outcome in the report.
@@ -73,6 +75,7 @@ def verify(
         limits or Limits(),
         dict(load_options or {}),
         os.environ.get("CROSSLOAD_CONFIG") or None,
+        fresh=fresh,
     )
     return verify_plan(plan, path if isinstance(path, Bundle) else None, progress=progress, on_result=on_result, alive=alive)
 
@@ -91,6 +94,10 @@ def verify_plan(
     `recorders` are workers, by the runtime's title, that record the answers of a bare artifact and are left running.
     """
     chosen = {registry.shortest_name(r): r for r in registry.find(list(plan.runtimes or ()))}
+    if plan.fresh:
+        from crossload.verbs.verify import fresh
+
+        plan = replace(plan, requests=fresh.seeded(plan.requests))
     try:
         report = _verify(bundle, chosen, plan, progress, on_result, alive or {}, recorders or {})
     except NoReference as error:
@@ -111,6 +118,11 @@ def _verify(
 ) -> Report:
     with _opened(bundle or Path(plan.path), list(chosen.values()), plan, progress, recorders) as opened:
         recorded = {name: opened.vectors(name) for name in opened.manifest.signatures}
+        if plan.fresh:
+            from crossload.verbs.verify import fresh
+
+            drawn = fresh.draw(opened, plan.fresh, plan.requests.seed, plan.limits, needed_options(plan.load_options), progress)
+            recorded = {name: [*vectors, *drawn.get(name, ())] for name, vectors in recorded.items()}
         _check_names(opened, recorded, plan)
         chosen = _with_fallbacks(opened, chosen, plan)
         contradicted = {a.id: _contradictions(opened, a) for a in opened.manifest.artifacts if plan.takes(a.id)}
@@ -182,12 +194,14 @@ def _opened(
         yield path
         return
     if is_bundle(path):
-        if plan.requests != Requests():
+        if plan.requests != (Requests(seed=plan.requests.seed) if plan.fresh else Requests()):
             raise CrossloadError(
                 f"{path} is a bundle with recorded answers: --count, --seed, --input-file and --shape are for bare artifacts"
             )
         yield open_bundle(path)
         return
+    if plan.fresh:
+        raise CrossloadError(f"{path} is a bare artifact, whose requests are new in any case; --fresh is for bundles, --seed draws others")
     with tempfile.TemporaryDirectory(prefix="crossload-") as folder:
         options = needed_options(plan.load_options)
         yield bundle_of(path, Path(folder), plan.requests, plan.limits, progress, chosen, plan.signatures, recorders, options)
