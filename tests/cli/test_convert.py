@@ -178,23 +178,30 @@ def test_a_manifest_that_describes_another_file_is_refused(sources: Path, tmp_pa
     assert "describes a different model.tflite" in done.stderr
 
 
+def wait_for_partial(process: subprocess.Popen[str], folder: Path) -> None:
+    """Wait until a conversion to .tflite, which takes its time, has begun to write."""
+    while not any(p.name.startswith(".x.tflite.partial-") for p in folder.iterdir()):
+        assert process.poll() is None
+        time.sleep(0.05)
+
+
 def test_a_second_conversion_to_the_same_destination_fails_with_one_sentence(sources: Path, tmp_path: Path) -> None:
-    arguments = [*COMMAND, "convert", str(sources / "saved_model"), str(tmp_path / "x.pb"), "--no-verify"]
+    arguments = [*COMMAND, "convert", str(sources / "saved_model"), str(tmp_path / "x.tflite"), "--no-verify"]
     first = subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True)
     assert first.stderr
-    while not any(p.name.startswith(".x.pb.partial-") for p in tmp_path.iterdir()):
-        assert first.poll() is None
-        time.sleep(0.05)
+    wait_for_partial(first, tmp_path)
     second = subprocess.run(arguments, capture_output=True, text=True, check=False)
     first.communicate(timeout=120)
     assert (first.returncode, second.returncode) == (0, 2)
     assert "another conversion is writing" in second.stderr
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["x.pb", "x.pb.crossload.json"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["x.tflite", "x.tflite.crossload.json"]
 
 
 def test_an_interrupted_conversion_leaves_nothing_behind(sources: Path, tmp_path: Path) -> None:
-    child = subprocess.Popen([*COMMAND, "convert", str(sources / "saved_model"), str(tmp_path / "x.pb")], stderr=subprocess.PIPE, text=True)
-    time.sleep(3)
+    child = subprocess.Popen(
+        [*COMMAND, "convert", str(sources / "saved_model"), str(tmp_path / "x.tflite")], stderr=subprocess.PIPE, text=True
+    )
+    wait_for_partial(child, tmp_path)
     child.send_signal(signal.SIGINT)
     _, said = child.communicate(timeout=60)
     assert child.returncode == 130
