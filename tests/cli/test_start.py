@@ -98,7 +98,7 @@ def test_run_imports_little(tmp_path: Path, configure: Configure) -> None:
 def test_verify_imports_little(tmp_path: Path, configure: Configure) -> None:
     configure(honest="honest")
     modules = imported("verify", str(fakes.bundle(tmp_path / "b")), "--runtime", "honest")
-    check(modules, 70, 86)  # with the readers of .tflite and, as the fake is none, of text: the artifact's own signature is compared
+    check(modules, 70, 90)  # with the readers of .tflite and, as the fake is none, of text: the artifact's own signature is compared
     assert "crossload.verbs.check.prediction" not in modules
 
 

@@ -58,6 +58,11 @@ def of_artifact(path: Path, kind: str, tags: Iterable[str] | None, signatures: M
     if kind == "graph_def":
         graph = graph_def.read(path).graph.proto
         return {name: of_graph(graph, s) for name, s in signatures.items()}
+    if kind in ("checkpoint", "meta_graph"):
+        from crossload import artifacts
+
+        beside = artifacts.graph_of(path, tags).proto
+        return {name: of_graph(beside, s) for name, s in signatures.items()}
     return {name: Domain(composites.by_name(s)) for name, s in signatures.items()}
 
 

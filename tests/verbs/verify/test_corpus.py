@@ -202,12 +202,17 @@ def test_a_crash_names_the_signal_and_costs_its_own_model_only(tflites: Report) 
 
 
 def test_a_death_at_exit_is_reported_and_the_answer_is_kept(corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # Where the damage shows is chance; glibc's checking malloc notices it in any case.
+    # glibc's checking malloc notices most of the damage; where it lies depends on the addresses, which differ in each process.
     monkeypatch.setenv("LD_PRELOAD", "libc_malloc_debug.so.0")
     monkeypatch.setenv("MALLOC_CHECK_", "3")
-    report = verify(corpus / "tflite_dies_at_exit.tflite", ["tflite-runtime"])
-    assert {r.outcome for r in report.results} == {"ok"}
-    assert any("tflite-runtime" in c and "died at exit, killed by SIGABRT" in c for c in report.cautions)
+    said: list[str] = []
+    for _ in range(5):
+        report = verify(corpus / "tflite_dies_at_exit.tflite", ["tflite-runtime"])
+        assert {r.outcome for r in report.results} == {"ok"}
+        said += report.cautions
+        if any("tflite-runtime" in c and "died at exit, killed by SIGABRT" in c for c in said):
+            return
+    pytest.fail(f"no death was reported in five runs: {said}")
 
 
 def test_plain_kernels_answer_if_xnnpack_fails_and_a_note_reports_it(tflites: Report) -> None:
