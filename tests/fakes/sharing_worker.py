@@ -34,7 +34,7 @@ shared_memory.put = put
 
 
 class Identity:
-    """Outputs are the inputs; `where` tells whether the input came by shared memory."""
+    """Outputs are the inputs."""
 
     note = None
 

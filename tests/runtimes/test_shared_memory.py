@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -84,6 +85,16 @@ def test_no_descriptor_is_left_open_after_a_worker() -> None:
     with sharing() as subject:
         echoed(subject, numbers(LARGE))
     assert set(Path("/proc/self/fd").iterdir()) <= before
+
+
+def test_closing_twice_leaves_the_files_of_others_alone() -> None:
+    shared = SharedMemory()
+    first, _ = shared.descriptors
+    shared.close()
+    other = os.memfd_create("other")
+    assert other == first, "the number is free again"
+    shared.close()
+    os.close(other)
 
 
 def test_room_costs_nothing_until_it_is_written_and_an_absurd_size_is_a_memory_error() -> None:

@@ -27,7 +27,7 @@ class SharedMemory:
 
     def __init__(self) -> None:
         """Raises OSError or AttributeError where the system has no sealed files in memory (anything but Linux)."""
-        self.descriptors = _sealed("crossload-requests"), _sealed("crossload-answers")
+        self.descriptors: tuple[int, ...] = (_sealed("crossload-requests"), _sealed("crossload-answers"))
 
     @property
     def environment(self) -> dict[str, str]:
@@ -58,11 +58,11 @@ class SharedMemory:
         return MappedFile(self.descriptors[0]), MappedFile(self.descriptors[1])
 
     def close(self) -> None:
-        """Free the memory, once the worker has ended too."""
+        """Free the memory, once the worker has ended too; once more does nothing: the numbers may be another file's by then."""
         self.__dict__.pop("_files", None)
-        for descriptor in self.descriptors:
-            with contextlib.suppress(OSError):
-                os.close(descriptor)
+        descriptors, self.descriptors = self.descriptors, ()
+        for descriptor in descriptors:
+            os.close(descriptor)
 
 
 def _sealed(name: str) -> int:
