@@ -15,7 +15,7 @@ from crossload.releases.registrations import Release
 
 _DOUBLE = 2  # types.proto: DT_DOUBLE
 _NARROW = (1, 14, 19)  # DT_FLOAT, DT_BFLOAT16, DT_HALF
-_MOST_BYTES = 512 << 20
+MOST_BYTES = 512 << 20
 # What feeds a graph keeps its datatype; and what draws numbers (by name) would draw others in float64.
 _KEPT = ("Placeholder", "PlaceholderV2", "PlaceholderWithDefault", "_Arg")
 
@@ -33,18 +33,18 @@ def widened(graph: Any, release: Release) -> Any:
     Placeholders keep their datatypes. Raises NotWidened for a graph that draws random numbers, has functions of any datatype, or ops
     that the release does not have, or is too large.
     """
-    bodies = [graph.node, *(f.node_def for f in graph.library.function)]
-    if graph.ByteSize() > _MOST_BYTES:
-        raise NotWidened(f"the graph has more than {_MOST_BYTES >> 20} MiB")
+    if graph.ByteSize() > MOST_BYTES:
+        raise NotWidened(f"the graph has more than {MOST_BYTES >> 20} MiB")
     wide = type(graph)()
     wide.CopyFrom(graph)
     ops = _Ops(wide, release)
-    for body in bodies:
-        _check(body, ops)
+    bodies = [wide.node, *(f.node_def for f in wide.library.function)]
+    for nodes in bodies:
+        _check(nodes, ops)
     for function in wide.library.function:
         for argument in (*function.signature.input_arg, *function.signature.output_arg):
             argument.type = _DOUBLE if argument.type in _NARROW else argument.type
-    for nodes in (wide.node, *(f.node_def for f in wide.library.function)):
+    for nodes in bodies:
         for node in nodes:
             _widen(node, graph.versions.producer, ops)
     _cast_graph(wide, ops)

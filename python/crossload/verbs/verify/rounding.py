@@ -17,12 +17,13 @@ from crossload.contract import datatypes
 from crossload.contract.manifest import Artifact, Binding, Rounding
 from crossload.contract.signatures import Signature
 from crossload.contract.vectors import Vector
-from crossload.edits.float64 import NotWidened, widened
+from crossload.edits.float64 import MOST_BYTES, NotWidened, widened
 from crossload.edits.freezing.freeze import freeze
 from crossload.edits.freezing.refusal import NeedsTensorFlow
 from crossload.errors import ArtifactError, WorkerFailure
 from crossload.releases.registrations import releases
 from crossload.runtimes.supervisor import ModelSource, Supervisor
+from crossload.support import files
 
 _NARROW = ("FP32", "FP16", "BF16")
 # An answer that rounding moves by more than this share of it could not be told from another one at the bound.
@@ -39,6 +40,8 @@ def measure(
     """
     narrow = {n: [t.name for t in s.outputs if t.datatype in _NARROW] for n, s in signatures.items() if n in recorded}
     if not any(narrow.values()) or "graph_def" not in supervisor.identity().formats:
+        return {}
+    if artifact.format not in ("graph_def", "saved_model") or files.size_bytes(path) > MOST_BYTES:  # before its values are read
         return {}
     try:
         graph = widened(_frozen(path, artifact), releases()[-1])
@@ -59,8 +62,6 @@ def _frozen(path: Path, artifact: Artifact) -> Any:
     bindings = {name: b.model_dump() for name, b in artifact.bindings.items()}
     if artifact.format == "graph_def":
         return protos.parse(path, protos.GraphDefProto, "GraphDef")
-    if artifact.format != "saved_model":
-        raise NeedsTensorFlow(f"a {artifact.format} has no graph to widen")
     return freeze(saved_model.read(path).meta_graph(artifact.tags).proto, path / "variables" / "variables", bindings)
 
 
