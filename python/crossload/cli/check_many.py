@@ -9,8 +9,7 @@ from pathlib import Path
 import click
 
 from crossload.cli import many
-from crossload.errors import ArtifactError, CrossloadError
-from crossload.releases.registrations import Release
+from crossload.errors import CrossloadError
 from crossload.support.text import printable
 from crossload.verbs.check.check import Check, Checked, checked, releases_of
 from crossload.verbs.check.findings import SEVERITY
@@ -31,7 +30,7 @@ def show(files: Sequence[str], names: Sequence[str], tags: Sequence[str] | None,
     status = count = 0
     for file in many.counted(files):
         try:
-            found = _checked(Path(file), names, releases, tags)
+            found = many.readable(Path(file), lambda path: checked(path, names, releases, tags))
         except CrossloadError as error:
             status = max(status, error.exit_status)
             rows.append((printable(file), "–", *["–"] * (len(columns) or 1), f"error: {printable(str(error))}"))
@@ -49,13 +48,6 @@ def show(files: Sequence[str], names: Sequence[str], tags: Sequence[str] | None,
     if not as_json:
         click.echo(many.table(rows))
     return status
-
-
-def _checked(path: Path, names: Sequence[str], releases: list[Release] | None, tags: Sequence[str] | None) -> Check:
-    try:
-        return checked(path, names, releases, tags)
-    except OSError as error:
-        raise ArtifactError(f"{error.filename or path} cannot be read: {error.strerror}; check its permissions and its disk") from error
 
 
 def _rows(found: Check, columns: Sequence[str]) -> list[tuple[str, ...]]:

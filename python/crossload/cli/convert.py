@@ -73,7 +73,7 @@ _saver = stacked(
 )
 @option("--resume", is_flag=True, group=WHAT, help="With -o: go on with an earlier run; unchanged results are kept.")
 @options.tags
-@option("--signature", "-s", "signatures", multiple=True, metavar="NAME", group=WHAT, help="Only this signature; repeatable.")
+@options.signatures
 @options.tensors
 @option(
     "--to",

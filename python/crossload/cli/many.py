@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from crossload.errors import CrossloadError
+from crossload.errors import ArtifactError, CrossloadError
 from crossload.support.text import is_pattern, printable
 
 if TYPE_CHECKING:
     from crossload.report.results import Report
     from crossload.verbs.verify.plan import Plan
 
+_Read = TypeVar("_Read")
 SECONDS_BETWEEN_LINES = 2
 
 
@@ -50,6 +51,14 @@ def counted(files: Sequence[str]) -> Iterator[str]:
             said = time.monotonic()
             click.echo(f"{at} of {len(files)} {printable(file)}", err=True)
         yield file
+
+
+def readable(path: Path, read: Callable[[Path], _Read]) -> _Read:
+    """What `read` returns; raises ArtifactError also for what the disk refuses, so that one file does not end a run over many."""
+    try:
+        return read(path)
+    except OSError as error:
+        raise ArtifactError(f"{error.filename or path} cannot be read: {error.strerror}; check its permissions and its disk") from error
 
 
 def table(rows: Sequence[tuple[str, ...]]) -> str:

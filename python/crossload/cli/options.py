@@ -23,6 +23,7 @@ WRITTEN = click.Path(path_type=Path, dir_okay=False, writable=True)
 
 paths = click.argument("paths", type=click.Path(path_type=Path), nargs=-1, required=True, metavar="PATH|-...")
 tags = option("--tags", "-t", metavar="A,B", group=WHAT, help="The tag set of a SavedModel's MetaGraph.")
+signatures = option("--signature", "-s", "signatures", multiple=True, metavar="NAME", group=WHAT, help="Only this signature; repeatable.")
 artifact = option("--artifact", "-a", metavar="ID", group=WHAT, help="An artifact of a bundle, by its id.")
 tolerance = option(
     "--tolerance",

@@ -8,11 +8,11 @@ import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from crossload.cli import options
+from crossload.cli import many, options
 from crossload.cli.framework import WHAT, Command, option
 from crossload.contract.datatypes import for_people
 from crossload.errors import ArtifactError, CrossloadError
@@ -21,8 +21,6 @@ from crossload.verbs.show.show import show
 
 if TYPE_CHECKING:
     from crossload.artifacts.checkpoints.checkpoint import Checkpoint
-
-_Read = TypeVar("_Read")
 
 
 @click.command(
@@ -61,23 +59,20 @@ def command(
 
     Several paths, a folder of artifacts, a pattern, or a list on standard input (-) are a table with a row for each artifact.
     """
-    from crossload.cli import many
-
     if not many.means_many(paths):
-        click.echo(_readable(paths[0], lambda path: _text(path, as_json, everything, with_hash, nodes, tensor)))
+        click.echo(many.readable(paths[0], lambda path: _text(path, as_json, everything, with_hash, nodes, tensor)))
         return
     if tensor is not None or nodes is not None:
         raise CrossloadError(f"{'--tensor' if nodes is None else '--nodes'} shows a part of one artifact; name one")
 
     def page(path: Path) -> str:
-        return _readable(path, lambda p: _text(p, as_json, everything, with_hash, indent=None))
+        return many.readable(path, lambda p: _text(p, as_json, everything, with_hash, indent=None))
 
     sys.exit(_show_many(many.files_of(paths, "show"), page if as_json or everything else None, as_json, with_hash))
 
 
 def _show_many(files: Sequence[str], page: Callable[[Path], str] | None, as_json: bool, with_hash: bool) -> int:
     """Show each file by its page, or as a row; one that cannot be read does not keep the others. Returns the exit status."""
-    from crossload.cli import many
     from crossload.cli.pages import row
 
     status, rows = 0, [row.heading(with_hash)]
@@ -86,7 +81,7 @@ def _show_many(files: Sequence[str], page: Callable[[Path], str] | None, as_json
             if page:
                 click.echo(page(Path(file)))
             else:
-                found = _readable(Path(file), show)
+                found = many.readable(Path(file), show)
                 rows.append(row.cells(found, _canonical(found, found.format != "bundle", False)[1] if with_hash else None))
         except CrossloadError as error:
             status = error.exit_status
@@ -130,14 +125,6 @@ def _text(
     return "\n".join(
         page.lines(found, in_bundle if found.format == "bundle" else Page(everything, _canonical(found, with_hash, as_json)[1]))
     )
-
-
-def _readable(path: Path, read: Callable[[Path], _Read]) -> _Read:
-    """What `read` returns; raises ArtifactError also for what the disk refuses."""
-    try:
-        return read(path)
-    except OSError as error:
-        raise ArtifactError(f"{error.filename or path} cannot be read: {error.strerror}; check its permissions and its disk") from error
 
 
 def _canonical(found: Any, asked: bool, as_json: bool) -> tuple[str | None, str]:

@@ -58,7 +58,7 @@ EXIT_STATUS = (
     "Default: the usual ones.",
 )
 @option("--artifact", "-a", "artifacts", multiple=True, metavar="ID", group=WHAT, help="Only this artifact of the bundle; repeatable.")
-@option("--signature", "-s", "signatures", multiple=True, metavar="NAME", group=WHAT, help="Only this signature; repeatable.")
+@options.signatures
 @option("--vector", "vectors", multiple=True, metavar="NAME", group=WHAT, help="Only this vector; repeatable.")
 @option(
     "--from",

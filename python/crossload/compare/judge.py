@@ -126,7 +126,7 @@ def _judge_numbers(
     if (absolute <= tolerance.atol + tolerance.rtol * scale).all():
         return Judgement("close", metrics)
     ratio = "" if unit is None else f", {metrics['rounding']:.3g} × rounding"
-    at = int(np.argmax(np.where(compared, _scattered(absolute, compared), -1)))
+    at = int(np.flatnonzero(compared)[np.argmax(absolute)])
     worst = f" at {_index(at, ref.shape)}: {float(wide_got.ravel()[at]) + 0.0:g}, the reference's is {float(wide_ref.ravel()[at]) + 0.0:g}"
     reason = f"{name!r} differs by up to {metrics['max_abs']:.3g}{ratio}{worst}{_needed(absolute, scale, tolerance)}"
     same_decision = metrics["argmax_agreement"] == 1.0 and reference.ndim > 0 and reference.shape[-1] > 1
@@ -155,13 +155,6 @@ def _in_units(absolute: np.ndarray, scale: np.ndarray, unit: Tolerance) -> float
     one = unit.atol + unit.rtol * scale[differs]
     with np.errstate(divide="ignore"):
         return _finite((absolute[differs] / one).max()) if differs.any() else 0.0
-
-
-def _scattered(values: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """The values at these places of an array of zeros."""
-    found = np.zeros(places.shape, values.dtype)
-    found[places] = values
-    return found
 
 
 def _no_distance(array: np.ndarray) -> dict[str, Any]:

@@ -156,16 +156,14 @@ def datatypes_of(node: Any, op: Any, arguments: Iterable[Any]) -> list[int] | No
     """The datatypes (types.proto) of all tensors of these arguments of an op; None if an attribute leaves them open."""
     found: list[int] = []
     for argument in arguments:
-        names = {kind: name for kind in ("number_attr", "type_attr", "type_list_attr") if (name := getattr(argument, kind))}
-        stated = {kind: attribute(node, op, name) for kind, name in names.items()}
-        if any(value is None or value.WhichOneof("value") == "placeholder" for value in stated.values()):
+        many = tensor_count(node, op, argument)
+        named = argument.type_list_attr or argument.type_attr
+        stated: Any = attribute(node, op, named) if named else None
+        if many is None or many > _MOST or (named and (stated is None or stated.WhichOneof("value") == "placeholder")):
             return None
-        many = stated["number_attr"].i if "number_attr" in stated else 1
-        if many > _MOST:
-            return None
-        number = stated["type_attr"].type if "type_attr" in stated else argument.type
+        number = argument.type if stated is None else stated.type
         number += REFERENCE if argument.is_ref and number < REFERENCE else 0
-        found += list(stated["type_list_attr"].list.type) if "type_list_attr" in stated else [number] * many
+        found += stated.list.type if argument.type_list_attr else [number] * many
     return found
 
 

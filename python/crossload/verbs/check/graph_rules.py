@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from crossload.artifacts.graphs.functions import functions_named
 from crossload.artifacts.graphs.graph import operation_of
 from crossload.artifacts.graphs.saved_model import assets
 from crossload.releases.nodes import Problem, kernel_problem, problems
@@ -49,7 +50,7 @@ class Subject:
     roots: dict[str, tuple[str, ...]]
     at_load: tuple[str, ...] = ()
     meta_graph: Any = field(default=None, repr=False)
-    _calls: dict[str, list[tuple[Any, list[str]]]] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _calls: dict[str, list[tuple[Any, set[str]]]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @cached_property
     def nodes(self) -> dict[str, Any]:
@@ -142,10 +143,10 @@ class Subject:
     def _reached(self, nodes: Iterable[Any], follow: Callable[[Any], bool]) -> set[str]:
         """The functions that these nodes name, and the nodes of their bodies in turn, in the attributes of nodes that `follow` accepts."""
 
-        def named(calls: Iterable[tuple[Any, list[str]]]) -> Iterator[str]:
+        def named(calls: Iterable[tuple[Any, set[str]]]) -> Iterator[str]:
             return (name for node, names in calls for name in names if name == node.op or follow(node))
 
-        def inside(function: str) -> list[tuple[Any, list[str]]]:
+        def inside(function: str) -> list[tuple[Any, set[str]]]:
             first = self._first_alike[function]
             if first not in self._calls:
                 self._calls[first] = self._naming(self.functions[first].node_def)
@@ -155,20 +156,9 @@ class Subject:
             return set()
         return reached(named(self._naming(nodes)), lambda name: named(inside(name)))
 
-    def _naming(self, nodes: Iterable[Any]) -> list[tuple[Any, list[str]]]:
+    def _naming(self, nodes: Iterable[Any]) -> list[tuple[Any, set[str]]]:
         """The nodes among these that name functions, as their op or in their attributes, with those functions."""
-        return [(node, names) for node in nodes if (names := [n for n in _named(node) if n in self.functions])]
-
-
-def _named(node: Any) -> Iterator[str]:
-    """The name of a node's op, and those in its attributes that would be functions'."""
-    yield node.op
-    for value in node.attr.values():
-        which = value.WhichOneof("value")
-        if which == "func":
-            yield value.func.name
-        elif which == "list":
-            yield from (function.name for function in value.list.func)
+        return [(node, names) for node in nodes if (names := functions_named(node) & self.functions.keys())]
 
 
 def _is_lowered(node: Any) -> bool:

@@ -22,7 +22,7 @@ from crossload.report.results import Case, Report
 from crossload.runtimes import registry
 from crossload.runtimes.registry import Runtime
 from crossload.runtimes.supervisor import Limits, ModelSource, Supervisor
-from crossload.verbs.verify import cautions
+from crossload.verbs.verify import cautions, fresh_requests
 from crossload.verbs.verify.plan import Nan, Plan
 from crossload.verbs.verify.record import bundle_of, needed_options
 from crossload.verbs.verify.run import NONE, Cases, Job, OnResult, Progress, failed, reproduce, run
@@ -95,9 +95,7 @@ def verify_plan(
     """
     chosen = {registry.shortest_name(r): r for r in registry.find(list(plan.runtimes or ()))}
     if plan.fresh:
-        from crossload.verbs.verify import fresh
-
-        plan = replace(plan, requests=fresh.seeded(plan.requests))
+        plan = replace(plan, requests=fresh_requests.seeded(plan.requests))
     try:
         report = _verify(bundle, chosen, plan, progress, on_result, alive or {}, recorders or {})
     except NoReference as error:
@@ -119,9 +117,7 @@ def _verify(
     with _opened(bundle or Path(plan.path), list(chosen.values()), plan, progress, recorders) as opened:
         recorded = {name: opened.vectors(name) for name in opened.manifest.signatures}
         if plan.fresh:
-            from crossload.verbs.verify import fresh
-
-            drawn = fresh.draw(opened, plan.fresh, plan.requests.seed, plan.limits, needed_options(plan.load_options), progress)
+            drawn = fresh_requests.draw(opened, plan.fresh, plan.requests.seed, plan.limits, needed_options(plan.load_options), progress)
             recorded = {name: [*vectors, *drawn.get(name, ())] for name, vectors in recorded.items()}
         _check_names(opened, recorded, plan)
         chosen = _with_fallbacks(opened, chosen, plan)

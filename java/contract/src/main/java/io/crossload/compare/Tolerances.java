@@ -43,10 +43,10 @@ public final class Tolerances {
         if (own != null) {
             return own;
         }
-        Double epsilon = EPSILON.get(datatype);
-        return reference.rounding() == null || epsilon == null
+        Tolerance unit = unit(reference);
+        return unit == null
                 ? DEFAULTS.getOrDefault(datatype, EXACT)
-                : new Tolerance(BOUND * epsilon, BOUND * reference.rounding(), 4);
+                : new Tolerance(BOUND * unit.rtol(), BOUND * unit.atol(), 4);
     }
 
     /** The unit of the metric {@code rounding}: relative to an element, and absolute; null where the rounding is not known. */
