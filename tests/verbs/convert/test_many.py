@@ -56,6 +56,12 @@ def test_each_result_has_a_name_of_its_own(sources: list[str], made: list[str]) 
     assert [named[s] for s in sources] == made
 
 
+def test_a_frozen_graph_is_never_named_as_the_file_that_makes_a_folder_a_saved_model() -> None:
+    named = many.names(["digits/saved_model", "/saved_model"], ".pb", {})
+    assert named == {"digits/saved_model": "digits-saved_model.pb", "/saved_model": "saved_model-2.pb"}
+    assert many.names(["digits/saved_model"], ".tflite", {}) == {"digits/saved_model": "saved_model.tflite"}
+
+
 def test_names_that_folders_do_not_tell_apart_stay_different() -> None:
     assert len(set(many.names(["a-m.h5", "a/m.h5", "b/m.h5", "/m-2.h5", "/m.h5"], "", {"x": "m"}).values())) == 6
 

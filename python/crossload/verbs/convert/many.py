@@ -25,6 +25,7 @@ from crossload.verbs.verify.prove import answering
 from crossload.verbs.verify.record import needed_options
 
 JOURNAL = "conversions.jsonl"
+_SAVED_MODEL = "saved_model.pb"  # a file of this name makes its folder a SavedModel
 _SUFFIXES = {"graph_def": ".pb", "tflite": ".tflite", "keras": ".keras", "keras_h5": ".h5"}
 
 
@@ -153,12 +154,12 @@ class _Workers:
 def names(sources: Sequence[str], suffix: str, known: Mapping[str, str]) -> dict[str, str]:
     """A name for the result of each source, different for each: that of the source, after as many folders as tell it from the others.
 
-    `known` are names that sources have already. A number (the version of a model) never is a name alone.
+    `known` are names that sources have already. A number (the version of a model) never is a name alone, and no name is saved_model.pb.
     """
     paths = {source: Path(source).resolve() for source in sources if source not in known}
     stems = Counter((p.parent, _stem(p)) for p in paths.values())
     parts = {s: (*p.parent.parts[1:], p.name.replace(".", "-") if stems[p.parent, _stem(p)] > 1 else _stem(p)) for s, p in paths.items()}
-    depth = {s: 1 + of[-1].isdecimal() for s, of in parts.items()}
+    depth = {s: 1 + (of[-1].isdecimal() or f"{of[-1]}{suffix}" == _SAVED_MODEL) for s, of in parts.items()}
     while True:
         found = {s: "-".join(of[-depth[s] :]) for s, of in parts.items()}
         counts = Counter(name.lower() for name in found.values())
@@ -167,7 +168,7 @@ def names(sources: Sequence[str], suffix: str, known: Mapping[str, str]) -> dict
             break
         for source in alike:
             depth[source] += 1
-    taken = {name.lower() for name in known.values()}
+    taken = {_SAVED_MODEL, *(name.lower() for name in known.values())}
     named = dict(known)
     for source, name in found.items():
         number, whole = 1, f"{printable(name)}{suffix}"
