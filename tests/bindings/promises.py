@@ -301,14 +301,15 @@ def forgotten_models_and_many_calls_leave_no_memory_behind() -> None:
             with contextlib.suppress(InvalidArgument):
                 graph.run({"x": array.astype(np.float64)}, "y")
 
-    for _ in range(5):
-        use()
-    gc.collect()
-    before = resident()
-    for _ in range(5):
-        use()
-        gc.collect()
-    assert resident() - before < 40, (before, resident())
+    grown = []
+    for _ in range(4):
+        before = resident()
+        for _ in range(5):
+            use()
+            gc.collect()
+        grown.append(resident() - before)
+    # A leak grows in every round. The allocators of Java, TensorFlow and Python each grow once, in a round that nobody can foretell.
+    assert min(grown) < 40, grown
 
 
 def python_s_arrays_do_not_count_against_java_s_memory() -> None:
@@ -328,7 +329,7 @@ def importing_python_s_tensorflow_is_refused_with_the_reason() -> None:
 def _main() -> None:
     target = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
-    crossload_jpype.start(jvm_options=["-Xmx256m"])
+    crossload_jpype.start(jvm_options=["-Xmx256m", "-Xms256m", "-XX:+AlwaysPreTouch"])  # a heap that is resident from the start
     for line in sys.stdin:
         promise: Callable[[], None] = globals()[line.strip()]
         try:
