@@ -4,29 +4,53 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from crossload.cli import options
 from crossload.cli.framework import Command, option
+from crossload.errors import CrossloadError
 
 if TYPE_CHECKING:
     from crossload.runtimes.health import Status
+    from crossload.runtimes.registry import Runtime
 
 
-@click.command(name="runtimes", cls=Command, examples=["runtimes", "runtimes --check litert", "runtimes --prepare tflite-runtime litert"])
+@click.command(
+    name="runtimes",
+    cls=Command,
+    examples=[
+        "runtimes",
+        "runtimes --check litert",
+        "runtimes --prepare tflite-runtime litert",
+        "runtimes build litert tensorflow-java",
+        "runtimes --check docker:litert",
+    ],
+)
 @click.argument("names", nargs=-1)
 @option("--prepare", is_flag=True, help="Make the missing environments.")
 @option("--check", is_flag=True, help="Start each runtime, read its identity, and have it echo tensors of every datatype.")
+@option("--base", metavar="IMAGE", help="For build: the image that takes the place of the Dockerfiles' own BASE_IMAGE.")
+@option(
+    "--sbom", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="For build: write a bill of materials for each image."
+)
 @option("--json", "as_json", is_flag=True, help="Print JSON.")
 @options.limits
-def command(names: tuple[str, ...], prepare: bool, check: bool, as_json: bool, **limits: Any) -> None:
-    """List all runtimes, or NAMES, with their versions, formats and state.
+def command(names: tuple[str, ...], prepare: bool, check: bool, base: str | None, sbom: Path | None, as_json: bool, **limits: Any) -> None:
+    """List all runtimes, or NAMES, with their versions, formats and state; `build` makes their container images instead.
 
-    A name may include a version (litert@2.3.0) or be a pattern ('tensorflow-java@*').
+    A name may include a version (litert@2.3.0), be a pattern ('tensorflow-java@*'), or name a runtime in a container (docker:litert) or in
+    namespaces of this kernel (bubblewrap:litert). `crossload runtimes build` without names builds the images of the default runtimes.
     """
     from crossload.runtimes import registry
+
+    if names[:1] == ("build",):
+        _build(registry.find(list(names[1:])), base, sbom)
+        return
+    if base or sbom:
+        raise CrossloadError("--base and --sbom are for `crossload runtimes build`")
     from crossload.runtimes.health import status
 
     chosen = registry.find(list(names)) if names else registry.all_runtimes()
@@ -41,6 +65,21 @@ def command(names: tuple[str, ...], prepare: bool, check: bool, as_json: bool, *
     elif file := registry.configuration_file():
         click.echo(f"\nconfiguration: {file}")
     sys.exit(1 if any(s.failed for s in found) else 0)
+
+
+def _build(chosen: list[Runtime], base: str | None, sbom: Path | None) -> None:
+    """Build the images one after the other, then list their sizes."""
+    from crossload.runtimes.walls import images
+    from crossload.support import files
+
+    built = [images.build(runtime, base, lambda text: click.echo(text, err=True)) for runtime in chosen]
+    for image, runtime in zip(built, chosen, strict=True):
+        if sbom:
+            sbom.mkdir(parents=True, exist_ok=True)
+            files.write_text(
+                sbom / f"{image.name.rpartition('/')[2].replace(':', '-')}.cdx.json", json.dumps(images.bill(runtime), indent=1)
+            )
+        click.echo(f"{image.name:<44} {image.size / 1e6:>8,.0f} MB{'  unchanged' if image.cached else ''}")
 
 
 def _print(found: Status) -> None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from crossload.report.results import Report, Result
+    from crossload.runtimes.environments import Wall
     from crossload.verbs.verify.plan import Plan
     from crossload.verbs.verify.run import OnResult
 
@@ -41,6 +42,7 @@ EXIT_STATUS = (
         "verify models/ 'more/*.tflite' --jobs 2 --json report.json",
         "verify models/ --on ray://head:10001 --json report.json",
         "verify digits/ --fresh 4",
+        "verify from_the_net/ --untrusted",
         "verify --from report.json",
     ],
     exit_status=EXIT_STATUS,
@@ -86,6 +88,17 @@ EXIT_STATUS = (
     metavar="ray://HOST:PORT",
     group=WHAT,
     help="Verify many files on a Ray cluster (crossload[ray]); ray alone is the cluster that this machine is part of.",
+)
+@option(
+    "--in",
+    "wall",
+    type=click.Choice(["docker", "bubblewrap"]),
+    group=WHAT,
+    help="Run every worker behind a wall: no network, nobody's rights, no file but the artifact. docker: in containers of the images that "
+    "`crossload runtimes build` makes. bubblewrap: in namespaces of this kernel.",
+)
+@option(
+    "--untrusted", is_flag=True, group=WHAT, help="For a model that nobody trusts: behind the wall that this machine has, or not at all."
 )
 @options.tolerance
 @option(
@@ -204,7 +217,18 @@ def _plan(path: Path | None, given: dict[str, Any]) -> Plan:
         load_options=options.load_options(given),
         configuration=os.environ.get("CROSSLOAD_CONFIG") or None,
         fresh=given["fresh"],
+        wall=_wall(given["wall"], given["untrusted"]),
     )
+
+
+def _wall(named: Wall | None, untrusted: bool) -> Wall | None:
+    if named or not untrusted:
+        return named
+    from crossload.runtimes import walls
+
+    wall = walls.standing()
+    click.echo(f"untrusted: every worker runs behind the wall of {wall} (--in {wall})", err=True)
+    return wall
 
 
 def _repeated(paths: tuple[Path, ...], earlier: Path) -> tuple[Plan, tuple[Path, ...]]:

@@ -8,12 +8,14 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from crossload.errors import EnvironmentProblem
 from crossload.runtimes import class_archive, maven
@@ -40,7 +42,8 @@ class Script:
 class Jar:
     """A Java worker: its jar, its main class, and the Maven coordinates (`group:artifact:version[:classifier]`) it runs on.
 
-    `libraries` is the folder of native libraries inside those jars, for a release that would unpack them at every start.
+    `libraries` is the folder of native libraries inside those jars: they are unpacked once, into the environment. Otherwise the legacy
+    release unpacks them at every start, and a killed worker leaves them behind; JavaCPP unpacks them into the user's home.
     `platforms` are the platforms of its native libraries, if known.
     """
 
@@ -60,7 +63,19 @@ class Command:
     cwd: Path | None = None
 
 
-Source = Script | Jar | Command
+Wall = Literal["docker", "bubblewrap"]
+
+
+@dataclass(frozen=True)
+class Confined:
+    """The worker of the runtime `title` behind a wall: in a container of its image, or in namespaces of this kernel."""
+
+    source: Script | Jar | Command
+    wall: Wall
+    title: str
+
+
+Source = Script | Jar | Command | Confined
 
 JAVA_OPTIONS = (
     "-Xrs",  # leave the signals to the supervisor
@@ -80,6 +95,8 @@ _LAYOUT = b"2\n"
 
 def missing(source: Source) -> tuple[str, str] | None:
     """What keeps a runtime from starting now, and how to fix it; None if it is ready. Starts no worker."""
+    if isinstance(source, Confined):
+        return _unconfined(source)
     if problem := _obstacle(source):
         return problem
     if isinstance(source, Script) and not _ready(folder_of(source)):
@@ -93,12 +110,28 @@ def missing(source: Source) -> tuple[str, str] | None:
     return None
 
 
+def _unconfined(source: Confined) -> tuple[str, str] | None:
+    """What keeps a worker from starting behind its wall, and how to fix it."""
+    if source.wall == "docker":
+        try:
+            _confined(source, lambda _: None)
+        except EnvironmentProblem as problem:
+            said, _, mend = str(problem).partition("; ")
+            return said, mend
+        return None
+    from crossload.runtimes.walls import bubblewrap
+
+    return bubblewrap.problem() or missing(source.source)
+
+
 def prepare(source: Source, progress: Progress = lambda _: None) -> Launch:
     """Make the environment unless it exists; returns how the worker starts.
 
     Raises EnvironmentProblem. Two processes that prepare the same environment wait for each other; one that is
     interrupted leaves nothing that counts as ready.
     """
+    if isinstance(source, Confined):
+        return _confined(source, progress)
     if problem := _obstacle(source):
         raise EnvironmentProblem("; ".join(problem))
     if isinstance(source, Command):
@@ -113,24 +146,46 @@ def prepare(source: Source, progress: Progress = lambda _: None) -> Launch:
             f"{folder} cannot be written: {error.strerror}; free some space, or point CROSSLOAD_CACHE elsewhere"
         ) from error
     if isinstance(source, Script):
-        embedded = {"CROSSLOAD_JPYPE_CLASS_PATH": class_path(source.embeds, progress)} if source.embeds else {}
+        embedded = {}
+        if source.embeds:
+            prepare(source.embeds, progress)
+            own = os.environ.get("CROSSLOAD_JVM_OPTIONS", "")
+            embedded["CROSSLOAD_JPYPE_CLASS_PATH"] = _class_path(source.embeds)
+            embedded["CROSSLOAD_JVM_OPTIONS"] = f"{shlex.join(_library_path(source.embeds))} {own}".strip()
         return Launch(
             (str(python_of(folder)), "-u", str(source.path)),
             {"PYTHONPATH": str(source.packages or ""), "PYTHONNOUSERSITE": "1", **embedded},
         )
-    libraries = (f"-Djava.library.path={folder / 'libraries'}",) if source.libraries else ()
-    command = (java(), *JAVA_OPTIONS, *libraries, "-cp", _class_path(source), source.main)
+    command = (java(), *JAVA_OPTIONS, *_library_path(source), "-cp", _class_path(source), source.main)
     return Launch((*command[:1], *class_archive.options(command, source.jar, folder, progress), *command[1:]))
+
+
+def _confined(source: Confined, progress: Progress) -> Launch:
+    if source.wall == "docker":
+        from crossload.runtimes import registry
+        from crossload.runtimes.walls import containers
+
+        return containers.confined(registry.one(source.title), progress)
+    from crossload.runtimes.walls import bubblewrap
+
+    return bubblewrap.confined(prepare(source.source, progress))
 
 
 def class_path(source: Jar, progress: Progress = lambda _: None) -> str:
     """A Java worker's jar and the jars it runs on, fetched if necessary; raises EnvironmentProblem."""
     prepare(source, progress)
-    return _class_path(source)
+    return os.pathsep.join(map(str, (source.jar, *maven.jars(folder_of(source)))))
 
 
 def _class_path(source: Jar) -> str:
-    return os.pathsep.join((str(source.jar), (folder_of(source) / "class-path").read_text()))
+    """A worker's class path: without the jar of this platform's natives, which are unpacked."""
+    platform = source.libraries.rpartition("/")[2]
+    jars = (str(jar) for jar in maven.jars(folder_of(source)) if not (platform and jar.stem.endswith(f"-{platform}")))
+    return os.pathsep.join((str(source.jar), *jars))
+
+
+def _library_path(source: Jar) -> tuple[str, ...]:
+    return (f"-Djava.library.path={folder_of(source) / 'libraries'}",) if source.libraries else ()
 
 
 def python_of(folder: Path) -> Path:
@@ -234,6 +289,8 @@ def _make_ready(source: Script | Jar, folder: Path, progress: Progress) -> None:
 
 def folders(source: Source) -> list[Path]:
     """The folders of the cache that a runtime uses."""
+    if isinstance(source, Confined):
+        return folders(source.source) if source.wall == "bubblewrap" else []
     if isinstance(source, Command):
         return []
     embedded = [folder_of(source.embeds)] if isinstance(source, Script) and source.embeds else []

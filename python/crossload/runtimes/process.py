@@ -12,15 +12,18 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from crossload.contract import frames
 from crossload.contract.outcomes import Outcome, Phase
 from crossload.errors import FrameError, WorkerFailure
 from crossload.runtimes.shared_memory import EXTENSION, SharedMemory, room
+
+if TYPE_CHECKING:
+    from crossload.runtimes.walls.stage import Stage
 
 _PIPE_BYTES = 1 << 20
 _F_SETPIPE_SZ = 1031  # fcntl.h of Linux; a bigger pipe halves the system calls of a large tensor
@@ -29,15 +32,23 @@ _EXIT_SECONDS = 10.0
 _AWAKE_SECONDS = 0.0005  # sleeping and waking costs as much as a small model's answer, so busy-wait this long first
 _STDERR_BYTES = 64 << 10  # the size of the kept tail, with or without line breaks
 _LONGEST_WAIT_SECONDS = 60.0
+FILTER = "{filter}"
+MEMORY = "CROSSLOAD_MEMORY_LIMIT"  # for a process that stands for a container, whose memory the core does not see
 
 
 @dataclass(frozen=True)
 class Launch:
-    """How to start a worker."""
+    """How to start a worker; one behind a wall sees the artifacts of its `stage` alone.
+
+    The word FILTER of `argv` becomes the descriptor from which the process reads `filter`. `after` is called once a process was killed.
+    """
 
     argv: Sequence[str]
     environment: Mapping[str, str] = field(default_factory=dict)
     cwd: Path | None = None
+    stage: Stage | None = None
+    filter: bytes | None = None
+    after: Callable[[], object] | None = None
 
 
 class Worker:
@@ -46,6 +57,7 @@ class Worker:
     def __init__(self, launch: Launch, memory_limit: int | None = None) -> None:
         """Start the process; raises WorkerFailure (`crash`, phase `start`) if it cannot be started."""
         self._memory_limit = memory_limit
+        self._after = launch.after
         self._next_id = 0
         self._cancelled = False
         self._stream_ended = False
@@ -55,16 +67,22 @@ class Worker:
         self._shares = False
         with contextlib.suppress(OSError, AttributeError):
             self._shared = SharedMemory()
+        handed = [_in_memory(launch.filter)] if launch.filter else []
         try:
             self._process = subprocess.Popen(
-                list(launch.argv),
+                [str(handed[0]) if word == FILTER else word for word in launch.argv],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 bufsize=0,
-                env={**os.environ, **launch.environment, **(self._shared.environment if self._shared else {})},
+                env={
+                    **os.environ,
+                    **launch.environment,
+                    **({MEMORY: str(memory_limit)} if memory_limit else {}),
+                    **(self._shared.environment if self._shared else {}),
+                },
                 cwd=launch.cwd,
-                pass_fds=self._shared.descriptors if self._shared else (),
+                pass_fds=(*handed, *(self._shared.descriptors if self._shared else ())),
                 start_new_session=True,  # Ctrl-C reaches the core alone, and killpg reaches the worker's own children
             )
         except (OSError, ValueError) as error:
@@ -72,6 +90,9 @@ class Worker:
                 self._shared.close()
             reason = getattr(error, "strerror", None) or error
             raise WorkerFailure("crash", "start", f"the worker cannot be started: {launch.argv[0]}: {reason}") from error
+        finally:
+            for descriptor in handed:
+                os.close(descriptor)
         assert self._process.stdin and self._process.stdout and self._process.stderr
         self._in, self._out = self._process.stdin.fileno(), self._process.stdout.fileno()
         for descriptor in (self._in, self._out):
@@ -145,6 +166,8 @@ class Worker:
             os.killpg(self._process.pid, signal.SIGKILL)
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(_EXIT_SECONDS)
+        if self._after:
+            self._after()
         if not cancel:  # another thread may still be reading: it sees the end of the stream and tidies up itself
             self._tidy()
 
@@ -304,6 +327,14 @@ def _declined(header: dict[str, Any], phase: Phase, stderr: str) -> WorkerFailur
     """The outcome of an error reported by the worker itself (bindings/contract/README.md, table of codes)."""
     outcome = _DECLINED.get(header.get("code", ""), "run_error" if phase == "run" else "load_error")
     return WorkerFailure(outcome, phase, header["error"], "" if outcome == "unsupported" else stderr)
+
+
+def _in_memory(data: bytes) -> int:
+    """A descriptor from which a child reads these bytes."""
+    descriptor = os.memfd_create("crossload-filter")
+    os.write(descriptor, data)
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    return descriptor
 
 
 def _enlarge(descriptor: int) -> None:

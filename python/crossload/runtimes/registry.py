@@ -8,17 +8,17 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import platformdirs
 
 from crossload.contract import typed
 from crossload.errors import CrossloadError
-from crossload.runtimes.environments import Command, Jar, Script, Source
+from crossload.runtimes.environments import Command, Confined, Jar, Script, Source, Wall
 from crossload.support.text import is_pattern, near
 
 WORKERS = Path(__file__).parent.parent / "workers"
@@ -26,6 +26,7 @@ WORKERS = Path(__file__).parent.parent / "workers"
 BINDING = next((p for p in (WORKERS.parents[2] / "bindings" / "jpype",) if p.is_dir()), WORKERS)
 ENTRY_POINTS = "crossload.runtimes"
 CONFIGURATION = "crossload.toml"
+WALLS: tuple[Wall, ...] = get_args(Wall)
 
 
 @dataclass(frozen=True)
@@ -57,21 +58,23 @@ def _tensorflow_java(version: str, *, default: bool = False) -> Runtime:
     jar = "tensorflow-java-0.x" if early else "tensorflow-java"
     arm = () if early else ("linux-arm64", "macosx-arm64")
     platforms = ("linux-x86_64", *arm, *(() if version == "1.1.0" else ("macosx-x86_64",)), "windows-x86_64")
-    return _java("tensorflow-java", jar, "tensorflow", version, coordinates, default=default, platforms=platforms)
+    libraries = f"org/tensorflow/internal/c_api/{_platform()}"
+    return _java("tensorflow-java", jar, "tensorflow", version, coordinates, libraries, platforms, default=default)
 
 
 def _tensorflow_java_legacy(version: str) -> Runtime:
     coordinates = tuple(f"org.tensorflow:{artifact}:{version}" for artifact in ("tensorflow", "libtensorflow_jni", "proto"))
-    libraries = f"org/tensorflow/native/{_platform()}"  # else every start unpacks 190 MB, which a killed worker leaves behind
+    libraries = f"org/tensorflow/native/{_platform()}"
     platforms = ("linux-x86_64", "darwin-x86_64", "windows-x86_64")
     name = "tensorflow-java-legacy"
-    return _java(name, name, "tensorflow.legacy", version, coordinates, libraries=libraries, platforms=platforms)
+    return _java(name, name, "tensorflow.legacy", version, coordinates, libraries, platforms)
 
 
 def _tflite_java(version: str, presets: str) -> Runtime:
     interpreter = f"org.bytedeco:tensorflow-lite:{presets}"
     coordinates = (interpreter, f"{interpreter}:{_platform()}")
-    return _java("tflite-java", "tflite-java", "tflite", version, coordinates, formats=("tflite",))
+    libraries = f"org/bytedeco/tensorflowlite/{_platform()}"
+    return _java("tflite-java", "tflite-java", "tflite", version, coordinates, libraries, formats=("tflite",))
 
 
 def _java(
@@ -80,10 +83,10 @@ def _java(
     package: str,
     version: str,
     coordinates: tuple[str, ...],
+    libraries: str,
+    platforms: tuple[str, ...] = (),
     *,
     default: bool = False,
-    libraries: str = "",
-    platforms: tuple[str, ...] = (),
     formats: tuple[str, ...] = ("saved_model", "graph_def"),
 ) -> Runtime:
     source = Jar(WORKERS / "java" / f"crossload-{jar}.jar", f"io.crossload.{package}.Main", coordinates, libraries, platforms)
@@ -153,6 +156,8 @@ def _merged(runtimes: tuple[Runtime, ...]) -> tuple[Runtime, ...]:
 def find(names: list[str] | None = None) -> list[Runtime]:
     """The named runtimes, or the default ones: `name`, `name@version`, or a pattern of these (`name@*`) for all that match.
 
+    `docker:name` and `bubblewrap:name` are the same runtimes behind a wall (see `behind`).
+
     Raises CrossloadError for an unknown name and for a pattern without matches, listing the known runtimes.
     """
     known = all_runtimes()
@@ -160,6 +165,10 @@ def find(names: list[str] | None = None) -> list[Runtime]:
         return [r for r in known if r.default]
     found: dict[str, Runtime] = {}
     for name in names:
+        wall, colon, rest = name.partition(":")
+        if colon and wall in WALLS:
+            found.update((r.title, r) for r in (behind(r, wall) for r in find([rest] if rest else None)))
+            continue
         pattern = is_pattern(name)
         alike = [r for r in known if name in (r.name, r.title) or (pattern and fnmatchcase(r.title, name))]
         matching = alike if pattern else alike[-1:]
@@ -169,6 +178,15 @@ def find(names: list[str] | None = None) -> list[Runtime]:
             raise CrossloadError(f"there is no runtime {name!r}{near(name, known_names)}; there are: {', '.join(known_names)}")
         found.update((r.title, r) for r in matching)
     return list(found.values())
+
+
+def behind(runtime: Runtime, wall: Wall) -> Runtime:
+    """The runtime behind a wall; itself, if it is behind one already."""
+    if isinstance(runtime.source, Confined):
+        return runtime
+    fallback = f"{wall}:{runtime.fallback}" if runtime.fallback else ""
+    source = Confined(runtime.source, wall, runtime.title)
+    return replace(runtime, name=f"{wall}:{runtime.name}", source=source, fallback=fallback)
 
 
 def one(name: str) -> Runtime:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -172,11 +172,24 @@ class Supervisor:
     def _load(self) -> str | None:
         assert self._wanted
         self._bridges = crossing.bridges(self._wanted.bindings, self._wanted.signatures, self.identity().parameters.get("datatypes"))
-        header = {"rpc": "RepositoryModelLoad", "model_name": "m", "parameters": self._wanted.parameters(self._bridges)}
+        header = {"rpc": "RepositoryModelLoad", "model_name": "m", "parameters": self._reachable().parameters(self._bridges)}
         frame = self._ask(header, phase="load", limit=self._limits.load)
         self._loaded = self._wanted
         note: str | None = frame.header.get("parameters", {}).get("note")
         return note
+
+    def _reachable(self) -> ModelSource:
+        """The model where the worker can read it."""
+        assert self._wanted
+        if self._launch.stage is None:
+            return self._wanted
+        stage, options = self._launch.stage, dict(self._wanted.options)
+        path = stage.place(self._wanted.path, self._wanted.format)
+        if "op_libraries" in options:
+            options["op_libraries"] = [str(stage.add(Path(library))) for library in options["op_libraries"]]
+        if "custom_objects" in options:
+            options["custom_objects"] = str(stage.add(Path(options["custom_objects"])))
+        return replace(self._wanted, path=path, options=options)
 
     def _outputs(self, frame: Frame) -> dict[str, np.ndarray]:
         try:

@@ -157,7 +157,7 @@ class RemoteLane:
                 continue
             report.cautions += [f"it was verified again elsewhere, for its process on the cluster was lost ({reason})" for reason in lost]
             return report
-        columns = [registry.shortest_name(r) for r in registry.find(list(self._plan.runtimes or ()))]
+        columns = [registry.shortest_name(r) for r in self._plan.chosen()]
         outcome, error_text = (
             ("not_run", "interrupted") if self._cancelled else ("crash", f"its process on the cluster was lost twice: {lost[-1]}")
         )

@@ -14,7 +14,7 @@ from crossload.errors import CrossloadError
 from crossload.inputs.requests import Requests
 from crossload.runtimes import registry
 from crossload.runtimes.registry import Runtime
-from crossload.runtimes.supervisor import Limits
+from crossload.verbs.verify.plan import Plan
 from crossload.verbs.verify.record import record, references
 
 _SEEDS = 1 << 31
@@ -25,10 +25,8 @@ def seeded(requests: Requests) -> Requests:
     return requests if requests.seed else replace(requests, seed=1 + secrets.randbelow(_SEEDS - 1))
 
 
-def draw(
-    bundle: Bundle, count: int, seed: int, limits: Limits, options: Mapping[str, Any], progress: Callable[[str], None]
-) -> dict[str, list[Vector]]:
-    """By signature, `count` new vectors with the reference's answers; their ids are `fresh_…`.
+def draw(bundle: Bundle, plan: Plan, options: Mapping[str, Any], progress: Callable[[str], None]) -> dict[str, list[Vector]]:
+    """By signature, the plan's number of new vectors with the reference's answers; their ids are `fresh_…`.
 
     The reference is the runtime that recorded the bundle, on the same artifact if the bundle has it. Raises CrossloadError if the bundle
     has no artifact that a reference runs, and as `record` does.
@@ -38,13 +36,14 @@ def draw(
     for entry in bundle.manifest.vectors:
         artifact = _asked(bundle, entry.signature, entry.reference.artifact)
         candidates = [r for r in registry.all_runtimes() if r.name == entry.reference.runtime and registry.able(r, artifact.format) == r]
-        by_artifact.setdefault(artifact.id, (artifact, candidates[-1:], []))[2].append(entry.signature)
+        by_artifact.setdefault(artifact.id, (artifact, candidates, []))[2].append(entry.signature)
     for artifact, candidates, names in by_artifact.values():
         chosen = artifact.model_copy(update={"bindings": {n: artifact.bindings[n] for n in names}})
         kept: dict[str, list[Vector]] = {}
-        requests = Requests(count=count, seed=seed)
+        requests = Requests(count=plan.fresh, seed=plan.requests.seed)
+        asked = [registry.behind(r, plan.wall) if plan.wall else r for r in candidates[-1:]]
         signatures = bundle.manifest.signatures
-        record(bundle.root, chosen, signatures, requests, limits, progress, candidates, options=options, kept=kept)
+        record(bundle.root, chosen, signatures, requests, plan.limits, progress, asked, options=options, kept=kept)
         found.update({name: [replace(v, id=f"fresh_{v.id}") for v in vectors] for name, vectors in kept.items()})
     return found
 

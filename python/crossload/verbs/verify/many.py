@@ -64,7 +64,7 @@ class LocalLane:
 
     def __enter__(self) -> LocalLane:
         """Prepare the environments; a worker starts when the first file needs it. A runtime that is not ready says so with each file."""
-        for runtime in registry.find(list(self.plan.runtimes or ())):
+        for runtime in self.plan.chosen():
             for one in filter(None, (runtime, registry.one(runtime.fallback) if runtime.fallback else None)):
                 self._add(self.alive, registry.shortest_name(one), one)
         return self
@@ -88,11 +88,11 @@ class LocalLane:
         plan = replace(self.plan, path=path)
         try:
             if not is_bundle(Path(path)):
-                for one in references(artifacts.recognise(Path(path)))[:1]:
+                for one in references(artifacts.recognise(Path(path)), wall=self.plan.wall)[:1]:
                     self._add(self.recorders, one.title, one)
             report = verify_plan(plan, alive=self.alive, recorders=self.recorders)
         except CrossloadError as error:
-            columns = [registry.shortest_name(r) for r in registry.find(list(plan.runtimes or ()))]
+            columns = [registry.shortest_name(r) for r in plan.chosen()]
             report = Report(path, ["artifact"], columns)
             report.results = [Result(Case("artifact", NONE, NONE, NONE), "not_run", error=str(error), reproduce=plan.to_command())]
         report.cautions += self._recycle()
@@ -131,7 +131,7 @@ def verify_many(
     report. After KeyboardInterrupt the report holds the files so far (`interrupted`).
     Raises CrossloadError for unknown runtimes.
     """
-    columns = [registry.shortest_name(r) for r in registry.find(list(plan.runtimes or ()))]
+    columns = [registry.shortest_name(r) for r in plan.chosen()]
     left = unsettled(paths, earlier)
     whole = _settled(earlier, set(paths) - set(left)) if earlier else Report("")
     whole.bundle, whole.columns = f"{len(paths)} files", columns

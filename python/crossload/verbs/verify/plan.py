@@ -13,6 +13,9 @@ from crossload.contract.manifest import Tolerance
 from crossload.contract.outcomes import Agreement
 from crossload.inputs.requests import Requests
 from crossload.report.results import Case
+from crossload.runtimes import registry
+from crossload.runtimes.environments import Wall
+from crossload.runtimes.registry import Runtime
 from crossload.runtimes.supervisor import Limits
 
 Nan = Literal["same", "forbid"]
@@ -25,7 +28,7 @@ class Plan:
 
     `load_options` are those of `load`. `configuration` is the file that $CROSSLOAD_CONFIG names. `only` restricts the run to cases of
     an earlier one, which the command line does with `--from REPORT`. `fresh` is the number of new requests for a bundle, drawn with the
-    seed of `requests`.
+    seed of `requests`. Behind a `wall` are all workers, the reference's too.
     """
 
     path: str
@@ -42,6 +45,12 @@ class Plan:
     configuration: str | None = None
     only: frozenset[Case] | None = None
     fresh: int = 0
+    wall: Wall | None = None
+
+    def chosen(self) -> list[Runtime]:
+        """The runtimes, behind the wall; raises CrossloadError as `registry.find` does."""
+        found = registry.find(list(self.runtimes or ()))
+        return [registry.behind(r, self.wall) for r in found] if self.wall else found
 
     def takes(self, artifact: str) -> bool:
         """Whether this artifact is verified."""
@@ -66,6 +75,8 @@ class Plan:
         if self.runtimes is not None:
             for name in self.runtimes:
                 yield "--runtime", name
+        if self.wall:
+            yield "--in", self.wall
         for option, names in (("--artifact", self.artifacts), ("--signature", self.signatures), ("--vector", self.vectors)):
             for name in names or ():
                 yield option, name

@@ -21,6 +21,7 @@ from crossload.inputs.domains import Domain
 from crossload.inputs.domains import of_artifact as domains_of
 from crossload.inputs.requests import Requests, check_requests, draw
 from crossload.runtimes import environments, registry
+from crossload.runtimes.environments import Wall
 from crossload.runtimes.registry import Runtime
 from crossload.runtimes.supervisor import Limits, ModelSource, Supervisor
 from crossload.support import files
@@ -38,13 +39,15 @@ def needed_options(options: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in options.items() if name in _NEEDED}
 
 
-def references(kind: str, others: Sequence[Runtime] = ()) -> list[Runtime]:
+def references(kind: str, others: Sequence[Runtime] = (), wall: Wall | None = None) -> list[Runtime]:
     """The runtimes that may record, the reference first: TensorFlow (then its Python), or LiteRT for a .tflite.
 
     `others` follow for models that crash the reference itself, or that it cannot carry.
     """
     usual = [r for r in registry.BUILT_IN if r.default and r.name in ("tensorflow", "litert")]
     candidates = [*usual, *(registry.one(r.fallback) for r in usual if r.fallback), *others]
+    if wall:
+        candidates = [registry.behind(r, wall) for r in candidates]
     return list(dict.fromkeys(able for r in candidates if (able := registry.able(r, kind))))
 
 
@@ -147,6 +150,7 @@ def bundle_of(
     only: Sequence[str] | None = None,
     alive: Mapping[str, Supervisor] | None = None,
     options: Mapping[str, Any] | None = None,
+    wall: Wall | None = None,
 ) -> Bundle:
     """A bundle around a bare artifact, which `root` links to; its vectors are in memory alone. Raises as `record` does.
 
@@ -168,7 +172,7 @@ def bundle_of(
         if only is not None:
             artifact.bindings = {name: b for name, b in artifact.bindings.items() if name in only}
         if artifact.bindings:
-            candidates = references(artifact.format, others)
+            candidates = references(artifact.format, others, wall)
             added, learnt = record(root, artifact, signatures, requests, limits, progress, candidates, alive, options, kept)
             recorded += added
             signatures |= learnt

@@ -20,6 +20,7 @@ from crossload.errors import CrossloadError, NoReference
 from crossload.inputs.requests import Requests
 from crossload.report.results import Case, Report
 from crossload.runtimes import registry
+from crossload.runtimes.environments import Wall
 from crossload.runtimes.registry import Runtime
 from crossload.runtimes.supervisor import Limits, ModelSource, Supervisor
 from crossload.verbs.verify import cautions, fresh_requests
@@ -44,6 +45,7 @@ def verify(
     limits: Limits | None = None,
     load_options: Mapping[str, Any] | None = None,
     fresh: int = 0,
+    wall: Wall | None = None,
     progress: Progress = lambda _: None,
     on_result: OnResult = lambda _: None,
     alive: Mapping[str, Supervisor] | None = None,
@@ -76,6 +78,7 @@ def verify(
         dict(load_options or {}),
         os.environ.get("CROSSLOAD_CONFIG") or None,
         fresh=fresh,
+        wall=wall,
     )
     return verify_plan(plan, path if isinstance(path, Bundle) else None, progress=progress, on_result=on_result, alive=alive)
 
@@ -93,7 +96,7 @@ def verify_plan(
 
     `recorders` are workers, by the runtime's title, that record the answers of a bare artifact and are left running.
     """
-    chosen = {registry.shortest_name(r): r for r in registry.find(list(plan.runtimes or ()))}
+    chosen = {registry.shortest_name(r): r for r in plan.chosen()}
     if plan.fresh:
         plan = replace(plan, requests=fresh_requests.seeded(plan.requests))
     try:
@@ -117,7 +120,7 @@ def _verify(
     with _opened(bundle or Path(plan.path), list(chosen.values()), plan, progress, recorders) as opened:
         recorded = {name: opened.vectors(name) for name in opened.manifest.signatures}
         if plan.fresh:
-            drawn = fresh_requests.draw(opened, plan.fresh, plan.requests.seed, plan.limits, needed_options(plan.load_options), progress)
+            drawn = fresh_requests.draw(opened, plan, needed_options(plan.load_options), progress)
             recorded = {name: [*vectors, *drawn.get(name, ())] for name, vectors in recorded.items()}
         _check_names(opened, recorded, plan)
         chosen = _with_fallbacks(opened, chosen, plan)
@@ -200,7 +203,7 @@ def _opened(
         raise CrossloadError(f"{path} is a bare artifact, whose requests are new in any case; --fresh is for bundles, --seed draws others")
     with tempfile.TemporaryDirectory(prefix="crossload-") as folder:
         options = needed_options(plan.load_options)
-        yield bundle_of(path, Path(folder), plan.requests, plan.limits, progress, chosen, plan.signatures, recorders, options)
+        yield bundle_of(path, Path(folder), plan.requests, plan.limits, progress, chosen, plan.signatures, recorders, options, plan.wall)
 
 
 def _check_names(bundle: Bundle, recorded: _Recorded, plan: Plan) -> None:

@@ -1,0 +1,214 @@
+"""Images of runtimes: what goes into each (the pins and files of the local environment), its name, its build, its bill of materials.
+
+An image says by labels which worker protocol and which content it has: one that another crossload built is told from today's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+import shlex
+import tarfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from crossload import __version__
+from crossload.errors import EnvironmentProblem
+from crossload.runtimes import environments, maven
+from crossload.runtimes.environments import JAVA_OPTIONS, Jar, Script
+from crossload.runtimes.registry import Runtime
+from crossload.runtimes.walls import engine
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+PROTOCOL = "1"
+CONTENT, SPEAKS, RUNTIME = "io.crossload.content", "io.crossload.protocol", "io.crossload.runtime"
+_PREFIX = "crossload"
+_PACKAGE = Path(__file__).parents[2]
+# In a checkout the Dockerfiles lie at its top; a wheel carries them in the package.
+DOCKERFILES = next((p for p in (_PACKAGE.parents[1] / "docker", _PACKAGE / "docker") if p.is_dir()), _PACKAGE / "docker")
+_UV = next((p for p in (DOCKERFILES.parent / "requirements" / "uv.txt", DOCKERFILES / "uv.txt") if p.is_file()), DOCKERFILES / "uv.txt")
+_PIN = re.compile(r"^([A-Za-z0-9_.-]+)==([^\s;\\]+)", re.MULTILINE)
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Context:
+    """The build context of an image: its kind (the Dockerfile's folder), and each file's name with its content or its path."""
+
+    kind: str
+    files: dict[str, bytes | Path]
+
+    def digest(self) -> str:
+        """What the image is made from, without the jars and natives of others, which their coordinates pin."""
+        found = hashlib.sha256(self.kind.encode())
+        for name, content in sorted(self.files.items()):
+            if not name.startswith(("jars/", "libraries/")):
+                found.update(f"{name}\0".encode() + hashlib.sha256(_bytes(content)).digest())
+        return found.hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Built:
+    """An image that was built: its name, its bytes, and whether all of it was there already."""
+
+    name: str
+    size: int
+    cached: bool
+
+
+def name_of(runtime: Runtime) -> str:
+    """The image of a runtime: `crossload/litert:2.3.0`."""
+    return f"{_PREFIX}/{runtime.name.replace('+', '-')}:{re.sub(r'[^A-Za-z0-9_.-]', '-', runtime.version or 'latest')}"
+
+
+def context_of(runtime: Runtime, progress: Progress = lambda _: None) -> Context:
+    """What goes into the image of a built-in runtime; raises EnvironmentProblem for one whose environment is a command's own."""
+    source = runtime.source
+    if isinstance(source, Script) and environments.pins_of(source.path).is_file():
+        found = {"uv.txt": _UV, "pins.txt": environments.pins_of(source.path), **_worker(source)}
+        if not source.embeds:
+            return _context("python", found)
+        main = _script("exec /opt/runtime/bin/python -u /opt/crossload/worker/worker.py", source.embeds)
+        return _context("jpype", {**found, **_jars(source.embeds, progress), "main": main})
+    if isinstance(source, Jar):
+        command = ["exec", "java", *JAVA_OPTIONS, "-Djava.library.path=/opt/crossload/libraries"]
+        main = f"{shlex.join(command)} -cp '/opt/crossload/worker.jar:/opt/crossload/jars/*' {source.main}\n".encode()
+        return _context("java", {**_jars(source, progress), "main": main})
+    raise EnvironmentProblem(
+        f"{runtime.title} has no image: only runtimes of crossload's own do; start yours in a container by its command (docker run -i …)"
+    )
+
+
+def build(runtime: Runtime, base: str | None = None, progress: Progress = lambda _: None) -> Built:
+    """Build the image of a runtime; raises EnvironmentProblem with the engine's own reason.
+
+    `base` takes the place of the Dockerfile's own BASE_IMAGE. The build uses the host's network, for the package index.
+    """
+    context = context_of(runtime, progress)
+    client = engine.connect()
+    before = _identifier(client, name_of(runtime))
+    labels = {
+        "org.opencontainers.image.title": f"crossload worker of {runtime.title}",
+        "org.opencontainers.image.version": runtime.version,
+        "org.opencontainers.image.licenses": "Apache-2.0",
+        RUNTIME: runtime.title,
+        SPEAKS: PROTOCOL,
+        CONTENT: context.digest(),
+    }
+    arguments = {"BASE_IMAGE": base} if base else {}
+    engine.build(client, _archive(context), name_of(runtime), labels, arguments, progress)
+    image = client.images.get(name_of(runtime))
+    return Built(name_of(runtime), int(image.attrs["Size"]), image.id == before)
+
+
+def entrypoint(client: DockerClient, runtime: Runtime, progress: Progress = lambda _: None) -> list[str]:
+    """The command of a runtime's image; raises EnvironmentProblem if there is no image, or not one of this crossload."""
+    name, mend = name_of(runtime), f"build it: crossload runtimes build {shlex.quote(runtime.title)}"
+    found = engine.image(client, name)
+    if found is None:
+        raise EnvironmentProblem(f"the image {name} is not there; {mend}")
+    labels = found["Config"].get("Labels") or {}
+    if labels.get(SPEAKS) != PROTOCOL or labels.get(RUNTIME) != runtime.title:
+        said = f"is labelled {labels.get(RUNTIME)!r} of protocol {labels.get(SPEAKS)!r}"
+        raise EnvironmentProblem(f"the image {name} {said}, not {runtime.title!r} of protocol {PROTOCOL!r}; {mend}")
+    if labels.get(CONTENT) != context_of(runtime, progress).digest():
+        raise EnvironmentProblem(f"the image {name} was built by another crossload: its worker or its pins differ from today's; {mend}")
+    return list(found["Config"].get("Entrypoint") or [])
+
+
+def bill(runtime: Runtime) -> dict[str, Any]:
+    """What an image contains besides its base, as CycloneDX 1.5 (ECMA-424) in JSON: the pinned packages or Maven's coordinates."""
+    source = runtime.source
+    components: list[dict[str, str]] = []
+    if isinstance(source, Script):
+        for name, version in _PIN.findall(environments.pins_of(source.path).read_text(encoding="utf-8")):
+            components.append({"type": "library", "name": name, "version": version, "purl": f"pkg:pypi/{name.lower()}@{version}"})
+    jar = source.embeds if isinstance(source, Script) else source
+    for group, artifact, version in sorted(
+        {_coordinate(file) for file in maven.jars(environments.folder_of(jar))} if isinstance(jar, Jar) else ()
+    ):
+        components.append(
+            {"type": "library", "group": group, "name": artifact, "version": version, "purl": f"pkg:maven/{group}/{artifact}@{version}"}
+        )
+    about = {"type": "container", "name": name_of(runtime), "version": runtime.version}
+    tools = [{"name": "crossload", "version": __version__}]
+    return {
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.5",
+        "version": 1,
+        "metadata": {"component": about, "tools": tools},
+        "components": components,
+    }
+
+
+def _coordinate(jar: Path) -> tuple[str, str, str]:
+    """Group, artifact and version of a jar in Maven's repository layout (group/artifact/version/file)."""
+    parts = jar.parts
+    at = parts.index("repository") if "repository" in parts else len(parts) - 5
+    return ".".join(parts[at + 1 : -3]), parts[-3], parts[-2]
+
+
+def _context(kind: str, files: dict[str, bytes | Path]) -> Context:
+    return Context(kind, {"Dockerfile": DOCKERFILES / kind / "Dockerfile", **files})
+
+
+def _worker(source: Script) -> dict[str, bytes | Path]:
+    folder = source.path.parent
+    found: dict[str, bytes | Path] = {"worker/worker.py": source.path}
+    for file in sorted((folder / "kit").rglob("*.py")):
+        found[f"worker/{file.relative_to(folder)}"] = file
+    for file in sorted((source.packages / "crossload_jpype").rglob("*.py")) if source.packages else ():
+        found[f"worker/crossload_jpype/{file.name}"] = file
+    return found
+
+
+def _jars(source: Jar, progress: Progress) -> dict[str, bytes | Path]:
+    environments.prepare(source, progress)
+    folder = environments.folder_of(source)
+    platform = source.libraries.rpartition("/")[2]
+    found: dict[str, bytes | Path] = {"worker.jar": source.jar}
+    for jar in maven.jars(folder):
+        if not jar.stem.endswith(f"-{platform}"):
+            found[f"jars/{jar.name}"] = jar
+    for library in sorted((folder / "libraries").iterdir()):
+        found[f"libraries/{library.name}"] = library
+    return found
+
+
+def _script(command: str, java: Jar) -> bytes:
+    return (
+        "export CROSSLOAD_JPYPE_CLASS_PATH=/opt/crossload/worker.jar:$(echo /opt/crossload/jars/*.jar | tr ' ' ':')\n"
+        f"export CROSSLOAD_JVM_OPTIONS=-Djava.library.path=/opt/crossload/libraries\n{command}\n"
+    ).encode()
+
+
+def _archive(context: Context) -> IO[bytes]:
+    import tempfile
+
+    target = tempfile.TemporaryFile(prefix="crossload-context-")  # noqa: SIM115: the caller reads it
+    with tarfile.open(fileobj=target, mode="w") as archive:
+        for name, content in sorted(context.files.items()):
+            entry = tarfile.TarInfo(name)
+            entry.size = content.stat().st_size if isinstance(content, Path) else len(content)
+            entry.mode = 0o644
+            if isinstance(content, Path):
+                with content.open("rb") as stream:
+                    archive.addfile(entry, stream)
+            else:
+                archive.addfile(entry, io.BytesIO(content))
+    target.seek(0)
+    return target
+
+
+def _bytes(content: bytes | Path) -> bytes:
+    return content.read_bytes() if isinstance(content, Path) else content
+
+
+def _identifier(client: DockerClient, name: str) -> str | None:
+    found = engine.image(client, name)
+    return None if found is None else str(found["Id"])
