@@ -41,6 +41,7 @@ class Launch:
     """How to start a worker; one behind a wall sees the artifacts of its `stage` alone.
 
     The word FILTER of `argv` becomes the descriptor from which the process reads `filter`. `after` is called once a process was killed.
+    `memory` (bytes) and `processes` are what it and its children may have, where the kernel does not count them itself.
     """
 
     argv: Sequence[str]
@@ -49,6 +50,8 @@ class Launch:
     stage: Stage | None = None
     filter: bytes | None = None
     after: Callable[[], object] | None = None
+    memory: int | None = None
+    processes: int | None = None
 
 
 class Worker:
@@ -56,7 +59,8 @@ class Worker:
 
     def __init__(self, launch: Launch, memory_limit: int | None = None) -> None:
         """Start the process; raises WorkerFailure (`crash`, phase `start`) if it cannot be started."""
-        self._memory_limit = memory_limit
+        self._memory_limit = memory_limit or launch.memory
+        self._process_limit = launch.processes
         self._after = launch.after
         self._next_id = 0
         self._cancelled = False
@@ -264,7 +268,12 @@ class Worker:
         used = 0
         with contextlib.suppress(psutil.Error):
             process = psutil.Process(self._process.pid)
-            used = sum(p.memory_info().rss for p in (process, *process.children(recursive=True)))
+            family = (process, *process.children(recursive=True))
+            if self._process_limit and len(family) > self._process_limit:
+                self.kill()
+                said = f"the worker was killed: it had {len(family)} processes, the limit is {self._process_limit}"
+                raise WorkerFailure("crash", "memory", said, self.stderr())
+            used = sum(p.memory_info().rss for p in family)
         if used > self._memory_limit:
             self.kill()
             raise WorkerFailure(

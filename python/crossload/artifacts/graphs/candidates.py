@@ -21,7 +21,7 @@ _NO_ANSWER_OPS = {
 _EFFECTS = re.compile(
     r"(Resource|Sparse|Scatter)*(Sparse)?(Apply[A-Z]|Assign|Scatter(Add|Sub|Mul|Div|Min|Max|Nd)?Update)|InitializeTable|LookupTable(Import|Insert)"
     r"|Save|Restore|Queue(Enqueue|Close|Size|IsClosed)|FIFOQueue|RandomShuffleQueue|PaddingFIFOQueue|PriorityQueue|Reader|\w*Iterator|\w*Dataset"
-    r"|Stage|Stack|Barrier|\w*Summary"
+    r"|Stage|Stack|Barrier|\w*Summary|(Write|Merge|Copy|Delete|Rename)\w*File\w*"
 )
 _HEAD_OPS = {"Softmax", "LogSoftmax", "Sigmoid", "Identity", "IdentityN"}
 _HEAD_NAMES = ("softmax", "sigmoid", "logits", "prediction", "probabilit", "scores", "classes", "detection_", "output", "result")

@@ -30,6 +30,7 @@ _SYSTEM = (
     "/etc/java-17-openjdk",
     "/etc/java-21-openjdk",
 )
+_KERNEL = ("/dev/", "/proc/", "/sys/")
 _WORKERS = Path(__file__).parents[2] / "workers"
 _KEPT = ("LANG", "LC_ALL", "TF_CPP_MIN_LOG_LEVEL")
 
@@ -59,7 +60,8 @@ def confined(launch: Launch) -> Launch:
         *(word for name, value in variables.items() for word in ("--setenv", name, value)),
         "--seccomp", FILTER, "--", *launch.argv,
     ]  # fmt: skip
-    return Launch(argv, launch.environment, Path("/"), stage, seccomp.program())
+    limits = {"memory": BOUNDS.memory, "processes": BOUNDS.processes}
+    return Launch(argv, launch.environment, Path("/"), stage, seccomp.program(), **limits)
 
 
 def _bind(path: str) -> tuple[str, ...]:
@@ -76,5 +78,5 @@ def _needed(launch: Launch) -> Iterator[str]:
         yield str(_WORKERS)
     words = [*launch.argv[1:], *launch.environment.values()]
     for word in (part for w in words for part in w.rpartition("=")[2].split(os.pathsep)):
-        if word.startswith("/") and word != "/" and not word.startswith("/dev/") and Path(word).exists():
+        if word.startswith("/") and word != "/" and not word.startswith(_KERNEL) and os.access(word, os.R_OK):
             yield word

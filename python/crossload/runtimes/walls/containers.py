@@ -27,10 +27,14 @@ def confined(runtime: Runtime, progress: Callable[[str], None] = lambda _: None)
     client = engine.connect()
     if gone := engine.reap(client):
         progress(f"removed {gone} container(s) of a crossload that is gone")
-    command = images.entrypoint(client, runtime, progress)
+    return launch(images.name_of(runtime), images.entrypoint(client, runtime, progress))
+
+
+def launch(image: str, command: list[str]) -> Launch:
+    """How a worker in any image starts; `command` is the worker's, which /bin/sh of the image starts."""
     stage = Stage()
     name = f"crossload-{stage.folder.name.rpartition('-')[2]}".lower()
-    specification = {"image": images.name_of(runtime), "command": command, "options": options(stage, name)}
+    specification = {"image": image, "command": command, "options": options(stage, name)}
     argv = (sys.executable, "-m", "crossload.runtimes.walls.relay", json.dumps(specification))
     return Launch(argv, stage=stage, after=lambda: _remove(name))
 

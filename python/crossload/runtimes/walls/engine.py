@@ -64,6 +64,7 @@ def explained(said: str) -> str:
             "the image is of another platform, and this kernel runs none of its programs: install qemu-user-static and binfmt-support",
         ),
         ("pull access denied", "the base image is not there and no registry gives it: name one that the engine has, --base IMAGE"),
+        ("/v2/", "the base image is not there, and no registry gives it: name one that the engine has, --base IMAGE"),
         ("No such image", "the base image is not there: name one that the engine has, --base IMAGE"),
         ("bind source path does not exist", "the engine's host does not have that folder: run crossload where the engine runs"),
     ):
@@ -105,7 +106,8 @@ def build(
             elif text:
                 last = [*last, text][-8:]
             if error := event.get("error"):
-                raise EnvironmentProblem(f"{name} cannot be built: {explained(error)}; its last words: {' | '.join(last)[-800:]}")
+                words = f"; its last words: {' | '.join(last)[-800:]}" if last else ""
+                raise EnvironmentProblem(f"{name} cannot be built: {explained(error)}{words}")
 
 
 def reap(client: DockerClient) -> int:

@@ -190,7 +190,7 @@ def _script(command: str, java: Jar) -> bytes:
 def _archive(context: Context) -> IO[bytes]:
     import tempfile
 
-    target = tempfile.TemporaryFile(prefix="crossload-context-")  # noqa: SIM115: the caller reads it
+    target = tempfile.TemporaryFile(prefix="crossload-context-")  # noqa: SIM115
     with tarfile.open(fileobj=target, mode="w") as archive:
         for name, content in sorted(context.files.items()):
             entry = tarfile.TarInfo(name)

@@ -1,0 +1,49 @@
+"""A container engine with a base image (tests/engine.sh starts one), and an image whose worker tries to get out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from crossload.runtimes import registry
+from crossload.runtimes.process import Launch
+from crossload.runtimes.walls import containers, images
+
+WORKER = Path(__file__).parents[2] / "fakes" / "escaping_worker.py"
+IMAGE = "crossload-test/escaping:1"
+
+
+@pytest.fixture(scope="session")
+def base() -> str:
+    """The base image of the engine that DOCKER_HOST names."""
+    if "CROSSLOAD_TEST_BASE" not in os.environ:
+        pytest.skip("no container engine for the tests: make test-docker starts one")
+    return os.environ["CROSSLOAD_TEST_BASE"]
+
+
+@pytest.fixture(scope="session")
+def client(base: str) -> Any:
+    """The SDK's client."""
+    import docker
+
+    return docker.from_env()
+
+
+@pytest.fixture(scope="session")
+def escaping_image(base: str, client: Any, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Launch]:
+    """How a container of a worker that makes an attempt starts."""
+    folder = tmp_path_factory.mktemp("escaping")
+    (folder / "worker.py").write_bytes(WORKER.read_bytes())
+    (folder / "Dockerfile").write_text(f"FROM {base}\nCOPY worker.py /opt/worker.py\n", encoding="utf-8")
+    client.images.build(path=str(folder), tag=IMAGE, rm=True)
+    return lambda *arguments: containers.launch(IMAGE, ["python3", "-u", "/opt/worker.py", *arguments])
+
+
+@pytest.fixture(scope="session")
+def built(base: str) -> list[images.Built]:
+    """The images of three runtimes, of Python, C and Java."""
+    return [images.build(registry.one(name), base) for name in ("litert", "tensorflow", "tensorflow-java")]
