@@ -60,8 +60,7 @@ def confined(launch: Launch) -> Launch:
         *(word for name, value in variables.items() for word in ("--setenv", name, value)),
         "--seccomp", FILTER, "--", *launch.argv,
     ]  # fmt: skip
-    limits = {"memory": BOUNDS.memory, "processes": BOUNDS.processes}
-    return Launch(argv, launch.environment, Path("/"), stage, seccomp.program(), **limits)
+    return Launch(argv, launch.environment, Path("/"), stage, seccomp.program(), memory=BOUNDS.memory, processes=BOUNDS.processes)
 
 
 def _bind(path: str) -> tuple[str, ...]:
