@@ -39,10 +39,10 @@ def python() -> str:
 @pytest.fixture(scope="session")
 def settings(models: Path) -> dict[str, str]:
     """The environment variables of a process that uses the binding."""
-    launch = environments.prepare(registry.one("tensorflow-java-jpype").source)
-    found = {**os.environ, **launch.environment, "PYTHONPATH": str(registry.BINDING), "TF_CPP_MIN_LOG_LEVEL": "1", "MODELS": str(models)}
-    found.pop("CROSSLOAD_JVM_OPTIONS", None)
-    return found
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("CROSSLOAD_JVM_OPTIONS", raising=False)  # the developer's own
+        launch = environments.prepare(registry.one("tensorflow-java-jpype").source)
+    return {**os.environ, **launch.environment, "PYTHONPATH": str(registry.BINDING), "TF_CPP_MIN_LOG_LEVEL": "1", "MODELS": str(models)}
 
 
 @pytest.fixture
