@@ -13,9 +13,7 @@ import re
 import subprocess
 import sys
 import tempfile
-import zipfile
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +63,8 @@ def _of(runtime: Runtime) -> dict[str, Any]:
         listed = supervisor.call({"rpc": "RegisteredOps"}, {}, 60.0)["op_list"][0]
         version, datatypes = _graph_def_version(supervisor), _datatypes(supervisor)
     ops = {op.name: _plain(op) for op in message_class("tensorflow.OpList").FromString(listed).op}
-    with _native_library(runtime, launch.argv) as library, tempfile.TemporaryDirectory() as folder:
+    library = _native_library(runtime, launch.argv)
+    with tempfile.TemporaryDirectory() as folder:
         target = Path(folder, "kernels")
         python = sys.executable if isinstance(runtime.source, Jar) else launch.argv[0]
         command = [python, str(Path(__file__).parent.parent / "tf_process" / "native_kernels.py"), str(library), str(target)]
@@ -146,19 +145,12 @@ def _kernel_list() -> Any:
     )["KernelList"]
 
 
-@contextmanager
-def _native_library(runtime: Runtime, argv: Sequence[str]) -> Iterator[Path]:
-    """The TensorFlow library of a runtime, with its companion libraries: in Python's site-packages, or unpacked from a jar."""
+def _native_library(runtime: Runtime, argv: Sequence[str]) -> Path:
+    """The TensorFlow library of a runtime, beside its companion libraries: in Python's site-packages, or unpacked from a jar."""
     if not isinstance(runtime.source, Jar):
-        yield next(Path(argv[0]).parent.parent.glob(f"lib/python3*/site-packages/tensorflow/{_LIBRARIES[0]}"))
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        for jar in argv[argv.index("-cp") + 1].split(os.pathsep):
-            with zipfile.ZipFile(jar) as archive:
-                for name in archive.namelist():
-                    if "libtensorflow" in name and ".so" in name:
-                        Path(folder, Path(name).name).write_bytes(archive.read(name))
-        yield next(path for name in _LIBRARIES if (path := Path(folder, name)).exists())
+        return next(Path(argv[0]).parent.parent.glob(f"lib/python3*/site-packages/tensorflow/{_LIBRARIES[0]}"))
+    folder = environments.folder_of(runtime.source) / "libraries"
+    return next(path for name in _LIBRARIES if (path := folder / name).exists())
 
 
 def write(content: dict[str, Any], path: Path = DATA) -> None:
