@@ -31,3 +31,22 @@ def _ordered(array: np.ndarray) -> np.ndarray:
     magnitude = bits & ~sign & np.uint64((1 << width) - 1)
     ordered: np.ndarray = np.where(bits & sign, middle - magnitude, middle + magnitude)
     return ordered
+
+
+def moved(array: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """A copy in which each element is moved by half a ULP on average: by one step up or down, or not at all.
+
+    Whole numbers stay: arithmetic does not round them, and an id or a step of a grid would become another one. So do NaN and infinity.
+    """
+    if array.dtype.kind == "c":
+        parts = np.ascontiguousarray(array).view(array.real.dtype)
+        return moved(parts, random).view(array.dtype).reshape(array.shape)
+    steps = random.integers(-1, 3, array.shape)  # -1, 0, 1, 2: the last stays, too
+    bits = np.array(array).view(_INTEGERS[array.dtype.itemsize])
+    moved_bits = bits + np.where(steps == 2, 0, steps).astype(np.int64).astype(bits.dtype)
+    with np.errstate(invalid="ignore"):
+        wide = array.astype(np.float64)
+        after = moved_bits.view(array.dtype)
+        kept = (np.trunc(wide) == wide) | ~np.isfinite(wide) | ~np.isfinite(after.astype(np.float64))
+    result: np.ndarray = np.where(kept, array, after)
+    return result

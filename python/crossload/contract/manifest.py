@@ -104,10 +104,16 @@ class LeftOut(Part):
 
 @dataclass(kw_only=True)
 class Rounding(Part):
-    """How the rounding beside an output's recorded answers was found (`float64`: by the same graph in float64), and the greatest of it."""
+    """How the rounding beside an output's recorded answers was found, and the greatest of it.
 
-    origin: Literal["float64"]
+    `float64`: against the same graph in float64, except for the ops in `narrow`, which have no kernel for it and computed in float32;
+    `perturbation`: inputs and weights were moved by a random half ULP; `datatype`: neither was possible, so it is a share of the largest
+    element.
+    """
+
+    origin: Literal["float64", "perturbation", "datatype"]
     largest: float = field(metadata={"minimum": 0})
+    narrow: list[str] = field(default_factory=list)
 
 
 @dataclass(kw_only=True)

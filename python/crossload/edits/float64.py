@@ -13,8 +13,8 @@ from crossload.errors import CrossloadError
 from crossload.releases.nodes import datatypes_of, kernel_problem, problems
 from crossload.releases.registrations import Release
 
-_DOUBLE = 2  # types.proto: DT_DOUBLE
-_NARROW = (1, 14, 19)  # DT_FLOAT, DT_BFLOAT16, DT_HALF
+# types.proto: float32, bfloat16 and float16 become float64 (DT_DOUBLE), complex64 becomes complex128.
+_WIDER = {1: 2, 14: 2, 19: 2, 8: 18}
 MOST_BYTES = 512 << 20
 # What feeds a graph keeps its datatype; and what draws numbers (by name) would draw others in float64.
 _KEPT = ("Placeholder", "PlaceholderV2", "PlaceholderWithDefault", "_Arg")
@@ -27,11 +27,11 @@ class NotWidened(CrossloadError):
     """A graph that cannot be computed in float64."""
 
 
-def widened(graph: Any, release: Release) -> Any:
+def widened(graph: Any, release: Release) -> tuple[Any, list[str]]:
     """The GraphDef with every tensor of float32, float16 and bfloat16 computed in float64, under the same names, functions included.
 
-    Placeholders keep their datatypes. Raises NotWidened for a graph that draws random numbers, has functions of any datatype, or ops
-    that the release does not have, or is too large.
+    complex64 becomes complex128; placeholders keep their datatypes. Also returns the ops that still give a narrower datatype. Raises
+    NotWidened for a graph that draws random numbers, has functions of any datatype, or ops that the release does not have, or is too large.
     """
     if graph.ByteSize() > MOST_BYTES:
         raise NotWidened(f"the graph has more than {MOST_BYTES >> 20} MiB")
@@ -43,14 +43,15 @@ def widened(graph: Any, release: Release) -> Any:
         _check(nodes, ops)
     for function in wide.library.function:
         for argument in (*function.signature.input_arg, *function.signature.output_arg):
-            argument.type = _DOUBLE if argument.type in _NARROW else argument.type
+            argument.type = _WIDER.get(argument.type, argument.type)
     for nodes in bodies:
         for node in nodes:
             _widen(node, graph.versions.producer, ops)
+    narrow = {n.op for nodes in bodies for n in nodes if n.op not in _KEPT and not _WIDER.keys().isdisjoint(ops.gives(n))}
     _cast_graph(wide, ops)
     for function in wide.library.function:
         _cast_body(function, ops)
-    return wide
+    return wide, sorted(narrow)
 
 
 class _Ops:
@@ -67,6 +68,10 @@ class _Ops:
     def taken(self, node: Any) -> list[int]:
         """The datatypes (types.proto) of a node's inputs."""
         return datatypes_of(node, self.of(node), self.of(node).input_arg) or []
+
+    def gives(self, node: Any) -> list[int]:
+        """The datatypes of a node's outputs."""
+        return datatypes_of(node, self.of(node), self.of(node).output_arg) or []
 
     def given(self, nodes: Iterable[Any]) -> _Given:
         """The datatypes of the outputs of nodes."""
@@ -90,15 +95,18 @@ def _widen(node: Any, producer: int, ops: _Ops) -> None:
         return
     before = type(node)()
     before.CopyFrom(node)
+    for attr in ops.of(node).attr:  # a SavedModel leaves out what has its default
+        if attr.type == "type" and attr.name not in node.attr and attr.default_value.type in _WIDER:
+            node.attr[attr.name].type = attr.default_value.type
     for value in node.attr.values():
         which = value.WhichOneof("value")
-        if which == "type" and value.type in _NARROW:
-            value.type = _DOUBLE
+        if which == "type" and value.type in _WIDER:
+            value.type = _WIDER[value.type]
         elif which == "list":
             for at, number in enumerate(value.list.type):
-                if number in _NARROW:
-                    value.list.type[at] = _DOUBLE
-        elif which == "tensor" and value.tensor.dtype in _NARROW:
+                if number in _WIDER:
+                    value.list.type[at] = _WIDER[number]
+        elif which == "tensor" and value.tensor.dtype in _WIDER:
             _widen_tensor(value.tensor)
     if kernel_problem(node, ops.release, ops.functions) or any(problems(node, ops.release, producer, ops.functions)):
         node.CopyFrom(before)
@@ -113,16 +121,18 @@ def _widen_tensor(tensor: Any) -> None:
         values = np.frombuffer(tensor.tensor_content, narrow)
     elif tensor.dtype == 1:
         values = np.array(tensor.float_val, np.float32)
+    elif tensor.dtype == 8:  # pairs of real and imaginary parts
+        values = np.array(tensor.scomplex_val, np.float32)
     else:  # the bits of a 16-bit float
         values = np.array(tensor.half_val, np.uint16).view(narrow)
     packed = bool(tensor.tensor_content)
-    for field in ("tensor_content", "float_val", "half_val"):
+    for field in ("tensor_content", "float_val", "half_val", "scomplex_val"):
         tensor.ClearField(field)
-    tensor.dtype = _DOUBLE
+    tensor.dtype = _WIDER[tensor.dtype]
     if packed:
-        tensor.tensor_content = values.astype("<f8").tobytes()
+        tensor.tensor_content = values.astype(numpy_dtype(from_enum(tensor.dtype)).newbyteorder("<")).tobytes()
     else:
-        tensor.double_val.extend(values.astype(np.float64).tolist())
+        (tensor.double_val if tensor.dtype == 2 else tensor.dcomplex_val).extend(values.astype(np.float64).tolist())
 
 
 def _cast_graph(graph: Any, ops: _Ops) -> None:
@@ -169,7 +179,7 @@ class _Casts:
     def of(self, source: str, wanted: int) -> str:
         """The tensor of this datatype: `source`, or its cast."""
         there = self._datatype(source)
-        if there == wanted or there not in (_DOUBLE, *_NARROW) or wanted not in (_DOUBLE, *_NARROW):
+        if there == wanted or there is None or _WIDER.get(there, there) != _WIDER.get(wanted, wanted):
             return source
         if (source, wanted) not in self._made:
             cast = self._nodes.add(name=f"{source.partition(':')[0]}/crossload_cast_{len(self._made)}", op="Cast", input=[source])

@@ -70,10 +70,15 @@ def load(request: Request) -> Model:
     return load_graph_def(request) if request.format == "graph_def" else load_meta_graph(request)
 
 
+def _threads(request: Request) -> int | None:
+    """The option `threads`: how many compute one op. Another number may change a sum's order, and with it the last bits."""
+    return request.options.get("threads")
+
+
 def load_saved_model(request: Request) -> SessionModel:
     """A SavedModel's signatures, each as its SignatureDef binds it. Raises Refusal for a key or names that the SavedModel does not have."""
     try:
-        session, message = c_api.Session.of_saved_model(request.path, request.tags or [])
+        session, message = c_api.Session.of_saved_model(request.path, request.tags or [], _threads(request))
     except c_api.TensorFlowError as error:
         if "matching supplied tags" in str(error):
             raise Refusal(
@@ -124,7 +129,7 @@ def load_graph_def(request: Request) -> SessionModel:
     """A .pb or .pbtxt, as a receiver would import it: nothing in it is run first. Raises Refusal."""
     graph_def = graph_defs.read(Path(request.path), c_api.messages("tensorflow.core.framework.graph_pb2").GraphDef)
     results = graph_defs.make_runnable(graph_def)
-    return SessionModel(c_api.Session.of_graph_def(graph_def.SerializeToString()), request.signatures, results)
+    return SessionModel(c_api.Session.of_graph_def(graph_def.SerializeToString(), _threads(request)), request.signatures, results)
 
 
 def load_meta_graph(request: Request) -> SessionModel:
@@ -143,7 +148,7 @@ def load_meta_graph(request: Request) -> SessionModel:
     restores, file_tensor = [saver.restore_op_name], saver.filename_tensor_name
     if not saver.restore_op_name:
         restores, file_tensor = checkpoint_files.add_saver(graph_def)
-    session = c_api.Session.of_graph_def(graph_def.SerializeToString())
+    session = c_api.Session.of_graph_def(graph_def.SerializeToString(), _threads(request))
     if checkpoint is None and variables:
         raise Refusal(
             "INVALID_ARGUMENT",
@@ -177,7 +182,13 @@ def explain(error: Exception) -> Refusal | None:
 
 def serve() -> None:
     """Serve this interpreter's TensorFlow."""
-    parameters = {"native": f"TensorFlow {c_api.VERSION}", "api": "C", "threads": os.cpu_count(), "onednn": c_api.with_onednn()}
+    parameters = {
+        "native": f"TensorFlow {c_api.VERSION}",
+        "api": "C",
+        "threads": os.cpu_count(),
+        "onednn": c_api.with_onednn(),
+        "options": ["threads"],
+    }
     Server("tensorflow", c_api.VERSION, FORMATS, load, parameters, c_api.registered_ops, explain).serve()
 
 

@@ -4,46 +4,57 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from crossload.artifacts.entries import artifacts_of
 from crossload.artifacts.graphs import protos
-from crossload.compare.tolerance import BOUND
+from crossload.compare.tolerance import BOUND, EPSILON
+from crossload.contract import datatypes
+from crossload.contract.vectors import Vector
+from crossload.inputs.requests import Requests
+from crossload.runtimes.supervisor import Supervisor
 from crossload.support.files import sha256
 from crossload.verbs.export.export import export
-from crossload.verbs.verify.rounding import distance
+from crossload.verbs.verify.record import record_with
+from crossload.verbs.verify.rounding import clamped, distance, scale_of
 from crossload.verbs.verify.verify import verify
 from tests import CORPUS
-from tests.environment import made_once, with_tensorflow
+from tests.environment import launch_of, made_once, with_tensorflow
 
 numbers = st.lists(st.floats(-1e6, 1e6, width=32), min_size=1, max_size=20)
 
 
-@given(numbers)
-def test_an_exact_answer_has_half_a_last_place_of_its_largest_element(values: list[float]) -> None:
-    answer = np.array(values, np.float32)
-    assert distance(answer, answer.astype(np.float64)) == pytest.approx(2**-24 * np.abs(answer).max())
-
-
 @given(numbers, st.floats(1e-6, 1e-3))
-def test_a_distance_covers_every_element_unless_it_could_tell_nothing_apart(values: list[float], off: float) -> None:
+def test_a_distance_covers_every_element_beyond_its_last_place(values: list[float], off: float) -> None:
     answer = np.array(values, np.float32)
     exact = answer.astype(np.float64) + off
     found = distance(answer, exact)
     assert found is not None
-    scale = float(np.abs(answer).max())
-    assert found == pytest.approx(scale / (4 * BOUND)) or (np.abs(answer - exact) <= (found + 2**-23 * np.abs(answer)) * (1 + 1e-9)).all()
+    assert (np.abs(answer - exact) <= (found + 2**-23 * np.abs(answer.astype(np.float64))) * (1 + 1e-9)).all()
+
+
+def test_a_rounding_is_half_a_last_place_at_least_and_tells_answers_apart() -> None:
+    assert clamped(0.0, "FP32", 1.0) == 2**-24
+    assert clamped(1e-5, "FP32", 1.0) == 1e-5
+    assert clamped(0.9, "FP32", 1.0) == 1 / (4 * BOUND)
 
 
 def test_elements_that_are_not_finite_are_left_out() -> None:
     answer = np.array([np.nan, np.inf, 1.0], np.float32)
-    assert distance(answer, answer.astype(np.float64)) == 2**-24
-    assert distance(answer[:2], answer[:2].astype(np.float64)) is None
+    assert (distance(answer, answer.astype(np.float64)), scale_of(answer)) == (0.0, 1.0)
+    assert (distance(answer[:2], answer[:2].astype(np.float64)), scale_of(answer[:2])) == (None, None)
     assert distance(np.zeros(0, np.float32), np.zeros(0)) is None
+
+
+def test_complex_numbers_have_the_distance_of_their_parts() -> None:
+    assert distance(np.array([1 + 2j], np.complex64), np.array([1 + 2.5j])) == pytest.approx(0.5, rel=1e-5)
 
 
 HEALTHY = ("bilinear_resize", "layer_norm_at_mean_1000", "u_net", "deep_dense", "sum_of_200000", "tiny_answers", "thousand_classes")
@@ -91,3 +102,83 @@ def test_weights_that_vanish_are_a_mismatch_however_small_the_answers(exported: 
     outcomes = {r.case.vector: r.outcome for r in report.results if r.case.artifact == "graph_def"}
     assert {vector for vector, outcome in outcomes.items() if outcome == "ok"} == {"zeros"}, "which are answered by zeros"
     assert {r.outcome for r in report.results if r.case.artifact == "saved_model"} == {"ok"}
+
+
+def graph(path: Path, *nodes: tuple[str, str, list[str], dict[str, Any]]) -> Path:
+    """A frozen graph; an attribute is a datatype, a shape (a list), or a constant (an array)."""
+    made = protos.GraphDefProto()
+    made.versions.producer = 1987
+    for name, op, inputs, attributes in nodes:
+        node = made.node.add(name=name, op=op, input=inputs)
+        for key, value in attributes.items():
+            if isinstance(value, np.ndarray):
+                tensor = node.attr[key].tensor
+                tensor.dtype = node.attr["dtype"].type = {"f4": 1, "i4": 3, "f8": 2}[value.dtype.str[1:]]
+                tensor.tensor_content = value.tobytes()
+                for size in value.shape:
+                    tensor.tensor_shape.dim.add(size=size)
+            elif isinstance(value, list):
+                for size in value:
+                    node.attr[key].shape.dim.add(size=size)
+            else:
+                node.attr[key].type = value
+    path.write_bytes(made.SerializeToString())
+    return path
+
+
+WEIGHTS = np.random.default_rng(0).standard_normal((64, 5))
+
+
+def dense(kind: int, *more: Any) -> list[Any]:
+    weights = WEIGHTS.astype({1: np.float32, 2: np.float64}[kind])
+    nodes = [("x", "Placeholder", [], {"dtype": kind, "shape": [-1, 64]}), ("w", "Const", [], {"value": weights})]
+    return [*nodes, ("y" if not more else "m", "MatMul", ["x", "w"], {"T": kind}), *more]
+
+
+FIVE = ("n", "Const", [], {"value": np.array([5], np.int32)})
+RANDOM = ("r", "RandomUniform", ["n"], {"T": 3, "dtype": 1})
+LOOKED_UP = [
+    ("i", "Placeholder", [], {"dtype": 3, "shape": [-1]}),
+    ("w", "Const", [], {"value": WEIGHTS}),
+    ("a", "Const", [], {"value": np.array(0, np.int32)}),
+    ("y", "GatherV2", ["w", "i", "a"], {"Tparams": 2, "Tindices": 3, "Taxis": 3}),
+]
+
+
+@pytest.fixture(scope="module")
+def reference() -> Iterator[Supervisor]:
+    with Supervisor("tensorflow", launch_of("tensorflow")) as supervisor:
+        yield supervisor
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("nodes", "origin", "least", "most"),
+    [
+        (dense(1), "float64", 0.5, 20),
+        (dense(2), "perturbation", 0.5, 20),
+        (dense(1, FIVE, RANDOM, ("y", "AddV2", ["m", "r"], {"T": 1})), "datatype", 2.6, 2.7),
+        (LOOKED_UP, "perturbation", 0.5, 1),
+    ],
+    ids=["float32", "float64", "random", "integers"],
+)
+def test_every_answer_has_a_rounding_that_says_where_it_comes_from(
+    nodes: list[Any], origin: str, least: float, most: float, reference: Supervisor, tmp_path: Path
+) -> None:
+    path = graph(tmp_path / "model.pb", *nodes)
+    (artifact,), signatures = artifacts_of(path, path.name)
+    kept: dict[str, list[Vector]] = {}
+    (entry,), _ = record_with(reference, tmp_path, artifact, signatures, Requests(), kept=kept)
+    assert (entry.rounding["y"].origin, entry.reference.environment["threads"]) == (origin, 2)
+    (vectors,) = kept.values()
+    epsilon = EPSILON[datatypes.of_array(vectors[0].outputs["y"])]
+    found = [v.rounding["y"] / epsilon / np.abs(v.outputs["y"]).max() for v in vectors if v.outputs["y"].any()]
+    assert least <= min(found) <= max(found) <= most
+
+
+@pytest.mark.slow
+def test_a_tflite_is_moved_with_its_weights(healthy: Path, tmp_path: Path) -> None:
+    export(healthy / "thousand_classes", tmp_path / "bundle", formats=["tflite"])
+    report = verify(tmp_path / "bundle" / "model.tflite", ["tflite-runtime", "tflite-micro"])
+    assert {r.outcome for r in report.results} <= {"ok", "unsupported"}
+    assert 0.01 < max(r.metrics["rounding"] for r in report.results if r.outcome == "ok") < BOUND

@@ -48,7 +48,7 @@ def lines(found: BundleSummary, page: Page) -> Iterator[str]:
     ]
     yield from columns(rows) if rows else ("    every output must be identical",)
     rounded = [
-        (printable(f"{held.entry.signature}/{name}"), f"up to {r.largest:.2g}", f"by {r.origin}")
+        (printable(f"{held.entry.signature}/{name}"), f"up to {r.largest:.2g}", f"by {r.origin}{_narrow(r.narrow)}")
         for held in found.vectors
         for name, r in held.entry.rounding.items()
     ]
@@ -56,6 +56,10 @@ def lines(found: BundleSummary, page: Page) -> Iterator[str]:
         yield ""
         yield f"{strong('Rounding')}  of the recorded answers; without a stated tolerance, {BOUND:g} times it is close"
         yield from columns(rounded)
+
+
+def _narrow(ops: list[str]) -> str:
+    return f" (in float32: {printable(', '.join(ops))})" if ops else ""
 
 
 def _artifact(held: HeldFile[Artifact]) -> tuple[str, ...]:

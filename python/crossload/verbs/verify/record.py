@@ -14,7 +14,7 @@ from crossload import artifacts
 from crossload.artifacts.entries import artifacts_of, unknown_signature
 from crossload.contract import datatypes, vectors
 from crossload.contract.bundle import Bundle
-from crossload.contract.manifest import Artifact, Binding, LeftOut, Manifest, Model, Reference, Vectors
+from crossload.contract.manifest import Artifact, Binding, LeftOut, Manifest, Model, Vectors
 from crossload.contract.signatures import Signature, TensorSpec
 from crossload.errors import CrossloadError, NoReference, WorkerFailure
 from crossload.inputs.domains import Domain
@@ -26,6 +26,7 @@ from crossload.runtimes.registry import Runtime
 from crossload.runtimes.supervisor import Limits, ModelSource, Supervisor
 from crossload.support import files
 from crossload.support.text import printable
+from crossload.verbs.verify import conditions
 
 Progress = Callable[[str], None]
 
@@ -99,16 +100,16 @@ def record_with(
     """`record` with a running runtime; raises WorkerFailure if it cannot load the model or carry any request."""
     entries: list[Vectors] = []
     tags = None if artifact.tags is None else tuple(artifact.tags)
-    supervisor.load(ModelSource(root / artifact.path, artifact.format, artifact.bindings, tags, options or {}, signatures))
-    identity = supervisor.identity()
-    environment = {k: v for k, v in identity.parameters.items() if isinstance(v, str | int | float | bool)}
-    reference = Reference(runtime=identity.runtime, version=identity.version, artifact=artifact.id, environment=environment)
+    plain = ModelSource(root / artifact.path, artifact.format, artifact.bindings, tags, options or {}, signatures)
+    source = conditions.pinned(supervisor, plain)
+    supervisor.load(source)
+    reference = conditions.reference(supervisor, artifact.id)
     domains = domains_of(root / artifact.path, artifact.format, tags, {n: _bound(signatures[n], b) for n, b in artifact.bindings.items()})
     from crossload.verbs.verify import rounding  # its edits of graphs are loaded where something is recorded, not where it is verified
 
     answers = {name: _answers(supervisor, name, signatures[name], requests, domains[name]) for name in artifact.bindings}
     learnt = {name: _learn(signatures[name], recorded) for name, (recorded, _) in answers.items()}
-    roundings = rounding.measure(supervisor, root / artifact.path, artifact, learnt, {n: recorded for n, (recorded, _) in answers.items()})
+    roundings = rounding.measure(supervisor, source, learnt, {n: recorded for n, (recorded, _) in answers.items()})
     for name, (recorded, left_out) in answers.items():
         file = root / vectors.path_of(name)
         if kept is None:

@@ -17,6 +17,7 @@ from crossload.report.results import Case, Report, Result
 from crossload.runtimes import environments
 from crossload.runtimes.registry import Runtime
 from crossload.runtimes.supervisor import ModelSource, Supervisor
+from crossload.verbs.verify import conditions
 from crossload.verbs.verify.plan import Plan
 
 # After this many worker deaths in a row on one artifact, its other cases are `not_run`, which fails visibly.
@@ -149,7 +150,7 @@ def _results(job: Job, plan: Plan, tolerances: Tolerances, events: queue.SimpleQ
     with living as supervisor:
         job.supervise(supervisor)
         try:
-            events.put(supervisor.identity().to_json())
+            events.put(conditions.identity(supervisor))
         except WorkerFailure as failure:
             yield from (failed(case, failure) for case in job.all())
             return
@@ -160,7 +161,7 @@ def _results(job: Job, plan: Plan, tolerances: Tolerances, events: queue.SimpleQ
 def _of_artifact(supervisor: Supervisor, runtime: Runtime, cases: Cases, plan: Plan, tolerances: Tolerances) -> Iterator[Result]:
     all_cases = cases.of(supervisor.name)
     try:
-        note = supervisor.load(cases.source)
+        note = supervisor.load(conditions.pinned(supervisor, cases.source))
     except WorkerFailure as failure:
         from crossload.verbs.check.prediction import explained
 

@@ -23,7 +23,7 @@ from crossload.runtimes import registry
 from crossload.runtimes.environments import Wall
 from crossload.runtimes.registry import Runtime
 from crossload.runtimes.supervisor import Limits, ModelSource, Supervisor
-from crossload.verbs.verify import cautions, fresh_requests
+from crossload.verbs.verify import cautions, conditions, fresh_requests
 from crossload.verbs.verify.plan import Nan, Plan
 from crossload.verbs.verify.record import bundle_of, needed_options
 from crossload.verbs.verify.run import NONE, Cases, Job, OnResult, Progress, failed, reproduce, run
@@ -133,6 +133,7 @@ def _verify(
         report = Report(plan.path, rows, list(chosen), cautions=cautions.of(opened, recorded, plan, chosen))
         tolerances = Tolerances({**opened.manifest.tolerance, **plan.tolerance})
         run([j for j in jobs if j.cases], report, plan, tolerances, progress, on_result)
+        report.cautions += conditions.differences([v.reference for v in opened.manifest.vectors], report.runtimes)
     return report
 
 

@@ -52,7 +52,11 @@ CODES = (
     *("RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "ABORTED", "OUT_OF_RANGE", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS"),
     "UNAUTHENTICATED",
 )
-_SOFT_PLACEMENT = b"\x38\x01"  # a ConfigProto: allow_soft_placement (field 7) is true
+# A ConfigProto (tensorflow/core/protobuf/config.proto): allow_soft_placement (field 7) is true, intra_op_parallelism_threads (field 2).
+_SOFT_PLACEMENT, _THREADS = b"\x38\x01", b"\x10"
+_MOST_THREADS = 127  # one byte of a varint
+# Without it the first session's threads would be those of every later one (core/common_runtime/local_device.cc).
+os.environ.setdefault("TF_OVERRIDE_GLOBAL_THREADPOOL", "1")
 _TSTRING = 24  # bytes of a TF_TString
 # TensorFlow copies a tensor that begins elsewhere (EIGEN_MAX_ALIGN_BYTES), and a copy of a small one costs less than a callback.
 _ALIGNMENT, _SMALL = 64, 4096
@@ -208,9 +212,12 @@ class Session:
         weakref.finalize(self, _delete_session, graph, session)
 
     @classmethod
-    def of_saved_model(cls, path: str, tags: Sequence[str]) -> tuple[Session, bytes]:
-        """A SavedModel as the C++ loader loads it (variables, assets, init op), and its serialised MetaGraphDef."""
-        graph, options, meta_graph = _library.TF_NewGraph(), _session_options(), _library.TF_NewBuffer()
+    def of_saved_model(cls, path: str, tags: Sequence[str], threads: int | None = None) -> tuple[Session, bytes]:
+        """A SavedModel as the C++ loader loads it (variables, assets, init op), and its serialised MetaGraphDef.
+
+        `threads` is the number that compute one op, by default one a core.
+        """
+        graph, options, meta_graph = _library.TF_NewGraph(), _session_options(threads), _library.TF_NewBuffer()
         names = (_Text * len(tags))(*(tag.encode() for tag in tags))
         try:
             session = _library.TF_LoadSessionFromSavedModel(options, None, os.fsencode(path), names, len(tags), graph, meta_graph, _status)
@@ -224,10 +231,10 @@ class Session:
         return cls(graph, session), _taken(meta_graph)
 
     @classmethod
-    def of_graph_def(cls, graph_def: bytes) -> Session:
-        """A serialised GraphDef in a new graph."""
+    def of_graph_def(cls, graph_def: bytes, threads: int | None = None) -> Session:
+        """A serialised GraphDef in a new graph; `threads` as above."""
         graph, importing = _library.TF_NewGraph(), _library.TF_NewImportGraphDefOptions()
-        options, buffer = _session_options(), _library.TF_NewBufferFromString(graph_def, len(graph_def))
+        options, buffer = _session_options(threads), _library.TF_NewBufferFromString(graph_def, len(graph_def))
         try:
             _library.TF_GraphImportGraphDef(graph, buffer, importing, _status)
             _raise_unless_ok()
@@ -292,9 +299,10 @@ def _delete_session(graph: int, session: int) -> None:
     _library.TF_DeleteGraph(graph)
 
 
-def _session_options() -> int:
+def _session_options(threads: int | None) -> int:
     options: int = _library.TF_NewSessionOptions()
-    _library.TF_SetConfig(options, _SOFT_PLACEMENT, len(_SOFT_PLACEMENT), _status)
+    config = _SOFT_PLACEMENT + (_THREADS + bytes([min(threads, _MOST_THREADS)]) if threads else b"")
+    _library.TF_SetConfig(options, config, len(config), _status)
     return options
 
 

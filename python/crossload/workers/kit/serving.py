@@ -12,12 +12,14 @@ import time
 import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
 from . import shared_memory, tensors, wire
 
+INSTRUCTIONS = ("avx", "avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile", "asimd", "asimddp", "sve", "bf16")
 WITH_OUTPUTS = {"ModelInfer", "Echo", "RegisteredOps"}
 HALF_BYTES = {"INT4": "INT8", "UINT4": "UINT8"}
 _CODES = {  # Python's own exceptions; anything else is INTERNAL
@@ -132,7 +134,12 @@ class Server:
             del self._models[model_name]
             return {}, {}
         if rpc == "ServerMetadata":
-            host = {"language": f"Python {platform.python_version()}", "os": platform.system().lower(), "arch": platform.machine()}
+            host = {
+                "language": f"Python {platform.python_version()}",
+                "os": platform.system().lower(),
+                "arch": platform.machine(),
+                **_cpu(),
+            }
             extensions = ["binary_tensor_data", *shared_memory.extensions()]
             identity = {"name": self.name, "version": self.version, "extensions": extensions, "formats": self.formats}
             return {**identity, "parameters": {**host, **self.parameters}}, {}
@@ -144,6 +151,16 @@ class Server:
         if model_name not in self._models:
             raise Refusal("NOT_FOUND", f"no model {model_name!r} is loaded; loaded are: {_listed(self._models)}")
         return self._models[model_name]
+
+
+def _cpu() -> dict[str, str]:
+    """The CPU's instructions by which kernels choose their code, as far as Linux names them: another choice may change last bits."""
+    try:
+        with Path("/proc/cpuinfo").open() as stream:
+            flags = next((line for line in stream if line.startswith(("flags", "Features"))), "").split()
+    except OSError:
+        return {}
+    return {"cpu": " ".join(found)} if (found := [name for name in INSTRUCTIONS if name in flags]) else {}
 
 
 def nanoseconds(call: Callable[[], Any]) -> tuple[Any, int]:

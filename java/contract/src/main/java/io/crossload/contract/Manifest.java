@@ -222,10 +222,17 @@ public record Manifest(
     /**
      * The rounding of an output's recorded answers.
      *
-     * @param origin {@code float64}: the distance to the same graph in float64
+     * @param origin {@code float64}: the distance to the same graph in float64; {@code perturbation}: the spread when inputs and weights
+     *     are moved by half a unit in the last place; {@code datatype}: a share of the largest element
      * @param largest the greatest distance beside any recorded answer, absolute
+     * @param narrow the ops that have no kernel for float64
      */
-    public record Rounding(String origin, double largest) {}
+    public record Rounding(String origin, double largest, List<String> narrow) {
+        /** Replaces a null list by an empty one. */
+        public Rounding {
+            narrow = orEmpty(narrow);
+        }
+    }
 
     /**
      * The runtime that recorded the answers.
