@@ -75,7 +75,23 @@ def numbers() -> Iterator[Case]:
     yield case("close", [1.0, 100.0], [1.000009, 100.0009])
     yield case("beyond the tolerance, the same decision", [[0.1, 0.9], [0.8, 0.2]], [[0.2, 0.8], [0.7, 0.3]])
     yield case("beyond the tolerance, another decision", [[0.1, 0.9], [0.8, 0.2]], [[0.2, 0.8], [0.3, 0.7]])
-    yield case("the first of equal ones is the decision", [[0.5, 0.5, 0.1]], [[0.1, 0.6, 0.1]])
+    yield case("a tie is decided either way", [[0.5, 0.5, 0.1]], [[0.1, 0.6, 0.1]])
+    yield case("the first of equal ones is the decision", [[0.5, 0.5, 0.1]], [[0.6, 0.6, 0.3]])
+    yield case("a tie within the tolerance", [[0.5, 0.500001, 0.1]], [[0.6, 0.1, 0.1]])
+    yield case("all decisions change with confidence", [[0.6, 0.4], [0.3, 0.7]], [[0.4, 0.6], [0.7, 0.3]], FP32=Tolerance(atol=1))
+    yield case("one of two decisions changes", [[0.6, 0.4], [0.3, 0.7]], [[0.4, 0.6], [0.3, 0.7]], FP32=Tolerance(atol=1))
+    yield case("one decision alone, within a tolerance", [[0.6, 0.4, 0.0]], [[0.4, 0.6, 0.0]], FP32=Tolerance(atol=1))
+    yield case(
+        "all decisions change without confidence", [[0.5, 0.49, 0], [1, 0.99, 0]], [[0.49, 0.5, 0], [0.99, 1, 0]], y=Tolerance(atol=1)
+    )
+    for datatype in ("INT8", "INT4", "UINT64"):
+        yield case(f"{datatype}: two steps", [[5, 7], [3, 1]], [[7, 5], [1, 3]], datatype, **{datatype: Tolerance(atol=2)})
+        yield case(f"{datatype}: three steps", [[4, 7], [4, 1]], [[7, 4], [1, 4]], datatype, **{datatype: Tolerance(atol=3)})
+    yield case("tiny answers that vanish, by the default", [3e-9, -1e-9], [0.0, 0.0])
+    yield case("zeros alone have the default's atol", [0.0, 0.0], [5e-7, 0.0])
+    yield case("answers below 0.1, by the default", [0.01, 0.001], [0.01, 0.0010002])
+    yield case("opposite answers", [1.0, -2.0], [-1.0, 2.0])
+    yield case("answers of zero", [1.0, -2.0], [0.0, 0.0])
     yield case("a NaN is never the decision", [[NAN, 1.0, 2.0]], [[NAN, 1.5, 2.5]])
     yield case("one number a row has no decision", [[0.1]], [[0.9]])
     yield case("a scalar", 0.1, 0.9)
@@ -145,6 +161,9 @@ def rounded() -> Iterator[Rounded]:
     yield case("rounding: NaN in the same place", [NAN, 1.0], [NAN, 1.5]), {"y": 1e-3}
     yield case("rounding: a given tolerance wins", near, far, FP32=Tolerance(atol=1.0)), {"y": 1e-9}
     yield case("rounding: integers are exact", [1, 2], [1, 3], "INT32"), {"y": 1.0}
+    rows = [[0.01, 0.012, 0.009], [0.008, 0.01, 0.0095]]
+    yield case("rounding: all decisions change", rows, [[0.012, 0.01, 0.009], [0.01, 0.0095, 0.008]], "BF16"), {"y": 1e-4}
+    yield case("rounding: the only decision changes", rows[:1], [[0.012, 0.01, 0.009]], "BF16"), {"y": 1e-4}
     for datatype in ("FP16", "BF16", "FP64", "COMPLEX64"):
         yield case(f"{datatype}: rounding", [1.0, 2.0], [1.0, 2.25], datatype), {"y": 1e-3}
     yield (

@@ -7,11 +7,8 @@ import json
 import ml_dtypes
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 
-from crossload.compare.judge import at_least, judge, judge_output
+from crossload.compare.judge import judge, judge_output
 from crossload.compare.tolerance import Tolerances, parse
 from crossload.contract.datatypes import DATATYPES, numpy_dtype
 from crossload.contract.manifest import Tolerance
@@ -45,6 +42,52 @@ def test_within_tolerance_is_close() -> None:
 def test_the_same_argmax_in_every_row_is_the_same_decision() -> None:
     assert agreement([[0.1, 0.9], [0.8, 0.2]], [[0.2, 0.8], [0.7, 0.3]]) == "decision"
     assert agreement([[0.1, 0.9], [0.8, 0.2]], [[0.2, 0.8], [0.3, 0.7]]) == "different"
+
+
+def test_a_tie_that_flips_is_no_fault_and_a_confident_one_is() -> None:
+    assert agreement([[0.5, 0.5, 0.1]], [[0.4, 0.6, 0.1]]) == "decision"
+    judged = judge_output("y", np.float32([[0.8, 0.2], [0.5, 0.5]]), np.float32([[0.2, 0.8], [0.4, 0.6]]), DEFAULT)
+    assert (judged.agreement, judged.metrics["argmax_agreement"], judged.metrics["flip_margin"]) == ("different", 0.0, 1.0)
+    assert judged.reason.endswith("2 of 2 decisions change, by up to 100 % of its range")
+
+
+def test_answers_are_not_close_if_every_decision_changes_with_confidence() -> None:
+    reference, flipped = np.float32([[0.6, 0.4], [0.3, 0.7]]), np.float32([[0.4, 0.6], [0.7, 0.3]])
+    given = Tolerances({"y": Tolerance(atol=1)})
+    assert judge_output("y", reference, flipped, given).agreement == "different"
+    assert judge_output("y", reference, np.concatenate([flipped[:1], reference[1:]]), given).agreement == "close"
+    assert judge_output("y", reference[:1], flipped[:1], given).agreement == "close", "one row alone, by hand"
+    halves = [array.astype(ml_dtypes.bfloat16) for array in (reference[:1], np.float32([[0.59, 0.6]]))]
+    assert judge_output("y", *halves, DEFAULT, rounding=0.01).agreement == "different"
+
+
+def test_an_angle_and_an_error_relative_to_the_scale_are_measured() -> None:
+    judged = judge_output("y", np.float32([1, -2]), np.float32([-1, 2]), DEFAULT)
+    assert (judged.metrics["cosine"], judged.metrics["rmse_rel"]) == pytest.approx((-1, 2))
+    assert judge_output("y", np.float32([0, 0]), np.float32([0, 1e-9]), DEFAULT).metrics["cosine"] == 0
+    assert judge_output("y", np.float32([0, 0]), np.float32([0, -0.0]), DEFAULT).metrics["cosine"] == 1
+
+
+def test_the_default_knows_the_scale_of_the_answers() -> None:
+    assert agreement([3e-9, -1e-9], [0, 0]) == "decision"
+    assert agreement([0.01, 0.0010002], [0.01, 0.001]) == "decision"
+    assert agreement([1, 0.0010002], [1, 0.001]) == "close"
+    assert agreement([0, 0], [5e-7, 0]) == "close", "zeros have no scale"
+
+
+def test_the_blocks_of_a_large_tensor_are_judged_as_one() -> None:
+    reference = np.random.default_rng(0).standard_normal((3, 9001)).astype(np.float32)
+    answer = reference * np.float32(1 + 1e-6)
+    answer[2, 8888], reference[0, 5], answer[0, 5] = 7, np.nan, np.nan
+    judged = judge_output("y", reference, answer, DEFAULT)
+    wide = [a.astype(float).ravel()[np.isfinite(reference.ravel())] for a in (reference, answer)]
+    apart = np.abs(wide[0] - wide[1])
+    assert "at [2, 8888]: 7," in judged.reason
+    assert judged.metrics["max_abs"] == apart.max()
+    assert judged.metrics["rmse"] == pytest.approx(np.sqrt((apart**2).mean()))
+    assert judged.metrics["cosine"] == pytest.approx(np.dot(*wide) / np.linalg.norm(wide[0]) / np.linalg.norm(wide[1]))
+    answer[1, 7] = np.nan
+    assert judge_output("y", reference, answer, DEFAULT).reason == "'y' has NaN where the reference has none, first at [1, 7]"
 
 
 def test_one_number_has_no_decision() -> None:
@@ -114,22 +157,6 @@ def test_an_outputs_own_tolerance_wins_over_its_datatypes() -> None:
     assert judge_output("z", np.float32([1]), np.float32([1.5]), tolerances).agreement == "different"
 
 
-@given(
-    hnp.arrays(np.float32, 5, elements=st.floats(-1e6, 1e6, width=32)),
-    hnp.arrays(np.float32, 5, elements=st.floats(-1e6, 1e6, width=32)),
-)
-def test_the_tolerance_named_in_the_reason_always_passes(reference: np.ndarray, answer: np.ndarray) -> None:
-    judged = judge_output("y", reference, answer, DEFAULT)
-    if at_least(judged.agreement, "close"):
-        return
-    atol = judged.reason.split("would pass with atol=")[1].split()[0]
-    raised = Tolerances(parse([f"y:atol={atol},rtol=1e-5"]))
-    assert at_least(judge_output("y", reference, answer, raised).agreement, "close")
-    if " or rtol=" in judged.reason:
-        rtol = judged.reason.split(" or rtol=")[1].split()[0]
-        assert at_least(judge_output("y", reference, answer, Tolerances(parse([f"y:rtol={rtol},atol=1e-6"]))).agreement, "close")
-
-
 @pytest.mark.parametrize(
     "text",
     ["FP32", "FP32:", "FP32:rtol", "FP32:rtol=x", "y:rtol=-1", "y:ulp=1.5", "y:atol=1;rtol=2", ":atol=1", "y:atol=nan", "y:atol=1e999"],
@@ -161,7 +188,7 @@ def test_a_recorded_rounding_is_the_unit_of_what_is_close() -> None:
     assert [j.agreement for j in judged] == ["decision", "decision", "close"]
     assert "rounding" not in judged[0].metrics
     assert judged[2].metrics["rounding"] == pytest.approx(0.01 / (1e-3 + 200 * 2**-23), rel=1e-3)
-    assert judged[1].reason.startswith("'y' differs by up to 0.00999, 80.7 × rounding at [1]: 200.01, the reference's is 200; would pass")
+    assert judged[1].reason.startswith("'y' differs by up to 0.00999, 80.7 × rounding at [1]: 200.01, the reference's is 200")
 
 
 def test_tiny_answers_that_vanish_are_not_close() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from crossload.contract.datatypes import DATATYPES, from_tensorflow
@@ -33,12 +33,23 @@ class Tolerances:
 
     given: dict[str, Tolerance] = field(default_factory=dict)
 
-    def of(self, output: str, datatype: str, rounding: float | None = None) -> Tolerance:
-        """The tolerance of one output: the given one, else a multiple of its recorded rounding, else its datatype's default."""
-        given = self.given.get(output) or self.given.get(datatype)
-        if given is None and (unit := unit_of(datatype, rounding)):
+    def given_for(self, output: str, datatype: str) -> Tolerance | None:
+        """The tolerance that somebody stated for an output, or for its datatype."""
+        return self.given.get(output) or self.given.get(datatype)
+
+    def of(self, output: str, datatype: str, rounding: float | None = None, largest: Callable[[], float] = lambda: 0.0) -> Tolerance:
+        """The tolerance of one output: the given one, else a multiple of its recorded rounding, else its datatype's default.
+
+        The default's atol is at most its rtol of the reference's largest element; `largest` computes that, 0 where there is none.
+        """
+        if given := self.given_for(output, datatype):
+            return given
+        if unit := unit_of(datatype, rounding):
             return Tolerance(rtol=BOUND * unit.rtol, atol=BOUND * unit.atol)
-        return given or DEFAULTS.get(datatype, _EXACT)
+        default = DEFAULTS.get(datatype, _EXACT)
+        if default.atol and (scale := largest()):
+            return Tolerance(rtol=default.rtol, atol=min(default.atol, default.rtol * scale))
+        return default
 
     def raised(self, outputs: Iterable[tuple[str, str]]) -> list[str]:
         """A sentence for each output (name, datatype) with a tolerance above its datatype's default."""

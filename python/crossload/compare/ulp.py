@@ -18,17 +18,21 @@ def distance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     The two zeros are 0 apart, neighbours are 1 apart, and distances add up across zero. NaN has no distance: callers mask it.
     """
     first, second = _ordered(a), _ordered(b)
-    apart: np.ndarray = np.where(first > second, first - second, second - first)
+    signed = first.dtype == np.int64
+    apart: np.ndarray = np.abs(first - second).view(np.uint64) if signed else np.where(first > second, first - second, second - first)
     return apart
 
 
 def _ordered(array: np.ndarray) -> np.ndarray:
     """Each float's rank among all floats of its dtype, shifted to be unsigned (IEEE 754 orders by sign and magnitude)."""
-    unsigned = _INTEGERS[array.dtype.itemsize]
-    bits = np.ascontiguousarray(array).view(unsigned).astype(np.uint64)
-    width = 8 * array.dtype.itemsize
-    sign, middle = np.uint64(1 << (width - 1)), np.uint64(1 << (width - 1))
-    magnitude = bits & ~sign & np.uint64((1 << width) - 1)
+    bits = np.ascontiguousarray(array).view(_INTEGERS[array.dtype.itemsize])
+    if array.dtype.itemsize < 8:  # signed numbers hold the ranks, without a shift
+        signed = bits.view(f"i{array.dtype.itemsize}")
+        negative = signed >> (8 * array.dtype.itemsize - 1)  # -1 or 0
+        ranks: np.ndarray = ((signed ^ (negative & np.iinfo(signed.dtype).max)) - negative).astype(np.int64)
+        return ranks
+    sign = middle = np.uint64(1 << 63)
+    magnitude = bits & ~sign
     ordered: np.ndarray = np.where(bits & sign, middle - magnitude, middle + magnitude)
     return ordered
 

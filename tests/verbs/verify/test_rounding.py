@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 
 from crossload.artifacts.entries import artifacts_of
 from crossload.artifacts.graphs import protos
-from crossload.compare.tolerance import BOUND, EPSILON
+from crossload.compare.tolerance import BOUND, EPSILON, parse
 from crossload.contract import datatypes
 from crossload.contract.vectors import Vector
 from crossload.inputs.requests import Requests
@@ -82,26 +83,42 @@ def test_a_healthy_model_is_exported_with_default_options(name: str, healthy: Pa
     assert {r.origin for v in bundle.manifest.vectors for r in v.rounding.values()} == {"float64"}
 
 
-@pytest.mark.slow
-def test_weights_that_vanish_are_a_mismatch_however_small_the_answers(exported: Path, tmp_path: Path) -> None:
-    folder = shutil.copytree(exported, tmp_path / "bundle")
+def rescaled(bundle: Path, folder: Path, factor: float) -> Path:
+    """The bundle with all weights of its frozen graph times a factor, under a new hash."""
+    folder = shutil.copytree(bundle, folder)
     file = folder / "frozen_graph.pb"
     graph = protos.parse(file, protos.GraphDefProto, "GraphDef")
     for node in graph.node:
         if node.op == "Const" and node.attr["dtype"].type == 1:
             tensor = node.attr["value"].tensor
-            tensor.ClearField("tensor_content")
-            tensor.ClearField("float_val")
-            tensor.float_val.append(0)
+            tensor.tensor_content = (np.frombuffer(tensor.tensor_content, np.float32) * np.float32(factor)).tobytes()
+            tensor.float_val[:] = [value * factor for value in tensor.float_val]
     file.write_bytes(graph.SerializeToString())
     manifest = json.loads((folder / "crossload.json").read_text())
     entry = next(a for a in manifest["artifacts"] if a["id"] == "graph_def")
     entry["sha256"] = sha256(file)
     (folder / "crossload.json").write_text(json.dumps(manifest))
-    report = verify(folder, ["tensorflow"])
+    return folder
+
+
+@pytest.mark.slow
+def test_weights_that_vanish_are_a_mismatch_however_small_the_answers(exported: Path, tmp_path: Path) -> None:
+    report = verify(rescaled(exported, tmp_path / "bundle", 0), ["tensorflow"])
     outcomes = {r.case.vector: r.outcome for r in report.results if r.case.artifact == "graph_def"}
     assert {vector for vector, outcome in outcomes.items() if outcome == "ok"} == {"zeros"}, "which are answered by zeros"
     assert {r.outcome for r in report.results if r.case.artifact == "saved_model"} == {"ok"}
+
+
+@pytest.mark.slow
+def test_the_suggested_tolerance_makes_verify_pass(exported: Path, tmp_path: Path) -> None:
+    bundle = rescaled(exported, tmp_path / "bundle", 1.0001)
+    report = verify(bundle, ["tensorflow"])
+    failed = [r for r in report.results if r.outcome == "mismatch"]
+    (said,) = {(r.error or "").rpartition("; ")[2] for r in failed}
+    words = shlex.split(said)
+    assert words[:-1] == ["all", "8", "vectors", "agree", "with", "--tolerance"]
+    assert len(failed) > 1
+    assert verify(bundle, ["tensorflow"], tolerance=parse(words[-1:])).exit_status == 0
 
 
 def graph(path: Path, *nodes: tuple[str, str, list[str], dict[str, Any]]) -> Path:

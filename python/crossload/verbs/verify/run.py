@@ -19,6 +19,7 @@ from crossload.runtimes.registry import Runtime
 from crossload.runtimes.supervisor import ModelSource, Supervisor
 from crossload.verbs.verify import conditions
 from crossload.verbs.verify.plan import Plan
+from crossload.verbs.verify.suggestion import Suggestion
 
 # After this many worker deaths in a row on one artifact, its other cases are `not_run`, which fails visibly.
 DEATHS_IN_A_ROW = 3
@@ -168,7 +169,7 @@ def _of_artifact(supervisor: Supervisor, runtime: Runtime, cases: Cases, plan: P
         failure.message = explained(failure, runtime, cases.source)
         yield from (failed(case, failure) for case in all_cases)
         return
-    deaths = 0
+    deaths, suggestions = 0, {signature: Suggestion() for signature, _, _ in cases.vectors}
     for case, (signature, outputs, vector) in zip(all_cases, cases.vectors, strict=True):
         if deaths >= DEATHS_IN_A_ROW:
             yield Result(case, "not_run", error=f"the worker died {deaths} times in a row on this artifact")
@@ -186,7 +187,7 @@ def _of_artifact(supervisor: Supervisor, runtime: Runtime, cases: Cases, plan: P
         whole, each = judge(vector.outputs, answer.outputs, tolerances, nan=plan.nan, rounding=vector.rounding)
         ok = at_least(whole.agreement, plan.agreement)
         reason = whole.reason or f"the agreement is {whole.agreement}, but {plan.agreement} is required"
-        yield Result(
+        result = Result(
             case,
             "ok" if ok else "mismatch",
             whole.agreement,
@@ -196,6 +197,11 @@ def _of_artifact(supervisor: Supervisor, runtime: Runtime, cases: Cases, plan: P
             note="; ".join(dict.fromkeys(n for n in (note, answer.note) if n)) or None,
             seconds=None if answer.nanoseconds is None else answer.nanoseconds / 1e9,
         )
+        suggestions[signature].add(result, each)
+        yield result
+    if not at_least(plan.agreement, "ulp"):
+        for suggestion in suggestions.values():
+            suggestion.conclude()
 
 
 def failed(case: Case, failure: WorkerFailure) -> Result:

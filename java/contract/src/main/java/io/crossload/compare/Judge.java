@@ -20,6 +20,9 @@ import java.util.stream.Collectors;
  * sign. The metrics leave both out.
  */
 public final class Judge {
+    /** The metrics whose least value is the worst. */
+    private static final Set<String> LEAST = Set.of("argmax_agreement", "cosine");
+
     private Judge() {}
 
     /**
@@ -57,7 +60,7 @@ public final class Judge {
         outputs.forEach(output -> output.metrics()
                 .forEach((metric, value) -> worst.merge(metric, value, (a, b) -> {
                     boolean first = a.doubleValue() >= b.doubleValue();
-                    return first == metric.equals("argmax_agreement") ? b : a;
+                    return first == LEAST.contains(metric) ? b : a;
                 })));
         return new Judgement(
                 outputs.stream()
@@ -95,7 +98,7 @@ public final class Judge {
         if (datatype == Datatype.BYTES || datatype == Datatype.BOOL) {
             return exact(name, reference, answer);
         }
-        return new NumberComparison(name, reference, answer, Tolerances.of(tolerances, reference)).judge(forbidNan);
+        return new NumberComparison(name, reference, answer, tolerances).judge(forbidNan);
     }
 
     private static Judgement exact(String name, TensorEntry reference, TensorEntry answer) {

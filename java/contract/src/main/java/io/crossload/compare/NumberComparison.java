@@ -29,9 +29,10 @@ final class NumberComparison {
     private final ByteBuffer answer;
     private final Tolerance tolerance;
     private final Tolerance unit;
+    private final boolean given;
     private final int count;
 
-    NumberComparison(String name, TensorEntry reference, TensorEntry answer, Tolerance tolerance) {
+    NumberComparison(String name, TensorEntry reference, TensorEntry answer, Map<String, Tolerance> tolerances) {
         this.name = name;
         this.datatype = reference.datatype();
         this.part = Elements.part(datatype);
@@ -41,9 +42,10 @@ final class NumberComparison {
         }
         this.reference = reference.data().slice().order(ByteOrder.LITTLE_ENDIAN);
         this.answer = answer.data().slice().order(ByteOrder.LITTLE_ENDIAN);
-        this.tolerance = tolerance;
-        this.unit = Tolerances.unit(reference);
         this.count = this.reference.remaining() / part.size();
+        this.given = Tolerances.given(tolerances, reference) != null;
+        this.tolerance = Tolerances.of(tolerances, reference, this::largest);
+        this.unit = Tolerances.unit(reference);
     }
 
     Judgement judge(boolean forbidNan) {
@@ -52,24 +54,46 @@ final class NumberComparison {
             return different;
         }
         Map<String, Number> metrics = metrics();
+        Decisions decisions = decides() ? new Decisions(part, shape, reference, answer, tolerance) : null;
+        if (decisions != null) {
+            metrics.put("argmax_agreement", decisions.agreement());
+        }
+        if (decisions != null && decisions.flips() > 0) {
+            metrics.put("flip_margin", decisions.margin());
+        }
         if (reference.equals(answer)) {
             return new Judgement(Agreement.IDENTICAL, metrics, "");
         }
         if (metrics.get("max_ulp") instanceof Long ulp && ulp <= tolerance.ulp()) {
             return new Judgement(Agreement.ULP, metrics, "");
         }
-        boolean close = true;
-        for (int at = 0; close && at < count; at++) {
-            close = !compared(at) || within(at, tolerance.rtol());
-        }
-        if (close) {
+        // One row alone may be within a tolerance that somebody chose for it.
+        boolean reversed = decisions != null && decisions.allConfident() && (decisions.rows() > 1 || !given);
+        if (!reversed && close()) {
             return new Judgement(Agreement.CLOSE, metrics, "");
         }
         String ratio = unit == null ? "" : ", " + Text.general((double) metrics.get("rounding"), 3) + " × rounding";
         String reason = "'" + name + "' differs by up to " + Text.general((double) metrics.get("max_abs"), 3) + ratio
-                + worst() + needed();
-        boolean sameDecision = metrics.containsKey("argmax_agreement") && (double) metrics.get("argmax_agreement") == 1;
-        return new Judgement(sameDecision ? Agreement.DECISION : Agreement.DIFFERENT, metrics, reason);
+                + worst() + (decisions == null ? "" : decisions.said());
+        boolean same = decisions != null && decisions.faults() == 0 && !reversed;
+        return new Judgement(same ? Agreement.DECISION : Agreement.DIFFERENT, metrics, reason);
+    }
+
+    private boolean close() {
+        boolean close = true;
+        for (int at = 0; close && at < count; at++) {
+            close = !compared(at) || within(at);
+        }
+        return close;
+    }
+
+    /** Whether rows along the last axis have a greatest element that decides; a list of integers is a batch of class ids. */
+    private boolean decides() {
+        int last = shape.size() - 1;
+        return last >= (Elements.isInteger(part) ? 1 : 0)
+                && count > 0
+                && shape.get(last) > 1
+                && !Elements.isComplex(datatype);
     }
 
     /** The judgement if the two differ in NaN or infinities, else null. */
@@ -121,15 +145,52 @@ final class NumberComparison {
         Map<String, Number> metrics = new LinkedHashMap<>();
         metrics.put("max_abs", finite(maxAbs));
         metrics.put("max_rel", finite(maxRel));
-        metrics.put("rmse", finite(rmse(finite(maxAbs), compared)));
+        double share = share(finite(maxAbs), compared);
+        metrics.put("rmse", finite(finite(maxAbs) * share));
+        angles(metrics, share, compared);
         if (Elements.isFloating(part)) {
             metrics.put("max_ulp", maxUlp >= 0 ? (Number) maxUlp : new BigInteger(Long.toUnsignedString(maxUlp)));
         }
         if (unit != null) {
             metrics.put("rounding", finite(rounding()));
         }
-        argmaxAgreement(metrics);
         return metrics;
+    }
+
+    /** {@code rmse_rel} and {@code cosine}; calculated relative to the greatest elements, whose squares may overflow a double. */
+    private void angles(Map<String, Number> metrics, double share, int compared) {
+        double greatest = largest();
+        double other = 0;
+        for (int at = 0; at < count; at++) {
+            other = compared(at) ? Math.max(other, Math.abs(got(at))) : other;
+        }
+        double both = 0;
+        double one = 0;
+        double two = 0;
+        for (int at = 0; at < count; at++) {
+            if (compared(at)) {
+                double left = greatest == 0 ? 0 : wanted(at) / greatest;
+                double right = other == 0 ? 0 : got(at) / other;
+                both += left * right;
+                one += left * left;
+                two += right * right;
+            }
+        }
+        double scale = greatest * Math.sqrt(one / compared);
+        metrics.put("rmse_rel", greatest == 0 ? 0.0 : finite((double) metrics.get("max_abs") / scale * share));
+        boolean zero = greatest == 0 || other == 0;
+        double cosine = zero ? 0 : both / (Math.sqrt(one) * Math.sqrt(two));
+        metrics.put("cosine", zero && greatest == other ? 1.0 : Math.min(1, Math.max(-1, cosine)));
+    }
+
+    /** The greatest magnitude among the reference's finite elements. */
+    private double largest() {
+        double greatest = 0;
+        for (int at = 0; at < count; at++) {
+            double scale = Math.abs(wanted(at));
+            greatest = Double.isNaN(scale) || Double.isInfinite(scale) ? greatest : Math.max(greatest, scale);
+        }
+        return greatest;
     }
 
     /** The greatest difference in units of the recorded rounding; 0 where nothing differs. */
@@ -144,8 +205,8 @@ final class NumberComparison {
         return greatest;
     }
 
-    /** The root mean square error, calculated relative to the greatest difference: its square may overflow a double. */
-    private double rmse(double greatest, int compared) {
+    /** The root mean square of the differences relative to the greatest of them: a square may overflow a double. */
+    private double share(double greatest, int compared) {
         if (greatest == 0) {
             return 0;
         }
@@ -157,7 +218,7 @@ final class NumberComparison {
                 sum += share * share;
             }
         }
-        return greatest * Math.sqrt(sum / compared);
+        return Math.sqrt(sum / compared);
     }
 
     private double wanted(int at) {
@@ -195,14 +256,14 @@ final class NumberComparison {
         return scale == 0 ? 0 : Double.isInfinite(apart) ? half(at) / (scale / 2) : apart / scale;
     }
 
-    private boolean within(int at, double rtol) {
+    private boolean within(int at) {
         double apart = apart(at);
-        double bound = tolerance.atol() + rtol * Math.abs(wanted(at));
+        double bound = tolerance.atol() + tolerance.rtol() * Math.abs(wanted(at));
         boolean clear = Double.isInfinite(bound) ? !Double.isInfinite(apart) : Math.abs(apart - bound) > 1e-9 * bound;
         if (part.size() < Long.BYTES || clear) {
             return apart <= bound;
         }
-        BigDecimal relative = exact(reference, at).abs().multiply(new BigDecimal(rtol));
+        BigDecimal relative = exact(reference, at).abs().multiply(new BigDecimal(tolerance.rtol()));
         BigDecimal exact = exact(answer, at).subtract(exact(reference, at)).abs();
         return exact.compareTo(relative.add(new BigDecimal(tolerance.atol()))) <= 0;
     }
@@ -225,82 +286,6 @@ final class NumberComparison {
             case UINT64 -> new BigDecimal(Long.toUnsignedString(Elements.integer(part, data, at)));
             default -> new BigDecimal(Elements.real(part, data, at));
         };
-    }
-
-    private void argmaxAgreement(Map<String, Number> metrics) {
-        int last = shape.size() - 1;
-        // A list of integers is a batch of class ids: its greatest one decides nothing.
-        if (last < (Elements.isInteger(part) ? 1 : 0)
-                || count == 0
-                || shape.get(last) < 2
-                || Elements.isComplex(datatype)) {
-            return;
-        }
-        int width = Math.toIntExact(shape.get(last));
-        int rows = count / width;
-        int same = 0;
-        for (int row = 0; row < rows; row++) {
-            same += argmax(reference, row * width, width) == argmax(answer, row * width, width) ? 1 : 0;
-        }
-        metrics.put("argmax_agreement", (double) same / rows);
-    }
-
-    /** The index of the first greatest element. Integers are compared exactly (a double rounds large ones); NaN counts as the smallest. */
-    private int argmax(ByteBuffer data, int start, int width) {
-        int best = 0;
-        for (int at = 1; at < width; at++) {
-            best = greater(data, start + at, start + best) ? at : best;
-        }
-        return best;
-    }
-
-    private boolean greater(ByteBuffer data, int one, int other) {
-        if (Elements.isInteger(part)) {
-            long left = Elements.integer(part, data, one);
-            long right = Elements.integer(part, data, other);
-            return part == Datatype.UINT64 ? Long.compareUnsigned(left, right) > 0 : left > right;
-        }
-        double right = Elements.real(part, data, other);
-        return Elements.real(part, data, one) > (Double.isNaN(right) ? Double.NEGATIVE_INFINITY : right);
-    }
-
-    /** The smallest atol and the smallest rtol that would pass, rounded up so that the printed numbers pass. */
-    private String needed() {
-        double atol = Double.NEGATIVE_INFINITY;
-        double rtol = 0;
-        boolean relative = true;
-        for (int at = 0; at < count; at++) {
-            if (compared(at)) {
-                double scale = Math.abs(wanted(at));
-                atol = Math.max(atol, less(at, tolerance.rtol() * (scale / 2)));
-                if (!within(at, 0)) {
-                    relative &= scale > 0;
-                    double half = less(at, tolerance.atol() / 2);
-                    rtol = Math.max(
-                            rtol,
-                            Double.isInfinite(half) ? (half(at) - tolerance.atol() / 2) / (scale / 2) : half / scale);
-                }
-            }
-        }
-        String text = "; would pass with atol=" + roundedUp(atol) + " (rtol " + Text.general(tolerance.rtol(), 6) + ")";
-        return relative
-                ? text + " or rtol=" + roundedUp(rtol) + " (atol " + Text.general(tolerance.atol(), 6) + ")"
-                : text;
-    }
-
-    /** The difference of two elements minus twice an amount. */
-    private double less(int at, double halfAmount) {
-        double apart = apart(at);
-        return Double.isInfinite(apart) ? 2 * (half(at) - halfAmount) : apart - 2 * halfAmount;
-    }
-
-    /** Three significant digits, never below the value. */
-    private static String roundedUp(double value) {
-        if (value <= 0 || Double.isInfinite(value)) {
-            return Text.general(value, 6);
-        }
-        double step = Math.pow(10, Math.floor(Math.log10(value)) - 2);
-        return Text.general(Math.ceil(value / step * (1 + 1e-12)) * step, 3);
     }
 
     private static double finite(double value) {

@@ -4,6 +4,7 @@ import io.crossload.contract.Datatype;
 import io.crossload.contract.TensorEntry;
 import io.crossload.contract.Tolerance;
 import java.util.Map;
+import java.util.function.DoubleSupplier;
 
 /** Chooses the tolerance of an output: the manifest's, else the default of the output's datatype. */
 public final class Tolerances {
@@ -30,23 +31,39 @@ public final class Tolerances {
 
     private Tolerances() {}
 
+    /** The distance from 1 to the next number of a datatype; 0 for integers, and for floats of 8 bits. */
+    static double epsilon(Datatype datatype) {
+        return EPSILON.getOrDefault(datatype, 0.0);
+    }
+
     /**
      * The tolerance of one output: its own, else its datatype's, else the one of its recorded rounding, else the datatype's default
-     * (exact for integers, strings and bools).
+     * (exact for integers, strings and bools), whose atol is at most its rtol of the largest element.
      *
      * @param given the manifest's tolerances, by output name or by the contract's name of a datatype
      * @param reference the recorded answer
+     * @param largest the largest magnitude of its elements; 0 where there is none
      */
-    public static Tolerance of(Map<String, Tolerance> given, TensorEntry reference) {
-        Datatype datatype = reference.datatype();
-        Tolerance own = given.getOrDefault(reference.name(), given.get(datatype.name()));
+    static Tolerance of(Map<String, Tolerance> given, TensorEntry reference, DoubleSupplier largest) {
+        Tolerance own = given(given, reference);
         if (own != null) {
             return own;
         }
         Tolerance unit = unit(reference);
-        return unit == null
-                ? DEFAULTS.getOrDefault(datatype, EXACT)
-                : new Tolerance(BOUND * unit.rtol(), BOUND * unit.atol(), 4);
+        if (unit != null) {
+            return new Tolerance(BOUND * unit.rtol(), BOUND * unit.atol(), 4);
+        }
+        Tolerance standard = DEFAULTS.getOrDefault(reference.datatype(), EXACT);
+        double scale = standard.atol() == 0 ? 0 : largest.getAsDouble();
+        return scale == 0
+                ? standard
+                : new Tolerance(standard.rtol(), Math.min(standard.atol(), standard.rtol() * scale), standard.ulp());
+    }
+
+    /** The tolerance that the manifest states for an output or its datatype; null if none. */
+    static Tolerance given(Map<String, Tolerance> given, TensorEntry reference) {
+        return given.getOrDefault(
+                reference.name(), given.get(reference.datatype().name()));
     }
 
     /** The unit of the metric {@code rounding}: relative to an element, and absolute; null where the rounding is not known. */
