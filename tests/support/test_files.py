@@ -5,6 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -99,6 +102,7 @@ def test_an_interrupt_between_the_old_folder_and_the_new_one_leaves_the_old_one(
             raise KeyboardInterrupt
         return rename(self, to)
 
+    monkeypatch.setattr(files, "exchange", lambda *_: False)
     monkeypatch.setattr(Path, "rename", interrupted)
     with pytest.raises(KeyboardInterrupt), files.folder_written_whole(target) as partial:
         (partial / "a").write_text("new")
@@ -109,3 +113,115 @@ def test_an_interrupt_between_the_old_folder_and_the_new_one_leaves_the_old_one(
 def test_a_name_that_is_not_utf8_round_trips_through_json(tmp_path: Path) -> None:
     files.write_text(tmp_path / "f.json", json.dumps({"name": "a\udcff"}, ensure_ascii=False))
     assert json.loads((tmp_path / "f.json").read_text()) == {"name": "a\udcff"}
+
+
+# A process that kills itself at a point of `files`: which point, and whether names can be exchanged, are its arguments.
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from crossload.support import files
+
+target, point, exchanges = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
+exchange, rename, renames = files.exchange, Path.rename, 0
+
+def die():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def exchanged(one, other):
+    if exchanges == "no":
+        return False
+    if point == "before":
+        die()
+    assert exchange(one, other)
+    die()
+
+def renamed(self, to):
+    global renames
+    renames += 1
+    if renames == {"before": 1, "between": 2}.get(point):
+        die()
+    made = rename(self, to)
+    if renames == 2 and point == "after":
+        die()
+    return made
+
+files.exchange, Path.rename = exchanged, renamed
+if point.startswith("file"):
+    with files.written_whole(target) as partial:
+        partial.write_text("new")
+        die()
+with files.folder_written_whole(target) as partial:
+    (partial / "a").write_text("new")
+    if point == "inside":
+        die()
+"""
+
+
+def kill(target: Path, point: str, exchanges: str = "yes") -> None:
+    done = subprocess.run([sys.executable, "-c", KILLED, str(target), point, exchanges], check=False)
+    assert done.returncode == -signal.SIGKILL
+
+
+@pytest.mark.parametrize(
+    ("point", "exchanges", "left"),
+    [("before", "yes", "old"), ("after", "yes", "new"), ("before", "no", "old"), ("between", "no", None), ("after", "no", "new")],
+)
+def test_a_folder_that_is_replaced_is_there_whenever_its_writer_is_killed(
+    tmp_path: Path, point: str, exchanges: str, left: str | None
+) -> None:
+    target = tmp_path / "bundle"
+    target.mkdir()
+    (target / "a").write_text("old")
+    kill(target, point, exchanges)
+    assert (target / "a").read_text() == left if left else not target.exists()
+    files.restore(target)
+    assert (target / "a").read_text() == (left or "old")
+    with files.folder_written_whole(target) as partial:
+        (partial / "a").write_text("newest")
+    assert (target / "a").read_text() == "newest"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_the_next_writer_removes_what_a_killed_one_left(tmp_path: Path) -> None:
+    kill(tmp_path / "bundle", "inside")
+    kill(tmp_path / "report.json", "file")
+    assert len(list(tmp_path.iterdir())) == 2
+    files.write_text(tmp_path / "report.json", "{}")
+    with files.folder_written_whole(tmp_path / "bundle"):
+        pass
+    assert {p.name for p in tmp_path.iterdir()} == {"report.json", "bundle"}
+
+
+def test_what_a_living_writer_is_writing_stays(tmp_path: Path) -> None:
+    program = "import sys; from pathlib import Path; from crossload.support import files\n"
+    program += "with files.folder_written_whole(Path(sys.argv[1])) as partial: (partial / 'a').write_text('theirs'); print(); input()"
+    target = tmp_path / "bundle"
+    with subprocess.Popen([sys.executable, "-c", program, str(target)], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdin
+        assert other.stdout
+        other.stdout.readline()
+        with files.folder_written_whole(target) as partial:
+            (partial / "a").write_text("mine")
+        other.stdin.write(b"\n")
+        other.stdin.close()
+        assert other.wait() == 0
+    assert (target / "a").read_text() == "theirs"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_what_others_named_alike_stays(tmp_path: Path) -> None:
+    for name in (".bundle.partial-of-mine", ".bundle2.partial-0123abcd", ".bundle.old"):
+        (tmp_path / name).mkdir()
+    with files.folder_written_whole(tmp_path / "bundle"):
+        pass
+    assert len(list(tmp_path.iterdir())) == 4
+
+
+def test_a_full_disk_is_named_by_the_file_that_was_to_be_written(tmp_path: Path) -> None:
+    program = "import resource, signal, sys; from pathlib import Path; from crossload.support import files\n"
+    program += "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
+    program += "try: files.write_text(Path(sys.argv[1]), 'a' * 2000)\n"
+    program += "except OSError as error: print(error.filename)"
+    done = subprocess.run([sys.executable, "-c", program, str(tmp_path / "f")], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == str(tmp_path / "f")
+    assert not list(tmp_path.iterdir())

@@ -45,7 +45,9 @@ class Bundle:
 
 
 def is_bundle(path: Path) -> bool:
-    """Whether this folder has a manifest."""
+    """Whether this folder has a manifest; one that a killed writer had set aside is put back first."""
+    if not path.exists():
+        files.restore(path)
     return (path / manifests.FILE_NAME).is_file()
 
 

@@ -9,13 +9,13 @@ import hashlib
 import io
 import os
 import subprocess
-import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from crossload.contract import frames
+from crossload.support import temporary
 from crossload.support.cache import locked
 
 _SECONDS = 120  # a worker that has not answered by then is killed, and starts without an archive
@@ -48,8 +48,8 @@ def _make(command: Sequence[str], archive: Path) -> None:
     there = sorted(archive.parent.glob("classes-*.jsa"), key=lambda file: file.stat().st_mtime)
     for old in there[: -_KEPT + 1]:
         old.unlink()
-    with tempfile.TemporaryDirectory(dir=archive.parent, prefix="classes-") as room:
-        graph, partial = Path(room, "graph.pbtxt"), Path(room, "classes.jsa")
+    with temporary.folder_in(archive.parent, "classes-") as room:
+        graph, partial = room / "graph.pbtxt", room / "classes.jsa"
         graph.write_text(_GRAPH, encoding="ascii")
         training = [command[0], f"-XX:ArchiveClassesAtExit={partial}", *command[1:]]
         with suppress(OSError, subprocess.TimeoutExpired):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 _CHUNK = 1 << 20
@@ -40,56 +40,89 @@ def write_text(path: Path, text: str) -> None:
 def written_whole(path: Path) -> Iterator[Path]:
     """A temporary file beside `path`; it takes `path`'s name when the block succeeds and is deleted when it fails.
 
-    For a link, the target is written; an existing special file (a pipe, a terminal) is written directly.
+    For a link, the target is written; an existing special file (a pipe, a terminal) is written directly. An OSError names `path`.
     """
-    import tempfile
+    from crossload.support import temporary
 
     if path.exists() and not path.is_file():
         yield path
         return
     path = path.resolve()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
-    partial = Path(name)
-    try:
-        yield partial
-        _sync(partial)
-        partial.chmod(0o666 & ~_umask())
-        partial.replace(path)
-    finally:
-        with suppress(FileNotFoundError):
-            partial.unlink()
+    with temporary.naming(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.file_in(path.parent, f".{path.name}.partial-", path.suffix) as partial:
+            yield partial
+            _sync(partial)
+            partial.chmod(0o666 & ~_umask())
+            partial.replace(path)
 
 
 @contextmanager
 def folder_written_whole(path: Path) -> Iterator[Path]:
-    """A temporary folder beside `path`; it replaces `path` when the block succeeds and is deleted when it fails."""
-    import shutil
-    import tempfile
+    """A temporary folder beside `path`; it replaces `path` when the block succeeds and is deleted when it fails.
+
+    An OSError without a file's name names `path`.
+    """
+    from crossload.support import temporary
 
     path = path.resolve()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=f".{path.name}.partial-", dir=path.parent))
-    try:
-        partial.chmod(0o777 & ~_umask())
+    with temporary.naming(path), folder_beside(path) as partial:
         yield partial
         for inner in partial.rglob("*"):
             if inner.is_file():
                 _sync(inner)
-        old = Path(tempfile.mkdtemp(prefix=f".{path.name}.old-", dir=path.parent))
-        try:
-            if path.exists():
-                path.rename(old / path.name)
+        if not os.path.lexists(path):
             partial.rename(path)
-        except BaseException:  # Ctrl-C between the two
-            if (old / path.name).exists():
-                (old / path.name).rename(path)
-            raise
-        finally:
-            shutil.rmtree(old, ignore_errors=True)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        elif not exchange(partial, path):
+            with temporary.folder_in(path.parent, _old(path), lambda old: _settle(path, old)) as old:
+                path.rename(old / path.name)
+                partial.rename(path)
+
+
+@contextmanager
+def folder_beside(path: Path) -> Iterator[Path]:
+    """A temporary folder on the disk of `path`, deleted after the block; what killed processes left of `path` is put in order first."""
+    from crossload.support import temporary
+
+    path = path.resolve()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    restore(path)
+    with temporary.folder_in(path.parent, f".{path.name}.partial-") as partial:
+        partial.chmod(0o777 & ~_umask())
+        yield partial
+
+
+def restore(path: Path) -> None:
+    """Put back the folder that `folder_written_whole` set aside before its process was killed, if nothing took its place."""
+    from crossload.support import temporary
+
+    path = path.resolve()
+    temporary.discard_left(path.parent, _old(path), discard=lambda old: _settle(path, old))
+
+
+def exchange(one: Path, other: Path) -> bool:
+    """Exchange the names of two paths at once (renameat2(2), RENAME_EXCHANGE); False where the system or the file system cannot."""
+    import ctypes
+
+    try:
+        renameat2 = ctypes.CDLL(None).renameat2
+    except (OSError, AttributeError):
+        return False
+    here = -100  # AT_FDCWD
+    return bool(renameat2(here, os.fsencode(one), here, os.fsencode(other), 2) == 0)
+
+
+def _old(path: Path) -> str:
+    return f".{path.name}.old-"
+
+
+def _settle(path: Path, old: Path) -> None:
+    """Discard the folder `old` that held `path`; first, what it holds comes back if nothing took its place."""
+    from crossload.support import temporary
+
+    if os.path.lexists(old / path.name) and not os.path.lexists(path):
+        (old / path.name).rename(path)
+    temporary.remove(old)
 
 
 def _sync(path: Path) -> None:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable
 from itertools import islice
 
+MOST_SENTENCE = 4 << 10
 _MOST_NAMES, _MOST_LETTERS, _MOST_NEAR = 20_000, 256, 3
 
 
@@ -21,6 +22,12 @@ def _escaped(character: str) -> str:
     if 0xDC80 <= number <= 0xDCFF:
         return f"\\x{number - 0xDC00:02x}"
     return character.encode("unicode_escape", "surrogatepass").decode("ascii")
+
+
+def shortened(text: str, most: int = MOST_SENTENCE) -> str:
+    """The text in about `most` characters: of a longer one, the beginning and the end, where causes are. Done twice, it changes nothing."""
+    half = most // 2
+    return text if len(text) <= most + 100 else f"{text[:half]} … ({len(text) - 2 * half:,} characters left out) … {text[-half:]}"
 
 
 def identifiers(names: Iterable[str]) -> list[str]:

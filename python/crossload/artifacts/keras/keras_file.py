@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
@@ -21,6 +20,7 @@ from crossload.artifacts.keras import hdf5
 from crossload.contract.datatypes import from_tensorflow
 from crossload.contract.signatures import Signature, TensorSpec
 from crossload.errors import ArtifactError
+from crossload.support import temporary
 from crossload.support.text import identifiers
 from crossload.workers.kit import keras_configs, keras_migration
 from crossload.workers.kit.keras_configs import Code, Layer
@@ -262,11 +262,10 @@ def _file_of(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> I
             f"{path} compresses {member.file_size:,} bytes of weights, more than crossload unpacks for a look; "
             "pack it again without compression"
         )
-    with tempfile.NamedTemporaryFile(prefix="crossload-", suffix=".h5") as copy:
-        with archive.open(member) as stream:
+    with temporary.scratch() as room:
+        with archive.open(member) as stream, (room / "weights.h5").open("wb") as copy:
             shutil.copyfileobj(stream, copy, 1 << 20)
-        copy.flush()
-        yield Path(copy.name), 0
+        yield room / "weights.h5", 0
 
 
 def _remedy(found: Keras, config: dict[str, Any] | None) -> Iterator[str]:

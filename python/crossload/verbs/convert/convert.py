@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -106,8 +105,7 @@ def convert(
         if not (target == "checkpoint" and has_state(destination)):  # another checkpoint is added
             kind = f"folder with an artifact, but a {target} is one" if target in FOLDERS else f"file, but a {target} is one"
             destinations.check(destination, kind, partial(_is_replaceable, target), overwrite=overwrite, source=source)
-        with tempfile.TemporaryDirectory(prefix=f".{destination.name}.partial-", dir=_parent(destination)) as scratch:
-            room = Path(scratch)
+        with files.folder_beside(destination) as room:
             report = None
             if needed:
                 made, chosen, report = backport(entry, chosen, target, room, destination, options, needed, terms, verified=verified)
@@ -174,12 +172,6 @@ def _format(destination: Path, to: str | None) -> str:
     if meant and meant != to:
         raise CrossloadError(f"{destination.name} is a name for {meant}, but --to is {to}; change one of them")
     return to
-
-
-def _parent(destination: Path) -> Path:
-    parent = destination.resolve().parent
-    parent.mkdir(parents=True, exist_ok=True)
-    return parent
 
 
 def _check_size(source: Path, path: Sequence[Edge]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import glob
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -28,7 +27,7 @@ from crossload.edits.freezing.refusal import NeedsTensorFlow
 from crossload.errors import ArtifactError, WorkerFailure
 from crossload.releases.registrations import releases
 from crossload.runtimes.supervisor import ModelSource, Supervisor
-from crossload.support import files
+from crossload.support import files, temporary
 from crossload.verbs.verify.conditions import pinned, pins_threads
 from crossload.workers.kit import checkpoint_files
 
@@ -49,10 +48,10 @@ def measure(
     """
     outputs = {n: [t.name for t in s.outputs if t.datatype in EPSILON] for n, s in signatures.items() if n in recorded}
     found = _Measured(supervisor, source, recorded, {n: names for n, names in outputs.items() if names})
-    with tempfile.TemporaryDirectory(prefix="crossload-") as folder:
+    with temporary.scratch() as folder:
         for step in (found.by_float64, found.by_perturbation, found.by_threads) if found.outputs else ():
             with suppress(WorkerFailure):
-                step(Path(folder))
+                step(folder)
     return found.written()
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -23,6 +22,7 @@ from crossload.runtimes import registry
 from crossload.runtimes.environments import Wall
 from crossload.runtimes.registry import Runtime
 from crossload.runtimes.supervisor import Limits, ModelSource, Supervisor
+from crossload.support import temporary
 from crossload.verbs.verify import cautions, conditions, fresh_requests
 from crossload.verbs.verify.plan import Nan, Plan
 from crossload.verbs.verify.record import bundle_of, needed_options
@@ -202,9 +202,9 @@ def _opened(
         return
     if plan.fresh:
         raise CrossloadError(f"{path} is a bare artifact, whose requests are new in any case; --fresh is for bundles, --seed draws others")
-    with tempfile.TemporaryDirectory(prefix="crossload-") as folder:
+    with temporary.scratch() as folder:
         options = needed_options(plan.load_options)
-        yield bundle_of(path, Path(folder), plan.requests, plan.limits, progress, chosen, plan.signatures, recorders, options, plan.wall)
+        yield bundle_of(path, folder, plan.requests, plan.limits, progress, chosen, plan.signatures, recorders, options, plan.wall)
 
 
 def _check_names(bundle: Bundle, recorded: _Recorded, plan: Plan) -> None:
