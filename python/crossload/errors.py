@@ -18,7 +18,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from crossload.support.text import printable
+from crossload.support.text import printable, shortened
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,12 +30,13 @@ class CrossloadError(Exception):
     """A command that cannot run as given; the CLI prints the message and exits with `exit_status`.
 
     Whatever a message quotes (a path, a name in a model, a worker's text) is escaped here: it stays one line and cannot control a terminal.
+    Of one that is longer than MOST_SENTENCE (support.text), the middle is left out.
     """
 
     exit_status = 2
 
     def __init__(self, message: str) -> None:
-        super().__init__(printable(message))
+        super().__init__(printable(shortened(message)))
 
 
 class ArtifactError(CrossloadError):
@@ -93,7 +94,7 @@ class WorkerFailure(Exception):
     """A request that got no usable answer.
 
     The process is gone when this is raised for `crash`, `timeout` and `protocol_error`, and alive for the others (the worker answered
-    with an error). `message` is one line, with a worker's text escaped like all foreign text; `stderr` is unchanged.
+    with an error). `message` is one line, with a worker's text escaped and shortened like all foreign text; `stderr` is its unchanged tail.
     """
 
     outcome: Outcome
@@ -102,7 +103,7 @@ class WorkerFailure(Exception):
     stderr: str = ""
 
     def __post_init__(self) -> None:
-        self.message = printable(self.message)
+        self.message = printable(shortened(self.message))
 
     def __str__(self) -> str:
         return self.message
@@ -112,4 +113,4 @@ class FrameError(ValueError):
     """Bytes that are not a frame of the contract (bindings/contract/README.md)."""
 
     def __init__(self, message: str) -> None:
-        super().__init__(printable(message))
+        super().__init__(printable(shortened(message)))

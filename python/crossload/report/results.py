@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from crossload.contract import typed
 from crossload.contract.outcomes import COMPARED, HARMLESS, OUTCOMES, Agreement, Outcome
 from crossload.errors import CrossloadError
+from crossload.support.text import shortened
 
 _Part = TypeVar("_Part")
 
@@ -40,6 +41,10 @@ class Result:
     note: str | None = None
     seconds: float | None = None
     reproduce: str | None = None
+
+    def __post_init__(self) -> None:
+        """A worker's names and words have any length."""
+        self.error, self.note = (None if text is None else shortened(text) for text in (self.error, self.note))
 
     @classmethod
     def of(cls, entry: dict[str, Any]) -> Result:

@@ -20,7 +20,9 @@ from typing import TYPE_CHECKING, Any
 from crossload.contract import frames
 from crossload.contract.outcomes import Outcome, Phase
 from crossload.errors import FrameError, WorkerFailure
+from crossload.runtimes.descendants import Descendants
 from crossload.runtimes.shared_memory import EXTENSION, SharedMemory, room
+from crossload.support import temporary
 
 if TYPE_CHECKING:
     from crossload.runtimes.walls.stage import Stage
@@ -69,6 +71,12 @@ class Worker:
         self._awake_until = 0.0
         self._shared: SharedMemory | None = None
         self._shares = False
+        self._descendants = Descendants()
+        self._held = contextlib.ExitStack()
+        # Its own $TMPDIR: a library deletes its temporary files at the end, which a killed process does not reach.
+        own = dict(self._descendants.environment)
+        with contextlib.suppress(OSError):
+            own["TMPDIR"] = str(self._held.enter_context(temporary.scratch()))
         with contextlib.suppress(OSError, AttributeError):
             self._shared = SharedMemory()
         handed = [_in_memory(launch.filter)] if launch.filter else []
@@ -81,6 +89,7 @@ class Worker:
                 bufsize=0,
                 env={
                     **os.environ,
+                    **own,
                     **launch.environment,
                     **({MEMORY: str(memory_limit)} if memory_limit else {}),
                     **(self._shared.environment if self._shared else {}),
@@ -90,6 +99,7 @@ class Worker:
                 start_new_session=True,  # Ctrl-C reaches the core alone, and killpg reaches the worker's own children
             )
         except (OSError, ValueError) as error:
+            self._held.close()
             if self._shared:
                 self._shared.close()
             reason = getattr(error, "strerror", None) or error
@@ -160,14 +170,14 @@ class Worker:
         except subprocess.TimeoutExpired:
             self.kill()
             return f"did not exit within {_EXIT_SECONDS:g} s of the end of its standard input and was killed"
+        self._descendants.kill(self._process.pid)
         self._tidy()
         return None if status == 0 else f"died at exit, {describe_exit(status)}"
 
     def kill(self, *, cancel: bool = False) -> None:
-        """Kill the process and its children; `cancel` marks the death as intended (Ctrl-C)."""
+        """Kill the process and its descendants; `cancel` marks the death as intended (Ctrl-C)."""
         self._cancelled |= cancel
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+        self._descendants.kill(self._process.pid)
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(_EXIT_SECONDS)
         if self._after:
@@ -292,6 +302,7 @@ class Worker:
 
     def _tidy(self) -> None:
         self._drain.join(1.0)
+        self._held.close()
         if self._shared:
             self._shared.close()
         for stream in (self._process.stdin, self._process.stdout):

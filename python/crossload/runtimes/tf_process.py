@@ -7,9 +7,8 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,8 +16,10 @@ from typing import Any, Literal
 
 from crossload.errors import CrossloadError
 from crossload.runtimes import environments, registry
+from crossload.runtimes.descendants import Descendants
 from crossload.runtimes.environments import Script
 from crossload.runtimes.registry import Runtime
+from crossload.support import temporary
 
 Progress = Callable[[str], None]
 # A process that holds so many bytes more than after its first job is replaced: TensorFlow keeps something of each model.
@@ -86,16 +87,25 @@ class _Process:
     """A running TensorFlow process: it takes one job after the other, until `close`."""
 
     def __init__(self, python: Path) -> None:
-        self._scratch = tempfile.TemporaryDirectory(prefix="crossload-")
-        self._room = Path(self._scratch.name)
+        self._open = ExitStack()
+        self._room = self._open.enter_context(temporary.scratch())
         # The process sees this package alone, not the libraries beside it, which belong to another environment.
         (self._room / "path").mkdir()
         (self._room / "path" / "crossload").symlink_to(Path(__file__).parent.parent, target_is_directory=True)
+        (self._room / "temporary").mkdir()
         self._stderr = (self._room / "stderr").open("w+b")
         environment = {"TF_CPP_MIN_LOG_LEVEL": "2", **os.environ, "PYTHONPATH": str(self._room / "path"), "PYTHONUNBUFFERED": "1"}
+        environment["TMPDIR"] = str(self._room / "temporary")  # so that nothing is left of a process that was killed
         command = [str(python), "-m", "crossload.tf_process"]
+        self._descendants = Descendants()
         self._child = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._stderr, env=environment, text=True, errors="replace"
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._stderr,
+            env={**environment, **self._descendants.environment},
+            text=True,
+            errors="replace",
         )
         self._first = 0
         self._jobs = 0
@@ -152,8 +162,9 @@ class _Process:
             self._child.stdin.close()
         self._child.stdout.close()
         self._child.wait()
+        self._descendants.kill()
         self._stderr.close()
-        self._scratch.cleanup()
+        self._open.close()
 
 
 _kept: ContextVar[dict[Path, _Process] | None] = ContextVar("_kept", default=None)
