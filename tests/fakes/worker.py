@@ -92,8 +92,8 @@ def misbehave(phase):
             out.write(b" ")
             out.flush()
             time.sleep(0.1)
-    elif behaviour == "daemon":
-        child = subprocess.Popen(["sleep", "600"], start_new_session=True)
+    elif behaviour in ("child", "daemon"):
+        child = subprocess.Popen(["sleep", "600"], start_new_session=behaviour == "daemon")
         Path(os.environ["FAKE_PID_FILE"]).write_text(str(child.pid))
     elif behaviour == "mumble":
         for _ in range(64):

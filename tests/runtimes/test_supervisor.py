@@ -6,6 +6,7 @@ import json
 import os
 import resource
 import signal
+import subprocess
 import time
 import tracemalloc
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from crossload.errors import WorkerFailure
 from crossload.runtimes import supervisor as module
 from crossload.runtimes.process import Launch, Worker
 from crossload.runtimes.supervisor import Limits, ModelSource, Supervisor
+from crossload.support.text import MOST_SENTENCE
 from tests import fakes
 
 SOURCE = ModelSource(Path("a.tflite"), "tflite", {"double": Binding(key="double")})
@@ -247,12 +249,59 @@ def test_endless_stderr_without_a_line_takes_no_memory_and_keeps_its_tail() -> N
     assert worker.stderr().endswith("no end of line ")
 
 
-def test_a_background_process_that_keeps_stderr_open_does_not_block(tmp_path: Path) -> None:
+@pytest.mark.parametrize("end", ["clean", "killed", "died"])
+@pytest.mark.parametrize("child", ["child", "daemon"])
+def test_what_a_worker_started_ends_with_it(tmp_path: Path, child: str, end: str) -> None:
     pid_file = tmp_path / "pid"
-    with supervisor("daemon:run", FAKE_PID_FILE=str(pid_file)) as subject:
+    with supervisor(f"{child}:load", FAKE_PID_FILE=str(pid_file)) as subject:
         subject.load(SOURCE)
-        assert ask(subject) == [2, 4, 6]
-    os.kill(int(pid_file.read_text()), signal.SIGKILL)  # it was still alive: nobody waited for it
+        pid = int(pid_file.read_text())
+        assert is_alive(pid)
+        if end == "killed":
+            subject.cancel()
+        elif end == "died":
+            os.kill(subject._worker._process.pid, signal.SIGKILL)  # type: ignore[union-attr]
+            with pytest.raises(WorkerFailure):
+                ask(subject)
+    assert not is_alive(pid)
+
+
+def test_a_worker_that_leaves_a_child_does_not_take_along_what_is_not_its_own() -> None:
+    with subprocess.Popen(["sleep", "600"]) as mine:
+        with supervisor("honest") as subject, supervisor("honest") as other:
+            subject.load(SOURCE)
+            other.load(SOURCE)
+            subject.close()
+            assert ask(other) == [2, 4, 6]
+            assert mine.poll() is None
+        mine.kill()
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process runs; a dead one may wait for its parent to ask for its status."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except FileNotFoundError:
+        return False
+
+
+def test_a_worker_has_a_temporary_folder_that_is_removed_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    for behaviour in ("honest", "hang:run"):
+        with supervisor(behaviour) as subject:
+            subject.load(SOURCE)
+            assert len(list(tmp_path.iterdir())) == 1
+            if behaviour == "hang:run":
+                assert failure(subject).outcome == "timeout"
+        assert not list(tmp_path.iterdir())
+
+
+def test_a_long_error_is_shortened_and_keeps_its_beginning_and_its_end() -> None:
+    found = failure(supervisor("error:run", FAKE_ERROR="the first word" + "e" * 100_000 + "the cause"))
+    assert found.message.startswith("the first word")
+    assert found.message.endswith("the cause")
+    assert "characters left out" in found.message
+    assert len(found.message) < 2 * MOST_SENTENCE
 
 
 @pytest.mark.parametrize("phase", ["start", "load", "run"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import sys
@@ -40,10 +41,19 @@ def start() -> None:
         return _print(text)
     # What is imported is no garbage: to look for garbage during the imports, and once more at the end, takes a fifth of a short command.
     gc.set_threshold(50_000)
+    from crossload.cli import streams
+
+    streams.protect()
     from crossload.cli.group import main
 
     try:
         main()
+    except SystemExit as end:
+        sys.stdout.flush()
+        if not end.code and streams.failures:
+            print(f"crossload: {streams.failures[0]}; check where it goes and the space there", file=sys.stderr)
+            sys.exit(2)
+        raise
     finally:
         gc.freeze()
 
@@ -78,9 +88,9 @@ def _answer(arguments: list[str]) -> str:
 def _print(text: str) -> None:
     try:
         os.write(1, text.encode())
-    except BrokenPipeError:
-        sys.exit(1)
     except OSError as error:
+        if error.errno in (errno.EPIPE, errno.EBADF):  # the reader has what it wanted, or there is none
+            return
         sys.exit(f"crossload: standard output: {error.strerror}; check where it goes and the space there")
 
 

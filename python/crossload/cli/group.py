@@ -62,7 +62,10 @@ class _Commands(click.Group):
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, message="%(prog)s %(version)s")
 def main() -> None:
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # after a CI server's SIGTERM: a partial report, no worker left
+    # After a CI server's SIGTERM, or where the terminal was closed: a partial report, no worker left. `nohup` ignores SIGHUP.
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(ending) is signal.SIG_DFL:
+            signal.signal(ending, signal.default_int_handler)
     # A terminal that cannot show a character prints its escape.
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
