@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
+import re
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -78,6 +81,36 @@ def test_a_file_is_read(tmp_path: Path) -> None:
 def test_anything_else_is_one_sentence(text: str) -> None:
     with pytest.raises(CrossloadError, match="--input x"):
         value(text, X)
+
+
+def huge() -> bytes:
+    """An .npy of 228 bytes that announces 23 TiB."""
+    made = io.BytesIO()
+    np.lib.format.write_array_header_1_0(made, {"descr": "<f4", "fortran_order": False, "shape": (6_400_000_000_000,)})
+    return made.getvalue() + bytes(100)
+
+
+@pytest.mark.parametrize("damage", ["huge", "cut", "empty", "garbage", "an npz"])
+def test_a_damaged_array_file_is_one_sentence_with_its_name(tmp_path: Path, damage: str) -> None:
+    np.savez(tmp_path / "whole.npz", x=np.zeros(3))
+    content = {
+        "huge": huge(),
+        "cut": huge()[:50],
+        "empty": b"",
+        "garbage": b"\x93NUMPY\1\0\4\0[[[[",
+        "an npz": (tmp_path / "whole.npz").read_bytes(),
+    }
+    file = tmp_path / "x.npy"
+    file.write_bytes(content[damage])
+    with pytest.raises(CrossloadError, match=re.escape(str(file)) + ".*write it with numpy.save"):
+        value(str(file), X)
+    if damage == "an npz":
+        return
+    with zipfile.ZipFile(tmp_path / "x.npz", "w") as archive:
+        archive.writestr("x.npy", content[damage])
+    for name in ("x.npz", "x.npz[x]"):
+        with pytest.raises(CrossloadError, match=r"x\.npz.*numpy\.savez"):
+            value(str(tmp_path / name), X)
 
 
 def test_a_number_that_the_datatype_cannot_hold_is_refused() -> None:

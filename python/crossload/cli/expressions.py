@@ -19,7 +19,7 @@ import numpy as np
 from crossload.contract import datatypes
 from crossload.contract.signatures import TensorSpec
 from crossload.errors import CrossloadError
-from crossload.inputs.npz import from_npz
+from crossload.inputs.npz import from_npz, reason
 from crossload.inputs.requests import kept
 from crossload.inputs.tf_example import tf_example
 
@@ -54,9 +54,11 @@ def value(text: str, spec: TensorSpec) -> np.ndarray:
 
 def _file(path: Path, spec: TensorSpec) -> np.ndarray:
     try:
-        array: np.ndarray = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise CrossloadError(f"--input {spec.name}={path}: cannot be read as .npy: {error}") from error
+        array = np.load(path, allow_pickle=False)
+        if not isinstance(array, np.ndarray):
+            raise ValueError("it is an .npz; give it that name")
+    except Exception as error:  # a damaged file makes numpy.load raise a dozen kinds of errors
+        raise CrossloadError(f"--input {spec.name}={path}: cannot be read as .npy: {reason(error)}; write it with numpy.save") from error
     return array
 
 

@@ -17,6 +17,7 @@ from crossload.contract.names import MANIFEST
 from crossload.contract.signatures import Signature
 from crossload.contract.typed import Part
 from crossload.errors import ManifestError
+from crossload.support.text import not_json
 
 FILE_NAME = MANIFEST
 SCHEMA_VERSION = 1
@@ -175,7 +176,7 @@ def parse(text: str | bytes, source: Path) -> Manifest:
     try:
         content = json.loads(text, object_pairs_hook=_distinct)
     except (ValueError, RecursionError) as error:
-        raise ManifestError(f"{source} is not JSON ({error}); export the bundle again") from error
+        raise ManifestError(f"{source} {not_json(error)}; export the bundle again") from error
     version = content.get("crossload") if isinstance(content, dict) else None
     if not isinstance(version, int):
         raise ManifestError(f"{source} is not a crossload manifest: it has no schema version under the key 'crossload'")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import zlib
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 
@@ -18,9 +16,20 @@ def from_npz(path: Path) -> dict[str, np.ndarray]:
         if isinstance(found, np.ndarray):
             raise CrossloadError(f"{path} is one array; write named inputs with numpy.savez({path.stem!r}, NAME=array)")
         with found:
-            return dict(found)
-    except (OSError, ValueError, EOFError, BadZipFile, NotImplementedError, zlib.error) as error:
-        raise CrossloadError(f"{path} cannot be read as .npz: {error}") from error
+            arrays = dict(found)
+        if others := [name for name, value in arrays.items() if not isinstance(value, np.ndarray)]:
+            raise ValueError(f"its member {others[0]!r} is not an array")
+    except CrossloadError:
+        raise
+    except Exception as error:  # a damaged file makes numpy.load raise a dozen kinds of errors
+        raise CrossloadError(f"{path} cannot be read as .npz: {reason(error)}; write it again with numpy.savez") from error
+    return arrays
+
+
+def reason(error: Exception) -> str:
+    """Why numpy.load failed; a damaged header may announce an array of any size."""
+    damaged = "; its header is damaged, or it needs a larger machine" if isinstance(error, MemoryError) else ""
+    return f"{str(error) or type(error).__name__}{damaged}"
 
 
 def check_samples(path: Path) -> None:

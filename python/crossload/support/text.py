@@ -30,6 +30,11 @@ def shortened(text: str, most: int = MOST_SENTENCE) -> str:
     return text if len(text) <= most + 100 else f"{text[:half]} … ({len(text) - 2 * half:,} characters left out) … {text[-half:]}"
 
 
+def not_json(error: Exception) -> str:
+    """What json.loads found wrong, to follow the name of the file: valid JSON may be nested too deeply for Python to read."""
+    return "is JSON nested too deeply to read" if isinstance(error, RecursionError) else f"is not JSON ({str(error)[:200]})"
+
+
 def identifiers(names: Iterable[str]) -> list[str]:
     """The names as distinct function parameters, as TensorFlow names a SavedModel's inputs: ASCII letters, digits and `_`.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -130,6 +131,25 @@ def test_listing_needs_no_data_and_no_numpy(tmp_path: Path) -> None:
     described = json.loads(json.dumps(found.to_json()))
     assert described["variables"] == [{"name": "dense/kernel", "datatype": "FP32", "shape": [4, 3], "size_bytes": 48}]
     assert "ckpt.data-00000-of-00001 is missing" in refusal(prefix, "dense/kernel")
+
+
+def test_an_index_that_claims_many_shards_costs_one_listing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    prefix = write(tmp_path / "ckpt", {b"w": entry(WEIGHTS.tobytes(), FLOAT, (4, 3))}, num_shards=99_999)
+    found = checkpoint.read(prefix)
+    listings, scandir = 0, os.scandir
+
+    def counted(folder: Path) -> Any:
+        nonlocal listings
+        listings += 1
+        return scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", counted)
+    monkeypatch.setattr(Path, "is_file", lambda self: "data-" in self.name and pytest.fail("a look at each shard"))
+    described = found.to_json()
+    assert listings <= 2  # the other is for files of V1
+    assert (described["shard_count"], described["missing_count"]) == (99_999, 99_999)
+    assert len(json.dumps(described)) < 100_000
+    assert "ckpt.data-00003-of-99999 and 99995 more are missing" in found.diagnosis[0]
 
 
 def test_errors_for_damaged_data_give_name_and_cause(tmp_path: Path) -> None:

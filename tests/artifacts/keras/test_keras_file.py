@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -61,6 +62,36 @@ def test_compressed_weights_are_read_up_to_a_limit(tmp_path: Path, monkeypatch: 
     assert "without compression" in refusal(path)
     monkeypatch.setattr("crossload.artifacts.keras.keras_file._MOST_CONFIG", 10)
     assert "more than any model has" in refusal(path)
+
+
+@pytest.mark.parametrize("part", ["config.json", "model.weights.h5"])
+def test_a_part_that_unpacks_to_far_more_than_the_archive_is_refused_before_it_is_unpacked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    path = tmp_path / "m.keras"
+    with zipfile.ZipFile(path, "x", zipfile.ZIP_DEFLATED) as archive:
+        for name in ("config.json", "metadata.json", "model.weights.h5"):
+            archive.writestr(name, b"{" + b" " * ((65 << 20) if name == "model.weights.h5" else (5 << 20)) + b"}")
+    monkeypatch.setattr(zipfile.ZipFile, "open", lambda *_, **__: pytest.fail("unpacked"))
+    monkeypatch.setattr("crossload.artifacts.keras.keras_file._json", lambda *_: {}) if part == "model.weights.h5" else None
+    assert re.search(rf"m.keras has [0-9,]+ bytes, but its {part} unpacks to .* pack it again without compression", refusal(path))
+
+
+def test_the_time_for_an_hdf5_file_grows_with_its_size() -> None:
+    assert hdf5.allowed_seconds(50_000) < 2
+    assert hdf5.allowed_seconds(4_400_000) > 40  # ten thousand objects, which take five seconds
+    assert hdf5.allowed_seconds(1 << 40) == 60
+    assert hdf5.allowed_seconds(10 << 30, digests=True) > 500
+
+
+def test_an_hdf5_file_that_takes_too_long_is_refused_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "m.h5"
+    with h5py.File(path, "w") as file:
+        for number in range(20_000):  # eight seconds in a process that is allowed one
+            file.create_group(str(number))
+    monkeypatch.setattr(hdf5, "allowed_seconds", lambda *_, **__: 0)
+    sentence = refusal(path)
+    assert sentence.startswith(f"{path} is a corrupt HDF5 file (the HDF5 library takes too long")
 
 
 @pytest.mark.parametrize(("named", "generation"), [(True, 3), (False, 2)])
@@ -252,7 +283,7 @@ def test_impossible_sizes_are_listed_but_not_read(tmp_path: Path) -> None:
     [
         ("{", "is not JSON"),
         ("[]", "names no class"),
-        ("[" * 100_000, "is not JSON"),
+        ("[" * 100_000, "JSON nested too deeply"),
         ('{"class_name": "Sequential", "config": ' + '{"a":' * 200 + "1" + "}" * 201, "nested deeper"),
     ],
 )
@@ -295,7 +326,7 @@ def test_damage_inside_a_zip_is_refused(tmp_path: Path) -> None:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Damage that makes the library hang is detected in two seconds of processor time."""
-    monkeypatch.setattr(hdf5, "SECONDS", 2)
+    monkeypatch.setattr(hdf5, "allowed_seconds", lambda *_, **__: 2)
 
 
 @pytest.mark.usefixtures("impatient")

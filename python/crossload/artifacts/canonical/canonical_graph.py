@@ -14,7 +14,6 @@ from typing import Any
 
 from crossload.artifacts.graphs import protos
 from crossload.contract.datatypes import from_enum
-from crossload.errors import ArtifactError
 from crossload.support.reach import reached
 
 # Settings of a session or a process, not of the computation; names of resources hold random numbers and paths of the exporting machine.
@@ -113,10 +112,7 @@ class GraphContent:
         """A function by its body, so that its name, which holds a counter of the process, does not count."""
         if name not in self._functions:
             self._functions[name] = b"recursive"
-            try:
-                self._functions[name] = self._body(self.library[name])
-            except RecursionError:
-                raise ArtifactError("functions call each other too deeply") from None
+            self._functions[name] = self._body(self.library[name])
         return self._functions[name]
 
     def _body(self, function: Any) -> bytes:

@@ -55,7 +55,10 @@ def sha256(artifact: Any) -> str:
     try:
         return hashed(artifact.format.encode(), _content(artifact)).hex()
     except RecursionError:
-        raise ArtifactError(f"{artifact.path} is nested too deeply; it is corrupt") from None
+        raise ArtifactError(
+            f"{artifact.path} has no canonical hash: its functions call each other too deeply, or its parts are nested too deeply; "
+            "compare its plain sha256"
+        ) from None
 
 
 def _content(artifact: Any) -> bytes:

@@ -6,10 +6,12 @@ tensorflow/python/trackable/base.py and tensorflow/python/training/slot_creator.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -28,6 +30,9 @@ if TYPE_CHECKING:
 OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
 # The last part of a slot's name, as TensorFlow 1's own optimizers and moving averages choose it (a second one of its kind ends in _1).
 _SLOTS = re.compile(r"(Adam|AdaMax|Momentum|Adagrad|AdagradDA|Adadelta|Ftrl|RMSProp|ExponentialMovingAverage)\w*")
+
+
+_MOST_LISTED = 1000  # shards in JSON: an index of 100 bytes may claim 99,999
 
 
 @dataclass(frozen=True)
@@ -87,17 +92,24 @@ class Checkpoint:
         """The versions that wrote it: empty, because a checkpoint does not record them."""
         return {}
 
-    @property
+    @cached_property
+    def _sizes(self) -> dict[str, int]:
+        """The bytes of the shards that exist; the folder is listed once, whatever number of shards the index claims."""
+        with suppress(OSError), os.scandir(self.prefix.parent) as entries:
+            wanted = set(self.shards)
+            return {e.name: e.stat().st_size for e in entries if e.name in wanted and e.is_file()}
+        return {}
+
+    @cached_property
     def missing_files(self) -> tuple[str, ...]:
         """Required shards that do not exist."""
-        return tuple(name for name in self.shards if not (self.prefix.parent / name).is_file())
+        return tuple(name for name in self.shards if name not in self._sizes)
 
     @property
     def truncated_files(self) -> tuple[str, ...]:
         """Shards that are shorter than the index says."""
         needed = self._values.needed_bytes if isinstance(self._values, v2_checkpoint.Bundle) else {}
-        there = ((name, self.prefix.parent / name, size) for name, size in needed.items())
-        return tuple(name for name, file, size in there if file.is_file() and file.stat().st_size < size)
+        return tuple(name for name, size in needed.items() if self._sizes.get(name, size) < size)
 
     @property
     def diagnosis(self) -> tuple[str, ...]:
@@ -107,8 +119,7 @@ class Checkpoint:
     @property
     def size_bytes(self) -> int:
         """The bytes of the index and of the existing shards."""
-        there = [self.prefix.parent / name for name in self.shards] + [self.index] * (self.index is not None)
-        return sum(file.stat().st_size for file in there if file is not None and file.is_file())
+        return sum(self._sizes.values()) + (files.size_bytes(self.index) if self.index else 0)
 
     def tensor(self, name: str) -> np.ndarray:
         """The value of a variable, its checksum verified; strings are an object array of `bytes`.
@@ -156,9 +167,11 @@ class Checkpoint:
             "size_bytes": self.size_bytes,
             "index_sha256": files.sha256(self.index) if self.index else None,
             "producer": self.producer,
-            "shards": list(self.shards),
-            "missing_files": list(self.missing_files),
-            "truncated_files": list(self.truncated_files),
+            "shards": list(self.shards[:_MOST_LISTED]),
+            "shard_count": len(self.shards),
+            "missing_files": list(self.missing_files[:_MOST_LISTED]),
+            "missing_count": len(self.missing_files),
+            "truncated_files": list(self.truncated_files[:_MOST_LISTED]),
             "diagnosis": list(self.diagnosis),
             "meta_graph": self.meta_graph.name if self.meta_graph else None,
             "object_graph": self.object_graph.to_json() if self.object_graph else None,

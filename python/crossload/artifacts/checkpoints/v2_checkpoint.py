@@ -78,6 +78,11 @@ class Bundle:
             needed[shard] = max(needed[shard], entry.offset + entry.size)
         return needed
 
+    @cached_property
+    def held_bytes(self) -> int:
+        """The bytes of the shards that hold something."""
+        return sum(_file_size(self.index.parent / self.shards[n]) for n in {entry.shard for entry in self.entries.values()})
+
     def tensor(self, name: str) -> np.ndarray:
         """A variable's value; raises KeyError for an unknown one, Damage or ArtifactError for damaged bytes."""
         key = name.encode("utf-8", "surrogateescape")
@@ -93,7 +98,7 @@ class Bundle:
             _check_size(entry)
             parts.append((extents, entry))
         # The parts' bytes bound the memory of the whole, unless they are counted twice.
-        if sum(entry.size for _, entry in parts) > sum(_file_size(self.index.parent / shard) for shard in self.shards):
+        if sum(entry.size for _, entry in parts) > self.held_bytes:
             raise leveldb_table.Damage("its parts have more bytes than the shards")
         return slices.joined(
             whole.shape,

@@ -18,8 +18,9 @@ import crossload
 from crossload.contract.datatypes import from_tensorflow
 from crossload.errors import ArtifactError
 
-# Processor time, so that a busy machine does not look like damage; ten thousand objects take a second.
-SECONDS = 60
+# Processor time, so that a busy machine does not look like damage. Ten thousand objects are 4 MB and take one to five seconds.
+_SECONDS, _SECONDS_PER_MB, _MOST_SECONDS = 1.0, 10.0, 60.0
+_DIGEST_SECONDS, _DIGEST_BYTES_PER_SECOND = 10.0, 20e6  # also of the 256 MB that a small file may unpack to
 _WAIT_SECONDS = 600  # for a file that delivers no bytes and uses no processor time
 
 
@@ -64,7 +65,8 @@ def read(path: Path, *, attributes: tuple[str, ...], offset: int = 0, size: int 
     With `digests` it also reads the data, for the SHA-256 of each dataset's elements, in time proportional to the file's size. Raises
     ArtifactError for a file that HDF5 cannot read, and for one with too many parts or values.
     """
-    command = [sys.executable, "-m", "crossload.artifacts.keras.hdf5_process", str(path), str(offset), str(size or ""), str(SECONDS)]
+    seconds = allowed_seconds(path.stat().st_size if size is None else size, digests=digests)
+    command = [sys.executable, "-m", "crossload.artifacts.keras.hdf5_process", str(path), str(offset), str(size or ""), str(seconds)]
     command += [*(["--digests"] if digests else []), *attributes]
     # The process must import the same crossload as its parent; numeric libraries need no threads.
     paths = os.pathsep.join(filter(None, [str(Path(crossload.__file__).parent.parent), os.environ.get("PYTHONPATH")]))
@@ -74,7 +76,9 @@ def read(path: Path, *, attributes: tuple[str, ...], offset: int = 0, size: int 
     except subprocess.TimeoutExpired as error:
         raise ArtifactError(f"{path} could not be read within {_WAIT_SECONDS} s; check its disk") from error
     if done.returncode in (-signal.SIGXCPU, -signal.SIGKILL):
-        raise ArtifactError(f"{path} is a corrupt HDF5 file (the HDF5 library hangs on it); copy or save it again")
+        raise ArtifactError(
+            f"{path} is a corrupt HDF5 file (the HDF5 library takes too long for a file of its size); copy or save it again"
+        )
     if done.returncode < 0:
         raise ArtifactError(f"{path} is a corrupt HDF5 file (the HDF5 library crashes on it); copy or save it again")
     try:
@@ -86,6 +90,12 @@ def read(path: Path, *, attributes: tuple[str, ...], offset: int = 0, size: int 
         raise ArtifactError(f"{path} is a truncated or corrupt HDF5 file ({result['error']}); copy or save it again")
     datasets = {place: Dataset(_datatype(name), tuple(shape), *digest) for place, (name, shape, *digest) in result["datasets"].items()}
     return Contents(result["attributes"], datasets, result["external"])
+
+
+def allowed_seconds(size: int, *, digests: bool = False) -> float:
+    """The processor time that reading a file of so many bytes may take: a small file that takes longer is damaged."""
+    structure = min(_SECONDS + _SECONDS_PER_MB * size / 1e6, _MOST_SECONDS)
+    return structure + (_DIGEST_SECONDS + size / _DIGEST_BYTES_PER_SECOND if digests else 0)
 
 
 def _datatype(name: str) -> str:

@@ -13,6 +13,7 @@ import json
 import math
 import os
 import sys
+import time
 from contextlib import suppress
 from typing import Any
 
@@ -22,7 +23,7 @@ _MOST_OBJECTS = 1_000_000
 _MOST_DEPTH = 64
 _MOST_VALUES = 1_000_000
 _MOST_BYTES = 256 << 20
-_MOST_MEMORY = 4 << 30
+_MOST_MEMORY, _LEAST_MEMORY, _MEMORY_PER_BYTE = 4 << 30, 1 << 30, 64
 _DIGESTS = "--digests"
 # Chunks may be compressed, and unwritten ones are zeros: a small file must not cause hours of hashing.
 _MOST_EXPANSION = 16
@@ -162,8 +163,10 @@ def main(path: str, offset: str, size: str, seconds: str, *wanted: str) -> None:
     with suppress(ImportError, ValueError, OSError):  # not on every platform
         import resource
 
-        resource.setrlimit(resource.RLIMIT_CPU, (int(seconds), int(seconds) + 1))
-        resource.setrlimit(resource.RLIMIT_AS, (_MOST_MEMORY, resource.getrlimit(resource.RLIMIT_AS)[1]))
+        limit = math.ceil(time.process_time() + float(seconds))  # the imports are done
+        resource.setrlimit(resource.RLIMIT_CPU, (limit, limit + 1))
+        memory = min(_MOST_MEMORY, _LEAST_MEMORY + _MEMORY_PER_BYTE * (int(size) if size else os.path.getsize(path)))  # noqa: PTH202
+        resource.setrlimit(resource.RLIMIT_AS, (memory, resource.getrlimit(resource.RLIMIT_AS)[1]))
     try:
         result = contents(path, int(offset), int(size) if size else None, wanted)
     except Exception as error:  # noqa: BLE001 - a damaged file makes the library raise a dozen kinds of errors

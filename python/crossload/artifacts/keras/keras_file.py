@@ -21,14 +21,16 @@ from crossload.contract.datatypes import from_tensorflow
 from crossload.contract.signatures import Signature, TensorSpec
 from crossload.errors import ArtifactError
 from crossload.support import temporary
-from crossload.support.text import identifiers
+from crossload.support.text import identifiers, not_json
 from crossload.workers.kit import keras_configs, keras_migration
 from crossload.workers.kit.keras_configs import Code, Layer
 
 ATTRIBUTES = ("keras_version", "backend", "model_config", "training_config", "layer_names", "weight_names", "name")
 _CONFIG, _METADATA, _WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
 _MOST_CONFIG = 64 << 20
-# Keras stores weights uncompressed; an archive that somebody compressed must not fill the disk with zeros.
+# Keras stores its parts uncompressed; an archive that somebody compressed must not fill memory or disk: deflate makes 1,000 bytes of one.
+_MOST_EXPANSION = 32
+_LEAST_CONFIG, _LEAST_WEIGHTS = 4 << 20, 64 << 20  # allowed for an archive of any size
 _MOST_COMPRESSED = 2 << 30
 _NO_TENSOR = "DT_21"
 _TRAINED = ("optimizer", "metrics", "compile_metrics", "compile_loss", "_metrics", "_loss_tracker", "optimizer_weights")
@@ -220,17 +222,28 @@ def _optimizer(compiled: dict[str, Any] | None, contents: hdf5.Contents) -> dict
 
 
 def _json(path: Path, archive: zipfile.ZipFile, name: str) -> dict[str, Any]:
-    if archive.getinfo(name).file_size > _MOST_CONFIG:
-        raise ArtifactError(f"{path} has a {name} of {archive.getinfo(name).file_size:,} bytes, more than any model has; save it again")
+    size = archive.getinfo(name).file_size
+    if size > _MOST_CONFIG:
+        raise ArtifactError(f"{path} has a {name} of {size:,} bytes, more than any model has; save it again")
+    _check_expansion(path, name, size, _LEAST_CONFIG)
     with archive.open(name) as stream:
-        data = stream.read(_MOST_CONFIG + 1)
+        data = stream.read(size)  # what the archive says, even if more follows
     try:
         found = json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise ArtifactError(f"{path} has a {name} that is not JSON ({str(error)[:100]}); save it again") from error
+        raise ArtifactError(f"{path} has a {name} that {not_json(error)}; save it again") from error
     if not isinstance(found, dict):
         raise ArtifactError(f"{path} has a {name} that is not a JSON object; save it again")
     return found
+
+
+def _check_expansion(path: Path, name: str, size: int, least: int) -> None:
+    held = path.stat().st_size
+    if size > max(least, _MOST_EXPANSION * held):
+        raise ArtifactError(
+            f"{path} has {held:,} bytes, but its {name} unpacks to {size:,}, more than crossload unpacks of a file of that size; "
+            "pack it again without compression"
+        )
 
 
 def _contents(path: Path, archive: zipfile.ZipFile, digests: bool) -> hdf5.Contents:
@@ -262,6 +275,7 @@ def _file_of(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> I
             f"{path} compresses {member.file_size:,} bytes of weights, more than crossload unpacks for a look; "
             "pack it again without compression"
         )
+    _check_expansion(path, _WEIGHTS, member.file_size, _LEAST_WEIGHTS)
     with temporary.scratch() as room:
         with archive.open(member) as stream, (room / "weights.h5").open("wb") as copy:
             shutil.copyfileobj(stream, copy, 1 << 20)

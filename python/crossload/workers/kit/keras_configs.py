@@ -53,7 +53,8 @@ def parse(text: str | bytes) -> dict[str, Any]:
     try:
         found = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise ConfigError(f"its model config is not JSON ({str(error)[:100]})") from error
+        deep = isinstance(error, RecursionError)
+        raise ConfigError(f"its model config is {'JSON nested too deeply' if deep else f'not JSON ({str(error)[:100]})'}") from error
     if not isinstance(found, dict) or not isinstance(found.get("class_name"), str) or not isinstance(found.get("config"), dict | list):
         raise ConfigError("its model config names no class and no config")
     _check_size(found)
