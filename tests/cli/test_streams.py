@@ -58,6 +58,17 @@ def test_output_that_a_full_disk_lost_is_a_failure_but_the_files_are_written(
         assert done.stderr.endswith("\ncrossload: standard output: No space left on device; check where it goes and the space there\n")
 
 
+def test_a_report_that_cannot_be_written_is_named_and_costs_neither_the_other_nor_the_matrix(tmp_path: Path, configure: Configure) -> None:
+    configure(honest="honest")
+    bundle = fakes.bundle(tmp_path / "b")
+    words = ["verify", str(bundle), "--runtime", "honest", "--json", "/sys/r.json", "--junit", str(tmp_path / "r.xml")]
+    done = shell("", *words)
+    assert done.returncode == 2
+    assert done.stderr.startswith("crossload: /sys/r.json: Permission denied; ")
+    assert "3 results: 3 ok" in done.stdout
+    assert (tmp_path / "r.xml").exists()
+
+
 @pytest.mark.parametrize("arguments", [("--help",), ("show", "MODEL"), ("show", "MODEL", "--json"), ("doctor", "--help")])
 def test_a_page_that_nobody_reads_is_no_failure(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     path = handmade.saved_model(tmp_path / "m", handmade.meta_graph("serve"))

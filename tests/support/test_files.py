@@ -217,6 +217,19 @@ def test_what_others_named_alike_stays(tmp_path: Path) -> None:
     assert len(list(tmp_path.iterdir())) == 4
 
 
+def test_what_a_copy_of_a_folder_could_not_write_is_named_by_the_destination(tmp_path: Path) -> None:
+    (tmp_path / "source").mkdir()
+    (tmp_path / "source" / "a").write_text("a" * 2000)
+    program = "import resource, shutil, sys; from pathlib import Path; from crossload.support import files\n"
+    program += "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
+    program += "try:\n with files.folder_written_whole(Path(sys.argv[2])) as room: shutil.copytree(sys.argv[1], room / 'inside')\n"
+    program += "except OSError as error: print(error.filename, error.strerror)"
+    command = [sys.executable, "-c", program, str(tmp_path / "source"), str(tmp_path / "target")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == f"{tmp_path / 'target'} File too large"
+    assert {p.name for p in tmp_path.iterdir()} == {"source"}
+
+
 def test_a_full_disk_is_named_by_the_file_that_was_to_be_written(tmp_path: Path) -> None:
     program = "import resource, signal, sys; from pathlib import Path; from crossload.support import files\n"
     program += "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"

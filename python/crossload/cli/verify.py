@@ -6,7 +6,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -179,12 +179,13 @@ def finish(report: Report, json_file: Path | None, junit_file: Path | None) -> N
     from crossload.support import files
 
     try:
-        if json_file:
-            files.write_text(json_file, report.to_json())
-        if junit_file:
-            from crossload.report import junit
+        with ExitStack() as written:  # one that cannot be written does not cost the other
+            if junit_file:
+                from crossload.report import junit
 
-            files.write_text(junit_file, junit.to_junit(report))
+                written.callback(files.write_text, junit_file, junit.to_junit(report))
+            if json_file:
+                written.callback(files.write_text, json_file, report.to_json())
     finally:  # a full disk must not hide the results
         matrix.show(report, Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=160))
 

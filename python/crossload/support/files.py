@@ -61,12 +61,12 @@ def written_whole(path: Path) -> Iterator[Path]:
 def folder_written_whole(path: Path) -> Iterator[Path]:
     """A temporary folder beside `path`; it replaces `path` when the block succeeds and is deleted when it fails.
 
-    An OSError without a file's name names `path`.
+    An OSError about its disk names `path`.
     """
     from crossload.support import temporary
 
     path = path.resolve()
-    with temporary.naming(path), folder_beside(path) as partial:
+    with folder_beside(path) as partial:
         yield partial
         for inner in partial.rglob("*"):
             if inner.is_file():
@@ -81,13 +81,16 @@ def folder_written_whole(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def folder_beside(path: Path) -> Iterator[Path]:
-    """A temporary folder on the disk of `path`, deleted after the block; what killed processes left of `path` is put in order first."""
+    """A temporary folder on the disk of `path`, deleted after the block; what killed processes left of `path` is put in order first.
+
+    An OSError about its disk names `path`.
+    """
     from crossload.support import temporary
 
     path = path.resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
     restore(path)
-    with temporary.folder_in(path.parent, f".{path.name}.partial-") as partial:
+    with temporary.naming(path), temporary.folder_in(path.parent, f".{path.name}.partial-") as partial:
         partial.chmod(0o777 & ~_umask())
         yield partial
 

@@ -57,6 +57,9 @@ def naming(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        # shutil.copytree raises a list of what it could not copy.
+        if error.errno is None and (number := re.search(r"\[Errno (\d+)\]", str(error))):
+            raise OSError(int(number[1]), os.strerror(int(number[1])), str(path)) from error
         name = None if error.filename is None else os.fsdecode(error.filename)
         if error.errno in _DISK if name is None else name.startswith(str(path.parent / f".{path.name}.")):
             raise OSError(error.errno, error.strerror, str(path)) from error
