@@ -9,10 +9,8 @@ from __future__ import annotations
 import json
 import os
 import select
-import shutil
 import signal
 import sys
-import tempfile
 import threading
 from contextlib import suppress
 from pathlib import Path
@@ -21,6 +19,7 @@ from typing import Any
 from crossload.errors import EnvironmentProblem
 from crossload.runtimes.process import MEMORY
 from crossload.runtimes.walls import engine
+from crossload.support import temporary
 
 _CHUNK = 1 << 20
 _STREAMS = "/crossload"
@@ -30,15 +29,12 @@ _WRAPPER = f'exec "$@" <{_STREAMS}/in >{_STREAMS}/out 2>{_STREAMS}/err'
 def run(specification: dict[str, Any]) -> int:
     """Create the container, move bytes until it ends, remove it; returns its exit status."""
     client = engine.connect()
-    room = Path(tempfile.mkdtemp(prefix="crossload-streams-"))
-    try:
+    with temporary.scratch() as room:
         room.chmod(0o755)
         for name in ("in", "out", "err"):
             os.mkfifo(room / name)
             (room / name).chmod(0o666)
         return _run(client, room, specification)
-    finally:
-        shutil.rmtree(room, ignore_errors=True)
 
 
 def _run(client: Any, room: Path, specification: dict[str, Any]) -> int:

@@ -7,7 +7,10 @@ import shutil
 import tempfile
 import weakref
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
+
+from crossload.support import temporary
 
 _PREFIXED = ("checkpoint", "meta_graph")  # formats of several files beside each other, which begin alike
 
@@ -17,10 +20,11 @@ class Stage:
 
     def __init__(self) -> None:
         """Raises OSError if there is no room for temporary files."""
-        self.folder = Path(tempfile.mkdtemp(prefix="crossload-stage-"))
+        stack = ExitStack()
+        self.folder = stack.enter_context(temporary.scratch())
         self.folder.chmod(0o755)  # the worker is another user
         self._number = 0
-        weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
+        weakref.finalize(self, stack.close)
 
     def place(self, path: Path, format: str = "") -> Path:
         """Where the worker finds this artifact; whatever was placed before is gone. Raises OSError."""
