@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from crossload.contract.causes import Cause
 from crossload.contract.outcomes import Agreement, Outcome
 from crossload.contract.typed import Part
 
@@ -26,6 +27,7 @@ class ResultEntry(Part):
     note: str | None = None
     seconds: float | None = None
     reproduce: str | None = None
+    cause: Cause | None = None
 
 
 @dataclass(kw_only=True)

@@ -42,7 +42,8 @@ def _add(suite: ElementTree.Element, result: Result, kind: str) -> None:
         problem = ElementTree.SubElement(element, kind, message=_text(message))
         if kind != "skipped":
             problem.set("type", result.outcome)
-        problem.text = _text("\n".join(t for t in (result.reproduce and f"reproduce: {result.reproduce}", result.stderr) if t))
+        lines = (result.cause and f"cause: {result.cause}", result.reproduce and f"reproduce: {result.reproduce}", result.stderr)
+        problem.text = _text("\n".join(t for t in lines if t))
     if result.outcome in ("ok", "mismatch"):
         about = {"agreement": result.agreement, **result.metrics}
         ElementTree.SubElement(element, "system-out").text = _text(", ".join(f"{k} {v}" for k, v in about.items()))

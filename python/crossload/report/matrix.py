@@ -157,6 +157,8 @@ def _failures(report: Report, console: Console) -> None:
             console.print(f"  {metrics}", highlight=False)
         for text in _last_lines(first.stderr or "") if outcome not in COMPARED else ():
             console.print(f"  [dim]| {safe(text)}[/]", highlight=False)
+        if first.cause:
+            console.print(f"  cause: {safe(str(first.cause))}", highlight=False, soft_wrap=True)
         if first.reproduce:
             console.print(f"  reproduce: {safe(first.reproduce)}", highlight=False, soft_wrap=True)
 

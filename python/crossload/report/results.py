@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from crossload.contract import typed
+from crossload.contract.causes import Cause
 from crossload.contract.outcomes import COMPARED, HARMLESS, OUTCOMES, Agreement, Outcome
 from crossload.errors import CrossloadError
 from crossload.support.text import shortened
@@ -29,7 +30,7 @@ class Case:
 
 @dataclass
 class Result:
-    """The outcome of a case. `metrics` come from compare.judge; `seconds` is the duration of the runtime's own call."""
+    """The outcome of a case. `metrics` come from compare.judge; `seconds` is the time of the runtime's own call."""
 
     case: Case
     outcome: Outcome
@@ -41,6 +42,7 @@ class Result:
     note: str | None = None
     seconds: float | None = None
     reproduce: str | None = None
+    cause: Cause | None = None
 
     def __post_init__(self) -> None:
         """A worker's names and words have any length."""
@@ -50,7 +52,10 @@ class Result:
     def of(cls, entry: dict[str, Any]) -> Result:
         """The result that `to_json` wrote."""
         names = [f.name for f in fields(Case)]
-        return cls(Case(**{n: entry[n] for n in names}), **{k: v for k, v in entry.items() if k not in names})
+        more = {k: v for k, v in entry.items() if k not in names}
+        if isinstance(more.get("cause"), dict):
+            more["cause"] = Cause(**more["cause"])
+        return cls(Case(**{n: entry[n] for n in names}), **more)
 
     @property
     def failed(self) -> bool:

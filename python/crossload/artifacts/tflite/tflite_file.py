@@ -283,7 +283,7 @@ class _Model:
         )
 
     def _ops(self) -> dict[str, Counter[str]]:
-        codes = [_op(code) for code in self.content["operator_codes"]]
+        codes = [op_of(code) for code in self.content["operator_codes"]]
         counts: Counter[tuple[str, str]] = Counter()
         for subgraph in self.subgraphs:
             counts.update(_at(codes, operator["opcode_index"], "operator code") for operator in subgraph["operators"])
@@ -345,7 +345,7 @@ def _at(items: list[Any], index: int, what: str) -> Any:
     return items[index]
 
 
-def _op(code: dict[str, Any]) -> tuple[str, str]:
+def op_of(code: dict[str, Any]) -> tuple[str, str]:
     """The kind and the name of an operator code."""
     number = code["code"] if code["deprecated_code"] == _MOST_DEPRECATED_CODE else max(code["code"], code["deprecated_code"])
     if number == _CUSTOM:

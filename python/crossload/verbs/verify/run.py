@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
 from crossload.compare.judge import at_least, judge
 from crossload.compare.tolerance import Tolerances
+from crossload.contract.causes import Cause
 from crossload.contract.manifest import Artifact
 from crossload.contract.vectors import Vector
 from crossload.errors import EnvironmentProblem, WorkerFailure
@@ -18,6 +19,7 @@ from crossload.runtimes import environments
 from crossload.runtimes.registry import Runtime
 from crossload.runtimes.supervisor import ModelSource, Supervisor
 from crossload.verbs.verify import conditions
+from crossload.verbs.verify.kept import Kept
 from crossload.verbs.verify.plan import Plan
 from crossload.verbs.verify.suggestion import Suggestion
 
@@ -34,13 +36,15 @@ class Cases:
     """The vectors of one artifact's signatures, for one runtime; `without` are the signatures without vectors.
 
     `contradicted` says, by signature, how the artifact contradicts the manifest: it is not run, because nobody else would call it so.
+    `others` are the bundle's other artifacts.
     """
 
     artifact: Artifact
     source: ModelSource
     vectors: list[tuple[str, list[str], Vector]]
     without: list[str]
-    contradicted: Mapping[str, str]
+    contradicted: Mapping[str, Cause]
+    others: Sequence[ModelSource] = ()
 
     def of(self, runtime: str) -> list[Case]:
         """The cases of this artifact in a runtime."""
@@ -169,13 +173,13 @@ def _of_artifact(supervisor: Supervisor, runtime: Runtime, cases: Cases, plan: P
         failure.message = explained(failure, runtime, cases.source)
         yield from (failed(case, failure) for case in all_cases)
         return
-    deaths, suggestions = 0, {signature: Suggestion() for signature, _, _ in cases.vectors}
+    deaths, kept, suggestions = 0, Kept(), {signature: Suggestion() for signature, _, _ in cases.vectors}
     for case, (signature, outputs, vector) in zip(all_cases, cases.vectors, strict=True):
         if deaths >= DEATHS_IN_A_ROW:
             yield Result(case, "not_run", error=f"the worker died {deaths} times in a row on this artifact")
             continue
         if signature in cases.contradicted:
-            yield Result(case, "mismatch", error=cases.contradicted[signature])
+            yield Result(case, "mismatch", error=cases.contradicted[signature].text, cause=cases.contradicted[signature])
             continue
         try:
             answer = supervisor.infer(signature, vector.inputs, outputs)
@@ -198,10 +202,15 @@ def _of_artifact(supervisor: Supervisor, runtime: Runtime, cases: Cases, plan: P
             seconds=None if answer.nanoseconds is None else answer.nanoseconds / 1e9,
         )
         suggestions[signature].add(result, each)
+        kept.add(signature, vector, answer.outputs, result)
         yield result
     if not at_least(plan.agreement, "ulp"):
         for suggestion in suggestions.values():
             suggestion.conclude()
+    for signature, asked in kept.mismatched():
+        from crossload.verbs.verify import causes  # loaded where something differs, not where all agrees
+
+        causes.name(supervisor, cases.source, cases.others, signature, asked, tolerances)
 
 
 def failed(case: Case, failure: WorkerFailure) -> Result:

@@ -11,6 +11,7 @@ from typing import Any
 
 from crossload.compare.tolerance import Tolerances
 from crossload.contract.bundle import Bundle, is_bundle, open_bundle
+from crossload.contract.causes import Cause
 from crossload.contract.datatypes import DATATYPES
 from crossload.contract.manifest import Artifact, Tolerance
 from crossload.contract.outcomes import COMPARED, Agreement
@@ -221,7 +222,7 @@ def _check_names(bundle: Bundle, recorded: _Recorded, plan: Plan) -> None:
             raise CrossloadError(f"there is no {what} {unknown[0]!r} in the bundle; there are: {', '.join(dict.fromkeys(there))}")
 
 
-def _contradictions(bundle: Bundle, artifact: Artifact) -> dict[str, str]:
+def _contradictions(bundle: Bundle, artifact: Artifact) -> dict[str, Cause]:
     """How an artifact contradicts its bundle's manifest; a bare artifact was described from itself."""
     if bundle.recorded:
         return {}
@@ -231,7 +232,7 @@ def _contradictions(bundle: Bundle, artifact: Artifact) -> dict[str, str]:
 
 
 def _cases(
-    bundle: Bundle, recorded: _Recorded, name: str, runtime: Runtime, plan: Plan, contradicted: Mapping[str, Mapping[str, str]]
+    bundle: Bundle, recorded: _Recorded, name: str, runtime: Runtime, plan: Plan, contradicted: Mapping[str, Mapping[str, Cause]]
 ) -> list[Cases]:
     found = []
     for artifact in bundle.manifest.artifacts:
@@ -245,10 +246,12 @@ def _cases(
         without = [key for key in names if not recorded[key]]
         if not artifact.bindings and plan.signatures is None:
             without = [NONE]
-        tags = None if artifact.tags is None else tuple(artifact.tags)
         if chosen or without:
-            source = ModelSource(
-                bundle.path(artifact), artifact.format, artifact.bindings, tags, plan.load_options, bundle.manifest.signatures
-            )
-            found.append(Cases(artifact, source, chosen, without, contradicted[artifact.id]))
+            others = [_source(bundle, a, plan) for a in bundle.manifest.artifacts if a.id != artifact.id]
+            found.append(Cases(artifact, _source(bundle, artifact, plan), chosen, without, contradicted[artifact.id], others))
     return found
+
+
+def _source(bundle: Bundle, artifact: Artifact, plan: Plan) -> ModelSource:
+    tags = None if artifact.tags is None else tuple(artifact.tags)
+    return ModelSource(bundle.path(artifact), artifact.format, artifact.bindings, tags, plan.load_options, bundle.manifest.signatures)
