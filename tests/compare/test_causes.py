@@ -68,7 +68,7 @@ def _of_logits(change: Change) -> Change:
         (LOGITS, lambda a: np.minimum(a, np.float32(0.25)), "clipped", "above 0.25"),
         (LOGITS, lambda a: a.astype(np.float16).astype(np.float32), "narrower", "float16"),
         (LOGITS, lambda a: a.astype(ml_dtypes.bfloat16).astype(np.float32), "narrower", "bfloat16"),
-        (LOGITS, lambda a: np.rint(a), "narrower", "integer"),
+        (LOGITS, np.rint, "narrower", "integer"),
         (LOGITS, lambda a: (np.rint(a / 0.05) * 0.05).astype(np.float32), "quantised", "quantised"),
         (CHANCES, _of_logits(lambda a: _with(a, (slice(None), 4), a[:, 4] + 1)), "one_class", "class 4"),
         (CHANCES, _of_logits(lambda a: a + BIAS), "shifted", "before the softmax"),

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import permutations
-from typing import Any
 
 import numpy as np
 
@@ -82,17 +81,26 @@ def _of_output(output: Output) -> Cause | None:
     return None
 
 
-def _not_finite(o: Output) -> Found | None:
+def _nan(o: Output) -> Found | None:
+    return _not_finite(o, "nan", "NaN", np.isnan)
+
+
+def _infinite(o: Output) -> Found | None:
+    return _not_finite(o, "infinite", "infinite", np.isinf)
+
+
+def _not_finite(o: Output, kind: Kind, word: str, test: Callable[[np.ndarray], np.ndarray]) -> Found | None:
     if not o.floating:
         return None
-    tests: tuple[tuple[Kind, Any, str], ...] = (("nan", np.isnan, "NaN"), ("infinite", np.isinf, "infinite"))
-    for kind, test, word in tests:
-        wrong = [(test(got) & ~test(ref)) for ref, got in o.numbers()]
-        if count := sum(int(w.sum()) for w in wrong):
-            total = sum(w.size for w in wrong)
-            among = f"in {sum(w.any() for w in wrong)} of {len(wrong)} vectors"
-            return kind, f"answers in {o.name!r} are {word}", f"{count:,} of {total:,} elements, {among}"
-    return None
+    wrong = [(test(got) & ~test(ref)) for ref, got in o.numbers()]
+    count, total = sum(int(w.sum()) for w in wrong), sum(w.size for w in wrong)
+    if not count:
+        return None
+    return (
+        kind,
+        f"answers in {o.name!r} are {word}",
+        f"{count:,} of {total:,} elements, in {sum(w.any() for w in wrong)} of {len(wrong)} vectors",
+    )
 
 
 def _constant(o: Output) -> Found | None:
@@ -212,7 +220,7 @@ def _shown(value: object) -> str:
 
 
 _DETECTORS: tuple[tuple[Callable[[Output], Found | None], Confidence], ...] = (
-    (_not_finite, "high"),
+    (_nan, "high"),
     (_constant, "high"),
     (elementwise.rounded, "high"),
     (elementwise.negated, "high"),
@@ -221,6 +229,7 @@ _DETECTORS: tuple[tuple[Callable[[Output], Found | None], Confidence], ...] = (
     (_rolled, "high"),
     (_permuted, "high"),
     (elementwise.activation, "high"),
+    (_infinite, "high"),
     (elementwise.clipped, "high"),
     (_one_place, "high"),
     (elementwise.one_logit, "high"),

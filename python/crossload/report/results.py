@@ -166,7 +166,8 @@ class Report:
             return "; ".join(self.uncompared) or "nothing could be compared"
         case = failed[0].case
         more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
-        return f"{case.artifact} on {case.runtime}, {case.signature}/{case.vector}: {failed[0].outcome}: {failed[0].error}{more}"
+        cause = f"; cause: {failed[0].cause}" if failed[0].cause and failed[0].cause.kind != "unknown" else ""
+        return f"{case.artifact} on {case.runtime}, {case.signature}/{case.vector}: {failed[0].outcome}: {failed[0].error}{cause}{more}"
 
     def summary(self) -> dict[str, int]:
         """The number of results of each outcome, and the total."""

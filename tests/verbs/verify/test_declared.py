@@ -62,7 +62,7 @@ def test_a_changed_signature_is_named(change: Callable[[Any], Any], says: str, d
     change(made.signature_def["serving_default"])
     entry, signatures = described
     found = contradictions(handmade.saved_model(tmp_path / "model", made), entry, signatures)
-    assert says in found["serving_default"]
+    assert says in found["serving_default"].text
 
 
 def test_a_signature_of_another_key_is_named(described: Described, tmp_path: Path) -> None:
@@ -70,8 +70,8 @@ def test_a_signature_of_another_key_is_named(described: Described, tmp_path: Pat
     rename(made.signature_def, "serving_default", "predict")
     entry, signatures = described
     found = contradictions(handmade.saved_model(tmp_path / "model", made), entry, signatures)
-    assert "has no signature 'serving_default'" in found["serving_default"]
-    assert "it has: 'predict'" in found["serving_default"]
+    assert "has no signature 'serving_default'" in found["serving_default"].text
+    assert "it has: 'predict'" in found["serving_default"].text
 
 
 def test_an_unchanged_artifact_contradicts_nothing(described: Described, tmp_path: Path) -> None:
@@ -97,4 +97,4 @@ def test_an_exchanged_binding_of_a_tflite_file_is_named(tmp_path: Path) -> None:
     assert contradictions(file, entries[0], signatures) == {}
     inputs = bindings["serving_default"].inputs
     bindings["serving_default"].inputs = {"left": inputs["right"], "right": inputs["left"]}
-    assert "are the inputs exchanged?" in contradictions(file, entries[0], signatures)["serving_default"]
+    assert "are the inputs exchanged?" in contradictions(file, entries[0], signatures)["serving_default"].text

@@ -63,27 +63,41 @@ class _Signature:
         self.until = time.monotonic() + _SECONDS
 
     def cause(self) -> Cause:
-        """The most likely cause."""
-        steps: list[Callable[[], Cause | None]] = [self._of_answers]
-        if sum(a.nbytes for w in self.wrong for a in w.vector.inputs.values()) <= _MOST_BYTES:
-            steps = [self._repeated, self._of_answers, self._exchanged_inputs, self._input_layout, self._rows_apart]
+        """The most likely cause: the first that is sure, else the first."""
+        if sum(a.nbytes for w in self.wrong for a in w.vector.inputs.values()) > _MOST_BYTES:
+            return self._first(self._of_answers, self._of_weights) or UNKNOWN
+        found = self._first(self._repeated, self._of_answers)
+        if found and found.confidence == "high":
+            return self._with_place(found)
+        # Exchanged inputs and a negated weight may give the same answers: what differs in the file itself comes first.
+        more = self._first(self._of_weights, self._exchanged_inputs, self._input_layout, self._rows_apart)
+        if found is None or (more and more.confidence == "high"):
+            return more or UNKNOWN
+        return found
+
+    def _first(self, *steps: Callable[[], Cause | None]) -> Cause | None:
         found: Cause | None = None
-        for step in [*steps, self._of_weights]:
-            cause = None
+        for step in steps:
             try:
                 cause = step()
             except WorkerFailure as failure:
                 if failure.outcome in ("crash", "timeout", "protocol_error", "not_run"):
-                    break
+                    self.until = 0.0  # nothing more is asked
+                continue
             except CrossloadError:
                 continue
-            if cause is None or cause.kind == "unknown":
-                continue
-            if found is None or (found.confidence == "low" and cause.confidence == "high"):
+            if cause and cause.kind != "unknown" and (found is None or cause.confidence == "high"):
                 found = cause
-            if found.confidence == "high":
+            if found and found.confidence == "high":
                 break
-        return found or UNKNOWN
+        return found
+
+    def _with_place(self, found: Cause) -> Cause:
+        """The cause with the weight or the node that differs, if one does."""
+        place = None if found.kind in ("random", "state") else self._first(self._of_weights)
+        if place is None or place.confidence != "high":
+            return found
+        return found.model_copy(update={"evidence": f"{found.evidence}; {place.text}"})
 
     def _of_answers(self) -> Cause:
         return causes.explain([(a.vector.outputs, a.answer, a.vector.rounding) for a in self.asked], self.tolerances)

@@ -52,7 +52,7 @@ def _of_nodes(source: ModelSource, other: ModelSource, found: Sequence[Differenc
     said = [_said(d, valued) for d in valued]
     stored = source.format == "saved_model"
     noun = "variable" if stored else "constant"
-    if stored and len(valued) > 2 and len(valued) >= len(own) - 1:
+    if stored and len(valued) > 1 and len(valued) >= min(len(own), max(2, len(own) - 1)):
         text = "every variable holds other values: another checkpoint's, or initial ones"
         return Cause(kind="stale", text=text, evidence=f"none of {len(valued)} is as {beside}")
     if stored and any(word in said[0] for word in ("is zero", "is one everywhere")):
@@ -123,7 +123,8 @@ def _of_tflite(source: ModelSource, graphs: Sequence[ModelSource], answers: Answ
         except CrossloadError:
             continue
         if found := _unmatched(values, other):
-            return Cause(kind="weights", text=found, evidence=f"its other weights are those of the bundle's {graph.format}")
+            kind: Kind = "narrower" if "rounded" in found else "weights"
+            return Cause(kind=kind, text=found, evidence=f"its other weights are those of the bundle's {graph.format}")
     return None
 
 

@@ -165,21 +165,24 @@ def _results(job: Job, plan: Plan, tolerances: Tolerances, events: queue.SimpleQ
 
 def _of_artifact(supervisor: Supervisor, runtime: Runtime, cases: Cases, plan: Plan, tolerances: Tolerances) -> Iterator[Result]:
     all_cases = cases.of(supervisor.name)
+    bindings = {name: binding for name, binding in cases.source.bindings.items() if name not in cases.contradicted}
+    source = replace(cases.source, bindings=bindings)
     try:
-        note = supervisor.load(conditions.pinned(supervisor, cases.source))
+        # A worker may refuse a signature that is not there.
+        note = supervisor.load(conditions.pinned(supervisor, source)) if bindings else None
     except WorkerFailure as failure:
         from crossload.verbs.check.prediction import explained
 
-        failure.message = explained(failure, runtime, cases.source)
-        yield from (failed(case, failure) for case in all_cases)
+        failure.message = explained(failure, runtime, source)
+        yield from (_contradicted(case, cases) or failed(case, failure) for case in all_cases)
         return
     deaths, kept, suggestions = 0, Kept(), {signature: Suggestion() for signature, _, _ in cases.vectors}
     for case, (signature, outputs, vector) in zip(all_cases, cases.vectors, strict=True):
         if deaths >= DEATHS_IN_A_ROW:
             yield Result(case, "not_run", error=f"the worker died {deaths} times in a row on this artifact")
             continue
-        if signature in cases.contradicted:
-            yield Result(case, "mismatch", error=cases.contradicted[signature].text, cause=cases.contradicted[signature])
+        if contradiction := _contradicted(case, cases):
+            yield contradiction
             continue
         try:
             answer = supervisor.infer(signature, vector.inputs, outputs)
@@ -210,7 +213,13 @@ def _of_artifact(supervisor: Supervisor, runtime: Runtime, cases: Cases, plan: P
     for signature, asked in kept.mismatched():
         from crossload.verbs.verify import causes  # loaded where something differs, not where all agrees
 
-        causes.name(supervisor, cases.source, cases.others, signature, asked, tolerances)
+        causes.name(supervisor, source, cases.others, signature, asked, tolerances)
+
+
+def _contradicted(case: Case, cases: Cases) -> Result | None:
+    """The result of a case whose signature in the artifact contradicts the manifest."""
+    cause = cases.contradicted.get(case.signature)
+    return Result(case, "mismatch", error=cause.text, cause=cause) if cause else None
 
 
 def failed(case: Case, failure: WorkerFailure) -> Result:
