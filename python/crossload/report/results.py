@@ -7,13 +7,15 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from crossload.contract import typed
-from crossload.contract.causes import Cause
 from crossload.contract.outcomes import COMPARED, HARMLESS, OUTCOMES, Agreement, Outcome
 from crossload.errors import CrossloadError
 from crossload.support.text import shortened
+
+if TYPE_CHECKING:
+    from crossload.contract.causes import Cause
 
 _Part = TypeVar("_Part")
 
@@ -54,6 +56,8 @@ class Result:
         names = [f.name for f in fields(Case)]
         more = {k: v for k, v in entry.items() if k not in names}
         if isinstance(more.get("cause"), dict):
+            from crossload.contract.causes import Cause
+
             more["cause"] = Cause(**more["cause"])
         return cls(Case(**{n: entry[n] for n in names}), **more)
 

@@ -22,7 +22,7 @@ from crossload.contract.vectors import Tensors, Vector
 from crossload.errors import CrossloadError, WorkerFailure
 from crossload.runtimes.supervisor import ModelSource, Supervisor
 from crossload.verbs.verify import differing
-from crossload.verbs.verify.kept import Asked
+from crossload.verbs.verify.run import Asked
 
 # Vectors that experiments ask again, the seconds and the bytes of requests that one signature's experiments may take, and orders of inputs.
 _ASKED, _SECONDS, _MOST_BYTES, _MOST_ORDERS = 3, 20.0, 64 << 20, 6

@@ -7,10 +7,10 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from crossload.compare.judge import at_least, judge
 from crossload.compare.tolerance import Tolerances
-from crossload.contract.causes import Cause
 from crossload.contract.manifest import Artifact
 from crossload.contract.vectors import Vector
 from crossload.errors import EnvironmentProblem, WorkerFailure
@@ -19,7 +19,6 @@ from crossload.runtimes import environments
 from crossload.runtimes.registry import Runtime
 from crossload.runtimes.supervisor import ModelSource, Supervisor
 from crossload.verbs.verify import conditions
-from crossload.verbs.verify.kept import Kept
 from crossload.verbs.verify.plan import Plan
 from crossload.verbs.verify.suggestion import Suggestion
 
@@ -27,8 +26,41 @@ from crossload.verbs.verify.suggestion import Suggestion
 DEATHS_IN_A_ROW = 3
 NONE = "-"  # in place of a result's artifact, signature or vector if it has none
 _GRACE_SECONDS = 5.0
+_MOST_KEPT = 256 << 20  # bytes of answers
+if TYPE_CHECKING:
+    import numpy as np
+
+    from crossload.contract.causes import Cause
+
 Progress = Callable[[str], None]
 OnResult = Callable[[Result], None]
+
+
+@dataclass
+class Asked:
+    """A vector, what the runtime answered, and the judgement."""
+
+    vector: Vector
+    answer: Mapping[str, np.ndarray]
+    result: Result
+
+
+class Kept:
+    """The answers by signature, until they have too many bytes: those after that are not kept."""
+
+    def __init__(self) -> None:
+        self._by_signature: dict[str, list[Asked]] = {}
+        self._bytes = 0
+
+    def add(self, signature: str, vector: Vector, answer: Mapping[str, np.ndarray], result: Result) -> None:
+        """Keep an answer."""
+        self._bytes += sum(a.nbytes for a in answer.values())
+        if self._bytes <= _MOST_KEPT:
+            self._by_signature.setdefault(signature, []).append(Asked(vector, answer, result))
+
+    def mismatched(self) -> Iterator[tuple[str, list[Asked]]]:
+        """The signatures with a mismatch, and all their answers."""
+        return ((name, asked) for name, asked in self._by_signature.items() if any(a.result.outcome == "mismatch" for a in asked))
 
 
 @dataclass

@@ -7,11 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from crossload.compare.tolerance import Tolerances
 from crossload.contract.bundle import Bundle, is_bundle, open_bundle
-from crossload.contract.causes import Cause
 from crossload.contract.datatypes import DATATYPES
 from crossload.contract.manifest import Artifact, Tolerance
 from crossload.contract.outcomes import COMPARED, Agreement
@@ -28,6 +27,9 @@ from crossload.verbs.verify import cautions, conditions, fresh_requests
 from crossload.verbs.verify.plan import Nan, Plan
 from crossload.verbs.verify.record import bundle_of, needed_options
 from crossload.verbs.verify.run import NONE, Cases, Job, OnResult, Progress, failed, reproduce, run
+
+if TYPE_CHECKING:
+    from crossload.contract.causes import Cause
 
 _Recorded = Mapping[str, list[Vector]]
 
