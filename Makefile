@@ -1,6 +1,6 @@
 # Two commands are enough on a machine with Python 3.10 to 3.13, JDK 17 or newer, and Maven: `make demo` and `make test`.
 # Without a JDK, `make setup-python` is enough for show, check, export, convert, and for verifying in Python and TFLite runtimes.
-.PHONY: help setup setup-python java demo demo-java test test-fast test-docker search lint format bench docs docs-pages docs-site dist pins registrations schema messages clean
+.PHONY: help setup setup-python java demo demo-java test test-fast test-docker search faults lint format bench docs docs-pages docs-site dist pins registrations schema messages clean
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
@@ -69,6 +69,9 @@ test-docker: setup ## the tests of containers and walls, on a container engine t
 
 search: setup-python ## property tests with fresh seeds, and more examples than `make test` draws
 	@HYPOTHESIS_PROFILE=search $(BIN)/python -m pytest -m 'not slow' --numprocesses auto
+
+faults: setup ## seed every fault of tests/faults/ into every model, and write the table of docs/explain/verdicts.md
+	@$(BIN)/python -m tests.faults
 
 lint: setup ## ruff, mypy, import contracts, Spotless
 	@$(BIN)/ruff check .

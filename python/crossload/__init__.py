@@ -1,8 +1,8 @@
 """crossload: proves that a model exported in Python loads and predicts the same in Java, on phones and on microcontrollers.
 
-Verbs: `show`, `check`, `export`, `convert`, `run`, `load`, `verify`, `handoff`, `doctor`, and the modules `checkpoint` and `runtimes`
-with their functions. Options are spelt alike in each: `requests` (Requests), `tolerance` (Tolerance by output or datatype), `limits`
-(Limits), `progress` (a function that takes a line of text). Errors are a tree below CrossloadError (crossload.errors).
+Verbs: `show`, `check`, `export`, `convert`, `run`, `load`, `verify`, `diagnose`, `handoff`, `doctor`, and the modules `checkpoint` and
+`runtimes` with their functions. Options are spelt alike in each: `requests` (Requests), `tolerance` (Tolerance by output or datatype),
+`limits` (Limits), `progress` (a function that takes a line of text). Errors are a tree below CrossloadError (crossload.errors).
 
 Each name imports what it needs on first use: `import crossload` itself costs next to nothing.
 """
@@ -19,11 +19,13 @@ _HOMES = {
     "ArtifactError": "crossload.errors",
     "Bundle": "crossload.contract.bundle",
     "Case": "crossload.report.results",
+    "Cause": "crossload.contract.causes",
     "Check": "crossload.verbs.check.check",
     "ConversionRefused": "crossload.errors",
     "Converted": "crossload.verbs.convert.convert",
     "CrossloadError": "crossload.errors",
     "Diagnosis": "crossload.verbs.doctor.doctor",
+    "Divergence": "crossload.verbs.diagnose.diagnose",
     "EnvironmentProblem": "crossload.errors",
     "ExportRefused": "crossload.errors",
     "FrameError": "crossload.errors",
@@ -49,6 +51,7 @@ _HOMES = {
     "check": "crossload.verbs.check.check",
     "checkpoint": "crossload.edits.checkpoint_folders",
     "convert": "crossload.verbs.convert.convert",
+    "diagnose": "crossload.verbs.diagnose.diagnose",
     "doctor": "crossload.verbs.doctor.doctor",
     "export": "crossload.verbs.export.export",
     "features_of": "crossload.inputs.tf_example",
@@ -68,11 +71,13 @@ __all__ = [
     "ArtifactError",
     "Bundle",
     "Case",
+    "Cause",
     "Check",
     "ConversionRefused",
     "Converted",
     "CrossloadError",
     "Diagnosis",
+    "Divergence",
     "EnvironmentProblem",
     "ExportRefused",
     "FrameError",
@@ -98,6 +103,7 @@ __all__ = [
     "check",
     "checkpoint",
     "convert",
+    "diagnose",
     "doctor",
     "export",
     "features_of",
@@ -115,6 +121,7 @@ __all__ = [
 if TYPE_CHECKING:
     from crossload import runtimes as runtimes
     from crossload.contract.bundle import Bundle as Bundle
+    from crossload.contract.causes import Cause as Cause
     from crossload.contract.manifest import Manifest as Manifest
     from crossload.contract.manifest import Tolerance as Tolerance
     from crossload.contract.signatures import Signature as Signature
@@ -150,6 +157,8 @@ if TYPE_CHECKING:
     from crossload.verbs.check.prediction import Prediction as Prediction
     from crossload.verbs.convert.convert import Converted as Converted
     from crossload.verbs.convert.convert import convert as convert
+    from crossload.verbs.diagnose.diagnose import Divergence as Divergence
+    from crossload.verbs.diagnose.diagnose import diagnose as diagnose
     from crossload.verbs.doctor.doctor import Diagnosis as Diagnosis
     from crossload.verbs.doctor.doctor import doctor as doctor
     from crossload.verbs.export.export import export as export

@@ -60,17 +60,22 @@ class Ids(tf.Module):
         return {"ids": tf.argmax(x @ self.kernel, axis=-1)}
 
 
-def main(folder: Path) -> None:
-    """Write the models."""
-    for make in (difference, mean_and_spread, colours, digits, regression):
+KERAS = {f.__name__: f for f in (difference, mean_and_spread, colours, digits, regression)}
+
+
+def main(folder: Path, names: list[str]) -> None:
+    """Write the named models, or all."""
+    for name in names or [*KERAS, "class_ids"]:
         keras.utils.set_random_seed(1)
-        model = make()
+        if name not in KERAS:
+            ids = Ids()
+            tf.saved_model.save(ids, str(folder / name), signatures={"serving_default": ids.call})
+            continue
+        model = KERAS[name]()
         for weight in model.weights:  # no weight, so no bias either, is zero
             weight.assign(weight + 0.1 * np.random.default_rng(2).standard_normal(weight.shape))
-        model.export(folder / make.__name__, verbose=False)
-    ids = Ids()
-    tf.saved_model.save(ids, str(folder / "class_ids"), signatures={"serving_default": ids.call})
+        model.export(folder / name, verbose=False)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), sys.argv[2:])

@@ -1,4 +1,4 @@
-"""The inside of a .tflite: its first subgraph's tensors and operators, and the values of its constants (schema.fbs)."""
+"""The inside of a .tflite: one subgraph's tensors and operators, and the values of its constants (schema.fbs)."""
 
 from __future__ import annotations
 
@@ -45,6 +45,7 @@ _MODEL: flatbuffer.Fields = {
         vector=True,
     ),
     "buffers": Field(4, {"data": Field(0, "bytes")}, vector=True),
+    "signature_defs": Field(7, {"key": Field(2, "string"), "subgraph_index": Field(4, "I")}, vector=True),
 }
 
 
@@ -71,9 +72,11 @@ class Operator:
 
 @dataclass(frozen=True)
 class Inner:
-    """The first subgraph, its operators in the order of execution."""
+    """A subgraph, number `subgraph` of the file, its operators in the order of execution; `key` is its signature's, if it has one."""
 
     data: bytes
+    key: str | None
+    subgraph: int
     tensors: tuple[Tensor, ...]
     operators: tuple[Operator, ...]
     inputs: tuple[int, ...]
@@ -94,13 +97,14 @@ class Inner:
         return np.frombuffer(self.data, dtype, math.prod(tensor.shape), start).reshape(tensor.shape)
 
 
-def read(path: Path) -> Inner:
-    """The inside of a .tflite; raises ArtifactError for a file that is none, or that is damaged."""
+def read(path: Path, key: str | None = None) -> Inner:
+    """The subgraph of the signature `key`, else the first; raises ArtifactError for a file that is no .tflite, or that is damaged."""
     data = content(path)
     tflite_file.of(path, data, ops=False)
     try:
         model = flatbuffer.decode(data, _MODEL)
-        graph = model["subgraphs"][0]
+        at = next((d["subgraph_index"] for d in model["signature_defs"] if d["key"] == key), 0)
+        graph = model["subgraphs"][at]
         buffers = [b["data"] for b in model["buffers"]]
         codes = [tflite_file.op_of(code)[1] for code in model["operator_codes"]]
         tensors = tuple(
@@ -117,4 +121,4 @@ def read(path: Path) -> Inner:
         operators = tuple(Operator(codes[o["code"]], tuple(o["inputs"]), tuple(o["outputs"])) for o in graph["operators"])
     except (FlatbufferError, IndexError) as error:
         raise ArtifactError(f"{path} is a truncated or corrupt .tflite: {error}; copy or convert it again") from error
-    return Inner(data, tensors, operators, tuple(graph["inputs"]), tuple(graph["outputs"]))
+    return Inner(data, key, at, tensors, operators, tuple(graph["inputs"]), tuple(graph["outputs"]))

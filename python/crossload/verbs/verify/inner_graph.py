@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from crossload.artifacts.graphs import protos, saved_model
-from crossload.artifacts.graphs.graph import operation_of
+from crossload.artifacts.graphs.graph import operation_of, tensor_of
 from crossload.contract import datatypes
 from crossload.edits.float64 import MOST_BYTES
 from crossload.edits.freezing.freeze import freeze
@@ -20,6 +20,7 @@ from crossload.support import files
 
 GRAPHS = ("saved_model", "graph_def")
 # What conversions add to nodes without changing what they compute.
+_PASSING = ("Identity", "NoOp", "StopGradient", "Snapshot", "PreventGradient")
 _UNTELLING = ("_output_shapes", "_class", "_cloned", "_grappler:ArithmeticOptimizer:MinBCastReduce", "_XlaMustCompile", "value")
 
 
@@ -51,21 +52,23 @@ def differences(other: Any, own: Any) -> list[Difference] | None:
     """The nodes of `own` that differ from those of the same name in `other`; None if too few have the same names to compare."""
     there, here = ({n.name: n for n in graph.node} for graph in (other, own))
     common = [n for n in here if n in there]
-    if not common or len(common) < 0.8 * max(len(here), len(there)):
+    telling = [sum(n.op not in _PASSING for n in nodes.values()) for nodes in (there, here)]
+    if sum(here[n].op not in _PASSING for n in common) < 0.8 * max(*telling, 1):
         return None
-    return [d for name in common if (d := _difference(there[name], here[name]))]
+    return [d for name in common if (d := _difference(name, there, here))]
 
 
-def _difference(other: Any, own: Any) -> Difference | None:
+def _difference(name: str, others: Mapping[str, Any], owns: Mapping[str, Any]) -> Difference | None:
+    other, own = others[name], owns[name]
     if other.op != own.op:
-        return Difference(own.name, f"is {own.op}, {other.op} in the other")
-    wires = [[operation_of(at) + (at.partition(":")[2] or "0") for at in n.input if not at.startswith("^")] for n in (other, own)]
+        return Difference(name, f"is {own.op}, {other.op} in the other")
+    wires = [[_source(at, nodes) for at in nodes[name].input if not at.startswith("^")] for nodes in (others, owns)]
     if wires[0] != wires[1]:
         exchanged = " (its inputs are exchanged)" if sorted(wires[0]) == sorted(wires[1]) else ""
-        return Difference(own.name, f"({own.op}) reads {', '.join(own.input)}, in the other {', '.join(other.input)}{exchanged}")
+        return Difference(name, f"({own.op}) reads {', '.join(wires[1])}, in the other {', '.join(wires[0])}{exchanged}")
     for key in sorted({*other.attr, *own.attr} - set(_UNTELLING)):
         if key in other.attr and key in own.attr and other.attr[key] != own.attr[key]:
-            return Difference(own.name, f"({own.op}) has another {key!r}")
+            return Difference(name, f"({own.op}) has another {key!r}")
     if own.op != "Const":
         return None
     values = constant(other), constant(own)
@@ -74,6 +77,15 @@ def _difference(other: Any, own: Any) -> Difference | None:
     if values[0].shape == values[1].shape and values[0].tobytes() == values[1].tobytes():
         return None
     return Difference(own.name, "holds other values", (values[0], values[1]))
+
+
+def _source(at: str, nodes: Mapping[str, Any]) -> str:
+    """The tensor that an input reads, behind nodes that pass it on: which of them there are depends on who froze the graph."""
+    seen: set[str] = set()
+    while (node := nodes.get(operation_of(at))) is not None and node.op in _PASSING and node.name not in seen and node.input:
+        seen.add(node.name)
+        at = node.input[0]
+    return tensor_of(at)
 
 
 def constant(node: Any) -> np.ndarray | None:

@@ -1,0 +1,1 @@
+"""Diagnose: the first inner tensor that differs between an artifact and its reference."""
