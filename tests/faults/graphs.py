@@ -59,6 +59,10 @@ class Site:
         """Put what `make` adds between an output's tensor and its name."""
         name = operation_of(self.outputs[output])
         node = self.nodes[name]
+        if node.op == "IdentityN":
+            index = int(tensor_of(self.outputs[output]).partition(":")[2])
+            node.input[index] = make(node.input[index])
+            return
         node.name = f"{name}/before"
         for other in self.graph.node:
             for at, wire in enumerate(other.input):

@@ -50,8 +50,9 @@ def seed(fault: Fault, bundle: Path, room: Path, alive: Mapping[str, Supervisor]
     if artifact is None:
         return None
     mend(copy)
-    kind = next(a.format for a in open_bundle(copy).manifest.artifacts if a.id == artifact)
-    report = verify(copy, [RUNTIMES[kind]], artifacts=[artifact], alive=alive)
+    entry = next(a for a in open_bundle(copy).manifest.artifacts if a.id == artifact)
+    signature = next(iter(entry.bindings))  # the one that faults change
+    report = verify(copy, [RUNTIMES[entry.format]], artifacts=[artifact], signatures=[signature], alive=alive)
     failed = [r for r in report.results if r.failed]
     if not failed:
         return Outcome(

@@ -37,7 +37,7 @@ def explain(answers: Answers, tolerances: Tolerances) -> Cause:
     explained = [_of_output(output) for output in different]
     certain = [c for c in explained if c is not None]
     if len(certain) < len(different):  # outputs that nothing explains
-        return next((c for c in certain if c.kind in ("nan", "infinite")), UNKNOWN)
+        return UNKNOWN
     certain.sort(key=lambda c: c.confidence == "high")
     return certain[0]
 
@@ -81,26 +81,22 @@ def _of_output(output: Output) -> Cause | None:
     return None
 
 
-def _nan(o: Output) -> Found | None:
-    return _not_finite(o, "nan", "NaN", np.isnan)
-
-
-def _infinite(o: Output) -> Found | None:
-    return _not_finite(o, "infinite", "infinite", np.isinf)
-
-
-def _not_finite(o: Output, kind: Kind, word: str, test: Callable[[np.ndarray], np.ndarray]) -> Found | None:
+def _not_finite(o: Output, *, alone: bool = True) -> Found | None:
+    """NaN or infinities where the reference has none; `alone`: all else agrees, so that nothing else is to be explained."""
     if not o.floating:
         return None
-    wrong = [(test(got) & ~test(ref)) for ref, got in o.numbers()]
-    count, total = sum(int(w.sum()) for w in wrong), sum(w.size for w in wrong)
-    if not count:
+    numbers, masks = o.numbers(), o.masks()
+    if masks is None or len(numbers) < len(o):
         return None
-    return (
-        kind,
-        f"answers in {o.name!r} are {word}",
-        f"{count:,} of {total:,} elements, in {sum(w.any() for w in wrong)} of {len(wrong)} vectors",
-    )
+    tests: tuple[tuple[Kind, str, Callable[[np.ndarray], np.ndarray]], ...] = (("nan", "NaN", np.isnan), ("infinite", "infinite", np.isinf))
+    for kind, word, test in tests:
+        wrong = [test(got) & ~test(ref) for ref, got in numbers]
+        count, total = sum(int(w.sum()) for w in wrong), sum(w.size for w in wrong)
+        others = any((mask & ~w).any() for mask, w in zip(masks, wrong, strict=True))
+        if count and not (alone and others):
+            among = f"in {sum(w.any() for w in wrong)} of {len(wrong)} vectors"
+            return kind, f"answers in {o.name!r} are {word}", f"{count:,} of {total:,} elements, {among}"
+    return None
 
 
 def _constant(o: Output) -> Found | None:
@@ -220,7 +216,7 @@ def _shown(value: object) -> str:
 
 
 _DETECTORS: tuple[tuple[Callable[[Output], Found | None], Confidence], ...] = (
-    (_nan, "high"),
+    (_not_finite, "high"),
     (_constant, "high"),
     (elementwise.rounded, "high"),
     (elementwise.negated, "high"),
@@ -229,12 +225,12 @@ _DETECTORS: tuple[tuple[Callable[[Output], Found | None], Confidence], ...] = (
     (_rolled, "high"),
     (_permuted, "high"),
     (elementwise.activation, "high"),
-    (_infinite, "high"),
     (elementwise.clipped, "high"),
     (_one_place, "high"),
     (elementwise.one_logit, "high"),
     (elementwise.of_each_class, "high"),
     (elementwise.quantised, "high"),
+    (partial(_not_finite, alone=False), "low"),
     (_rounding, "low"),
     (elementwise.narrow, "low"),
 )

@@ -64,39 +64,41 @@ def scaled(o: Output) -> Found | None:
     if fitted is None:
         return None
     ref, got = fitted
-    apart = float(np.abs(got - ref).max())
     size = float(np.vdot(ref, ref))
     a = float(np.vdot(ref, got)) / size if size else 0.0
-    b = float(np.mean(got - ref))
-    if _small(got - ref - b, apart, ref, o):
+    b = float(np.median(got - ref))
+    if _fits(ref + b, got, ref, o):
         return "shifted", f"{o.name!r} is shifted by {b:.4g}", f"the rest is at most {np.abs(got - ref - b).max():.2g}"
-    if a and _small(got - a * ref, apart, ref, o):
+    if a and _fits(a * ref, got, ref, o):
         return "scaled", f"{o.name!r} is scaled by {a:.4g}", f"the rest is at most {np.abs(got - a * ref).max():.2g}"
     if np.unique(ref).size < _LEAST_SIZE:
         return None
     slope, intercept = np.polyfit(ref, got, 1)
-    rest = got - slope * ref - intercept
-    if abs(slope) > 1e-6 and _small(rest, apart, ref, o):
-        return "scaled", f"{o.name!r} is {slope:.4g} × the reference {intercept:+.4g}", f"the rest is at most {np.abs(rest).max():.2g}"
+    if abs(slope) > 1e-6 and _fits(slope * ref + intercept, got, ref, o):
+        rest = float(np.abs(got - slope * ref - intercept).max())
+        return "scaled", f"{o.name!r} is {slope:.4g} × the reference {intercept:+.4g}", f"the rest is at most {rest:.2g}"
     return None
 
 
 def _fitted_inputs(o: Output) -> tuple[np.ndarray, np.ndarray] | None:
+    """All references and answers that are finite in both; None if that leaves out more than a tenth, or too little to fit."""
     numbers = o.numbers()
     if o.kind not in "fiu" or len(numbers) < len(o):
         return None
     ref, got = (np.concatenate([pair[i].ravel() for pair in numbers]) for i in (0, 1))
-    if ref.size < 4 or not (np.isfinite(ref).all() and np.isfinite(got).all()) or np.unique(ref).size < 3:
+    finite = np.isfinite(ref) & np.isfinite(got)
+    if finite.sum() < max(4, 0.9 * ref.size) or np.unique(ref[finite]).size < 3:
         return None
-    return ref, got
+    return ref[finite], got[finite]
 
 
-def _small(rest: np.ndarray, apart: float, ref: np.ndarray, o: Output) -> bool:
-    """Whether what a fit leaves is rounding: within the tolerance, or far below the difference and the scale of the answers."""
-    greatest = float(np.abs(rest).max())
-    scale = float(np.abs(ref).max()) + apart
-    tolerance = max(t.atol for *_, t in o.pairs) + max(t.rtol for *_, t in o.pairs) * scale
-    return greatest <= min(tolerance, apart * _REST) or greatest == 0
+def _fits(fit: np.ndarray, got: np.ndarray, ref: np.ndarray, o: Output) -> bool:
+    """Whether what a fit leaves of each element is rounding, and far below what it explains."""
+    rest, apart = np.abs(got - fit), float(np.abs(got - ref).max())
+    atol, rtol = max(t.atol for *_, t in o.pairs), max(t.rtol for *_, t in o.pairs)
+    growth = max(1.0, float(np.abs(got).max()) / max(float(np.abs(ref).max()), 1e-300))
+    allowed = atol * min(growth, 1e6) + rtol * (np.abs(fit) + np.abs(ref))
+    return bool((rest <= allowed).all()) and float(rest.max()) <= apart * _REST
 
 
 def of_each_class(o: Output) -> Found | None:
@@ -107,14 +109,13 @@ def of_each_class(o: Output) -> Found | None:
     ref, got, _ = rows
     if len(ref) < 4 or ref.shape[1] < 2 or np.unique(ref, axis=0).shape[0] < 4:
         return None
-    apart = float(np.abs(got - ref).max())
     shifts = np.mean(got - ref, axis=0)
-    if _small(got - ref - shifts, apart, ref, o):
+    if _fits(ref + shifts, got, ref, o):
         text = f"each class of {o.name!r} is shifted by a constant of its own, as a bias does"
         return "shifted", text, f"by up to {np.abs(shifts).max():.3g}"
     sizes = np.sum(ref * ref, axis=0)
     scales = np.divide(np.sum(ref * got, axis=0), sizes, out=np.ones_like(sizes), where=sizes > 0)
-    if np.abs(scales).max() > 1e-6 and _small(got - scales * ref, apart, ref, o):
+    if np.abs(scales).max() > 1e-6 and _fits(scales * ref, got, ref, o):
         return "scaled", f"each class of {o.name!r} is scaled by a factor of its own", f"from {scales.min():.3g} to {scales.max():.3g}"
     return None
 

@@ -134,7 +134,7 @@ def _unmatched(own: Mapping[str, np.ndarray], other: Mapping[str, np.ndarray]) -
     strange = {n: v for n, v in own.items() if _multiset(v) not in known}
     held = {_multiset(v) for v in own.values()}
     missing = {n: v for n, v in other.items() if _multiset(v) not in held}
-    if not strange or len(strange) > 2 or len(strange) == len(own) or len(own) > _MOST_PAIRS:
+    if not strange or len(strange) > 2 or len(own) > _MOST_PAIRS:
         return None
     name, value = next(iter(strange.items()))
     pairs = [(n, v) for n, v in missing.items() if v.size == value.size]
@@ -145,6 +145,8 @@ def _unmatched(own: Mapping[str, np.ndarray], other: Mapping[str, np.ndarray]) -
         said = how(np.transpose(wanted, axes).reshape(value.shape), value)
         if "elements" not in said or "one element" in said:
             return f"the constant {name!r} {said}"
+    if len(strange) == len(own):  # nothing shows that the others are the graph's
+        return None
     return f"the constant {name!r} is not the weight {pairs[0][0]!r} of the graph"
 
 
