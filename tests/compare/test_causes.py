@@ -110,7 +110,7 @@ def test_differences_just_above_the_bound_are_rounding_without_confidence() -> N
 def test_what_nothing_explains_is_not_known() -> None:
     noise = np.random.default_rng(2)
     found = cause(LOGITS, lambda a: noise.standard_normal(a.shape).astype(np.float32))
-    assert (found.kind, found.confidence, str(found)) == ("unknown", "none", "not known")
+    assert (found.kind, found.confidence, found.text) == ("unknown", "none", "not known")
 
 
 def test_a_change_of_some_vectors_alone_is_not_named_after_them() -> None:

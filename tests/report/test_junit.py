@@ -6,6 +6,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from crossload.contract.causes import Cause
 from crossload.contract.outcomes import OUTCOMES
 from crossload.report.junit import to_junit
 from crossload.report.results import Case, Report, Result
@@ -42,6 +43,12 @@ def test_a_failure_keeps_its_reason_its_command_and_stderr() -> None:
     problem = suite[0][0]
     assert problem.attrib == {"message": "crash: died", "type": "crash"}
     assert problem.text == "reproduce: crossload verify b\nFatal: x"
+
+
+def test_a_mismatch_has_its_cause() -> None:
+    cause = Cause(kind="random", text="the answer is random", evidence="asked twice", confidence="low")
+    (suite,) = suites(Report("b", results=[result("mismatch", error="differs", cause=cause)]))
+    assert suite[0][0].text == "cause: perhaps the answer is random (asked twice)"
 
 
 def test_a_request_without_a_comparison_is_a_separate_error() -> None:

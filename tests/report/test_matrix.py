@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from rich.console import Console
 
+from crossload.contract.causes import Cause
 from crossload.contract.outcomes import OUTCOMES
 from crossload.report.matrix import line, show
 from crossload.report.results import Case, Report, Result
@@ -65,6 +66,12 @@ def test_identical_failures_appear_once_with_command_and_stderr_tail() -> None:
     assert "line 8" in text
     assert "line 3" not in text
     assert text.rstrip().endswith("2 results: 2 crash")
+
+
+def test_the_cause_of_a_signature_appears_once() -> None:
+    cause = Cause(kind="rolled", text="'y' is rolled by 2", evidence="rolled back, all 2 answers agree")
+    text = shown(report(*(result("mismatch", f"v{n}", error=f"differs by {n}", cause=cause) for n in range(2))))
+    assert text.count("cause: 'y' is rolled by 2 (rolled back, all 2 answers agree)") == 1
 
 
 def test_unsupported_reasons_appear_once_with_a_count() -> None:

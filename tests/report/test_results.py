@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from crossload import Case, CrossloadError, Report, Result
+from crossload import Case, Cause, CrossloadError, Report, Result
 from crossload.contract.outcomes import OUTCOMES
 
 
@@ -27,6 +27,7 @@ def result(vector: str, outcome: str = "ok") -> Result:
         "a note",
         0.5,
         "crossload verify digits",
+        Cause(kind="rolled", text="'y' is rolled by 1 along axis 1", evidence="rolled back, all 8 answers agree"),
     )
 
 

@@ -165,11 +165,12 @@ def _permuted(o: Output) -> Found | None:
         return "permuted", f"the values of {o.name!r} stand for one another", f"a one-to-one mapping: {listed}"
     if o.rank < 2 or (rows := o.rows()) is None:
         return None
-    ref, got, close = rows
+    ref, got, atol = rows
     n = ref.shape[-1]
     if not n >= 2 or len(ref) < 2 or n * n * len(ref) > _MOST_PERMUTED:
         return None
-    fits: np.ndarray = np.asarray(close(ref[:, :, None], got[:, None, :]).all(axis=0))
+    allowed = atol + max(t.rtol for *_, t in o.pairs) * np.abs(ref)
+    fits: np.ndarray = np.all(np.abs(ref[:, :, None] - got[:, None, :]) <= allowed[:, :, None], axis=0)
     taken: dict[int, int] = {i: i for i in range(n) if fits[i, i]}
     for i in range(n):
         if i not in taken:

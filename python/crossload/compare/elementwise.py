@@ -48,7 +48,7 @@ def rounded(o: Output) -> Found | None:
 def _within(ref: np.ndarray, got: np.ndarray, share: float) -> bool:
     one, other = wide(ref), wide(got)
     finite = np.isfinite(one) & np.isfinite(other)
-    return bool((np.abs(one - other)[finite] <= share * np.abs(one[finite]).max(initial=0)).all())
+    return bool((np.abs(one[finite] - other[finite]) <= share * np.abs(one[finite]).max(initial=0)).all())
 
 
 def negated(o: Output) -> Found | None:
@@ -63,42 +63,45 @@ def scaled(o: Output) -> Found | None:
     fitted = _fitted_inputs(o)
     if fitted is None:
         return None
-    ref, got = fitted
+    ref, got, atol = fitted
     size = float(np.vdot(ref, ref))
     a = float(np.vdot(ref, got)) / size if size else 0.0
     b = float(np.median(got - ref))
-    if _fits(ref + b, got, ref, o):
+    if _fits(ref + b, got, ref, atol, o):
         return "shifted", f"{o.name!r} is shifted by {b:.4g}", f"the rest is at most {np.abs(got - ref - b).max():.2g}"
-    if a and _fits(a * ref, got, ref, o):
+    if a and _fits(a * ref, got, ref, atol, o):
         return "scaled", f"{o.name!r} is scaled by {a:.4g}", f"the rest is at most {np.abs(got - a * ref).max():.2g}"
     if np.unique(ref).size < _LEAST_SIZE:
         return None
     slope, intercept = np.polyfit(ref, got, 1)
-    if abs(slope) > 1e-6 and _fits(slope * ref + intercept, got, ref, o):
+    if abs(slope) > 1e-6 and _fits(slope * ref + intercept, got, ref, atol, o):
         rest = float(np.abs(got - slope * ref - intercept).max())
         return "scaled", f"{o.name!r} is {slope:.4g} × the reference {intercept:+.4g}", f"the rest is at most {rest:.2g}"
     return None
 
 
-def _fitted_inputs(o: Output) -> tuple[np.ndarray, np.ndarray] | None:
-    """All references and answers that are finite in both; None if that leaves out more than a tenth, or too little to fit."""
+def _fitted_inputs(o: Output) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+    """References, answers and what is allowed absolutely, of all elements that are finite in both.
+
+    None if that leaves out more than a tenth, or too little to fit.
+    """
     numbers = o.numbers()
     if o.kind not in "fiu" or len(numbers) < len(o):
         return None
     ref, got = (np.concatenate([pair[i].ravel() for pair in numbers]) for i in (0, 1))
+    atol = np.concatenate([np.full(r.size, t.atol) for r, _, t in o.pairs])
     finite = np.isfinite(ref) & np.isfinite(got)
     if finite.sum() < max(4, 0.9 * ref.size) or np.unique(ref[finite]).size < 3:
         return None
-    return ref[finite], got[finite]
+    return ref[finite], got[finite], atol[finite]
 
 
-def _fits(fit: np.ndarray, got: np.ndarray, ref: np.ndarray, o: Output) -> bool:
-    """Whether what a fit leaves of each element is rounding, and far below what it explains."""
+def _fits(fit: np.ndarray, got: np.ndarray, ref: np.ndarray, atol: np.ndarray, o: Output) -> bool:
+    """Whether what a fit leaves of each element is rounding, and far below what it explains and what varies among the answers."""
     rest, apart = np.abs(got - fit), float(np.abs(got - ref).max())
-    atol, rtol = max(t.atol for *_, t in o.pairs), max(t.rtol for *_, t in o.pairs)
     growth = max(1.0, float(np.abs(got).max()) / max(float(np.abs(ref).max()), 1e-300))
-    allowed = atol * min(growth, 1e6) + rtol * (np.abs(fit) + np.abs(ref))
-    return bool((rest <= allowed).all()) and float(rest.max()) <= apart * _REST
+    allowed = atol * growth + max(t.rtol for *_, t in o.pairs) * (np.abs(fit) + np.abs(ref))
+    return bool((rest <= allowed).all()) and float(rest.max()) <= min(apart, float(np.ptp(got))) * _REST
 
 
 def of_each_class(o: Output) -> Found | None:
@@ -106,16 +109,16 @@ def of_each_class(o: Output) -> Found | None:
     rows = o.rows()
     if rows is None or o.rank < 2:
         return None
-    ref, got, _ = rows
+    ref, got, atol = rows
     if len(ref) < 4 or ref.shape[1] < 2 or np.unique(ref, axis=0).shape[0] < 4:
         return None
-    shifts = np.mean(got - ref, axis=0)
-    if _fits(ref + shifts, got, ref, o):
+    shifts = np.median(got - ref, axis=0)
+    if _fits(ref + shifts, got, ref, atol, o):
         text = f"each class of {o.name!r} is shifted by a constant of its own, as a bias does"
         return "shifted", text, f"by up to {np.abs(shifts).max():.3g}"
     sizes = np.sum(ref * ref, axis=0)
     scales = np.divide(np.sum(ref * got, axis=0), sizes, out=np.ones_like(sizes), where=sizes > 0)
-    if np.abs(scales).max() > 1e-6 and _fits(scales * ref, got, ref, o):
+    if np.abs(scales).max() > 1e-6 and _fits(scales * ref, got, ref, atol, o):
         return "scaled", f"each class of {o.name!r} is scaled by a factor of its own", f"from {scales.min():.3g} to {scales.max():.3g}"
     return None
 
@@ -214,7 +217,7 @@ def quantised(o: Output) -> Found | None:
     fitted = _fitted_inputs(o) if o.floating else None
     if fitted is None:
         return None
-    ref, got = fitted
+    ref, got, _ = fitted
     there = np.unique(got)
     if not 3 <= there.size <= 256 or got.size < 32 or np.unique(ref).size < 2 * there.size:
         return None
@@ -230,7 +233,7 @@ def narrow(o: Output) -> Found | None:
     fitted = _fitted_inputs(o) if o.floating else None
     if fitted is None or o.pairs[0][0].dtype.itemsize <= 2:
         return None
-    ref, got = fitted
+    ref, got, _ = fitted
     share = float(np.abs(got - ref).max() / max(float(np.abs(ref).max()), 1e-300))
     for name, epsilon in _EPSILON.items():
         if epsilon / 16 <= share <= 4 * epsilon:

@@ -29,4 +29,5 @@ class Cause(Part):
         return f"{sure}{self.text}" + (f" ({self.evidence})" if self.evidence else "")
 
 
-UNKNOWN = Cause(kind="unknown", text="not known", confidence="none")
+_NEXT = "crossload diagnose finds the first inner tensor that differs"
+UNKNOWN = Cause(kind="unknown", text="not known", evidence=_NEXT, confidence="none")

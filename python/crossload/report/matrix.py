@@ -147,6 +147,7 @@ def _failures(report: Report, console: Console) -> None:
     for result in report.results:
         if result.failed and result.error != "interrupted":
             alike.setdefault((result.case.runtime, result.outcome, result.error), []).append(result)
+    told: set[tuple[str, ...]] = set()  # all vectors of a signature have one cause
     for (runtime, outcome, error), results in alike.items():
         first, more = results[0], len(results) - 1
         case = safe(f"{runtime} on {first.case.artifact}, {first.case.signature}/{first.case.vector}")
@@ -157,7 +158,8 @@ def _failures(report: Report, console: Console) -> None:
             console.print(f"  {metrics}", highlight=False)
         for text in _last_lines(first.stderr or "") if outcome not in COMPARED else ():
             console.print(f"  [dim]| {safe(text)}[/]", highlight=False)
-        if first.cause:
+        if first.cause and (place := (runtime, first.case.artifact, first.case.signature, str(first.cause))) not in told:
+            told.add(place)
             console.print(f"  cause: {safe(str(first.cause))}", highlight=False, soft_wrap=True)
         if first.reproduce:
             console.print(f"  reproduce: {safe(first.reproduce)}", highlight=False, soft_wrap=True)

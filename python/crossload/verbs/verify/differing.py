@@ -8,7 +8,7 @@ import ml_dtypes
 import numpy as np
 
 from crossload.artifacts.tflite import inner
-from crossload.contract.causes import Cause, Kind
+from crossload.contract.causes import Cause, Confidence, Kind
 from crossload.errors import CrossloadError
 from crossload.runtimes.supervisor import ModelSource
 from crossload.verbs.verify import inner_graph
@@ -124,7 +124,8 @@ def _of_tflite(source: ModelSource, graphs: Sequence[ModelSource], answers: Answ
             continue
         if found := _unmatched(values, other):
             kind: Kind = "narrower" if "rounded" in found else "weights"
-            return Cause(kind=kind, text=found, evidence=f"its other weights are those of the bundle's {graph.format}")
+            sure: Confidence = "low" if "scaled" in found else "high"  # converters multiply factors into weights
+            return Cause(kind=kind, text=found, evidence=f"its other weights are those of the bundle's {graph.format}", confidence=sure)
     return None
 
 
@@ -134,7 +135,7 @@ def _unmatched(own: Mapping[str, np.ndarray], other: Mapping[str, np.ndarray]) -
     strange = {n: v for n, v in own.items() if _multiset(v) not in known}
     held = {_multiset(v) for v in own.values()}
     missing = {n: v for n, v in other.items() if _multiset(v) not in held}
-    if not strange or len(strange) > 2 or len(own) > _MOST_PAIRS:
+    if not strange or len(strange) > 2 or (len(strange) == len(own) > 1) or len(own) > _MOST_PAIRS:
         return None
     name, value = next(iter(strange.items()))
     pairs = [(n, v) for n, v in missing.items() if v.size == value.size]
