@@ -64,6 +64,8 @@ def test_a_sound_artifact_has_no_difference(demo: Path) -> None:
     ("options", "says"),
     [
         ({"artifact": "graph", "runtime": "tensorflow"}, "near it are 'graph_def'"),
+        ({"artifact": "saved_model", "runtime": "litert"}, "litert@.* takes no saved_model"),
+        ({"artifact": "tflite", "runtime": "litert", "against": "nothing"}, "--against names neither another graph"),
         ({"runtime": "tensorflow"}, "name the artifact with --artifact"),
         ({"artifact": "tflite", "runtime": "litert", "signature": "train"}, "name a signature of tflite"),
         ({"artifact": "tflite", "runtime": "litert", "vector": "none"}, "there is no vector 'none'"),
@@ -72,6 +74,11 @@ def test_a_sound_artifact_has_no_difference(demo: Path) -> None:
 def test_a_name_that_is_not_there_is_answered_with_those_that_are(options: dict[str, str], says: str, demo: Path) -> None:
     with pytest.raises(CrossloadError, match=says):
         diagnose(demo, **options)  # type: ignore[arg-type]
+
+
+def test_what_is_no_bundle_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CrossloadError, match="is not a bundle"):
+        diagnose(tmp_path, runtime="litert")
 
 
 def test_a_reproducer_does_not_replace_another_folder(demo: Path, tmp_path: Path) -> None:

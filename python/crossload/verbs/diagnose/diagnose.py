@@ -14,7 +14,7 @@ import numpy as np
 from crossload.compare.judge import at_least, judge
 from crossload.compare.tolerance import BOUND, EPSILON, Tolerances
 from crossload.contract import datatypes
-from crossload.contract.bundle import Bundle, open_bundle
+from crossload.contract.bundle import Bundle, is_bundle, open_bundle
 from crossload.contract.manifest import Artifact
 from crossload.contract.vectors import Vector
 from crossload.errors import CrossloadError, WorkerFailure
@@ -86,17 +86,20 @@ def diagnose(
     were recorded. `vector` is the request, by default the first that differs. `reproducer` is a folder for the operation alone: its
     graph, its inputs, both answers. Raises CrossloadError for two sides that cannot be compared, saying why and what to do.
     """
+    if not is_bundle(Path(path)):
+        raise CrossloadError(f"{path} is not a bundle; write one with `crossload export MODEL -o BUNDLE` and diagnose that")
     bundle, limits = open_bundle(Path(path)), limits or Limits()
     own = registry.one(runtime)
     entry = _artifact(bundle, artifact, own)
     name = _signature(entry, signature)
+    there, reference = _other(bundle, entry, name, against)
     if reproducer is not None:
         reproducers.check(Path(reproducer), bundle.root, overwrite=overwrite)
     with ExitStack() as stack:
         chosen = _differing_vector(bundle, entry, name, own, vector, limits, progress)
         request = complete(bundle.manifest.signatures[name], chosen.inputs)
         subject = _side(stack, bundle, entry, name, own, limits)
-        other = _reference(stack, bundle, entry, name, against, limits)
+        other = _side(stack, bundle, there, name, reference, limits)
         progress(f"comparing the inner tensors of {subject.title} with those of {other.title}")
         exact = None if other.source.format == "tflite" else sides.exact(stack, other, name, limits)
         return _Walk(subject, other, exact, request, entry, name, chosen.id).run(reproducer)
@@ -106,6 +109,8 @@ def _artifact(bundle: Bundle, named: str | None, runtime: Runtime) -> Artifact:
     there = bundle.manifest.artifacts
     if named is not None:
         if found := [a for a in there if a.id == named]:
+            if registry.able(runtime, found[0].format) is None:
+                raise CrossloadError(f"{runtime.title} takes no {found[0].format}; `crossload runtimes` lists the formats of each runtime")
             return found[0]
         ids = [a.id for a in there]
         raise CrossloadError(f"there is no artifact {named!r} in {bundle.root}{near(named, ids)}; there are: {', '.join(ids)}")
@@ -166,18 +171,17 @@ def _side(stack: ExitStack, bundle: Bundle, entry: Artifact, name: str, runtime:
     return sides.graph_side(stack, source, sides.frozen(source), name, runtime, limits, title)
 
 
-def _reference(stack: ExitStack, bundle: Bundle, entry: Artifact, name: str, against: str | None, limits: Limits) -> Side:
+def _other(bundle: Bundle, entry: Artifact, name: str, against: str | None) -> tuple[Artifact, Runtime]:
     """The other side: an artifact of the bundle in the recording runtime, or the same artifact in another runtime."""
     graphs = [a for a in bundle.manifest.artifacts if a.format in ("saved_model", "graph_def") and name in a.bindings and a.id != entry.id]
     ids = [a.id for a in graphs]
     if against is not None and against not in ids:
         try:
-            runtime = registry.one(against)
+            return entry, registry.one(against)
         except CrossloadError as error:
             raise CrossloadError(
                 f"--against names neither another graph of the bundle ({', '.join(ids) or 'it has none'}) nor a runtime: {error}"
             ) from error
-        return _side(stack, bundle, entry, name, runtime, limits)
     recorded = [v.reference.artifact for v in bundle.manifest.vectors if v.signature == name]
     chosen = [a for a in graphs if a.id == against] or [a for a in graphs if a.id in recorded] or graphs
     if not chosen:
@@ -185,7 +189,7 @@ def _reference(stack: ExitStack, bundle: Bundle, entry: Artifact, name: str, aga
             f"{bundle.root} has no other SavedModel or frozen graph with {name} to compare {entry.id} with; name another runtime for the "
             "same artifact with --against RUNTIME, or export the bundle with a frozen graph (crossload export --formats)"
         )
-    return _side(stack, bundle, chosen[0], name, references("graph_def")[0], limits)
+    return chosen[0], references("graph_def")[0]
 
 
 class _Walk:
