@@ -20,6 +20,7 @@ from crossload.support import files
 
 GRAPHS = ("saved_model", "graph_def")
 # What conversions add to nodes without changing what they compute.
+_FEW = 4
 _PASSING = ("Identity", "NoOp", "StopGradient", "Snapshot", "PreventGradient")
 _UNTELLING = ("_output_shapes", "_class", "_cloned", "_grappler:ArithmeticOptimizer:MinBCastReduce", "_XlaMustCompile", "value")
 
@@ -52,8 +53,9 @@ def differences(other: Any, own: Any) -> list[Difference] | None:
     """The nodes of `own` that differ from those of the same name in `other`; None if too few have the same names to compare."""
     there, here = ({n.name: n for n in graph.node} for graph in (other, own))
     common = [n for n in here if n in there]
-    telling = [sum(n.op not in _PASSING for n in nodes.values()) for nodes in (there, here)]
-    if sum(here[n].op not in _PASSING for n in common) < 0.8 * max(*telling, 1):
+    most = max(sum(n.op not in _PASSING for n in nodes.values()) for nodes in (there, here))
+    same = sum(not {here[n].op, there[n].op} <= {*_PASSING} for n in common)
+    if not same or most - same > max(_FEW, most // 5):
         return None
     return [d for name in common if (d := _difference(name, there, here))]
 
