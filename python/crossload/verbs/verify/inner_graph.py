@@ -19,8 +19,8 @@ from crossload.runtimes.supervisor import ModelSource
 from crossload.support import files
 
 GRAPHS = ("saved_model", "graph_def")
-# What conversions add to nodes without changing what they compute.
 _FEW = 4
+# Nodes that pass their input on, and attributes that change nothing: conversions add and remove both.
 _PASSING = ("Identity", "NoOp", "StopGradient", "Snapshot", "PreventGradient")
 _UNTELLING = ("_output_shapes", "_class", "_cloned", "_grappler:ArithmeticOptimizer:MinBCastReduce", "_XlaMustCompile", "value")
 
