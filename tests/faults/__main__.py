@@ -9,6 +9,7 @@ import json
 import sys
 from pathlib import Path
 
+from crossload.contract.bundle import open_bundle
 from crossload.errors import CrossloadError
 from crossload.runtimes.supervisor import Supervisor
 from crossload.verbs.export.export import export
@@ -45,7 +46,8 @@ def main() -> None:
         except CrossloadError as error:
             alarms.append(f"{name}: {error}")
             continue
-        report = verify(bundles / name, sorted(alive), alive=alive)
+        formats = {a.format for a in open_bundle(bundles / name).manifest.artifacts}
+        report = verify(bundles / name, sorted({seeded.RUNTIMES[f] for f in formats}), alive=alive)
         if report.exit_status:
             alarms.append(f"{name}: {report.first_failure}")
             continue

@@ -221,11 +221,12 @@ _DETECTORS: tuple[tuple[Callable[[Output], Found | None], Confidence], ...] = (
     (_constant, "high"),
     (elementwise.rounded, "high"),
     (elementwise.negated, "high"),
+    # Near zero an activation is almost linear: it comes before a fit, which has two numbers to choose.
+    (elementwise.activation, "high"),
     (elementwise.scaled, "high"),
     (_transposed, "high"),
     (_rolled, "high"),
     (_permuted, "high"),
-    (elementwise.activation, "high"),
     (elementwise.clipped, "high"),
     (_one_place, "high"),
     (elementwise.one_logit, "high"),
