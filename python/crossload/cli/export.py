@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
 from crossload.cli import options
-from crossload.cli.framework import CONVERSION, LOADING, Command, listed, option
+from crossload.cli.framework import CONVERSION, LOADING, REQUESTS, Command, listed, option
 
 
 @click.command(
@@ -48,6 +49,14 @@ from crossload.cli.framework import CONVERSION, LOADING, Command, listed, option
 @options.keras
 @options.tolerance
 @options.requests
+@option(
+    "--faults",
+    type=click.IntRange(0, 10_000),
+    default=200,
+    show_default=True,
+    group=REQUESTS,
+    help="Seed at most so many faults into the graph, record how many the vectors detect, add requests that detect more. 0: none.",
+)
 @options.limits
 def command(
     source: str,
@@ -60,6 +69,7 @@ def command(
     by_name: bool,
     tolerance: tuple[str, ...],
     load_with: str,
+    faults: int,
     **given: Any,
 ) -> None:
     """Export SOURCE as a bundle.
@@ -70,12 +80,13 @@ def command(
     """
     from crossload.compare.tolerance import parse
     from crossload.verbs.export.export import export
+    from crossload.verbs.verify.cautions import of_strength
 
     bundle = export(
         source,
         output,
         formats=listed(formats),
-        requests=options.to_requests(given),
+        requests=replace(options.to_requests(given), faults=faults),
         tolerance=parse(tolerance),
         name=name,
         overwrite=overwrite,
@@ -92,6 +103,10 @@ def command(
     click.echo(
         f"{output}: {', '.join(a.id for a in manifest.artifacts)}; {len(manifest.signatures)} signature(s), {vectors} vectors, all verified"
     )
+    for sentence in of_strength(manifest.vectors):
+        click.echo(sentence)
+    for reason in dict.fromkeys(v.strength.not_measured for v in manifest.vectors if v.strength and v.strength.not_measured):
+        click.echo(f"what the vectors see was not measured: {reason}")
     for left in manifest.left_out:
         click.echo(f"left out: {left.id}: {left.reason}")
     click.echo(f"next: crossload verify {output}")

@@ -118,8 +118,26 @@ class Rounding(Part):
 
 
 @dataclass(kw_only=True)
+class SeededFault(Part):
+    """A fault seeded into the reference's graph: the node, and what was done to it (`zeroed`, `rows 0 and 9 exchanged`)."""
+
+    node: str
+    kind: str
+
+
+@dataclass(kw_only=True)
+class Strength(Part):
+    """How many faults, seeded one at a time into the reference's frozen graph, the vectors detect; `not_measured` says why not."""
+
+    seeded: int = 0
+    detected: int = 0
+    unseen: list[SeededFault] = field(default_factory=list)
+    not_measured: str | None = None
+
+
+@dataclass(kw_only=True)
 class Vectors(Part):
-    """A vectors file and its provenance; `rounding` is by output."""
+    """A vectors file and its provenance; `rounding` is by output. `strength` is what the vectors are worth; bundles may lack it."""
 
     signature: str
     path: str
@@ -129,6 +147,7 @@ class Vectors(Part):
     reference: Reference
     left_out: list[LeftOut] = field(default_factory=list)
     rounding: dict[str, Rounding] = field(default_factory=dict)
+    strength: Strength | None = None
 
 
 @dataclass(kw_only=True)

@@ -22,13 +22,15 @@ Tensors = Mapping[str, "np.ndarray"]
 class Vector:
     """One request and, once recorded, its answer. String tensors are object arrays of bytes.
 
-    `rounding` is how far rounding alone puts outputs from exact ones: absolute, by name, as far as it is known.
+    `rounding` is how far rounding alone puts outputs from exact ones: absolute, by name, as far as it is known. An `extra` one is kept
+    only if it detects faults that no other one detects.
     """
 
     id: str
     inputs: Tensors
     outputs: Tensors = field(default_factory=dict)
     rounding: Mapping[str, float] = field(default_factory=dict)
+    extra: bool = False
 
 
 def misfit(vector: Vector, signature: Signature) -> str | None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -22,19 +24,27 @@ from crossload.inputs.npz import from_npz
 SEVERAL = 3
 # The size of a free dimension other than the batch: small, but enough for most convolutional networks.
 FREE_DIMENSION = 32
+# Sequences of one element, of an odd number, of many.
+_LENGTHS = {"short": 1, "odd": 7, "long": 97}
+# Extra requests have at most this many bytes together.
+_MOST_EXTRA_BYTES = 4 << 20
+# Every key or index is asked for once, up to this many.
+_MOST_KEYS = 256
 
 
 @dataclass(frozen=True)
 class Requests:
     """The requests to make: the number per signature, their seed, shapes for inputs of free shape, and the user's own inputs.
 
-    An element of `inputs` is a mapping of arrays by input, or an .npz file.
+    An element of `inputs` is a mapping of arrays by input, or an .npz file. An export seeds at most `faults` faults into the reference's
+    graph and adds requests that detect them.
     """
 
     count: int = 8
     seed: int = 0
     shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     inputs: tuple[Mapping[str, np.ndarray] | Path, ...] = ()
+    faults: int = 200
 
     def own(self) -> list[Mapping[str, np.ndarray]]:
         """The user's own inputs, read from files; raises CrossloadError for an unreadable file."""
@@ -44,10 +54,14 @@ class Requests:
 def draw(signature: Signature, requests: Requests, domain: Domain | None = None) -> list[Vector]:
     """The vectors (without outputs) of a signature; `domain` describes its inputs as far as the graph tells (inputs.domains).
 
-    Generated ones are `single_n` (batch 1), `batch_n` (batch 3), `zeros`, `extremes` and, with strings, `bytes`; `user_n` are the
-    user's own that fit this signature (`check_requests` reports those that fit none). `single_n` omits inputs with a default.
+    Generated ones are `single_n` (batch 1), `batch_n` (batch 3), `zeros`, `extremes`, with strings `bytes`, and `keys`: every key of a
+    table and every index that the graph gathers by, as far as the graph tells. `user_n` are the user's own that fit this signature
+    (`check_requests` reports those that fit none). `single_n` omits inputs with a default.
     """
+    domain = domain or Domain()
     kinds = ["single", "batch", "zeros", "extremes"] + (["bytes"] if any(t.datatype == "BYTES" for t in signature.inputs) else [])
+    if any(_keys(t, domain) for t in signature.inputs):
+        kinds.append("keys")
     if not signature.inputs:
         kinds = ["single"]
     names = [f"{kind}_0" if kind in ("single", "batch") else kind for kind in kinds]
@@ -56,13 +70,43 @@ def draw(signature: Signature, requests: Requests, domain: Domain | None = None)
         names += [f"single_{more}", f"batch_{more}"]
         more += 1
     made = [
-        Vector(name, _request(signature, name.split("_")[0], np.random.default_rng([requests.seed, at]), requests, domain or Domain()))
+        Vector(name, _request(signature, name.split("_")[0], np.random.default_rng([requests.seed, at]), requests, domain))
         for at, name in enumerate(names[: requests.count])
     ]
     for at, own in enumerate(requests.own()):
         with suppress(CrossloadError):
             made.append(Vector(f"user_{at}", complete(signature, own)))
     return made
+
+
+def extra(signature: Signature, requests: Requests, domain: Domain, drawn: Sequence[Vector]) -> list[Vector]:
+    """More vectors, each worth keeping only if it detects what the `drawn` ones do not.
+
+    Floats beyond the knees and saturations of activations, of one sign, of pixels; ones; sequences of other lengths, or that end in
+    padding; mixtures of the user's own inputs.
+    """
+    datatypes_of = {t.datatype for t in signature.inputs}
+    kinds = ["wide", "positive", "negative", "pixels"] if any(d.startswith(("FP", "BF")) for d in datatypes_of) else []
+    kinds += ["ones"] if any("INT" in d or d == "BOOL" for d in datatypes_of) else []
+    kinds += ["padded"] if any("INT" in t.datatype and len(t.shape or ()) > 1 for t in signature.inputs) else []
+    kinds += [*_LENGTHS] if any(-1 in (t.shape or ())[1:] and t.name not in requests.shapes for t in signature.inputs) else []
+    found, total = [], 0
+    randoms = [np.random.default_rng([requests.seed, 1000 + at]) for at in range(len(kinds))]
+    made = [(kind, _request(signature, kind, random, requests, domain)) for kind, random in zip(kinds, randoms, strict=True)]
+    for name, inputs in [*made, *_mixtures([v for v in drawn if v.id.startswith("user_")], requests.seed)]:
+        total += sum(array.nbytes for array in inputs.values())
+        if total <= _MOST_EXTRA_BYTES:
+            found.append(Vector(name, inputs, extra=True))
+    return found
+
+
+def _mixtures(own: Sequence[Vector], seed: int) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
+    """Two of the user's own requests of the same shapes, each element from one of them."""
+    for at, (one, other) in enumerate(pairwise(own)):
+        if all(one.inputs[n].shape == other.inputs[n].shape for n in one.inputs):
+            random = np.random.default_rng([seed, 2000 + at])
+            mixed = {n: np.where(random.random(a.shape) < 0.5, a, other.inputs[n]) for n, a in one.inputs.items()}
+            yield f"mixture_{at}", {n: array.astype(one.inputs[n].dtype) for n, array in mixed.items()}
 
 
 def check_requests(requests: Requests, signatures: Mapping[str, Signature]) -> None:
@@ -146,38 +190,50 @@ def kept(array: np.ndarray, dtype: np.dtype) -> bool:
 def _request(signature: Signature, kind: str, random: np.random.Generator, requests: Requests, domain: Domain) -> dict[str, np.ndarray]:
     made: dict[str, np.ndarray] = {}
     specs = {spec.name: spec for spec in signature.inputs}
+    batch = _batch(kind, signature, domain)
     parts = {name: composite for composite in domain.composites or by_name(signature) for name in composite.parts}
     for spec in signature.inputs:
         if spec.name in made:
             continue
         if spec.name in parts:
-            made |= values.composite(parts[spec.name], specs, kind, _batch(kind), random, domain)
+            made |= values.composite(parts[spec.name], specs, kind, batch, random, domain)
         elif spec.default is not None and kind == "single":
             continue
         elif spec.default is not None and kind == "zeros":
             made[spec.name] = defaults.array(spec)
         elif features := domain.examples.get(spec.name):
-            made[spec.name] = values.examples(features, _shape(spec, kind, requests), kind, random, domain)
+            made[spec.name] = values.examples(features, _shape(spec, kind, requests, batch), kind, random, domain)
         else:
-            made[spec.name] = values.values(spec, _shape(spec, kind, requests), kind, random, domain)
+            made[spec.name] = values.values(spec, _shape(spec, kind, requests, batch), kind, random, domain)
     return {spec.name: made[spec.name] for spec in signature.inputs if spec.name in made}
 
 
-def _batch(kind: str) -> int:
-    return SEVERAL if kind in ("batch", "bytes") else 1
+def _batch(kind: str, signature: Signature, domain: Domain) -> int:
+    if kind == "keys":
+        return max(1, *(-(-min(_keys(t, domain), _MOST_KEYS) // _row(t)) for t in signature.inputs))
+    return 1 if kind in ("single", "zeros", "extremes") else SEVERAL
 
 
-def _shape(spec: TensorSpec, kind: str, requests: Requests) -> tuple[int, ...]:
+def _keys(spec: TensorSpec, domain: Domain) -> int:
+    """How many keys or indices the graph has for an input."""
+    return domain.sizes.get(spec.name) or len(domain.keys.get(spec.name, ())) or (len(domain.words) if spec.datatype == "BYTES" else 0)
+
+
+def _row(spec: TensorSpec) -> int:
+    """The elements of one row of a batch."""
+    return max(1, math.prod(FREE_DIMENSION if d == -1 else d for d in (spec.shape or ())[1:]))
+
+
+def _shape(spec: TensorSpec, kind: str, requests: Requests, batch: int) -> tuple[int, ...]:
     """The shape with its free dimensions filled in; the first is the batch."""
     wished = requests.shapes.get(spec.name)
     if wished is not None and spec.shape is not None and not _fits(spec.shape, wished):
         raise CrossloadError(f"--shape {spec.name}: the input has shape {list(spec.shape)} (-1 is any), which {list(wished)} does not fit")
-    batch = _batch(kind)
     if wished is not None:
         return tuple(batch if d == -1 else d for d in wished)
     if spec.shape is None:
         return (batch,)
-    return tuple((batch if at == 0 else FREE_DIMENSION) if d == -1 else d for at, d in enumerate(spec.shape))
+    return tuple((batch if at == 0 else _LENGTHS.get(kind, FREE_DIMENSION)) if d == -1 else d for at, d in enumerate(spec.shape))
 
 
 def _fits(wanted: tuple[int, ...], shape: tuple[int, ...]) -> bool:

@@ -39,6 +39,7 @@ _HARD_BYTES = (b"\0", b"a\0b", b"\xff\xfe\x80", b"")
 # The share of values that are in a table: most, so that a table with wrong values cannot pass; not all, because missing keys also have
 # an answer.
 _KNOWN = 0.7
+_WIDE = 8.0
 _MOST_IN_A_ROW = 4
 _FREE_DIMENSION_OF_SPARSE = 8
 
@@ -46,13 +47,29 @@ _FREE_DIMENSION_OF_SPARSE = 8
 def values(spec: TensorSpec, shape: tuple[int, ...], kind: str, random: np.random.Generator, domain: Domain) -> np.ndarray:
     """An input's values: indices over the whole range that the graph gathers from, a mix of known and unknown keys of its tables."""
     if size := domain.sizes.get(spec.name):
-        return _indices(size, shape, kind, random).astype(datatypes.numpy_dtype(spec.datatype))
+        found = _indices(size, shape, kind, random).astype(datatypes.numpy_dtype(spec.datatype))
+        return _padded(found, random) if kind == "padded" else found
     made = of_datatype(spec.datatype, shape, kind, random, domain.words)
     keys = domain.keys.get(spec.name)
-    if keys and kind in ("single", "batch"):
+    if keys and kind == "keys":
+        return _each_once(np.array(keys, made.dtype), shape, random)
+    if keys and kind not in ("zeros", "extremes"):
         known = random.choice(np.array(keys, made.dtype), shape)
         made = np.where(random.random(shape) < _KNOWN, known, made)
-    return made
+    return _padded(made, random) if kind == "padded" and "INT" in spec.datatype else made
+
+
+def _each_once(keys: np.ndarray, shape: tuple[int, ...], random: np.random.Generator) -> np.ndarray:
+    """The keys in random order, from the beginning again if there are fewer than elements."""
+    return np.resize(random.permutation(keys), shape)
+
+
+def _padded(array: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Each row ends in zeros, from a random place on: as sequences are padded."""
+    if array.ndim < 2:
+        return array
+    ends = random.integers(0, array.shape[-1] + 1, (*array.shape[:-1], 1))
+    return np.where(np.arange(array.shape[-1]) < ends, array, 0).astype(array.dtype)
 
 
 def _indices(size: int, shape: tuple[int, ...], kind: str, random: np.random.Generator) -> np.ndarray:
@@ -62,7 +79,9 @@ def _indices(size: int, shape: tuple[int, ...], kind: str, random: np.random.Gen
     if kind == "extremes":
         ends = np.array([0, size - 1, min(1, size - 1), max(size - 2, 0)])
         return random.permutation(np.resize(ends, shape).ravel()).reshape(shape)
-    return random.integers(0, size, shape)
+    if kind == "keys":
+        return _each_once(np.arange(size), shape, random)
+    return np.full(shape, min(1, size - 1)) if kind == "ones" else random.integers(0, size, shape)
 
 
 def of_datatype(datatype: str, shape: tuple[int, ...], kind: str, random: np.random.Generator, words: Sequence[bytes] = ()) -> np.ndarray:
@@ -74,6 +93,8 @@ def of_datatype(datatype: str, shape: tuple[int, ...], kind: str, random: np.ran
         return np.zeros(shape, dtype)
     if kind == "extremes":
         return random.permutation(np.resize(_extremes(datatype), shape).ravel()).reshape(shape).astype(dtype)
+    if kind == "ones":
+        return np.ones(shape, dtype)
     if datatype == "BOOL":
         return random.integers(0, 2, shape).astype(dtype)
     if "INT" in datatype:
@@ -81,7 +102,17 @@ def of_datatype(datatype: str, shape: tuple[int, ...], kind: str, random: np.ran
         return random.integers(0, 256 if datatype == "UINT8" else 4 if datatype.endswith("INT4") else 10, shape).astype(dtype)
     if datatype.startswith("COMPLEX"):
         return (random.standard_normal(shape) + 1j * random.standard_normal(shape)).astype(dtype)
-    return random.standard_normal(shape).astype(dtype)
+    return _floats(shape, kind, random).astype(dtype)
+
+
+def _floats(shape: tuple[int, ...], kind: str, random: np.random.Generator) -> np.ndarray:
+    """Numbers around 0, most beyond the knees of activations if `wide`, of one sign, or of pixels."""
+    if kind == "pixels":
+        return random.uniform(0, 255, shape)
+    drawn = random.standard_normal(shape)
+    if kind in ("positive", "negative"):
+        return _WIDE * np.abs(drawn) * (1 if kind == "positive" else -1)
+    return _WIDE * drawn if kind == "wide" else drawn
 
 
 def _extremes(datatype: str) -> np.ndarray:
@@ -102,11 +133,14 @@ def _extremes(datatype: str) -> np.ndarray:
 
 def _strings(shape: tuple[int, ...], kind: str, random: np.random.Generator, known: Sequence[bytes]) -> np.ndarray:
     array = np.empty(shape, dtype=object)
+    order = random.permutation(len(known)) if kind == "keys" else ()
     for at in np.ndindex(*shape):
         if kind == "extremes":
             array[at] = _HARD_TEXT[int(random.integers(len(_HARD_TEXT)))].encode()
         elif kind == "bytes":
             array[at] = _HARD_BYTES[int(random.integers(len(_HARD_BYTES)))]
+        elif known and kind == "keys":
+            array[at] = known[order[np.ravel_multi_index(at, shape) % len(known)]]
         elif known and kind != "zeros" and not any(at):  # every request contains at least one known word alone
             array[at] = known[int(random.integers(len(known)))]
         elif known and kind != "zeros" and random.random() < _KNOWN:

@@ -31,6 +31,7 @@ from crossload.verbs.convert.edges import way
 from crossload.verbs.convert.walk import without_tensorflow
 from crossload.verbs.destinations import only_writer
 from crossload.verbs.verify.record import left_out_requests, record, references
+from crossload.verbs.verify.strength import Seeding
 from crossload.verbs.verify.verify import verify
 
 FORMATS = ("saved_model", "graph_def", "tflite")
@@ -145,7 +146,11 @@ def _fill(
     converting = pool.submit(context.run, _converted, folder, entries[0], formats, saved.python, progress)
     recorded: list[Vectors] = []
     for entry in entries:
-        added, learnt = record(folder, entry, signatures, requests, limits, progress, alive={recorder.title: reference})
+        added, learnt = record(
+            *(folder, entry, signatures, requests, limits, progress),
+            alive={recorder.title: reference},
+            seeding=Seeding(requests.faults, requests.seed, tolerance, progress),
+        )
         recorded += added
         signatures |= learnt
     for sentence in (*artifacts.left_out(found).values(), *left_out_requests(recorded)):

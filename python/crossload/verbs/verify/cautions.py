@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 
 import numpy as np
 
 from crossload.compare.tolerance import Tolerances
 from crossload.contract.bundle import Bundle
+from crossload.contract.manifest import Strength, Vectors
 from crossload.contract.vectors import Vector
 from crossload.runtimes import registry
 from crossload.runtimes.registry import Runtime
 from crossload.verbs.verify.plan import Plan
 from crossload.verbs.verify.record import references
+
+ENOUGH = 80  # per cent of the seeded faults; below, a report warns
+_SHOWN = 3
 
 
 def of(bundle: Bundle, recorded: Mapping[str, list[Vector]], plan: Plan, chosen: Mapping[str, Runtime]) -> list[str]:
@@ -29,10 +33,32 @@ def of(bundle: Bundle, recorded: Mapping[str, list[Vector]], plan: Plan, chosen:
         if constant := _constant_outputs(vectors):
             said.append(f"every vector of {name} has the same answer in {', '.join(constant)}: agreement on it proves little")
         said += [f"{name}: {sentence}" for sentence in _without_content(vectors)]
+    said += of_strength(bundle.manifest.vectors)
     said += bundle.cautions
     if plan.nan != "same":
         said.append(f"NaN policy: {plan.nan}")
     return said
+
+
+def of_strength(vectors: Sequence[Vectors]) -> list[str]:
+    """What the vectors of a bundle are worth, in one sentence; and those of a signature that detect few of the seeded faults."""
+    measured = [(v.signature, v.strength) for v in vectors if v.strength and v.strength.seeded]
+    if not measured:
+        return []
+    whole = Strength(seeded=sum(s.seeded for _, s in measured), detected=sum(s.detected for _, s in measured))
+    unseen = list(dict.fromkeys(f"{fault.node} {fault.kind}" for _, s in measured for fault in s.unseen))
+    more = f" and {len(unseen) - _SHOWN} more" if len(unseen) > _SHOWN else ""
+    said = f"; unseen: {', '.join(unseen[:_SHOWN])}{more}" if unseen else ""
+    weak = [name for name, s in measured if _share(s) < ENOUGH]
+    return [f"the vectors see {_share(whole):.0f} % of {whole.seeded} seeded faults{said}"] + [
+        f"agreement on {', '.join(weak)} proves little: the vectors see fewer than {ENOUGH} % of the faults seeded there; export again "
+        "with real inputs (--input-file)"
+    ] * bool(weak)
+
+
+def _share(strength: Strength) -> float:
+    """The percentage of the seeded faults that are seen, rounded down, so that 100 is all of them."""
+    return float(100 * strength.detected // strength.seeded)
 
 
 def _replaced(chosen: Mapping[str, Runtime]) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,12 +14,13 @@ from crossload import artifacts
 from crossload.artifacts.entries import artifacts_of, unknown_signature
 from crossload.contract import datatypes, vectors
 from crossload.contract.bundle import Bundle
-from crossload.contract.manifest import Artifact, Binding, LeftOut, Manifest, Model, Vectors
+from crossload.contract.manifest import Artifact, Binding, LeftOut, Manifest, Model, Strength, Vectors
 from crossload.contract.signatures import Signature, TensorSpec
 from crossload.errors import CrossloadError, NoReference, WorkerFailure
 from crossload.inputs.domains import Domain
 from crossload.inputs.domains import of_artifact as domains_of
 from crossload.inputs.requests import Requests, check_requests, draw
+from crossload.inputs.requests import extra as more
 from crossload.runtimes import environments, registry
 from crossload.runtimes.environments import Wall
 from crossload.runtimes.registry import Runtime
@@ -27,6 +28,9 @@ from crossload.runtimes.supervisor import Limits, ModelSource, Supervisor
 from crossload.support import files
 from crossload.support.text import printable
 from crossload.verbs.verify import conditions
+
+if TYPE_CHECKING:
+    from crossload.verbs.verify.strength import Seeding
 
 Progress = Callable[[str], None]
 
@@ -63,13 +67,15 @@ def record(
     alive: Mapping[str, Supervisor] | None = None,
     options: Mapping[str, Any] | None = None,
     kept: dict[str, list[vectors.Vector]] | None = None,
+    seeding: Seeding | None = None,
 ) -> tuple[list[Vectors], dict[str, Signature]]:
     """Write `vectors/` under `root` for one artifact's signatures, with the answers of the first capable candidate.
 
     `alive` are workers, by the runtime's title, that already run; `options` are the user's, to load the model. With `kept` the vectors
-    go there, by signature, and no file is written. Returns the manifest's entries, and the signatures completed from the answers
-    (datatypes and shapes of outputs that the artifact does not state). A request that the reference cannot answer is left out and
-    listed. Raises CrossloadError if a signature keeps no request, NoReference if no candidate loads the model.
+    go there, by signature, and no file is written. `seeding` measures their strength and chooses among them.
+    Returns the manifest's entries, and the signatures completed from the answers (datatypes and shapes of outputs that the artifact does
+    not state). A request that the reference cannot answer is left out and listed. Raises CrossloadError if a signature keeps no request,
+    NoReference if no candidate loads the model.
     """
     failures = []
     for runtime in candidates or references(artifact.format):
@@ -81,7 +87,7 @@ def record(
                 else Supervisor(runtime.name, environments.prepare(runtime.source, progress), limits) as supervisor
             ):
                 progress(f"recording the answers of {artifact.id} with {runtime.title}")
-                return record_with(supervisor, root, artifact, signatures, requests, options, kept)
+                return record_with(supervisor, root, artifact, signatures, requests, options, kept, seeding)
         except WorkerFailure as failure:
             progress(f"{runtime.title} cannot be the reference ({failure.outcome}: {failure})")
             failures.append((runtime.title, failure))
@@ -96,6 +102,7 @@ def record_with(
     requests: Requests,
     options: Mapping[str, Any] | None = None,
     kept: dict[str, list[vectors.Vector]] | None = None,
+    seeding: Seeding | None = None,
 ) -> tuple[list[Vectors], dict[str, Signature]]:
     """`record` with a running runtime; raises WorkerFailure if it cannot load the model or carry any request."""
     entries: list[Vectors] = []
@@ -107,9 +114,16 @@ def record_with(
     domains = domains_of(root / artifact.path, artifact.format, tags, {n: _bound(signatures[n], b) for n, b in artifact.bindings.items()})
     from crossload.verbs.verify import rounding  # its edits of graphs are loaded where something is recorded, not where it is verified
 
-    answers = {name: _answers(supervisor, name, signatures[name], requests, domains[name]) for name in artifact.bindings}
+    extra = seeding is not None and seeding.faults > 0
+    answers = {name: _answers(supervisor, name, signatures[name], requests, domains[name], extra=extra) for name in artifact.bindings}
     learnt = {name: _learn(signatures[name], recorded) for name, (recorded, _) in answers.items()}
     roundings = rounding.measure(supervisor, source, learnt, {n: recorded for n, (recorded, _) in answers.items()})
+    strengths: dict[str, Strength] = {}
+    if seeding is not None and extra:
+        from crossload.verbs.verify import strength
+
+        asked = {n: recorded for n, (recorded, _) in answers.items()}
+        strengths = strength.measure(supervisor, root / artifact.path, artifact, learnt, asked, seeding)
     for name, (recorded, left_out) in answers.items():
         file = root / vectors.path_of(name)
         if kept is None:
@@ -126,6 +140,7 @@ def record_with(
                 reference=reference,
                 left_out=left_out,
                 rounding=roundings.get(name, {}),
+                strength=strengths.get(name),
             )
         )
     return entries, learnt
@@ -183,23 +198,28 @@ def bundle_of(
 
 
 def _answers(
-    supervisor: Supervisor, name: str, signature: Signature, requests: Requests, domain: Domain
+    supervisor: Supervisor, name: str, signature: Signature, requests: Requests, domain: Domain, *, extra: bool
 ) -> tuple[list[vectors.Vector], list[LeftOut]]:
+    """The answered vectors and those left out; with `extra` also more vectors, as far as they are answered."""
     recorded, left_out = [], []
     first: WorkerFailure | None = None
-    for vector in draw(signature, requests, domain):
+    drawn = draw(signature, requests, domain)
+    for vector in [*drawn, *(more(signature, requests, domain, drawn) if extra else ())]:
         try:
             answer = supervisor.infer(name, vector.inputs, [t.name for t in signature.outputs])
         except WorkerFailure as failure:
+            if vector.extra:
+                continue
             first = first or failure
             left_out.append(LeftOut(id=vector.id, reason=f"{failure.outcome}: {str(failure)[:300]}"))
             continue
         answered = replace(vector, outputs=answer.outputs)
-        if problem := vectors.misfit(answered, signature):
+        problem = vectors.misfit(answered, signature)
+        if problem and not vector.extra:
             first = first or WorkerFailure("protocol_error", "run", f"the reference's answer does not fit the signature: {problem}")
             left_out.append(LeftOut(id=vector.id, reason=problem))
-            continue
-        recorded.append(answered)
+        elif not problem:
+            recorded.append(answered)
     if recorded:
         return recorded, left_out
     assert first, "a signature has at least one request"

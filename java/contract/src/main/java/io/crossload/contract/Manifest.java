@@ -202,6 +202,7 @@ public record Manifest(
      * @param reference the runtime that recorded the answers
      * @param leftOut requests that the reference did not answer
      * @param rounding by output, how the rounding beside its answers was found, and the greatest of it
+     * @param strength how many faults seeded into the reference's graph the vectors detect, or null
      */
     public record VectorsFile(
             @JsonProperty(required = true) String signature,
@@ -211,7 +212,8 @@ public record Manifest(
             long seed,
             Reference reference,
             List<LeftOut> leftOut,
-            Map<String, Rounding> rounding) {
+            Map<String, Rounding> rounding,
+            Strength strength) {
         /** Replaces a null list by an empty one. */
         public VectorsFile {
             leftOut = orEmpty(leftOut);
@@ -233,6 +235,24 @@ public record Manifest(
             narrow = orEmpty(narrow);
         }
     }
+
+    /**
+     * What vectors are worth: the faults seeded, one at a time, into the reference's frozen graph that they detect.
+     *
+     * @param seeded the number of faults
+     * @param detected how many of them
+     * @param unseen the others
+     * @param notMeasured why nothing was measured, or null
+     */
+    public record Strength(int seeded, int detected, List<SeededFault> unseen, String notMeasured) {
+        /** Replaces a null list by an empty one. */
+        public Strength {
+            unseen = orEmpty(unseen);
+        }
+    }
+
+    /** A node of the reference's graph, and what was done to it. */
+    public record SeededFault(String node, String kind) {}
 
     /**
      * The runtime that recorded the answers.
