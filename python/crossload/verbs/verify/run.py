@@ -19,6 +19,7 @@ from crossload.runtimes import environments
 from crossload.runtimes.registry import Runtime
 from crossload.runtimes.supervisor import ModelSource, Supervisor
 from crossload.verbs.verify import conditions
+from crossload.verbs.verify.handed_out import HandedOut
 from crossload.verbs.verify.plan import Plan
 from crossload.verbs.verify.suggestion import Suggestion
 
@@ -91,6 +92,7 @@ class Job:
     runtime: Runtime
     cases: list[Cases]
     supervisor: Supervisor | None = None
+    given: HandedOut | None = None
     cancelled: bool = False
 
     def all(self) -> list[Case]:
@@ -162,6 +164,8 @@ def _work(job: Job, plan: Plan, tolerances: Tolerances, events: queue.SimpleQueu
     """Run one runtime from start to end; everything becomes an event."""
     try:
         for result in _results(job, plan, tolerances, events):
+            if job.given:  # the user knows the bundle's paths, not those that the worker was given
+                result.error, result.note, result.stderr = map(job.given.as_in_bundle, (result.error, result.note, result.stderr))
             if result.outcome != "ok":
                 result.reproduce = reproduce(plan, result.case)
             events.put(result)

@@ -17,13 +17,14 @@ from crossload.contract.outcomes import COMPARED, Agreement
 from crossload.contract.vectors import Vector
 from crossload.errors import CrossloadError, NoReference
 from crossload.inputs.requests import Requests
-from crossload.report.results import Case, Report
+from crossload.report.results import Case, Report, Result
 from crossload.runtimes import registry
 from crossload.runtimes.environments import Wall
 from crossload.runtimes.registry import Runtime
 from crossload.runtimes.supervisor import Limits, ModelSource, Supervisor
 from crossload.support import temporary
 from crossload.verbs.verify import cautions, conditions, fresh_requests
+from crossload.verbs.verify.handed_out import HandedOut
 from crossload.verbs.verify.plan import Nan, Plan
 from crossload.verbs.verify.record import bundle_of, needed_options
 from crossload.verbs.verify.run import NONE, Cases, Job, OnResult, Progress, failed, reproduce, run
@@ -120,7 +121,10 @@ def _verify(
     alive: Mapping[str, Supervisor],
     recorders: Mapping[str, Supervisor],
 ) -> Report:
-    with _opened(bundle or Path(plan.path), list(chosen.values()), plan, progress, recorders) as opened:
+    with (
+        _opened(bundle or Path(plan.path), list(chosen.values()), plan, progress, recorders) as opened,
+        tempfile.TemporaryDirectory(prefix="crossload-", ignore_cleanup_errors=True) as room,
+    ):
         recorded = {name: opened.vectors(name) for name in opened.manifest.signatures}
         if plan.fresh:
             drawn = fresh_requests.draw(opened, plan, needed_options(plan.load_options), progress)
@@ -128,16 +132,28 @@ def _verify(
         _check_names(opened, recorded, plan)
         chosen = _with_fallbacks(opened, chosen, plan)
         contradicted = {a.id: _contradictions(opened, a) for a in opened.manifest.artifacts if plan.takes(a.id)}
+        given = {name: HandedOut(opened, Path(room, str(at))) for at, name in enumerate(chosen)}
         jobs = [
-            Job(name, runtime, _cases(opened, recorded, name, runtime, plan, contradicted), alive.get(name))
+            Job(name, runtime, _cases(opened, recorded, name, runtime, plan, contradicted, given[name]), alive.get(name), given[name])
             for name, runtime in chosen.items()
         ]
         rows = [a.id for a in opened.manifest.artifacts if plan.takes(a.id)]
         report = Report(plan.path, rows, list(chosen), cautions=cautions.of(opened, recorded, plan, chosen))
+        report.cautions += dict.fromkeys(said for rooms in given.values() for said in rooms.cautions)
         tolerances = Tolerances({**opened.manifest.tolerance, **plan.tolerance})
         run([j for j in jobs if j.cases], report, plan, tolerances, progress, on_result)
         report.cautions += conditions.differences([v.reference for v in opened.manifest.vectors], report.runtimes)
+        _refuse_changed(report, opened, given, plan)
     return report
+
+
+def _refuse_changed(report: Report, bundle: Bundle, given: Mapping[str, HandedOut], plan: Plan) -> None:
+    """Nothing that came of an artifact counts if a runtime's files of it are no longer those of the bundle."""
+    changed = {(name, a.id): why for name, rooms in given.items() for a in bundle.manifest.artifacts if (why := rooms.changed(a))}
+    for at, result in enumerate(report.results):
+        why = changed.get((result.case.runtime, result.case.artifact))
+        if why and result.outcome in COMPARED:
+            report.results[at] = Result(result.case, "protocol_error", error=why, reproduce=reproduce(plan, result.case))
 
 
 def _with_fallbacks(bundle: Bundle, chosen: dict[str, Runtime], plan: Plan) -> dict[str, Runtime]:
@@ -234,7 +250,13 @@ def _contradictions(bundle: Bundle, artifact: Artifact) -> dict[str, Cause]:
 
 
 def _cases(
-    bundle: Bundle, recorded: _Recorded, name: str, runtime: Runtime, plan: Plan, contradicted: Mapping[str, Mapping[str, Cause]]
+    bundle: Bundle,
+    recorded: _Recorded,
+    name: str,
+    runtime: Runtime,
+    plan: Plan,
+    contradicted: Mapping[str, Mapping[str, Cause]],
+    given: HandedOut,
 ) -> list[Cases]:
     found = []
     for artifact in bundle.manifest.artifacts:
@@ -249,11 +271,12 @@ def _cases(
         if not artifact.bindings and plan.signatures is None:
             without = [NONE]
         if chosen or without:
-            others = [_source(bundle, a, plan) for a in bundle.manifest.artifacts if a.id != artifact.id]
-            found.append(Cases(artifact, _source(bundle, artifact, plan), chosen, without, contradicted[artifact.id], others))
+            others = [_source(bundle, a, plan, bundle.path(a)) for a in bundle.manifest.artifacts if a.id != artifact.id]
+            source = _source(bundle, artifact, plan, bundle.path(artifact) if bundle.recorded else given.path(artifact))
+            found.append(Cases(artifact, source, chosen, without, contradicted[artifact.id], others))
     return found
 
 
-def _source(bundle: Bundle, artifact: Artifact, plan: Plan) -> ModelSource:
+def _source(bundle: Bundle, artifact: Artifact, plan: Plan, path: Path) -> ModelSource:
     tags = None if artifact.tags is None else tuple(artifact.tags)
-    return ModelSource(bundle.path(artifact), artifact.format, artifact.bindings, tags, plan.load_options, bundle.manifest.signatures)
+    return ModelSource(path, artifact.format, artifact.bindings, tags, plan.load_options, bundle.manifest.signatures)
