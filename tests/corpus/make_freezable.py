@@ -55,6 +55,21 @@ def embedding(path: Path) -> None:
 
 
 @model
+def word_table(path: Path) -> None:
+    """Twelve words looked up in a table that is filled from constants, a row of a variable for each."""
+    words = tf.constant([f"word{at}" for at in range(12)])
+    table = tf.lookup.StaticHashTable(tf.lookup.KeyValueTensorInitializer(words, tf.range(12, dtype=tf.int64)), -1)
+    rows = tf.Variable(numbers(13, 3))
+    saved(
+        path,
+        lambda x: {"rows": tf.gather(rows, table.lookup(x) + 1)},
+        tf.TensorSpec([None], tf.string, name="words"),
+        rows=rows,
+        table=table,
+    )
+
+
+@model
 def shape_of_a_variable(path: Path) -> None:
     """The shape of a variable, asked without reading it."""
     table = tf.Variable(numbers(7, 3))

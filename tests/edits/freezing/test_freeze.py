@@ -53,6 +53,7 @@ WITH = {
     "text_table": "it keeps state that is not a variable",
     "text_table_v1": "it keeps state that is not a variable",
     "text_vectorization": "it keeps state that is not a variable",
+    "word_table": "it keeps state that is not a variable",
 }
 
 

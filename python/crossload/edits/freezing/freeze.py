@@ -14,7 +14,7 @@ from crossload.artifacts.graphs.saved_model import assets, init_ops
 from crossload.artifacts.graphs.saved_model_keys import TRAIN_OP
 from crossload.artifacts.recognition import saved_model_file
 from crossload.edits import bridges, frozen_graphs
-from crossload.edits.freezing import constants, restoring
+from crossload.edits.freezing import constants, restoring, tables
 from crossload.edits.freezing.inlining import CALLS, CONTROL_FLOW, Flat, inline, op_def
 from crossload.edits.freezing.refusal import NeedsTensorFlow, unreadable_as_refusal
 from crossload.edits.freezing.values import Values
@@ -81,10 +81,10 @@ def _write(meta_graph: Any, prefix: Path | None, target: Path, bindings: Binding
     return frozen_graphs.write(graph, bindings, target, op_def, name_outputs=bool(options.get("name_outputs")))
 
 
-def freeze(meta_graph: Any, prefix: Path | None, bindings: Mapping[str, Any]) -> Any:
+def freeze(meta_graph: Any, prefix: Path | None, bindings: Mapping[str, Any], *, with_tables: bool = False) -> Any:
     """The GraphDef that the tensors of `bindings` need, its variables replaced by the values of the checkpoint with this prefix.
 
-    Its inputs and outputs have the names in `bindings`. Raises NeedsTensorFlow.
+    Its inputs and outputs have the names in `bindings`. Lookup tables are refused unless `with_tables`. Raises NeedsTensorFlow.
     """
     graph = type(meta_graph.graph_def)()
     graph.CopyFrom(meta_graph.graph_def)
@@ -103,8 +103,11 @@ def freeze(meta_graph: Any, prefix: Path | None, bindings: Mapping[str, Any]) ->
     nodes = _needed(flat.nodes, [*outputs, *inputs])
     _refuse_unnamed_effects(flat, nodes, set(outputs))
     _replace_variables(nodes, graph.library, meta_graph, prefix)
-    _refuse_state(nodes.values(), {f.signature.name: f for f in graph.library.function})
+    others = [node for node in nodes.values() if not (with_tables and node.op in tables.OPS)]
+    _refuse_state(others, {f.signature.name: f for f in graph.library.function})
     _drop_waits(nodes)
+    if with_tables:
+        tables.fill(nodes, meta_graph)
     frozen = type(graph)(versions=graph.versions, library=graph.library)
     frozen.node.extend(_needed(nodes, [*outputs, *inputs]).values())
     drop_unused_functions(frozen)
