@@ -82,11 +82,11 @@ def draw(signature: Signature, requests: Requests, domain: Domain | None = None)
 def extra(signature: Signature, requests: Requests, domain: Domain, drawn: Sequence[Vector]) -> list[Vector]:
     """More vectors, each worth keeping only if it detects what the `drawn` ones do not.
 
-    Floats beyond the knees and saturations of activations, of one sign, of pixels; ones; sequences of other lengths, or that end in
-    padding; mixtures of the user's own inputs.
+    Floats beyond the knees of activations, small ones that saturate nothing, of one sign, of pixels; ones; sequences of other lengths,
+    or that end in padding; mixtures of the user's own inputs.
     """
     datatypes_of = {t.datatype for t in signature.inputs}
-    kinds = ["wide", "positive", "negative", "pixels"] if any(d.startswith(("FP", "BF")) for d in datatypes_of) else []
+    kinds = ["wide", "faint", "positive", "negative", "pixels"] if any(d.startswith(("FP", "BF")) for d in datatypes_of) else []
     kinds += ["ones"] if any("INT" in d or d == "BOOL" for d in datatypes_of) else []
     kinds += ["padded"] if any("INT" in t.datatype and len(t.shape or ()) > 1 for t in signature.inputs) else []
     kinds += [*_LENGTHS] if any(-1 in (t.shape or ())[1:] and t.name not in requests.shapes for t in signature.inputs) else []

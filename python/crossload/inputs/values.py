@@ -106,13 +106,13 @@ def of_datatype(datatype: str, shape: tuple[int, ...], kind: str, random: np.ran
 
 
 def _floats(shape: tuple[int, ...], kind: str, random: np.random.Generator) -> np.ndarray:
-    """Numbers around 0, most beyond the knees of activations if `wide`, of one sign, or of pixels."""
+    """Numbers around 0, most beyond the knees of activations if `wide`, before any saturation if `faint`, of one sign, or of pixels."""
     if kind == "pixels":
         return random.uniform(0, 255, shape)
     drawn = random.standard_normal(shape)
     if kind in ("positive", "negative"):
         return _WIDE * np.abs(drawn) * (1 if kind == "positive" else -1)
-    return _WIDE * drawn if kind == "wide" else drawn
+    return drawn * {"wide": _WIDE, "faint": 1 / _WIDE}.get(kind, 1)
 
 
 def _extremes(datatype: str) -> np.ndarray:

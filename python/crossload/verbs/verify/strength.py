@@ -94,10 +94,9 @@ def frozen(path: Path, artifact: Artifact, formats: tuple[str, ...]) -> Any:
         if artifact.format == "graph_def":
             return protos.parse(path, protos.GraphDefProto, "GraphDef")
         if artifact.format == "saved_model":
-            meta_graph, prefix = saved_model.read(path).meta_graph(artifact.tags).proto, path / "variables" / "variables"
-        else:
-            meta_graph, prefix = checkpoint_files.meta_graph_of(path, protos.MetaGraphProto)
-        return freeze(meta_graph, prefix, bindings, with_tables=True)
+            meta_graph = saved_model.read(path).meta_graph(artifact.tags).proto
+            return freeze(meta_graph, path / "variables" / "variables", bindings, with_tables=True)
+        return freeze(*checkpoint_files.meta_graph_of(path, protos.MetaGraphProto), bindings, with_tables=True)
     except NeedsTensorFlow as why:
         raise NotMeasured(f"its graph cannot be frozen without TensorFlow: {why}") from why
     except (ArtifactError, checkpoint_files.CannotRestore, LookupError, ValueError) as error:
