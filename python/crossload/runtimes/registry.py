@@ -34,7 +34,8 @@ class Runtime:
     """Something that loads artifacts and predicts: its name, release, formats, and the source of its worker.
 
     `verify` uses the `default` runtimes unless runtimes are named; other runtimes must be named. `fallback` is the title of the
-    runtime that takes this one's place for formats and loaders which this one does not have (see `able`).
+    runtime that takes this one's place for formats and loaders which this one does not have (see `able`). With `own_path` the worker
+    loads a bundle's artifacts by their own paths, for it may run where nothing else is; otherwise they are copied for it.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Runtime:
     version: str = ""
     default: bool = False
     fallback: str = ""
+    own_path: bool = False
 
     @property
     def title(self) -> str:
@@ -238,6 +240,7 @@ class _Table:
     environment: dict[str, str] = field(default_factory=dict)
     version: str = ""
     default: bool = False
+    own_path: bool = False
 
     def __post_init__(self) -> None:
         for name in ("formats", "command"):
@@ -254,7 +257,7 @@ class _Table:
             source = Script((folder / self.script).resolve())
         else:
             source = Command(tuple(self.command or ()), self.environment, folder.resolve())
-        return Runtime(name, tuple(self.formats), source, self.version, self.default)
+        return Runtime(name, tuple(self.formats), source, self.version, self.default, own_path=self.own_path)
 
 
 @dataclass(kw_only=True)

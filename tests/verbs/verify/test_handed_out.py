@@ -19,12 +19,13 @@ from tests import ROOT, fakes
 
 @pytest.fixture
 def meddling(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The runtimes `looking` and `editing`."""
+    """The runtimes `looking`, `editing`, and `far`, which loads from the bundle's folder."""
     tables = []
-    for name, words in (("looking", []), ("editing", ["edit"])):
+    for name, words in (("looking", []), ("editing", ["edit"]), ("far", [])):
         command = [sys.executable, str(ROOT / "tests/fakes/meddling_worker.py"), *words]
         environment = f'environment = {{ PYTHONPATH = "{ROOT / "python"}" }}'
-        tables.append(f"[runtimes.{name}]\nformats = ['tflite']\ncommand = {json.dumps(command)}\n{environment}\n")
+        own_path = "own_path = true\n" if name == "far" else ""
+        tables.append(f"[runtimes.{name}]\nformats = ['tflite']\ncommand = {json.dumps(command)}\n{environment}\n{own_path}")
     file = tmp_path / "configuration.toml"
     file.write_text("\n".join(tables))
     monkeypatch.setenv("CROSSLOAD_CONFIG", str(file))
@@ -35,6 +36,13 @@ def test_no_recorded_answers_lie_beside_what_a_worker_is_given(tmp_path: Path) -
     report = verify(fakes.bundle(tmp_path / "b"), ["looking"])
     assert report.exit_status == 0
     assert {r.note for r in report.results} == {"beside: model0.tflite"}
+
+
+@pytest.mark.usefixtures("meddling")
+def test_a_worker_on_another_machine_can_have_the_bundle_s_own_path_and_the_report_says_so(tmp_path: Path) -> None:
+    report = verify(fakes.bundle(tmp_path / "b"), ["far"])
+    assert {r.note for r in report.results} == {"beside: crossload.json, model0.tflite, vectors"}
+    assert any(caution.startswith("far loads from the bundle's folder") for caution in report.cautions)
 
 
 @pytest.mark.usefixtures("meddling")
@@ -61,7 +69,7 @@ def test_a_folder_is_handed_out_whole_and_a_checkpoint_with_the_files_beside_it(
     meta = folder.model_copy(update={"id": "m", "format": "meta_graph", "path": "m.meta", "sha256": sha256(root / "m.meta")})
     given = HandedOut(bundle, tmp_path / "room" / "0")
     assert sorted(p.name for p in given.path(folder).rglob("*")) == ["assets", "saved_model.pb", "variables", "variables.index"]
-    assert {p.name for p in given.path(meta).parent.iterdir()} == {"m.index", "m.meta", "model", "model0.tflite"}
+    assert {p.name for p in given.path(meta).parent.iterdir()} == {"m.index", "m.meta", "model"}
     assert (given.changed(folder), given.changed(meta)) == (None, None)
     (given.path(folder) / "variables" / "variables.data").write_bytes(b"more")
     assert given.changed(folder)

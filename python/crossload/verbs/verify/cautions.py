@@ -34,6 +34,11 @@ def of(bundle: Bundle, recorded: Mapping[str, list[Vector]], plan: Plan, chosen:
             said.append(f"every vector of {name} has the same answer in {', '.join(constant)}: agreement on it proves little")
         said += [f"{name}: {sentence}" for sentence in _without_content(vectors)]
     said += of_strength(bundle.manifest.vectors)
+    if not bundle.recorded:
+        own = ", ".join(name for name, runtime in chosen.items() if runtime.own_path)
+        said += [
+            f"{own} loads from the bundle's folder, where the recorded answers lie (own_path); --fresh N asks what is not there"
+        ] * bool(own)
     said += bundle.cautions
     if plan.nan != "same":
         said.append(f"NaN policy: {plan.nan}")

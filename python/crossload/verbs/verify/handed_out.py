@@ -14,7 +14,7 @@ from crossload.support import files
 
 # Files up to this size are copied, so that a worker cannot change the bundle's own.
 _SMALL_BYTES = 16 << 20
-_BESIDE = ("checkpoint", "meta_graph")  # formats of several files, of which the artifact names one
+_BESIDE = ("checkpoint", "meta_graph")  # formats of several files that begin alike, of which the artifact names one
 
 
 @dataclass
@@ -34,7 +34,7 @@ class HandedOut:
         given = self.root / artifact.path
         if artifact.id not in self._states:
             try:
-                _give(own, given, self.bundle.root, self.root.parent / "shared", beside=artifact.format in _BESIDE)
+                _give(own, given, self.root.parent / "shared", beside=artifact.format in _BESIDE)
             except OSError as error:
                 why = f"it cannot be copied to {self.root.parent} ({error.strerror})"
                 self.cautions.append(f"the workers of {artifact.id} see the folder of the recorded answers: {why}")
@@ -63,7 +63,7 @@ def _inside(root: Path, path: Path) -> bool:
     return path.resolve().is_relative_to(root.resolve())
 
 
-def _give(own: Path, given: Path, bundle: Path, shared: Path, *, beside: bool) -> None:
+def _give(own: Path, given: Path, shared: Path, *, beside: bool) -> None:
     given.parent.mkdir(parents=True, exist_ok=True)
     if own.is_dir():
         given.mkdir()
@@ -75,8 +75,9 @@ def _give(own: Path, given: Path, bundle: Path, shared: Path, *, beside: bool) -
                 target.parent.mkdir(parents=True, exist_ok=True)
                 _copy(inner, target, shared)
         return
-    for file in (f for f in own.parent.iterdir() if f.is_file()) if beside else (own,):
-        if file.name != "crossload.json" or file.parent != bundle:
+    stem = own.name.removesuffix(".meta")
+    for file in own.parent.iterdir() if beside else (own,):
+        if not beside or file.name in ("checkpoint", stem) or file.name.startswith(f"{stem}."):
             _copy(file, given.parent / file.name, shared)
 
 

@@ -272,7 +272,8 @@ def _cases(
             without = [NONE]
         if chosen or without:
             others = [_source(bundle, a, plan, bundle.path(a)) for a in bundle.manifest.artifacts if a.id != artifact.id]
-            source = _source(bundle, artifact, plan, bundle.path(artifact) if bundle.recorded else given.path(artifact))
+            path = bundle.path(artifact) if bundle.recorded or runtime.own_path else given.path(artifact)
+            source = _source(bundle, artifact, plan, path)
             found.append(Cases(artifact, source, chosen, without, contradicted[artifact.id], others))
     return found
 
