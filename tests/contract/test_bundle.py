@@ -69,6 +69,7 @@ def test_the_manifest_round_trips_through_its_text(bundle: Path) -> None:
         (lambda m: m["artifacts"][0]["bindings"]["double"]["outputs"].update(z=1), "binds the output 'z'"),
         (lambda m: m["artifacts"][0]["bindings"]["double"].update(key=None, inputs={}), "binds no input 'x'"),
         (lambda m: m["artifacts"][0].update(path="a\0b"), "'a\\x00b'"),
+        (lambda m: m["vectors"][0].update(strength={"seeded": 4, "detected": 5}), "vectors.0.strength.detected: must be a number from 0"),
     ],
 )
 def test_an_inconsistent_manifest_is_refused_in_one_sentence(bundle: Path, change: Callable[[Any], object], says: str) -> None:

@@ -13,7 +13,7 @@ from crossload.contract.signatures import Signature, TensorSpec
 from crossload.errors import CrossloadError
 from crossload.inputs.domains import Domain, Feature
 from crossload.inputs.npz import from_npz
-from crossload.inputs.requests import Requests, check_requests, complete, draw, kept
+from crossload.inputs.requests import Requests, check_requests, complete, draw, extra, kept
 from crossload.inputs.tf_example import features_of
 
 OUT = (TensorSpec("y", "FP32", None),)
@@ -95,6 +95,44 @@ def test_indices_are_drawn_over_the_whole_range_and_its_ends() -> None:
     assert all(((ids >= 0) & (ids < 100)).all() and ids.dtype == np.int32 for ids in made.values())
     assert {0, 99} <= set(made["extremes"].ravel())
     assert len({n for ids in made.values() for n in ids.ravel()}) > 90
+
+
+def test_every_key_and_every_index_is_asked_for_once() -> None:
+    spec = signature(TensorSpec("ids", "INT32", (-1, 4)), TensorSpec("codes", "INT64", (-1,)), TensorSpec("text", "BYTES", (-1,)))
+    words = tuple(f"w{at}".encode() for at in range(12))
+    domain = Domain(words=words, keys={"codes": tuple(range(500, 520))}, sizes={"ids": 77})
+    made = next(v.inputs for v in draw(spec, Requests(), domain) if v.id == "keys")
+    assert {len(array) for array in made.values()} == {20}
+    assert set(made["ids"].ravel().tolist()) == set(range(77))
+    assert set(made["codes"].tolist()) == set(range(500, 520))
+    assert set(made["text"].tolist()) == set(words)
+
+
+def test_extra_requests_reach_beyond_the_knees_and_have_other_lengths_and_padding() -> None:
+    spec = signature(TensorSpec("x", "FP32", (-1, 8)), TensorSpec("ids", "INT32", (-1, -1)), TensorSpec("flag", "BOOL", ()))
+    made = {v.id: v.inputs for v in extra(spec, Requests(), Domain(), [])}
+    assert np.abs(made["wide"]["x"]).max() > 6
+    assert np.abs(made["faint"]["x"]).max() < 1
+    assert (made["positive"]["x"] >= 0).all()
+    assert (made["negative"]["x"] <= 0).all()
+    assert made["ones"]["flag"]
+    assert [made[name]["ids"].shape[1] for name in ("short", "odd", "long")] == [1, 7, 97]
+    assert not made["padded"]["ids"][:, -1].all()
+    again = extra(spec, Requests(), Domain(), [])
+    assert all(np.array_equal(array, made[v.id][name]) for v in again for name, array in v.inputs.items())
+
+
+def test_the_user_s_own_requests_are_mixed() -> None:
+    spec = signature(TensorSpec("x", "FP32", (-1, 50)))
+    own = tuple({"x": np.full((1, 50), value, np.float32)} for value in (1, 2))
+    drawn = draw(spec, Requests(inputs=own))
+    (mixture,) = (v for v in extra(spec, Requests(inputs=own), Domain(), drawn) if v.id.startswith("mixture"))
+    assert set(mixture.inputs["x"].ravel().tolist()) == {1.0, 2.0}
+
+
+def test_extra_requests_are_small_together() -> None:
+    spec = signature(TensorSpec("x", "FP32", (-1, 1024, 256)))
+    assert sum(v.inputs["x"].nbytes for v in extra(spec, Requests(), Domain(), [])) <= 4 << 20
 
 
 def test_every_drawn_request_contains_a_known_word() -> None:

@@ -134,6 +134,10 @@ class Strength(Part):
     unseen: list[SeededFault] = field(default_factory=list)
     not_measured: str | None = None
 
+    def __post_init__(self) -> None:
+        if not 0 <= self.detected <= self.seeded:
+            raise typed.Misfit("detected", f"must be a number from 0 to that of the seeded faults, not {self.detected}")
+
 
 @dataclass(kw_only=True)
 class Vectors(Part):

@@ -75,6 +75,12 @@ def test_a_folder_is_handed_out_whole_and_a_checkpoint_with_the_files_beside_it(
     assert given.changed(folder)
 
 
+def test_a_path_that_goes_up_is_handed_out_inside_the_room(tmp_path: Path) -> None:
+    bundle = open_bundle(fakes.bundle(tmp_path / "b"))
+    artifact = bundle.manifest.artifacts[0].model_copy(update={"path": "../b/model0.tflite"})
+    assert HandedOut(bundle, tmp_path / "room" / "0").path(artifact) == tmp_path / "room" / "0" / "model0.tflite"
+
+
 def test_a_large_file_is_linked_or_copied_once_for_all_runtimes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     bundle = open_bundle(fakes.bundle(tmp_path / "b"))
     (artifact,) = bundle.manifest.artifacts

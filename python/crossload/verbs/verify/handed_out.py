@@ -28,10 +28,9 @@ class HandedOut:
 
     def path(self, artifact: Artifact) -> Path:
         """The path to load the artifact from; the bundle's own for what lies outside it."""
-        own = self.bundle.path(artifact)
-        if not _inside(self.bundle.root, own):
+        own, given = self._places(artifact)
+        if given is None:
             return own
-        given = self.root / artifact.path
         if artifact.id not in self._states:
             try:
                 _give(own, given, self.root.parent / "shared", beside=artifact.format in _BESIDE)
@@ -47,8 +46,8 @@ class HandedOut:
 
         A file whose status has not changed (its inode's ctime, which nobody can set) is not read again.
         """
-        given = self.root / artifact.path
-        if artifact.id not in self._states or _state(given) == self._states[artifact.id]:
+        _, given = self._places(artifact)
+        if given is None or artifact.id not in self._states or _state(given) == self._states[artifact.id]:
             return None
         if given.exists() and files.sha256(given) == artifact.sha256:
             return None
@@ -58,9 +57,10 @@ class HandedOut:
         """A text of a worker with the bundle's own paths."""
         return text and text.replace(str(self.root.resolve()), str(self.bundle.root.resolve()))
 
-
-def _inside(root: Path, path: Path) -> bool:
-    return path.resolve().is_relative_to(root.resolve())
+    def _places(self, artifact: Artifact) -> tuple[Path, Path | None]:
+        """Where an artifact is, and where it is handed out: None for one outside the bundle. The manifest's path may go up and down."""
+        own, bundle = self.bundle.path(artifact).resolve(), self.bundle.root.resolve()
+        return own, self.root / own.relative_to(bundle) if own.is_relative_to(bundle) else None
 
 
 def _give(own: Path, given: Path, shared: Path, *, beside: bool) -> None:
