@@ -50,7 +50,8 @@ class ManifestTest {
              "left_out": [{"id": "graph_def", "reason": "a table"}],
              "vectors": [{"signature": "serving_default", "path": "vectors/serving_default.oip", "count": 8, "sha256": "ef",
                "seed": 5, "reference": {"runtime": "tensorflow", "version": "2.21.0", "artifact": "saved",
-                 "environment": {"threads": 2, "onednn": true, "cpu": "x"}}, "left_out": [{"id": "big", "reason": "too large"}]}],
+                 "environment": {"threads": 2, "onednn": true, "cpu": "x"}}, "left_out": [{"id": "big", "reason": "too large"}],
+               "strength": {"seeded": 9, "detected": 8, "unseen": [{"node": "dense/kernel", "kind": "zeroed"}]}}],
              "tolerance": {"FP32": {"rtol": 0.001}, "probabilities": {"rtol": 0, "atol": 1e-7, "ulp": 9}}}
             """;
 
@@ -120,6 +121,8 @@ class ManifestTest {
         assertThat(vectors.seed()).isEqualTo(5);
         assertThat(vectors.reference().environment()).isEqualTo(Map.of("threads", "2", "onednn", "true", "cpu", "x"));
         assertThat(vectors.leftOut()).containsExactly(new Manifest.LeftOut("big", "too large"));
+        assertThat(vectors.strength().detected()).isEqualTo(8);
+        assertThat(vectors.strength().unseen()).containsExactly(new Manifest.SeededFault("dense/kernel", "zeroed"));
         assertThat(manifest.tolerance())
                 .isEqualTo(Map.of("FP32", new Tolerance(0.001, 0, 4), "probabilities", new Tolerance(0, 1e-7, 9)));
     }
@@ -152,6 +155,8 @@ class ManifestTest {
                 "/left_out/0",
                 "/vectors/0",
                 "/vectors/0/reference",
+                "/vectors/0/strength",
+                "/vectors/0/strength/unseen/0",
                 "/tolerance/FP32"
             })
     @DisplayName("is refused with a key that it does not know, wherever that is")
