@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 from pathlib import Path
@@ -11,6 +12,11 @@ import pytest
 from google.protobuf import text_format
 from tensorboard.compat.proto.graph_pb2 import GraphDef
 
+from crossload.contract.sidecar import sidecar_of
+from crossload.errors import CrossloadError
+from crossload.support import files
+from crossload.verbs.convert.convert import convert
+from crossload.verbs.export.export import export
 from crossload.verbs.verify.verify import verify
 from tests import environment
 from tests.workers.conversation import Conversation, Response
@@ -52,6 +58,21 @@ def test_a_custom_op_is_recorded_and_compared_with_its_library(graph: Path, libr
     report = verify(graph, RUNTIMES, load_options={"op_libraries": [str(library)]})
     assert report.exit_status == 0
     assert {(r.case.runtime, r.outcome, r.agreement) for r in report.results} == {(name, "ok", "identical") for name in RUNTIMES}
+
+
+def test_convert_and_export_load_the_library_and_record_its_name_and_hash(graph: Path, library: Path, tmp_path: Path) -> None:
+    options = {"op_libraries": [str(library)]}
+    made = convert(graph, tmp_path / "saved", options=options)
+    assert made.report and made.report.exit_status == 0
+    recorded = {f"op_library {library.name}": files.sha256(library)}
+    assert json.loads(sidecar_of(tmp_path / "saved").read_text())["producer"] == recorded
+    bundle = export(str(tmp_path / "saved"), tmp_path / "bundle", formats=["saved_model", "graph_def"], load_options=options)
+    assert recorded.items() <= bundle.manifest.producer.items()
+    with pytest.raises(CrossloadError, match="--op-library loads"):
+        convert(graph, tmp_path / "without")
+    cautions = verify(tmp_path / "bundle", ["tensorflow"], load_options=options).cautions
+    assert not any("op library" in c for c in cautions)
+    assert any("name it with --op-library FILE.so" in c for c in verify(tmp_path / "bundle", ["tensorflow"]).cautions)
 
 
 @pytest.mark.parametrize("in_c", [False, True])

@@ -109,4 +109,5 @@ def _print(prediction: Prediction, would_do: list[str], most: int | None, *, det
         click.echo(printable(f"    {sentence}{f' ({places[0]}{more})' if places[0] else ''}"))
     others = [name for name in would_do if name != prediction.runtime]
     if prediction.outcome != "ok":
-        click.echo(f"    → would run in: {', '.join(others) or 'no release that check knows'}; {prediction.remedy}")
+        step = f"; {prediction.remedy}" if prediction.remedy else ""
+        click.echo(f"    → would run in: {', '.join(others) or 'no release that check knows'}{step}")

@@ -117,6 +117,7 @@ _saver = stacked(
 @option("--version-directory", is_flag=True, group=CONVERSION, help="Write DESTINATION/N, the next free version, for TensorFlow Serving.")
 @options.load_with
 @options.keras
+@options.op_libraries
 @option("--weights", type=click.Path(path_type=Path), metavar="FILE", group=LOADING, help="Keras files: take the weights from this file.")
 @option("--by-name", is_flag=True, group=LOADING, help="With --weights: match layers by name; list those that do not match.")
 @options.tolerance

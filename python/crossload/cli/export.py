@@ -47,6 +47,7 @@ from crossload.cli.framework import CONVERSION, LOADING, REQUESTS, Command, list
 )
 @options.load_with
 @options.keras
+@options.op_libraries
 @options.tolerance
 @options.requests
 @option(

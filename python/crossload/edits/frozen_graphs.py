@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from crossload.edits.freezing import references
 from crossload.releases.nodes import output_types
 
 Bindings = dict[str, Any]
@@ -19,10 +20,12 @@ OpDefOf = Callable[[str], Any]
 def write(graph: Any, bindings: Mapping[str, Any], target: Path, op_def: OpDefOf, *, name_outputs: bool = False) -> Bindings:
     """Write a frozen GraphDef, binary or (.pbtxt) as text; returns the bindings of the written graph, which has no signature keys.
 
-    Attributes at their defaults are left out: older releases refuse unknown attributes, whatever their value. `name_outputs` adds an
-    identity for each output whose operation does not have the output's name. `op_def` gives an op's OpDef, None if it is unknown.
+    Reference ops that take a constant are mended (edits.freezing.references). Attributes at their defaults are left out: older releases
+    refuse unknown attributes, whatever their value. `name_outputs` adds an identity for each output whose operation does not have the
+    output's name. `op_def` gives an op's OpDef, None if it is unknown.
     """
     bound = _named(graph, bindings, op_def) if name_outputs else dict(bindings)
+    references.mend(graph, op_def)
     drop_defaults(graph, op_def)
     if target.suffix == ".pbtxt":
         from google.protobuf import text_format

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from crossload.contract.datatypes import for_people, from_enum
+from crossload.releases import add_ons
 from crossload.releases.registrations import Kernel, Release, having
 
 # Since 2.5 TensorFlow ignores an unknown attribute with a warning; before, it is an error.
@@ -43,7 +44,7 @@ def problems(node: Any, release: Release, producer: int, functions: dict[str, An
         return
     op = release.op(node.op)
     if op is None:
-        yield Problem("op", f"Op type not registered {node.op!r}: {_since(release, having(node.op))}")
+        yield Problem("op", f"Op type not registered {node.op!r}: {_since(release, having(node.op)) or add_ons.sentence(node.op)}")
         return
     stated = {attr.name: attr for attr in op.attr}
     for name, value in node.attr.items():
@@ -51,7 +52,11 @@ def problems(node: Any, release: Release, producer: int, functions: dict[str, An
             continue
         if name not in stated:
             if not ignores_attributes(release):
-                yield Problem("unknown_attr", f"{node.op} has no attribute {name!r}: {_since(release, having(node.op, name))}", name)
+                yield Problem(
+                    "unknown_attr",
+                    f"{node.op} has no attribute {name!r}: {_since(release, having(node.op, name)) or 'in no release known here'}",
+                    name,
+                )
         else:
             yield from _value_problems(node, stated[name], value, release)
     for name, attr in stated.items():
@@ -70,13 +75,13 @@ def problems(node: Any, release: Release, producer: int, functions: dict[str, An
 
 
 def _since(release: Release, others: tuple[Release, ...]) -> str:
-    """The releases that have a feature missing in this one."""
+    """The releases that have a feature missing in this one; empty if none has it."""
     later = [r for r in others if r.number > release.number]
     if later:
         return f"first in TensorFlow {later[0].tensorflow} of the releases known here; yours is {release.tensorflow}"
     if others:
         return f"last in TensorFlow {others[-1].tensorflow} of the releases known here; yours is {release.tensorflow}"
-    return "in no release known here: it is misspelt, or an op of a custom library, which run and verify load by --op-library"
+    return ""
 
 
 def _value_problems(node: Any, attr: Any, value: Any, release: Release) -> Iterator[Problem]:

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from crossload.errors import CrossloadError
+from crossload.releases import add_ons
 from crossload.tf_process.steps import STEPS
 from crossload.workers.kit.errors import KitError
 
@@ -21,6 +24,7 @@ from crossload.workers.kit.errors import KitError
 _UNTELLING = (
     "Graph execution error", "Restoring from checkpoint failed", "Detected at node", "<stack traces", "Node: ", "File ", "Traceback",
 )  # fmt: skip
+_UNKNOWN_OP = re.compile(r"Op type not registered '([^']*)'")
 
 
 def main() -> None:
@@ -66,9 +70,10 @@ def _forget() -> None:
 
 def _do(step: dict[str, Any], bindings: dict[str, Any]) -> dict[str, Any]:
     print(step["says"], file=sys.stderr, flush=True)
-    taken = step.get("bindings") or bindings.get(step["source"]) or {}
+    taken, options = step.get("bindings") or bindings.get(step["source"]) or {}, step.get("options") or {}
+    _load_op_libraries(options.get("op_libraries") or ())
     try:
-        return {"bindings": STEPS[step["name"]](Path(step["source"]), Path(step["target"]), taken, step.get("options") or {})}
+        return {"bindings": STEPS[step["name"]](Path(step["source"]), Path(step["target"]), taken, options)}
     except (OSError, ImportError):  # the disk's fault or ours, not the model's
         raise
     except Exception as error:
@@ -78,6 +83,15 @@ def _do(step: dict[str, Any], bindings: dict[str, Any]) -> dict[str, Any]:
         return {"error": _sentence(error)}
 
 
+def _load_op_libraries(paths: Sequence[str]) -> None:
+    if paths:
+        import tensorflow as tf
+
+        from crossload.workers.kit import graph_defs
+
+        graph_defs.load_op_libraries(paths, tf.load_op_library, tf.__version__)
+
+
 def _sentence(error: Exception) -> str:
     """The first line that names a cause; our own errors are whole sentences, any other gets its class in front."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
@@ -85,6 +99,8 @@ def _sentence(error: Exception) -> str:
     line = (telling or lines or [""])[0][:500]
     if isinstance(error, CrossloadError | KitError):
         return line
+    if unknown := _UNKNOWN_OP.match(line):
+        return f"{unknown[0]}: {add_ons.sentence(unknown[1])}"
     name = type(error).__name__
     return f"{name}: {line}" if line else name
 

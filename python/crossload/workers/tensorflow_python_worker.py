@@ -106,7 +106,7 @@ class _Unfit(Exception):
 
 def load(request: Request) -> Model:
     """Load any of the formats; raises Refusal."""
-    graph_defs.load_op_libraries(request, tf.load_op_library, tf.__version__)
+    graph_defs.load_op_libraries(request.options.get("op_libraries", ()), tf.load_op_library, tf.__version__)
     if request.format == "saved_model" and request.options.get("loader") != "keras":
         return SavedModel(request)
     if request.format == "graph_def":

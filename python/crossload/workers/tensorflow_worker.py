@@ -64,7 +64,7 @@ class SessionModel:
 
 def load(request: Request) -> Model:
     """Load any of the formats; raises Refusal."""
-    graph_defs.load_op_libraries(request, c_api.load_op_library, c_api.VERSION)
+    graph_defs.load_op_libraries(request.options.get("op_libraries", ()), c_api.load_op_library, c_api.VERSION)
     if request.format == "saved_model":
         return load_saved_model(request)
     return load_graph_def(request) if request.format == "graph_def" else load_meta_graph(request)

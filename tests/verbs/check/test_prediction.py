@@ -57,7 +57,37 @@ def test_an_op_of_no_release_may_be_one_of_the_users_library(tmp_path: Path) -> 
     add(graph, "y", "AddFortyTwo", "x")
     (tmp_path / "graph.pb").write_bytes(graph.SerializeToString())
     words = predict(tmp_path / "graph.pb", "tensorflow@2.21.0").explanation()
-    assert "an op of a custom library, which run and verify load by --op-library" in words
+    assert "an op of a custom library, which --op-library loads in TensorFlow's workers" in words
+
+
+@pytest.mark.parametrize(
+    ("op", "library"),
+    [
+        ("Addons>Mish", "TensorFlow Addons (PyPI: tensorflow-addons)"),
+        ("CaseFoldUTF8", "TensorFlow Text (PyPI: tensorflow-text)"),
+        ("SimpleMLInferenceOpWithHandle", "TensorFlow Decision Forests (PyPI: tensorflow-decision-forests)"),
+        ("TFRA>CuckooHashTableFind", "TensorFlow Recommenders Addons (PyPI: tensorflow-recommenders-addons)"),
+        ("SentencepieceEncodeSparse", "SentencePiece (PyPI: tf-sentencepiece)"),
+        ("SentencepieceTokenizeOp", "TensorFlow Text (PyPI: tensorflow-text)"),
+        ("IO>ParseAvro", "TensorFlow I/O (PyPI: tensorflow-io)"),
+    ],
+)
+def test_an_op_of_a_known_library_names_it_and_no_conversion_is_recommended(tmp_path: Path, op: str, library: str) -> None:
+    graph = graph_of()
+    graph.node[1].op = op
+    for title, found in outcomes(tmp_path, graph).items():
+        assert f"an op of {library}; in TensorFlow's workers --op-library loads" in found.explanation(), title
+        assert found.remedy == ""
+
+
+def test_a_conversion_is_recommended_only_if_its_repairs_are_enough(tmp_path: Path) -> None:
+    graph = graph_of()
+    graph.node[1].op, graph.node[1].attr["message"].s = "CheckNumericsV2", b"m"
+    mendable = outcomes(tmp_path, graph)[LEGACY]
+    assert mendable.remedy.endswith(f"--runtime {LEGACY}")
+    graph.node[1].op = "StatelessRandomUniformV2"  # no older op computes the same
+    found = outcomes(tmp_path, graph)[LEGACY]
+    assert found.outcome == "load_error" and found.remedy == ""
 
 
 @pytest.mark.parametrize("called", [True, False])

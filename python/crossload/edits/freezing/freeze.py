@@ -14,11 +14,12 @@ from crossload.artifacts.graphs.saved_model import assets, init_ops
 from crossload.artifacts.graphs.saved_model_keys import TRAIN_OP
 from crossload.artifacts.recognition import saved_model_file
 from crossload.edits import bridges, frozen_graphs
-from crossload.edits.freezing import constants, restoring, tables
+from crossload.edits.freezing import constants, references, restoring, tables
 from crossload.edits.freezing.inlining import CALLS, CONTROL_FLOW, Flat, inline, op_def
 from crossload.edits.freezing.refusal import NeedsTensorFlow, unreadable_as_refusal
-from crossload.edits.freezing.values import Values
+from crossload.edits.freezing.values import Filling, Values
 from crossload.edits.functions import drop_unused_functions
+from crossload.releases.registrations import releases
 from crossload.support.reach import reached
 from crossload.workers.kit import checkpoint_files
 
@@ -74,21 +75,31 @@ def of_graph_def(source: Path, target: Path, bindings: Bindings, options: dict[s
 def _write(meta_graph: Any, prefix: Path | None, target: Path, bindings: Bindings, options: Mapping[str, Any]) -> Bindings:
     if asked := [o for o in _OPTIONS if options.get(o)]:
         raise NeedsTensorFlow(f"the option {asked[0]} was given")
-    try:
-        graph = freeze(meta_graph, prefix, bindings)
-    except (LookupError, ValueError) as error:  # a reference to nothing, an index that is no number
-        raise NeedsTensorFlow(f"its graph is not well-formed ({error})") from error
+    graph = frozen(meta_graph, prefix, bindings)
     return frozen_graphs.write(graph, bindings, target, op_def, name_outputs=bool(options.get("name_outputs")))
 
 
-def freeze(meta_graph: Any, prefix: Path | None, bindings: Mapping[str, Any], *, with_tables: bool = False) -> Any:
-    """The GraphDef that the tensors of `bindings` need, its variables replaced by the values of the checkpoint with this prefix.
+def frozen(meta_graph: Any, prefix: Path | None, bindings: Mapping[str, Any], values: Filling | None = None) -> Any:
+    """`freeze`, without the attributes at their defaults; raises NeedsTensorFlow for a graph that is not well-formed, too."""
+    try:
+        graph = freeze(meta_graph, prefix, bindings, values)
+    except (LookupError, ValueError) as error:  # a reference to nothing, an index that is no number
+        raise NeedsTensorFlow(f"its graph is not well-formed ({error})") from error
+    frozen_graphs.drop_defaults(graph, op_def)
+    return graph
+
+
+def freeze(
+    meta_graph: Any, prefix: Path | None, bindings: Mapping[str, Any], values: Filling | None = None, *, with_tables: bool = False
+) -> Any:
+    """The GraphDef that the tensors of `bindings` need, its variables replaced by `values`, or by those of the checkpoint of this prefix.
 
     Its inputs and outputs have the names in `bindings`. Lookup tables are refused unless `with_tables`. Raises NeedsTensorFlow.
     """
     graph = type(meta_graph.graph_def)()
     graph.CopyFrom(meta_graph.graph_def)
     bridges.remove(graph)
+    references.mend(graph, releases()[-1].op)
     inputs, outputs = ([*dict.fromkeys(operation_of(t) for b in bindings.values() for t in b[s].values())] for s in ("inputs", "outputs"))
     calls = {node.name for node in graph.node if node.op in CALLS}
     flat = inline(graph, [*outputs, *inputs], {o: f"{o}/call" for o in outputs if o in calls})
@@ -102,20 +113,20 @@ def freeze(meta_graph: Any, prefix: Path | None, bindings: Mapping[str, Any], *,
             _name_results(graph.node.add(name=name), flat, types[name])
     nodes = _needed(flat.nodes, [*outputs, *inputs])
     _refuse_unnamed_effects(flat, nodes, set(outputs))
-    _replace_variables(nodes, graph.library, meta_graph, prefix)
+    _replace_variables(nodes, graph.library, meta_graph, values or (Values(prefix) if prefix else None))
     others = [node for node in nodes.values() if not (with_tables and node.op in tables.OPS)]
     _refuse_state(others, {f.signature.name: f for f in graph.library.function})
     _drop_waits(nodes)
     if with_tables:
         tables.fill(nodes, meta_graph)
-    frozen = type(graph)(versions=graph.versions, library=graph.library)
-    frozen.node.extend(_needed(nodes, [*outputs, *inputs]).values())
-    drop_unused_functions(frozen)
-    for body in (frozen.node, *(f.node_def for f in frozen.library.function)):
+    made = type(graph)(versions=graph.versions, library=graph.library)
+    made.node.extend(_needed(nodes, [*outputs, *inputs]).values())
+    drop_unused_functions(made)
+    for body in (made.node, *(f.node_def for f in made.library.function)):
         for node in body:
             node.device = ""
             node.attr.pop("_class", None)  # colocation with nodes that may be gone
-    return frozen
+    return made
 
 
 def _name_results(node: Any, flat: Flat, types: Sequence[int]) -> None:
@@ -144,18 +155,17 @@ def _refuse_unnamed_effects(flat: Flat, nodes: Mapping[str, Any], named: set[str
                 raise NeedsTensorFlow(f"the call {call!r} does more than compute its results ({node.op})")
 
 
-def _replace_variables(nodes: dict[str, Any], library: Any, meta_graph: Any, prefix: Path | None) -> None:
+def _replace_variables(nodes: dict[str, Any], library: Any, meta_graph: Any, values: Filling | None) -> None:
     variables = {restoring.key_of(node): node for node in nodes.values() if node.op in restoring.VARIABLES}
     if not variables:
         return
-    if prefix is None:
+    if values is None:
         raise NeedsTensorFlow("there is no checkpoint with values for its variables")
     stored = restoring.stored(meta_graph.graph_def, meta_graph.saver_def)
     if missing := [node.name for key, node in variables.items() if key not in stored]:
         raise NeedsTensorFlow(f"no restore operation gives the variable {missing[0]!r} its value")
     run = [operation_of(o) for key, o in init_ops(meta_graph).items() if key != TRAIN_OP and o]
     restoring.unchanged_by(meta_graph.graph_def, run, variables)
-    values = Values(prefix)
     constants.replace(
         nodes,
         constants.Library(library),

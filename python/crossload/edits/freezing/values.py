@@ -4,12 +4,29 @@ from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from crossload.artifacts.checkpoints import checkpoint
 from crossload.contract.datatypes import DATATYPES, from_enum
 from crossload.edits.freezing.refusal import NeedsTensorFlow, unreadable_as_refusal
 from crossload.edits.freezing.restoring import Stored
+
+
+class Filling(Protocol):
+    """What gives a variable's TensorProto its value; `Values.fill` says how it is called."""
+
+    def fill(self, tensor: Any, where: Stored, datatype: int, shape: tuple[int, ...] | None, /) -> None: ...
+
+
+class NoValues:
+    """Values without content: for a frozen graph that is examined and never run."""
+
+    def fill(self, tensor: Any, where: Stored, datatype: int, shape: tuple[int, ...] | None, /) -> None:
+        """Give the TensorProto its datatype and shape alone."""
+        tensor.dtype = datatype
+        tensor.tensor_shape.SetInParent()
+        for size in shape or ():
+            tensor.tensor_shape.dim.add(size=max(size, 0))
 
 
 class Values:
@@ -28,7 +45,7 @@ class Values:
     def _variables(self) -> dict[str, checkpoint.Variable]:
         return {v.name: v for v in self._checkpoint.variables}
 
-    def fill(self, tensor: Any, where: Stored, datatype: int, shape: tuple[int, ...] | None) -> None:
+    def fill(self, tensor: Any, where: Stored, datatype: int, shape: tuple[int, ...] | None, /) -> None:
         """Fill a TensorProto with a tensor of the checkpoint, or with a part of it.
 
         `datatype` is a number of types.proto, `shape` that of the graph (-1: any size, None: any rank). Raises NeedsTensorFlow if the

@@ -10,9 +10,11 @@ from crossload.artifacts.graphs import protos
 from crossload.artifacts.graphs.graph import operation_of
 from crossload.artifacts.graphs.saved_model import assets, init_ops
 from crossload.artifacts.recognition import SAVED_MODEL_FILES, saved_model_file
+from crossload.edits.freezing import references
 from crossload.edits.repairs.graphs import Obstacle, Repairs, hollow, obstacles, repair
 from crossload.edits.repairs.meta_graphs import mend
 from crossload.releases.registrations import Release
+from crossload.releases.registrations import releases as known
 
 
 def edit(path: Path, bindings: Mapping[str, Any], releases: Sequence[Release]) -> tuple[Repairs, list[Obstacle]]:
@@ -24,7 +26,7 @@ def edit(path: Path, bindings: Mapping[str, Any], releases: Sequence[Release]) -
     repairs = Repairs()
     if path.is_file():
         graph = protos.parse(path, protos.GraphDefProto, "GraphDef")
-        left = _edit_graph(
+        left = edit_graph(
             graph, [str(t) for b in bindings.values() for side in ("inputs", "outputs") for t in b[side].values()], releases, repairs
         )
         _write_graph(graph, path)
@@ -33,13 +35,20 @@ def edit(path: Path, bindings: Mapping[str, Any], releases: Sequence[Release]) -
     message = protos.parse(file, protos.SavedModelProto, "SavedModel")
     left = []
     for meta_graph in message.meta_graphs:
-        repairs.add(mend(meta_graph))
-        left += _edit_graph(meta_graph.graph_def, _needed(meta_graph), releases, repairs)
-        _forget(meta_graph)
+        left += edit_meta_graph(meta_graph, releases, repairs)
     file.unlink()
     (path / "fingerprint.pb").unlink(missing_ok=True)  # it is the fingerprint of the original
     (path / SAVED_MODEL_FILES[0]).write_bytes(message.SerializeToString(deterministic=True))
     return repairs, left
+
+
+def mend_references(source: Path, target: Path) -> list[str]:
+    """Write the GraphDef of `source` to `target` with reference ops mended, and return which became what; if none did, write nothing."""
+    graph = protos.parse(source, protos.GraphDefProto, "GraphDef")
+    mended = references.mend(graph, known()[-1].op)
+    if mended:
+        _write_graph(graph, target)
+    return [f"{count} {change}" for change, count in mended.items()]
 
 
 def copy_graph(source: Path, target: Path) -> None:
@@ -47,7 +56,16 @@ def copy_graph(source: Path, target: Path) -> None:
     _write_graph(protos.parse(source, protos.GraphDefProto, "GraphDef"), target)
 
 
-def _edit_graph(graph: Any, needed: Sequence[str], releases: Sequence[Release], repairs: Repairs) -> list[Obstacle]:
+def edit_meta_graph(meta_graph: Any, releases: Sequence[Release], repairs: Repairs) -> list[Obstacle]:
+    """Edit a MetaGraphDef in place as `edit` does; returns the remaining obstacles."""
+    repairs.add(mend(meta_graph))
+    left = edit_graph(meta_graph.graph_def, _needed(meta_graph), releases, repairs)
+    _forget(meta_graph)
+    return left
+
+
+def edit_graph(graph: Any, needed: Sequence[str], releases: Sequence[Release], repairs: Repairs) -> list[Obstacle]:
+    """Edit a GraphDef that must keep these tensors in place as `edit` does; returns the remaining obstacles."""
     repairs.add(repair(graph, releases))
     left = obstacles(graph, releases)
     if left:

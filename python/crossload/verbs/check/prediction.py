@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from crossload.errors import CrossloadError, WorkerFailure
 from crossload.releases.registrations import Release, releases
 from crossload.runtimes.registry import Runtime
 from crossload.runtimes.supervisor import ModelSource
-from crossload.verbs.check import graph_rules, init_rules, java_rules
+from crossload.verbs.check import graph_rules, init_rules, java_rules, remedies
 from crossload.verbs.check.findings import SEVERITY, Finding
 from crossload.verbs.check.graph_rules import Subject
 
@@ -38,6 +38,7 @@ class Prediction:
     tensorflow: str
     findings: tuple[Finding, ...]
     signatures: dict[str, str]
+    _remedy: Callable[[], str] = field(default=lambda: "", repr=False, compare=False)
 
     @property
     def outcome(self) -> str:
@@ -52,12 +53,10 @@ class Prediction:
         """Whether it will be loaded, whatever its signatures do."""
         return not any(f.at_load for f in self.findings)
 
-    @property
+    @cached_property
     def remedy(self) -> str:
-        """The next step if it must be this release; empty if nothing stops it."""
-        if self.findings and all(f.outcome == "unsupported" and not f.at_load for f in self.findings):
-            return "crossload export writes a bridge signature in datatypes that it has"
-        return f"crossload convert {shlex.quote(str(self.path))} DESTINATION --runtime {self.runtime}" if self.findings else ""
+        """The next step if it must be this release, as `remedies.remedy` finds it; empty if there is none."""
+        return self._remedy()
 
     def explanation(self) -> str:
         """The first obstacle in one sentence, with its place; empty if there is none."""
@@ -163,7 +162,8 @@ def explained(failure: WorkerFailure, runtime: Runtime, source: ModelSource) -> 
     if own.loads:
         return failure.message
     would = ", ".join(p.runtime for p in every if p.outcome == "ok") or "no release known here"
-    return f"{failure.message.rstrip('.')}. {own.explanation()}; would run in: {would}; or: {own.remedy}"
+    step = f"; or: {own.remedy}" if own.remedy else ""
+    return f"{failure.message.rstrip('.')}. {own.explanation()}; would run in: {would}{step}"
 
 
 def _bindings(path: Path, tags: Sequence[str] | None, found: Any) -> dict[str, Binding]:
@@ -188,11 +188,17 @@ def _subject(path: Path, tags: Sequence[str] | None, named: Mapping[str, Binding
 
 
 def _predict(subject: Subject, release: Release, bindings: Mapping[str, Binding], path: Path) -> Prediction:
+    found = _findings(subject, release, bindings)
+    remedy = partial(remedies.remedy, path, subject, release, bindings, found, lambda s: _findings(s, release, bindings))
+    return Prediction(path, release.title, release.tensorflow, tuple(found), {n: _outcome(n, found) for n in bindings}, remedy)
+
+
+def _findings(subject: Subject, release: Release, bindings: Mapping[str, Binding]) -> list[Finding]:
     found = [*graph_rules.findings(subject, release), *init_rules.findings(subject, release), *java_rules.findings(subject, release)]
     for name, binding in bindings.items():
         found += _not_carried(subject, release, name, binding)
     found.sort(key=lambda f: (not f.at_load, SEVERITY.index(f.outcome)))
-    return Prediction(path, release.title, release.tensorflow, tuple(dict.fromkeys(found)), {n: _outcome(n, found) for n in bindings})
+    return list(dict.fromkeys(found))
 
 
 def _outcome(signature: str, found: Sequence[Finding]) -> str:

@@ -13,11 +13,13 @@ from typing import Any
 from crossload import artifacts
 from crossload.artifacts.recognition import has_state
 from crossload.artifacts.select import choose
+from crossload.contract import op_libraries
 from crossload.contract.bundle import is_bundle
 from crossload.contract.manifest import Artifact, Made, Manifest, Model, Tolerance
 from crossload.contract.sidecar import sidecar_of
 from crossload.contract.signatures import Signature
 from crossload.edits import checkpoint_folders
+from crossload.edits.repairs import artifact_files
 from crossload.errors import ConversionRefused, CrossloadError
 from crossload.inputs.requests import Requests, check_requests
 from crossload.report.results import Report
@@ -106,6 +108,7 @@ def convert(
             kind = f"folder with an artifact, but a {target} is one" if target in FOLDERS else f"file, but a {target} is one"
             destinations.check(destination, kind, partial(_is_replaceable, target), overwrite=overwrite, source=source)
         with files.folder_beside(destination) as room:
+            entry = _mended(entry, room, progress)
             report = None
             if needed:
                 made, chosen, report = backport(entry, chosen, target, room, destination, options, needed, terms, verified=verified)
@@ -127,6 +130,7 @@ def convert(
             described = _handed_over(made, destination)
             manifest = Manifest(
                 model=Model(name=printable(destination.stem)),
+                producer=op_libraries.recorded(options.get("op_libraries") or ()),
                 signatures={n: s for n, s in chosen.items() if n in made.bindings},
                 artifacts=[described],
                 tolerance=dict(tolerance or {}),
@@ -136,6 +140,18 @@ def convert(
         else:
             sidecar_of(destination).unlink(missing_ok=True)  # it described the replaced artifact
     return Converted(destination, target, tuple(made.made.way if made.made else ()), made, report)
+
+
+def _mended(entry: Artifact, room: Path, progress: Callable[[str], None]) -> Artifact:
+    """The artifact to convert: a GraphDef with ops that take references, and get none, loads nowhere and is mended first."""
+    if entry.format != "graph_def":
+        return entry
+    target = room / "mended" / Path(entry.path).name
+    target.parent.mkdir()
+    if not (changes := artifact_files.mend_references(Path(entry.path), target)):
+        return entry
+    progress(f"mended what freezing left, which no TensorFlow loads: {', '.join(changes)}")
+    return entry.model_copy(update={"path": str(target)})
 
 
 def _compare(

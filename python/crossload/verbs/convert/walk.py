@@ -30,9 +30,10 @@ def resolved(options: Mapping[str, Any]) -> dict[str, Any]:
     for name, file in files.items():
         if not file.exists() and not index_of(file).is_file() and not v1_files(file):
             raise CrossloadError(f"{file} (--{name.replace('_', '-')}) does not exist; check its path")
+    libraries = [str(Path(p).resolve()) for p in options.get("op_libraries") or ()]
     if representative := files.get("representative"):
         check_samples(representative)
-    return {**options, **{name: str(file) for name, file in files.items()}}
+    return {**options, **{name: str(file) for name, file in files.items()}, **({"op_libraries": libraries} if libraries else {})}
 
 
 def walk(
@@ -47,7 +48,7 @@ def walk(
     """Walk the edges inside `room`; returns the last artifact, named like `destination`, and its bindings from the last edge.
 
     `options` go to the edges: `optimize`, `quantize`, `representative`, `allow_flex`, `keep_variables`, `custom_objects`,
-    `allow_code`, `weights`, `by_name`, `name_outputs`, and the Saver's; `to_tags` are the tags of a written SavedModel.
+    `allow_code`, `op_libraries`, `weights`, `by_name`, `name_outputs`, and the Saver's; `to_tags` are the tags of a written SavedModel.
     """
     bindings: dict[str, Any] | None = {name: b.model_dump() for name, b in entry.bindings.items()}
     # The result will be moved again: only the core knows its final place.

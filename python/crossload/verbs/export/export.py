@@ -15,6 +15,7 @@ from typing import Any
 
 from crossload import artifacts
 from crossload.artifacts.entries import artifacts_of, bindings_in
+from crossload.contract import op_libraries
 from crossload.contract.bundle import Bundle, is_bundle
 from crossload.contract.manifest import FILE_NAME, Artifact, LeftOut, Manifest, Model, Tolerance, Vectors
 from crossload.edits import bundle_bridges, composites, warmup
@@ -30,7 +31,7 @@ from crossload.verbs import destinations
 from crossload.verbs.convert.edges import way
 from crossload.verbs.convert.walk import without_tensorflow
 from crossload.verbs.destinations import only_writer
-from crossload.verbs.verify.record import left_out_requests, record, references
+from crossload.verbs.verify.record import left_out_requests, needed_options, record, references
 from crossload.verbs.verify.strength import Seeding
 from crossload.verbs.verify.verify import verify
 
@@ -102,7 +103,10 @@ def export(
             if saved.examples:
                 requests = replace(requests, inputs=(*requests.inputs, saved.examples))
             kinds = tuple(formats) if formats else None
-            bundle = _fill(folder, name, saved, kinds, requests, dict(tolerance or {}), warm_up, limits or Limits(), stack, progress)
+            needed = needed_options(load_options or {})
+            bundle = _fill(
+                folder, name, saved, kinds, requests, dict(tolerance or {}), warm_up, limits or Limits(), needed, stack, progress
+            )
     return replace(bundle, root=destination)
 
 
@@ -125,6 +129,7 @@ def _fill(
     tolerance: dict[str, Tolerance],
     warm_up: bool,
     limits: Limits,
+    needed: dict[str, Any],
     stack: ExitStack,
     progress: Callable[[str], None],
 ) -> Bundle:
@@ -143,12 +148,13 @@ def _fill(
     reference = stack.enter_context(Supervisor(recorder.name, environments.prepare(recorder.source, progress), limits))
     # TensorFlow's process and the reference work side by side.
     pool, context = stack.enter_context(ThreadPoolExecutor(1)), copy_context()
-    converting = pool.submit(context.run, _converted, folder, entries[0], formats, saved.python, progress)
+    converting = pool.submit(context.run, _converted, folder, entries[0], formats, needed, saved.python, progress)
     recorded: list[Vectors] = []
     for entry in entries:
         added, learnt = record(
             *(folder, entry, signatures, requests, limits, progress),
             alive={recorder.title: reference},
+            options=needed,
             seeding=Seeding(requests.faults, requests.seed, tolerance, progress),
         )
         recorded += added
@@ -172,7 +178,7 @@ def _fill(
     used = {s for a in entries for s in a.bindings}
     manifest = Manifest(
         model=Model(name=name),
-        producer=producer,
+        producer={**producer, **op_libraries.recorded(needed.get("op_libraries", ()))},
         signatures={key: s for key, s in signatures.items() if key in used},
         artifacts=entries,
         left_out=left_out,
@@ -182,7 +188,7 @@ def _fill(
     files.write_text(folder / FILE_NAME, manifest.to_json())
     progress("verifying every artifact of the bundle")
     proving = tuple(r.name for r in registry.find(list(_PROVING_RUNTIMES)) if any(registry.able(r, a.format) for a in entries))
-    report = verify(folder, proving, limits=limits, alive={registry.shortest_name(recorder): reference})
+    report = verify(folder, proving, limits=limits, load_options=needed, alive={registry.shortest_name(recorder): reference})
     if report.interrupted:
         raise KeyboardInterrupt
     if report.exit_status:
@@ -262,12 +268,17 @@ def _bindings_of(source: Path) -> dict[str, Any]:
 
 
 def _converted(
-    folder: Path, entry: Artifact, formats: tuple[str, ...] | None, python: Path | None, progress: Callable[[str], None]
+    folder: Path,
+    entry: Artifact,
+    formats: tuple[str, ...] | None,
+    needed: dict[str, Any],
+    python: Path | None,
+    progress: Callable[[str], None],
 ) -> tuple[list[Artifact], list[LeftOut], dict[str, str]]:
     """Make the other formats from the SavedModel on disk; from another artifact nothing."""
     kinds = [f for f in formats or FORMATS if f != "saved_model"] if entry.format == "saved_model" else []
     bindings = {name: b.model_dump() for name, b in entry.bindings.items()}
-    source, options = folder / entry.path, {"tags": entry.tags}
+    source, options = folder / entry.path, {**needed, "tags": entry.tags}
     bound: dict[str, Any] = {}
     for kind in kinds:
         (edge,) = way("saved_model", kind)

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from . import checkpoint_files
-from .serving import Refusal, Request, check_complete, check_input
+from .serving import Refusal, check_complete, check_input
 
 # "You must feed a value for placeholder tensor 'table' with dtype resource"
 _UNFED_HANDLE = re.compile(r"feed a value for placeholder tensor '([^']*)' with dtype (?:resource|variant)")
@@ -48,9 +48,9 @@ def check_inputs(signature: str, inputs: dict[str, np.ndarray], takes: Mapping[s
         takes[name].check(name, array)
 
 
-def load_op_libraries(request: Request, load: Callable[[str], object], version: str) -> None:
+def load_op_libraries(paths: Iterable[str], load: Callable[[str], object], version: str) -> None:
     """Load the user's libraries of custom ops into this process; raises Refusal for one that this TensorFlow does not load."""
-    for path in request.options.get("op_libraries", ()):
+    for path in paths:
         _check_whole(Path(path))
         try:
             load(path)
