@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import crossload
 from crossload import artifacts
 from crossload.artifacts.tflite import tflite_file
 from crossload.edits.tflite_signatures import inject_signatures
+from crossload.inputs.requests import Requests
 from tests import CORPUS, ROOT
 from tests.corpus import checkpoints
 from tests.environment import launch_of
@@ -145,7 +147,7 @@ def test_a_quantised_file_keeps_its_quantisation_under_new_names(lites: Path, tm
             "ModelError: the graph has no tensor 'head/probability:0' for the outputs of 'head'; near it are 'head/probabilities'",
         ),
         ("inverse", "ModelError: TFLite does not have its operation MatrixInverse"),
-        ("open", "the input 'image' is of unknown rank: a fixed shape may help, --shape image=1,224,224,3"),
+        ("open", "the input 'image' is of unknown rank: give its shape with --shape"),
         ("misfit", "ModelError: the input 'image' has the shape (None, None, None, 3), so it cannot become (1, 8, 8, 4)"),
         ("misnamed", "ModelError: there is no input 'imag' for --shape; near it are 'image'; the inputs are: image"),
         ("unranged", "ModelError: int8 measures the ranges of a model on representative inputs: give --representative FILE.npz"),
@@ -172,3 +174,24 @@ def test_nothing_else_was_refused(lites: Path) -> None:
 
 def test_select_tf_operations_stay_on_request_and_are_reported(lites: Path) -> None:
     assert artifacts.read(lites / "flex.tflite").to_json()["ops"]["flex"] == {"FlexMatrixInverse": 1}
+
+
+def test_a_keras_lstm_is_refused_with_the_converter_s_cause_and_with_the_shape_that_converts_it(tmp_path: Path) -> None:
+    encoder, lite = CORPUS / "brought" / "lstm-states" / "encoder.keras", tmp_path / "e.tflite"
+    with pytest.raises(crossload.CrossloadError, match=r"element_shape to be static.*its open batch is the cause: with --shape") as refused:
+        crossload.convert(encoder, lite)
+    hint = re.search(r"--shape (\w+)=(\S+) it converts$", str(refused.value))
+    assert hint
+    for shape in ([int(d) for d in hint[2].split(",")], [1, 6, 5]):
+        made = crossload.convert(encoder, lite, options={"shapes": {hint[1]: shape}}, requests=Requests(shapes={hint[1]: tuple(shape)}),
+                                 overwrite=True)  # fmt: skip
+        assert made.report and made.report.exit_status == 0
+
+
+def test_a_loop_that_would_read_variables_gets_constants(tmp_path: Path) -> None:
+    source = tmp_path / "module.py"
+    source.write_text(
+        (CORPUS / "sources" / "lstm_module.py").read_text().replace("ENCODER", str(CORPUS / "brought/lstm-states/encoder.keras"))
+    )
+    bundle = crossload.export(f"{source}:model", tmp_path / "bundle", formats=["tflite"])
+    assert [a.format for a in bundle.manifest.artifacts] == ["tflite"]

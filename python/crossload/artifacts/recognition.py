@@ -101,6 +101,10 @@ def _folder(path: Path) -> str:
 
 def _file(path: Path) -> tuple[str, Any]:
     data = head(path)
+    if (part := re.fullmatch(r"(.+)\.data-\d{5}-of-\d{5}", path.name, re.DOTALL)) and index_of(path.with_name(part[1])).is_file():
+        raise ArtifactError(f"{path} is a part of the checkpoint {part[1]}; name that: {path.with_name(part[1])}")
+    if b"model_checkpoint_path:" in data and is_text(data):
+        raise ArtifactError(f"{path} is the state file of a folder of checkpoints; {_of_state(path)}")
     if data[4:8] == b"TFL3":
         return "tflite", None
     if data.startswith(_HDF5):
@@ -117,6 +121,15 @@ def _file(path: Path) -> tuple[str, Any]:
         f"{path} is not an artifact that crossload knows ({described(data)}); "
         "looked for: GraphDef (.pb, .pbtxt), TFLite, Keras (.keras, .h5), checkpoint index; a SavedModel is a folder"
     )
+
+
+def _of_state(file: Path) -> str:
+    from crossload.artifacts.checkpoints import state_file
+
+    if file.name != STATE_FILE:
+        return f"name the checkpoint itself, or the folder with that file as {STATE_FILE!r}"
+    found = state_file.prefixes(file.parent)
+    return f"name {found[0]}" if len(found) == 1 else f"name the folder {file.parent}, or one of: {state_file.listed(file.parent)}"
 
 
 def _zip(path: Path) -> str:

@@ -96,9 +96,10 @@ def _sentence(error: Exception) -> str:
     """The first line that names a cause; our own errors are whole sentences, any other gets its class in front."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     telling = [line for line in lines if not line.startswith(_UNTELLING) and "root error(s) found" not in line]
-    line = (telling or lines or [""])[0][:500]
+    line = (telling or lines or [""])[0]
     if isinstance(error, CrossloadError | KitError):
         return line
+    line = line if len(line) <= 500 else f"{line[:200]} … {line[-300:]}"
     if unknown := _UNKNOWN_OP.match(line):
         return f"{unknown[0]}: {add_ons.sentence(unknown[1])}"
     name = type(error).__name__

@@ -32,7 +32,7 @@ def of_saved_model(source: Path, target: Path, bindings: Bindings, options: dict
 
 def of_meta_graph(source: Path, target: Path, bindings: Bindings, options: dict[str, Any]) -> Bindings:
     """A frozen graph of a .meta with its checkpoint. `options` are those of `freeze`. Raises ModelError."""
-    with sessions.meta_graph(source) as session:
+    with sessions.meta_graph(source, bindings) as session:
         return _write(*freeze(session, bindings, options), target, options)
 
 

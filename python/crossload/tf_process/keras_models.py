@@ -14,7 +14,10 @@ Bindings = dict[str, Any]
 def to_saved_model(source: Path, target: Path, bindings: Bindings, options: dict[str, Any]) -> Bindings:
     """A SavedModel with the model's own input and output names, or those that the bindings give to their positions."""
     names = next(iter(bindings.values()), None)
-    live_models.save(_load(source, options), target, names=names)
+    model = _load(source, options)
+    live_models.save(model, target, names=names, shapes=options.get("shapes"))
+    live_models.SAVED_HERE.clear()
+    live_models.SAVED_HERE[target] = lambda path, shapes: live_models.save(model, path, names=names, shapes=shapes)
     return saved_model_builder.bindings_of(target)
 
 

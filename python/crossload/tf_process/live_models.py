@@ -6,7 +6,7 @@ import importlib.util
 import os
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +14,15 @@ import tensorflow as tf
 
 from crossload.errors import ModelError
 from crossload.inputs import example_inputs
-from crossload.support.text import identifiers
+from crossload.support.text import identifiers, near
 from crossload.tf_process import estimators, tf1_graphs
 from crossload.tf_process.keras_kinds import is_keras, is_keras_2
 from crossload.tf_process.weights import load as load_weights
 
 __all__ = ["load_weights", "of_python", "save"]
 DEFAULT_SIGNATURE = "serving_default"
+# The SavedModel that this process wrote last, and how to write its model again, traced at other shapes (by input): path and shapes.
+SAVED_HERE: dict[Path, Callable[[Path, Mapping[str, Sequence[int]]], None]] = {}
 
 
 def of_python(source: Path, target: Path, bindings: dict[str, Any], options: dict[str, Any]) -> None:
@@ -73,16 +75,23 @@ def _call(file: Path, function: str) -> Any:
     raise ModelError(f"{file} has no function {function!r}; it has: {', '.join(there) or 'none'}")
 
 
-def save(model: Any, path: Path, signatures: Mapping[str, Any] | None = None, names: Mapping[str, Mapping[str, int]] | None = None) -> None:
+def save(
+    model: Any,
+    path: Path,
+    signatures: Mapping[str, Any] | None = None,
+    names: Mapping[str, Mapping[str, int]] | None = None,
+    shapes: Mapping[str, Sequence[int]] | None = None,
+) -> None:
     """Write `model` as a SavedModel.
 
     `signatures` maps keys to tf.functions; without it a Keras model gets `serving_default` with its input and output names, and a
     tf.Module one signature for each of its tf.functions that has an input_signature (`__call__`, or the only one, is
-    `serving_default`). `names` gives a Keras model's `inputs` and `outputs` other names, by position. Raises ModelError.
+    `serving_default`). `names` gives a Keras model's `inputs` and `outputs` other names, by position; `shapes`, by input (-1: free), are
+    those at which it is traced. Raises ModelError.
     """
     if signatures is None:
         if is_keras(model):
-            _save_keras(model, path, names or {})
+            _save_keras(model, path, names or {}, shapes or {})
             return
         if not isinstance(model, tf.Module | tf.__internal__.tracking.Trackable):
             raise ModelError(f"a {type(model).__name__} is neither a Keras model nor a tf.Module")
@@ -90,8 +99,8 @@ def save(model: Any, path: Path, signatures: Mapping[str, Any] | None = None, na
     tf.saved_model.save(model, str(path), signatures=dict(signatures))
 
 
-def _save_keras(model: Any, path: Path, given: Mapping[str, Mapping[str, int]]) -> None:
-    function, concrete = _keras_function(model, given)
+def _save_keras(model: Any, path: Path, given: Mapping[str, Mapping[str, int]], shapes: Mapping[str, Sequence[int]]) -> None:
+    function, concrete = _keras_function(model, given, shapes)
     if is_keras_2(model):
         tf.saved_model.save(model, str(path), signatures={DEFAULT_SIGNATURE: concrete})
         return
@@ -105,7 +114,19 @@ def _save_keras(model: Any, path: Path, given: Mapping[str, Mapping[str, int]]) 
     archive.write_out(str(path), verbose=False)
 
 
-def _keras_function(model: Any, given: Mapping[str, Mapping[str, int]]) -> tuple[Any, Any]:
+def _traced_shape(name: str, stated: Sequence[int | None], shapes: Mapping[str, Sequence[int]]) -> list[int | None]:
+    """The shape at which an input is traced. A batch that all given shapes share is that of the other inputs, too."""
+    if name in shapes:
+        wished = [None if d < 0 else d for d in shapes[name]]
+        if not tf.TensorShape(stated).is_compatible_with(wished):
+            raise ModelError(f"the input {name!r} has the shape {tf.TensorShape(stated)}, so it cannot become {tf.TensorShape(wished)}")
+        return wished
+    batches = {shape[0] for shape in shapes.values() if len(shape)}
+    batch = batches.pop() if len(batches) == 1 else -1
+    return [batch if stated[0] is None and batch > 0 else stated[0], *stated[1:]] if len(stated) else []
+
+
+def _keras_function(model: Any, given: Mapping[str, Mapping[str, int]], shapes: Mapping[str, Sequence[int]]) -> tuple[Any, Any]:
     """A traced function with the model's own input and output names, and its concrete function.
 
     Keras 3's own `export` names inputs after the call's arguments and outputs `output_0`, so that two inputs can be swapped unseen.
@@ -116,9 +137,11 @@ def _keras_function(model: Any, given: Mapping[str, Mapping[str, int]]) -> tuple
     for name, at in given.get("inputs", {}).items():
         names[at] = name
     specs = {
-        name: tf.TensorSpec([None, *list(t.shape)[1:]] if len(t.shape) else [], tf.as_dtype(getattr(t.dtype, "name", t.dtype)), name=name)
+        name: tf.TensorSpec(_traced_shape(name, list(t.shape), shapes), tf.as_dtype(getattr(t.dtype, "name", t.dtype)), name=name)
         for name, t in zip(names, model.inputs, strict=True)
     }
+    if unknown := next((n for n in shapes if n not in specs), None):
+        raise ModelError(f"there is no input {unknown!r} for --shape{near(unknown, specs)}; the inputs are: {', '.join(specs)}")
     structure = getattr(model, "_inputs_struct", None)
     output_names = list(getattr(model, "output_names", []) or [])
     for name, at in given.get("outputs", {}).items():

@@ -20,7 +20,7 @@ _PREDICT = "tensorflow/serving/predict"
 
 def of_meta_graph(source: Path, target: Path, bindings: Bindings, options: dict[str, Any]) -> Bindings:
     """The SavedModel of a .meta with its checkpoint: its variables stay variables, and trainable ones stay trainable."""
-    with sessions.meta_graph(source) as session:
+    with sessions.meta_graph(source, bindings) as session:
         return _from_session(session, target, bindings)
 
 

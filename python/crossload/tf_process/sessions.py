@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -24,11 +24,11 @@ def saved_model(source: Path, tags: list[str]) -> Iterator[Any]:
 
 
 @contextmanager
-def meta_graph(source: Path) -> Iterator[Any]:
-    """A session with a .meta's graph and its checkpoint's values (`workers.kit.restore` says which paths it takes)."""
+def meta_graph(source: Path, bindings: Mapping[str, Any] | None = None) -> Iterator[Any]:
+    """A session with a .meta's graph, as far as `bindings` need it, and its checkpoint's values (`workers.kit.restore`)."""
     found, checkpoint = checkpoint_files.meta_graph_of(source, tf.compat.v1.MetaGraphDef)
     with _session() as session:
-        if note := restore.restore(session, found, checkpoint):
+        if note := restore.restore(session, found, checkpoint, checkpoint_files.operations(bindings or {})):
             print(note, flush=True)
         session.meta_graph = found
         yield session

@@ -5,18 +5,22 @@ from __future__ import annotations
 import math
 import re
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
+from tensorflow.lite.python import schema_py_generated as schema
 from tensorflow.python.eager import context
+from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 from tensorflow.python.saved_model import loader_impl
 
 from crossload.artifacts.tflite import tflite_file
 from crossload.errors import ModelError
+from crossload.inputs.requests import FREE_DIMENSION
 from crossload.support.text import near
-from crossload.tf_process import freeze, representative, saved_model_builder, sessions
+from crossload.tf_process import freeze, live_models, representative, saved_model_builder, sessions
 
 __all__ = ["ModelError", "graph_def_to_tflite", "saved_model_to_tflite"]
 
@@ -45,23 +49,43 @@ def saved_model_to_tflite(source: Path, target: Path, bindings: Bindings, option
         return _frozen_to_tflite(source, target, keys, {**options, "tags": tags})
     shapes = {name: list(shape) for name, shape in (options.get("shapes") or {}).items()}
     with tempfile.TemporaryDirectory(prefix="crossload-") as scratch, context.eager_mode():
-        if shapes or (len(keys) > 1 and _exported_by_keras(source)):
+        if (shapes and source not in live_models.SAVED_HERE) or (len(keys) > 1 and _exported_by_keras(source)):
             source = _saved_again(source, tags, wanted, shapes, Path(scratch) / "model")
             tags = ["serve"]
-        converter = tf.lite.TFLiteConverter.from_saved_model(str(source), signature_keys=wanted, tags=set(tags))
-        _settle(converter, options, {key: _specs(source, tags, key) for key in wanted} if options.get("quantize") == "int8" else {})
         try:
-            data = converter.convert()
-        except OSError:
-            raise
-        except Exception as error:  # the converter raises many classes of exceptions; only the text helps
-            raise ModelError(_cause(str(error)) + _open_dimensions(source, tags, wanted, shapes)) from error
+            data = _converted(source, tags, wanted, options)
+        except ModelError as refused:
+            raise ModelError(f"{refused}{_shape_that_helps(source, tags, wanted, options)}") from refused
+        if _keeps_variables(data):
+            print("freezing the model first: loops of TFLite cannot read variables", flush=True)
+            source = _saved_again(source, tags, wanted, {}, Path(scratch) / "frozen", freezing=convert_variables_to_constants_v2)
+            data = _converted(source, ["serve"], wanted, options)
     if len(data) > _MOST_BYTES:
         raise ModelError(f"the .tflite would have {len(data):,} bytes, more than the {_MOST_BYTES:,} of a flatbuffer; quantise it")
     if b"Flex" in data:
         print("the .tflite has Select TF (Flex) operations, which plain interpreter packages do not run", flush=True)
     target.write_bytes(data)
     return _bindings_of(target, keys)
+
+
+def _converted(source: Path, tags: list[str], wanted: list[str], options: Mapping[str, Any]) -> bytes:
+    """The .tflite of a SavedModel's signatures; raises ModelError with the converter's cause."""
+    converter = tf.lite.TFLiteConverter.from_saved_model(str(source), signature_keys=wanted, tags=set(tags))
+    _settle(converter, options, {key: _specs(source, tags, key) for key in wanted} if options.get("quantize") == "int8" else {})
+    try:
+        data: bytes = converter.convert()
+    except OSError:
+        raise
+    except Exception as error:  # the converter raises many classes of exceptions; only the text helps
+        raise ModelError(_cause(str(error))) from error
+    return data
+
+
+def _keeps_variables(data: bytes) -> bool:
+    """Whether the file reads variables, which interpreters refuse inside a loop (READ_VARIABLE is among the operators of schema.fbs)."""
+    model = schema.Model.GetRootAsModel(data, 0)
+    ops = {model.OperatorCodes(at).BuiltinCode() for at in range(model.OperatorCodesLength())}
+    return {schema.BuiltinOperator.READ_VARIABLE, schema.BuiltinOperator.WHILE} <= ops
 
 
 def graph_def_to_tflite(source: Path, target: Path, bindings: Bindings, options: Mapping[str, Any]) -> Bindings:
@@ -94,8 +118,10 @@ def _frozen_to_tflite(source: Path, target: Path, keys: Mapping[str, str], optio
     return {name: made[key] for name, key in keys.items()}
 
 
-def _saved_again(source: Path, tags: list[str], keys: list[str], shapes: Mapping[str, list[int]], target: Path) -> Path:
-    """A SavedModel of these signatures alone, with the given shapes of inputs."""
+def _saved_again(
+    source: Path, tags: list[str], keys: list[str], shapes: Mapping[str, list[int]], target: Path, freezing: Any = None
+) -> Path:
+    """A SavedModel of these signatures alone, with the given shapes of inputs; `freezing` makes a function's variables constants."""
     module = tf.Module()
     module.loaded = tf.saved_model.load(str(source), tags)
     functions: dict[str, Any] = {}
@@ -104,11 +130,19 @@ def _saved_again(source: Path, tags: list[str], keys: list[str], shapes: Mapping
         signature = module.loaded.signatures[key]
         specs = signature.structured_input_signature[1]
         seen |= specs
-        functions[key] = _reshaped(signature, {n: _shaped(n, spec, shapes) for n, spec in specs.items()})
+        functions[key] = _reshaped(
+            _frozen(signature, freezing) if freezing else signature, {n: _shaped(n, spec, shapes) for n, spec in specs.items()}
+        )
     if unknown := next((n for n in shapes if n not in seen), None):
         raise ModelError(f"there is no input {unknown!r} for --shape{near(unknown, seen)}; the inputs are: {', '.join(seen)}")
     tf.saved_model.save(module, str(target), signatures=functions)
     return target
+
+
+def _frozen(signature: Any, freezing: Any) -> Callable[..., Any]:
+    frozen, names = freezing(signature), list(signature._arg_keywords)
+    outputs = sorted(signature.structured_outputs)
+    return lambda **inputs: dict(zip(outputs, tf.nest.flatten(frozen(*(inputs[n] for n in names))), strict=True))
 
 
 def _reshaped(signature: Any, specs: Mapping[str, Any]) -> Any:
@@ -220,16 +254,31 @@ def _shape_of(shape: Any) -> tuple[int | None, ...] | None:
     return None if shape.unknown_rank else tuple(None if d.size < 0 else d.size for d in shape.dim)
 
 
-def _open_dimensions(source: Path, tags: list[str], keys: Iterable[str], shapes: Mapping[str, Any]) -> str:
-    """A hint for a failed conversion: an input whose shape is open beyond the batch."""
-    inputs = {n: shape for key in keys for n, (_, shape) in _specs(source, tags, key).items()}
-    open_ones = {n: s for n, s in inputs.items() if n not in shapes and (s is None or None in s[1:])}
+def _shape_that_helps(source: Path, tags: list[str], keys: list[str], options: Mapping[str, Any]) -> str:
+    """What to add to a refusal: the shapes with which the same model was just converted, the batch alone first; empty if none helps."""
+    given = options.get("shapes") or {}
+    inputs = {n: shape for key in keys for n, (_, shape) in _specs(source, tags, key).items() if n not in given}
+    if unranked := next((n for n, s in inputs.items() if s is None), None):
+        return f"; the input {unranked!r} is of unknown rank: give its shape with --shape"
+    open_ones = {n: s for n, s in inputs.items() if s and None in s}
     if not open_ones:
         return ""
-    name, shape = next(iter(open_ones.items()))
-    stands = "of unknown rank" if shape is None else f"[{', '.join('?' if d is None else str(d) for d in shape)}]"
-    example = "1,224,224,3" if shape is None else ",".join(str(d or (1 if at == 0 else "N")) for at, d in enumerate(shape))
-    return f"; the input {name!r} is {stands}: a fixed shape may help, --shape {name}={example}"
+    batch = {n: [1 if at == 0 and d is None else -1 if d is None else d for at, d in enumerate(s)] for n, s in open_ones.items()}
+    whole = {n: [FREE_DIMENSION if d == -1 else d for d in s] for n, s in batch.items()}
+    for shapes, cause in ((batch, "its open batch is the cause"), (whole, "its open dimensions are the cause")):
+        with tempfile.TemporaryDirectory(prefix="crossload-") as scratch, suppress(Exception):
+            _converted(_traced_at(source, tags, keys, {**given, **shapes}, Path(scratch) / "model"), ["serve"], keys, options)
+            said = " ".join(f"--shape {name}={','.join(map(str, shape))}" for name, shape in shapes.items())
+            return f"; {cause}: with {said} it converts"
+    return ""
+
+
+def _traced_at(source: Path, tags: list[str], keys: list[str], shapes: Mapping[str, list[int]], target: Path) -> Path:
+    """The model behind a SavedModel, traced anew at these shapes: from the live model that it was saved from, if that lives here."""
+    if source in live_models.SAVED_HERE:
+        live_models.SAVED_HERE[source](target, shapes)
+        return target
+    return _saved_again(source, tags, keys, shapes, target)
 
 
 def _bindings_of(target: Path, keys: Mapping[str, str]) -> Bindings:
@@ -256,7 +305,10 @@ def _cause(message: str) -> str:
     if named:
         return f"TFLite does not have its operation{'s' if len(set(named)) > 1 else ''} {', '.join(dict.fromkeys(named))}"
     lines = [line.strip() for line in message.splitlines() if line.strip()]
-    return (lines or ["the converter gave no reason"])[0][:300]
+    # `<unknown>:0: error: loc(…): SENTENCE`; what follows on "note:" and "see current operation" lines is the place.
+    errors = [found[1] for line in lines if (found := re.search(r"error: (?:loc\(.*\): )?(.+)", line))]
+    told = list(dict.fromkeys(errors)) or lines or ["the converter gave no reason"]
+    return "; ".join(dict.fromkeys(sentence[:600] for sentence in (told[0], told[-1])))
 
 
 def _names(listed: re.Match[str]) -> list[str]:

@@ -148,7 +148,7 @@ def load_meta_graph(request: Request) -> SessionModel:
     restores, file_tensor = [saver.restore_op_name], saver.filename_tensor_name
     if not saver.restore_op_name:
         restores, file_tensor = checkpoint_files.add_saver(graph_def)
-    session = c_api.Session.of_graph_def(graph_def.SerializeToString(), _threads(request))
+    session, left_out = _imported(meta_graph, request)
     if checkpoint is None and variables:
         raise Refusal(
             "INVALID_ARGUMENT",
@@ -162,9 +162,28 @@ def load_meta_graph(request: Request) -> SessionModel:
     if names := [os.fsdecode(n) for n in meta_graph.collection_def[INITIALIZERS].node_list.value]:
         session.run([], [], _operations(session, names))
     model = SessionModel(session, request.signatures)
-    if checkpoint is not None and not saver.restore_op_name:
-        model.note = "its variables were restored by their names: it has no saver"
+    by_name = checkpoint is not None and not saver.restore_op_name
+    notes = (
+        checkpoint_files.moved(Path(request.path)),
+        left_out,
+        "its variables were restored by their names: it has no saver" if by_name else None,
+    )
+    model.note = "; ".join(filter(None, notes)) or None
     return model
+
+
+def _imported(meta_graph: Any, request: Request) -> tuple[c_api.Session, str | None]:
+    """The graph in a session, without nodes of unregistered ops that no signature needs; and what to say about them."""
+    try:
+        return c_api.Session.of_graph_def(meta_graph.graph_def.SerializeToString(), _threads(request)), None
+    except c_api.TensorFlowError as error:
+        if "Op type not registered" not in str(error):
+            raise
+        known = {op.name for op in c_api.messages("tensorflow.core.framework.op_def_pb2").OpList.FromString(c_api.registered_ops()).op}
+        pruned = checkpoint_files.prune(meta_graph, checkpoint_files.operations(request.signatures), known.__contains__)
+        if not pruned:
+            raise
+    return c_api.Session.of_graph_def(meta_graph.graph_def.SerializeToString(), _threads(request)), checkpoint_files.said_of(pruned)
 
 
 def _operations(session: c_api.Session, names: list[str]) -> list[int]:

@@ -13,6 +13,8 @@ import pytest
 from crossload import artifacts
 from crossload.artifacts.graphs import protos, saved_model
 from crossload.artifacts.messages import message_class
+from crossload.cli.pages.page import Page
+from crossload.cli.pages.saved_model import lines as page_of
 from crossload.contract import datatypes
 from crossload.contract.defaults import array as array_of
 from crossload.contract.signatures import TensorSpec
@@ -183,9 +185,19 @@ def test_complete_variables_are_complete(tmp_path: Path) -> None:
     read(folder).check_complete()
 
 
-def test_a_missing_asset_is_named(tmp_path: Path) -> None:
+def test_a_missing_asset_that_no_operation_reads_is_a_warning(tmp_path: Path) -> None:
     made = handmade.meta_graph("serve")
     made.asset_file_def.add(filename="vocabulary.txt").tensor_info.name = "Const:0"
+    found = read(handmade.saved_model(tmp_path / "m", made))
+    found.check_complete()
+    assert (found.missing_files, found.unread_assets) == ((), ("assets/vocabulary.txt",))
+    assert any("no operation reads it" in line for line in page_of(found, Page()))
+
+
+def test_a_missing_asset_that_an_initialiser_reads_is_named(tmp_path: Path) -> None:
+    made = handmade.meta_graph("serve")
+    made.asset_file_def.add(filename="vocabulary.txt").tensor_info.name = "Const:0"
+    made.graph_def.node.add(name="init", op="InitializeTableFromTextFileV2", input=["table", "Const"])
     folder = handmade.saved_model(tmp_path / "m", made)
     with pytest.raises(ArtifactError, match=r"assets/vocabulary\.txt is missing"):
         read(folder).check_complete()

@@ -179,6 +179,8 @@ class Checkpoint:
         }
 
     def _diagnosis(self) -> Iterator[str]:
+        if moved := state_file.moved(self.path):
+            yield moved
         if self.missing_files:
             lost = "" if self.version == "v2" else "; the variables in them are not listed"
             yield f"incomplete: {_some(self.missing_files)} missing; copy all files of the checkpoint{lost}"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from crossload.artifacts.checkpoints.checkpoint_protos import messages
 from crossload.artifacts.content import content
-from crossload.artifacts.recognition import STATE_FILE, index_of, is_table, unsharded, v1_files
+from crossload.artifacts.recognition import STATE_FILE, has_state, index_of, is_table, unsharded, v1_files
 from crossload.errors import ArtifactError
 from crossload.support.text import printable
 
@@ -59,19 +59,38 @@ def resolve(folder: Path, path: str) -> Path:
 
 
 def latest(folder: Path) -> Path:
-    """The prefix of the latest checkpoint according to the state file; raises ArtifactError where it does not exist."""
+    """The prefix of the latest checkpoint according to the state file, or of the one of that name in this folder, if it was moved.
+
+    Raises ArtifactError where neither exists.
+    """
     served = read(folder).served
     prefix = resolve(folder, served)
-    try:
-        there = bool(prefix.name) and (index_of(prefix).is_file() or bool(v1_files(prefix)))
-    except (OSError, ValueError):  # not a valid file name
-        there = False
-    if not there:
+    if not _exists(prefix):
+        if _exists(folder / prefix.name):
+            return folder / prefix.name
         raise ArtifactError(
             f"{folder / STATE_FILE} points to {served!r}, but neither {prefix.name}.index nor a V1 file of that name exists; "
             f"copy the checkpoint here, or {_mend(folder)}"
         )
     return prefix
+
+
+def moved(folder: Path) -> str | None:
+    """What to say where `latest` takes a checkpoint of this folder instead of the path that the state file names; else None."""
+    if not (folder.is_dir() and has_state(folder)) or latest(folder) == resolve(folder, served := read(folder).served):
+        return None
+    name = latest(folder).name
+    return (
+        f"{folder / STATE_FILE} points to {served!r}, which does not exist; {name} in this folder is used: "
+        f"`crossload checkpoint use {folder} {name}` makes the state file say so"
+    )
+
+
+def _exists(prefix: Path) -> bool:
+    try:
+        return bool(prefix.name) and (index_of(prefix).is_file() or bool(v1_files(prefix)))
+    except (OSError, ValueError):  # not a valid file name
+        return False
 
 
 def prefixes(folder: Path) -> list[Path]:

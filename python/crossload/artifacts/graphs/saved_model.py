@@ -33,7 +33,7 @@ class MetaGraph:
 
     `bridges`, by signature key, are the signatures to call where a runtime lacks a datatype (edits.bridges). `ops` counts nodes by
     op, including those inside functions. `init_ops` are operations by the key or collection that names them. `asset_files` are the
-    files that the graph reads from the folder `assets`. `needs_variables`: the graph has variables to restore.
+    files of the folder `assets` that it names, `assets_read` those that an operation takes. `needs_variables`: the graph has variables to restore.
     """
 
     tags: tuple[str, ...]
@@ -47,6 +47,7 @@ class MetaGraph:
     graph_producer: int = 0
     collections: dict[str, int] = field(default_factory=dict)
     asset_files: tuple[str, ...] = ()
+    assets_read: tuple[str, ...] = ()
     needs_variables: bool = False
     bridges: dict[str, Signature] = field(default_factory=dict)
     file: Path = field(default=Path(), repr=False, compare=False)
@@ -122,7 +123,7 @@ class SavedModel:
 
     @property
     def missing_files(self) -> tuple[str, ...]:
-        """Missing files, relative to the folder: variables' shards, their index, assets.
+        """Missing files, relative to the folder: variables' shards, their index, assets that an operation reads.
 
         Shard names give their number, `variables.data-00000-of-00003` (tensor_bundle/naming.h). A model without variables needs none.
         """
@@ -135,8 +136,17 @@ class SavedModel:
             missing.append("variables.data-00000-of-00001")
         if not self.has_variables and (shards or any(m.needs_variables for m in self.meta_graphs)):
             missing.append("variables.index")
-        assets = dict.fromkeys(f"assets/{name}" for m in self.meta_graphs for name in m.asset_files)
-        return (*(f"variables/{name}" for name in missing), *(name for name in assets if not (self.path / name).is_file()))
+        return (*(f"variables/{name}" for name in missing), *self._absent(m.assets_read for m in self.meta_graphs))
+
+    @property
+    def unread_assets(self) -> tuple[str, ...]:
+        """Missing asset files that a MetaGraph names and no operation reads: every TensorFlow loads the SavedModel without them."""
+        missing = set(self.missing_files)
+        return tuple(name for name in self._absent(m.asset_files for m in self.meta_graphs) if name not in missing)
+
+    def _absent(self, names: Iterable[Iterable[str]]) -> list[str]:
+        assets = dict.fromkeys(f"assets/{name}" for some in names for name in some)
+        return [name for name in assets if not (self.path / name).is_file()]
 
     def check_complete(self) -> None:
         """Raises ArtifactError naming the first file that is missing."""
@@ -153,6 +163,7 @@ class SavedModel:
             "assets": list(self.assets),
             "variables_files": list(self.variables),
             "missing_files": list(self.missing_files),
+            "unread_assets": list(self.unread_assets),
         }
 
 
@@ -189,10 +200,16 @@ def meta_graph(proto: Any, file: Path) -> MetaGraph:
         graph_producer=graph.versions.producer,
         collections={name: _collection_size(proto.collection_def[name]) for name in sorted(proto.collection_def)},
         asset_files=tuple(dict.fromkeys(a.filename for a in assets(proto))),
+        assets_read=tuple(dict.fromkeys(a.filename for a in assets(proto) if a.tensor_info.name.partition(":")[0] in _taken(graph))),
         needs_variables=bool(proto.saver_def.restore_op_name) and any(node.op in _VARIABLE_OPS for node in graph.node),
         file=file,
         proto=proto,
     )
+
+
+def _taken(graph: Any) -> set[str]:
+    """The operations of a graph whose results another takes."""
+    return {at.removeprefix("^").partition(":")[0] for node in graph.node for at in node.input}
 
 
 def init_ops(proto: Any) -> dict[str, str]:

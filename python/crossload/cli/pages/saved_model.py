@@ -17,6 +17,8 @@ def lines(found: SavedModel, page: Page) -> Iterator[str]:
     yield from page.heading("SavedModel", found)
     if found.missing_files:
         yield warning(f"  incomplete: {page.some(found.missing_files)} missing; copy the whole folder again")
+    if found.unread_assets:
+        yield warning(f"  {page.some(found.unread_assets)} missing, but no operation reads it: every TensorFlow loads the model without")
     yield f"  variables: {page.some(found.variables) or 'none'}"
     yield f"  assets: {page.some(found.assets) or 'none'}"
     for meta_graph in found.meta_graphs:

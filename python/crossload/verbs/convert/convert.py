@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from crossload import artifacts
+from crossload.artifacts.checkpoints import state_file
 from crossload.artifacts.recognition import has_state
 from crossload.artifacts.select import choose
 from crossload.contract import op_libraries
@@ -99,6 +100,8 @@ def convert(
         raise CrossloadError("a graph with kept variables and a checkpoint without its graph cannot be verified: add --no-verify")
     entry, chosen = choose(source, tags, signatures, inputs, outputs)
     path = way(entry.format, target)
+    if entry.format == "checkpoint" and (said := state_file.moved(source)):
+        progress(said)
     progress(f"path: {' → '.join([entry.format, *(e.target for e in path)])}")
     _check_size(source, path)
     terms = Terms(requests or Requests(), dict(tolerance or {}), limits or Limits(), load_with, alive or {}, options, progress)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import re
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,60 @@ def parsed(file: Path, message: Any) -> Any:
             return text_format.Parse(data.decode(), message())
         except (UnicodeDecodeError, text_format.ParseError) as error:
             raise CannotRestore(f"{file} is no {message.DESCRIPTOR.name}, neither binary nor text ({error})") from error
+
+
+def operations(bindings: Mapping[str, Any]) -> list[str]:
+    """The operations that these bindings (the contract's, by signature) name."""
+    return [_operation(str(t)) for b in bindings.values() for side in ("inputs", "outputs") for t in b[side].values()]
+
+
+def prune(meta_graph: Any, needed: Iterable[str], is_registered: Callable[[str], bool]) -> list[str]:
+    """Remove, in place, nodes of unregistered ops (and what uses them) that neither these operations nor the saver need; their ops.
+
+    Nothing is removed if one of them is needed: the import then says which op is not registered.
+    """
+    nodes = {n.name: n for n in meta_graph.graph_def.node}
+    functions = {f.signature.name for f in meta_graph.graph_def.library.function}
+    unknown = {n.name for n in nodes.values() if n.op not in functions and not is_registered(n.op)}
+    if not unknown:
+        return []
+    saver = meta_graph.saver_def
+    kept, waiting = (
+        set[str](),
+        [*needed, *(_operation(t) for t in (saver.restore_op_name, saver.filename_tensor_name, saver.save_tensor_name))],
+    )
+    while waiting:
+        if (name := waiting.pop()) in nodes and name not in kept:
+            kept.add(name)
+            waiting += map(_operation, nodes[name].input)
+    users: dict[str, list[str]] = {}
+    for node in nodes.values():
+        for at in node.input:
+            users.setdefault(_operation(at), []).append(node.name)
+    gone, waiting = set[str](), [*unknown]
+    while waiting:
+        if (name := waiting.pop()) not in gone:
+            gone.add(name)
+            waiting += users.get(name, ())
+    if gone & kept:
+        return []
+    left = [n for n in meta_graph.graph_def.node if n.name not in gone]
+    del meta_graph.graph_def.node[:]
+    meta_graph.graph_def.node.extend(left)
+    for collection in meta_graph.collection_def.values():
+        if collection.WhichOneof("kind") == "node_list":
+            names = [n for n in collection.node_list.value if _operation(n) not in gone]
+            collection.node_list.value[:] = names
+    return sorted({nodes[name].op for name in unknown})
+
+
+def said_of(ops: Iterable[str]) -> str:
+    """The note for nodes of these ops that `prune` removed."""
+    return f"left out nodes that no output needs, of ops that this TensorFlow does not have: {', '.join(ops)}"
+
+
+def _operation(tensor: str) -> str:
+    return tensor.removeprefix("^").partition(":")[0]
 
 
 def clear_devices(graph: Any) -> None:
@@ -110,8 +165,22 @@ def _latest(folder: Path) -> Path | None:
         found = _LATEST.search((folder / "checkpoint").read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError):
         return None
-    prefix = folder / CUnescape(found[1]).decode("utf-8", "surrogateescape") if found else None
-    return prefix if prefix is not None and _exists(prefix) else None
+    if found is None:
+        return None
+    prefix = folder / CUnescape(found[1]).decode("utf-8", "surrogateescape")
+    # A folder that was moved as a whole: its state file may hold absolute paths.
+    return next((p for p in (prefix, folder / prefix.name) if _exists(p)), None)
+
+
+def moved(path: Path) -> str | None:
+    """What to say of a folder whose state file names a path that is gone, while the checkpoint of that name lies in it; else None."""
+    if not path.is_dir() or (latest := _latest(path)) is None:
+        return None
+    named = _LATEST.search((path / "checkpoint").read_text(encoding="utf-8"))
+    gone = CUnescape(named[1]).decode("utf-8", "surrogateescape") if named else ""
+    if latest == path / gone:
+        return None
+    return f"the state file points to {gone!r}, which does not exist; {latest.name} in {path} is used"
 
 
 def _exists(prefix: Path) -> bool:

@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
+from tensorflow.python.framework import op_def_registry
 
-from .checkpoint_files import CannotRestore, clear_devices
+from .checkpoint_files import CannotRestore, clear_devices, prune, said_of
 
 
-def restore(session: Any, meta_graph: Any, checkpoint: Path | None) -> str | None:
+def restore(session: Any, meta_graph: Any, checkpoint: Path | None, needed: Iterable[str] = ()) -> str | None:
     """Import the graph into the session's, and its variables' values; returns a note if TensorFlow's own way failed.
 
     A .meta whose version TensorFlow refuses, or whose collections name no variables, is restored through its GraphDef and its
-    saver's restore operation. Tables are initialised. Raises CannotRestore where values are missing.
+    saver's restore operation. Tables are initialised. If the `needed` operations are named, nodes of unregistered ops that they do not
+    depend on are left out. Raises CannotRestore where values are missing.
     """
-    note = None
+    meta_graph = _without_devices(meta_graph)
+    left_out = prune(meta_graph, needed, lambda op: op_def_registry.get(op) is not None) if needed else []
+    note = said_of(left_out) if left_out else None
     with session.graph.as_default():
         try:
-            saver = tf.compat.v1.train.import_meta_graph(_without_devices(meta_graph))
+            saver = tf.compat.v1.train.import_meta_graph(meta_graph)
         except Exception as error:  # noqa: BLE001 - whatever it refuses, the GraphDef inside may still be good
-            note = f"import_meta_graph refused it ({(str(error).splitlines() or [type(error).__name__])[0][:200]}); imported as a GraphDef"
-            tf.import_graph_def(_without_devices(meta_graph).graph_def, name="")
+            refused = (
+                f"import_meta_graph refused it ({(str(error).splitlines() or [type(error).__name__])[0][:200]}); imported as a GraphDef"
+            )
+            note = "; ".join(filter(None, (note, refused)))
+            tf.import_graph_def(meta_graph.graph_def, name="")
             saver = None
         if checkpoint is not None:
             how = _restore_values(session, meta_graph, saver, checkpoint)

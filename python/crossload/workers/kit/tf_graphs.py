@@ -68,11 +68,11 @@ def load_meta_graph(request: Request) -> SessionModel:
     session = new_session()
     try:
         meta_graph, checkpoint = checkpoint_files.meta_graph_of(Path(request.path), tf.compat.v1.MetaGraphDef)
-        note = restore.restore(session, meta_graph, checkpoint)
+        note = restore.restore(session, meta_graph, checkpoint, checkpoint_files.operations(request.signatures))
     except checkpoint_files.CannotRestore as error:
         raise Refusal("INVALID_ARGUMENT", str(error)) from error
     model = SessionModel(session, request.signatures)
-    model.note = note
+    model.note = "; ".join(filter(None, (checkpoint_files.moved(Path(request.path)), note))) or None
     return model
 
 
