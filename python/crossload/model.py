@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,8 @@ from crossload.support.text import near
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from crossload.inputs.domains import Feature
 
 
 @dataclass(frozen=True)
@@ -45,9 +47,16 @@ class Model:
     """A loaded artifact. Close it, or use it as a context manager, to end its worker."""
 
     def __init__(
-        self, artifact: Artifact, signatures: Mapping[str, Signature], source: ModelSource, runtime: Runtime, limits: Limits | None
+        self,
+        artifact: Artifact,
+        signatures: Mapping[str, Signature],
+        source: ModelSource,
+        runtime: Runtime,
+        limits: Limits | None,
+        others: Sequence[Runtime] = (),
     ) -> None:
-        self.artifact, self.runtime = artifact, runtime
+        """`others` are tried in their order if the runtime does not load the model."""
+        self.artifact, self.runtime, self._others = artifact, runtime, list(others)
         self.note: str | None = None
         self._source, self._limits = source, limits
         self._supervisor: Supervisor | None = None
@@ -67,6 +76,14 @@ class Model:
             raise CrossloadError(f"there is no signature {name!r}{near(name, self.signatures)}; there are: {there}")
         return self.signatures[name]
 
+    def features(self, signature: str) -> Mapping[str, Sequence[Feature]]:
+        """By input, the features that the graph parses from its tf.Examples."""
+        from crossload.inputs import domains
+
+        binding, stated = self.artifact.bindings[signature], self.signatures[signature].signature
+        bound = replace(stated, inputs=tuple(replace(t, tensor=binding.inputs.get(t.name)) for t in stated.inputs))
+        return domains.of_artifact(self._source.path, self._source.format, self._source.tags, {signature: bound})[signature].examples
+
     def begin(self) -> None:
         """Start the worker's process without waiting for it, if its environment is made: its start takes longer than reading inputs."""
         if self._supervisor is None and environments.missing(self.runtime.source) is None:
@@ -85,6 +102,11 @@ class Model:
             from crossload.verbs.check.prediction import explained
 
             self.close()
+            if self._others:
+                first, self.runtime = self.runtime, self._others.pop(0)
+                self.start()
+                self.note = "; ".join(filter(None, (f"{first.title} does not load it ({failure})", self.note)))
+                return
             said = explained(failure, self.runtime, self._source)
             raise RunFailed(
                 failure.outcome, f"{self.runtime.title} cannot load {self._source.path} ({failure.outcome}): {said}"
@@ -130,7 +152,8 @@ def load(
 ) -> Model:
     """Load a bundle's artifact or a bare one in a runtime.
 
-    By default in the first default runtime that takes the format. `tags` chooses a MetaGraph of a SavedModel, `artifact` one of a
+    By default in the first default runtime that takes the format; a .tflite in LiteRT, or the first other default interpreter that
+    loads it. `tags` chooses a MetaGraph of a SavedModel, `artifact` one of a
     bundle. `inputs` and `outputs` name tensors of a graph (`name=operation:index`, `operation`) as its signature.
     `options` are those that a Keras file may need (`custom_objects`, a .py with its classes, and `allow_code` for Lambda layers), and the
     `loader` of a SavedModel in `tensorflow+python`: "function", "session" or "keras".
@@ -183,7 +206,10 @@ def choose(
         entries, signatures = artifacts_of(path, path.name, tags)
         root = path.parent
     left = select.select(path, entries, tags, artifact)
-    entry, chosen = _choose(path, left, [registry.one(runtime)] if runtime else registry.find(), options)
+    # LiteRT is the newest interpreter, so it is asked first.
+    runtimes = [registry.one(runtime)] if runtime else sorted(registry.find(), key=lambda r: r.name != "litert")
+    entry, chosen = _choose(path, left, runtimes, options)
+    others = [r for r in runtimes if entry.format == "tflite" in r.formats and r != chosen]
     source = ModelSource(
         root / entry.path,
         entry.format,
@@ -192,7 +218,7 @@ def choose(
         dict(options or {}),
         signatures,
     )
-    return Model(entry, signatures, source, chosen, limits)
+    return Model(entry, signatures, source, chosen, limits, others)
 
 
 def _choose(

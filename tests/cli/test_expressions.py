@@ -19,6 +19,7 @@ from crossload.cli.expressions import examples, value
 from crossload.contract import datatypes
 from crossload.contract.signatures import TensorSpec
 from crossload.errors import CrossloadError
+from crossload.inputs.domains import Feature
 
 X = TensorSpec("x", "FP32", None)
 
@@ -238,3 +239,66 @@ def test_any_json_becomes_examples_or_is_refused(content: object) -> None:
 def test_bytes_come_through_json_as_base64(data: bytes) -> None:
     text = json.dumps([{"image": [{"b64": base64.b64encode(data).decode()}]}])
     assert features_of(examples(text, EXAMPLES)[0]) == {"image": [data]}
+
+
+IMAGE, LINES = TensorSpec("image", "BYTES", ()), TensorSpec("text", "BYTES", (-1, 1))
+
+
+def test_a_file_s_bytes_are_a_string_and_a_text_file_s_lines_a_vector(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(b"\xff\xd8\0\n\xff")
+    (tmp_path / "lines.txt").write_text("one\ntwo\r\n")
+    assert value(f"@{tmp_path}/a.jpg", IMAGE).item() == b"\xff\xd8\0\n\xff"
+    assert value(f"@{tmp_path}/a.jpg", LINES).tolist() == [[b"\xff\xd8\0\n\xff"]]
+    assert value(f"@{tmp_path}/lines.txt", LINES).tolist() == [[b"one"], [b"two"]]
+    assert value(f"@{tmp_path}/lines.txt", IMAGE).item() == b"one\ntwo\r\n"
+    assert value("base64:/9gA", LINES).tolist() == [[b"\xff\xd8\0"]]
+    for text, cause in (("@nowhere", "cannot be read: No such file"), ("base64:%", "invalid base64")):
+        with pytest.raises(CrossloadError, match=cause):
+            value(text, IMAGE)
+
+
+@pytest.mark.parametrize("text", ["[[1.5]]", "5", "['a', 2]", "[true]"])
+def test_numbers_for_a_string_input_are_refused(text: str) -> None:
+    with pytest.raises(CrossloadError, match="the input takes strings, not"):
+        value(text, LINES)
+
+
+def test_json_s_words_are_understood() -> None:
+    assert value("[true, false]", TensorSpec("b", "BOOL", None)).tolist() == [True, False]
+    assert np.isnan(value("[1, null]", X)[1])
+    assert value('["a", "b"]', LINES).tolist() == [b"a", b"b"]
+    assert value("true", LINES).item() == b"true"
+    with pytest.raises(CrossloadError, match="--input n="):
+        value("[1, null]", TensorSpec("n", "INT32", None))
+
+
+def test_a_real_value_for_a_quantised_input_is_told_how_it_is_stored() -> None:
+    spec = TensorSpec("img", "INT8", (-1,), quantization={"scale": [0.5], "zero_point": [-8]})
+    with pytest.raises(CrossloadError, match=r"does not fit int8; it is quantised \(scale 0.5, zero point -8\): 0.25 is stored as -8, and"):
+        value("[0.25, 3.0]", spec)
+
+
+FEATURES = (
+    Feature("age", "FP32", (1,)), Feature("name", "BYTES", (), (b"?",)), Feature("tags", "INT64", None),
+)  # fmt: skip
+
+
+def test_examples_take_the_types_of_the_graph_s_parser() -> None:
+    (made,) = examples('[{"age": [30], "tags": [1.0, 2]}]', TensorSpec("e", "BYTES", (-1,)), FEATURES)
+    assert features_of(made) == {"age": [30.0], "tags": [1, 2]} and isinstance(features_of(made)["age"][0], float)
+
+
+@pytest.mark.parametrize(
+    ("text", "cause"),
+    [
+        ('[{"ages": [30]}]', "the graph parses no feature 'ages'; near it are 'age'.*; it parses: age, name, tags"),
+        ("[{}]", "the feature 'age' is missing: float32, 1 value, required"),
+        ('[{"age": [1, 2]}]', "the feature 'age' has 2 values, and the graph takes 1"),
+        ('[{"age": ["x"]}]', "the feature 'age' is float32 in the graph, and 'x' was given"),
+        ('[{"age": 1, "name": 2}]', "the feature 'name' is string in the graph, and 2 was given"),
+        ('[{"age": 1, "tags": [0.5]}]', "the feature 'tags' is int64 in the graph, and 0.5 was given"),
+    ],
+)
+def test_an_example_that_the_graph_does_not_parse_is_refused_before_it_runs(text: str, cause: str) -> None:
+    with pytest.raises(CrossloadError, match=cause):
+        examples(text, TensorSpec("e", "BYTES", (-1,)), FEATURES)

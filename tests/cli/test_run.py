@@ -14,8 +14,12 @@ from click.testing import CliRunner, Result
 from crossload.cli import main
 from crossload.cli.run import _write
 from crossload.contract import datatypes
+from crossload.contract.bundle import open_bundle
 from crossload.errors import CrossloadError
-from tests import fakes
+from crossload.model import Model
+from crossload.runtimes import registry
+from crossload.runtimes.supervisor import ModelSource
+from tests import CORPUS, fakes
 
 Configure = Callable[..., None]
 
@@ -114,3 +118,30 @@ def test_examples_for_an_input_that_does_not_take_them_are_refused_before_anythi
     assert "write NAME=VALUE" in run(bundle, "dies", "--input-examples", "[]").output
     twice = run(bundle, "dies", "--input-examples", "x=[]", "--input", "x=[1]")
     assert (twice.exit_code, "leave one out" in twice.output) == (2, True)
+
+
+@pytest.mark.slow
+def test_real_values_are_quantised_and_the_interpreter_is_named() -> None:
+    brought = CORPUS / "brought" / "int8-io"
+    done = CliRunner().invoke(main, ["run", str(brought / "int8.tflite"), "--input-file", str(brought / "one.npz"), "--real-values"])
+    assert done.exit_code == 0 and "run in litert@" in done.stderr
+    assert "output_0: float32 [1, 3]\n[[0.35546875, 0.41015625, 0.23046875]]" in done.stdout
+
+
+@pytest.mark.slow
+def test_examples_are_typed_by_the_graph_s_own_parser() -> None:
+    path, example = CORPUS / "brought" / "tf-example" / "saved_model", '[{"age": [30], "subject": ["x"], "tags": [1, 2]}]'
+    done = CliRunner().invoke(main, ["run", str(path), "--input-examples", f"examples={example}"])
+    assert "[[30.,  1.,  3.]]" in done.stdout
+    shown = CliRunner().invoke(main, ["show", str(path)]).stdout
+    assert "      age  float32, 1 value, required\n" in shown and "      tags  int64, any number of values\n" in shown
+
+
+def test_without_a_named_runtime_a_tflite_goes_to_the_next_that_loads_it(tmp_path: Path, configure: Configure) -> None:
+    configure(refusing="exit:load", honest="honest")
+    bundle = open_bundle(fakes.bundle(tmp_path / "b"))
+    (entry, signatures), (first, second) = (bundle.manifest.artifacts[0], bundle.manifest.signatures), registry.find(["refusing", "honest"])
+    source = ModelSource(bundle.path(entry), entry.format, entry.bindings, None, {}, signatures)
+    with Model(entry, signatures, source, first, None, [second]) as model:
+        assert model.signature()(x=np.float32([1, 2]))["y"].tolist() == [2, 4]
+        assert model.runtime == second and f"{first.title} does not load it" in str(model.note)

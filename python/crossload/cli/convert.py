@@ -55,6 +55,7 @@ _saver = stacked(
         "convert model.ckpt-100 models/digits --to saved_model --version-directory",
         "convert two_tags/ serving/ --tags serve",
         "convert digits/ digits-everywhere/ --runtime 'tensorflow-java@*,tensorflow-java-legacy'",
+        "convert model/ serving/ --signature serving_default=image_quality",
         "convert models/ 'more/*.h5' -o lite/ --to tflite",
     ],
     exit_status="0 written and verified, 1 the result answers differently (nothing is written), 2 input that cannot be used. "
@@ -73,8 +74,18 @@ _saver = stacked(
 )
 @option("--resume", is_flag=True, group=WHAT, help="With -o: go on with an earlier run; unchanged results are kept.")
 @options.tags
-@options.signatures
+@option(
+    "--signature",
+    "-s",
+    "signatures",
+    multiple=True,
+    metavar="[NEW=]NAME",
+    group=WHAT,
+    help="Only this signature, renamed to NEW; repeatable.",
+)
+@option("--drop-signature", "dropped", multiple=True, metavar="NAME", group=WHAT, help="All signatures but this one; repeatable.")
 @options.tensors
+@options.pins
 @option(
     "--to",
     metavar="FORMAT",
@@ -234,6 +245,8 @@ def _edge_options(given: dict[str, Any], shapes: Any) -> dict[str, Any]:
     step = given["global_step"]
     named = {
         "to_tags": listed(given["to_tags"]),
+        "drop_signatures": list(given["dropped"]) or None,
+        "pinned": options.to_pinned(given["pins"]) or None,
         "keep_variables": listed(given["keep_variables"]),
         "shapes": {n: list(s) for n, s in shapes.items()},
         "name": given["checkpoint_name"],

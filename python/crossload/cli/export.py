@@ -45,6 +45,7 @@ from crossload.cli.framework import CONVERSION, LOADING, REQUESTS, Command, list
 @option(
     "--by-name", is_flag=True, group=LOADING, help="With --weights of a Keras file: match layers by name; list those that do not match."
 )
+@options.pins
 @options.load_with
 @options.keras
 @options.op_libraries
@@ -94,6 +95,7 @@ def command(
         warm_up=warm_up,
         weights=weights,
         by_name=by_name,
+        pinned=options.to_pinned(given["pins"]),
         load_options=options.load_options(given),
         load_with=load_with,
         limits=options.to_limits(given),

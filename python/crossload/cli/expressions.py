@@ -10,9 +10,9 @@ import ast
 import base64
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,7 +21,10 @@ from crossload.contract.signatures import TensorSpec
 from crossload.errors import CrossloadError
 from crossload.inputs.npz import from_npz, reason
 from crossload.inputs.requests import kept
-from crossload.inputs.tf_example import tf_example
+from crossload.inputs.tf_example import as_parsed, tf_example
+
+if TYPE_CHECKING:
+    from crossload.inputs.domains import Feature
 
 # An array of more than this many elements belongs in a file.
 _MOST_ELEMENTS = 1 << 28
@@ -31,8 +34,11 @@ def value(text: str, spec: TensorSpec) -> np.ndarray:
     """The array that `text` means for this input; raises CrossloadError naming the input and the cause.
 
     Files are `FILE.npy`, `FILE.npz[KEY]`, or `FILE.npz` with one array. Literals take the input's datatype; a file
-    keeps its own datatype. A string input takes text without quotes.
+    keeps its own datatype. A string input takes text without quotes, `@FILE` (its bytes, or a text file's lines for a vector of strings)
+    and `base64:…`.
     """
+    if text.startswith(("@", "base64:")) and spec.datatype == "BYTES":
+        return _strings(text, spec)
     if text.endswith(".npy"):
         return _file(Path(text), spec)
     if archive := re.fullmatch(r"(.+\.npz)(?:\[(.+)\])?", text, re.DOTALL):
@@ -43,13 +49,64 @@ def value(text: str, spec: TensorSpec) -> np.ndarray:
     except CrossloadError:
         raise
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError) as error:
-        if spec.datatype == "BYTES":
+        if (parsed := _json(text, spec)) is not None:
+            made = parsed
+        elif spec.datatype == "BYTES":
             made = text  # a string input takes text without quotes
         else:
             raise CrossloadError(
                 f"--input {spec.name}={text}: write a .npy or .npz file, a literal ([[1, 2]]) or a call such as zeros([1, 4]) ({error})"
             ) from error
     return _typed(made, spec, text)
+
+
+def _strings(text: str, spec: TensorSpec) -> np.ndarray:
+    """`@FILE`, its bytes, or for an input of rank 1 and more the lines of a text file; `base64:…`, the bytes of that code."""
+    if text.startswith("base64:"):
+        try:
+            elements = [base64.b64decode(text.removeprefix("base64:"), validate=True)]
+        except ValueError as error:
+            raise CrossloadError(f"--input {spec.name}={text[:60]}: invalid base64 ({error})") from error
+    else:
+        try:
+            data = Path(text[1:]).read_bytes()
+        except (OSError, ValueError) as error:
+            raise CrossloadError(
+                f"--input {spec.name}={text}: cannot be read: {getattr(error, 'strerror', None) or error}; text that begins with @ takes "
+                f"quotes: '{json.dumps(text)}'"
+            ) from error
+        elements = [data] if spec.shape == () or b"\0" in data or not _is_utf8(data) else [line.rstrip(b"\r") for line in _lines(data)]
+    array = np.empty(len(elements), dtype=object)
+    array[:] = elements
+    rank = 0 if spec.shape is not None and not spec.shape else len(spec.shape or (0,))
+    return array.reshape((len(elements), *[1] * (rank - 1)) if rank else ())
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _lines(data: bytes) -> list[bytes]:
+    return data.removesuffix(b"\n").split(b"\n")
+
+
+def _json(text: str, spec: TensorSpec) -> Any:
+    """The value of JSON that is no literal of Python: true, false and null (NaN for a float input); None if it is not JSON."""
+    try:
+        made = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    if spec.datatype == "BYTES":
+        return made if isinstance(made, list) else None
+    return _with_nan(made) if spec.datatype.startswith(("FP", "BF")) else made
+
+
+def _with_nan(made: Any) -> Any:
+    return [_with_nan(e) for e in made] if isinstance(made, list) else float("nan") if made is None else made
 
 
 def _file(path: Path, spec: TensorSpec) -> np.ndarray:
@@ -74,11 +131,12 @@ def _member(path: Path, key: str | None, spec: TensorSpec) -> np.ndarray:
     return arrays[key]
 
 
-def examples(text: str, spec: TensorSpec) -> np.ndarray:
+def examples(text: str, spec: TensorSpec, features: Sequence[Feature] = ()) -> np.ndarray:
     """The serialised tf.Examples, a batch of strings, that `text` means for this input.
 
     `text` is a list of dicts from a feature's name to its values, as JSON or as Python's literal, or `@FILE` with such a list; in
-    JSON `{"b64": "..."}` is bytes. Raises CrossloadError naming the input, the example's number, the feature and the cause.
+    JSON `{"b64": "..."}` is bytes. `features` are those that the graph parses, which give the values' types.
+    Raises CrossloadError naming the input, the example's number, the feature and the cause.
     """
     option = f"--input-examples {spec.name}"
     if spec.datatype != "BYTES":
@@ -90,9 +148,10 @@ def examples(text: str, spec: TensorSpec) -> np.ndarray:
             raise CrossloadError(f"{option}: {text[1:]} cannot be read: {getattr(error, 'strerror', None) or error}") from error
     listed = _dicts(text, option)
     array = np.empty(len(listed), dtype=object)
-    for at, features in enumerate(listed):
+    for at, given in enumerate(listed):
         try:
-            array[at] = tf_example({name: _decoded(name, values) for name, values in features.items()})
+            decoded = {name: _decoded(name, values) for name, values in given.items()}
+            array[at] = tf_example(as_parsed(decoded, features) if features else decoded)
         except CrossloadError as error:
             raise CrossloadError(f"{option}, example {at}: {error}") from error
     return array.reshape(()) if spec.shape == () and array.size == 1 else array
@@ -153,13 +212,17 @@ def _typed(made: Any, spec: TensorSpec, text: str) -> np.ndarray:
     try:
         if spec.datatype == "BYTES":
             array = np.array(made, dtype=object)
+            if strange := next((e for e in array.ravel() if not isinstance(e, str | bytes)), None):
+                raise ValueError(f"the input takes strings, not {type(strange).__name__}: put text in quotes, {json.dumps(str(strange))}")
             return np.vectorize(lambda e: e if isinstance(e, bytes) else str(e).encode(), otypes=[object])(array) if array.size else array
         array = made if isinstance(made, np.ndarray) else np.array(made)
         if array.dtype.kind in "OSU":
             raise ValueError("text and ragged lists are not numbers")
         exact = "INT" in spec.datatype or spec.datatype == "BOOL" or (array.dtype.kind == "c" and dtype.kind != "c")
         if exact and not kept(array, dtype):
-            raise ValueError(f"does not fit {datatypes.for_people(spec.datatype)}")
+            from crossload.inputs import quantization
+
+            raise ValueError(f"does not fit {datatypes.for_people(spec.datatype)}{quantization.hint(spec, array)}")
         typed = array.astype(dtype)
     except (ValueError, TypeError, OverflowError) as error:
         raise CrossloadError(f"--input {spec.name}={text}: {error}") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -93,6 +94,9 @@ tensors = stacked(
         help="A graph's output, likewise; repeatable. Default: the likely ones (`crossload show` ranks them).",
     ),
 )
+pins = option(
+    "--pin", "pins", multiple=True, metavar="NAME=VALUE", group=WHAT, help="Make an input of a graph a constant (keep_prob=1); repeatable."
+)
 loader = option(
     "--loader",
     type=click.Choice(["function", "session", "keras"]),
@@ -139,6 +143,19 @@ def load_options(given: dict[str, Any]) -> dict[str, Any]:
         "op_libraries": [str(library.resolve()) for library in given.get("op_libraries") or ()],
     }
     return {k: v for k, v in named.items() if v}
+
+
+def to_pinned(pins: tuple[str, ...]) -> dict[str, Any]:
+    """By input, what gives the value of `--pin NAME=VALUE` once the input's TensorSpec is known."""
+    from crossload.cli import expressions
+
+    found = {}
+    for text in pins:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise CrossloadError(f"--pin {text!r}: write NAME=VALUE")
+        found[name] = partial(expressions.value, value)
+    return found
 
 
 def to_limits(given: dict[str, Any]) -> Limits:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,8 @@ from crossload.support.text import printable
 if TYPE_CHECKING:
     import numpy as np
 
-    from crossload.model import SignatureFunction
+    from crossload.contract.signatures import Signature
+    from crossload.model import Model, SignatureFunction
 
 
 @click.command(
@@ -57,7 +59,10 @@ if TYPE_CHECKING:
     multiple=True,
     metavar="NAME=VALUE",
     group=REQUESTS,
-    help="A .npy file, FILE.npz[KEY], a literal ([[1, 2]]), or zeros ones full arange linspace random normal; repeatable.",
+    help=(
+        "A .npy file, FILE.npz[KEY], a literal ([[1, 2]]), or zeros ones full arange linspace random normal; for strings also @FILE "
+        "(its bytes, or a text file's lines) and base64:…; repeatable."
+    ),
 )
 @option(
     "--input-examples",
@@ -74,6 +79,12 @@ if TYPE_CHECKING:
     metavar="FILE.npz",
     group=REQUESTS,
     help="A file of inputs by name.",
+)
+@option(
+    "--real-values",
+    is_flag=True,
+    group=REQUESTS,
+    help="Quantised .tflite: take and print real values; they are quantised and de-quantised with each tensor's scale and zero point.",
 )
 @options.loader
 @options.keras
@@ -92,6 +103,7 @@ def command(
     npz: Path | None,
     target: Path | None,
     overwrite: bool,
+    real_values: bool,
     input_tensors: tuple[str, ...],
     output_tensors: tuple[str, ...],
     **given_options: Any,
@@ -127,14 +139,17 @@ def command(
         if twice := texts["--input"].keys() & texts["--input-examples"].keys():
             raise CrossloadError(f"the input {min(twice)!r} is given by --input and by --input-examples; leave one out")
         # Parse all inputs before waiting for the worker, which may take seconds.
-        asked = [(f, _inputs(f, arrays, texts["--input"], texts["--input-examples"])) for f in functions]
+        asked = [(f, _inputs(f, arrays, texts["--input"], texts["--input-examples"], model, real_values=real_values)) for f in functions]
         outputs: dict[str, np.ndarray] = {}
         notes: list[str | None] = []
         for function, inputs in asked:
             answer = function.answer(inputs)
             prefix = f"{function.name}/" if len(functions) > 1 else ""
-            outputs |= {f"{prefix}{name}": array for name, array in answer.outputs.items()}
+            answered = _real(function.signature, answer.outputs) if real_values else answer.outputs
+            outputs |= {f"{prefix}{name}": array for name, array in answered.items()}
             notes += [model.note, answer.note]
+        if runtime is None and model.artifact.format == "tflite":
+            click.echo(f"run in {model.runtime.title}", err=True)
         for note in dict.fromkeys(n for n in notes if n):
             click.echo(f"note: {printable(note)}", err=True)
         if target:
@@ -165,20 +180,38 @@ def _by_name(spelling: str, texts: tuple[str, ...], there: Iterable[str]) -> dic
 
 
 def _inputs(
-    function: SignatureFunction, arrays: Mapping[str, np.ndarray], values: Mapping[str, str], examples: Mapping[str, str]
+    function: SignatureFunction,
+    arrays: Mapping[str, np.ndarray],
+    values: Mapping[str, str],
+    examples: Mapping[str, str],
+    model: Model,
+    *,
+    real_values: bool,
 ) -> dict[str, np.ndarray]:
-    """The values given for this signature's inputs; raises CrossloadError."""
+    """The values given for this signature's inputs, as the model takes them; raises CrossloadError."""
     from crossload.cli import expressions
 
     inputs = {}
-    for spec in function.signature.inputs:
+    features = model.features(function.name) if examples else {}
+    for given in function.signature.inputs:
+        spec = replace(given, datatype="FP64") if real_values and given.quantization is not None else given
         if spec.name in arrays:
             inputs[spec.name] = arrays[spec.name]
         if spec.name in values:
             inputs[spec.name] = expressions.value(values[spec.name], spec)
         if spec.name in examples:
-            inputs[spec.name] = expressions.examples(examples[spec.name], spec)
+            inputs[spec.name] = expressions.examples(examples[spec.name], spec, features.get(spec.name, ()))
+    if real_values:
+        from crossload.inputs import quantization
+
+        return quantization.inputs(function.signature, inputs)
     return inputs
+
+
+def _real(signature: Signature, outputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    from crossload.inputs import quantization
+
+    return quantization.outputs(signature, outputs)
 
 
 def _write(target: Path, outputs: dict[str, np.ndarray]) -> None:

@@ -21,6 +21,8 @@ from crossload.support.text import not_json
 
 FILE_NAME = MANIFEST
 SCHEMA_VERSION = 1
+# In `producer`: what a library of custom ops begins with, before its file's name; the value is its SHA-256.
+OP_LIBRARY = "op_library "
 
 
 @dataclass(kw_only=True)
@@ -180,6 +182,11 @@ class Manifest(Part):
     left_out: list[LeftOut] = field(default_factory=list)
     vectors: list[Vectors] = field(default_factory=list)
     tolerance: dict[str, Tolerance] = field(default_factory=dict)
+
+    @property
+    def op_libraries(self) -> list[str]:
+        """The files' names of the libraries of custom ops that the model needs; `producer` has their SHA-256 (contract.op_libraries)."""
+        return [key.removeprefix(OP_LIBRARY) for key in self.producer if key.startswith(OP_LIBRARY)]
 
     def model_dump(self, *, exclude_none: bool = False) -> dict[str, Any]:
         """The plain data, with the signatures as the manifest promises them."""

@@ -23,11 +23,15 @@ _MOST_DEPTH = 32
 
 @dataclass(frozen=True)
 class Feature:
-    """A feature that the graph parses from a tf.Example; `shape` is None for any length (sparse, ragged)."""
+    """A feature that the graph parses from a tf.Example; `shape` is None for any length (sparse, ragged).
+
+    `default` are the values of a feature of fixed shape that an example leaves out; None: it must have them.
+    """
 
     name: str
     datatype: str
     shape: tuple[int, ...] | None
+    default: tuple[Any, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -128,22 +132,35 @@ def _features(bodies: _Bodies, scope: str, node: Any) -> tuple[Feature, ...]:
     attr = node.attr
     if node.op == "ParseSingleExample":
         names = [list(attr[side].list.s) for side in ("sparse_keys", "dense_keys")] + [[]]
+        stated_defaults = list(node.input[1:])
     elif node.op == "ParseExample":
         sparse, dense = attr["Nsparse"].i, attr["Ndense"].i
         at = [node.input[2 : 2 + sparse], node.input[2 + sparse : 2 + sparse + dense]]
         names = [[n for key in side for n in bodies.strings(scope, key)] for side in at] + [[]]
+        stated_defaults = list(node.input[2 + sparse + dense :])
     elif node.op == "ParseExampleV2":
         names = [bodies.strings(scope, at) for at in node.input[2:5]]
+        stated_defaults = list(node.input[5:])
     else:
         return ()
     types = [list(attr[side].list.type) for side in ("sparse_types", "Tdense", "ragged_value_types")]
     stated: list[tuple[int, ...] | None] = [protos.shape(s) for s in attr["dense_shapes"].list.shape]
     shapes: list[list[tuple[int, ...] | None]] = [[None] * len(names[0]), stated, [None] * len(names[2])]
+    given = [_default(bodies.constant(scope, at)) for at in stated_defaults if not at.startswith("^")]
+    defaults: list[list[tuple[Any, ...] | None]] = [[None] * len(names[0]), [*given, *[None] * len(names[1])], [None] * len(names[2])]
     found = []
-    for own, numbers, sizes in zip(names, types, shapes, strict=True):
+    for own, numbers, sizes, values in zip(names, types, shapes, defaults, strict=True):
         decoded = (name.decode("utf-8", "surrogateescape") for name in own)
-        found += [Feature(*feature) for feature in zip(decoded, map(from_enum, numbers), sizes, strict=False)]
+        found += [Feature(*feature) for feature in zip(decoded, map(from_enum, numbers), sizes, values, strict=False)]
     return tuple(found)
+
+
+def _default(tensor: Any) -> tuple[Any, ...] | None:
+    """The values of a dense feature's default; None if it has none, which is an empty constant (parsing_ops.cc)."""
+    from crossload.artifacts.graphs import protos
+
+    values = [] if tensor is None else protos.default(tensor, Path("the graph"), "a default")["data"]
+    return tuple(values) or None
 
 
 def _vocabulary(graph: Any, file: Path) -> list[bytes]:

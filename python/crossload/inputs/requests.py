@@ -166,9 +166,14 @@ def fit(spec: TensorSpec, array: np.ndarray) -> np.ndarray:
         raise CrossloadError(f"the input {spec.name!r} is {people(spec.datatype)}: {error}") from error
     if got != spec.datatype:
         wanted = datatypes.numpy_dtype(spec.datatype)
-        if "BYTES" in (got, spec.datatype) or not kept(array, wanted):
+        if spec.datatype == "BYTES":
+            raise CrossloadError(f"the input {spec.name!r} takes strings, and {people(got)} was given; give text, bytes or a file's bytes")
+        if got == "BYTES" or not kept(array, wanted):
+            from crossload.inputs import quantization
+
             raise CrossloadError(
                 f"the input {spec.name!r} is {people(spec.datatype)}; {people(got)} was given and does not convert without loss"
+                f"{quantization.hint(spec, array)}"
             )
         array = array.astype(wanted)
     if spec.shape is not None and not _fits(spec.shape, array.shape):

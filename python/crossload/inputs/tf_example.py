@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from math import prod
+from typing import TYPE_CHECKING, Any
 
+from crossload.contract.datatypes import for_people
 from crossload.errors import CrossloadError
 from crossload.support.once import once
+from crossload.support.text import near
+
+if TYPE_CHECKING:
+    from crossload.inputs.domains import Feature
 
 _INT64 = range(-(1 << 63), 1 << 63)
 
@@ -26,6 +32,49 @@ def tf_example(features: Mapping[str, Any]) -> bytes:
             raise CrossloadError(f"the feature {name!r}: a feature's name must be text that UTF-8 can encode")
         _fill(message.features.feature[name], name, values)
     return bytes(message.SerializeToString(deterministic=True))
+
+
+def as_parsed(given: Mapping[str, Any], features: Sequence[Feature]) -> dict[str, Any]:
+    """The features of an example with the types that the graph parses them as: integers for a float feature become floats.
+
+    Raises CrossloadError for a feature that the graph does not parse, with near names, one that it needs and that is missing, and
+    values of another kind or number than it takes.
+    """
+    known = {f.name: f for f in features}
+    for name in given:
+        if isinstance(name, str) and name not in known:
+            raise CrossloadError(f"the graph parses no feature {name!r}{near(name, known)}; it parses: {', '.join(known)}")
+    if missing := [f.name for f in features if f.shape is not None and f.default is None and f.name not in given]:
+        raise CrossloadError(f"the feature {missing[0]!r} is missing: {described(known[missing[0]])}")
+    return {name: _as_parsed(known[name], values) for name, values in given.items()}
+
+
+def described(feature: Feature) -> str:
+    """A feature in a few words: its datatype, its number of values, its default."""
+    kind = for_people(feature.datatype)
+    if feature.shape is None:
+        return f"{kind}, any number of values"
+    size = prod(feature.shape)
+    many = "any number of values" if size < 0 else f"{size} value{'s' * (size != 1)}"
+    default = "required" if feature.default is None else f"default {', '.join(map(repr, feature.default[:4]))}"
+    return f"{kind}, {many}, {default}"
+
+
+def _as_parsed(feature: Feature, values: Any) -> Any:
+    values = values.tolist() if hasattr(values, "tolist") else values
+    listed = list(values) if isinstance(values, list | tuple) else [values]
+    if feature.shape is not None and (size := prod(feature.shape)) >= 0 and len(listed) != size and (listed or feature.default is None):
+        raise CrossloadError(f"the feature {feature.name!r} has {len(listed)} values, and the graph takes {size}")
+    is_text = feature.datatype == "BYTES"
+    if strange := next((v for v in listed if isinstance(v, str | bytes) != is_text), None):
+        raise CrossloadError(f"the feature {feature.name!r} is {for_people(feature.datatype)} in the graph, and {strange!r} was given")
+    if feature.datatype == "FP32":
+        return [float(v) if isinstance(v, int) else v for v in listed]
+    if feature.datatype == "INT64":
+        if strange := next((v for v in listed if isinstance(v, float) and not v.is_integer()), None):
+            raise CrossloadError(f"the feature {feature.name!r} is int64 in the graph, and {strange!r} was given")
+        return [int(v) if isinstance(v, float) else v for v in listed]
+    return listed
 
 
 def features_of(example: bytes) -> dict[str, list[Any]]:

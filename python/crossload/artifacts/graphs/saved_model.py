@@ -33,7 +33,8 @@ class MetaGraph:
 
     `bridges`, by signature key, are the signatures to call where a runtime lacks a datatype (edits.bridges). `ops` counts nodes by
     op, including those inside functions. `init_ops` are operations by the key or collection that names them. `asset_files` are the
-    files of the folder `assets` that it names, `assets_read` those that an operation takes. `needs_variables`: the graph has variables to restore.
+    files of the folder `assets` that it names, `assets_read` those that an operation takes. `needs_variables`: the graph has variables
+    to restore.
     """
 
     tags: tuple[str, ...]

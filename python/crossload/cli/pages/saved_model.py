@@ -10,6 +10,7 @@ from crossload.support.text import printable
 
 if TYPE_CHECKING:
     from crossload.artifacts.graphs.saved_model import MetaGraph, SavedModel
+    from crossload.contract.signatures import Signature
 
 
 def lines(found: SavedModel, page: Page) -> Iterator[str]:
@@ -34,6 +35,7 @@ def _meta_graph(found: MetaGraph, page: Page) -> Iterator[str]:
     yield f"  {printable(version + git)}, graph version {found.graph_producer}{stripped}"
     for key, signature in found.signatures.items():
         yield from page.signature(key, signature)
+        yield from _features(found, signature)
     if not found.signatures:
         yield "  no signatures that can be called"
     for key, operation in found.init_ops.items():
@@ -41,3 +43,14 @@ def _meta_graph(found: MetaGraph, page: Page) -> Iterator[str]:
     yield from page.ops("ops", found.ops, f" in the graph and its {found.functions} functions" if found.functions else "")
     if found.collections:
         yield f"  collections: {page.some(f'{name} ({count})' for name, count in found.collections.items())}"
+
+
+def _features(found: MetaGraph, signature: Signature) -> Iterator[str]:
+    """The features of the tf.Examples that a signature takes, as the graph's own parser states them."""
+    if not any(op in found.ops for op in ("ParseExample", "ParseExampleV2", "ParseSingleExample")):
+        return
+    from crossload.inputs import domains, tf_example
+
+    for name, features in domains.of_graph(found.proto.graph_def, signature).examples.items():
+        yield f"    features of the tf.Examples in {printable(name)} (`crossload run --input-examples`)"
+        yield from (f"      {printable(f.name)}  {printable(tf_example.described(f))}" for f in features)

@@ -13,14 +13,12 @@ from typing import Any
 from crossload import artifacts
 from crossload.artifacts.checkpoints import state_file
 from crossload.artifacts.recognition import has_state
-from crossload.artifacts.select import choose
 from crossload.contract import op_libraries
 from crossload.contract.bundle import is_bundle
 from crossload.contract.manifest import Artifact, Made, Manifest, Model, Tolerance
 from crossload.contract.sidecar import sidecar_of
 from crossload.contract.signatures import Signature
 from crossload.edits import checkpoint_folders
-from crossload.edits.repairs import artifact_files
 from crossload.errors import ConversionRefused, CrossloadError
 from crossload.inputs.requests import Requests, check_requests
 from crossload.report.results import Report
@@ -29,6 +27,7 @@ from crossload.runtimes.supervisor import Limits, Supervisor
 from crossload.support import files
 from crossload.support.text import printable
 from crossload.verbs import destinations
+from crossload.verbs.convert import prepare
 from crossload.verbs.convert.backport import backport, runtimes_of
 from crossload.verbs.convert.edges import TARGETS, Edge, way
 from crossload.verbs.convert.walk import FOLDERS, resolved, walk
@@ -79,8 +78,9 @@ def convert(
 ) -> Converted:
     """Convert the artifact `source` to `destination`, in the format `to` or that of the suffix, and write a manifest beside it.
 
-    `tags` chooses a MetaGraph, `signatures` some of its signatures; `inputs` and `outputs` name a graph's tensors
-    (`name=operation:index`, `operation`) as its signature. `options` go to the conversions (verbs.convert.walk.walk).
+    `tags` chooses a MetaGraph, `signatures` some of its signatures (`NEW=OLD` renames one); `inputs` and `outputs` name a graph's tensors
+    (`name=operation:index`, `operation`) as its signature. `options` has `pinned` (values of inputs that become constants, by name) and
+    `drop_signatures`; the others go to the conversions (verbs.convert.walk.walk).
     `load_with` is the TensorFlow that loads the source. Source and result answer the same vectors (`requests`); a result that does not
     agree within `tolerance` is not written. `runtimes` are those that the result (a SavedModel or a GraphDef) must run in: it is
     repaired as far as necessary, and verified there. `warm_up` adds the compared requests to a SavedModel as TensorFlow Serving's
@@ -98,7 +98,7 @@ def convert(
         raise CrossloadError("--warm-up writes the compared requests into a SavedModel: convert to saved_model, without --no-verify")
     if verified and (options.get("keep_variables") or options.get("without_graph")):
         raise CrossloadError("a graph with kept variables and a checkpoint without its graph cannot be verified: add --no-verify")
-    entry, chosen = choose(source, tags, signatures, inputs, outputs)
+    entry, chosen, preparation = prepare.chosen(source, tags, signatures, inputs, outputs, options)
     path = way(entry.format, target)
     if entry.format == "checkpoint" and (said := state_file.moved(source)):
         progress(said)
@@ -111,7 +111,7 @@ def convert(
             kind = f"folder with an artifact, but a {target} is one" if target in FOLDERS else f"file, but a {target} is one"
             destinations.check(destination, kind, partial(_is_replaceable, target), overwrite=overwrite, source=source)
         with files.folder_beside(destination) as room:
-            entry = _mended(entry, room, progress)
+            entry, chosen = preparation.apply(entry, chosen, room, progress)
             report = None
             if needed:
                 made, chosen, report = backport(entry, chosen, target, room, destination, options, needed, terms, verified=verified)
@@ -143,18 +143,6 @@ def convert(
         else:
             sidecar_of(destination).unlink(missing_ok=True)  # it described the replaced artifact
     return Converted(destination, target, tuple(made.made.way if made.made else ()), made, report)
-
-
-def _mended(entry: Artifact, room: Path, progress: Callable[[str], None]) -> Artifact:
-    """The artifact to convert: a GraphDef with ops that take references, and get none, loads nowhere and is mended first."""
-    if entry.format != "graph_def":
-        return entry
-    target = room / "mended" / Path(entry.path).name
-    target.parent.mkdir()
-    if not (changes := artifact_files.mend_references(Path(entry.path), target)):
-        return entry
-    progress(f"mended what freezing left, which no TensorFlow loads: {', '.join(changes)}")
-    return entry.model_copy(update={"path": str(target)})
 
 
 def _compare(

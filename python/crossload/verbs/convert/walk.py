@@ -81,7 +81,8 @@ def walk(
             steps.append(Step(edge.by, here, target, f"making the {edge.target}", given, own_options))
         else:
             bindings = edited
-        here, tags = target, ["serve"]
+        # A SavedModel that is copied keeps its tags; one that is built has TensorFlow's usual ones.
+        here, tags = target, tags if edge.source == edge.target == "saved_model" else ["serve"]
     bindings = in_tensorflow() if steps else bindings
     if path[-1].target == "saved_model" and options.get("to_tags"):
         retagged = room / "tagged" / destination.name

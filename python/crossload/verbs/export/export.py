@@ -28,6 +28,7 @@ from crossload.runtimes.tf_process import Step, StepName
 from crossload.support import files
 from crossload.support.text import printable
 from crossload.verbs import destinations
+from crossload.verbs.convert import prepare
 from crossload.verbs.convert.edges import way
 from crossload.verbs.convert.walk import without_tensorflow
 from crossload.verbs.destinations import only_writer
@@ -72,6 +73,7 @@ def export(
     warm_up: bool = False,
     weights: str | Path | None = None,
     by_name: bool = False,
+    pinned: Mapping[str, Any] | None = None,
     load_options: Mapping[str, Any] | None = None,
     load_with: str = "tensorflow",
     limits: Limits | None = None,
@@ -84,6 +86,7 @@ def export(
     the manifest, unless they were named. `requests` says what is recorded. `warm_up` adds the recorded requests to the
     SavedModel as TensorFlow Serving's warm-up file. `weights` is a checkpoint or a Keras file with values for the model: a live
     model (it keeps them), a Keras file, or one that a function builds; `by_name` matches a Keras file's layers by name.
+    `pinned` are inputs of its graph that become constants, with their values.
     `load_options` are what a Keras file may need, as for `load`; `load_with` is the TensorFlow that loads the source.
 
     Raises CrossloadError for input that cannot be used, ExportRefused if an artifact disagrees with the reference.
@@ -102,6 +105,7 @@ def export(
             saved = _save(model, folder, values, load_with, progress)
             if saved.examples:
                 requests = replace(requests, inputs=(*requests.inputs, saved.examples))
+            _pin(folder, pinned or {})
             kinds = tuple(formats) if formats else None
             needed = needed_options(load_options or {})
             bundle = _fill(
@@ -134,7 +138,7 @@ def _fill(
     progress: Callable[[str], None],
 ) -> Bundle:
     """From the first artifact in `folder` to a complete, verified bundle."""
-    first = next(folder / f for f in _FILES.values() if (folder / f).exists())
+    first = _first(folder)
     if first.is_dir() and (flattened := composites.flatten(first)):
         progress(f"sparse and ragged tensors as their parts: {', '.join(flattened)}")
     found = artifacts.read(first)
@@ -194,6 +198,18 @@ def _fill(
     if report.exit_status:
         raise ExportRefused(f"the bundle was not written: {report.first_failure}")
     return Bundle(folder, manifest)
+
+
+def _pin(folder: Path, pinned: Mapping[str, Any]) -> None:
+    """Make these inputs of the first artifact in `folder` constants."""
+    if pinned:
+        first = _first(folder)
+        entries, signatures = artifacts_of(first, first.name)
+        prepare.pin_in_place(first, entries, prepare.pinned_values(pinned, entries[0].format, signatures))
+
+
+def _first(folder: Path) -> Path:
+    return next(folder / f for f in _FILES.values() if (folder / f).exists())
 
 
 def _values(model: Any, weights: str | Path | None, by_name: bool) -> dict[str, Any]:

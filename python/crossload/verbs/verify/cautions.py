@@ -7,7 +7,6 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence
 import numpy as np
 
 from crossload.compare.tolerance import Tolerances
-from crossload.contract import op_libraries
 from crossload.contract.bundle import Bundle
 from crossload.contract.manifest import Strength, Vectors
 from crossload.contract.vectors import Vector
@@ -41,7 +40,7 @@ def of(bundle: Bundle, recorded: Mapping[str, list[Vector]], plan: Plan, chosen:
             f"{own} loads from the bundle's folder, where the recorded answers lie (own_path); --fresh N asks what is not there"
         ] * bool(own)
     said += bundle.cautions
-    if (needed := op_libraries.named(bundle.manifest.producer)) and not plan.load_options.get("op_libraries"):
+    if (needed := bundle.manifest.op_libraries) and not plan.load_options.get("op_libraries"):
         said.append(f"the model was made with the op library {', '.join(needed)}: name it with --op-library FILE.so")
     if plan.nan != "same":
         said.append(f"NaN policy: {plan.nan}")
