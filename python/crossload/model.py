@@ -40,7 +40,7 @@ class SignatureFunction:
         """The outputs with the runtime's own time and note."""
         from crossload.inputs.requests import complete
 
-        return self._model.infer(self.name, complete(self.signature, inputs))
+        return self._model.infer(self.name, complete(self._model.bound(self.name), inputs))
 
 
 class Model:
@@ -80,9 +80,13 @@ class Model:
         """By input, the features that the graph parses from its tf.Examples."""
         from crossload.inputs import domains
 
+        bound = {signature: self.bound(signature)}
+        return domains.of_artifact(self._source.path, self._source.format, self._source.tags, bound)[signature].examples
+
+    def bound(self, signature: str) -> Signature:
+        """The signature with its inputs' tensors in this artifact."""
         binding, stated = self.artifact.bindings[signature], self.signatures[signature].signature
-        bound = replace(stated, inputs=tuple(replace(t, tensor=binding.inputs.get(t.name)) for t in stated.inputs))
-        return domains.of_artifact(self._source.path, self._source.format, self._source.tags, {signature: bound})[signature].examples
+        return replace(stated, inputs=tuple(replace(t, tensor=binding.inputs.get(t.name)) for t in stated.inputs))
 
     def begin(self) -> None:
         """Start the worker's process without waiting for it, if its environment is made: its start takes longer than reading inputs."""

@@ -92,7 +92,7 @@ def test_the_error_for_a_saved_model_pb_names_its_folder(tmp_path: Path) -> None
         (b"", "is empty"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "git lfs pull"),
         (b"\x80\x04\x95pickle", "not an artifact that crossload knows"),
-        (b"<!DOCTYPE html><html></html>", "not a GraphDef"),
+        (b"\n<!DOCTYPE html><html></html>", "is an HTML page, not a model: download the file itself"),
         (b"model_checkpoint_path: 'x'\n", "is the state file of a folder of checkpoints"),
         (b"\n\x05\n\x03abc", "nodes without name or op"),
         (b"PK\x03\x04", "corrupt zip"),

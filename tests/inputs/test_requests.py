@@ -256,3 +256,12 @@ def test_a_list_of_python_s_numbers_takes_the_floating_datatype_of_the_input() -
     assert complete(spec, {"x": [[0.1, 0.2]]})["x"].dtype == np.float32  # type: ignore[dict-item]
     with pytest.raises(CrossloadError, match="float64 was given and does not convert without loss"):
         complete(spec, {"x": np.array([[0.1, 0.2]])})
+
+
+def test_two_inputs_of_one_tensor_get_one_value_and_two_are_refused() -> None:
+    signature = Signature(tuple(TensorSpec(n, "FP32", (-1, 2), "x:0") for n in ("a", "b")), (TensorSpec("y", "FP32", None, "y:0"),))
+    assert all(np.array_equal(v.inputs["a"], v.inputs["b"]) for v in draw(signature, Requests()))
+    one = np.float32([[1, 2]])
+    assert complete(signature, {"a": one, "b": one.copy()}).keys() == {"a", "b"}
+    with pytest.raises(CrossloadError, match="the inputs 'a' and 'b' are one tensor of the graph, and two different values were given"):
+        complete(signature, {"a": one, "b": one + 1})

@@ -64,6 +64,8 @@ def _read(path: Path, count: int) -> bytes:
         raise ArtifactError(f"{path} cannot be read: {error.strerror}") from error
     if not data:
         raise ArtifactError(f"{path} is empty; copy or export it again")
+    if data[:64].lstrip().lower().startswith((b"<!doctype html", b"<html")):
+        raise ArtifactError(f"{path} is an HTML page, not a model: download the file itself, not the page that shows it")
     if data.startswith(_LFS):
         raise ArtifactError(f"{path} is only a Git LFS pointer; fetch the file itself with `git lfs pull`")
     return data

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -73,6 +73,9 @@ def draw(signature: Signature, requests: Requests, domain: Domain | None = None)
         Vector(name, _request(signature, name.split("_")[0], np.random.default_rng([requests.seed, at]), requests, domain))
         for at, name in enumerate(names[: requests.count])
     ]
+    owners = {other: one for one, other in _shared(signature)}
+    if owners:
+        made = [replace(v, inputs={n: v.inputs.get(owners.get(n, n), a) for n, a in v.inputs.items()}) for v in made]
     for at, own in enumerate(requests.own()):
         with suppress(CrossloadError):
             made.append(Vector(f"user_{at}", complete(signature, own)))
@@ -144,7 +147,24 @@ def complete(signature: Signature, inputs: Mapping[str, np.ndarray]) -> dict[str
             completed[spec.name] = defaults.array(spec)
         else:
             raise CrossloadError(f"the input {spec.name!r} is missing; the signature takes: {', '.join(there)}")
+    for one, other in _shared(signature):
+        if one in completed and other in completed and not _same(completed[one], completed[other]):
+            raise CrossloadError(
+                f"the inputs {one!r} and {other!r} are one tensor of the graph, and two different values were given for it"
+            )
     return completed
+
+
+def _shared(signature: Signature) -> list[tuple[str, str]]:
+    """Pairs of inputs that are bound to one tensor: whoever feeds both has one of the values win, or the runtime abort."""
+    first: dict[str | int, str] = {}
+    return [(owner, t.name) for t in signature.inputs if t.tensor is not None and (owner := first.setdefault(t.tensor, t.name)) != t.name]
+
+
+def _same(one: np.ndarray, other: np.ndarray) -> bool:
+    if object in (one.dtype, other.dtype):
+        return one.shape == other.shape and bool((one == other).all())
+    return one.shape == other.shape and one.dtype == other.dtype and one.tobytes() == other.tobytes()
 
 
 def _as_array(value: Any, spec: TensorSpec) -> np.ndarray:
