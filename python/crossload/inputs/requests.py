@@ -73,9 +73,7 @@ def draw(signature: Signature, requests: Requests, domain: Domain | None = None)
         Vector(name, _request(signature, name.split("_")[0], np.random.default_rng([requests.seed, at]), requests, domain))
         for at, name in enumerate(names[: requests.count])
     ]
-    owners = {other: one for one, other in _shared(signature)}
-    if owners:
-        made = [replace(v, inputs={n: v.inputs.get(owners.get(n, n), a) for n, a in v.inputs.items()}) for v in made]
+    made = [replace(v, inputs=_alike(signature, v.inputs)) for v in made]
     for at, own in enumerate(requests.own()):
         with suppress(CrossloadError):
             made.append(Vector(f"user_{at}", complete(signature, own)))
@@ -96,7 +94,8 @@ def extra(signature: Signature, requests: Requests, domain: Domain, drawn: Seque
     found, total = [], 0
     randoms = [np.random.default_rng([requests.seed, 1000 + at]) for at in range(len(kinds))]
     made = [(kind, _request(signature, kind, random, requests, domain)) for kind, random in zip(kinds, randoms, strict=True)]
-    for name, inputs in [*made, *_mixtures([v for v in drawn if v.id.startswith("user_")], requests.seed)]:
+    for name, drawn_inputs in [*made, *_mixtures([v for v in drawn if v.id.startswith("user_")], requests.seed)]:
+        inputs = _alike(signature, drawn_inputs)
         total += sum(array.nbytes for array in inputs.values())
         if total <= _MOST_EXTRA_BYTES:
             found.append(Vector(name, inputs, extra=True))
@@ -159,6 +158,12 @@ def _shared(signature: Signature) -> list[tuple[str, str]]:
     """Pairs of inputs that are bound to one tensor: whoever feeds both has one of the values win, or the runtime abort."""
     first: dict[str | int, str] = {}
     return [(owner, t.name) for t in signature.inputs if t.tensor is not None and (owner := first.setdefault(t.tensor, t.name)) != t.name]
+
+
+def _alike(signature: Signature, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The inputs, those of one tensor with one value."""
+    owners = {other: one for one, other in _shared(signature)}
+    return {n: inputs.get(owners.get(n, n), array) for n, array in inputs.items()}
 
 
 def _same(one: np.ndarray, other: np.ndarray) -> bool:

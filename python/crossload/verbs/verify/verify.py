@@ -123,7 +123,7 @@ def _verify(
 ) -> Report:
     with (
         _opened(bundle or Path(plan.path), list(chosen.values()), plan, progress, recorders) as opened,
-        tempfile.TemporaryDirectory(prefix="crossload-", ignore_cleanup_errors=True) as room,
+        temporary.scratch() as room,
     ):
         recorded = {name: opened.vectors(name) for name in opened.manifest.signatures}
         if plan.fresh:
