@@ -71,6 +71,50 @@ def with_variables(made: Any) -> Any:
     return made
 
 
+def constant(body: Any, name: str, values: Sequence[float], kind: int = FLOAT) -> Any:
+    """Add a constant vector of float32, or of int32."""
+    made = node(body, name, "Const", dtype=kind)
+    tensor = made.attr["value"].tensor
+    tensor.dtype = kind
+    tensor.tensor_shape.dim.add(size=len(values))
+    (tensor.float_val if kind == FLOAT else tensor.int_val).extend(values)
+    return made
+
+
+def dropout() -> Any:
+    """A GraphDef with y = x * random numbers, without a seed."""
+    made = message_class("tensorflow.GraphDef")()
+    made.versions.producer = 1000
+    node(made.node, "x", "Placeholder", shape=(-1, 4), dtype=FLOAT)
+    node(made.node, "shape", "Shape", "x", T=FLOAT, out_type=INT32)
+    node(made.node, "draw", "RandomUniform", "shape", T=INT32, dtype=FLOAT)
+    node(made.node, "y", "Mul", "x", "draw", T=FLOAT)
+    return made
+
+
+def drawn_at_load() -> Any:
+    """A MetaGraphDef with y = x * w, whose init op gives w random values: no checkpoint has any."""
+    made = message_class("tensorflow.MetaGraphDef")()
+    made.meta_info_def.tags.append("serve")
+    body = made.graph_def.node
+    made.graph_def.versions.producer = 1000
+    node(body, "x", "Placeholder", shape=(-1, 4), dtype=FLOAT)
+    node(body, "w", "VarHandleOp", shape=(4,), dtype=FLOAT)
+    body[-1].attr["shared_name"].s = b"w"
+    constant(body, "shape", [4], INT32)
+    node(body, "draw", "RandomUniform", "shape", T=INT32, dtype=FLOAT)
+    node(body, "assign", "AssignVariableOp", "w", "draw", dtype=FLOAT)
+    node(body, "init", "NoOp", "^assign")
+    node(body, "read", "ReadVariableOp", "w", dtype=FLOAT)
+    node(body, "y", "Mul", "x", "read", T=FLOAT)
+    made.collection_def["saved_model_main_op"].node_list.value.append("init")
+    signature = made.signature_def["serving_default"]
+    signature.method_name = "tensorflow/serving/predict"
+    tensor_info(signature.inputs["x"], "x:0")
+    tensor_info(signature.outputs["y"], "y:0")
+    return made
+
+
 def saved_model(folder: Path, *meta_graphs: Any, text: bool = False) -> Path:
     """Write a SavedModel folder of these MetaGraphDefs."""
     folder.mkdir(parents=True, exist_ok=True)

@@ -106,6 +106,7 @@ def misbehave(phase):
 loaded = None
 bent = None
 served = 0
+calls = 0
 if misbehave("import") == "never":
     pass
 while True:
@@ -125,6 +126,7 @@ while True:
     elif rpc == "RepositoryModelLoad":
         loaded = header["parameters"]["path"]
         served += 1
+        calls = 0
         if behaviour == "poisoned" and served > 1:
             die("SIGSEGV")
         answer({**own, "name": "m"})
@@ -137,7 +139,9 @@ while True:
             continue
         count = len(tensors[0]) // 4
         layout = f"<{count}{'i' if entry['datatype'] == 'INT32' else 'f'}"
-        values = [2 * v for v in struct.unpack(layout, tensors[0])]
+        calls += 1
+        more = calls if behaviour == "count" else os.getpid() + time.monotonic_ns() % 9973 if behaviour == "draw" else 0
+        values = [2 * v + more for v in struct.unpack(layout, tensors[0])]
         output = {**entry, "name": "y"}
         data = struct.pack(layout, *values)
         if bent == "wrong-value":

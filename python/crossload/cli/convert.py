@@ -132,6 +132,7 @@ _saver = stacked(
 @option("--weights", type=click.Path(path_type=Path), metavar="FILE", group=LOADING, help="Keras files: take the weights from this file.")
 @option("--by-name", is_flag=True, group=LOADING, help="With --weights: match layers by name; list those that do not match.")
 @options.tolerance
+@options.accept_unproved
 @option("--no-verify", is_flag=True, group=CLOSE, help="Do not compare the answers; the manifest records that.")
 @options.requests
 @_saver
@@ -197,6 +198,7 @@ def command(
         "requests": requests,
         "tolerance": parse(tolerance),
         "limits": options.to_limits(given),
+        "accept_unproved": given["accept_unproved"],
     }
     if folder is not None:
         from crossload.cli import convert_many
@@ -211,6 +213,8 @@ def command(
         results = [r for r in made.report.results if r.agreement]
         agreed = f"{len(results)} answers of {len(made.artifact.bindings)} signature(s) agree: {matrix.closeness(results)}"
         click.echo(f"{made.path}: {made.format}; {agreed}")
+        for caution in made.report.cautions:
+            click.echo(f"note: {matrix.safe(caution)}")
     else:
         click.echo(f"{made.path}: {made.format}; {'a graph to view' if made.format == 'tensorboard' else 'not verified'}")
     following = "tensorboard --logdir" if made.format == "tensorboard" else "crossload show"

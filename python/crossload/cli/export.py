@@ -50,6 +50,7 @@ from crossload.cli.framework import CONVERSION, LOADING, REQUESTS, Command, list
 @options.keras
 @options.op_libraries
 @options.tolerance
+@options.accept_unproved
 @options.requests
 @option(
     "--faults",
@@ -83,6 +84,7 @@ def command(
     from crossload.compare.tolerance import parse
     from crossload.verbs.export.export import export
     from crossload.verbs.verify.cautions import of_strength
+    from crossload.verbs.verify.record import left_out_requests
 
     bundle = export(
         source,
@@ -99,17 +101,23 @@ def command(
         load_options=options.load_options(given),
         load_with=load_with,
         limits=options.to_limits(given),
+        accept_unproved=given["accept_unproved"],
         progress=lambda text: click.echo(text, err=True),
     )
     manifest = bundle.manifest
     vectors = sum(v.count for v in manifest.vectors)
-    click.echo(
-        f"{output}: {', '.join(a.id for a in manifest.artifacts)}; {len(manifest.signatures)} signature(s), {vectors} vectors, all verified"
-    )
+    dropped = sum(len(v.left_out) for v in manifest.vectors)
+    said = f"{vectors} vectors, all verified" + (f"; {dropped} requests are left out" if dropped else "")
+    click.echo(f"{output}: {', '.join(a.id for a in manifest.artifacts)}; {len(manifest.signatures)} signature(s), {said}")
     for sentence in of_strength(manifest.vectors):
         click.echo(sentence)
     for reason in dict.fromkeys(v.strength.not_measured for v in manifest.vectors if v.strength and v.strength.not_measured):
         click.echo(f"what the vectors see was not measured: {reason}")
+    for sentence in left_out_requests(manifest.vectors):
+        click.echo(f"note: {sentence}")
+    for recorded in manifest.vectors:
+        if recorded.state:
+            click.echo(f"note: {recorded.signature}: {recorded.state}, so its vectors are one sequence")
     for left in manifest.left_out:
         click.echo(f"left out: {left.id}: {left.reason}")
     click.echo(f"next: crossload verify {output}")

@@ -33,6 +33,12 @@ tolerance = option(
     group=CLOSE,
     help="The tolerance of a datatype (float32) or of an output; repeatable. The report shows a raised tolerance.",
 )
+accept_unproved = option(
+    "--accept-unproved",
+    is_flag=True,
+    group=CLOSE,
+    help="Accept a signature that its answers do not prove: they do not repeat, or fewer than half of the requests were answered.",
+)
 limits = stacked(
     option(
         "--time-limit",

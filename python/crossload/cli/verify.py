@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 OLD = {"runtimes": "runtime", "vectors": "count", "inputs": "input-file"}
 EXIT_STATUS = (
     "0 all compared and agreed, 1 a mismatch or failure, 2 input that cannot be used, "
-    "3 nothing was compared, or nothing for a named runtime or artifact, 130 interrupted."
+    "3 nothing was compared, or nothing for a named runtime or artifact, or only the recording runtime with itself, which nobody named, "
+    "130 interrupted."
 )
 
 
@@ -101,6 +102,7 @@ EXIT_STATUS = (
     "--untrusted", is_flag=True, group=WHAT, help="For a model that nobody trusts: behind the wall that this machine has, or not at all."
 )
 @options.tolerance
+@options.accept_unproved
 @option(
     "--agreement",
     type=click.Choice(["identical", "ulp", "close", "decision"]),
@@ -219,6 +221,7 @@ def _plan(path: Path | None, given: dict[str, Any]) -> Plan:
         configuration=os.environ.get("CROSSLOAD_CONFIG") or None,
         fresh=given["fresh"],
         wall=_wall(given["wall"], given["untrusted"]),
+        accept_unproved=given["accept_unproved"],
     )
 
 

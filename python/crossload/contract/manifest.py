@@ -143,7 +143,11 @@ class Strength(Part):
 
 @dataclass(kw_only=True)
 class Vectors(Part):
-    """A vectors file and its provenance; `rounding` is by output. `strength` is what the vectors are worth; bundles may lack it."""
+    """A vectors file and its provenance; `rounding` is by output. `strength` is what the vectors are worth; bundles may lack it.
+
+    `state` says why an answer depends on the requests before it. The vectors then are a sequence: the model is loaded afresh before the
+    first of them, and asked in the file's order. If any signature has it, the model is loaded afresh before each signature.
+    """
 
     signature: str
     path: str
@@ -154,6 +158,7 @@ class Vectors(Part):
     left_out: list[LeftOut] = field(default_factory=list)
     rounding: dict[str, Rounding] = field(default_factory=dict)
     strength: Strength | None = None
+    state: str | None = None
 
 
 @dataclass(kw_only=True)

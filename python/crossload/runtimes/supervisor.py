@@ -52,6 +52,7 @@ class ModelSource:
     """What a worker is to load; `options` are the user's, for formats that need them (`custom_objects`, `allow_code`).
 
     `bindings` are by signature. For a signature in `signatures` (from the manifest), the supervisor feeds defaults and can take the bridge.
+    `keep_state`: a request's answer may depend on the requests since the load, so a worker does not reset the model before each.
     """
 
     path: Path
@@ -60,6 +61,7 @@ class ModelSource:
     tags: tuple[str, ...] | None = None
     options: Mapping[str, Any] = field(default_factory=dict, hash=False)
     signatures: Mapping[str, Signature] = field(default_factory=dict, hash=False)
+    keep_state: bool = False
 
     def parameters(self, bridges: Mapping[str, Bridge]) -> dict[str, Any]:
         """The parameters of `RepositoryModelLoad`, with `bridges` in place of the signatures of the same names."""
@@ -67,7 +69,8 @@ class ModelSource:
         options = {"options": dict(self.options)} if self.options else {}
         bound = {name: bridges.get(name, binding) for name, binding in self.bindings.items()}
         signatures = {name: {"key": binding.key, "inputs": binding.inputs, "outputs": binding.outputs} for name, binding in bound.items()}
-        return {"path": str(self.path.resolve()), "format": self.format, "signatures": signatures, **tags, **options}
+        state = {"keep_state": True} if self.keep_state else {}
+        return {"path": str(self.path.resolve()), "format": self.format, "signatures": signatures, **tags, **options, **state}
 
 
 @dataclass

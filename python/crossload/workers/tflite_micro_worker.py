@@ -44,10 +44,10 @@ class MicroModel:
         _, printed = _with_stderr(self._interpreter.print_allocations)
         used = re.search(r"Arena allocation total (\d+) bytes", printed)
         self.note = f"uses {int(used[1]):,} bytes of arena" if used else None
-        self._path = request.path
+        self._path, self._keep_state = request.path, request.keep_state
 
     def run(self, signature: str, inputs: dict[str, np.ndarray], outputs: list[str]) -> Answer:
-        """Run a signature once, from the state that the file describes."""
+        """Run a signature once; without `keep_state`, from the state that the file describes."""
         found = self._positions[signature]
         if isinstance(found, Refusal):
             raise found
@@ -55,7 +55,8 @@ class MicroModel:
         check_complete(signature, inputs, takes)
         for name, array in inputs.items():
             self._check(name, array, takes[name])
-        self._interpreter.reset()
+        if not self._keep_state:
+            self._interpreter.reset()
         for name, array in inputs.items():
             _explained(partial(self._interpreter.set_input, array, takes[name]), self._path)
         _, took = _explained(lambda: nanoseconds(self._interpreter.invoke), self._path)

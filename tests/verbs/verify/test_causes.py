@@ -16,7 +16,7 @@ from crossload.errors import WorkerFailure
 from crossload.report.results import Case, Result
 from crossload.runtimes.supervisor import Answer, ModelSource
 from crossload.verbs.verify import causes
-from crossload.verbs.verify.run import Asked
+from crossload.verbs.verify.run import Answered
 
 Function = Callable[..., np.ndarray]
 _RANDOM = np.random.default_rng(11)
@@ -49,7 +49,7 @@ def named(requests: list[dict[str, np.ndarray]], right: Function, make: Callable
         wanted, got = right(**inputs), worker.model(**inputs)
         outcome = "ok" if np.allclose(wanted, got, 1e-5, 1e-6) else "mismatch"
         result = Result(Case("graph_def", "r", "s", f"v{at}"), outcome)  # type: ignore[arg-type]
-        asked.append(Asked(Vector(f"v{at}", inputs, {"y": wanted}), {"y": got}, result))
+        asked.append(Answered(Vector(f"v{at}", inputs, {"y": wanted}), {"y": got}, result))
     source = ModelSource(Path("none.keras"), "keras", {"s": Binding()})
     causes.name(worker, source, [], "s", asked, Tolerances())  # type: ignore[arg-type]
     results = [a.result for a in asked]
@@ -112,7 +112,7 @@ def test_a_worker_that_dies_of_an_extra_call_costs_the_cause_alone() -> None:
     worker = Dying(lambda: lambda a, b: difference(b, a))
     inputs = PAIRS[0]
     result = Result(Case("graph_def", "r", "s", "v"), "mismatch", error="differs")
-    asked = [Asked(Vector("v", inputs, {"y": difference(**inputs)}), {"y": difference(inputs["b"], inputs["a"])}, result)]
+    asked = [Answered(Vector("v", inputs, {"y": difference(**inputs)}), {"y": difference(inputs["b"], inputs["a"])}, result)]
     causes.name(worker, ModelSource(Path("none.keras"), "keras", {}), [], "s", asked, Tolerances())  # type: ignore[arg-type]
     assert worker.calls == 1
     assert (result.outcome, result.error) == ("mismatch", "differs")

@@ -55,6 +55,7 @@ def plans(draw: st.DrawFn) -> Plan:
         limits=Limits(draw(_seconds), draw(_seconds), draw(_seconds), draw(st.none() | st.integers(1, 1 << 40))),
         load_options=draw(st.sampled_from([{}, {"loader": "session"}, {"allow_code": True}, {"loader": "keras", "allow_code": True}])),
         fresh=draw(st.integers(0, 1000)),
+        accept_unproved=draw(st.booleans()),
     )
 
 
@@ -98,6 +99,7 @@ def test_every_field_of_a_plan_but_the_rerun_s_cases_changes_the_command() -> No
         "load_options": {"loader": "keras"},
         "configuration": "file.toml",
         "fresh": 3,
+        "accept_unproved": True,
     }
     plan = Plan("bundle")
     assert {f.name for f in fields(Plan)} == {*changed, "only"}

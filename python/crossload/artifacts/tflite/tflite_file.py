@@ -29,6 +29,8 @@ _DATATYPES = (
 _MOST_DEPRECATED_CODE = 127
 _CUSTOM = 32
 _FLEX = "Flex"
+_RANDOM = ("RANDOM_UNIFORM", "RANDOM_STANDARD_NORMAL", "MULTINOMIAL")
+_ASSIGNING = "ASSIGN_VARIABLE"
 _MOST_TEXT = 256
 _MOST_CONVERSION = 1 << 16
 
@@ -127,7 +129,7 @@ class TFLite:
     `inputs` and `outputs` are those of the first subgraph, in the interpreter's order and named after their tensors; in every
     TensorSpec `tensor` is the index. `ops` counts operators of all subgraphs as {"builtin", "flex", "custom"}: Flex ops need
     TensorFlow's own kernels beside the interpreter, custom ops a library that registers them. `external_bytes` are weights after the
-    flatbuffer's end.
+    flatbuffer's end. `variables` are the names of tensors that keep their values from one call to the next.
     """
 
     path: Path
@@ -141,8 +143,20 @@ class TFLite:
     version: int = 3
     buffers: int = 0
     external_bytes: int = 0
+    variables: tuple[str, ...] = ()
     producer: dict[str, str] = field(default_factory=dict)
     format: Literal["tflite"] = "tflite"
+
+    @property
+    def random(self) -> tuple[str, ...]:
+        """The ops that draw at random."""
+        return tuple(op for op in _RANDOM if op in self.ops.get("builtin", {}))
+
+    @property
+    def changing(self) -> tuple[str, ...]:
+        """What makes an answer depend on the calls before it: the op that assigns variables, tensors that keep their values."""
+        assigning = [_ASSIGNING] if _ASSIGNING in self.ops.get("builtin", {}) else []
+        return (*assigning, *(f"the variable tensor {name!r}" for name in self.variables))
 
     def signature(self, key: str | None = None) -> Signature:
         """The signature with this key; for None the only one, or the first subgraph's inputs and outputs if the file has none.
@@ -201,6 +215,7 @@ class TFLite:
             "metadata": [m.to_json() for m in self.metadata],
             "buffers": self.buffers,
             "external_bytes": self.external_bytes,
+            **({"variables": list(self.variables)} if self.variables else {}),
         }
 
 
@@ -251,6 +266,7 @@ class _Model:
             version=self.content["version"],
             buffers=len(self.content["buffers"]),
             external_bytes=self._external_bytes(),
+            variables=tuple(t["name"] or "" for s in self.subgraphs for t in s["tensors"] if t["is_variable"]),
             producer=self._producer(metadata),
         )
 

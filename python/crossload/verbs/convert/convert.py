@@ -73,6 +73,7 @@ def convert(
     requests: Requests | None = None,
     tolerance: Mapping[str, Tolerance] | None = None,
     limits: Limits | None = None,
+    accept_unproved: bool = False,
     alive: Mapping[str, Supervisor] | None = None,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Converted:
@@ -82,10 +83,11 @@ def convert(
     (`name=operation:index`, `operation`) as its signature. `options` has `pinned` (values of inputs that become constants, by name) and
     `drop_signatures`; the others go to the conversions (verbs.convert.walk.walk).
     `load_with` is the TensorFlow that loads the source. Source and result answer the same vectors (`requests`); a result that does not
-    agree within `tolerance` is not written. `runtimes` are those that the result (a SavedModel or a GraphDef) must run in: it is
-    repaired as far as necessary, and verified there. `warm_up` adds the compared requests to a SavedModel as TensorFlow Serving's
-    warm-up. `alive` are workers that already run, as for `verify`. Raises CrossloadError for input that cannot be used,
-    ConversionRefused for a result that disagrees.
+    agree within `tolerance` is not written, nor one whose source answers too few of them (unless `accept_unproved`). `runtimes` are those
+    that the result (a SavedModel or a GraphDef) must run in: it is repaired as far as necessary, and verified there. `warm_up` adds the
+    compared requests to a SavedModel as TensorFlow Serving's warm-up. `alive` are workers that already run, as for `verify`.
+
+    Raises CrossloadError for input that cannot be used, ConversionRefused for a result that disagrees.
     """
     source, destination = Path(source), Path(destination)
     tf_process.loader(load_with)
@@ -104,7 +106,9 @@ def convert(
         progress(said)
     progress(f"path: {' → '.join([entry.format, *(e.target for e in path)])}")
     _check_size(source, path)
-    terms = Terms(requests or Requests(), dict(tolerance or {}), limits or Limits(), load_with, alive or {}, options, progress)
+    terms = Terms(
+        requests or Requests(), dict(tolerance or {}), limits or Limits(), load_with, alive or {}, options, accept_unproved, progress
+    )
     check_requests(terms.requests, chosen)
     with only_writer(destination, "conversion"):
         if not (target == "checkpoint" and has_state(destination)):  # another checkpoint is added

@@ -77,6 +77,7 @@ def export(
     load_options: Mapping[str, Any] | None = None,
     load_with: str = "tensorflow",
     limits: Limits | None = None,
+    accept_unproved: bool = False,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Bundle:
     """Write a bundle of `model` into the folder `destination`: artifacts, manifest, recorded answers, all verified.
@@ -87,7 +88,8 @@ def export(
     SavedModel as TensorFlow Serving's warm-up file. `weights` is a checkpoint or a Keras file with values for the model: a live
     model (it keeps them), a Keras file, or one that a function builds; `by_name` matches a Keras file's layers by name.
     `pinned` are inputs of its graph that become constants, with their values.
-    `load_options` are what a Keras file may need, as for `load`; `load_with` is the TensorFlow that loads the source.
+    `load_options` are what a Keras file may need, as for `load`; `load_with` is the TensorFlow that loads the source. `accept_unproved`
+    writes a bundle with signatures whose answers do not repeat, or of whose requests the reference answers fewer than half.
 
     Raises CrossloadError for input that cannot be used, ExportRefused if an artifact disagrees with the reference.
     """
@@ -107,10 +109,8 @@ def export(
                 requests = replace(requests, inputs=(*requests.inputs, saved.examples))
             _pin(folder, pinned or {})
             kinds = tuple(formats) if formats else None
-            needed = needed_options(load_options or {})
-            bundle = _fill(
-                folder, name, saved, kinds, requests, dict(tolerance or {}), warm_up, limits or Limits(), needed, stack, progress
-            )
+            proof = _Proof(requests, dict(tolerance or {}), limits or Limits(), needed_options(load_options or {}), accept_unproved)
+            bundle = _fill(folder, name, saved, kinds, proof, warm_up, stack, progress)
     return replace(bundle, root=destination)
 
 
@@ -124,16 +124,24 @@ class _Saved:
     python: Path | None = None
 
 
+@dataclass(frozen=True)
+class _Proof:
+    """What is recorded and how the artifacts are compared, as `export` describes it."""
+
+    requests: Requests
+    tolerance: dict[str, Tolerance]
+    limits: Limits
+    needed: dict[str, Any]
+    accept_unproved: bool
+
+
 def _fill(
     folder: Path,
     name: str,
     saved: _Saved,
     formats: tuple[str, ...] | None,
-    requests: Requests,
-    tolerance: dict[str, Tolerance],
+    proof: _Proof,
     warm_up: bool,
-    limits: Limits,
-    needed: dict[str, Any],
     stack: ExitStack,
     progress: Callable[[str], None],
 ) -> Bundle:
@@ -145,21 +153,21 @@ def _fill(
     entries, signatures = artifacts_of(first, first.name, found=found)
     if entries[0].format != "saved_model" and (others := [f for f in formats or () if f != entries[0].format]):
         raise CrossloadError(f"a {entries[0].format} is bundled as it is and cannot become {', '.join(others)}; export the SavedModel")
-    check_requests(requests, signatures)
+    check_requests(proof.requests, signatures)
     if warm_up:
         warmup.check(folder, entries, formats)
     recorder = references(entries[0].format)[0]
-    reference = stack.enter_context(Supervisor(recorder.name, environments.prepare(recorder.source, progress), limits))
+    reference = stack.enter_context(Supervisor(recorder.name, environments.prepare(recorder.source, progress), proof.limits))
     # TensorFlow's process and the reference work side by side.
     pool, context = stack.enter_context(ThreadPoolExecutor(1)), copy_context()
-    converting = pool.submit(context.run, _converted, folder, entries[0], formats, needed, saved.python, progress)
+    converting = pool.submit(context.run, _converted, folder, entries[0], formats, proof.needed, saved.python, progress)
     recorded: list[Vectors] = []
     for entry in entries:
         added, learnt = record(
-            *(folder, entry, signatures, requests, limits, progress),
+            *(folder, entry, signatures, proof.requests, proof.limits, progress),
             alive={recorder.title: reference},
-            options=needed,
-            seeding=Seeding(requests.faults, requests.seed, tolerance, progress),
+            options=proof.needed,
+            seeding=Seeding(proof.requests.faults, proof.requests.seed, proof.tolerance, progress),
         )
         recorded += added
         signatures |= learnt
@@ -182,20 +190,21 @@ def _fill(
     used = {s for a in entries for s in a.bindings}
     manifest = Manifest(
         model=Model(name=name),
-        producer={**producer, **op_libraries.recorded(needed.get("op_libraries", ()))},
+        producer={**producer, **op_libraries.recorded(proof.needed.get("op_libraries", ()))},
         signatures={key: s for key, s in signatures.items() if key in used},
         artifacts=entries,
         left_out=left_out,
         vectors=recorded,
-        tolerance=tolerance,
+        tolerance=proof.tolerance,
     )
     files.write_text(folder / FILE_NAME, manifest.to_json())
     progress("verifying every artifact of the bundle")
     proving = tuple(r.name for r in registry.find(list(_PROVING_RUNTIMES)) if any(registry.able(r, a.format) for a in entries))
-    report = verify(folder, proving, limits=limits, load_options=needed, alive={registry.shortest_name(recorder): reference})
+    alive = {registry.shortest_name(recorder): reference}
+    report = verify(folder, proving, limits=proof.limits, load_options=proof.needed, alive=alive, accept_unproved=proof.accept_unproved)
     if report.interrupted:
         raise KeyboardInterrupt
-    if report.exit_status:
+    if report.exit_status and not (proof.accept_unproved and report.exit_status == 3 and not sum(v.count for v in recorded)):
         raise ExportRefused(f"the bundle was not written: {report.first_failure}")
     return Bundle(folder, manifest)
 

@@ -22,7 +22,7 @@ from crossload.contract.vectors import Tensors, Vector
 from crossload.errors import CrossloadError, WorkerFailure
 from crossload.runtimes.supervisor import ModelSource, Supervisor
 from crossload.verbs.verify import differing
-from crossload.verbs.verify.run import Asked
+from crossload.verbs.verify.run import Answered
 
 # Vectors that experiments ask again, the seconds and the bytes of requests that one signature's experiments may take, and orders of inputs.
 _ASKED, _SECONDS, _MOST_BYTES, _MOST_ORDERS = 3, 20.0, 64 << 20, 6
@@ -34,7 +34,7 @@ def name(
     source: ModelSource,
     others: Sequence[ModelSource],
     signature: str,
-    asked: list[Asked],
+    asked: list[Answered],
     tolerances: Tolerances,
 ) -> None:
     """Put the cause beside each mismatch of a signature; `others` are the bundle's other artifacts, whose weights tell of wrong ones."""
@@ -53,7 +53,7 @@ class _Signature:
         source: ModelSource,
         others: Sequence[ModelSource],
         signature: str,
-        asked: list[Asked],
+        asked: list[Answered],
         tolerances: Tolerances,
     ) -> None:
         self.supervisor, self.source, self.others, self.name = supervisor, source, others, signature
@@ -189,7 +189,7 @@ class _Signature:
         return differing.cause(self.source, self.others, self.name, answers)
 
 
-def _content(asked: Asked) -> int:
+def _content(asked: Answered) -> int:
     """How much a vector can tell apart: its different values, and its rows."""
     return sum(len(set(np.ravel(a)[:512].tolist())) for a in asked.vector.inputs.values())
 

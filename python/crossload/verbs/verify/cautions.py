@@ -13,7 +13,7 @@ from crossload.contract.vectors import Vector
 from crossload.runtimes import registry
 from crossload.runtimes.registry import Runtime
 from crossload.verbs.verify.plan import Plan
-from crossload.verbs.verify.record import references
+from crossload.verbs.verify.record import left_out_requests, references
 
 ENOUGH = 80  # per cent of the seeded faults; below, a report warns
 _SHOWN = 3
@@ -23,7 +23,8 @@ def of(bundle: Bundle, recorded: Mapping[str, list[Vector]], plan: Plan, chosen:
     """The sentences for a report: what was loosened, left out, or proves less than it seems to."""
     outputs = [(t.name, t.datatype) for s in bundle.manifest.signatures.values() for t in s.outputs]
     said = _replaced(chosen) + Tolerances({**bundle.manifest.tolerance, **plan.tolerance}).raised(outputs)
-    said += [f"the recording left out the vector {v.signature}/{o.id}: {o.reason}" for v in bundle.manifest.vectors for o in v.left_out]
+    # Where no answer is kept, the results of that signature say so, unless that is accepted.
+    said += left_out_requests([v for v in bundle.manifest.vectors if v.count or plan.accept_unproved])
     usual = {a.id: references(a.format) for a in bundle.manifest.artifacts}
     for reference in dict.fromkeys((v.reference.artifact, v.reference.runtime) for v in bundle.manifest.vectors):
         artifact, runtime = reference

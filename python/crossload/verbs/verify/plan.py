@@ -28,7 +28,8 @@ class Plan:
 
     `load_options` are those of `load`. `configuration` is the file that $CROSSLOAD_CONFIG names. `only` restricts the run to cases of
     an earlier one, which the command line does with `--from REPORT`. `fresh` is the number of new requests for a bundle, drawn with the
-    seed of `requests`. Behind a `wall` are all workers, the reference's too.
+    seed of `requests`. Behind a `wall` are all workers, the reference's too. `accept_unproved` lets signatures pass whose recorded answers
+    do not suffice (verbs.verify.sufficiency).
     """
 
     path: str
@@ -46,6 +47,7 @@ class Plan:
     only: frozenset[Case] | None = None
     fresh: int = 0
     wall: Wall | None = None
+    accept_unproved: bool = False
 
     def chosen(self) -> list[Runtime]:
         """The runtimes, behind the wall; raises CrossloadError as `registry.find` does."""
@@ -86,6 +88,8 @@ class Plan:
             yield "--agreement", self.agreement
         if self.nan != "same":
             yield "--nan", self.nan
+        if self.accept_unproved:
+            yield "--accept-unproved", None
         for name, tolerance in self.tolerance.items():
             yield "--tolerance", f"{name}:rtol={tolerance.rtol!r},atol={tolerance.atol!r},ulp={tolerance.ulp}"
 

@@ -31,6 +31,7 @@ class Terms:
     load_with: str = "tensorflow"
     alive: Mapping[str, Supervisor] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
+    accept_unproved: bool = False
     progress: Callable[[str], None] = lambda _: None
 
     @property
@@ -72,6 +73,7 @@ def one_by_one(bundle: Bundle, artifact: Artifact, judges: Sequence[Runtime], te
             limits=terms.limits,
             load_options=terms.load_options,
             alive=terms.alive,
+            accept_unproved=terms.accept_unproved,
         )
         if report.interrupted:
             raise KeyboardInterrupt

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +30,7 @@ from crossload.support.text import printable
 from crossload.verbs.verify import conditions
 
 if TYPE_CHECKING:
+    from crossload.artifacts.graphs.hidden_state import Hidden
     from crossload.verbs.verify.strength import Seeding
 
 Progress = Callable[[str], None]
@@ -112,19 +113,26 @@ def record_with(
     supervisor.load(source)
     reference = conditions.reference(supervisor, artifact.id)
     domains = domains_of(root / artifact.path, artifact.format, tags, {n: _bound(signatures[n], b) for n, b in artifact.bindings.items()})
-    from crossload.verbs.verify import rounding  # its edits of graphs are loaded where something is recorded, not where it is verified
+    # Loaded where something is recorded, not where it is verified.
+    from crossload.artifacts.graphs import hidden_state
+    from crossload.verbs.verify import rounding
 
     extra = seeding is not None and seeding.faults > 0
-    answers = {name: _answers(supervisor, name, signatures[name], requests, domains[name], extra=extra) for name in artifact.bindings}
-    learnt = {name: _learn(signatures[name], recorded) for name, (recorded, _) in answers.items()}
-    roundings = rounding.measure(supervisor, source, learnt, {n: recorded for n, (recorded, _) in answers.items()})
+    hidden = hidden_state.of_artifact(root / artifact.path, artifact.format, tags, artifact.bindings)
+    answers: dict[str, _Recorded] = {}
+    for name in artifact.bindings:
+        afresh = any(h.changing for h in hidden.values()) or any(r.state for r in answers.values())
+        answers[name] = _repeatable(supervisor, source, name, requests, domains[name], hidden[name], afresh=afresh, extra=extra)
+    learnt = {name: _learn(signatures[name], r.vectors) for name, r in answers.items()}
+    steady = {name: r.vectors for name, r in answers.items() if not r.state}
+    roundings = rounding.measure(supervisor, source, learnt, steady)
     strengths: dict[str, Strength] = {}
     if seeding is not None and extra:
         from crossload.verbs.verify import strength
 
-        asked = {n: recorded for n, (recorded, _) in answers.items()}
-        strengths = strength.measure(supervisor, root / artifact.path, artifact, learnt, asked, seeding)
-    for name, (recorded, left_out) in answers.items():
+        strengths = strength.measure(supervisor, root / artifact.path, artifact, learnt, steady, seeding)
+    for name, one in answers.items():
+        recorded = one.vectors
         file = root / vectors.path_of(name)
         if kept is None:
             vectors.write(file, name, recorded)
@@ -138,7 +146,8 @@ def record_with(
                 sha256=files.sha256(file) if kept is None else "",
                 seed=requests.seed,
                 reference=reference,
-                left_out=left_out,
+                left_out=one.left_out,
+                state=one.state,
                 rounding=roundings.get(name, {}),
                 strength=strengths.get(name),
             )
@@ -146,11 +155,60 @@ def record_with(
     return entries, learnt
 
 
+@dataclass
+class _Recorded:
+    """A signature's vectors, the requests without an answer, and why an answer depends on the requests before it."""
+
+    vectors: list[vectors.Vector]
+    left_out: list[LeftOut]
+    state: str | None = None
+
+
+def _repeatable(
+    supervisor: Supervisor, source: ModelSource, name: str, requests: Requests, domain: Domain, hidden: Hidden, *, afresh: bool, extra: bool
+) -> _Recorded:
+    """A signature's answers as they are given again: in any order, else as a sequence after a load; none where neither holds.
+
+    `afresh`: another signature may have changed the model's state. Raises WorkerFailure as `_answers` does.
+    """
+    from crossload.verbs.verify import repeats
+
+    signature = source.signatures[name]
+
+    def load(*, keep: bool) -> None:
+        supervisor.load(replace(source, keep_state=keep))
+
+    def again(recorded: Sequence[vectors.Vector]) -> bool:
+        outputs = [t.name for t in signature.outputs]
+        try:
+            return repeats.repeated(recorded, lambda vector: supervisor.infer(name, vector.inputs, outputs).outputs)
+        except WorkerFailure:
+            return False
+
+    if not hidden.changing:
+        if afresh:
+            load(keep=False)
+        recorded, left_out = _answers(supervisor, name, signature, requests, domain, extra=extra)
+        if again(recorded if hidden else recorded[:1]):
+            if hidden:
+                load(keep=False)
+            if not hidden or again(recorded):
+                return _Recorded(recorded, left_out)
+    load(keep=True)
+    recorded, left_out = _answers(supervisor, name, signature, requests, domain, extra=False)
+    load(keep=True)
+    if again(recorded):
+        return _Recorded(recorded, left_out, repeats.why_state(hidden))
+    return _Recorded([], [LeftOut(id=v.id, reason=repeats.why_not(hidden)) for v in recorded] + left_out)
+
+
 def left_out_requests(recorded: Sequence[Vectors]) -> list[str]:
     """A sentence for each signature with requests that the reference did not answer: how many, and why the first was left out."""
     return [
         f"{len(v.left_out)} of {v.count + len(v.left_out)} requests of {v.signature} are left out: {v.reference.runtime} does not answer "
         f"them ({v.left_out[0].id}: {v.left_out[0].reason}); give real inputs with --input-file"
+        if v.count
+        else f"no answer of {v.signature} is kept: {v.left_out[0].reason}"
         for v in recorded
         if v.left_out
     ]

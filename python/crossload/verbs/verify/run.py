@@ -17,7 +17,7 @@ from crossload.errors import EnvironmentProblem, WorkerFailure
 from crossload.report.results import Case, Report, Result
 from crossload.runtimes import environments
 from crossload.runtimes.registry import Runtime
-from crossload.runtimes.supervisor import ModelSource, Supervisor
+from crossload.runtimes.supervisor import Answer, ModelSource, Supervisor
 from crossload.verbs.verify import conditions
 from crossload.verbs.verify.handed_out import HandedOut
 from crossload.verbs.verify.plan import Plan
@@ -37,8 +37,20 @@ Progress = Callable[[str], None]
 OnResult = Callable[[Result], None]
 
 
-@dataclass
+@dataclass(frozen=True)
 class Asked:
+    """A vector to run; `reported`: its answer is compared. `load`: load the model afresh first, `keep`: keep its state from then on."""
+
+    signature: str
+    outputs: list[str]
+    vector: Vector
+    reported: bool = True
+    load: bool = False
+    keep: bool = False
+
+
+@dataclass
+class Answered:
     """A vector, what the runtime answered, and the judgement."""
 
     vector: Vector
@@ -50,23 +62,23 @@ class Kept:
     """The answers by signature, until they have too many bytes: those after that are not kept."""
 
     def __init__(self) -> None:
-        self._by_signature: dict[str, list[Asked]] = {}
+        self._by_signature: dict[str, list[Answered]] = {}
         self._bytes = 0
 
     def add(self, signature: str, vector: Vector, answer: Mapping[str, np.ndarray], result: Result) -> None:
         """Keep an answer."""
         self._bytes += sum(a.nbytes for a in answer.values())
         if self._bytes <= _MOST_KEPT:
-            self._by_signature.setdefault(signature, []).append(Asked(vector, answer, result))
+            self._by_signature.setdefault(signature, []).append(Answered(vector, answer, result))
 
-    def mismatched(self) -> Iterator[tuple[str, list[Asked]]]:
+    def mismatched(self) -> Iterator[tuple[str, list[Answered]]]:
         """The signatures with a mismatch, and all their answers."""
-        return ((name, asked) for name, asked in self._by_signature.items() if any(a.result.outcome == "mismatch" for a in asked))
+        return ((name, answered) for name, answered in self._by_signature.items() if any(a.result.outcome == "mismatch" for a in answered))
 
 
 @dataclass
 class Cases:
-    """The vectors of one artifact's signatures, for one runtime; `without` are the signatures without vectors.
+    """The vectors of one artifact's signatures, for one runtime; `without` says, by signature, why it is not proved.
 
     `contradicted` says, by signature, how the artifact contradicts the manifest: it is not run, because nobody else would call it so.
     `others` are the bundle's other artifacts.
@@ -74,14 +86,18 @@ class Cases:
 
     artifact: Artifact
     source: ModelSource
-    vectors: list[tuple[str, list[str], Vector]]
-    without: list[str]
+    vectors: list[Asked]
+    without: Mapping[str, str]
     contradicted: Mapping[str, Cause]
     others: Sequence[ModelSource] = ()
 
     def of(self, runtime: str) -> list[Case]:
         """The cases of this artifact in a runtime."""
-        return [Case(self.artifact.id, runtime, signature, vector.id) for signature, _, vector in self.vectors]
+        return [self.case(runtime, asked) for asked in self.vectors if asked.reported]
+
+    def case(self, runtime: str, asked: Asked) -> Case:
+        """The case of one of the vectors."""
+        return Case(self.artifact.id, runtime, asked.signature, asked.vector.id)
 
 
 @dataclass
@@ -177,9 +193,8 @@ def _work(job: Job, plan: Plan, tolerances: Tolerances, events: queue.SimpleQueu
 
 def _results(job: Job, plan: Plan, tolerances: Tolerances, events: queue.SimpleQueue[object]) -> Iterator[Result]:
     for cases in job.cases:
-        for signature in cases.without:
-            reason = "the artifact has no signature" if signature == NONE else f"no vectors are recorded for {signature}"
-            yield Result(Case(cases.artifact.id, job.name, signature, NONE), "not_run", error=f"{reason}; export the bundle again")
+        for signature, reason in cases.without.items():
+            yield Result(Case(cases.artifact.id, job.name, signature, NONE), "not_run", error=reason)
     if not job.all():
         return
     try:
@@ -200,34 +215,27 @@ def _results(job: Job, plan: Plan, tolerances: Tolerances, events: queue.SimpleQ
 
 
 def _of_artifact(supervisor: Supervisor, runtime: Runtime, cases: Cases, plan: Plan, tolerances: Tolerances) -> Iterator[Result]:
+    if not cases.vectors:
+        return
     all_cases = cases.of(supervisor.name)
     bindings = {name: binding for name, binding in cases.source.bindings.items() if name not in cases.contradicted}
     source = replace(cases.source, bindings=bindings)
     try:
         # A worker may refuse a signature that is not there.
-        note = supervisor.load(conditions.pinned(supervisor, source)) if bindings else None
+        source = conditions.pinned(supervisor, source)
+        note = supervisor.load(replace(source, keep_state=cases.vectors[0].keep)) if bindings else None
     except WorkerFailure as failure:
         from crossload.verbs.check.prediction import explained
 
         failure.message = explained(failure, runtime, source)
         yield from (_contradicted(case, cases) or failed(case, failure) for case in all_cases)
         return
-    deaths, kept, suggestions = 0, Kept(), {signature: Suggestion() for signature, _, _ in cases.vectors}
-    for case, (signature, outputs, vector) in zip(all_cases, cases.vectors, strict=True):
-        if deaths >= DEATHS_IN_A_ROW:
-            yield Result(case, "not_run", error=f"the worker died {deaths} times in a row on this artifact")
+    kept, suggestions = Kept(), {asked.signature: Suggestion() for asked in cases.vectors}
+    for asked, case, answer in _asked(supervisor, source, cases):
+        if isinstance(answer, Result):
+            yield answer
             continue
-        if contradiction := _contradicted(case, cases):
-            yield contradiction
-            continue
-        try:
-            answer = supervisor.infer(signature, vector.inputs, outputs)
-        except WorkerFailure as failure:
-            deaths = deaths + 1 if failure.outcome in ("crash", "timeout", "protocol_error") else 0
-            yield failed(case, failure)
-            continue
-        deaths = 0
-        whole, each = judge(vector.outputs, answer.outputs, tolerances, nan=plan.nan, rounding=vector.rounding)
+        whole, each = judge(asked.vector.outputs, answer.outputs, tolerances, nan=plan.nan, rounding=asked.vector.rounding)
         ok = at_least(whole.agreement, plan.agreement)
         reason = whole.reason or f"the agreement is {whole.agreement}, but {plan.agreement} is required"
         result = Result(
@@ -240,22 +248,55 @@ def _of_artifact(supervisor: Supervisor, runtime: Runtime, cases: Cases, plan: P
             note="; ".join(dict.fromkeys(n for n in (note, answer.note) if n)) or None,
             seconds=None if answer.nanoseconds is None else answer.nanoseconds / 1e9,
         )
-        suggestions[signature].add(result, each)
-        kept.add(signature, vector, answer.outputs, result)
+        suggestions[asked.signature].add(result, each)
+        kept.add(asked.signature, asked.vector, answer.outputs, result)
         yield result
     if not at_least(plan.agreement, "ulp"):
         for suggestion in suggestions.values():
             suggestion.conclude()
-    for signature, asked in kept.mismatched():
+    for signature, answered in kept.mismatched():
         from crossload.verbs.verify import causes  # loaded where something differs, not where all agrees
 
-        causes.name(supervisor, source, cases.others, signature, asked, tolerances)
+        causes.name(supervisor, source, cases.others, signature, answered, tolerances)
+
+
+def _asked(supervisor: Supervisor, source: ModelSource, cases: Cases) -> Iterator[tuple[Asked, Case, Answer | Result]]:
+    """Every reported vector with the runtime's answer, or with its result where there is none."""
+    deaths = 0
+    ended: WorkerFailure | None = None  # what ended the sequence of vectors since the last load
+    for at, asked in enumerate(cases.vectors):
+        case = cases.case(supervisor.name, asked)
+        answer: Answer | Result | None = _contradicted(case, cases)
+        if deaths >= DEATHS_IN_A_ROW:
+            answer = Result(case, "not_run", error=f"the worker died {deaths} times in a row on this artifact")
+        if answer is None:
+            ended = ended if asked.keep and not asked.load else None
+            try:
+                if ended:
+                    raise ended
+                if asked.load and at:
+                    supervisor.load(replace(source, keep_state=asked.keep))
+                answer = supervisor.infer(asked.signature, asked.vector.inputs, asked.outputs)
+                deaths = 0
+            except WorkerFailure as failure:
+                deaths = deaths + 1 if failure.outcome in ("crash", "timeout", "protocol_error") and not ended else 0
+                answer = failed(case, failure)
+                if asked.keep and not ended:
+                    ended = _ended(asked.vector, failure)
+        if asked.reported:
+            yield asked, case, answer
 
 
 def _contradicted(case: Case, cases: Cases) -> Result | None:
     """The result of a case whose signature in the artifact contradicts the manifest."""
     cause = cases.contradicted.get(case.signature)
     return Result(case, "mismatch", error=cause.text, cause=cause) if cause else None
+
+
+def _ended(vector: Vector, failure: WorkerFailure) -> WorkerFailure:
+    """The outcome of the vectors after one that failed, in a signature that keeps state: nobody is blamed for their answers."""
+    sentence = f"its answer depends on the vector {vector.id} before it, which has the outcome {failure.outcome}: {failure.message}"
+    return WorkerFailure("unsupported" if failure.outcome == "unsupported" else "not_run", "run", sentence)
 
 
 def failed(case: Case, failure: WorkerFailure) -> Result:

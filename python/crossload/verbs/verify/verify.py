@@ -23,11 +23,11 @@ from crossload.runtimes.environments import Wall
 from crossload.runtimes.registry import Runtime
 from crossload.runtimes.supervisor import Limits, ModelSource, Supervisor
 from crossload.support import temporary
-from crossload.verbs.verify import cautions, conditions, fresh_requests
+from crossload.verbs.verify import cautions, conditions, fresh_requests, sequences, sufficiency
 from crossload.verbs.verify.handed_out import HandedOut
 from crossload.verbs.verify.plan import Nan, Plan
 from crossload.verbs.verify.record import bundle_of, needed_options
-from crossload.verbs.verify.run import NONE, Cases, Job, OnResult, Progress, failed, reproduce, run
+from crossload.verbs.verify.run import NONE, Asked, Cases, Job, OnResult, Progress, failed, reproduce, run
 
 if TYPE_CHECKING:
     from crossload.contract.causes import Cause
@@ -50,6 +50,7 @@ def verify(
     load_options: Mapping[str, Any] | None = None,
     fresh: int = 0,
     wall: Wall | None = None,
+    accept_unproved: bool = False,
     progress: Progress = lambda _: None,
     on_result: OnResult = lambda _: None,
     alive: Mapping[str, Supervisor] | None = None,
@@ -59,7 +60,9 @@ def verify(
     `runtimes` are names (`tensorflow`, `tensorflow-java@1.1.0`), by default the default runtimes. `artifacts`, `signatures` and
     `vectors` restrict the run to these names. `requests` are those for a bare artifact. `fresh` new requests for a bundle's signatures are
     answered by its reference first, with the seed of `requests` or a new one. `tolerance` is by output or datatype (FP32);
-    `agreement` is the level that counts as ok. `alive` are workers, by runtime, that already run; they are left running.
+    `agreement` is the level that counts as ok. `accept_unproved` lets signatures pass whose recorded answers do not suffice: they do not
+    repeat, or the reference answered fewer than half of the requests. `alive` are workers, by runtime, that already run; they are left
+    running.
 
     Raises CrossloadError for input that cannot be used; whatever a runtime does is an outcome in the report.
     KeyboardInterrupt kills the workers; the report then holds the results so far and says so (`interrupted`).
@@ -83,6 +86,7 @@ def verify(
         os.environ.get("CROSSLOAD_CONFIG") or None,
         fresh=fresh,
         wall=wall,
+        accept_unproved=accept_unproved,
     )
     return verify_plan(plan, path if isinstance(path, Bundle) else None, progress=progress, on_result=on_result, alive=alive)
 
@@ -108,7 +112,7 @@ def verify_plan(
     except NoReference as error:
         report = _without_reference(chosen, plan, error)
     report.arguments = plan.to_arguments()
-    report.uncompared = _uncompared(report, plan, by_name=bool(plan.runtimes))
+    report.uncompared += _uncompared(report, plan, by_name=bool(plan.runtimes))
     return report
 
 
@@ -133,17 +137,20 @@ def _verify(
         chosen = _with_fallbacks(opened, chosen, plan)
         contradicted = {a.id: _contradictions(opened, a) for a in opened.manifest.artifacts if plan.takes(a.id)}
         given = {name: HandedOut(opened, Path(room, str(at))) for at, name in enumerate(chosen)}
+        keeping = sequences.of(opened, plan)
         jobs = [
-            Job(name, runtime, _cases(opened, recorded, name, runtime, plan, contradicted, given[name]), alive.get(name), given[name])
-            for name, runtime in chosen.items()
+            Job(name, runtime, _cases(opened, recorded, name, runtime, plan, contradicted, keeping, rooms), alive.get(name), rooms)
+            for (name, runtime), rooms in zip(chosen.items(), given.values(), strict=True)
         ]
         rows = [a.id for a in opened.manifest.artifacts if plan.takes(a.id)]
-        report = Report(plan.path, rows, list(chosen), cautions=cautions.of(opened, recorded, plan, chosen))
+        report = Report(plan.path, rows, list(chosen), cautions=[*cautions.of(opened, recorded, plan, chosen), *keeping.said()])
         report.cautions += dict.fromkeys(said for rooms in given.values() for said in rooms.cautions)
         tolerances = Tolerances({**opened.manifest.tolerance, **plan.tolerance})
         run([j for j in jobs if j.cases], report, plan, tolerances, progress, on_result)
         report.cautions += conditions.differences([v.reference for v in opened.manifest.vectors], report.runtimes)
         _refuse_changed(report, opened, given, plan)
+        if not plan.runtimes:
+            report.uncompared += _with_itself(opened, report)
     return report
 
 
@@ -205,6 +212,22 @@ def _uncompared(report: Report, plan: Plan, *, by_name: bool) -> list[str]:
     ]
 
 
+def _with_itself(bundle: Bundle, report: Report) -> list[str]:
+    """A sentence if the only comparisons are of the recording runtime's release with its own answers: they prove nothing of another."""
+    versions = {str(r["runtime"]): str(r["version"]) for r in report.runtimes}
+    own = {
+        (v.signature, v.reference.artifact, registry.shortest_name(r))
+        for v in bundle.manifest.vectors
+        for r in registry.all_runtimes()
+        if r.name == v.reference.runtime and versions.get(registry.shortest_name(r)) == v.reference.version
+    }
+    compared = [r.case for r in report.results if r.outcome in COMPARED]
+    if not compared or not all((c.signature, c.artifact, c.runtime) in own for c in compared):
+        return []
+    name = compared[0].runtime
+    return [f"only {name} was compared, which recorded the answers itself; to compare it with itself, name it: --runtime {name}"]
+
+
 @contextmanager
 def _opened(
     path: Path | Bundle, chosen: list[Runtime], plan: Plan, progress: Progress, recorders: Mapping[str, Supervisor]
@@ -256,6 +279,7 @@ def _cases(
     runtime: Runtime,
     plan: Plan,
     contradicted: Mapping[str, Mapping[str, Cause]],
+    keeping: sequences.Keeping,
     given: HandedOut,
 ) -> list[Cases]:
     found = []
@@ -263,13 +287,14 @@ def _cases(
         if registry.able(runtime, artifact.format, plan.load_options) != runtime or not plan.takes(artifact.id):
             continue
         names = [key for key in artifact.bindings if plan.signatures is None or key in plan.signatures]
-        chosen = []
+        chosen: list[Asked] = []
         for key in names:
             outputs = [t.name for t in bundle.manifest.signatures[key].outputs]
-            chosen += [(key, outputs, v) for v in recorded[key] if plan.takes_case(Case(artifact.id, name, key, v.id))]
-        without = [key for key in names if not recorded[key]]
+            taken = [v for v in recorded[key] if plan.takes_case(Case(artifact.id, name, key, v.id))]
+            chosen += keeping.asked(artifact.id, key, outputs, recorded[key], taken)
+        without = _unproved(bundle, recorded, names, plan)
         if not artifact.bindings and plan.signatures is None:
-            without = [NONE]
+            without = {NONE: "the artifact has no signature; export the bundle again"}
         if chosen or without:
             others = [_source(bundle, a, plan, bundle.path(a)) for a in bundle.manifest.artifacts if a.id != artifact.id]
             path = bundle.path(artifact) if bundle.recorded or runtime.own_path else given.path(artifact)
@@ -281,3 +306,12 @@ def _cases(
 def _source(bundle: Bundle, artifact: Artifact, plan: Plan, path: Path) -> ModelSource:
     tags = None if artifact.tags is None else tuple(artifact.tags)
     return ModelSource(path, artifact.format, artifact.bindings, tags, plan.load_options, bundle.manifest.signatures)
+
+
+def _unproved(bundle: Bundle, recorded: _Recorded, names: Sequence[str], plan: Plan) -> dict[str, str]:
+    """By signature, why the recorded answers do not suffice; nothing for a run of chosen vectors."""
+    if plan.accept_unproved or plan.vectors is not None or plan.only is not None:
+        return {}
+    entries = {v.signature: v for v in bundle.manifest.vectors}
+    found = {name: sufficiency.shortfall(name, entries.get(name), recorded[name]) for name in names}
+    return {name: said for name, said in found.items() if said}

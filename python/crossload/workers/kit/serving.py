@@ -59,7 +59,8 @@ class Model(Protocol):
 class Request:
     """The request of RepositoryModelLoad: `signatures` maps a name to {"key", "inputs", "outputs"}, the bindings.
 
-    `options` are the user's, for a format that needs them (Keras files: `custom_objects`, `allow_code`).
+    `options` are the user's, for a format that needs them (Keras files: `custom_objects`, `allow_code`). Without `keep_state` a model that
+    keeps state starts each run from the state that the file describes, if the runtime can reset it.
     """
 
     path: str
@@ -67,6 +68,7 @@ class Request:
     tags: list[str] | None
     signatures: dict[str, dict[str, Any]]
     options: dict[str, Any] = field(default_factory=dict)
+    keep_state: bool = False
 
 
 @dataclass
@@ -217,7 +219,8 @@ def _load_request(asked: dict[str, Any], name: str, formats: list[str]) -> Reque
     # A checkpoint's path is what its files' names begin with.
     if not os.path.exists(path) and artifact_format != "checkpoint":  # noqa: PTH110
         raise Refusal("NOT_FOUND", f"{path}: there is no such file or folder")
-    return Request(path, artifact_format, asked.get("tags"), asked.get("signatures") or {}, asked.get("options") or {})
+    signatures, options = asked.get("signatures") or {}, asked.get("options") or {}
+    return Request(path, artifact_format, asked.get("tags"), signatures, options, bool(asked.get("keep_state")))
 
 
 def _decoded(entry: dict[str, Any], data: np.ndarray) -> np.ndarray:

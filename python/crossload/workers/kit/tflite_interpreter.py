@@ -26,7 +26,7 @@ class TFLiteModel:
         """
         self.note: str | None = None
         self._runners: dict[str, Any] = {}
-        self._path, self._bindings = request.path, request.signatures
+        self._path, self._bindings, self._keep_state = request.path, request.signatures, request.keep_state
         self._class, self._resolver, self._plain = interpreter_class, resolvers.AUTO, resolvers.BUILTIN_WITHOUT_DEFAULT_DELEGATES
         try:
             self._interpreter = self._new()
@@ -61,7 +61,8 @@ class TFLiteModel:
 
     def _call(self, binding: dict[str, Any], inputs: dict[str, np.ndarray]) -> tuple[dict[str, np.ndarray], int]:
         interpreter = self._interpreter
-        interpreter.reset_all_variables()  # a vector's answer must not depend on the vectors before it
+        if not self._keep_state:
+            interpreter.reset_all_variables()
         if binding.get("key") is not None:
             runner = self._runner(binding["key"])
             return nanoseconds(lambda: runner(**inputs))

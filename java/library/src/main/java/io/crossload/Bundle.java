@@ -50,8 +50,9 @@ public final class Bundle implements AutoCloseable {
             signatures.put(name, signature);
             bindings.put(name, signature.binding());
         });
-        model = engine.load(
-                new LoadRequest(root.resolve(artifact.path()), artifact.format(), artifact.tags(), bindings));
+        boolean keepState = manifest.vectors().stream().anyMatch(v -> v.state() != null);
+        model = engine.load(new LoadRequest(
+                root.resolve(artifact.path()), artifact.format(), artifact.tags(), bindings, keepState));
     }
 
     /**
@@ -167,7 +168,11 @@ public final class Bundle implements AutoCloseable {
         }
     }
 
+    /** Runs a first vector of each signature, unless the model keeps state, which that would change. */
     private void warmUp(boolean verify) {
+        if (manifest.vectors().stream().anyMatch(v -> v.state() != null)) {
+            return;
+        }
         for (Signature signature : signatures.values()) {
             List<Vector> vectors = vectors(signature.name(), verify);
             if (!vectors.isEmpty() && signature.carried()) {

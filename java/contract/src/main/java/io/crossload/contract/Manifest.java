@@ -203,6 +203,8 @@ public record Manifest(
      * @param leftOut requests that the reference did not answer
      * @param rounding by output, how the rounding beside its answers was found, and the greatest of it
      * @param strength how many faults seeded into the reference's graph the vectors detect, or null
+     * @param state why an answer depends on the requests before it, or null; then the vectors are a sequence, which starts with a
+     *     freshly loaded model
      */
     public record VectorsFile(
             @JsonProperty(required = true) String signature,
@@ -213,7 +215,8 @@ public record Manifest(
             Reference reference,
             List<LeftOut> leftOut,
             Map<String, Rounding> rounding,
-            Strength strength) {
+            Strength strength,
+            String state) {
         /** Replaces a null list by an empty one. */
         public VectorsFile {
             leftOut = orEmpty(leftOut);

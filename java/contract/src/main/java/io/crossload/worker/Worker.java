@@ -40,8 +40,16 @@ public interface Worker {
      * @param format one of the worker's formats
      * @param tags the MetaGraph's tags, may be empty; null if the request has no tags
      * @param signatures the bindings, by signature name
+     * @param keepState whether an answer may depend on the requests since the load; otherwise a model that keeps state starts each run
+     *     from the state that the file describes, if the runtime can reset it
      */
-    record LoadRequest(Path path, String format, List<String> tags, Map<String, Binding> signatures) {}
+    record LoadRequest(
+            Path path, String format, List<String> tags, Map<String, Binding> signatures, boolean keepState) {
+        /** A request for a model that starts each run from the same state. */
+        public LoadRequest(Path path, String format, List<String> tags, Map<String, Binding> signatures) {
+            this(path, format, tags, signatures, false);
+        }
+    }
 
     /**
      * A ModelInfer request. All names are names of the binding.

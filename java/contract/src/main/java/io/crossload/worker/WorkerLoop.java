@@ -188,7 +188,8 @@ public final class WorkerLoop {
                             names(binding.path("inputs")),
                             names(binding.path("outputs"))));
         }
-        return new LoadRequest(path, format, tags, signatures);
+        return new LoadRequest(
+                path, format, tags, signatures, asked.path("keep_state").asBoolean(false));
     }
 
     private static Path path(JsonNode asked) throws WorkerException {

@@ -26,14 +26,18 @@ final class Conformance implements AutoCloseable {
     private static final String CLASSPATH = "classpath:";
 
     private final Bundle bundle;
+    private final Options options;
+    private final Path path;
     private final Agreement wanted;
     private final List<Case> cases = new ArrayList<>();
 
-    /** One vector of one signature. */
-    record Case(String name, String signature, Vector vector) {}
+    /** One vector of one signature; {@code before} are those that a signature with state runs first. */
+    record Case(String name, String signature, Vector vector, List<Vector> before) {}
 
-    private Conformance(Bundle bundle, Agreement wanted) {
+    private Conformance(Bundle bundle, Options options, Path path, Agreement wanted) {
         this.bundle = bundle;
+        this.options = options;
+        this.path = path;
         this.wanted = wanted;
     }
 
@@ -50,7 +54,7 @@ final class Conformance implements AutoCloseable {
                 .withWarmUp(false);
         Conformance conformance;
         try {
-            conformance = new Conformance(Bundle.open(path, options), wanted.agreement());
+            conformance = new Conformance(Bundle.open(path, options), options, path, wanted.agreement());
         } catch (CrossloadException error) {
             throw Outcome.LOAD_ERROR.failure(error.getMessage(), error);
         }
@@ -102,9 +106,11 @@ final class Conformance implements AutoCloseable {
                                 + "' has no vectors, so that nothing would be compared; export the bundle again",
                         null);
             }
-            for (Vector vector : vectors) {
+            for (int at = 0; at < vectors.size(); at++) {
+                Vector vector = vectors.get(at);
                 String name = bundle.artifact().id() + ", " + signature + ", " + vector.id();
-                cases.add(new Case(name, signature, vector));
+                List<Vector> before = keepsState(signature) ? vectors.subList(0, at) : List.of();
+                cases.add(new Case(name, signature, vector, before));
             }
         }
         if (cases.isEmpty()) {
@@ -113,36 +119,60 @@ final class Conformance implements AutoCloseable {
         }
     }
 
+    private boolean keepsState(String signature) {
+        return bundle.manifest().vectors().stream()
+                .anyMatch(v -> v.state() != null && v.signature().equals(signature));
+    }
+
     /** The vectors of all signatures; at least one. */
     List<Case> cases() {
         return cases;
     }
 
     /**
-     * Runs one vector and compares the answer.
+     * Runs one vector and compares the answer. If the bundle keeps state, a freshly loaded one runs the vectors before it first.
      *
      * @return outcome, agreement and metrics of an answer that agrees
      * @throws AssertionFailedError if the answer does not agree, or the call fails
      */
     String check(Case asked) {
-        Map<String, Tensor> inputs = new LinkedHashMap<>();
-        asked.vector().inputs().forEach((name, entry) -> inputs.put(name, tensor(entry)));
-        Map<String, TensorEntry> answer = new LinkedHashMap<>();
-        try {
-            bundle.signature(asked.signature())
-                    .call(inputs)
-                    .forEach((name, tensor) -> answer.put(name, entry(name, tensor)));
-        } catch (CrossloadException error) {
-            Outcome outcome = error.code() == Code.UNIMPLEMENTED ? Outcome.UNSUPPORTED : Outcome.RUN_ERROR;
-            throw outcome.failure(error.getMessage(), error);
+        if (bundle.manifest().vectors().stream().allMatch(v -> v.state() == null)) {
+            return check(bundle, asked);
         }
-        Judgement judgement =
-                Judge.judge(asked.vector().outputs(), answer, bundle.manifest().tolerance(), false);
+        try (Bundle fresh = Bundle.open(path, options.withVerifyHashes(false))) {
+            for (Vector earlier : asked.before()) {
+                call(fresh, asked.signature(), earlier);
+            }
+            return check(fresh, asked);
+        } catch (CrossloadException error) {
+            throw Outcome.LOAD_ERROR.failure(error.getMessage(), error);
+        }
+    }
+
+    private String check(Bundle model, Case asked) {
+        Judgement judgement = Judge.judge(
+                asked.vector().outputs(),
+                call(model, asked.signature(), asked.vector()),
+                model.manifest().tolerance(),
+                false);
         if (!judgement.agreement().atLeast(wanted)) {
             throw new AssertionFailedError(
                     Outcome.MISMATCH + " (asked for " + wanted + "): " + judgement, wanted, judgement.agreement());
         }
         return Outcome.OK + ": " + judgement;
+    }
+
+    private static Map<String, TensorEntry> call(Bundle model, String signature, Vector vector) {
+        Map<String, Tensor> inputs = new LinkedHashMap<>();
+        vector.inputs().forEach((name, entry) -> inputs.put(name, tensor(entry)));
+        Map<String, TensorEntry> answer = new LinkedHashMap<>();
+        try {
+            model.signature(signature).call(inputs).forEach((name, tensor) -> answer.put(name, entry(name, tensor)));
+        } catch (CrossloadException error) {
+            Outcome outcome = error.code() == Code.UNIMPLEMENTED ? Outcome.UNSUPPORTED : Outcome.RUN_ERROR;
+            throw outcome.failure(error.getMessage(), error);
+        }
+        return answer;
     }
 
     private static Tensor tensor(TensorEntry entry) {

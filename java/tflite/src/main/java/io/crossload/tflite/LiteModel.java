@@ -25,6 +25,7 @@ import org.bytedeco.tensorflowlite.TfLiteTensor;
  */
 final class LiteModel implements Model {
     private final String path;
+    private final boolean keepState;
     private final Map<String, List<Long>> written = new HashMap<>();
     private LiteInterpreter interpreter;
     private boolean delegating = true;
@@ -36,11 +37,13 @@ final class LiteModel implements Model {
     /**
      * @param path the file
      * @param signatures the bindings, by signature name
+     * @param keepState whether a run starts from the state that the run before it left
      * @throws WorkerException UNIMPLEMENTED if the file has an op or a datatype that the interpreter lacks; NOT_FOUND if it lacks a key
      * @throws InterpreterException if loading fails for another reason
      */
-    LiteModel(String path, Map<String, Binding> signatures) throws WorkerException {
+    LiteModel(String path, Map<String, Binding> signatures, boolean keepState) throws WorkerException {
         this.path = path;
+        this.keepState = keepState;
         try {
             interpreter = new LiteInterpreter(path, true);
         } catch (InterpreterException failure) {
@@ -111,7 +114,9 @@ final class LiteModel implements Model {
         if (resized) {
             runner.allocate();
         }
-        interpreter.reset();
+        if (!keepState) {
+            interpreter.reset();
+        }
         for (TensorEntry entry : request.inputs()) {
             LiteTensors.write(entry, runner.input(nativeName(binding, binding.inputs(), entry.name())));
         }

@@ -32,7 +32,7 @@ final class LiteWorker implements Worker {
 
     @Override
     public Model load(LoadRequest request) throws WorkerException {
-        return new LiteModel(request.path().toString(), request.signatures());
+        return new LiteModel(request.path().toString(), request.signatures(), request.keepState());
     }
 
     @Override
