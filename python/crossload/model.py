@@ -129,7 +129,10 @@ class Model:
         try:
             return self._supervisor.infer(signature, inputs, [t.name for t in self.signatures[signature].signature.outputs])
         except WorkerFailure as failure:
-            raise RunFailed(failure.outcome, f"{self.runtime.title} ({failure.outcome}): {failure}") from failure
+            from crossload.verbs.check.prediction import explained
+
+            said = explained(failure, self.runtime, self._source)
+            raise RunFailed(failure.outcome, f"{self.runtime.title} ({failure.outcome}): {said}") from failure
 
     def close(self) -> str | None:
         """End the worker; returns how it died if it did not exit cleanly."""

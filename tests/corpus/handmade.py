@@ -168,6 +168,7 @@ class Lite:
     signatures: dict[str, tuple[dict[str, int], dict[str, int]]] = field(default_factory=dict)
     metadata: dict[str, bytes] = field(default_factory=dict)
     buffers: Sequence[tuple[int, int]] = ()  # offset and size of those after the flatbuffer
+    custom_options: bytes = b""
     repeat_operators: int = 1
     repeat_subgraphs: int = 1
 
@@ -176,7 +177,7 @@ class Lite:
         b = flatbuffers.Builder(1024)
         codes = list(dict.fromkeys(self.operators))
         written_codes = [_operator_code(b, code) for code in codes]
-        operators = [_operator(b, codes.index(code)) for code in self.operators] * self.repeat_operators
+        operators = [_operator(b, codes.index(code), self.custom_options) for code in self.operators] * self.repeat_operators
         tensors = [_tensor(b, t) for t in self.tensors]
         subgraphs = [self._subgraph(b, tensors, operators)] * self.repeat_subgraphs
         signatures = [_signature(b, key, *sides) for key, sides in self.signatures.items()]
@@ -235,12 +236,15 @@ def _operator_code(b: Any, code: int | str) -> int:
     return int(tflite.OperatorCodeEnd(b))
 
 
-def _operator(b: Any, code: int) -> int:
+def _operator(b: Any, code: int, custom_options: bytes = b"") -> int:
     inputs, outputs = _numbers(b, [0]), _numbers(b, [1])
+    options = b.CreateByteVector(custom_options) if custom_options else None
     tflite.OperatorStart(b)
     tflite.OperatorAddOpcodeIndex(b, code)
     tflite.OperatorAddInputs(b, inputs)
     tflite.OperatorAddOutputs(b, outputs)
+    if options is not None:
+        tflite.OperatorAddCustomOptions(b, options)
     return int(tflite.OperatorEnd(b))
 
 

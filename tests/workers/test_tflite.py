@@ -7,9 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tflite
+from flatbuffers import flexbuffers
 
 from crossload.contract import datatypes
 from tests import environment
+from tests.corpus import handmade
 from tests.corpus.arrays import array_of, same_bytes
 from tests.workers.conversation import Conversation
 
@@ -50,6 +53,30 @@ def test_an_interpreter_carries_a_datatype_or_says_that_it_cannot(interpreter: C
 @pytest.mark.parametrize("datatype", DATATYPES)
 def test_tflite_micro_carries_a_datatype_or_says_that_it_cannot(tflite_micro: Conversation, corpus: Path, datatype: str) -> None:
     check_datatype(tflite_micro, corpus, datatype, (1,))
+
+
+def test_tflite_micro_has_custom_ops_of_its_own_and_names_those_it_lacks(tflite_micro: Conversation, tmp_path: Path) -> None:
+    """It registers those of its signal library (python/tflite_micro/python_ops_resolver.cc)."""
+    options = flexbuffers.Builder()
+    with options.Map():
+        options.Int("start_index", 0)
+        options.Int("end_index", 2)
+    tensors = (handmade.Tensor("x", tflite.TensorType.INT16, (2,)), handmade.Tensor("y", tflite.TensorType.UINT32, (2,)))
+    energy = handmade.Lite(tensors, operators=("SignalEnergy",), custom_options=bytes(options.Finish()))
+    file = tmp_path / "m.tflite"
+    file.write_bytes(energy.build())
+    tflite_micro.load(file)
+    assert tflite_micro.infer(x=np.array([(3 << 8) + 2, -1], np.int16)).code is None
+    file.write_bytes(handmade.Lite(operators=("my-op",)).build())
+    refused = tflite_micro.load(file)
+    assert refused.code == "UNIMPLEMENTED"
+    assert "lacks at least one: my-op" in refused.error
+
+
+def test_an_interpreter_names_a_custom_op_that_it_lacks_in_full(interpreter: Conversation, tmp_path: Path) -> None:
+    file = tmp_path / "m.tflite"
+    file.write_bytes(handmade.Lite(operators=("edgetpu-custom-op",)).build())
+    assert "the custom op edgetpu-custom-op, which" in interpreter.load(file).error
 
 
 def test_scalars_and_rank_6_are_carried(interpreter: Conversation, tflite_micro: Conversation, corpus: Path) -> None:

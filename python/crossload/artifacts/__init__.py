@@ -125,6 +125,11 @@ def graph_of(path: Path, tags: Iterable[str] | None = None) -> Graph:
     raise ArtifactError(f"{path} is a {found.format}, which has no graph of named tensors; leave out the tensor names")
 
 
+def meta_graph_of(found: Checkpoint | MetaGraph) -> MetaGraph:
+    """The .meta of a checkpoint, or the .meta itself; raises ArtifactError for a checkpoint without one."""
+    return _graph_beside(found) if found.format == "checkpoint" else found
+
+
 def _graph_beside(checkpoint: Checkpoint) -> MetaGraph:
     file = checkpoint.prefix.with_name(f"{checkpoint.prefix.name}.meta")
     if not file.is_file():

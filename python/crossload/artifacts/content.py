@@ -23,6 +23,12 @@ def content(path: Path) -> bytes:
     return _read(path, -1)
 
 
+def is_pointer(path: Path) -> bool:
+    """Whether a file is only a Git LFS pointer, which a clone without Git LFS has in the place of the file."""
+    with path.open("rb") as stream:
+        return stream.read(len(_LFS)) == _LFS
+
+
 def tail(path: Path, count: int) -> bytes:
     """The file's last bytes."""
     with path.open("rb") as stream:

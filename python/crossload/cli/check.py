@@ -87,7 +87,7 @@ def command(
 def _print(prediction: Prediction, would_do: list[str], most: int | None, *, detailed: bool) -> None:
     title = f"{prediction.runtime:<30} TensorFlow {prediction.tensorflow:<8}"
     if prediction.outcome == "ok" and not prediction.findings:
-        click.echo(f"{title} ok")
+        click.echo(printable("; ".join([f"{title} ok", *prediction.notes])))
         return
     said = prediction.outcome
     stopped = [name for name, outcome in prediction.signatures.items() if outcome != "ok"]

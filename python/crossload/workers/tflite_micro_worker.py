@@ -27,7 +27,10 @@ from tflite_micro import __version__, runtime  # noqa: E402
 ARENA_BYTES = 1 << 30
 RUNTIME = "TensorFlow Lite Micro"
 # The messages in its sources for a missing kernel or datatype.
-MISSING = re.compile(r"Didn't find op|not supported|[Uu]nsupported|[Uu]nresolved|type NOTYPE|get registration from op code|populate a temp")
+MISSING = re.compile(
+    r"Didn't find op|not supported|[Uu]nsupported|[Uu]nresolved|type NOTYPE|get registration from op code|populate a temp"
+    r"|[Dd]oes not support|[Oo]nly \w+ (is|are) supported"
+)
 
 
 class MicroModel:
@@ -38,9 +41,15 @@ class MicroModel:
         data = Path(request.path).read_bytes()
         model = runtime.convert_bytearray_to_object(data)
         self._positions = {name: _positions(model, name, binding) for name, binding in request.signatures.items()}
-        if custom := sorted(code.customCode.decode() for code in model.operatorCodes or [] if code.customCode):
-            raise Refusal("UNIMPLEMENTED", f"{request.path} needs ops which {RUNTIME} does not have: {', '.join(custom)}")
-        self._interpreter = _explained(lambda: runtime.Interpreter.from_bytes(data, arena_size=ARENA_BYTES), request.path)
+        custom = sorted(code.customCode.decode() for code in model.operatorCodes or [] if code.customCode)
+        try:
+            self._interpreter = _explained(lambda: runtime.Interpreter.from_bytes(data, arena_size=ARENA_BYTES), request.path)
+        except Refusal as refusal:
+            # It registers some custom ops (those of its signal library), and does not say by name which one it lacks.
+            if custom and "op code CUSTOM" in str(refusal):
+                sentence = f"{request.path} needs ops of which {RUNTIME} lacks at least one: {', '.join(custom)}"
+                raise Refusal("UNIMPLEMENTED", sentence) from refusal
+            raise
         _, printed = _with_stderr(self._interpreter.print_allocations)
         used = re.search(r"Arena allocation total (\d+) bytes", printed)
         self.note = f"uses {int(used[1]):,} bytes of arena" if used else None

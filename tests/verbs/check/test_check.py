@@ -91,9 +91,9 @@ def bundle(tmp_path: Path) -> Path:
 def test_a_bundle_s_artifacts_are_checked_or_left_out_with_the_reason(bundle: Path) -> None:
     found = check(bundle, ["tensorflow-java"])
     assert [(entry.id, entry.predictions[0].signatures) for entry in found.artifacts] == [("graph", {"s": "ok"})]
-    assert found.left_out == ["model is a tflite; check covers only SavedModels and GraphDefs"]
+    assert found.left_out == ["model (tflite): check covers only SavedModels, GraphDefs, .meta files and checkpoints"]
 
 
 def test_a_format_that_cannot_be_checked_is_refused_with_the_command_that_can(bundle: Path) -> None:
-    with pytest.raises(CrossloadError, match=r"model is a tflite; check covers only SavedModels and GraphDefs; `crossload verify` runs"):
+    with pytest.raises(CrossloadError, match=r"nothing to check \(model \(tflite\): check covers only .*\); `crossload verify` runs it"):
         check(bundle, artifact="model")

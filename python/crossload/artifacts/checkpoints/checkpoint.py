@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from crossload.artifacts.checkpoints import leveldb_table, state_file, v1_checkpoint, v2_checkpoint
 from crossload.artifacts.checkpoints.slices import Slice
 from crossload.artifacts.checkpoints.state_file import unsharded
+from crossload.artifacts.content import is_pointer
 from crossload.artifacts.recognition import has_state, index_of, v1_files
 from crossload.errors import ArtifactError, FrameError
 from crossload.support import files
@@ -107,9 +108,11 @@ class Checkpoint:
 
     @property
     def truncated_files(self) -> tuple[str, ...]:
-        """Shards that are shorter than the index says."""
+        """Shards that are shorter than the index says, or only Git LFS pointers."""
         needed = self._values.needed_bytes if isinstance(self._values, v2_checkpoint.Bundle) else {}
-        return tuple(name for name, size in needed.items() if self._sizes.get(name, size) < size)
+        parent = self.prefix.parent
+        there = ((name, self._sizes[name], size) for name, size in needed.items() if name in self._sizes)
+        return tuple(name for name, held, size in there if held < size or is_pointer(parent / name))
 
     @property
     def diagnosis(self) -> tuple[str, ...]:
@@ -184,7 +187,9 @@ class Checkpoint:
         if self.missing_files:
             lost = "" if self.version == "v2" else "; the variables in them are not listed"
             yield f"incomplete: {_some(self.missing_files)} missing; copy all files of the checkpoint{lost}"
-        if self.truncated_files:
+        if self.truncated_files and is_pointer(self.prefix.parent / self.truncated_files[0]):
+            yield f"without its values: {self.truncated_files[0]} is only a Git LFS pointer; fetch the file itself with `git lfs pull`"
+        elif self.truncated_files:
             yield f"cut off: {_some(self.truncated_files)} shorter than the index says; copy the checkpoint again"
         if self.version == "v2" and (old := v1_files(self.prefix)):
             yield (

@@ -149,12 +149,27 @@ class SavedModel:
         assets = dict.fromkeys(f"assets/{name}" for some in names for name in some)
         return [name for name in assets if not (self.path / name).is_file()]
 
+    @cached_property
+    def damage(self) -> str | None:
+        """What is wrong with the files of its variables, whose lengths the index states; None where they can be read."""
+        if not self.has_variables:
+            return None
+        from crossload.artifacts.checkpoints import checkpoint
+
+        try:
+            found = checkpoint.read(self.path / "variables" / "variables")
+        except ArtifactError as error:
+            return str(error)
+        return f"{found.prefix} is {found.diagnosis[0]}" if found.truncated_files else None
+
     def check_complete(self) -> None:
-        """Raises ArtifactError naming the first file that is missing."""
+        """Raises ArtifactError naming the first file that is missing, or the first of the variables' that is damaged."""
         missing = self.missing_files
         if missing:
             others = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
             raise ArtifactError(f"{self.path / missing[0]} is missing{others}: the SavedModel is incomplete; copy the whole folder again")
+        if self.damage:
+            raise ArtifactError(self.damage)
 
     def to_json(self) -> dict[str, Any]:
         """The object of `show --json`."""
@@ -165,6 +180,7 @@ class SavedModel:
             "variables_files": list(self.variables),
             "missing_files": list(self.missing_files),
             "unread_assets": list(self.unread_assets),
+            **({"damage": self.damage} if self.damage else {}),
         }
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from crossload.cli.pages.page import Page, strong
+from crossload.cli.pages.page import Page, strong, warning
+from crossload.support.text import printable
 
 if TYPE_CHECKING:
     from crossload.artifacts.graphs.graph_def import GraphDef
@@ -19,6 +20,11 @@ def lines(found: GraphDef, page: Page) -> Iterator[str]:
         yield f"  needs a TensorFlow that reads graph version {found.versions['min_consumer']}"
     yield ""
     yield from candidates(found, page)
+    if found.outputs:
+        from crossload.artifacts.graphs import unset
+
+        for sentence in unset.of_graph(found.graph, (str(t.tensor) for t in found.outputs)):
+            yield warning(f"  {printable(sentence)}")
     yield from page.ops("ops", found.ops, f" in the graph and its {len(found.functions)} functions" if found.functions else "")
     if found.functions:
         yield f"  functions: {page.some(found.functions)}"

@@ -18,6 +18,8 @@ def lines(found: SavedModel, page: Page) -> Iterator[str]:
     yield from page.heading("SavedModel", found)
     if found.missing_files:
         yield warning(f"  incomplete: {page.some(found.missing_files)} missing; copy the whole folder again")
+    elif found.damage:
+        yield warning(f"  {printable(found.damage)}")
     if found.unread_assets:
         yield warning(f"  {page.some(found.unread_assets)} missing, but no operation reads it: every TensorFlow loads the model without")
     yield f"  variables: {page.some(found.variables) or 'none'}"
@@ -38,6 +40,10 @@ def _meta_graph(found: MetaGraph, page: Page) -> Iterator[str]:
         yield from _features(found, signature)
     if not found.signatures:
         yield "  no signatures that can be called"
+    from crossload.artifacts.graphs import unset
+
+    for sentence in unset.of_meta_graph(found):
+        yield warning(f"  {printable(sentence)}")
     for key, operation in found.init_ops.items():
         yield f"  operation to run, not to call: {printable(key)} = {printable(operation) or '(none)'}"
     yield from page.ops("ops", found.ops, f" in the graph and its {found.functions} functions" if found.functions else "")

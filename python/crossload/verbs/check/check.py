@@ -68,7 +68,7 @@ def check(
     names = tuple(runtimes or ())
     found = checked(Path(path), names, releases_of(names), tags, artifact)
     if not found.artifacts:
-        raise CrossloadError(f"{path}: {'; '.join(found.left_out)}; `crossload verify` runs other formats")
+        raise CrossloadError(f"{path}: nothing to check ({'; '.join(found.left_out)}); `crossload verify` runs it")
     return found
 
 
@@ -87,7 +87,11 @@ def checked(
     if not wanted:
         there = ", ".join(f"{a.id}{' with the tags ' + ', '.join(a.tags) if a.tags else ''}" for _, a in entries)
         raise CrossloadError(f"{path} has no such artifact; it has: {there}")
-    left_out = [f"{a.id} is a {a.format}; check covers only SavedModels and GraphDefs" for _, a in wanted if a.format not in PREDICTED]
+    left_out = [
+        f"{a.id}{'' if a.id == a.format else f' ({a.format})'}: check covers only SavedModels, GraphDefs, .meta files and checkpoints"
+        for _, a in wanted
+        if a.format not in PREDICTED
+    ]
     entries_checked = [_checked(p, a, chosen, found) for p, a in wanted if a.format in PREDICTED]
     return Check(str(path), entries_checked, left_out, bool(names))
 

@@ -13,7 +13,8 @@ SEVERITY = ("load_error", "unsupported", "run_error")
 class Finding:
     """One obstacle: its outcome (one of SEVERITY), the sentence, the node (of which function), the op and the attribute.
 
-    `signature` is the signature that it stops, None for all; `at_load`: it stops loading, whatever the outcome.
+    `signature` is the signature that it stops, None for all; `at_load`: it stops loading, whatever the outcome. `beyond_repair`: no
+    conversion removes it, because what is missing is not in the artifact.
     """
 
     outcome: str
@@ -24,6 +25,7 @@ class Finding:
     attr: str = ""
     signature: str | None = None
     at_load: bool = False
+    beyond_repair: bool = False
 
     @property
     def place(self) -> str:

@@ -35,7 +35,7 @@ def carried(release: Release) -> frozenset[str] | None:
 def findings(subject: Subject, release: Release) -> Iterator[Finding]:
     """What keeps the Java layer of this release from loading a SavedModel."""
     meta_graph = subject.meta_graph
-    if meta_graph is None or not _is_java(release) or release.title.startswith("tensorflow-java-legacy@") or _version(release) < (0, 4):
+    if meta_graph is None or not runs_table_initializers(release):
         return
     for key in sorted(meta_graph.signature_def):
         inputs = meta_graph.signature_def[key].inputs
@@ -43,6 +43,11 @@ def findings(subject: Subject, release: Release) -> Iterator[Finding]:
             if said := _input_problem(subject, release, name, inputs[name]):
                 yield Finding("load_error", f"TensorFlow Java from 0.4 on refuses the signature {key!r}: {said}", at_load=True)
     yield from _table_initializers(subject, release)
+
+
+def runs_table_initializers(release: Release) -> bool:
+    """Whether a release of TensorFlow Java runs the operations of the collection `table_initializer`."""
+    return _is_java(release) and not release.title.startswith("tensorflow-java-legacy@") and _version(release) >= (0, 4)
 
 
 def _is_java(release: Release) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
@@ -18,19 +19,22 @@ from crossload.errors import CrossloadError, WorkerFailure
 from crossload.releases.registrations import Release, releases
 from crossload.runtimes.registry import Runtime
 from crossload.runtimes.supervisor import ModelSource
-from crossload.verbs.check import graph_rules, init_rules, java_rules, remedies
+from crossload.verbs.check import graph_rules, init_rules, java_rules, remedies, value_rules
 from crossload.verbs.check.findings import SEVERITY, Finding
 from crossload.verbs.check.graph_rules import Subject
 
 # The formats that releases are asked about before they load them.
-PREDICTED = ("saved_model", "graph_def")
+PREDICTED = ("saved_model", "graph_def", "meta_graph", "checkpoint")
+# TensorFlow's words for a table or a variable without a value.
+_UNSET = re.compile(r"not initialized|uninitialized|Error while reading resource variable", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Prediction:
     """What a release will do with an artifact: `signatures` has the outcome of each, `ok` or one of SEVERITY.
 
-    `findings` are the obstacles, the worst first; `tensorflow` is the version inside the runtime, `path` the artifact.
+    `findings` are the obstacles, the worst first; `tensorflow` is the version inside the runtime, `path` the artifact; `notes` say
+    what a caller must do for it.
     """
 
     path: Path
@@ -38,6 +42,7 @@ class Prediction:
     tensorflow: str
     findings: tuple[Finding, ...]
     signatures: dict[str, str]
+    notes: tuple[str, ...] = ()
     _remedy: Callable[[], str] = field(default=lambda: "", repr=False, compare=False)
 
     @property
@@ -55,8 +60,8 @@ class Prediction:
 
     @cached_property
     def remedy(self) -> str:
-        """The next step if it must be this release, as `remedies.remedy` finds it; empty if there is none."""
-        return self._remedy()
+        """The next step if it must be this release, as `remedies.remedy` finds it; empty if there is none, or no conversion helps."""
+        return "" if any(f.beyond_repair for f in self.findings) else self._remedy()
 
     def explanation(self) -> str:
         """The first obstacle in one sentence, with its place; empty if there is none."""
@@ -75,6 +80,7 @@ class Prediction:
             "signatures": self.signatures,
             "remedy": self.remedy,
             "findings": [f.to_json() for f in self.findings],
+            **({"notes": list(self.notes)} if self.notes else {}),
         }
 
 
@@ -130,9 +136,14 @@ def would_do(
     found = found or artifacts.read(path)
     named = dict(bindings or _bindings(path, tags, found))
     subject = _subject(path, tags, named, found)
-    predictions = [_predict(subject, release, named, path) for release in chosen]
+    alone = found.format in ("meta_graph", "checkpoint")
+    predictions = [_predict(subject, release, named, path, by_tensorflow_alone=alone) for release in chosen]
     if runtimes is None:
-        others = [_predict(subject, r, named, path) for r in known()[len(chosen) :] if any(_is_stopped(p, r) for p in predictions)]
+        others = [
+            _predict(subject, r, named, path, by_tensorflow_alone=alone)
+            for r in known()[len(chosen) :]
+            if any(_is_stopped(p, r) for p in predictions)
+        ]
         predictions += [p for p in others if p.outcome != next(q for q in predictions if _is_same(p.runtime, q)).outcome]
     return predictions
 
@@ -148,9 +159,12 @@ def _is_stopped(prediction: Prediction, python: Release) -> bool:
 def explained(failure: WorkerFailure, runtime: Runtime, source: ModelSource) -> str:
     """A failure's message; if `check` predicts the failure, also the reason, the releases that would run it, and the next step.
 
-    Adds nothing if `check` predicts that the model loads, or does not know the runtime or the format, or if a user's library failed.
+    Adds nothing if `check` predicts that the model loads (or runs, for a failed run of what has no value), or does not know the runtime
+    or the format, or if a user's library failed.
     """
     of_library = any(library in failure.message for library in source.options.get("op_libraries", ()))
+    if failure.phase == "run" and failure.outcome == "run_error" and _UNSET.search(failure.message):
+        return _explained_run(failure, runtime, source)
     if failure.phase != "load" or failure.outcome not in ("load_error", "unsupported") or of_library:
         return failure.message
     try:
@@ -162,8 +176,18 @@ def explained(failure: WorkerFailure, runtime: Runtime, source: ModelSource) -> 
     if own.loads:
         return failure.message
     would = ", ".join(p.runtime for p in every if p.outcome == "ok") or "no release known here"
-    step = f"; or: {own.remedy}" if own.remedy else ""
-    return f"{failure.message.rstrip('.')}. {own.explanation()}; would run in: {would}{step}"
+    said = f"{failure.message.rstrip('.')}. {own.explanation()}; would run in: {would}"
+    return f"{said}; or: {own.remedy}" if own.remedy else said
+
+
+def _explained_run(failure: WorkerFailure, runtime: Runtime, source: ModelSource) -> str:
+    """The message of a run that read a table or a variable without values, with what `check` says of it."""
+    try:
+        found = predict(source.path, runtime, tags=source.tags, bindings=source.bindings).findings
+    except CrossloadError:
+        return failure.message
+    said = [f.sentence for f in found if f.beyond_repair]
+    return f"{failure.message.rstrip('.')}: {said[0]}" if said else failure.message
 
 
 def _bindings(path: Path, tags: Sequence[str] | None, found: Any) -> dict[str, Binding]:
@@ -174,11 +198,14 @@ def _bindings(path: Path, tags: Sequence[str] | None, found: Any) -> dict[str, B
 
 def _subject(path: Path, tags: Sequence[str] | None, named: Mapping[str, Binding], found: Any) -> Subject:
     """The graph to check; raises ArtifactError for other formats and for a tag set that the artifact does not have."""
-    if found.format not in ("graph_def", "saved_model"):
-        raise CrossloadError(f"{path} is a {found.format}; check covers only SavedModels and GraphDefs: convert it first")
+    if found.format not in PREDICTED:
+        raise CrossloadError(f"{path}: check covers only SavedModels, GraphDefs, .meta files and checkpoints; convert it first")
     roots = {
         name: tuple(dict.fromkeys(operation_of(str(t)) for t in (*b.inputs.values(), *b.outputs.values()))) for name, b in named.items()
     }
+    if found.format in ("meta_graph", "checkpoint"):
+        meta_graph = artifacts.meta_graph_of(found).proto
+        return Subject(meta_graph.graph_def, "graph_def", roots, tuple(filter(None, [meta_graph.saver_def.restore_op_name])))
     if found.format != "saved_model":
         return Subject(found.graph.proto, "graph_def", roots)
     proto = found.meta_graph(tags).proto
@@ -187,14 +214,22 @@ def _subject(path: Path, tags: Sequence[str] | None, named: Mapping[str, Binding
     return Subject(proto.graph_def, "saved_model", roots, at_load, proto)
 
 
-def _predict(subject: Subject, release: Release, bindings: Mapping[str, Binding], path: Path) -> Prediction:
+def _predict(
+    subject: Subject, release: Release, bindings: Mapping[str, Binding], path: Path, *, by_tensorflow_alone: bool = False
+) -> Prediction:
+    if by_tensorflow_alone and not release.title.startswith("tensorflow@") and not graph_rules.is_python(release):
+        said = "TensorFlow Java loads SavedModels and GraphDefs, and this is a graph of TensorFlow 1 with its checkpoint"
+        refused = Finding("unsupported", said, at_load=True)
+        return Prediction(path, release.title, release.tensorflow, (refused,), dict.fromkeys(bindings, "unsupported"))
     found = _findings(subject, release, bindings)
     remedy = partial(remedies.remedy, path, subject, release, bindings, found, lambda s: _findings(s, release, bindings))
-    return Prediction(path, release.title, release.tensorflow, tuple(found), {n: _outcome(n, found) for n in bindings}, remedy)
+    signatures = {n: _outcome(n, found) for n in bindings}
+    return Prediction(path, release.title, release.tensorflow, tuple(found), signatures, value_rules.notes(subject, release), remedy)
 
 
 def _findings(subject: Subject, release: Release, bindings: Mapping[str, Binding]) -> list[Finding]:
     found = [*graph_rules.findings(subject, release), *init_rules.findings(subject, release), *java_rules.findings(subject, release)]
+    found += value_rules.findings(subject, release)
     for name, binding in bindings.items():
         found += _not_carried(subject, release, name, binding)
     found.sort(key=lambda f: (not f.at_load, SEVERITY.index(f.outcome)))

@@ -33,7 +33,8 @@ def datatype_of(dtype: np.dtype | type) -> str:
     if dtype.kind in "OSU":
         return "BYTES"
     if dtype not in _DATATYPES:
-        raise ValueError(f"arrays of {dtype} have no datatype in the contract")
+        what = "a resource" if dtype.fields else f"an array of {dtype}"
+        raise ValueError(f"{what} cannot be sent as a tensor")
     return _DATATYPES[dtype]
 
 

@@ -125,7 +125,7 @@ def _missing(path: str, interpreter: Any, error: Exception) -> Refusal | None:
     if "Select TensorFlow op" in text or "Flex delegate" in text:
         flex = sorted({d["op_name"] for d in interpreter._get_ops_details() if d["op_name"].startswith("Flex")})
         return Refusal("UNIMPLEMENTED", f"{path} needs Flex (Select TF) ops, which this interpreter does not have: {', '.join(flex)}")
-    if found := re.search(r"unresolved custom op: (\w+)", text):
+    if found := re.search(r"unresolved custom op: (.+?)\.?(?:\s|$)", text):
         return Refusal("UNIMPLEMENTED", f"{path} needs the custom op {found[1]}, which this interpreter does not have")
     if found := re.search(r"Didn't find op for ([^.\n]+)", text):
         return Refusal("UNIMPLEMENTED", f"{path} is too new for this interpreter, which does not have the {found[1]}")

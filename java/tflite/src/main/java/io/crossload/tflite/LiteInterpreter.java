@@ -26,7 +26,7 @@ import org.bytedeco.tensorflowlite.global.tensorflowlite;
 
 /** A native interpreter of one .tflite file with allocated tensors. Its methods throw {@link InterpreterException}. */
 final class LiteInterpreter implements AutoCloseable {
-    private static final Pattern UNRESOLVED = Pattern.compile("unresolved custom op: (\\w+)");
+    private static final Pattern UNRESOLVED = Pattern.compile("unresolved custom op: (.+?)\\.?(?:\\s|$)");
     private static final Pattern NEWER = Pattern.compile("Didn't find op for ([^.]+)");
     private static final Pattern UNKNOWN_DATATYPE = Pattern.compile("Unsupported data type (\\d+)");
 

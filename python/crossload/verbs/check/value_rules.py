@@ -1,0 +1,39 @@
+"""What loads and then cannot answer: tables that nothing fills, variables without values, nothing to call; devices of other machines."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from crossload.artifacts.graphs.graph import operation_of
+from crossload.artifacts.graphs.saved_model_keys import TABLE_INITIALIZERS
+from crossload.artifacts.graphs.unset import Reads
+from crossload.releases.registrations import Release
+from crossload.verbs.check.findings import Finding
+from crossload.verbs.check.graph_rules import Subject, is_python
+from crossload.verbs.check.java_rules import runs_table_initializers
+
+_ACCELERATOR = re.compile(r"device:(gpu|tpu|xla_gpu):|/(gpu|tpu):", re.IGNORECASE)
+
+
+def findings(subject: Subject, release: Release) -> Iterator[Finding]:
+    """What keeps each signature from answering in this release."""
+    if not subject.roots and subject.format == "saved_model":
+        yield Finding("run_error", "it has no signature that can be called", beyond_repair=True)
+    collections = subject.meta_graph.collection_def if subject.meta_graph is not None else {}
+    names = collections[TABLE_INITIALIZERS].node_list.value if TABLE_INITIALIZERS in collections else ()
+    runs = is_python(release) or runs_table_initializers(release)
+    reads = Reads(subject.nodes, subject.functions, subject.needed, subject.at_load, tuple(map(operation_of, names)), runs)
+    for signature, roots in subject.roots.items():
+        for one in reads.unset(roots):
+            yield Finding("run_error", one.sentence, one.node, op=one.op, signature=signature, beyond_repair=True)
+
+
+def notes(subject: Subject, release: Release) -> tuple[str, ...]:
+    """What a caller must do that crossload's own workers do (core/common_runtime/placer.cc)."""
+    if subject.format != "saved_model" or is_python(release):
+        return ()
+    pinned = next((n for n in subject.graph.node if _ACCELERATOR.search(n.device)), None)
+    if pinned is None:
+        return ()
+    return (f"only with allow_soft_placement, which SavedModelBundle.load does not set: node {pinned.name!r} is pinned to {pinned.device}",)
