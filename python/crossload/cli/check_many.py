@@ -42,7 +42,8 @@ def show(files: Sequence[str], names: Sequence[str], tags: Sequence[str] | None,
         if as_json:
             click.echo(json.dumps(said))
     if not count and not status:
-        raise CrossloadError("check covers only SavedModels, GraphDefs, .meta files and checkpoints; `crossload verify` runs other formats")
+        covered = "SavedModels, GraphDefs, .meta files and checkpoints"
+        raise CrossloadError(f"check covers {covered}, and none of the files is one; `crossload verify` runs other formats")
     if not as_json:
         click.echo(many.table(rows))
     return status

@@ -99,6 +99,7 @@ def test_every_field_of_a_plan_but_the_rerun_s_cases_changes_the_command() -> No
         "load_options": {"loader": "keras"},
         "configuration": "file.toml",
         "fresh": 3,
+        "wall": "bubblewrap",
         "accept_unproved": True,
     }
     plan = Plan("bundle")

@@ -113,7 +113,10 @@ def of_graph(graph: Any, outputs: Iterable[str]) -> Iterator[str]:
 
 def _sentences(graph: Any, roots: Iterable[str], at_load: tuple[str, ...] = (), initializers: tuple[str, ...] = ()) -> Iterator[str]:
     def needed(names: Iterable[str]) -> set[str]:
-        found: set[str] = graph.needed_for(n for n in names if n in graph.nodes)
+        try:
+            found: set[str] = graph.needed_for(n for n in names if n in graph.nodes)
+        except KeyError:  # an input that is not there: such a graph has worse faults
+            return set()
         return {name for name in found if name in graph.nodes}
 
     reads = Reads(graph.nodes, graph.functions, needed, at_load, initializers)
