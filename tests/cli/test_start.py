@@ -99,8 +99,8 @@ def test_verify_imports_little(tmp_path: Path, configure: Configure) -> None:
     configure(honest="honest")
     modules = imported("verify", str(fakes.bundle(tmp_path / "b")), "--runtime", "honest")
     # With the readers of .tflite and, as the fake is none, of text: the artifact's own signature is compared. The judge has three modules,
-    # and conditions and suggestion are one each: together 4 more than before decisions and threads were judged. One hands out artifacts, two
-    # say what keeps state and what does not suffice, three remove what a killed process left.
+    # and conditions and suggestion are one each: together 4 more than before decisions and threads were judged. One hands out artifacts,
+    # two say what keeps state and what does not suffice, three remove what a killed process left.
     check(modules, 81, 90)
     assert "crossload.verbs.check.prediction" not in modules
 
