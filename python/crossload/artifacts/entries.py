@@ -69,6 +69,11 @@ def _no_signature(path: Path, found: Any) -> str:
         return f"{path} has no signature that can be called; `crossload show {path}` lists what it has"
     listing = f"crossload show {path} --nodes '*'"
     why = "".join(f" ({reason})" for reason in list(artifacts.left_out(found).values())[:1])
+    if found.format == "saved_model":
+        from crossload.artifacts.graphs import object_graph
+
+        if said := next(filter(None, (object_graph.unsigned(m.proto) for m in found.meta_graphs)), ""):
+            return f"{path} has no signature that can be called{why}: {said}"
     return (
         f"{path} has no signature that can be called{why}; `crossload convert` and `crossload run` take its tensors by name "
         f"(--output-tensor), and `{listing}` lists them"

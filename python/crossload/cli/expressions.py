@@ -55,7 +55,8 @@ def value(text: str, spec: TensorSpec) -> np.ndarray:
             made = text  # a string input takes text without quotes
         else:
             raise CrossloadError(
-                f"--input {spec.name}={text}: write a .npy or .npz file, a literal ([[1, 2]]) or a call such as zeros([1, 4]) ({error})"
+                f"--input {spec.name}={text}: write a .npy or .npz file, a literal ([[1, 2]]) or a call such as zeros([1, 4])"
+                f"{'' if 'node or string' in str(error) else f' ({error})'}"
             ) from error
     return _typed(made, spec, text)
 

@@ -40,6 +40,10 @@ def _meta_graph(found: MetaGraph, page: Page) -> Iterator[str]:
         yield from _features(found, signature)
     if not found.signatures:
         yield "  no signatures that can be called"
+        from crossload.artifacts.graphs import object_graph
+
+        if said := object_graph.unsigned(found.proto):
+            yield f"  {printable(said)}"
     from crossload.artifacts.graphs import unset
 
     for sentence in unset.of_meta_graph(found):

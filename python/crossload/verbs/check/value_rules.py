@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from crossload.artifacts.graphs import object_graph
 from crossload.artifacts.graphs.graph import operation_of
 from crossload.artifacts.graphs.saved_model_keys import TABLE_INITIALIZERS
 from crossload.artifacts.graphs.unset import Reads
@@ -19,7 +20,8 @@ _ACCELERATOR = re.compile(r"device:(gpu|tpu|xla_gpu):|/(gpu|tpu):", re.IGNORECAS
 def findings(subject: Subject, release: Release) -> Iterator[Finding]:
     """What keeps each signature from answering in this release."""
     if not subject.roots and subject.format == "saved_model":
-        yield Finding("run_error", "it has no signature that can be called", beyond_repair=True)
+        said = object_graph.unsigned(subject.meta_graph) if subject.meta_graph is not None else ""
+        yield Finding("run_error", f"it has no signature that can be called{f': {said}' if said else ''}", beyond_repair=True)
     collections = subject.meta_graph.collection_def if subject.meta_graph is not None else {}
     names = collections[TABLE_INITIALIZERS].node_list.value if TABLE_INITIALIZERS in collections else ()
     runs = is_python(release) or runs_table_initializers(release)

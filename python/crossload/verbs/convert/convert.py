@@ -159,6 +159,15 @@ def _compare(
     with recorded(entry, signatures, room, terms) as source:
         report = source.compare(made)
     if report.exit_status:
+        for vectors in source.manifest.vectors:
+            if vectors.state:
+                differs = any(r.outcome == "mismatch" for r in report.results)
+                raise ConversionRefused(
+                    f"{name} was not written: {vectors.signature} of the source: {vectors.state}, and the {made.format} does not"
+                    f"{f': {report.first_failure}' if differs else ''}; leave out the input that "
+                    "switches it on (--input-tensor names the others), or give it "
+                    "one value (--pin NAME=VALUE); --no-verify writes it anyway and records that"
+                )
         raise ConversionRefused(f"{name} was not written: {report.first_failure}; --no-verify writes it anyway and records that")
     return report, source.manifest.signatures
 

@@ -124,7 +124,7 @@ def record_with(
         afresh = any(h.changing for h in hidden.values()) or any(r.state for r in answers.values())
         answers[name] = _repeatable(supervisor, source, name, requests, domains[name], hidden[name], afresh=afresh, extra=extra)
     learnt = {name: _learn(signatures[name], r.vectors) for name, r in answers.items()}
-    steady = {name: r.vectors for name, r in answers.items() if not r.state}
+    steady = {name: r.vectors for name, r in answers.items() if r.vectors and not r.state}
     roundings = rounding.measure(supervisor, source, learnt, steady)
     strengths: dict[str, Strength] = {}
     if seeding is not None and extra:
