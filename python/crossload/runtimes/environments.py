@@ -148,10 +148,11 @@ def prepare(source: Source, progress: Progress = lambda _: None) -> Launch:
     if isinstance(source, Script):
         embedded = {}
         if source.embeds:
-            prepare(source.embeds, progress)
             own = os.environ.get("CROSSLOAD_JVM_OPTIONS", "")
-            embedded["CROSSLOAD_JPYPE_CLASS_PATH"] = _class_path(source.embeds)
-            embedded["CROSSLOAD_JVM_OPTIONS"] = f"{shlex.join(_library_path(source.embeds))} {own}".strip()
+            # Whoever starts a JVM of their own with these jars needs the natives' jar, too; JavaCPP takes the unpacked ones first.
+            embedded["CROSSLOAD_JPYPE_CLASS_PATH"] = class_path(source.embeds, progress)
+            ours = (*_library_path(source.embeds), "-Dorg.bytedeco.javacpp.pathsFirst=true")
+            embedded["CROSSLOAD_JVM_OPTIONS"] = f"{shlex.join(ours)} {own}".strip()
         return Launch(
             (str(python_of(folder)), "-u", str(source.path)),
             {"PYTHONPATH": str(source.packages or ""), "PYTHONNOUSERSITE": "1", **embedded},

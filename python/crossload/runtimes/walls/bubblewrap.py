@@ -6,6 +6,7 @@ Limits of size and time are the process's own (setrlimit(2)); memory and the num
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -76,6 +77,6 @@ def _needed(launch: Launch) -> Iterator[str]:
     if launch.argv[-1].endswith(".py"):
         yield str(_WORKERS)
     words = [*launch.argv[1:], *launch.environment.values()]
-    for word in (part for w in words for part in w.rpartition("=")[2].split(os.pathsep)):
+    for word in (part for w in words for part in (w, *re.split(r"[=:\s]+", w))):
         if word.startswith("/") and word != "/" and not word.startswith(_KERNEL) and os.access(word, os.R_OK):
             yield word

@@ -91,7 +91,7 @@ def graph_side(stack: ExitStack, source: ModelSource, graph: Any, signature: str
 def exact(stack: ExitStack, side: Side, signature: str, limits: Limits) -> Side | None:
     """The same graph in float64, which tells how far rounding alone moves each tensor; None where it cannot be computed so."""
     try:
-        wide = widened(side.content, releases()[-1])
+        wide, _ = widened(side.content, releases()[-1])
         return graph_side(stack, side.source, wide, signature, side.runtime, limits, "float64")
     except (NotWidened, CrossloadError, LookupError, ValueError):
         return None
