@@ -16,7 +16,7 @@ from crossload.contract import datatypes, vectors
 from crossload.contract.bundle import Bundle
 from crossload.contract.manifest import Artifact, Binding, LeftOut, Manifest, Model, Strength, Vectors
 from crossload.contract.signatures import Signature, TensorSpec
-from crossload.errors import CrossloadError, NoReference, WorkerFailure
+from crossload.errors import CrossloadError, EnvironmentProblem, NoReference, WorkerFailure
 from crossload.inputs.domains import Domain
 from crossload.inputs.domains import of_artifact as domains_of
 from crossload.inputs.requests import Requests, check_requests, draw
@@ -92,6 +92,10 @@ def record(
         except WorkerFailure as failure:
             progress(f"{runtime.title} cannot be the reference ({failure.outcome}: {failure})")
             failures.append((runtime.title, failure))
+        except EnvironmentProblem as problem:
+            if not failures:
+                raise
+            progress(f"{runtime.title} is not asked for a reference: {problem}")
     raise NoReference(root / artifact.path, failures)
 
 
