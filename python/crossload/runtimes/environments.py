@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -146,13 +146,7 @@ def prepare(source: Source, progress: Progress = lambda _: None) -> Launch:
             f"{folder} cannot be written: {error.strerror}; free some space, or point CROSSLOAD_CACHE elsewhere"
         ) from error
     if isinstance(source, Script):
-        embedded = {}
-        if source.embeds:
-            own = os.environ.get("CROSSLOAD_JVM_OPTIONS", "")
-            # Whoever starts a JVM of their own with these jars needs the natives' jar, too; JavaCPP takes the unpacked ones first.
-            embedded["CROSSLOAD_JPYPE_CLASS_PATH"] = class_path(source.embeds, progress)
-            ours = (*_library_path(source.embeds), "-Dorg.bytedeco.javacpp.pathsFirst=true")
-            embedded["CROSSLOAD_JVM_OPTIONS"] = f"{shlex.join(ours)} {own}".strip()
+        embedded = {"CROSSLOAD_JPYPE_CLASS_PATH": class_path(source.embeds, progress)} if source.embeds else {}
         return Launch(
             (str(python_of(folder)), "-u", str(source.path)),
             {"PYTHONPATH": str(source.packages or ""), "PYTHONNOUSERSITE": "1", **embedded},
@@ -169,7 +163,12 @@ def _confined(source: Confined, progress: Progress) -> Launch:
         return containers.confined(registry.one(source.title), progress)
     from crossload.runtimes.walls import bubblewrap
 
-    return bubblewrap.confined(prepare(source.source, progress))
+    launch = prepare(source.source, progress)
+    if isinstance(source.source, Script) and source.source.embeds:
+        # JavaCPP would unpack the natives into a home folder, and there is none behind the wall.
+        natives = shlex.join((*_library_path(source.source.embeds), "-Dorg.bytedeco.javacpp.pathsFirst=true"))
+        launch = replace(launch, environment={**launch.environment, "CROSSLOAD_JVM_OPTIONS": natives})
+    return bubblewrap.confined(launch)
 
 
 def class_path(source: Jar, progress: Progress = lambda _: None) -> str:
