@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from crossload.artifacts.keras.keras_file import Keras
     from crossload.artifacts.tflite.tflite_file import TFLite
 
-__all__ = ["callable_signatures", "left_out", "read", "recognise"]
+__all__ = ["callable_signatures", "left_out", "parts_of", "read", "recognise"]
 
 # The name of the only signature of an artifact that has none of its own (tensorflow/python/saved_model/signature_constants.py).
 DEFAULT_KEY = "serving_default"
@@ -181,3 +181,14 @@ def _obstacle(signature: Signature) -> str:
 def _can_be_called(signature: Signature, unknown: str = "") -> bool:
     outputs = [t.datatype for t in signature.outputs]
     return bool(outputs) and all(t.datatype in DATATYPES for t in signature.inputs) and all(d in DATATYPES or d == unknown for d in outputs)
+
+
+def parts_of(path: Path, format: str) -> Iterator[Path]:
+    """What a runtime needs to load an artifact, in one folder: of a checkpoint and a .meta, the files that begin alike. Raises OSError."""
+    if format not in ("checkpoint", "meta_graph") or path.is_dir():
+        yield path
+        return
+    stem = path.name.removesuffix(".meta")
+    for beside in sorted(path.parent.iterdir()):
+        if beside.name in ("checkpoint", stem) or beside.name.startswith(f"{stem}."):
+            yield beside

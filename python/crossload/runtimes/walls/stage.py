@@ -6,13 +6,11 @@ import os
 import shutil
 import tempfile
 import weakref
-from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+from crossload.artifacts import parts_of
 from crossload.support import temporary
-
-_PREFIXED = ("checkpoint", "meta_graph")  # formats of several files beside each other, which begin alike
 
 
 class Stage:
@@ -32,7 +30,7 @@ class Stage:
         self._number += 1
         room = self.folder / str(self._number)
         room.mkdir(mode=0o755)
-        for source in _files_of(path, format):
+        for source in parts_of(path, format):
             _copy(source, room / source.name)
         return room / path.name
 
@@ -46,16 +44,6 @@ class Stage:
     def _clear(self) -> None:
         for old in self.folder.iterdir():
             shutil.rmtree(old, ignore_errors=True)
-
-
-def _files_of(path: Path, format: str) -> Iterator[Path]:
-    if format not in _PREFIXED or path.is_dir():
-        yield path
-        return
-    stem = path.name.removesuffix(".meta")
-    for beside in sorted(path.parent.iterdir()):
-        if beside.name in ("checkpoint", stem) or beside.name.startswith(f"{stem}."):
-            yield beside
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from crossload.artifacts import parts_of
 from crossload.contract.bundle import Bundle
 from crossload.contract.manifest import Artifact
 from crossload.support import files
 
 # Files up to this size are copied, so that a worker cannot change the bundle's own.
 _SMALL_BYTES = 16 << 20
-_BESIDE = ("checkpoint", "meta_graph")  # formats of several files that begin alike, of which the artifact names one
 
 
 @dataclass
@@ -33,7 +33,7 @@ class HandedOut:
             return own
         if artifact.id not in self._states:
             try:
-                _give(own, given, self.root.parent / "shared", beside=artifact.format in _BESIDE)
+                _give(own, given, self.root.parent / "shared", artifact.format)
             except OSError as error:
                 why = f"it cannot be copied to {self.root.parent} ({error.strerror})"
                 self.cautions.append(f"the workers of {artifact.id} see the folder of the recorded answers: {why}")
@@ -63,7 +63,7 @@ class HandedOut:
         return own, self.root / own.relative_to(bundle) if own.is_relative_to(bundle) else None
 
 
-def _give(own: Path, given: Path, shared: Path, *, beside: bool) -> None:
+def _give(own: Path, given: Path, shared: Path, format: str) -> None:
     given.parent.mkdir(parents=True, exist_ok=True)
     if own.is_dir():
         given.mkdir()
@@ -75,10 +75,8 @@ def _give(own: Path, given: Path, shared: Path, *, beside: bool) -> None:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 _copy(inner, target, shared)
         return
-    stem = own.name.removesuffix(".meta")
-    for file in own.parent.iterdir() if beside else (own,):
-        if not beside or file.name in ("checkpoint", stem) or file.name.startswith(f"{stem}."):
-            _copy(file, given.parent / file.name, shared)
+    for file in parts_of(own, format):
+        _copy(file, given.parent / file.name, shared)
 
 
 def _copy(source: Path, target: Path, shared: Path) -> None:
