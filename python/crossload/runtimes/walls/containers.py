@@ -27,7 +27,7 @@ def confined(runtime: Runtime, progress: Callable[[str], None] = lambda _: None)
     client = engine.connect()
     if gone := engine.reap(client):
         progress(f"removed {gone} container(s) of a crossload that is gone")
-    return launch(images.name_of(runtime), images.entrypoint(client, runtime, progress))
+    return launch(images.name_of(runtime), images.entrypoint(client, runtime))
 
 
 def launch(image: str, command: list[str]) -> Launch:

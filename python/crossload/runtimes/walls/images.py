@@ -38,17 +38,17 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Context:
-    """The build context of an image: its kind (the Dockerfile's folder), and each file's name with its content or its path."""
+    """The build context of an image: its kind (the Dockerfile's folder), each file's name with its content or its path, and the jars."""
 
     kind: str
     files: dict[str, bytes | Path]
+    java: Jar | None = None
 
     def digest(self) -> str:
-        """What the image is made from, without the jars and natives of others, which their coordinates pin."""
-        found = hashlib.sha256(self.kind.encode())
+        """What the image is made from: the jars and natives by their coordinates, so that a host without them can tell."""
+        found = hashlib.sha256(repr((self.kind, self.java and self.java.coordinates)).encode())
         for name, content in sorted(self.files.items()):
-            if not name.startswith(("jars/", "libraries/")):
-                found.update(f"{name}\0".encode() + hashlib.sha256(_bytes(content)).digest())
+            found.update(f"{name}\0".encode() + hashlib.sha256(_bytes(content)).digest())
         return found.hexdigest()[:16]
 
 
@@ -66,19 +66,19 @@ def name_of(runtime: Runtime) -> str:
     return f"{_PREFIX}/{runtime.name.replace('+', '-')}:{re.sub(r'[^A-Za-z0-9_.-]', '-', runtime.version or 'latest')}"
 
 
-def context_of(runtime: Runtime, progress: Progress = lambda _: None) -> Context:
+def context_of(runtime: Runtime) -> Context:
     """What goes into the image of a built-in runtime; raises EnvironmentProblem for one whose environment is a command's own."""
     source = runtime.source
     if isinstance(source, Script) and environments.pins_of(source.path).is_file():
         found = {"uv.txt": _UV, "pins.txt": environments.pins_of(source.path), **_worker(source)}
         if not source.embeds:
             return _context("python", found)
-        main = _script("exec /opt/runtime/bin/python -u /opt/crossload/worker/worker.py", source.embeds)
-        return _context("jpype", {**found, **_jars(source.embeds, progress), "main": main})
+        main = _script("exec /opt/runtime/bin/python -u /opt/crossload/worker/worker.py")
+        return _context("jpype", {**found, "main": main}, source.embeds)
     if isinstance(source, Jar):
         command = ["exec", "java", *JAVA_OPTIONS, "-Djava.library.path=/opt/crossload/libraries"]
         main = f"{shlex.join(command)} -cp '/opt/crossload/worker.jar:/opt/crossload/jars/*' {source.main}\n".encode()
-        return _context("java", {**_jars(source, progress), "main": main})
+        return _context("java", {"main": main}, source)
     raise EnvironmentProblem(
         f"{runtime.title} has no image: only runtimes of crossload's own do; start yours in a container by its command (docker run -i …)"
     )
@@ -89,7 +89,7 @@ def build(runtime: Runtime, base: str | None = None, progress: Progress = lambda
 
     `base` takes the place of the Dockerfile's own BASE_IMAGE. The build uses the host's network, for the package index.
     """
-    context = context_of(runtime, progress)
+    context = context_of(runtime)
     client = engine.connect()
     before = _identifier(client, name_of(runtime))
     labels = {
@@ -101,12 +101,12 @@ def build(runtime: Runtime, base: str | None = None, progress: Progress = lambda
         CONTENT: context.digest(),
     }
     arguments = {"BASE_IMAGE": base} if base else {}
-    engine.build(client, _archive(context), name_of(runtime), labels, arguments, progress)
+    engine.build(client, _archive({**context.files, **_jars(context.java, progress)}), name_of(runtime), labels, arguments, progress)
     image = client.images.get(name_of(runtime))
     return Built(name_of(runtime), int(image.attrs["Size"]), image.id == before)
 
 
-def entrypoint(client: DockerClient, runtime: Runtime, progress: Progress = lambda _: None) -> list[str]:
+def entrypoint(client: DockerClient, runtime: Runtime) -> list[str]:
     """The command of a runtime's image; raises EnvironmentProblem if there is no image, or not one of this crossload."""
     name, mend = name_of(runtime), f"build it: crossload runtimes build {shlex.quote(runtime.title)}"
     found = engine.image(client, name)
@@ -116,7 +116,7 @@ def entrypoint(client: DockerClient, runtime: Runtime, progress: Progress = lamb
     if labels.get(SPEAKS) != PROTOCOL or labels.get(RUNTIME) != runtime.title:
         said = f"is labelled {labels.get(RUNTIME)!r} of protocol {labels.get(SPEAKS)!r}"
         raise EnvironmentProblem(f"the image {name} {said}, not {runtime.title!r} of protocol {PROTOCOL!r}; {mend}")
-    if labels.get(CONTENT) != context_of(runtime, progress).digest():
+    if labels.get(CONTENT) != context_of(runtime).digest():
         raise EnvironmentProblem(f"the image {name} was built by another crossload: its worker or its pins differ from today's; {mend}")
     return list(found["Config"].get("Entrypoint") or [])
 
@@ -153,8 +153,12 @@ def _coordinate(jar: Path) -> tuple[str, str, str]:
     return ".".join(parts[at + 1 : -3]), parts[-3], parts[-2]
 
 
-def _context(kind: str, files: dict[str, bytes | Path]) -> Context:
-    return Context(kind, {"Dockerfile": DOCKERFILES / kind / "Dockerfile", **files})
+def _context(kind: str, files: dict[str, bytes | Path], java: Jar | None = None) -> Context:
+    own: dict[str, bytes | Path] = {}
+    if java:
+        environments.build_harness(java.jar)
+        own["worker.jar"] = java.jar
+    return Context(kind, {"Dockerfile": DOCKERFILES / kind / "Dockerfile", **own, **files}, java)
 
 
 def _worker(source: Script) -> dict[str, bytes | Path]:
@@ -167,11 +171,14 @@ def _worker(source: Script) -> dict[str, bytes | Path]:
     return found
 
 
-def _jars(source: Jar, progress: Progress) -> dict[str, bytes | Path]:
+def _jars(source: Jar | None, progress: Progress) -> dict[str, bytes | Path]:
+    """The jars and natives of others, fetched if necessary."""
+    if source is None:
+        return {}
     environments.prepare(source, progress)
     folder = environments.folder_of(source)
     platform = source.libraries.rpartition("/")[2]
-    found: dict[str, bytes | Path] = {"worker.jar": source.jar}
+    found: dict[str, bytes | Path] = {}
     for jar in maven.jars(folder):
         if not jar.stem.endswith(f"-{platform}"):
             found[f"jars/{jar.name}"] = jar
@@ -180,19 +187,19 @@ def _jars(source: Jar, progress: Progress) -> dict[str, bytes | Path]:
     return found
 
 
-def _script(command: str, java: Jar) -> bytes:
+def _script(command: str) -> bytes:
     return (
         "export CROSSLOAD_JPYPE_CLASS_PATH=/opt/crossload/worker.jar:$(echo /opt/crossload/jars/*.jar | tr ' ' ':')\n"
         f"export CROSSLOAD_JVM_OPTIONS=-Djava.library.path=/opt/crossload/libraries\n{command}\n"
     ).encode()
 
 
-def _archive(context: Context) -> IO[bytes]:
+def _archive(held: dict[str, bytes | Path]) -> IO[bytes]:
     import tempfile
 
     target = tempfile.TemporaryFile(prefix="crossload-context-")  # noqa: SIM115
     with tarfile.open(fileobj=target, mode="w") as archive:
-        for name, content in sorted(context.files.items()):
+        for name, content in sorted(held.items()):
             entry = tarfile.TarInfo(name)
             entry.size = content.stat().st_size if isinstance(content, Path) else len(content)
             entry.mode = 0o644
