@@ -8,12 +8,11 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import shlex
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -96,7 +95,9 @@ _LAYOUT = b"2\n"
 def missing(source: Source) -> tuple[str, str] | None:
     """What keeps a runtime from starting now, and how to fix it; None if it is ready. Starts no worker."""
     if isinstance(source, Confined):
-        return _unconfined(source)
+        from crossload.runtimes import walls
+
+        return walls.missing(source)
     if problem := _obstacle(source):
         return problem
     if isinstance(source, Script) and not _ready(folder_of(source)):
@@ -110,20 +111,6 @@ def missing(source: Source) -> tuple[str, str] | None:
     return None
 
 
-def _unconfined(source: Confined) -> tuple[str, str] | None:
-    """What keeps a worker from starting behind its wall, and how to fix it."""
-    if source.wall == "docker":
-        try:
-            _confined(source, lambda _: None)
-        except EnvironmentProblem as problem:
-            said, _, mend = str(problem).partition("; ")
-            return said, mend
-        return None
-    from crossload.runtimes.walls import bubblewrap
-
-    return bubblewrap.problem() or missing(source.source)
-
-
 def prepare(source: Source, progress: Progress = lambda _: None) -> Launch:
     """Make the environment unless it exists; returns how the worker starts.
 
@@ -131,7 +118,9 @@ def prepare(source: Source, progress: Progress = lambda _: None) -> Launch:
     interrupted leaves nothing that counts as ready.
     """
     if isinstance(source, Confined):
-        return _confined(source, progress)
+        from crossload.runtimes import walls
+
+        return walls.confined(source, progress)
     if problem := _obstacle(source):
         raise EnvironmentProblem("; ".join(problem))
     if isinstance(source, Command):
@@ -151,24 +140,8 @@ def prepare(source: Source, progress: Progress = lambda _: None) -> Launch:
             (str(python_of(folder)), "-u", str(source.path)),
             {"PYTHONPATH": str(source.packages or ""), "PYTHONNOUSERSITE": "1", **embedded},
         )
-    command = (java(), *JAVA_OPTIONS, *_library_path(source), "-cp", _class_path(source), source.main)
+    command = (java(), *JAVA_OPTIONS, *library_path(source), "-cp", _class_path(source), source.main)
     return Launch((*command[:1], *class_archive.options(command, source.jar, folder, progress), *command[1:]))
-
-
-def _confined(source: Confined, progress: Progress) -> Launch:
-    if source.wall == "docker":
-        from crossload.runtimes import registry
-        from crossload.runtimes.walls import containers
-
-        return containers.confined(registry.one(source.title), progress)
-    from crossload.runtimes.walls import bubblewrap
-
-    launch = prepare(source.source, progress)
-    if isinstance(source.source, Script) and source.source.embeds:
-        # JavaCPP would unpack the natives into a home folder, and there is none behind the wall.
-        natives = shlex.join((*_library_path(source.source.embeds), "-Dorg.bytedeco.javacpp.pathsFirst=true"))
-        launch = replace(launch, environment={**launch.environment, "CROSSLOAD_JVM_OPTIONS": natives})
-    return bubblewrap.confined(launch)
 
 
 def class_path(source: Jar, progress: Progress = lambda _: None) -> str:
@@ -184,7 +157,8 @@ def _class_path(source: Jar) -> str:
     return os.pathsep.join((str(source.jar), *jars))
 
 
-def _library_path(source: Jar) -> tuple[str, ...]:
+def library_path(source: Jar) -> tuple[str, ...]:
+    """The JVM's option for the unpacked natives, if there are any."""
     return (f"-Djava.library.path={folder_of(source) / 'libraries'}",) if source.libraries else ()
 
 
