@@ -20,7 +20,8 @@ def distance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     if a.dtype.itemsize <= 4 and a.size:  # of one sign, the bits of both are in the order of the floats, and cannot overflow
         one, other = (np.ascontiguousarray(x).view(f"i{a.dtype.itemsize}") for x in (a, b))
         if (one ^ other).min() >= 0:
-            return np.abs(one - other).astype(np.uint64)
+            steps: np.ndarray = np.abs(one - other).astype(np.uint64)
+            return steps
     first, second = _ordered(a), _ordered(b)
     signed = first.dtype == np.int64
     apart: np.ndarray = np.abs(first - second).view(np.uint64) if signed else np.where(first > second, first - second, second - first)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import math
 import mmap
 from collections import Counter
@@ -374,11 +375,14 @@ _NAMES: dict[int, str] = {}
 
 
 def _builtin_names() -> dict[int, str]:
-    """Names by number, from the schema's enum BuiltinOperator (the library is slow to import and has no other use here)."""
+    """Names by number, from the schema's enum BuiltinOperator; that module alone, because its package imports 170 others."""
     if not _NAMES:
-        from tflite.BuiltinOperator import BuiltinOperator
-
-        _NAMES.update({number: name for name, number in vars(BuiltinOperator).items() if name.isupper()})
+        package = importlib.util.find_spec("tflite")
+        assert package and package.origin
+        spec = importlib.util.spec_from_file_location("tflite_builtin_operator", Path(package.origin).with_name("BuiltinOperator.py"))
+        assert spec and spec.loader
+        spec.loader.exec_module(module := importlib.util.module_from_spec(spec))
+        _NAMES.update({number: name for name, number in vars(module.BuiltinOperator).items() if name.isupper()})
     return _NAMES
 
 
