@@ -217,10 +217,19 @@ def kept(array: np.ndarray, dtype: np.dtype) -> bool:
     return same and (wrapped is None or not (wrapped < 0).any())
 
 
-def _request(signature: Signature, kind: str, random: np.random.Generator, requests: Requests, domain: Domain) -> dict[str, np.ndarray]:
+def rows(
+    signature: Signature, kind: str, random: np.random.Generator, requests: Requests, domain: Domain, count: int
+) -> dict[str, np.ndarray]:
+    """The inputs of one request of a kind, with `count` rows."""
+    return _alike(signature, _request(signature, kind, random, requests, domain, count))
+
+
+def _request(
+    signature: Signature, kind: str, random: np.random.Generator, requests: Requests, domain: Domain, batch: int | None = None
+) -> dict[str, np.ndarray]:
     made: dict[str, np.ndarray] = {}
     specs = {spec.name: spec for spec in signature.inputs}
-    batch = _batch(kind, signature, domain)
+    batch = batch or _batch(kind, signature, domain)
     parts = {name: composite for composite in domain.composites or by_name(signature) for name in composite.parts}
     for spec in signature.inputs:
         if spec.name in made:
