@@ -107,6 +107,19 @@ def test_differences_just_above_the_bound_are_rounding_without_confidence() -> N
     assert (found.kind, found.confidence) == ("rounding", "low")
 
 
+def test_one_class_is_not_named_where_the_others_are_almost_as_far_away() -> None:
+    noise = np.random.default_rng(1)
+
+    def all_moved_one_of_them_most(a: np.ndarray) -> np.ndarray:
+        share = noise.uniform(0.5e-5, 0.9e-5, a.shape)
+        share[:, 4] *= 3
+        return (a * (1 + share)).astype(np.float32)
+
+    found = cause(LOGITS, all_moved_one_of_them_most)
+    assert found.kind != "one_class"
+    assert found.confidence != "high"
+
+
 def test_what_nothing_explains_is_not_known() -> None:
     noise = np.random.default_rng(2)
     found = cause(LOGITS, lambda a: noise.standard_normal(a.shape).astype(np.float32))

@@ -19,6 +19,7 @@ from crossload.contract.causes import UNKNOWN, Cause, Confidence, Kind
 
 Found = tuple[Kind, str, str]
 _LAYOUTS: dict[tuple[int, ...], str] = {(0, 2, 3, 1): "NCHW instead of NHWC", (0, 3, 1, 2): "NHWC instead of NCHW"}
+_FAR_BELOW = 1 / 8
 _MOST_PERMUTED = 1 << 24
 # Fewer values could be explained by chance.
 _ENOUGH, _ENOUGH_INTEGERS = 6, 3
@@ -194,14 +195,23 @@ def _one_place(o: Output) -> Found | None:
         return None
     if len({m.shape for m in masks}) == 1 and masks[0].size > 2:
         places = np.flatnonzero(np.any(masks, axis=0))
-        if places.size == 1:
+        if places.size == 1 and _outstanding(o, lambda a: a.reshape(-1), int(places[0])):
             at = [int(i) for i in np.unravel_index(places[0], masks[0].shape)]
             return "one_element", f"only the element {at} of {o.name!r} differs", f"the others agree in all {len(o)} vectors"
     if o.rank >= 2 and (n := masks[0].shape[-1]) > 2 and all(m.shape[-1] == n for m in masks):
         columns = np.flatnonzero(np.any([m.reshape(-1, n).any(axis=0) for m in masks], axis=0))
-        if columns.size == 1:
+        if columns.size == 1 and _outstanding(o, lambda a: a.reshape(-1, n).max(axis=0, initial=0), int(columns[0])):
             return "one_class", f"only the class {columns[0]} of {o.name!r} differs", f"the other {n - 1} agree in all {len(o)} vectors"
     return None
+
+
+def _outstanding(o: Output, fold: Callable[[np.ndarray], np.ndarray], at: int) -> bool:
+    """Whether the place `at` of the folded differences is far above all others: those may be just within what is allowed."""
+    found = o.excesses()
+    if found is None:  # nothing else differs at all
+        return True
+    greatest = np.max([fold(one) for one in found], axis=0)
+    return bool(np.delete(greatest, at).max(initial=0) <= greatest[at] * _FAR_BELOW)
 
 
 def _rounding(o: Output) -> Found | None:

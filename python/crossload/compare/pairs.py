@@ -109,18 +109,23 @@ class Output:
 
     def excess(self) -> float | None:
         """The greatest difference in units of what is allowed; None for other shapes, or where nothing is allowed."""
-        greatest = 0.0
+        found = self.excesses()
+        return None if found is None else max((float(one.max(initial=0)) for one in found), default=0.0)
+
+    def excesses(self) -> list[np.ndarray] | None:
+        """Each answer's differences in units of what is allowed, 0 where one is not finite; None as for `excess`."""
+        found = []
         for ref, got, tolerance in self.pairs:
             if ref.shape != got.shape or self.kind != "f":
                 return None
             one, other = wide(ref), wide(got)
             finite = np.isfinite(one) & np.isfinite(other)
-            allowed = tolerance.atol + tolerance.rtol * np.abs(one[finite])
-            apart = np.abs(one[finite] - other[finite])
+            allowed = np.where(finite, tolerance.atol + tolerance.rtol * np.abs(one), 1)
+            apart = np.abs(np.subtract(one, other, out=np.zeros(one.shape), where=finite))
             if (allowed[apart > 0] <= 0).any():
                 return None
-            greatest = max(greatest, float((apart / np.maximum(allowed, 1e-300)).max(initial=0)))
-        return greatest
+            found.append(apart / np.maximum(allowed, 1e-300))
+        return found
 
     def mapping(self) -> dict[Any, Any] | None:
         """Which value of the answers stands for which of the references, one to one; None if there is no such mapping of three or more."""
