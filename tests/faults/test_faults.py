@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -62,3 +63,26 @@ def test_the_same_bundle_without_a_fault_passes(name: str, bundles: Path, alive:
     report = verify(bundles / name, sorted(alive), alive=alive)
     assert report.exit_status == 0, report.first_failure
     assert not [r for r in report.results if r.cause]
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity") or (os.cpu_count() or 1) < 2, reason="needs two cores to choose from, on Linux")
+def test_five_runs_on_one_core_and_on_all_give_the_same_verdicts(bundles: Path, alive: dict[str, Supervisor]) -> None:
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(cores)})  # the workers inherit it
+    try:
+        confined = {name: Supervisor(name, launch_of(name)) for name in alive}
+        for worker in confined.values():
+            worker.identity()
+    finally:
+        os.sched_setaffinity(0, cores)
+    try:
+        verdicts = [
+            {r.case: r.outcome for r in verify(bundles / "digits", sorted(alive), alive=workers).results}
+            for workers in (confined, alive, confined, alive, confined)
+        ]
+    finally:
+        for worker in confined.values():
+            worker.close()
+    assert set(verdicts[0].values()) == {"ok"}
+    for one in verdicts:
+        assert one == verdicts[0]
