@@ -56,6 +56,17 @@ def words():
     return keras.Model(text, layers.Dense(2, name="head")(x))
 
 
+def wrapped():
+    """Layers within layers: in wrappers, in lists of cells, and a whole model in a wrapper."""
+    x = keras.Input((3, 5, 4), name="x")
+    cells = layers.RNN([layers.LSTMCell(3, recurrent_activation="hard_sigmoid"), layers.GRUCell(2)], return_sequences=True, name="cells")
+    inner = keras.Sequential([layers.Input((5, 4)), cells, layers.Bidirectional(layers.LSTM(3), name="both")], name="inner")
+    backward = layers.LSTM(2, return_sequences=True, go_backwards=True, name="backward")
+    both = layers.Bidirectional(layers.GRU(2, return_sequences=True, name="forward"), backward_layer=backward, name="two")
+    each = layers.Dense(2, kernel_initializer="identity", activation=layers.LeakyReLU(name="leaky"), name="head")
+    return keras.Model(x, layers.TimeDistributed(each, name="each")(both(layers.TimeDistributed(inner, name="within")(x))))
+
+
 def several():
     left, right = keras.Input((4,), name="left"), keras.Input((4,), name="right")
     difference = layers.Dense(3, name="difference")(layers.Subtract(name="minus")([left, right]))
@@ -125,7 +136,7 @@ def shake(model):
 
 def main(folder):
     keras.utils.set_random_seed(0)
-    for make in (image, words, several, nested, attention, mixed, bytecode, custom, operations):
+    for make in (image, words, wrapped, several, nested, attention, mixed, bytecode, custom, operations):
         model = make()
         shake(model)
         for suffix in (".h5", ".keras"):
@@ -146,6 +157,10 @@ def early_files(folder):
         plain,
         lambda config: {**config, "config": [n for n in config["config"]["layers"] if n["class_name"] != "InputLayer"]},
     )
+
+    within = wrapped()
+    shake(within)
+    _save(folder / "keras_2_4_wrapped.h5", within, without_modules)
 
     vision = keras.Sequential(
         [
@@ -170,6 +185,15 @@ def early_files(folder):
     recurrent = keras.Model(text, layers.Dense(2, name="dense_1")(merged))
     shake(recurrent)
     _save(folder / "keras1_recurrent.h5", recurrent, to_keras_1, first=True)
+
+
+def without_modules(node):
+    """The config as Keras before 2.13 wrote it: by the names of classes alone."""
+    if isinstance(node, list):
+        return [without_modules(n) for n in node]
+    if not isinstance(node, dict):
+        return node
+    return {k: without_modules(v) for k, v in node.items() if k not in ("module", "registered_name", "build_config")}
 
 
 _KERAS_1 = {

@@ -101,6 +101,30 @@ def test_wrapped_layers_change_with_their_wrapper() -> None:
     assert only(made)[1]["layer"]["config"] == {"units": 3}
 
 
+def test_a_layer_at_any_depth_gets_the_module_by_which_keras_3_finds_it() -> None:
+    """Keras before 2.13 wrote no modules, tf-keras writes its own."""
+    cell = {"class_name": "LSTMCell", "config": {"units": 3}}
+    rnn = {"class_name": "RNN", "config": {"cell": {"class_name": "StackedRNNCells", "config": {"cells": [cell]}}}}
+    inner = {"class_name": "Functional", "module": "tf_keras.src.engine.functional", "config": {"layers": [], "layer": rnn}}
+    mine = {"class_name": "Mine", "config": {"layer": inner}}
+    made = keras_migration.to_keras_3({"class_name": "Sequential", "config": {"layers": [mine]}})
+    modules, node = [], made["config"]["layers"][0]
+    assert "module" not in node
+    for key in ("layer", "layer", "cell", "cells"):
+        node = node["config"][key]
+        node = node[0] if isinstance(node, list) else node
+        modules.append(node["module"])
+    assert modules == ["keras.src.models.functional", "keras.layers", "keras.layers", "keras.layers"]
+
+
+def test_a_config_of_tf_keras_is_rewritten_for_keras_2_15_and_others_are_kept() -> None:
+    entry = {"class_name": "InputLayer", "module": "keras.layers", "config": {"name": "x", "optional": False}}
+    own = {"class_name": "Functional", "module": "tf_keras.src.engine.functional", "config": {"layers": [entry]}}
+    made = keras_migration.to_keras_2_15(own)
+    assert made["module"] == "keras.src.engine.functional" and made["config"]["layers"][0]["config"] == {"name": "x"}
+    assert keras_migration.to_keras_2_15(made) == made
+
+
 def test_a_plain_list_becomes_a_sequential_with_an_input_layer() -> None:
     old = model(("Embedding", {"batch_input_shape": [None, 4], "input_dtype": "int32", "dtype": "float32"}))
     made = keras_migration.modern_sequential(old)["config"]

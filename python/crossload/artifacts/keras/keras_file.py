@@ -289,6 +289,11 @@ def _remedy(found: Keras, config: dict[str, Any] | None) -> Iterator[str]:
         yield "Keras 3 loads it."
     elif gone := keras_configs.gone_in_3(config):
         yield f"Keras 3 has no layer for {', '.join(gone)}; Keras 2.15 loads it (the runtime tensorflow@2.15.1)."
+    elif found.generation == 2 and keras_migration.to_keras_2_15(config) != config:
+        yield (
+            "tf-keras loads it unchanged; for Keras 2.15 (the runtime tensorflow@2.15.1) and Keras 3, crossload rewrites its config "
+            "when loading it."
+        )
     elif found.generation == 2:
         yield "Keras 2.15 loads it unchanged (the runtime tensorflow@2.15.1); for Keras 3, crossload rewrites its config when loading it."
     else:

@@ -132,7 +132,7 @@ def custom_classes(config: dict[str, Any]) -> list[str]:
             if _is_function(node):
                 found[node["config"]] = None
         elif "module" in node:
-            if not _is_own(node["module"]):
+            if not is_own(node["module"]):
                 found[name] = None
         elif ">" in kind:
             found[kind] = None
@@ -201,14 +201,15 @@ def _is_operation(class_name: str, config: dict[str, Any]) -> bool:
     return class_name != "InputLayer" and set(config) == {"name"}
 
 
-def _is_own(module: Any) -> bool:
+def is_own(module: Any) -> bool:
+    """Whether a module is one of Keras' own, in any generation and packaging."""
     return isinstance(module, str) and any(module == own or module.startswith(f"{own}.") for own in _OWN_MODULES)
 
 
 def _is_function(node: dict[str, Any]) -> bool:
     """Whether this names a function of the user's."""
     name = node["config"]
-    return node["class_name"] == "function" and isinstance(name, str) and not _is_own(node.get("module")) and name not in OWN_ACTIVATIONS
+    return node["class_name"] == "function" and isinstance(name, str) and not is_own(node.get("module")) and name not in OWN_ACTIVATIONS
 
 
 def _is_object(node: Any) -> bool:

@@ -125,6 +125,8 @@ class _Source:
         config = keras_migration.modern_sequential(config)
         if KERAS == 3 and self.generation < 3:
             config = keras_migration.to_keras_3(config)
+        elif KERAS < 3:
+            config = keras_migration.to_keras_2_15(config)
         if KERAS == 3 and not self.zipped:
             config = _with_modules(config)
         if config == self.config:

@@ -61,7 +61,8 @@ _REFUSED_BY_3: dict[str, dict[str, Any]] = {
     "Embedding": {"input_length": None},
 }
 _CLASSES_3 = {"BatchNormalizationV1": "BatchNormalization", "BatchNormalizationV2": "BatchNormalization"}
-_MODULES_3 = {"Functional": "keras.src.models.functional", "Sequential": "keras", "Model": "keras.src.models.model"}
+_MODELS_3 = {"Functional": "keras.src.models.functional", "Sequential": "keras", "Model": "keras.src.models.model"}
+_PUBLIC_3 = ("keras", "keras.layers")
 
 
 class CannotMigrate(KitError):
@@ -85,6 +86,11 @@ def modern_sequential(config: Config) -> Config:
 def to_keras_3(config: Config) -> Config:
     """The model config of Keras 2 in Keras 3's form."""
     return _guarded(config, _node_to_3)
+
+
+def to_keras_2_15(config: Config) -> Config:
+    """The model config of a tf-keras (2.16 and later, or by its own modules) in the form of Keras 2.15; others stay as they are."""
+    return _guarded(config, _node_to_2_15)
 
 
 def weights_to_keras_2(layer: Config, weights: list[np.ndarray], backend: str | None) -> list[np.ndarray]:
@@ -275,6 +281,16 @@ def _with_input_layer(node: Config) -> Config:
     return node | {"config": config}
 
 
+def _node_to_2_15(node: Config) -> Config:
+    made = dict(node)
+    package, _, rest = str(node.get("module")).partition(".")
+    if package == "tf_keras":
+        made["module"] = f"keras.{rest}" if rest else "keras"
+    if node["class_name"] == "InputLayer" and node["config"].get("optional") is False:  # tf-keras 2.16 added it
+        made["config"] = {k: v for k, v in node["config"].items() if k != "optional"}
+    return made
+
+
 def _node_to_3(node: Config) -> Config:
     kind, config = _CLASSES_3.get(node["class_name"], node["class_name"]), node["config"]
     if isinstance(config, list):
@@ -296,8 +312,10 @@ def _node_to_3(node: Config) -> Config:
     changed = node | {"class_name": kind, "config": made}
     if kind == "MultiHeadAttention":
         changed.pop("build_config", None)  # Keras 3 builds it of three shapes; its call tells them
-    if isinstance(node.get("module"), str) and node["module"].startswith("keras.src.engine.") and kind in _MODULES_3:
-        changed["module"] = _MODULES_3[kind]
+    # Keras 3 looks the layer in a wrapper up by its module alone, which Keras before 2.13 did not write; tf-keras writes its own modules.
+    unnamed = "module" not in node or (keras_configs.is_own(node["module"]) and node["module"] not in _PUBLIC_3)
+    if unnamed and kind in keras_configs.OWN_LAYERS:
+        changed["module"] = _MODELS_3.get(kind, "keras.layers")
     return changed
 
 
