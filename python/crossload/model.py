@@ -163,7 +163,7 @@ def load(
     loads it. `tags` chooses a MetaGraph of a SavedModel, `artifact` one of a
     bundle. `inputs` and `outputs` name tensors of a graph (`name=operation:index`, `operation`) as its signature.
     `options` are those that a Keras file may need (`custom_objects`, a .py with its classes, and `allow_code` for Lambda layers), and the
-    `loader` of a SavedModel in `tensorflow+python`: "function", "session" or "keras".
+    `loader` of a SavedModel in `tensorflow+python`: "function", "session" or "keras"; no other is taken in its place.
     Raises CrossloadError for input that cannot be used, RunFailed if the runtime does not load it.
     """
     model = choose(path, runtime, tags=tags, artifact=artifact, inputs=inputs, outputs=outputs, options=options, limits=limits)

@@ -135,6 +135,19 @@ def default_input(path: Path) -> None:
 
 
 @model
+def other_argument_names(path: Path) -> None:
+    """Inputs whose names are no Python names: tf.function calls them `a_b` and `arg_0`."""
+
+    class Renamed(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec([None, 2], tf.float32, "a/b"), tf.TensorSpec([None, 2], tf.float32, "0-c")])
+        def serve(self, x: tf.Tensor, y: tf.Tensor) -> dict[str, tf.Tensor]:
+            return {"out/1": x - 2 * y}
+
+    module = Renamed()
+    tf.saved_model.save(module, str(path), signatures={"serving_default": module.serve})
+
+
+@model
 def pinned_to_gpu(path: Path) -> None:
     """Nodes inside a function that ask for a GPU."""
 

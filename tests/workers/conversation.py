@@ -71,12 +71,12 @@ class Conversation:
         assert frame.header["id"] == str(self._sent)
         return Response(frame.header, {n: datatypes.decode(*t) for n, t in frame.tensors("outputs").items()})
 
-    def load(self, path: Path, tags: Sequence[str] | None = None, only: str | None = None) -> Response:
+    def load(self, path: Path, tags: Sequence[str] | None = None, only: str | None = None, **options: Any) -> Response:
         """Load an artifact, bound as crossload itself reads it; `tags` chooses one of several, `only` one signature."""
         entries, _ = artifacts_of(path, path.name)
         entry = next(e for e in entries if tags is None or list(tags) == e.tags)
         signatures = {n: b.model_dump() for n, b in entry.bindings.items() if only in (None, n)}
-        parameters = {"path": str(path), "format": entry.format, "signatures": signatures}
+        parameters = {"path": str(path), "format": entry.format, "signatures": signatures, **({"options": options} if options else {})}
         return self.ask("RepositoryModelLoad", model_name="m", parameters=parameters | ({} if entry.tags is None else {"tags": entry.tags}))
 
     def infer(self, signature: str = "serving_default", outputs: Sequence[str] = (), **inputs: np.ndarray) -> Response:

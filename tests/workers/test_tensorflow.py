@@ -94,6 +94,20 @@ def test_text_vectorization_answers(tensorflow: Conversation, corpus: Path) -> N
     [
         ("optimizer_slots", {"x": X}, "y", 2 * X + 1, "tf.saved_model.load refused it ('_UserObject' object has no attribute 'add_slot')"),
         ("reference_output", {"x": X[0]}, "total", X[0], "reference type"),
+    ],
+)
+def test_the_second_loader_serves_what_the_first_cannot_and_a_note_reports_it(
+    tensorflow_python: Conversation, corpus: Path, name: str, inputs: dict[str, np.ndarray], gives: str, expected: np.ndarray, words: str
+) -> None:
+    note = tensorflow_python.load(corpus / name).note
+    assert note.startswith("loaded by tf.compat.v1.saved_model.loader: ") and words in note
+    assert np.array_equal(tensorflow_python.infer(**inputs).outputs[gives], expected)
+
+
+@pytest.mark.parametrize(
+    ("name", "inputs", "gives", "expected"),
+    [
+        ("other_argument_names", {"a/b": 5 * X[:, :2], "0-c": X[:, :2]}, "out/1", 3 * X[:, :2]),
         (
             "sparse_input",
             {
@@ -103,16 +117,23 @@ def test_text_vectorization_answers(tensorflow: Conversation, corpus: Path) -> N
             },
             "y",
             np.array([5, 13], np.float32),
-            "has other names (x_dense_shape, x_indices, x_values",
         ),
     ],
 )
-def test_the_second_loader_serves_what_the_first_cannot_and_a_note_reports_it(
-    tensorflow_python: Conversation, corpus: Path, name: str, inputs: dict[str, np.ndarray], gives: str, expected: np.ndarray, words: str
+def test_a_function_is_called_by_its_own_names_where_they_are_not_the_signatures(
+    tensorflow_python: Conversation, corpus: Path, name: str, inputs: dict[str, np.ndarray], gives: str, expected: np.ndarray
 ) -> None:
-    note = tensorflow_python.load(corpus / name).note
-    assert note.startswith("loaded by tf.compat.v1.saved_model.loader: ") and words in note
+    loaded = tensorflow_python.load(corpus / name, loader="function")
+    assert (loaded.code, loaded.note) == (None, "")
     assert np.array_equal(tensorflow_python.infer(**inputs).outputs[gives], expected)
+
+
+def test_a_loader_that_was_asked_for_is_not_replaced_by_another(tensorflow_python: Conversation, corpus: Path) -> None:
+    refused = tensorflow_python.load(corpus / "optimizer_slots", loader="function")
+    assert "tf.saved_model.load refused it" in refused.error and "leave out --loader, or give --loader session" in refused.error
+    assert not tensorflow_python.load(corpus / "session_state", loader="function").note
+    assert "session" in tensorflow_python.infer(x=X[0]).error
+    assert tensorflow_python.load(corpus / "scale", loader="session").note.startswith("loaded by tf.compat.v1.saved_model.loader")
 
 
 def test_a_signature_that_fails_as_a_function_is_run_in_a_session(tensorflow_python: Conversation, corpus: Path) -> None:

@@ -108,8 +108,8 @@ loader = option(
     type=click.Choice(["function", "session", "keras"]),
     group=LOADING,
     help=(
-        "Load a SavedModel as Python users do, in `tensorflow+python`: with tf.saved_model.load (else in a session), in a session, or with "
-        "Keras 3's TFSMLayer."
+        "Load a SavedModel as Python users do, in `tensorflow+python`: with tf.saved_model.load, in a session, or with Keras 3's "
+        "TFSMLayer. Default there: tf.saved_model.load, and where that fails a session."
     ),
 )
 keras = stacked(

@@ -4,8 +4,8 @@
 # ///
 """The runtime `tensorflow+python`: TensorFlow as Python users load it: SavedModels, graphs, and Keras files, which need Keras.
 
-`tf.saved_model.load` loads a SavedModel. If it refuses the model or changes the signatures' names, TensorFlow 1's loader
-runs the graph in a session by its tensors' names; a note says so.
+`tf.saved_model.load` loads a SavedModel. If it refuses the model or a signature's function does not take the signature's inputs,
+TensorFlow 1's loader runs the graph in a session by its tensors' names, and a note says so; with `loader` "function" it is refused.
 """
 
 import os
@@ -39,8 +39,11 @@ class SavedModel:
         self.note: str | None = None
         self._request = request
         self._session: tf_graphs.SessionModel | None = None
-        self._functions: dict[str, tuple[Any, dict[str, Input]]] = {}
+        self._functions: dict[str, tuple[Any, dict[str, Input], dict[str, str]]] = {}
+        self._asked = request.options.get("loader") == "function"
         by_tensors = any(binding.get("key") is None for binding in request.signatures.values())
+        if by_tensors and self._asked:
+            raise Refusal("INVALID_ARGUMENT", f"--loader function calls signatures, and these are tensors; {_LEAVE_OUT}")
         if by_tensors or request.options.get("loader") == "session":
             self._session = self._open_session()
             self.note = f"loaded by {SESSION_LOADER}: run by the names of its tensors"
@@ -48,8 +51,10 @@ class SavedModel:
         try:
             self._loaded = tf.saved_model.load(request.path, tags=request.tags)
             self._functions = {name: self._function(name, binding) for name, binding in request.signatures.items()}
-        except Exception as error:  # noqa: BLE001 - any refusal of the first loader is worth a try of the other
+        except Exception as error:
             reason = str(error) if isinstance(error, _Unfit) else f"tf.saved_model.load refused it ({telling_line(error)})"
+            if self._asked:
+                raise Refusal("INTERNAL", f"{request.path} cannot be loaded: {reason}; {_LEAVE_OUT}") from error
             try:
                 self._session = self._open_session()
             except Refusal:
@@ -66,7 +71,7 @@ class SavedModel:
         try:
             return self._run_function(signature, inputs, outputs)
         except tf.errors.OpError as error:
-            if not hasattr(self._loaded, "prune"):  # a SavedModel of TensorFlow 1 has it: its wrapped graph
+            if self._asked or not hasattr(self._loaded, "prune"):  # a SavedModel of TensorFlow 1 has it: its wrapped graph
                 raise
             try:
                 session = self._open_session()
@@ -78,15 +83,17 @@ class SavedModel:
             return answer
 
     def _run_function(self, signature: str, inputs: dict[str, np.ndarray], outputs: list[str]) -> Answer:
-        function, takes = self._functions[signature]
-        return tf_graphs.call(function, signature, takes, inputs, outputs)
+        function, takes, arguments = self._functions[signature]
+        return tf_graphs.call(function, signature, takes, inputs, outputs, arguments)
 
-    def _function(self, name: str, binding: dict[str, Any]) -> tuple[Any, dict[str, Input]]:
+    def _function(self, name: str, binding: dict[str, Any]) -> tuple[Any, dict[str, Input], dict[str, str]]:
+        """A signature's function, what its inputs take, and the function's own names of them. Raises _Unfit."""
         function = self._loaded.signatures[binding["key"]]
         takes, gives = function.structured_input_signature[1], set(function.structured_outputs)
-        if set(takes) != set(binding["inputs"]) or not gives >= set(binding["outputs"]):
+        arguments = tf_graphs.arguments_of(takes, binding["inputs"])
+        if arguments is None or not gives >= set(binding["outputs"]):
             raise _Unfit(f"signature {name!r} as a function has other names ({', '.join(sorted(takes))} → {', '.join(sorted(gives))})")
-        return function, {n: tf_graphs.input_of(spec) for n, spec in takes.items()}
+        return function, {n: tf_graphs.input_of(takes[own]) for n, own in arguments.items()}, arguments
 
     def _open_session(self) -> tf_graphs.SessionModel:
         """The same signatures by TensorFlow 1's loader; raises Refusal (NOT_FOUND) for a key that the SavedModel does not have."""
@@ -98,6 +105,9 @@ class SavedModel:
             there = ", ".join(sorted(meta_graph.signature_def)) or "none"
             raise Refusal("NOT_FOUND", f"{request.path} has no signature {', '.join(unknown)}; it has: {there}")
         return tf_graphs.SessionModel(session, request.signatures)
+
+
+_LEAVE_OUT = "leave out --loader, or give --loader session"
 
 
 class _Unfit(Exception):

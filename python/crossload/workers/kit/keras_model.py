@@ -74,9 +74,12 @@ class KerasLayer:
             except ValueError as error:
                 raise Refusal("NOT_FOUND", str(error).splitlines()[0]) from error
             taken = layer._reloaded_obj.signatures[binding["key"]].structured_input_signature[1]
-            self._endpoints[name] = layer, {n: tf_graphs.input_of(spec) for n, spec in taken.items()}
+            arguments = tf_graphs.arguments_of(taken, binding["inputs"])
+            if arguments is None:
+                raise Refusal("INVALID_ARGUMENT", f"signature {name!r} as a function has other inputs ({', '.join(sorted(taken))})")
+            self._endpoints[name] = layer, {n: tf_graphs.input_of(taken[own]) for n, own in arguments.items()}, arguments
 
     def run(self, signature: str, inputs: dict[str, np.ndarray], outputs: list[str]) -> Answer:
         """Call the layer's endpoint with the signature's names."""
-        layer, takes = self._endpoints[signature]
-        return tf_graphs.call(layer.call_endpoint_fn, signature, takes, inputs, outputs)
+        layer, takes, arguments = self._endpoints[signature]
+        return tf_graphs.call(layer.call_endpoint_fn, signature, takes, inputs, outputs, arguments)

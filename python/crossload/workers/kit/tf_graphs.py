@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -86,10 +88,28 @@ def input_of(spec: Any) -> Input:
     return Input(spec, datatype, shape, spec.dtype.name)
 
 
-def call(function: Any, signature: str, takes: dict[str, Input], inputs: dict[str, np.ndarray], outputs: list[str]) -> Answer:
-    """Call a signature's function by the names of its inputs. Raises Refusal for inputs that do not fit."""
+def arguments_of(takes: dict[str, Any], names: Iterable[str]) -> dict[str, str] | None:
+    """By name of a SignatureDef's input the function's own argument (`a_b` for `a/b`); None unless they are the same inputs.
+
+    `takes` are the function's TensorSpecs by argument. tf.function turns what is no Python name into one, and keeps the name itself
+    in the spec (sanitize_arg_name in tensorflow/core/function/polymorphism/function_type.py).
+    """
+    by_spec = {spec.name: argument for argument, spec in takes.items()}
+    own = {name: name if name in takes else by_spec.get(name, re.sub(r"\W", "_", name)) for name in names}
+    return own if set(own.values()) == set(takes) and len(own) == len(takes) else None
+
+
+def call(
+    function: Any,
+    signature: str,
+    takes: dict[str, Input],
+    inputs: dict[str, np.ndarray],
+    outputs: list[str],
+    arguments: dict[str, str],
+) -> Answer:
+    """Call a signature's function by its own names of the inputs. Raises Refusal for inputs that do not fit."""
     graph_defs.check_inputs(signature, inputs, takes)
-    feeds = {name: tf.constant(array, dtype=takes[name].spec.dtype) for name, array in inputs.items()}
+    feeds = {arguments[name]: tf.constant(array, dtype=takes[name].spec.dtype) for name, array in inputs.items()}
     results, took = nanoseconds(lambda: function(**feeds))
     return Answer({n: as_array(results[n].numpy(), results[n].dtype) for n in outputs}, took)
 
