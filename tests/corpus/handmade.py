@@ -115,6 +115,28 @@ def drawn_at_load() -> Any:
     return made
 
 
+def one_bad_signature() -> Any:
+    """A MetaGraphDef of three signatures: `double` x; `scalar`, whose input of unknown rank is a scalar; `file`, the content of one."""
+    made = message_class("tensorflow.MetaGraphDef")()
+    made.meta_info_def.tags.append("serve")
+    body = made.graph_def.node
+    made.graph_def.versions.producer = 1000
+    for key, op, kind, shape in (
+        ("double", "AddV2", FLOAT, (-1, 4)),
+        ("scalar", "EnsureShape", FLOAT, None),
+        ("file", "ReadFile", STRING, ()),
+    ):
+        node(body, f"{key}_x", "Placeholder", dtype=kind, shape=shape)
+        node(body, f"{key}_y", op, f"{key}_x", *[f"{key}_x"] * (op == "AddV2"), **({} if op == "ReadFile" else {"T": kind}))
+        if op == "EnsureShape":
+            body[-1].attr["shape"].shape.SetInParent()
+        signature = made.signature_def[key]
+        signature.method_name = "tensorflow/serving/predict"
+        tensor_info(signature.inputs["x"], f"{key}_x:0", kind, shape)
+        tensor_info(signature.outputs["y"], f"{key}_y:0", kind, shape)
+    return made
+
+
 def saved_model(folder: Path, *meta_graphs: Any, text: bool = False) -> Path:
     """Write a SavedModel folder of these MetaGraphDefs."""
     folder.mkdir(parents=True, exist_ok=True)

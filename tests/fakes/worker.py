@@ -117,6 +117,9 @@ while True:
     bent = misbehave(phase)
     if bent == "wrong-id":
         own["id"] = "999"
+    if (bent == "scalars" and header["inputs"][0]["shape"]) or (bent == "first" and header["parameters"]["signature_name"] != "s0"):
+        answer({**own, "error": f"the fake takes {bent} alone", "code": "INTERNAL"})
+        continue
     if bent == "error":
         answer({**own, "error": os.environ.get("FAKE_ERROR", "the fake declines"), "code": os.environ.get("FAKE_CODE", "INTERNAL")})
         continue

@@ -13,7 +13,7 @@ from crossload.contract.signatures import Signature, TensorSpec
 from crossload.errors import CrossloadError
 from crossload.inputs.domains import Domain, Feature
 from crossload.inputs.npz import from_npz
-from crossload.inputs.requests import Requests, check_requests, complete, draw, extra, kept
+from crossload.inputs.requests import Requests, check_requests, complete, draw, extra, kept, of_ranks
 from crossload.inputs.tf_example import features_of
 
 OUT = (TensorSpec("y", "FP32", None),)
@@ -36,6 +36,17 @@ def test_requests_include_batches_of_one_and_several_zeros_and_extremes() -> Non
     assert made["batch_0"].shape == (3, 4)
     assert not made["zeros"].any()
     assert made["extremes"].tolist() != made["zeros"].tolist()
+
+
+def test_an_input_of_unknown_rank_is_asked_as_a_vector_a_scalar_and_a_matrix() -> None:
+    one = signature(TensorSpec("x", "FP32", None), TensorSpec("k", "INT32", (-1,)))
+    tried = [{v.id: v.inputs["x"].shape for v in draw(one, r)} for r in of_ranks(one, Requests(count=2))]
+    assert [t["batch_0"] for t in tried] == [(3,), (), (3, 32)]
+    two = signature(TensorSpec("x", "FP32", None), TensorSpec("y", "FP32", None))
+    assert [tuple(r.shapes.values()) for r in of_ranks(two, Requests())][:4] == [((-1,),) * 2, ((),) * 2, ((-1, 32),) * 2, ((-1,), ())]
+    assert len(of_ranks(signature(*(TensorSpec(f"x{n}", "FP32", None) for n in range(60))), Requests())) == 12
+    given = Requests(shapes={"x": (2, 2)})
+    assert of_ranks(one, given) == [given]
 
 
 def test_the_seed_determines_the_bytes() -> None:

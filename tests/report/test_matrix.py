@@ -68,6 +68,29 @@ def test_identical_failures_appear_once_with_command_and_stderr_tail() -> None:
     assert text.rstrip().endswith("2 results: 2 crash")
 
 
+def test_near_equal_failures_are_one_block_with_a_count() -> None:
+    says = "Shape of tensor _arg_{0}_{1} [{1}] is not compatible with expected shape [{0}]."
+    text = shown(report(*(result("run_error", f"v{n}", error=says.format(n, n + 1)) for n in range(12))))
+    assert "run_error fake on model, serve/v0 (and 11 more like it): Shape of tensor _arg_0_1" in text
+    assert text.count("Shape of tensor") == 1
+    refuse = [result("load_error", runtime=name, error=f"{name} is older than the graph") for name in ("java@1.0", "java@0.5", "java@0.4")]
+    assert "load_error java@1.0 on model, serve/v0 (and 2 more like it, also in java@0.5, java@0.4): java@1.0 is" in shown(report(*refuse))
+    text = shown(report(result("run_error", error="no 'x'"), result("run_error", "v1", error="out of memory")))
+    assert "no 'x'" in text
+    assert "out of memory" in text
+
+
+def test_of_near_equal_mismatches_the_worst_is_shown_and_another_output_or_artifact_is_another_block() -> None:
+    differ = [result("mismatch", f"v{n}", error=f"'y' differs by up to {n}.5", metrics={"max_ulp": n}) for n in range(3)]
+    text = shown(
+        report(
+            *differ, result("mismatch", error="'z' differs by up to 7"), result("mismatch", artifact="b", error="'y' differs by up to 8")
+        )
+    )
+    assert "mismatch fake on model, serve/v2 (and 2 more like it): 'y' differs by up to 2.5" in text
+    assert text.count("differs by") == 3
+
+
 def test_the_cause_of_a_signature_appears_once() -> None:
     cause = Cause(kind="rolled", text="'y' is rolled by 2", evidence="rolled back, all 2 answers agree")
     text = shown(report(*(result("mismatch", f"v{n}", error=f"differs by {n}", cause=cause) for n in range(2))))

@@ -211,7 +211,7 @@ def command(
     made = convert(source, destination, to, progress=progress, **terms)
     if made.report:
         results = [r for r in made.report.results if r.agreement]
-        agreed = f"{len(results)} answers of {len(made.artifact.bindings)} signature(s) agree: {matrix.closeness(results)}"
+        agreed = f"{len(results)} answers of {len({r.case.signature for r in results})} signature(s) agree: {matrix.closeness(results)}"
         click.echo(f"{made.path}: {made.format}; {agreed}")
         for caution in made.report.cautions:
             click.echo(f"note: {matrix.safe(caution)}")

@@ -99,7 +99,7 @@ class Reference(Part):
 
 @dataclass(kw_only=True)
 class LeftOut(Part):
-    """A generated request that the reference itself could not answer, or a format that cannot express the model."""
+    """A generated request or a signature that the reference itself could not answer, or a format that cannot express the model."""
 
     id: str
     reason: str

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
+from itertools import islice, pairwise, product
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,9 @@ _LENGTHS = {"short": 1, "odd": 7, "long": 97}
 _MOST_EXTRA_BYTES = 4 << 20
 # Every key or index is asked for once, up to this many.
 _MOST_KEYS = 256
+# The shapes of an input of unknown rank, the likely ones first (-1 is the batch), and how many combinations of them are tried.
+_RANKS: tuple[tuple[int, ...], ...] = ((-1,), (), (-1, FREE_DIMENSION))
+_MOST_RANKS = 12
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,21 @@ def draw(signature: Signature, requests: Requests, domain: Domain | None = None)
         with suppress(CrossloadError):
             made.append(Vector(f"user_{at}", complete(signature, own)))
     return made
+
+
+def of_ranks(signature: Signature, requests: Requests) -> list[Requests]:
+    """The requests with a shape for each input of unknown rank, the likely combinations first; the requests alone if there is none.
+
+    The shapes are vectors, scalars and matrices: all inputs alike, then mixed.
+    """
+    parts = {name for composite in by_name(signature) for name in composite.parts}
+    free = [t.name for t in signature.inputs if t.shape is None and t.name not in requests.shapes and t.name not in parts]
+    if not free:
+        return [requests]
+    alike = [(shape,) * len(free) for shape in _RANKS]
+    mixed = islice(product(_RANKS, repeat=len(free)), len(_RANKS) ** 4)
+    combinations = list(dict.fromkeys([*alike, *mixed]))[:_MOST_RANKS]
+    return [replace(requests, shapes={**requests.shapes, **dict(zip(free, shapes, strict=True))}) for shapes in combinations]
 
 
 def extra(signature: Signature, requests: Requests, domain: Domain, drawn: Sequence[Vector]) -> list[Vector]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 
 from rich import markup
@@ -136,33 +137,50 @@ def _notes(report: Report) -> list[str]:
 
 
 def _unsupported(report: Report, console: Console) -> None:
-    reasons = Counter((r.case.runtime, r.case.artifact, r.error) for r in report.results if r.outcome == "unsupported")
-    for (runtime, artifact, reason), count in reasons.items():
-        console.print(f"[dim]unsupported[/] {safe(f'{runtime} on {artifact}')}, {count}×: {safe(reason)}")
+    alike: dict[tuple[str, str, str], list[Result]] = {}
+    for r in report.results:
+        if r.outcome == "unsupported":
+            alike.setdefault((r.case.runtime, r.case.artifact, _likeness(r.error)), []).append(r)
+    for (runtime, artifact, _), results in alike.items():
+        console.print(f"[dim]unsupported[/] {safe(f'{runtime} on {artifact}')}, {len(results)}×: {safe(results[0].error)}")
 
 
 def _failures(report: Report, console: Console) -> None:
-    """The failures, identical ones once: a worker that never starts fails every case of its runtime for one reason."""
-    alike: dict[tuple[str, str, str | None], list[Result]] = {}
+    """The failures, near-equal ones as one: of mismatches the worst, of others the first.
+
+    A worker that never starts fails every case of its runtime for one reason; every vector of a signature has another distance; and
+    releases of one runtime say the same of a model.
+    """
+    alike: dict[tuple[str, ...], list[Result]] = {}
     for result in report.results:
         if result.failed and result.error != "interrupted":
-            alike.setdefault((result.case.runtime, result.outcome, result.error), []).append(result)
+            differs, about = result.outcome == "mismatch", result.case
+            of = (about.runtime, about.artifact, about.signature, str(result.cause)) if differs else ()
+            alike.setdefault((result.outcome, _likeness(result.error, names=not differs), *of), []).append(result)
     told: set[tuple[str, ...]] = set()  # all vectors of a signature have one cause
-    for (runtime, outcome, error), results in alike.items():
-        first, more = results[0], len(results) - 1
-        case = safe(f"{runtime} on {first.case.artifact}, {first.case.signature}/{first.case.vector}")
-        others = f" (and {more} more alike)" if more else ""
-        console.print(f"\n[red]{outcome}[/] {case}{others}: {safe(error)}")
+    for results in alike.values():
+        # `max` takes the first of equal ones.
+        first, more = max(results, key=_distance) if results[0].outcome in COMPARED else results[0], len(results) - 1
+        case = safe(f"{first.case.runtime} on {first.case.artifact}, {first.case.signature}/{first.case.vector}")
+        runtimes = ", ".join(dict.fromkeys(r.case.runtime for r in results if r.case.runtime != first.case.runtime))
+        word = "alike" if all(r.error == first.error for r in results) else "like it"
+        others = f" (and {more} more {word}{safe(f', also in {runtimes}' if runtimes else '')})" if more else ""
+        console.print(f"\n[red]{first.outcome}[/] {case}{others}: {safe(first.error)}")
         metrics = ", ".join(f"{k} {v:.3g}" if isinstance(v, float) else f"{k} {v}" for k, v in first.metrics.items())
         if metrics:
             console.print(f"  {metrics}", highlight=False)
-        for text in _last_lines(first.stderr or "") if outcome not in COMPARED else ():
+        for text in _last_lines(first.stderr or "") if first.outcome not in COMPARED else ():
             console.print(f"  [dim]| {safe(text)}[/]", highlight=False)
-        if first.cause and (place := (runtime, first.case.artifact, first.case.signature, str(first.cause))) not in told:
+        if first.cause and (place := (first.case.runtime, first.case.artifact, first.case.signature, str(first.cause))) not in told:
             told.add(place)
             console.print(f"  cause: {safe(str(first.cause))}", highlight=False, soft_wrap=True)
         if first.reproduce:
             console.print(f"  reproduce: {safe(first.reproduce)}", highlight=False, soft_wrap=True)
+
+
+def _likeness(error: str | None, *, names: bool = True) -> str:
+    """A sentence without its numbers, and without the `names` that it quotes: equal for failures that differ in nothing else."""
+    return re.sub(r"\S*[\d_'\"\[\]{}/]\S*" if names else r"\S*\d\S*", "·", error or "")
 
 
 def _last_lines(stderr: str) -> list[str]:

@@ -47,7 +47,7 @@ def test_answers_that_never_come_again_are_compared_with_nobody(tmp_path: Path, 
     configure(honest="honest", draw="draw")
     bundle = recorded_by("draw", tmp_path / "b")
     report = verify(bundle, ["honest", "draw"])
-    assert [(r.case.runtime, r.outcome) for r in report.results] == [("honest", "not_run"), ("draw", "not_run")]
+    assert {(r.case.runtime, r.outcome) for r in report.results} == {("honest", "not_run"), ("draw", "not_run")}
     assert "the reference does not repeat its own answers: the same request is answered differently after each load" in str(
         report.results[0].error
     )

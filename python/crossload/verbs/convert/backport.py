@@ -29,7 +29,7 @@ from crossload.verbs.check.prediction import release_of
 from crossload.verbs.convert.edges import Edge, way
 from crossload.verbs.convert.walk import made, walk
 from crossload.verbs.destinations import only_writer
-from crossload.verbs.verify.prove import Recorded, Terms, one_by_one, recorded
+from crossload.verbs.verify.prove import Recorded, Terms, one_by_one, recorded, without
 
 FORMATS = ("saved_model", "graph_def")
 _SUFFIX = "-backported"
@@ -91,7 +91,7 @@ def _walked(
     """The artifact that the edges make, and its bindings; without edges, a copy."""
     if path:
         return walk(entry, path, room, destination, options, terms.load_with, terms.progress)
-    room.mkdir()
+    room.mkdir(parents=True)
     artifact_files.copy_graph(Path(entry.path), room / destination.name)
     return room / destination.name, {name: {**b.model_dump(), "key": None} for name, b in entry.bindings.items()}
 
@@ -113,22 +113,27 @@ def backport(
     Also returns its signatures, possibly with corrected datatypes, and the verification report. Raises ConversionRefused if no
     repair is enough, naming the obstacle.
     """
-    refusal = ""
-    with ExitStack() as stack:
-        source: Recorded | None = None
+
+    def proved(entry: Artifact, room: Path, source: Recorded | None) -> tuple[Artifact, dict[str, Signature], Report | None]:
+        refusal = ""
         for attempt in attempts(entry, target, room, destination, signatures, options, runtimes, terms):
             if attempt.obstacles:
                 refusal = _obstructed(attempt.obstacles)
                 continue
-            signatures, report = _corrected(signatures, attempt.artifact), None
+            corrected, report = _corrected(signatures, attempt.artifact), None
             if verified:
-                source = source or stack.enter_context(recorded(entry, signatures, room, terms))
-                report, signatures = source.compare(attempt.artifact, runtimes), source.manifest.signatures
+                source = source or stack.enter_context(recorded(entry, corrected, room, terms))
+                if left_out := source.without_answers().keys() & entry.bindings:
+                    return proved(without(entry, left_out), room / "again", source)
+                report, corrected = source.compare(attempt.artifact, runtimes), source.manifest.signatures
                 if report.exit_status:
                     refusal = report.first_failure
                     continue
-            return _described(entry, attempt, runtimes, terms, verified=verified), signatures, report
-    raise ConversionRefused(f"{destination.name} was not written: {refusal}")
+            return _described(entry, attempt, runtimes, terms, verified=verified), corrected, report
+        raise ConversionRefused(f"{destination.name} was not written: {refusal}")
+
+    with ExitStack() as stack:
+        return proved(entry, room, None)
 
 
 def backport_bundle(

@@ -33,7 +33,7 @@ from crossload.verbs.convert.edges import TARGETS, Edge, way
 from crossload.verbs.convert.walk import FOLDERS, resolved, walk
 from crossload.verbs.convert.walk import made as made_of
 from crossload.verbs.destinations import only_writer
-from crossload.verbs.verify.prove import Terms, recorded
+from crossload.verbs.verify.prove import Terms, recorded, without
 
 __all__ = ["ConversionRefused", "Converted", "convert", "next_version"]
 _SUFFIXES = {
@@ -107,7 +107,15 @@ def convert(
     progress(f"path: {' → '.join([entry.format, *(e.target for e in path)])}")
     _check_size(source, path)
     terms = Terms(
-        requests or Requests(), dict(tolerance or {}), limits or Limits(), load_with, alive or {}, options, accept_unproved, progress
+        requests or Requests(),
+        dict(tolerance or {}),
+        limits or Limits(),
+        load_with,
+        alive or {},
+        options,
+        accept_unproved,
+        named=bool(signatures),
+        progress=progress,
     )
     check_requests(terms.requests, chosen)
     with only_writer(destination, "conversion"):
@@ -120,10 +128,14 @@ def convert(
             if needed:
                 made, chosen, report = backport(entry, chosen, target, room, destination, options, needed, terms, verified=verified)
             else:
-                result, bound = walk(entry, path, room, destination, options, load_with, progress)
-                made = made_of(target, result, bound, without_graph=bool(options.get("without_graph")))
+
+                def walked(entry: Artifact, room: Path) -> Artifact:
+                    result, bound = walk(entry, path, room, destination, options, load_with, progress)
+                    return made_of(target, result, bound, without_graph=bool(options.get("without_graph")))
+
+                made = walked(entry, room)
                 if verified and target != "tensorboard":
-                    report, chosen = _compare(entry, made, chosen, room, terms)
+                    made, report, chosen = _compare(entry, made, chosen, room, terms, walked)
                 made = made.model_copy(
                     update={"made": Made(source=entry.format, way=[e.target for e in path], verified=report is not None)}
                 )
@@ -150,13 +162,23 @@ def convert(
 
 
 def _compare(
-    entry: Artifact, made: Artifact, signatures: dict[str, Signature], room: Path, terms: Terms
-) -> tuple[Report, dict[str, Signature]]:
-    """Record the source's answers and compare the result's; the report, and the signatures completed from the answers."""
+    entry: Artifact,
+    made: Artifact,
+    signatures: dict[str, Signature],
+    room: Path,
+    terms: Terms,
+    walked: Callable[[Artifact, Path], Artifact],
+) -> tuple[Artifact, Report, dict[str, Signature]]:
+    """Record the source's answers and compare the result's; the result, the report, and the signatures completed from the answers.
+
+    The result is made anew, by `walked`, without the signatures of which the source answers nothing.
+    """
     name = Path(made.path).name
     if lost := set(entry.bindings) - set(made.bindings):
         raise ConversionRefused(f"{name} was not written: the conversion lost the signature {sorted(lost)[0]!r}")
     with recorded(entry, signatures, room, terms) as source:
+        if left_out := source.without_answers():
+            made = walked(without(entry, left_out), room / "again")
         report = source.compare(made)
     if report.exit_status:
         for vectors in source.manifest.vectors:
@@ -169,7 +191,7 @@ def _compare(
                     "one value (--pin NAME=VALUE); --no-verify writes it anyway and records that"
                 )
         raise ConversionRefused(f"{name} was not written: {report.first_failure}; --no-verify writes it anyway and records that")
-    return report, source.manifest.signatures
+    return made, report, source.manifest.signatures
 
 
 def next_version(folder: Path) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from contextvars import copy_context
@@ -18,8 +18,9 @@ from crossload.artifacts.entries import artifacts_of, bindings_in
 from crossload.contract import op_libraries
 from crossload.contract.bundle import Bundle, is_bundle
 from crossload.contract.manifest import FILE_NAME, Artifact, LeftOut, Manifest, Model, Tolerance, Vectors
+from crossload.contract.signatures import Signature
 from crossload.edits import bundle_bridges, composites, warmup
-from crossload.errors import CrossloadError, ExportRefused
+from crossload.errors import CrossloadError, ExportRefused, NoReference
 from crossload.inputs import example_inputs
 from crossload.inputs.requests import Requests, check_requests
 from crossload.runtimes import environments, registry, tf_process
@@ -32,7 +33,8 @@ from crossload.verbs.convert import prepare
 from crossload.verbs.convert.edges import way
 from crossload.verbs.convert.walk import without_tensorflow
 from crossload.verbs.destinations import only_writer
-from crossload.verbs.verify.record import left_out_requests, needed_options, record, references
+from crossload.verbs.verify import sufficiency
+from crossload.verbs.verify.record import left_out_requests, needed_options, record, record_each, references
 from crossload.verbs.verify.strength import Seeding
 from crossload.verbs.verify.verify import verify
 
@@ -88,8 +90,9 @@ def export(
     SavedModel as TensorFlow Serving's warm-up file. `weights` is a checkpoint or a Keras file with values for the model: a live
     model (it keeps them), a Keras file, or one that a function builds; `by_name` matches a Keras file's layers by name.
     `pinned` are inputs of its graph that become constants, with their values.
-    `load_options` are what a Keras file may need, as for `load`; `load_with` is the TensorFlow that loads the source. `accept_unproved`
-    writes a bundle with signatures whose answers do not repeat, or of whose requests the reference answers fewer than half.
+    `load_options` are what a Keras file may need, as for `load`; `load_with` is the TensorFlow that loads the source. A signature of
+    whose requests the reference answers none is left out and noted in the manifest, if another is answered. `accept_unproved` keeps it,
+    and writes a bundle with signatures whose answers do not repeat, or of whose requests the reference answers fewer than half.
 
     Raises CrossloadError for input that cannot be used, ExportRefused if an artifact disagrees with the reference.
     """
@@ -110,7 +113,11 @@ def export(
             _pin(folder, pinned or {})
             kinds = tuple(formats) if formats else None
             proof = _Proof(requests, dict(tolerance or {}), limits or Limits(), needed_options(load_options or {}), accept_unproved)
-            bundle = _fill(folder, name, saved, kinds, proof, warm_up, stack, progress)
+            try:
+                bundle = _fill(folder, name, saved, kinds, proof, warm_up, stack, progress)
+            except NoReference as error:  # which names a path below the folder, and that is gone
+                source = Path(model) if isinstance(model, str | os.PathLike) else destination
+                raise NoReference(source, error.failures) from error
     return replace(bundle, root=destination)
 
 
@@ -161,19 +168,22 @@ def _fill(
     # TensorFlow's process and the reference work side by side.
     pool, context = stack.enter_context(ThreadPoolExecutor(1)), copy_context()
     converting = pool.submit(context.run, _converted, folder, entries[0], formats, proof.needed, saved.python, progress)
-    recorded: list[Vectors] = []
-    for entry in entries:
-        added, learnt = record(
-            *(folder, entry, signatures, proof.requests, proof.limits, progress),
-            alive={recorder.title: reference},
-            options=proof.needed,
-            seeding=Seeding(proof.requests.faults, proof.requests.seed, proof.tolerance, progress),
-        )
-        recorded += added
-        signatures |= learnt
+    seeding = Seeding(proof.requests.faults, proof.requests.seed, proof.tolerance, progress)
+
+    def one(entry: Artifact) -> tuple[list[Vectors], dict[str, Signature]]:
+        about = (folder, entry, signatures, proof.requests, proof.limits, progress)
+        return record(*about, alive={recorder.title: reference}, options=proof.needed, seeding=seeding)
+
+    recorded, learnt = record_each(folder, entries, proof.requests.seed, one)
+    signatures |= learnt
     for sentence in (*artifacts.left_out(found).values(), *left_out_requests(recorded)):
         progress(sentence)
     made, left_out, versions = converting.result()
+    if not proof.accept_unproved:
+        without = sufficiency.without_answers(recorded)
+        recorded = _without(folder, [*entries, *made], recorded, without)
+        entries, made = ([a for a in side if a.bindings] for side in (entries, made))
+        left_out += [LeftOut(id=f"signature {name}", reason=reason) for name, reason in without.items()]
     producer = saved.producer
     if entries[0].format == "saved_model":
         producer = producer or versions or artifacts.read(first).producer
@@ -207,6 +217,16 @@ def _fill(
     if report.exit_status and not (proof.accept_unproved and report.exit_status == 3 and not sum(v.count for v in recorded)):
         raise ExportRefused(f"the bundle was not written: {report.first_failure}")
     return Bundle(folder, manifest)
+
+
+def _without(folder: Path, artifacts: Sequence[Artifact], recorded: Sequence[Vectors], names: Collection[str]) -> list[Vectors]:
+    """The vectors without those of these signatures; takes the signatures from the artifacts' bindings, and their files from the bundle."""
+    for artifact in artifacts:
+        artifact.bindings = {name: b for name, b in artifact.bindings.items() if name not in names}
+    for entry in recorded:
+        if entry.signature in names:
+            (folder / entry.path).unlink()
+    return [v for v in recorded if v.signature not in names]
 
 
 def _pin(folder: Path, pinned: Mapping[str, Any]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,13 +17,17 @@ from crossload.report.results import Report
 from crossload.runtimes import environments, registry
 from crossload.runtimes.registry import Runtime
 from crossload.runtimes.supervisor import Limits, Supervisor
+from crossload.verbs.verify import sufficiency
 from crossload.verbs.verify.record import left_out_requests, needed_options, record_with, references
 from crossload.verbs.verify.verify import verify
 
 
 @dataclass(frozen=True)
 class Terms:
-    """How source and result are compared: the requests, the tolerance, the recording runtime, the workers that already run."""
+    """How source and result are compared: the requests, the tolerance, the recording runtime, the workers that already run.
+
+    `named`: the user named the signatures, so none is left out.
+    """
 
     requests: Requests = field(default_factory=Requests)
     tolerance: dict[str, Tolerance] = field(default_factory=dict)
@@ -32,6 +36,7 @@ class Terms:
     alive: Mapping[str, Supervisor] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
     accept_unproved: bool = False
+    named: bool = False
     progress: Callable[[str], None] = lambda _: None
 
     @property
@@ -51,11 +56,22 @@ class Recorded:
     alive: Mapping[str, Supervisor]
     terms: Terms
 
+    def without_answers(self) -> dict[str, str]:
+        """The signatures to leave out, and why: of their requests the source answers none, but of others'."""
+        return {} if self.terms.named or self.terms.accept_unproved else sufficiency.without_answers(self.manifest.vectors)
+
     def compare(self, result: Artifact, judges: Sequence[Runtime] = ()) -> Report:
         """Compare the result's answers in these runtimes; by default, in the one that would record them (a .tflite: in LiteRT)."""
         judges = judges or [answering(result.format, self.terms.load_with, self.terms.load_options)]
         manifest = self.manifest.model_copy(update={"artifacts": [self.source.model_copy(update={"id": "source"}), result]})
-        return one_by_one(Bundle(self.room, manifest), result, judges, replace(self.terms, alive=self.alive))
+        report = one_by_one(Bundle(self.room, manifest), result, judges, replace(self.terms, alive=self.alive))
+        report.cautions += [f"the signature {name} is left out: {reason}" for name, reason in self.without_answers().items()]
+        return report
+
+
+def without(artifact: Artifact, names: Collection[str]) -> Artifact:
+    """The artifact without these signatures."""
+    return artifact.model_copy(update={"bindings": {name: b for name, b in artifact.bindings.items() if name not in names}})
 
 
 def one_by_one(bundle: Bundle, artifact: Artifact, judges: Sequence[Runtime], terms: Terms) -> Report:

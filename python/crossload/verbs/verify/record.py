@@ -14,12 +14,12 @@ from crossload import artifacts
 from crossload.artifacts.entries import artifacts_of, unknown_signature
 from crossload.contract import datatypes, vectors
 from crossload.contract.bundle import Bundle
-from crossload.contract.manifest import Artifact, Binding, LeftOut, Manifest, Model, Strength, Vectors
+from crossload.contract.manifest import Artifact, Binding, LeftOut, Manifest, Model, Reference, Strength, Vectors
 from crossload.contract.signatures import Signature, TensorSpec
 from crossload.errors import CrossloadError, EnvironmentProblem, NoReference, WorkerFailure
 from crossload.inputs.domains import Domain
 from crossload.inputs.domains import of_artifact as domains_of
-from crossload.inputs.requests import Requests, check_requests, draw
+from crossload.inputs.requests import Requests, check_requests, draw, of_ranks
 from crossload.inputs.requests import extra as more
 from crossload.runtimes import environments, registry
 from crossload.runtimes.environments import Wall
@@ -27,7 +27,7 @@ from crossload.runtimes.registry import Runtime
 from crossload.runtimes.supervisor import Limits, ModelSource, Supervisor
 from crossload.support import files
 from crossload.support.text import printable
-from crossload.verbs.verify import conditions
+from crossload.verbs.verify import conditions, sufficiency
 
 if TYPE_CHECKING:
     from crossload.artifacts.graphs.hidden_state import Hidden
@@ -38,6 +38,8 @@ Progress = Callable[[str], None]
 
 # Options without which a model does not load at all, in the reference either. A loader is a matter of the runtime that is compared.
 _NEEDED = ("custom_objects", "allow_code", "op_libraries")
+# The requests with which a rank is tried: a batch of one, and of several.
+_PROBES = 2
 
 
 def needed_options(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -75,8 +77,8 @@ def record(
     `alive` are workers, by the runtime's title, that already run; `options` are the user's, to load the model. With `kept` the vectors
     go there, by signature, and no file is written. `seeding` measures their strength and chooses among them.
     Returns the manifest's entries, and the signatures completed from the answers (datatypes and shapes of outputs that the artifact does
-    not state). A request that the reference cannot answer is left out and listed. Raises CrossloadError if a signature keeps no request,
-    NoReference if no candidate loads the model.
+    not state). A request that the reference cannot answer is left out and listed. Raises NoReference if no candidate loads the model and
+    answers a request of any signature.
     """
     failures = []
     for runtime in candidates or references(artifact.format):
@@ -127,6 +129,9 @@ def record_with(
     for name in artifact.bindings:
         afresh = any(h.changing for h in hidden.values()) or any(r.state for r in answers.values())
         answers[name] = _repeatable(supervisor, source, name, requests, domains[name], hidden[name], afresh=afresh, extra=extra)
+    failures = [r.failure for r in answers.values() if r.failure]
+    if failures and len(failures) == len(answers):
+        raise failures[0]
     learnt = {name: _learn(signatures[name], r.vectors) for name, r in answers.items()}
     steady = {name: r.vectors for name, r in answers.items() if r.vectors and not r.state}
     roundings = rounding.measure(supervisor, source, learnt, steady)
@@ -161,11 +166,15 @@ def record_with(
 
 @dataclass
 class _Recorded:
-    """A signature's vectors, the requests without an answer, and why an answer depends on the requests before it."""
+    """A signature's vectors, the requests without an answer, and why an answer depends on the requests before it.
+
+    `failure` is what the first request met, if none is answered.
+    """
 
     vectors: list[vectors.Vector]
     left_out: list[LeftOut]
     state: str | None = None
+    failure: WorkerFailure | None = None
 
 
 def _repeatable(
@@ -173,11 +182,12 @@ def _repeatable(
 ) -> _Recorded:
     """A signature's answers as they are given again: in any order, else as a sequence after a load; none where neither holds.
 
-    `afresh`: another signature may have changed the model's state. Raises WorkerFailure as `_answers` does.
+    `afresh`: another signature may have changed the model's state.
     """
     from crossload.verbs.verify import repeats
 
     signature = source.signatures[name]
+    requests = _of_answered_rank(supervisor, name, signature, requests, domain)
 
     def load(*, keep: bool) -> None:
         supervisor.load(replace(source, keep_state=keep))
@@ -192,18 +202,64 @@ def _repeatable(
     if not hidden.changing:
         if afresh:
             load(keep=False)
-        recorded, left_out = _answers(supervisor, name, signature, requests, domain, extra=extra)
+        recorded, left_out, failure = _answers(supervisor, name, signature, requests, domain, extra=extra)
+        if failure:
+            return _Recorded([], left_out, failure=failure)
         if again(recorded if hidden else recorded[:1]):
             if hidden:
                 load(keep=False)
             if not hidden or again(recorded):
                 return _Recorded(recorded, left_out)
     load(keep=True)
-    recorded, left_out = _answers(supervisor, name, signature, requests, domain, extra=False)
+    recorded, left_out, failure = _answers(supervisor, name, signature, requests, domain, extra=False)
+    if failure:
+        return _Recorded([], left_out, failure=failure)
     load(keep=True)
     if again(recorded):
         return _Recorded(recorded, left_out, repeats.why_state(hidden))
     return _Recorded([], [LeftOut(id=v.id, reason=repeats.why_not(hidden)) for v in recorded] + left_out)
+
+
+def record_each(
+    root: Path, entries: Sequence[Artifact], seed: int, one: Callable[[Artifact], tuple[list[Vectors], dict[str, Signature]]]
+) -> tuple[list[Vectors], dict[str, Signature]]:
+    """What `one` records of every entry of an artifact (one per tag set); those that no reference answers have no vectors.
+
+    Raises NoReference if none is answered.
+    """
+    recorded: list[Vectors] = []
+    learnt: dict[str, Signature] = {}
+    failed: list[tuple[Artifact, NoReference]] = []
+    for entry in entries:
+        try:
+            added, own = one(entry)
+        except NoReference as error:
+            failed.append((entry, error))
+            continue
+        recorded += added
+        learnt |= own
+    if failed and not recorded:
+        raise failed[0][1]
+    for entry, unloaded in failed:
+        title, failure = unloaded.failures[0]
+        name, _, version = title.partition("@")
+        for signature in entry.bindings:
+            file = root / vectors.path_of(signature)
+            vectors.write(file, signature, [])
+            reference = Reference(runtime=name, version=version, artifact=entry.id)
+            left_out = [LeftOut(id="load", reason=f"{failure.outcome}: {str(failure)[:300]}")]
+            recorded.append(
+                Vectors(
+                    signature=signature,
+                    path=vectors.path_of(signature),
+                    count=0,
+                    sha256=files.sha256(file),
+                    seed=seed,
+                    reference=reference,
+                    left_out=left_out,
+                )
+            )
+    return recorded, learnt
 
 
 def left_out_requests(recorded: Sequence[Vectors]) -> list[str]:
@@ -212,7 +268,7 @@ def left_out_requests(recorded: Sequence[Vectors]) -> list[str]:
         f"{len(v.left_out)} of {v.count + len(v.left_out)} requests of {v.signature} are left out: {v.reference.runtime} does not answer "
         f"them ({v.left_out[0].id}: {v.left_out[0].reason}); give real inputs with --input-file"
         if v.count
-        else f"no answer of {v.signature} is kept: {v.left_out[0].reason}"
+        else f"no answer of {v.signature} is kept: {sufficiency.why_empty(v)}"
         for v in recorded
         if v.left_out
     ]
@@ -244,50 +300,70 @@ def bundle_of(
     if unknown := set(only or ()) - set(signatures):
         raise CrossloadError(unknown_signature(path, sorted(unknown)[0], signatures, found))
     check_requests(requests, signatures)
-    recorded: list[Vectors] = []
     kept: dict[str, list[vectors.Vector]] = {}
-    for artifact in entries:
-        if only is not None:
-            artifact.bindings = {name: b for name, b in artifact.bindings.items() if name in only}
-        if artifact.bindings:
-            candidates = references(artifact.format, others, wall)
-            added, learnt = record(root, artifact, signatures, requests, limits, progress, candidates, alive, options, kept)
-            recorded += added
-            signatures |= learnt
+    for artifact in entries if only is not None else ():
+        artifact.bindings = {name: b for name, b in artifact.bindings.items() if name in (only or ())}
+
+    def one(artifact: Artifact) -> tuple[list[Vectors], dict[str, Signature]]:
+        candidates = references(artifact.format, others, wall)
+        return record(root, artifact, signatures, requests, limits, progress, candidates, alive, options, kept)
+
+    recorded, learnt = record_each(root, [a for a in entries if a.bindings], requests.seed, one)
+    signatures |= learnt
     manifest = Manifest(model=Model(name=printable(whole.stem)), signatures=signatures, artifacts=entries, vectors=recorded)
     left_out = () if only is not None else tuple(artifacts.left_out(found).values())
     return Bundle(root, manifest, left_out, kept)
 
 
+def _of_answered_rank(supervisor: Supervisor, name: str, signature: Signature, requests: Requests, domain: Domain) -> Requests:
+    """The requests with those shapes for inputs of unknown rank of whose first requests the reference answers the most."""
+    candidates = of_ranks(signature, requests)
+    best, most = candidates[0], -1
+    for tried in candidates if len(candidates) > 1 else ():
+        probes = draw(signature, replace(tried, inputs=()), domain)[:_PROBES]
+        answered = 0
+        for vector in probes:
+            try:
+                supervisor.infer(name, vector.inputs, [t.name for t in signature.outputs])
+                answered += 1
+            except WorkerFailure as failure:
+                if failure.outcome != "run_error":  # of no shape, or the worker's end
+                    return best
+        if answered > most:
+            best, most = tried, answered
+        if answered == len(probes):
+            break
+    return best
+
+
 def _answers(
     supervisor: Supervisor, name: str, signature: Signature, requests: Requests, domain: Domain, *, extra: bool
-) -> tuple[list[vectors.Vector], list[LeftOut]]:
-    """The answered vectors and those left out; with `extra` also more vectors, as far as they are answered."""
+) -> tuple[list[vectors.Vector], list[LeftOut], WorkerFailure | None]:
+    """The answered vectors, those left out, and the first failure if none is answered.
+
+    With `extra` also more vectors, as far as they are answered.
+    """
     recorded, left_out = [], []
     first: WorkerFailure | None = None
     drawn = draw(signature, requests, domain)
     for vector in [*drawn, *(more(signature, requests, domain, drawn) if extra else ())]:
         try:
             answer = supervisor.infer(name, vector.inputs, [t.name for t in signature.outputs])
-        except WorkerFailure as failure:
-            if vector.extra:
-                continue
-            first = first or failure
-            left_out.append(LeftOut(id=vector.id, reason=f"{failure.outcome}: {str(failure)[:300]}"))
-            continue
-        answered = replace(vector, outputs=answer.outputs)
-        problem = vectors.misfit(answered, signature)
-        if problem and not vector.extra:
-            first = first or WorkerFailure("protocol_error", "run", f"the reference's answer does not fit the signature: {problem}")
-            left_out.append(LeftOut(id=vector.id, reason=problem))
-        elif not problem:
+            answered = replace(vector, outputs=answer.outputs)
+            if problem := vectors.misfit(answered, signature):
+                raise WorkerFailure("protocol_error", "run", f"the reference's answer does not fit the signature: {problem}")
             recorded.append(answered)
-    if recorded:
+        except WorkerFailure as failure:
+            if not vector.extra:
+                first = first or failure
+                left_out.append(LeftOut(id=vector.id, reason=f"{failure.outcome}: {str(failure)[:300]}"))
+    if [v for v in recorded if not v.extra]:
         if extra:
             recorded += _winners(supervisor, name, signature, requests, domain, recorded)
-        return recorded, left_out
+        return recorded, left_out, None
     assert first, "a signature has at least one request"
-    raise WorkerFailure(first.outcome, first.phase, f"the reference answers no request for the signature {name!r}: {first}", first.stderr)
+    sentence = f"the reference answers no request for the signature {name!r}: {first}"
+    return [], left_out, WorkerFailure(first.outcome, first.phase, sentence, first.stderr)
 
 
 def _winners(
