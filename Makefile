@@ -122,6 +122,7 @@ PINS := python/crossload/workers/pins
 pins: $(UV) ## resolve all pinned requirements again
 	@echo "uv==$$($(UV) --version | cut -d' ' -f2)" | $(UV) pip compile -q --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-header - -o requirements/uv.txt
 	@$(UV) pip compile -q --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-header pyproject.toml requirements/dev.in -o requirements/dev.txt
+	@$(UV) pip compile -q --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-header --no-annotate -c requirements/dev.txt pyproject.toml -o requirements/crossload.txt
 	@$(UV) pip compile -q --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-header requirements/docs.in -o requirements/docs.txt
 	@$(UV) pip compile -q --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-header --no-annotate --extra ray -c requirements/dev.txt pyproject.toml -o requirements/ray.txt
 	@for worker in $(filter-out %/tensorflow_worker.py %/tensorflow_2_15_worker.py,$(wildcard python/crossload/workers/*_worker.py)); do \

@@ -15,7 +15,6 @@ from crossload.errors import CrossloadError
 
 if TYPE_CHECKING:
     from crossload.runtimes.health import Status
-    from crossload.runtimes.registry import Runtime
 
 
 @click.command(
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
         "runtimes --check litert",
         "runtimes --prepare tflite-runtime litert",
         "runtimes build litert tensorflow-java",
+        "runtimes build crossload",
         "runtimes --check docker:litert",
     ],
 )
@@ -42,12 +42,13 @@ def command(names: tuple[str, ...], prepare: bool, check: bool, base: str | None
     """List all runtimes, or NAMES, with their versions, formats and state; `build` makes their container images instead.
 
     A name may include a version (litert@2.3.0), be a pattern ('tensorflow-java@*'), or name a runtime in a container (docker:litert) or in
-    namespaces of this kernel (bubblewrap:litert). `crossload runtimes build` without names builds the images of the default runtimes.
+    namespaces of this kernel (bubblewrap:litert). `crossload runtimes build` without names builds the images of the default runtimes;
+    `crossload runtimes build crossload` builds one image of crossload itself with all of them.
     """
     from crossload.runtimes import registry
 
     if names[:1] == ("build",):
-        _build(registry.find(list(names[1:])), base, sbom)
+        _build(names[1:], base, sbom)
         return
     if base or sbom:
         raise CrossloadError("--base and --sbom are for `crossload runtimes build`")
@@ -67,18 +68,25 @@ def command(names: tuple[str, ...], prepare: bool, check: bool, base: str | None
     sys.exit(1 if any(s.failed for s in found) else 0)
 
 
-def _build(chosen: list[Runtime], base: str | None, sbom: Path | None) -> None:
+def _build(names: tuple[str, ...], base: str | None, sbom: Path | None) -> None:
     """Build the images one after the other, then list their sizes."""
-    from crossload.runtimes.walls import images
+    from crossload.runtimes import registry
+    from crossload.runtimes.walls import images, whole_image
     from crossload.support import files
 
-    built = [images.build(runtime, base, lambda text: click.echo(text, err=True)) for runtime in chosen]
-    for image, runtime in zip(built, chosen, strict=True):
+    chosen = [name for name in names if name != whole_image.TITLE]
+    workers = registry.find(chosen) if chosen or not names else []
+
+    def say(text: str) -> None:
+        click.echo(text, err=True)
+
+    built = [(images.build(runtime, base, say), images.bill(runtime)) for runtime in workers]
+    if len(chosen) < len(names):
+        built.append((whole_image.build(base, say), whole_image.bill()))
+    for image, bill in built:
         if sbom:
             sbom.mkdir(parents=True, exist_ok=True)
-            files.write_text(
-                sbom / f"{image.name.rpartition('/')[2].replace(':', '-')}.cdx.json", json.dumps(images.bill(runtime), indent=1)
-            )
+            files.write_text(sbom / f"{image.name.rpartition('/')[2].replace(':', '-')}.cdx.json", json.dumps(bill, indent=1))
         click.echo(f"{image.name:<44} {image.size / 1e6:>8,.0f} MB{'  unchanged' if image.cached else ''}")
 
 

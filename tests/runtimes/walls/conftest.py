@@ -11,7 +11,7 @@ import pytest
 
 from crossload.runtimes import registry
 from crossload.runtimes.process import Launch
-from crossload.runtimes.walls import containers, images
+from crossload.runtimes.walls import containers, images, whole_image
 
 WORKER = Path(__file__).parents[2] / "fakes" / "escaping_worker.py"
 IMAGE = "crossload-test/escaping:1"
@@ -47,3 +47,9 @@ def escaping_image(base: str, client: Any, tmp_path_factory: pytest.TempPathFact
 def built(base: str) -> list[images.Built]:
     """The images of three runtimes, of Python, C and Java."""
     return [images.build(registry.one(name), base) for name in ("litert", "tensorflow", "tensorflow-java")]
+
+
+@pytest.fixture(scope="session")
+def whole(base: str) -> str:
+    """The image of crossload itself."""
+    return whole_image.build(base).name

@@ -10,7 +10,7 @@ import io
 import re
 import shlex
 import tarfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -28,10 +28,9 @@ if TYPE_CHECKING:
 PROTOCOL = "1"
 CONTENT, SPEAKS, RUNTIME = "io.crossload.content", "io.crossload.protocol", "io.crossload.runtime"
 _PREFIX = "crossload"
-_PACKAGE = Path(__file__).parents[2]
+PACKAGE = Path(__file__).parents[2]
 # In a checkout the Dockerfiles lie at its top; a wheel carries them in the package.
-DOCKERFILES = next((p for p in (_PACKAGE.parents[1] / "docker", _PACKAGE / "docker") if p.is_dir()), _PACKAGE / "docker")
-_UV = next((p for p in (DOCKERFILES.parent / "requirements" / "uv.txt", DOCKERFILES / "uv.txt") if p.is_file()), DOCKERFILES / "uv.txt")
+DOCKERFILES = next((p for p in (PACKAGE.parents[1] / "docker", PACKAGE / "docker") if p.is_dir()), PACKAGE / "docker")
 _PIN = re.compile(r"^([A-Za-z0-9_.-]+)==([^\s;\\]+)", re.MULTILINE)
 Progress = Callable[[str], None]
 
@@ -61,6 +60,11 @@ class Built:
     cached: bool
 
 
+def requirements(name: str) -> Path:
+    """A pinned requirements file: in a checkout of `requirements/`; a wheel carries it beside the Dockerfiles."""
+    return next((p for p in (DOCKERFILES.parent / "requirements" / name,) if p.is_file()), DOCKERFILES / name)
+
+
 def name_of(runtime: Runtime) -> str:
     """The image of a runtime: `crossload/litert:2.3.0`."""
     return f"{_PREFIX}/{runtime.name.replace('+', '-')}:{re.sub(r'[^A-Za-z0-9_.-]', '-', runtime.version or 'latest')}"
@@ -70,7 +74,7 @@ def context_of(runtime: Runtime) -> Context:
     """What goes into the image of a built-in runtime; raises EnvironmentProblem for one whose environment is a command's own."""
     source = runtime.source
     if isinstance(source, Script) and environments.pins_of(source.path).is_file():
-        found = {"uv.txt": _UV, "pins.txt": environments.pins_of(source.path), **_worker(source)}
+        found = {"uv.txt": requirements("uv.txt"), "pins.txt": environments.pins_of(source.path), **_worker(source)}
         if not source.embeds:
             return _context("python", found)
         main = _script("exec /opt/runtime/bin/python -u /opt/crossload/worker/worker.py")
@@ -89,21 +93,33 @@ def build(runtime: Runtime, base: str | None = None, progress: Progress = lambda
 
     `base` takes the place of the Dockerfile's own BASE_IMAGE. The build uses the host's network, for the package index.
     """
-    context = context_of(runtime)
+    labels = {RUNTIME: runtime.title, SPEAKS: PROTOCOL}
+    return make(name_of(runtime), f"crossload worker of {runtime.title}", runtime.version, context_of(runtime), labels, base, progress)
+
+
+def make(
+    name: str,
+    title: str,
+    version: str,
+    context: Context,
+    labels: Mapping[str, str],
+    base: str | None,
+    progress: Progress,
+    arguments: Mapping[str, str] | None = None,
+) -> Built:
+    """Build an image from its context, with OCI's labels, its content's and `labels`; raises EnvironmentProblem."""
     client = engine.connect()
-    before = _identifier(client, name_of(runtime))
-    labels = {
-        "org.opencontainers.image.title": f"crossload worker of {runtime.title}",
-        "org.opencontainers.image.version": runtime.version,
+    before = _identifier(client, name)
+    own = {
+        "org.opencontainers.image.title": title,
+        "org.opencontainers.image.version": version,
         "org.opencontainers.image.licenses": "Apache-2.0",
-        RUNTIME: runtime.title,
-        SPEAKS: PROTOCOL,
         CONTENT: context.digest(),
     }
-    arguments = {"BASE_IMAGE": base} if base else {}
-    engine.build(client, _archive({**context.files, **_jars(context.java, progress)}), name_of(runtime), labels, arguments, progress)
-    image = client.images.get(name_of(runtime))
-    return Built(name_of(runtime), int(image.attrs["Size"]), image.id == before)
+    given = {**(arguments or {}), **({"BASE_IMAGE": base} if base else {})}
+    engine.build(client, _archive({**context.files, **_jars(context.java, progress)}), name, {**own, **labels}, given, progress)
+    image = client.images.get(name)
+    return Built(name, int(image.attrs["Size"]), image.id == before)
 
 
 def entrypoint(client: DockerClient, runtime: Runtime) -> list[str]:
@@ -124,10 +140,7 @@ def entrypoint(client: DockerClient, runtime: Runtime) -> list[str]:
 def bill(runtime: Runtime) -> dict[str, Any]:
     """What an image contains besides its base, as CycloneDX 1.5 (ECMA-424) in JSON: the pinned packages or Maven's coordinates."""
     source = runtime.source
-    components: list[dict[str, str]] = []
-    if isinstance(source, Script):
-        for name, version in _PIN.findall(environments.pins_of(source.path).read_text(encoding="utf-8")):
-            components.append({"type": "library", "name": name, "version": version, "purl": f"pkg:pypi/{name.lower()}@{version}"})
+    components = packages(environments.pins_of(source.path)) if isinstance(source, Script) else []
     jar = source.embeds if isinstance(source, Script) else source
     for group, artifact, version in sorted(
         {_coordinate(file) for file in maven.jars(environments.folder_of(jar))} if isinstance(jar, Jar) else ()
@@ -135,7 +148,18 @@ def bill(runtime: Runtime) -> dict[str, Any]:
         components.append(
             {"type": "library", "group": group, "name": artifact, "version": version, "purl": f"pkg:maven/{group}/{artifact}@{version}"}
         )
-    about = {"type": "container", "name": name_of(runtime), "version": runtime.version}
+    return listed(name_of(runtime), runtime.version, components)
+
+
+def packages(pins: Path) -> list[dict[str, str]]:
+    """The packages of a requirements file as components."""
+    found = _PIN.findall(pins.read_text(encoding="utf-8"))
+    return [{"type": "library", "name": name, "version": v, "purl": f"pkg:pypi/{name.lower()}@{v}"} for name, v in found]
+
+
+def listed(name: str, version: str, components: list[dict[str, str]]) -> dict[str, Any]:
+    """A bill of materials of these components."""
+    about = {"type": "container", "name": name, "version": version}
     tools = [{"name": "crossload", "version": __version__}]
     return {
         "bomFormat": "CycloneDX",
