@@ -45,6 +45,13 @@ def test_a_failure_keeps_its_reason_its_command_and_stderr() -> None:
     assert problem.text == "reproduce: crossload verify b\nFatal: x"
 
 
+def test_a_suite_says_which_processor_was_emulated() -> None:
+    runtimes = [{"runtime": "fake", "version": "1", "emulated": "cortex-a76 on x86_64"}, {"runtime": "other", "version": "1"}]
+    one, two = suites(Report("b", runtimes=runtimes, results=[result("ok"), result("ok", "other")]))
+    assert [(p.get("name"), p.get("value")) for p in one.iterfind("properties/property")] == [("emulated", "cortex-a76 on x86_64")]
+    assert two.find("properties") is None
+
+
 def test_a_mismatch_has_its_cause() -> None:
     cause = Cause(kind="random", text="the answer is random", evidence="asked twice", confidence="low")
     (suite,) = suites(Report("b", results=[result("mismatch", error="differs", cause=cause)]))

@@ -57,6 +57,12 @@ def test_a_runtime_without_support_for_the_format_has_a_dash() -> None:
     assert "–" in row
 
 
+def test_the_heading_of_an_emulated_runtime_says_so() -> None:
+    one = report(result(agreement="identical"))
+    one.runtimes[0]["emulated"] = "cortex-a76 on x86_64"
+    assert "1.0 emulated" in shown(one)
+
+
 def test_identical_failures_appear_once_with_command_and_stderr_tail() -> None:
     died = {"error": "it died", "stderr": "\n".join(f"line {n}" for n in range(9)), "reproduce": "crossload verify bundle --vector v0"}
     text = shown(report(result("crash", **died), result("crash", "v1", **died)))

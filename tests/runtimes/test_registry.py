@@ -9,7 +9,7 @@ import pytest
 
 from crossload.errors import CrossloadError
 from crossload.runtimes import registry
-from crossload.runtimes.environments import Command, Script
+from crossload.runtimes.environments import Command, Confined, Jar, Script
 from crossload.runtimes.registry import Runtime
 
 
@@ -217,3 +217,28 @@ def test_a_format_or_loader_that_a_runtime_lacks_goes_to_its_fallback(
 ) -> None:
     able = registry.able(registry.one(name), format, options)
     assert (able and able.title) == expected
+
+
+def test_a_runtime_of_another_platform_is_in_a_container_with_the_same_pins() -> None:
+    (arm,) = registry.find(["litert/arm64"])
+    assert registry.find(["docker:litert/arm64", "docker:litert/arm64@2.3.0"]) == [arm]
+    assert (arm.title, registry.shortest_name(arm)) == ("docker:litert/arm64@2.3.0", "docker:litert/arm64")
+    assert arm.source == Confined(registry.one("litert").source, "docker", "litert/arm64@2.3.0")
+    inside = registry.unwalled(arm)
+    assert (inside.title, inside.platform, inside.source) == ("litert/arm64@2.3.0", "arm64", registry.one("litert").source)
+
+
+def test_a_java_runtime_of_another_platform_has_its_natives() -> None:
+    source = registry.in_image("tensorflow-java/arm64@1.0.0").source
+    assert isinstance(source, Jar)
+    assert "org.tensorflow:tensorflow-core-native:1.0.0:linux-arm64" in source.coordinates
+    assert source.libraries.endswith("/linux-arm64")
+
+
+def test_a_platform_that_is_not_there_or_not_behind_a_container_is_told() -> None:
+    with pytest.raises(CrossloadError, match=r"there is no runtime 'litert/mips'"):
+        registry.find(["litert/mips"])
+    with pytest.raises(CrossloadError, match=r"runs in a container alone; name it docker:litert/arm64"):
+        registry.find(["bubblewrap:litert/arm64"])
+    with pytest.raises(CrossloadError, match=r"has no image for arm64"):
+        registry.find(["tensorflow-java-jpype/arm64"])

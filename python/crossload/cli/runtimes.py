@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         "runtimes --prepare tflite-runtime litert",
         "runtimes build litert tensorflow-java",
         "runtimes build crossload",
+        "runtimes build litert/arm64",
         "runtimes --check docker:litert",
     ],
 )
@@ -42,8 +43,9 @@ def command(names: tuple[str, ...], prepare: bool, check: bool, base: str | None
     """List all runtimes, or NAMES, with their versions, formats and state; `build` makes their container images instead.
 
     A name may include a version (litert@2.3.0), be a pattern ('tensorflow-java@*'), or name a runtime in a container (docker:litert) or in
-    namespaces of this kernel (bubblewrap:litert). `crossload runtimes build` without names builds the images of the default runtimes;
-    `crossload runtimes build crossload` builds one image of crossload itself with all of them.
+    namespaces of this kernel (bubblewrap:litert), or in a container of another platform (docker:litert/arm64), whose processor is emulated.
+    `crossload runtimes build` without names builds the images of the default runtimes; `crossload runtimes build crossload` builds one
+    image of crossload itself with all of them.
     """
     from crossload.runtimes import registry
 
@@ -75,7 +77,7 @@ def _build(names: tuple[str, ...], base: str | None, sbom: Path | None) -> None:
     from crossload.support import files
 
     chosen = [name for name in names if name != whole_image.TITLE]
-    workers = registry.find(chosen) if chosen or not names else []
+    workers = [registry.unwalled(r) for r in registry.find(chosen)] if chosen or not names else []
 
     def say(text: str) -> None:
         click.echo(text, err=True)

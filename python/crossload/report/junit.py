@@ -14,6 +14,7 @@ _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 def to_junit(report: Report) -> str:
     """The report's JUnit XML: `mismatch` is a failure, `unsupported` is skipped, every other outcome that is not ok is an error."""
     root = ElementTree.Element("testsuites", name=_text(f"crossload {report.bundle}"))
+    emulated = {str(r["runtime"]): str(r["emulated"]) for r in report.runtimes if r.get("emulated")}
     for runtime in dict.fromkeys(r.case.runtime for r in report.results):
         results = [r for r in report.results if r.case.runtime == runtime]
         kinds = [_kind(r) for r in results]
@@ -21,6 +22,9 @@ def to_junit(report: Report) -> str:
         for plural, kind in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
             suite.set(plural, str(kinds.count(kind)))
         suite.set("time", f"{sum(r.seconds or 0 for r in results):.6f}")
+        if runtime in emulated:
+            properties = ElementTree.SubElement(suite, "properties")
+            ElementTree.SubElement(properties, "property", name="emulated", value=_text(emulated[runtime]))
         for result, kind in zip(results, kinds, strict=True):
             _add(suite, result, kind)
     _add_uncompared(root, report.uncompared)

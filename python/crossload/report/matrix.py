@@ -57,7 +57,7 @@ def show(report: Report, console: Console) -> None:
 def _table(report: Report) -> Table:
     """One column per runtime; one row per runtime if they do not fit side by side."""
     rows, left_out = _rows(report)
-    versions = {str(r["runtime"]): str(r["version"]) for r in report.runtimes}
+    versions = {str(r["runtime"]): f"{r['version']}{' emulated' if r.get('emulated') else ''}" for r in report.runtimes}
     found: dict[tuple[str, str], list[Result]] = {}
     for result in report.results:
         found.setdefault((result.case.runtime, result.case.artifact), []).append(result)

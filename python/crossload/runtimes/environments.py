@@ -239,7 +239,7 @@ def build_harness(jar: Path, progress: Progress = lambda _: None) -> None:
             return
         progress("building the Java harness (once, about a minute)")
         command = ["mvn", "-q", "-B", "-ntp", "-f", str(_harness_source(jar)), "-DskipTests", "package"]
-        _run(command, "the Java harness", "; `make java` shows Maven's whole output")
+        run_tool(command, "the Java harness", "; `make java` shows Maven's whole output")
 
 
 def _harness_source(jar: Path) -> Path:
@@ -299,7 +299,7 @@ def _make_script(source: Script, folder: Path, progress: Progress) -> None:
     progress(f"making the environment of {source.path.stem} (Python {wanted}, once)")
     tool = os.fspath(uv.find_uv_bin())
     mend = f"; `uv venv --python '{wanted}'` shows how to get that Python"
-    _run(
+    run_tool(
         [tool, "venv", "--quiet", "--no-project", "--python", _interpreter(wanted), str(folder)],
         f"Python {wanted} for {source.path.stem}",
         mend,
@@ -313,7 +313,7 @@ def _make_script(source: Script, folder: Path, progress: Progress) -> None:
     if what:
         mend = "; is the package index reachable? Try again, or set UV_INDEX_URL to a mirror"
         command = [tool, "pip", "install", "--quiet", "--compile-bytecode", "--python", str(python_of(folder)), *what]
-        _run(command, f"the environment of {source.path.stem}", mend)
+        run_tool(command, f"the environment of {source.path.stem}", mend)
 
 
 def _interpreter(wanted: str) -> str:
@@ -353,7 +353,8 @@ def _unpack(source: Jar, folder: Path) -> None:
         )
 
 
-def _run(command: list[str], what: str, mend: str) -> None:
+def run_tool(command: list[str], what: str, mend: str) -> None:
+    """Run a command that makes `what`; raises EnvironmentProblem with the command's own reason, followed by `mend`."""
     done = subprocess.run(command, capture_output=True, text=True, errors="replace", stdin=subprocess.DEVNULL, check=False)
     if done.returncode:
         lines = [line.strip() for line in (done.stderr + done.stdout).splitlines() if line.strip()]

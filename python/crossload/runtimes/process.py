@@ -44,6 +44,7 @@ class Launch:
 
     The word FILTER of `argv` becomes the descriptor from which the process reads `filter`. `after` is called once a process was killed.
     `memory` (bytes) and `processes` are what it and its children may have, where the kernel does not count them itself.
+    `about` is what the worker cannot know of itself, and its identity says.
     """
 
     argv: Sequence[str]
@@ -54,6 +55,7 @@ class Launch:
     after: Callable[[], object] | None = None
     memory: int | None = None
     processes: int | None = None
+    about: Mapping[str, str] = field(default_factory=dict)
 
 
 class Worker:

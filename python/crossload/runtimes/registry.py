@@ -27,6 +27,8 @@ BINDING = next((p for p in (WORKERS.parents[2] / "bindings" / "jpype",) if p.is_
 ENTRY_POINTS = "crossload.runtimes"
 CONFIGURATION = "crossload.toml"
 WALLS: tuple[Wall, ...] = get_args(Wall)
+# The engine's names of platforms (linux/arm64, linux/arm/v7), and JavaCPP's.
+PLATFORMS = {"arm64": "linux-arm64", "arm/v7": "linux-armhf"}
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,7 @@ class Runtime:
     `verify` uses the `default` runtimes unless runtimes are named; other runtimes must be named. `fallback` is the title of the
     runtime that takes this one's place for formats and loaders which this one does not have (see `able`). With `own_path` the worker
     loads a bundle's artifacts by their own paths, for it may run where nothing else is; otherwise they are copied for it.
+    `platform` is that of its image if it is not the engine's own (`arm64`).
     """
 
     name: str
@@ -45,6 +48,7 @@ class Runtime:
     default: bool = False
     fallback: str = ""
     own_path: bool = False
+    platform: str = ""
 
     @property
     def title(self) -> str:
@@ -158,7 +162,8 @@ def _merged(runtimes: tuple[Runtime, ...]) -> tuple[Runtime, ...]:
 def find(names: list[str] | None = None) -> list[Runtime]:
     """The named runtimes, or the default ones: `name`, `name@version`, or a pattern of these (`name@*`) for all that match.
 
-    `docker:name` and `bubblewrap:name` are the same runtimes behind a wall (see `behind`).
+    `docker:name` and `bubblewrap:name` are the same runtimes behind a wall (see `behind`). `name/arm64` and `name/arm64@version` are those
+    of another platform, which run in a container alone.
 
     Raises CrossloadError for an unknown name and for a pattern without matches, listing the known runtimes.
     """
@@ -171,6 +176,10 @@ def find(names: list[str] | None = None) -> list[Runtime]:
         if colon and wall in WALLS:
             found.update((r.title, r) for r in (behind(r, wall) for r in find([rest] if rest else None)))
             continue
+        plain, platform = _split(name)
+        if platform:
+            found.update((r.title, r) for r in (behind(on(r, platform), "docker") for r in find([plain])))
+            continue
         pattern = is_pattern(name)
         alike = [r for r in known if name in (r.name, r.title) or (pattern and fnmatchcase(r.title, name))]
         matching = alike if pattern else alike[-1:]
@@ -182,9 +191,41 @@ def find(names: list[str] | None = None) -> list[Runtime]:
     return list(found.values())
 
 
+def _split(name: str) -> tuple[str, str]:
+    """`litert/arm64@2.3.0` as `litert@2.3.0` and `arm64`; a name without a known platform has none."""
+    head, at, version = name.partition("@")
+    base, slash, platform = head.partition("/")
+    return (f"{base}{at}{version}", platform) if slash and platform in PLATFORMS else (name, "")
+
+
+def on(runtime: Runtime, platform: str) -> Runtime:
+    """The runtime of another platform: the same pins, the natives of that platform. Raises CrossloadError if it cannot have an image."""
+    source: Source = runtime.source
+    if isinstance(source, Jar):
+        here, there = _platform(), PLATFORMS[platform]
+        coordinates = tuple(c.removesuffix(here) + there if c.endswith(f":{here}") else c for c in source.coordinates)
+        source = replace(source, coordinates=coordinates, libraries=source.libraries.replace(here, there))
+    elif not isinstance(source, Script) or source.embeds:
+        raise CrossloadError(f"{runtime.title} has no image for {platform}; Python and Java workers of crossload's own have")
+    return replace(runtime, name=f"{runtime.name}/{platform}", source=source, fallback="", platform=platform)
+
+
+def in_image(title: str) -> Runtime:
+    """The runtime of this title (`litert@2.3.0`, `litert/arm64@2.3.0`) outside of its wall: what its image holds."""
+    plain, platform = _split(title)
+    return on(one(plain), platform) if platform else one(plain)
+
+
+def unwalled(runtime: Runtime) -> Runtime:
+    """The runtime outside of its wall; itself, if it is behind none."""
+    return in_image(runtime.source.title) if isinstance(runtime.source, Confined) else runtime
+
+
 def behind(runtime: Runtime, wall: Wall) -> Runtime:
-    """The runtime behind a wall; itself, if it is behind one already."""
+    """The runtime behind a wall; itself, if it is behind one already. Raises CrossloadError for another platform than this kernel's."""
     if isinstance(runtime.source, Confined):
+        if runtime.platform and wall != "docker":
+            raise CrossloadError(f"{runtime.source.title} runs in a container alone; name it docker:{runtime.source.title}")
         return runtime
     fallback = f"{wall}:{runtime.fallback}" if runtime.fallback else ""
     source = Confined(runtime.source, wall, runtime.title)

@@ -233,7 +233,8 @@ class Supervisor:
         if self._identity is None:
             try:
                 header = worker.request({"rpc": "ServerMetadata"}, phase="start", limit=self._limits.start).header
-                self._identity = _identity(self.name, header)
+                found = _identity(self.name, header)
+                self._identity = replace(found, parameters={**found.parameters, **self._launch.about})
             except WorkerFailure as failure:
                 self._end()
                 if failure.outcome in ("load_error", "unsupported", "refused"):

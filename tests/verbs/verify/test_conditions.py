@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from crossload.contract.manifest import Reference
-from crossload.verbs.verify.conditions import differences
+from crossload.verbs.verify.conditions import differences, emulations
 
 RECORDED = Reference(
     runtime="tensorflow", version="2.21.0", artifact="a", environment={"threads": 2, "onednn": False, "cpu": "avx2 fma", "api": "C"}
@@ -25,3 +25,10 @@ def test_what_may_change_the_last_bits_is_said_of_the_references_runtime_alone()
 def test_what_one_of_them_does_not_state_is_no_difference() -> None:
     old = Reference(runtime="tensorflow", version="2.21.0", artifact="a", environment={"threads": 2})
     assert list(differences([old], [now()])) == []
+
+
+def test_runtimes_of_one_emulated_processor_share_a_sentence() -> None:
+    arm = [{**now(), "runtime": name, "emulated": "cortex-a76 on x86_64"} for name in ("b", "a")]
+    assert list(emulations([now(), *arm])) == [
+        "a, b: the processor is emulated by qemu (cortex-a76 on x86_64); its answers count, its times do not"
+    ]

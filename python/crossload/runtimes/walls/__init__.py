@@ -31,7 +31,7 @@ def confined(source: Confined, progress: Progress) -> Launch:
     if source.wall == "docker":
         from crossload.runtimes import registry
 
-        return containers.confined(registry.one(source.title), progress)
+        return containers.confined(registry.in_image(source.title), progress)
     launch = environments.prepare(source.source, progress)
     if isinstance(source.source, Script) and source.source.embeds:
         # JavaCPP would unpack the natives into a home folder, and there is none behind the wall.

@@ -9,10 +9,11 @@ import json
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from crossload.runtimes.process import Launch
-from crossload.runtimes.walls import engine, images
+from crossload.runtimes.walls import engine, foreign, images
 from crossload.runtimes.walls.limits import BOUNDS
 from crossload.runtimes.walls.stage import Stage
 
@@ -27,14 +28,21 @@ def confined(runtime: Runtime, progress: Callable[[str], None] = lambda _: None)
     client = engine.connect()
     if gone := engine.reap(client):
         progress(f"removed {gone} container(s) of a crossload that is gone")
-    return launch(images.name_of(runtime), images.entrypoint(client, runtime))
+    name, command = images.name_of(runtime), images.entrypoint(client, runtime)
+    processor = foreign.emulated(client, name, runtime.platform) if runtime.platform else None
+    if processor is None:
+        return launch(name, command)
+    return replace(launch(name, command, processor), about={"emulated": f"{processor.model} on {foreign.architecture(client)}"})
 
 
-def launch(image: str, command: list[str]) -> Launch:
-    """How a worker in any image starts; `command` is the worker's, which /bin/sh of the image starts."""
+def launch(image: str, command: list[str], processor: foreign.Processor | None = None) -> Launch:
+    """How a worker in any image starts; `command` is the worker's, which /bin/sh of the image starts, on an emulated `processor`."""
     stage = Stage()
     name = f"crossload-{stage.folder.name.rpartition('-')[2]}".lower()
-    specification = {"image": image, "command": command, "options": options(stage, name)}
+    specification: dict[str, Any] = {"image": image, "command": command, "options": options(stage, name)}
+    if processor:
+        specification["options"]["environment"] = {"QEMU_CPU": processor.model}
+        specification["cpuinfo"] = processor.cpuinfo
     argv = (sys.executable, "-m", "crossload.runtimes.walls.relay", json.dumps(specification))
     return Launch(argv, stage=stage, after=lambda: _remove(name))
 

@@ -61,7 +61,8 @@ def explained(said: str) -> str:
         ("no space left on device", "the engine's disk is full: docker system prune frees what nothing uses"),
         (
             "exec format error",
-            "the image is of another platform, and this kernel runs none of its programs: install qemu-user-static and binfmt-support",
+            "this kernel runs no programs of the image's platform: install an emulator (Debian: apt-get install qemu-user-static), and "
+            "register it where no systemd does (mount -t binfmt_misc none /proc/sys/fs/binfmt_misc; /usr/lib/systemd/systemd-binfmt)",
         ),
         ("pull access denied", "the base image is not there and no registry gives it: name one that the engine has, --base IMAGE"),
         ("/v2/", "the base image is not there, and no registry gives it: name one that the engine has, --base IMAGE"),
@@ -91,13 +92,17 @@ def build(
     labels: Mapping[str, str],
     arguments: Mapping[str, str],
     progress: Callable[[str], None],
+    platform: str = "",
 ) -> None:
-    """Build an image from a tar of its context; the steps go to `progress`. Raises EnvironmentProblem with the step's own output."""
+    """Build an image from a tar of its context; the steps go to `progress`. Raises EnvironmentProblem with the step's own output.
+
+    `platform` is the image's if it is not the engine's own (`arm64`).
+    """
     last: list[str] = []
     with told(f"building {name}"):
         stream = client.api.build(
             fileobj=context, custom_context=True, tag=name, labels=dict(labels), buildargs=dict(arguments), network_mode="host", rm=True,
-            forcerm=True, decode=True,
+            forcerm=True, decode=True, platform=f"linux/{platform}" if platform else None,
         )  # fmt: skip
         for event in stream:
             text = event.get("stream", "").rstrip()

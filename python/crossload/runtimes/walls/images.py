@@ -11,7 +11,7 @@ import re
 import shlex
 import tarfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -20,7 +20,8 @@ from crossload.errors import EnvironmentProblem
 from crossload.runtimes import environments, maven
 from crossload.runtimes.environments import JAVA_OPTIONS, Jar, Script
 from crossload.runtimes.registry import Runtime
-from crossload.runtimes.walls import engine
+from crossload.runtimes.walls import engine, foreign
+from crossload.support import temporary
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -37,11 +38,15 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Context:
-    """The build context of an image: its kind (the Dockerfile's folder), each file's name with its content or its path, and the jars."""
+    """The build context of an image: its kind (the Dockerfile's folder), each file's name with its content or its path, the jars.
+
+    `packages` is the worker whose packages are fetched on this host, for another platform.
+    """
 
     kind: str
     files: dict[str, bytes | Path]
     java: Jar | None = None
+    packages: Script | None = None
 
     def digest(self) -> str:
         """What the image is made from: the jars and natives by their coordinates, so that a host without them can tell."""
@@ -66,15 +71,19 @@ def requirements(name: str) -> Path:
 
 
 def name_of(runtime: Runtime) -> str:
-    """The image of a runtime: `crossload/litert:2.3.0`."""
-    return f"{_PREFIX}/{runtime.name.replace('+', '-')}:{re.sub(r'[^A-Za-z0-9_.-]', '-', runtime.version or 'latest')}"
+    """The image of a runtime: `crossload/litert:2.3.0`, `crossload/litert:2.3.0-arm64`."""
+    name, tag = runtime.name.removesuffix(f"/{runtime.platform}"), "-".join(filter(None, (runtime.version or "latest", runtime.platform)))
+    return f"{_PREFIX}/{name.replace('+', '-')}:{re.sub(r'[^A-Za-z0-9_.-]', '-', tag)}"
 
 
 def context_of(runtime: Runtime) -> Context:
     """What goes into the image of a built-in runtime; raises EnvironmentProblem for one whose environment is a command's own."""
     source = runtime.source
     if isinstance(source, Script) and environments.pins_of(source.path).is_file():
-        found = {"uv.txt": requirements("uv.txt"), "pins.txt": environments.pins_of(source.path), **_worker(source)}
+        pins = environments.pins_of(source.path)
+        if runtime.platform:
+            return replace(_context("cross", {"pins.txt": pins, **_worker(source)}), packages=source)
+        found = {"uv.txt": requirements("uv.txt"), "pins.txt": pins, **_worker(source)}
         if not source.embeds:
             return _context("python", found)
         main = _script("exec /opt/runtime/bin/python -u /opt/crossload/worker/worker.py")
@@ -94,7 +103,8 @@ def build(runtime: Runtime, base: str | None = None, progress: Progress = lambda
     `base` takes the place of the Dockerfile's own BASE_IMAGE. The build uses the host's network, for the package index.
     """
     labels = {RUNTIME: runtime.title, SPEAKS: PROTOCOL}
-    return make(name_of(runtime), f"crossload worker of {runtime.title}", runtime.version, context_of(runtime), labels, base, progress)
+    title, context = f"crossload worker of {runtime.title}", context_of(runtime)
+    return make(name_of(runtime), title, runtime.version, context, labels, base, progress, platform=runtime.platform)
 
 
 def make(
@@ -106,6 +116,7 @@ def make(
     base: str | None,
     progress: Progress,
     arguments: Mapping[str, str] | None = None,
+    platform: str = "",
 ) -> Built:
     """Build an image from its context, with OCI's labels, its content's and `labels`; raises EnvironmentProblem."""
     client = engine.connect()
@@ -117,7 +128,10 @@ def make(
         CONTENT: context.digest(),
     }
     given = {**(arguments or {}), **({"BASE_IMAGE": base} if base else {})}
-    engine.build(client, _archive({**context.files, **_jars(context.java, progress)}), name, {**own, **labels}, given, progress)
+    with temporary.scratch() as room:
+        fetched = foreign.packages(context.packages, platform, room) if context.packages else {}
+        archive = _archive({**context.files, **_jars(context.java, progress), **fetched})
+    engine.build(client, archive, name, {**own, **labels}, given, progress, platform)
     image = client.images.get(name)
     return Built(name, int(image.attrs["Size"]), image.id == before)
 

@@ -41,6 +41,9 @@ def _run(client: Any, room: Path, specification: dict[str, Any]) -> int:
     options = dict(specification["options"])
     options["mem_limit"] = options["memswap_limit"] = int(os.environ.get(MEMORY) or options["mem_limit"])
     options["volumes"] = {**options["volumes"], str(room): {"bind": _STREAMS, "mode": "ro"}}
+    if cpuinfo := specification.get("cpuinfo"):
+        (room / "cpuinfo").write_text(cpuinfo, encoding="ascii")
+        options["volumes"][str(room / "cpuinfo")] = {"bind": "/proc/cpuinfo", "mode": "ro"}
     # Open for reading and writing, which never waits for the container: closing it is the end of the worker's standard input.
     requests = os.open(room / "in", os.O_RDWR)
     answers, words = (os.open(room / name, os.O_RDONLY | os.O_NONBLOCK) for name in ("out", "err"))

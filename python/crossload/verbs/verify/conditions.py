@@ -46,5 +46,15 @@ def differences(references: Sequence[Reference], runtimes: Sequence[Mapping[str,
                 yield f"{reference.runtime} runs in another environment than the reference did, which may change last bits: {said}"
 
 
+def emulations(runtimes: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """A sentence for the runtimes (`identity`) of each emulated processor."""
+    found: dict[str, list[str]] = {}
+    for now in runtimes:
+        if now.get("emulated"):
+            found.setdefault(str(now["emulated"]), []).append(now["runtime"])
+    for processor, names in found.items():
+        yield f"{', '.join(sorted(names))}: the processor is emulated by qemu ({processor}); its answers count, its times do not"
+
+
 def _people(value: Any) -> str:
     return {True: "on", False: "off"}[value] if isinstance(value, bool) else str(value)

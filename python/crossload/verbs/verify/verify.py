@@ -148,6 +148,7 @@ def _verify(
         tolerances = Tolerances({**opened.manifest.tolerance, **plan.tolerance})
         run([j for j in jobs if j.cases], report, plan, tolerances, progress, on_result)
         report.cautions += conditions.differences([v.reference for v in opened.manifest.vectors], report.runtimes)
+        report.cautions += conditions.emulations(report.runtimes)
         _refuse_changed(report, opened, given, plan)
         if not plan.runtimes:
             report.uncompared += _with_itself(opened, report)
