@@ -1,6 +1,6 @@
 # Two commands are enough on a machine with Python 3.10 to 3.13, JDK 17 or newer, and Maven: `make demo` and `make test`.
 # Without a JDK, `make setup-python` is enough for show, check, export, convert, and for verifying in Python and TFLite runtimes.
-.PHONY: help setup setup-python java demo demo-java test test-fast test-docker search faults lint format bench docs docs-pages docs-site dist pins registrations schema messages clean
+.PHONY: help setup setup-python java demo demo-java demo-arm test test-fast test-docker search faults lint format bench docs docs-pages docs-site dist pins registrations schema messages clean
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
@@ -55,6 +55,15 @@ demo-java: demo ## the demo in every release of TensorFlow Java, plain and backp
 	@$(BIN)/crossload convert $(DEMO)/digits $(DEMO)/everywhere --runtime 'tensorflow-java@*,tensorflow-java-legacy' --overwrite
 	@echo "older releases cannot load the plain SavedModel; they load the backport"
 	@$(BIN)/crossload verify $(DEMO)/everywhere --runtime 'tensorflow-java@*,tensorflow-java-legacy,tensorflow-java-jpype,tflite-java' || [ $$? = 1 ]
+
+ARM := litert/arm64 tflite-runtime/arm64 tflite-java/arm64 tensorflow-java/arm64
+
+demo-arm: demo ## the demo on an emulated ARM processor, beside this one, in containers (root on Debian: it starts an engine)
+	@set -e; if [ -z "$$DOCKER_HOST" ]; then trap 'tests/engine.sh down' EXIT; found="$$(tests/engine.sh up)"; export $$found; fi; \
+	  base="$${CROSSLOAD_TEST_ARM_BASE:+--base $$CROSSLOAD_TEST_ARM_BASE}"; \
+	  $(BIN)/crossload runtimes build $(ARM) $$base; \
+	  $(BIN)/crossload verify $(DEMO)/digits --json $(DEMO)/report-arm.json \
+	    --runtime litert,tflite-runtime,tflite-java,tensorflow-java,$$(echo $(ARM) | tr ' ' ',')
 
 test: setup ## all tests, Python's and Java's
 	@$(BIN)/python -m pytest -m 'not slow' --numprocesses auto

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from docker import DockerClient
 
 OWNER = "io.crossload.owner"
+_FOREIGN = "exec format error"  # execve(2), ENOEXEC
 
 
 def connect() -> DockerClient:
@@ -60,7 +61,7 @@ def explained(said: str) -> str:
     for sign, step in (
         ("no space left on device", "the engine's disk is full: docker system prune frees what nothing uses"),
         (
-            "exec format error",
+            _FOREIGN,
             "this kernel runs no programs of the image's platform: install an emulator (Debian: apt-get install qemu-user-static), and "
             "register it where no systemd does (mount -t binfmt_misc none /proc/sys/fs/binfmt_misc; /usr/lib/systemd/systemd-binfmt)",
         ),
@@ -112,7 +113,7 @@ def build(
                 last = [*last, text][-8:]
             if error := event.get("error"):
                 words = f"; its last words: {' | '.join(last)[-800:]}" if last else ""
-                raise EnvironmentProblem(f"{name} cannot be built: {explained(error)}{words}")
+                raise EnvironmentProblem(f"{name} cannot be built: {explained(_FOREIGN if _FOREIGN in words else error)}{words}")
 
 
 def reap(client: DockerClient) -> int:

@@ -75,6 +75,15 @@ def packages(source: Script, platform: str, folder: Path) -> dict[str, bytes | P
     return {f"packages/{file.relative_to(folder)}": file for file in sorted(folder.rglob("*")) if file.is_file()}
 
 
+def check_base(client: DockerClient, base: str, platform: str) -> None:
+    """Raise EnvironmentProblem for a base image that the engine has, but of another platform: it would be taken all the same."""
+    found = engine.image(client, base)
+    if found and found["Architecture"] != platform.partition("/")[0]:
+        raise EnvironmentProblem(
+            f"the base image {base} is of {found['Architecture']}, not of {platform}; name one of linux/{platform}, --base IMAGE"
+        )
+
+
 def emulated(client: DockerClient, image: str, platform: str) -> Processor | None:
     """The processor that a container of this image has; None for the engine's own.
 
@@ -88,7 +97,8 @@ def emulated(client: DockerClient, image: str, platform: str) -> Processor | Non
         try:
             client.containers.run(image, entrypoint=["/bin/true"], network_mode="none", remove=True, labels={engine.OWNER: engine.owner()})
         except docker.errors.ContainerError as error:
-            raise EnvironmentProblem(f"a container of {image} does not start: {engine.explained(str(error))}") from error
+            said = (error.stderr or b"").decode(errors="replace")
+            raise EnvironmentProblem(f"a container of {image} does not start: {engine.explained(said or str(error))}") from error
     return PROCESSORS[platform]
 
 

@@ -120,6 +120,8 @@ def make(
 ) -> Built:
     """Build an image from its context, with OCI's labels, its content's and `labels`; raises EnvironmentProblem."""
     client = engine.connect()
+    if base and platform:
+        foreign.check_base(client, base, platform)
     before = _identifier(client, name)
     own = {
         "org.opencontainers.image.title": title,
