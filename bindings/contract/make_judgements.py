@@ -1,7 +1,7 @@
 """Writes judgements.json, what every language's judge must say: `python make_judgements.py > judgements.json` (needs crossload and NumPy).
 
 A list. `reference` and `answer` are lists of outputs: name, datatype, shape, and `hex`, the bytes as on the wire; a reference's may have
-`rounding`, as in a vectors file. `tolerance` is a
+`rounding`, or `scale` and `steps`, as in a vectors file. `tolerance` is a
 manifest's, `nan` is `same` or `forbid`. `agreement`, `metrics` and `reason` are the whole answer's, as Python's judge gives them: max_ulp
 and differing are exact, the other metrics agree to 1e-12 relative, for Python computes 64-bit datatypes in more bits than others have.
 """
@@ -18,7 +18,7 @@ import numpy as np
 from crossload.compare.judge import judge
 from crossload.compare.tolerance import Tolerances
 from crossload.contract import datatypes
-from crossload.contract.manifest import Tolerance
+from crossload.contract.manifest import Steps, Tolerance
 
 NAN, INF = float("nan"), float("inf")
 FLOATS = ["FP32", "FP64", "FP16", "BF16", "FP8_E5M2", "FP8_E4M3FN"]
@@ -26,6 +26,7 @@ INTEGERS = ["INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UIN
 Tensors = Mapping[str, np.ndarray]
 Case = tuple[str, Tensors, Tensors, dict[str, Tolerance], str]
 Rounded = tuple[Case, dict[str, float]]
+Quantised = tuple[Case, dict[str, Steps]]
 
 
 def array(values: Any, datatype: str = "FP32") -> np.ndarray:
@@ -172,6 +173,29 @@ def rounded() -> Iterator[Rounded]:
     )
 
 
+def quantised() -> Iterator[Quantised]:
+    """Answers that are judged in steps of their scale."""
+    scale = 0.00390625
+    near = [[0.0, 0.25, 0.75]]
+
+    def steps(name: str, answer: Any, allowed: int, reference: Any = near, **more: Any) -> Quantised:
+        return case(f"steps: {name}", reference, answer, **more), {"y": Steps(scale=scale, allowed=allowed)}
+
+    yield steps("none differs", near, 0)
+    yield steps("one, one allowed", [[0.0, 0.25 + scale, 0.75]], 1)
+    yield steps("one, none allowed", [[0.0, 0.25 + scale, 0.75]], 0)
+    yield steps("two, one allowed", [[0.0, 0.25 + 2 * scale, 0.75]], 1)
+    yield steps("168, one allowed", [[0.0, 0.25 + 168 * scale, 0.75]], 1)
+    yield steps("the last places of a dequantised float beside one", [[0.0, 0.25 + scale * (1 + 2**-20), 0.75]], 1)
+    yield steps("the only decision changes by one", [[0.25, 0.25 - scale, 0.2]], 1, [[0.25 - scale, 0.25, 0.2]])
+    yield steps("every decision changes by one", [[0.25, 0.25 - scale], [0.1, 0.1 + scale]], 1, [[0.25 - scale, 0.25], [0.1 + scale, 0.1]])
+    yield steps("the only decision changes by four", [[0.25, 0.25 - 4 * scale]], 1, [[0.25 - 4 * scale, 0.25]])
+    yield steps("a given tolerance wins", [[0.0, 0.3, 0.75]], 0, FP32=Tolerance(atol=1.0))
+    yield case("steps: of stored integers", [[-128, 5]], [[-127, 5]], "INT8"), {"y": Steps(scale=1, allowed=1)}
+    yield case("steps: of stored integers, too many", [[-128, 5]], [[-126, 5]], "INT8"), {"y": Steps(scale=1, allowed=1)}
+    yield case("steps: NaN in the same place", [NAN, 1.0], [NAN, 1.0 + scale]), {"y": Steps(scale=scale, allowed=1)}
+
+
 def drawn() -> Iterator[Case]:
     """Numbers as they come, and a noise of every size on them."""
     random = np.random.default_rng(0)
@@ -183,11 +207,14 @@ def drawn() -> Iterator[Case]:
             yield case(f"{datatype}: drawn, {size:g} of noise", array(values, datatype), array(values * noise, datatype))
 
 
-def tensors(outputs: Tensors, rounding: Mapping[str, float] | None = None) -> list[dict[str, Any]]:
+def tensors(
+    outputs: Tensors, rounding: Mapping[str, float] | None = None, steps: Mapping[str, Steps] | None = None
+) -> list[dict[str, Any]]:
     """Outputs as the file has them."""
     return [
         {"name": n, "datatype": datatypes.of_array(a), "shape": list(a.shape), "hex": bytes(datatypes.encode(a)).hex()}
         | ({"rounding": rounding[n]} if rounding and n in rounding else {})
+        | ({"scale": steps[n].scale, "steps": steps[n].allowed} if steps and n in steps else {})
         for n, a in outputs.items()
     ]
 
@@ -195,10 +222,11 @@ def tensors(outputs: Tensors, rounding: Mapping[str, float] | None = None) -> li
 def main() -> None:
     """Print the file."""
     lines = []
-    plain = ((one, {}) for one in (*floats(), *numbers(), *others(), *drawn()))
-    for (name, reference, answer, tolerance, nan), rounding in (*plain, *rounded()):
-        judged, _ = judge(reference, answer, Tolerances(tolerance), nan=nan, rounding=rounding)
-        entry = {"name": name, "reference": tensors(reference, rounding), "answer": tensors(answer)}
+    plain: list[tuple[Case, dict[str, float], dict[str, Steps]]] = [(one, {}, {}) for one in (*floats(), *numbers(), *others(), *drawn())]
+    plain += [(one, rounding, {}) for one, rounding in rounded()] + [(one, {}, steps) for one, steps in quantised()]
+    for (name, reference, answer, tolerance, nan), rounding, steps in plain:
+        judged, _ = judge(reference, answer, Tolerances(tolerance), nan=nan, rounding=rounding, steps=steps)
+        entry = {"name": name, "reference": tensors(reference, rounding, steps), "answer": tensors(answer)}
         entry |= {"tolerance": {k: t.model_dump() for k, t in tolerance.items()}, "nan": nan}
         lines.append(json.dumps(entry | {"agreement": judged.agreement, "metrics": judged.metrics, "reason": judged.reason}))
     print("[\n" + ",\n".join(lines) + "\n]")

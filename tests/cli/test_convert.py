@@ -56,17 +56,30 @@ def test_an_inner_tensor_becomes_an_input_and_earlier_nodes_are_dropped(sources:
     assert "the outputs also need serving_default_left, serving_default_right: also name the tensors that feed them as inputs" in said
 
 
-def test_a_result_that_disagrees_with_its_source_is_not_written(sources: Path, tmp_path: Path) -> None:
+def test_a_quantised_result_is_refused_by_its_bounds_alone(sources: Path, tmp_path: Path) -> None:
+    drawn = np.random.default_rng(0)
     np.savez(tmp_path / "ranges.npz", left=np.full((1, 4), 0.01, np.float32), right=np.zeros((1, 4), np.float32))
-    arguments = [sources / "saved_model", tmp_path / "small.tflite", "--quantize", "int8", "--representative", tmp_path / "ranges.npz"]
+    rows = {name: drawn.normal(size=(32, 4)).astype(np.float32) for name in ("left", "right")}
+    np.savez(tmp_path / "data.npz", **rows, kind=np.zeros(32, np.int64))
+    quantized = [sources / "saved_model", tmp_path / "small.tflite", "--quantize", "int8"]
+    arguments = [*quantized, "--representative", tmp_path / "ranges.npz", "--data", tmp_path / "data.npz"]
     said = refused(*arguments, status=1)
-    assert "small.tflite was not written: tflite on litert, serving_default/" in said
-    assert "mismatch" in said
-    assert [p.name for p in tmp_path.iterdir()] == ["ranges.npz"]
+    assert "small.tflite was not written: " in said
+    assert "32 rows of data.npz" in said
+    assert "--bound " in said
+    assert not (tmp_path / "small.tflite").exists()
+    assert "no array 'kin' for --labels; it has: left, right, kind" in refused(*arguments, "--labels", "kin")
     done = run("convert", *arguments, "--no-verify")
     assert done.returncode == 0, done.stderr
-    assert "not verified" in done.stdout
     assert json.loads(sidecar_of(tmp_path / "small.tflite").read_text())["artifacts"][0]["made"]["verified"] is False
+    done = run("convert", *quantized, "--representative", tmp_path / "data.npz", "--inference-type", "int8", "--overwrite")
+    assert done.returncode == 0, done.stderr
+    (described,) = json.loads(sidecar_of(tmp_path / "small.tflite").read_text())["artifacts"]
+    assert {q["output"] for q in described["quality"]} >= {"scores"}
+    assert all(q["max_steps"] < 20 for q in described["quality"])
+    done = run("verify", tmp_path / "small.tflite", "--runtime", "litert,tflite-runtime")
+    assert done.returncode == 0, done.stdout
+    assert "against the float model" in done.stdout
 
 
 def test_checkpoints_are_added_to_a_folder_and_the_oldest_go(sources: Path, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 from crossload.compare.judge import judge
 from crossload.compare.tolerance import Tolerances
 from crossload.contract import datatypes
-from crossload.contract.manifest import Tolerance
+from crossload.contract.manifest import Steps, Tolerance
 from crossload.contract.outcomes import AGREEMENTS
 from tests import CONTRACT
 
@@ -28,7 +28,8 @@ def outputs(tensors: list[dict[str, Any]]) -> dict[str, np.ndarray]:
 def test_python_judges_as_in_the_table(case: dict[str, Any]) -> None:
     tolerances = Tolerances({name: Tolerance(**t) for name, t in case["tolerance"].items()})
     rounding = {t["name"]: t["rounding"] for t in case["reference"] if "rounding" in t}
-    judged, _ = judge(outputs(case["reference"]), outputs(case["answer"]), tolerances, nan=case["nan"], rounding=rounding)
+    steps = {t["name"]: Steps(scale=t["scale"], allowed=t["steps"]) for t in case["reference"] if "scale" in t}
+    judged, _ = judge(outputs(case["reference"]), outputs(case["answer"]), tolerances, nan=case["nan"], rounding=rounding, steps=steps)
     assert judged.agreement == case["agreement"]
     assert judged.metrics == pytest.approx(case["metrics"], rel=1e-12, abs=0)
     assert judged.metrics.get("max_ulp") == case["metrics"].get("max_ulp")

@@ -110,9 +110,9 @@ _saver = stacked(
 )
 @option(
     "--quantize",
-    type=click.Choice(["float16", "dynamic", "int8"]),
+    type=click.Choice(["float16", "dynamic", "int8", "16x8"]),
     group=CONVERSION,
-    help="tflite: the weights' datatype; int8 needs --representative.",
+    help="tflite: float16 or 8-bit (dynamic) weights; 8-bit weights with 8- or 16-bit activations (int8, 16x8: need --representative).",
 )
 @option(
     "--representative",
@@ -121,6 +121,21 @@ _saver = stacked(
     group=CONVERSION,
     help="tflite: inputs by name, from which int8 ranges are measured.",
 )
+@option(
+    "--inference-type",
+    type=click.Choice(["float32", "int8", "uint8", "int16"]),
+    group=CONVERSION,
+    help="tflite: the datatype of a quantised model's inputs and outputs (float32); int16 goes with --quantize 16x8.",
+)
+@option("--per-tensor", is_flag=True, group=CONVERSION, help="tflite: one scale for a layer's weights, not one per channel.")
+@option(
+    "--keep-float",
+    multiple=True,
+    metavar="LAYER",
+    group=CONVERSION,
+    help="tflite, int8: leave the ops of this layer in float (a part of their names); repeatable.",
+)
+@options.quality
 @option("--allow-flex", is_flag=True, group=CONVERSION, help="tflite: keep Select TF (Flex) ops; a plain interpreter does not run them.")
 @option("--allow-custom-ops", is_flag=True, group=CONVERSION, help="tflite: keep ops that need your own kernels.")
 @option("--keep-variables", metavar="A,B", group=CONVERSION, help="graph_def: variables to leave unfrozen (needs --no-verify).")
@@ -199,6 +214,7 @@ def command(
         "tolerance": parse(tolerance),
         "limits": options.to_limits(given),
         "accept_unproved": given["accept_unproved"],
+        "quality": options.to_quality(given),
     }
     if folder is not None:
         from crossload.cli import convert_many
@@ -213,6 +229,8 @@ def command(
         results = [r for r in made.report.results if r.agreement]
         agreed = f"{len(results)} answers of {len({r.case.signature for r in results})} signature(s) agree: {matrix.closeness(results)}"
         click.echo(f"{made.path}: {made.format}; {agreed}")
+        if made.artifact.quality:
+            options.show_quality(made.artifact.quality, terms["quality"].bounds)
         for caution in made.report.cautions:
             click.echo(f"note: {matrix.safe(caution)}")
     else:
@@ -261,7 +279,9 @@ def _edge_options(given: dict[str, Any], shapes: Any) -> dict[str, Any]:
         **{k: str(given[k]) for k in ("representative", "weights") if given[k]},
         **options.load_options(given),
     }
-    plain = ("optimize", "quantize", "allow_flex", "allow_custom_ops", "by_name", "max_to_keep", "keep_every_n_hours",
+    named["keep_float"] = list(given["keep_float"]) or None
+    plain = ("optimize", "quantize", "inference_type", "per_tensor", "allow_flex", "allow_custom_ops", "by_name", "max_to_keep",
+             "keep_every_n_hours",
              "pad_step_number", "sharded", "absolute_paths")  # fmt: skip
     found = {**named, **{k: given[k] for k in plain}}
     return {k: v for k, v in found.items() if (v is not None and v is not False)}

@@ -13,8 +13,13 @@ from crossload.cli.framework import CLOSE, LIMITS, LOADING, REQUESTS, WHAT, list
 from crossload.errors import CrossloadError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from crossload.compare.quality import Bounds
+    from crossload.contract.manifest import Quality
     from crossload.inputs.requests import Requests
     from crossload.runtimes.supervisor import Limits
+    from crossload.verbs.verify.quality import QualityTerms
 
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
@@ -80,6 +85,24 @@ requests = stacked(
         metavar="NAME=1,224,224,3",
         group=REQUESTS,
         help="The shape of an input that the model leaves open (-1: batch); repeatable.",
+    ),
+)
+quality = stacked(
+    option(
+        "--data",
+        type=click.Path(path_type=Path, exists=True),
+        metavar="FILE.npz|FOLDER",
+        group=CLOSE,
+        help="Quantised: rows of inputs by name, on which it is compared with the float model (default: the representative inputs).",
+    ),
+    option("--labels", metavar="NAME", group=CLOSE, help="Quantised: the array in --data that has the class of each row."),
+    option(
+        "--bound",
+        "bounds",
+        multiple=True,
+        metavar="NAME=NUMBER",
+        group=CLOSE,
+        help="Quantised: what it must keep: decisions (0.98), accuracy_drop (0.01), sqnr (10), cosine (0.95); repeatable.",
     ),
 )
 tensors = stacked(
@@ -193,6 +216,24 @@ def to_requests(given: dict[str, Any]) -> Requests:
     found = Requests(given["count"], given["seed"], parsed, tuple(given["npz"]))
     found.own()  # fails on an unreadable file before any work starts
     return found
+
+
+def to_quality(given: dict[str, Any]) -> QualityTerms:
+    """The terms of `quality`'s options; raises CrossloadError."""
+    from crossload.compare.quality import Bounds
+    from crossload.verbs.verify.quality import QualityTerms
+
+    return QualityTerms(given["data"], given["labels"], Bounds.parse(given["bounds"]))
+
+
+def show_quality(found: Sequence[Quality], bounds: Bounds) -> None:
+    """Print the table of a quantised artifact."""
+    from crossload.compare import quality
+    from crossload.support.text import printable
+
+    click.echo("against the float model:")
+    for line in (*quality.lines(found), bounds.said()):
+        click.echo(f"  {printable(line)}")
 
 
 def to_tags(text: str | None) -> tuple[str, ...] | None:

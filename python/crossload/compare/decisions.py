@@ -1,7 +1,8 @@
 """Decisions: the argmax of each row along the last axis, and what it is worth where it changes.
 
 A row is a tie if the tolerance may exchange its two elements: that it flips is no fault. A flip is confident if the reference put its
-choice above the answer's by more than 1/64 of the output's range, and by more than 4 ULP of it (2 steps of integers).
+choice above the answer's by more than 1/64 of the output's range, and by more than 4 ULP of it (2 steps of integers, twice the allowed
+steps of a quantised output).
 """
 
 from __future__ import annotations
@@ -34,8 +35,11 @@ class Flips:
         return (self.rows - self.count) / self.rows
 
 
-def flips(reference: np.ndarray, answer: np.ndarray, tolerance: Tolerance) -> Flips:
-    """The flips of an answer with rows of at least two elements, which agrees with the reference in NaN and infinities."""
+def flips(reference: np.ndarray, answer: np.ndarray, tolerance: Tolerance, scale: float = 0.0) -> Flips:
+    """The flips of an answer with rows of at least two elements, which agrees with the reference in NaN and infinities.
+
+    `scale` is the distance that a quantised output may be off: a step, or as many as are allowed.
+    """
     ref, got = (a.reshape(-1, a.shape[-1]) for a in (reference, answer))
     chosen, instead = _argmax(ref), _argmax(got)
     at = np.flatnonzero(chosen != instead)
@@ -47,7 +51,7 @@ def flips(reference: np.ndarray, answer: np.ndarray, tolerance: Tolerance) -> Fl
     scales = np.abs(wide(best)), np.abs(wide(other))
     ties = margins <= 2 * tolerance.atol + tolerance.rtol * (scales[0] + scales[1])
     range_ = _range(ref)
-    least = _STEPS if integers else _ULPS * EPSILON.get(datatypes.of_array(ref), 0.0) * scales[0]
+    least = _STEPS if integers else _ULPS * EPSILON.get(datatypes.of_array(ref), 0.0) * scales[0] + _STEPS * scale
     confident = (margins > _CONFIDENT * range_) & (margins > least)
     share = float((margins / range_).max()) if range_ else 0.0
     return Flips(len(ref), at.size, int((~ties).sum()), share, at.size == len(ref) and bool(confident.all()))

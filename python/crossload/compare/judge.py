@@ -18,6 +18,7 @@ from crossload.compare import decisions, ulp
 from crossload.compare.distances import Distances, measure, wide
 from crossload.compare.tolerance import Tolerances, unit_of
 from crossload.contract import datatypes
+from crossload.contract.manifest import Steps
 from crossload.contract.outcomes import AGREEMENTS, Agreement
 
 
@@ -48,11 +49,12 @@ def judge(
     *,
     nan: str = "same",
     rounding: Mapping[str, float] | None = None,
+    steps: Mapping[str, Steps] | None = None,
 ) -> tuple[Judgement, dict[str, Judgement]]:
     """The judgement of the whole answer (its worst output's agreement, the worst metrics) and of each output.
 
-    `rounding` is the reference's (vectors.Vector). A missing or an additional output, another datatype or shape, or no output at all is
-    `different`.
+    `rounding` and `steps` are the reference's (vectors.Vector). A missing or an additional output, another datatype or shape, or no
+    output at all is `different`.
     """
     outputs: dict[str, Judgement] = {}
     for name in dict.fromkeys([*reference, *answer]):
@@ -61,8 +63,8 @@ def judge(
         elif name not in reference:
             outputs[name] = Judgement("different", reason=f"the output {name!r} was not asked for")
         else:
-            known = (rounding or {}).get(name)
-            outputs[name] = judge_output(name, reference[name], answer[name], tolerances, nan=nan, rounding=known)
+            known, scale = (rounding or {}).get(name), (steps or {}).get(name)
+            outputs[name] = judge_output(name, reference[name], answer[name], tolerances, nan=nan, rounding=known, steps=scale)
     if not outputs:
         return Judgement("different", needed=math.inf, reason="there is no output to compare"), {}
     worst = max(outputs.values(), key=lambda j: AGREEMENTS.index(j.agreement)).agreement
@@ -71,12 +73,20 @@ def judge(
 
 
 def judge_output(
-    name: str, reference: np.ndarray, answer: np.ndarray, tolerances: Tolerances, *, nan: str = "same", rounding: float | None = None
+    name: str,
+    reference: np.ndarray,
+    answer: np.ndarray,
+    tolerances: Tolerances,
+    *,
+    nan: str = "same",
+    rounding: float | None = None,
+    steps: Steps | None = None,
 ) -> Judgement:
     """One output. Metrics of numbers: max_abs, max_rel, max_ulp (floats), rmse, rmse_rel, cosine, argmax_agreement (share of rows along
     the last axis).
 
-    With the reference's `rounding` also `rounding`, the greatest difference in units of it; with rows that decide otherwise `flip_margin`,
+    With the reference's `steps` also `steps`, the greatest difference in steps of its scale; else with its `rounding` also `rounding`, the
+    greatest difference in units of it; with rows that decide otherwise `flip_margin`,
     the greatest margin that the reference gave such a decision, as a share of the output's range.
     """
     wanted, got = datatypes.of_array(reference), datatypes.of_array(answer)
@@ -89,7 +99,7 @@ def judge_output(
         )
     if wanted in ("BYTES", "BOOL"):
         return _judge_exact(name, reference, answer)
-    return _judge_numbers(name, reference, answer, tolerances, rounding, nan)
+    return _judge_numbers(name, reference, answer, tolerances, None if steps else rounding, steps, nan)
 
 
 def _judge_exact(name: str, reference: np.ndarray, answer: np.ndarray) -> Judgement:
@@ -108,15 +118,21 @@ def _judge_exact(name: str, reference: np.ndarray, answer: np.ndarray) -> Judgem
 
 
 def _judge_numbers(
-    name: str, reference: np.ndarray, answer: np.ndarray, tolerances: Tolerances, rounding: float | None, nan: str
+    name: str,
+    reference: np.ndarray,
+    answer: np.ndarray,
+    tolerances: Tolerances,
+    rounding: float | None,
+    steps: Steps | None,
+    nan: str,
 ) -> Judgement:
     datatype = datatypes.of_array(reference)
     unit = unit_of(datatype, rounding)
     identical = _identical(reference, answer)
     if identical and nan != "forbid":  # most answers: the distances need no arithmetic
-        return Judgement("identical", _no_distance(reference) | ({} if unit is None else {"rounding": 0.0}))
+        return Judgement("identical", _no_distance(reference) | ({"steps": 0.0} if steps else {"rounding": 0.0} if unit else {}))
     ref, got = _parts(reference), _parts(answer)
-    tolerance = tolerances.of(name, datatype, rounding, lambda: _largest(ref))
+    tolerance = tolerances.of(name, datatype, rounding, lambda: _largest(ref), steps)
     found = measure(ref, got, tolerance, unit)
     if nan == "forbid" and found.nan:
         return Judgement("different", needed=math.inf, reason=f"{name!r} has {found.nan} NaN, which are forbidden")
@@ -128,7 +144,12 @@ def _judge_numbers(
             "different", needed=math.inf, reason=f"{name!r} has an infinity that the reference has not, or the other way round"
         )
     metrics = _metrics(found) | ({} if unit is None else {"rounding": _finite(found.rounding)})
-    flips = decisions.flips(reference, answer, tolerance) if _decides(reference) else None
+    metrics |= {"steps": _finite(found.max_abs / steps.scale)} if steps else {}
+    flips = (
+        decisions.flips(reference, answer, tolerance, max(1, steps.allowed) * steps.scale if steps else 0.0)
+        if _decides(reference)
+        else None
+    )
     metrics["argmax_agreement"] = flips.agreement if flips else None
     if flips and flips.count:
         metrics["flip_margin"] = flips.margin
@@ -140,7 +161,7 @@ def _judge_numbers(
     reversed_ = flips is not None and flips.all_confident and (flips.rows > 1 or not tolerances.given_for(name, datatype))
     if found.within and not reversed_:
         return Judgement("close", metrics, needed=found.needed, rtol=tolerance.rtol)
-    ratio = "" if unit is None else f", {metrics['rounding']:.3g} × rounding"
+    ratio = f", {metrics['steps']:.3g} × step" if steps else "" if unit is None else f", {metrics['rounding']:.3g} × rounding"
     one, other = (float(array.ravel()[found.worst]) + 0.0 for array in (got, ref))
     place = f"{_index(found.worst, ref.shape)}: {one:g}, the reference's is {other:g}"
     reason = f"{name!r} differs by up to {metrics['max_abs']:.3g}{ratio} at {place}"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from crossload.contract.datatypes import DATATYPES, from_tensorflow
-from crossload.contract.manifest import Tolerance
+from crossload.contract.manifest import Steps, Tolerance
 from crossload.errors import CrossloadError
 
 # atol and rtol are about 100 units in the last place at 1.0 (2^-23 for FP32): the possible loss of a long sum in another order;
@@ -25,6 +25,8 @@ _EXACT = Tolerance(ulp=0)
 EPSILON = {"FP64": 2**-52, "FP32": 2**-23, "FP16": 2**-10, "BF16": 2**-7, "COMPLEX64": 2**-23, "COMPLEX128": 2**-52}
 # The multiple of the rounding that is close: twice the widest of tests/corpus/healthy.py, 16.6 (bilinear_resize in LiteRT).
 BOUND = 32.0
+# The last places that dequantisation, scale * (stored - zero point), may be off in float32.
+_LAST_PLACES = 4
 
 
 @dataclass
@@ -37,13 +39,22 @@ class Tolerances:
         """The tolerance that somebody stated for an output, or for its datatype."""
         return self.given.get(output) or self.given.get(datatype)
 
-    def of(self, output: str, datatype: str, rounding: float | None = None, largest: Callable[[], float] = lambda: 0.0) -> Tolerance:
-        """The tolerance of one output: the given one, else a multiple of its recorded rounding, else its datatype's default.
+    def of(
+        self,
+        output: str,
+        datatype: str,
+        rounding: float | None = None,
+        largest: Callable[[], float] = lambda: 0.0,
+        steps: Steps | None = None,
+    ) -> Tolerance:
+        """The tolerance of one output: the given one, else its steps, else a multiple of its rounding, else the datatype's default.
 
         The default's atol is at most its rtol of the reference's largest element; `largest` computes that, 0 where there is none.
         """
         if given := self.given_for(output, datatype):
             return given
+        if steps:  # a dequantised float has its own last places beside them
+            return Tolerance(rtol=_LAST_PLACES * EPSILON.get(datatype, 0.0), atol=steps.allowed * steps.scale, ulp=0)
         if unit := unit_of(datatype, rounding):
             return Tolerance(rtol=BOUND * unit.rtol, atol=BOUND * unit.atol)
         default = DEFAULTS.get(datatype, _EXACT)

@@ -52,6 +52,7 @@ _ALL = (
 DATATYPES = {d.name: d for d in _ALL}
 _BY_ENUM = {d.enum: d for d in _ALL}
 _BY_TENSORFLOW = {d.tensorflow: d for d in _ALL}
+INTEGER_RANGES = {"INT8": (-128, 127), "UINT8": (0, 255), "INT16": (-(1 << 15), (1 << 15) - 1)}
 # The valid byte values of elements narrower than a byte: languages read any other byte differently.
 _RANGES = {"BOOL": (0, 1), "INT4": (-8, 7), "UINT4": (0, 15)}
 _ML_DTYPES = {"BF16", "FP8_E5M2", "FP8_E4M3FN", "INT4", "UINT4"}

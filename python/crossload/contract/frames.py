@@ -52,6 +52,21 @@ def rounding(header: dict[str, Any]) -> dict[str, float]:
     return found
 
 
+def steps(header: dict[str, Any]) -> dict[str, tuple[float, int]]:
+    """The scale of a recorded answer that is quantised, and the steps of it that are close, by output (section Vectors file).
+
+    Raises FrameError for a scale that is not above 0, and for steps that are not a count.
+    """
+    parameters = {e["name"]: e["parameters"] for e in header.get("outputs") or () if "scale" in e.get("parameters", {})}
+    found = {name: (entry["scale"], entry.get("steps")) for name, entry in parameters.items()}
+    for name, (scale, allowed) in found.items():
+        if not isinstance(scale, int | float) or isinstance(scale, bool) or not 0 < scale < math.inf:
+            raise FrameError(f"tensor {name!r}: scale {scale!r} is not a distance above 0")
+        if not isinstance(allowed, int) or isinstance(allowed, bool) or not 0 <= allowed < 1 << 31:
+            raise FrameError(f"tensor {name!r}: steps {allowed!r} is not a count")
+    return found
+
+
 def write(stream: BinaryIO, frame: Frame) -> None:
     """Write one frame whole."""
     stream.write(pack(frame.header))

@@ -75,8 +75,37 @@ class Made(Part):
 
 
 @dataclass(kw_only=True)
+class Quality(Part):
+    """How far an output of a quantised artifact is from the float model's, over `rows` requests of `data`; None where it does not apply.
+
+    `decisions` is the share of rows with the same argmax, `flip_margin` the greatest margin that the float model gave a decision that
+    changes (a share of the output's range), `sqnr` the signal-to-quantisation-noise ratio in dB; `max_steps` and `mean_steps` are the
+    errors in steps of the output's scale. `collapsed` says what makes the output useless.
+    """
+
+    signature: str
+    output: str
+    data: str
+    rows: int
+    accuracy: float | None = None
+    float_accuracy: float | None = None
+    decisions: float | None = None
+    flip_margin: float | None = None
+    sqnr: float | None = None
+    cosine: float | None = None
+    max_abs: float | None = None
+    mean_abs: float | None = None
+    max_steps: float | None = None
+    mean_steps: float | None = None
+    collapsed: str | None = None
+
+
+@dataclass(kw_only=True)
 class Artifact(Part):
-    """One saved model in one format; `path` is relative to the bundle. `made` describes its conversion."""
+    """One saved model in one format; `path` is relative to the bundle. `made` describes its conversion.
+
+    `quality` is what quantisation costs, by output. It is no part of the question whether runtimes agree on the artifact.
+    """
 
     id: str
     format: str
@@ -85,6 +114,7 @@ class Artifact(Part):
     sha256: str
     bindings: dict[str, Binding] = field(default_factory=dict)
     made: Made | None = None
+    quality: list[Quality] = field(default_factory=list)
 
 
 @dataclass(kw_only=True)
@@ -120,6 +150,25 @@ class Rounding(Part):
 
 
 @dataclass(kw_only=True)
+class Steps(Part):
+    """How a quantised output is judged: one step is the `scale` that its tensor is stored with, and `allowed` steps are close.
+
+    `scale` is 1 where the answer is the stored integers. `ops` are the file's operators that allow the most steps; `allowed` is more than
+    theirs where rounding in one layer was measured to carry further.
+    """
+
+    scale: float = field(metadata={"minimum": 0})
+    allowed: int = field(metadata={"minimum": 0})
+    ops: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        if not 0 < self.scale < math.inf:
+            raise typed.Misfit("scale", f"must be a finite number above 0, not {self.scale}")
+        if self.allowed < 0:
+            raise typed.Misfit("allowed", f"must be a number of steps, 0 or more, not {self.allowed}")
+
+
+@dataclass(kw_only=True)
 class SeededFault(Part):
     """A fault seeded into the reference's graph: the node, and what was done to it (`zeroed`, `rows 0 and 9 exchanged`)."""
 
@@ -143,7 +192,7 @@ class Strength(Part):
 
 @dataclass(kw_only=True)
 class Vectors(Part):
-    """A vectors file and its provenance; `rounding` is by output. `strength` is what the vectors are worth; bundles may lack it.
+    """A vectors file and its provenance; `rounding` and `steps` are by output. `strength`, which bundles may lack, is what they are worth.
 
     `state` says why an answer depends on the requests before it. The vectors then are a sequence: the model is loaded afresh before the
     first of them, and asked in the file's order. If any signature has it, the model is loaded afresh before each signature.
@@ -157,6 +206,7 @@ class Vectors(Part):
     reference: Reference
     left_out: list[LeftOut] = field(default_factory=list)
     rounding: dict[str, Rounding] = field(default_factory=dict)
+    steps: dict[str, Steps] = field(default_factory=dict)
     strength: Strength | None = None
     state: str | None = None
 

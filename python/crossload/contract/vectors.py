@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from crossload.contract import datatypes, frames
+from crossload.contract.manifest import Steps
 from crossload.contract.signatures import Signature
 from crossload.errors import FrameError, ManifestError
 
@@ -22,14 +23,15 @@ Tensors = Mapping[str, "np.ndarray"]
 class Vector:
     """One request and, once recorded, its answer. String tensors are object arrays of bytes.
 
-    `rounding` is how far rounding alone puts outputs from exact ones: absolute, by name, as far as it is known. An `extra` one is kept
-    only if it detects faults that no other one detects.
+    `rounding` is how far rounding alone puts outputs from exact ones: absolute, by name, as far as it is known. `steps` are the scales of
+    quantised outputs, and how many steps of them are close. An `extra` one is kept only if it detects faults that no other one detects.
     """
 
     id: str
     inputs: Tensors
     outputs: Tensors = field(default_factory=dict)
     rounding: Mapping[str, float] = field(default_factory=dict)
+    steps: Mapping[str, Steps] = field(default_factory=dict)
     extra: bool = False
 
 
@@ -84,6 +86,8 @@ def write(path: Path, signature: str, vectors: Iterable[Vector]) -> None:
             for entry in response.header["outputs"]:
                 if entry["name"] in vector.rounding:
                     entry["parameters"]["rounding"] = vector.rounding[entry["name"]]
+                if steps := vector.steps.get(entry["name"]):
+                    entry["parameters"] |= {"scale": steps.scale, "steps": steps.allowed}
             frames.write(stream, response)
 
 
@@ -101,7 +105,8 @@ def read(path: Path, count: int | None = None) -> list[Vector]:
             if not isinstance(request.header.get("id"), str):
                 raise FrameError("a vector has no name (the id of its request)")
             rounding = frames.rounding(response.header)
-            vectors.append(Vector(request.header["id"], arrays(request, "inputs"), arrays(response, "outputs"), rounding))
+            steps = {n: Steps(scale=scale, allowed=allowed) for n, (scale, allowed) in frames.steps(response.header).items()}
+            vectors.append(Vector(request.header["id"], arrays(request, "inputs"), arrays(response, "outputs"), rounding, steps))
     except (FrameError, OSError) as error:
         raise ManifestError(f"{path} cannot be read as vectors: {error}") from error
     if count is not None and len(vectors) != count:

@@ -39,7 +39,8 @@ class Domain:
     """Knowledge of a signature's inputs beyond datatypes and shapes.
 
     `words` are the keys of all string tables; `keys` those of integer tables, by the input that the graph looks up; `sizes` are the
-    numbers of rows that the graph gathers from by an input's indices; `examples` are the features of the tf.Examples in a string input.
+    numbers of rows that the graph gathers from by an input's indices; `examples` are the features of the tf.Examples in a string input;
+    `ranges` are those that a quantised .tflite was calibrated for.
     """
 
     composites: tuple[Composite, ...] = ()
@@ -47,6 +48,7 @@ class Domain:
     keys: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     sizes: Mapping[str, int] = field(default_factory=dict)
     examples: Mapping[str, tuple[Feature, ...]] = field(default_factory=dict)
+    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
 
 def of_artifact(path: Path, kind: str, tags: Iterable[str] | None, signatures: Mapping[str, Signature]) -> dict[str, Domain]:
@@ -67,7 +69,12 @@ def of_artifact(path: Path, kind: str, tags: Iterable[str] | None, signatures: M
 
         beside = artifacts.graph_of(path, tags).proto
         return {name: of_graph(beside, s) for name, s in signatures.items()}
-    return {name: Domain(composites.by_name(s)) for name, s in signatures.items()}
+    found = {name: Domain(composites.by_name(s)) for name, s in signatures.items()}
+    if kind == "tflite":
+        from crossload.artifacts.tflite import quantised
+
+        return {n: replace(d, ranges=quantised.ranges(path, {t.name: t for t in signatures[n].inputs})) for n, d in found.items()}
+    return found
 
 
 def of_meta_graph(proto: Any, signature: Signature, assets: Path | None = None) -> Domain:

@@ -49,6 +49,8 @@ def values(spec: TensorSpec, shape: tuple[int, ...], kind: str, random: np.rando
     if size := domain.sizes.get(spec.name):
         found = _indices(size, shape, kind, random).astype(datatypes.numpy_dtype(spec.datatype))
         return _padded(found, random) if kind == "padded" else found
+    if (within := domain.ranges.get(spec.name)) and kind != "zeros":
+        return _calibrated(within, spec.datatype, shape, kind, random)
     made = of_datatype(spec.datatype, shape, kind, random, domain.words)
     keys = domain.keys.get(spec.name)
     if keys and kind == "keys":
@@ -57,6 +59,17 @@ def values(spec: TensorSpec, shape: tuple[int, ...], kind: str, random: np.rando
         known = random.choice(np.array(keys, made.dtype), shape)
         made = np.where(random.random(shape) < _KNOWN, known, made)
     return _padded(made, random) if kind == "padded" and "INT" in spec.datatype else made
+
+
+def _calibrated(within: tuple[float, float], datatype: str, shape: tuple[int, ...], kind: str, random: np.random.Generator) -> np.ndarray:
+    """Values over the range that a quantised input was calibrated for; the extremes are its ends and what lies beyond, which saturates."""
+    low, high = within
+    dtype = datatypes.numpy_dtype(datatype)
+    if kind == "extremes":
+        beyond = [] if "INT" in datatype else [low - (high - low), high + (high - low)]
+        return random.permutation(np.resize([low, high, *beyond], shape).ravel()).reshape(shape).astype(dtype)
+    drawn = random.uniform(low, high, shape)
+    return (np.round(drawn) if "INT" in datatype else drawn).astype(dtype)
 
 
 def _each_once(keys: np.ndarray, shape: tuple[int, ...], random: np.random.Generator) -> np.ndarray:

@@ -116,12 +116,18 @@ def closeness(compared: list[Result]) -> str:
 
 
 def _distance(result: Result) -> float:
-    return float(result.metrics.get("rounding", result.metrics.get("max_ulp", 0)))
+    return float(result.metrics.get("steps", result.metrics.get("rounding", result.metrics.get("max_ulp", 0))))
 
 
 def _how_close(result: Result) -> str:
-    """`identical`, `3 ULP`, or the level with its distance: in roundings, else in ULP; absolute where ULP are not meaningful."""
+    """`identical`, `3 ULP`, or the level with its distance: in steps of a quantised output's scale, in roundings, else in ULP.
+
+    Absolute where ULP are not meaningful.
+    """
     ulp = result.metrics.get("max_ulp")
+    if result.metrics.get("steps"):
+        steps = round(result.metrics["steps"], 1)
+        return f"{result.agreement} {steps:g} step{'' if steps == 1 else 's'}"
     if ulp is None or result.agreement == "identical":
         return str(result.agreement)
     if result.agreement == "ulp":

@@ -18,15 +18,18 @@ from tensorflow.python.saved_model import loader_impl
 
 from crossload.artifacts.tflite import tflite_file
 from crossload.errors import ModelError
+from crossload.inputs import representative
 from crossload.inputs.requests import FREE_DIMENSION
 from crossload.support.text import near
-from crossload.tf_process import freeze, live_models, representative, saved_model_builder, sessions
+from crossload.tf_process import freeze, live_models, mixed_tflite, saved_model_builder, sessions
 
 __all__ = ["ModelError", "graph_def_to_tflite", "saved_model_to_tflite"]
 
 Bindings = dict[str, Any]
 DEFAULT_SIGNATURE = "serving_default"
-_QUANTIZATIONS = ("float16", "dynamic", "int8")
+_QUANTIZATIONS = ("float16", "dynamic", "int8", "16x8")
+_CALIBRATED = ("int8", "16x8")
+_INTEGERS = {"int8": ("int8", "uint8"), "16x8": ("int16",)}
 # A flatbuffer's greatest size, and protobuf's, by which the converter takes the weights.
 _MOST_BYTES = (1 << 31) - 1
 
@@ -35,9 +38,10 @@ def saved_model_to_tflite(source: Path, target: Path, bindings: Bindings, option
     """Write a .tflite with a SignatureDef for each signature of `bindings`; their tensor indices by name.
 
     `options`: `tags`; `shapes`, {input's name: shape} for what the converter needs to know; `optimize`, the converter's default
-    optimisation; `quantize`, "float16", "dynamic" (8-bit weights) or "int8" (8-bit weights and activations with ranges measured on
-    `representative`, an .npz of inputs by name or a folder of them; inputs and outputs stay float); `allow_flex` and
-    `allow_custom_ops`, which keep operations in the file that a plain interpreter does not have. Raises ModelError.
+    optimisation; `quantize`, "float16", "dynamic" (8-bit weights), "int8" or "16x8" (8-bit weights, and activations of 8 or 16 bits with
+    ranges measured on `representative`, an .npz of inputs by name or a folder of them); `inference_type`, the datatype of inputs and
+    outputs; `per_tensor`, one scale for all channels of weights; `keep_float`, parts of the names of ops to leave in float; `allow_flex`
+    and `allow_custom_ops`, which keep operations in the file that a plain interpreter does not have. Raises ModelError.
     """
     _check_options(options)
     _check_size(source)
@@ -71,9 +75,9 @@ def saved_model_to_tflite(source: Path, target: Path, bindings: Bindings, option
 def _converted(source: Path, tags: list[str], wanted: list[str], options: Mapping[str, Any]) -> bytes:
     """The .tflite of a SavedModel's signatures; raises ModelError with the converter's cause."""
     converter = tf.lite.TFLiteConverter.from_saved_model(str(source), signature_keys=wanted, tags=set(tags))
-    _settle(converter, options, {key: _specs(source, tags, key) for key in wanted} if options.get("quantize") == "int8" else {})
+    _settle(converter, options, {key: _specs(source, tags, key) for key in wanted} if options.get("quantize") in _CALIBRATED else {})
     try:
-        data: bytes = converter.convert()
+        data: bytes = mixed_tflite.converted(converter, options["keep_float"]) if options.get("keep_float") else converter.convert()
     except OSError:
         raise
     except Exception as error:  # the converter raises many classes of exceptions; only the text helps
@@ -166,9 +170,16 @@ def _check_options(options: Mapping[str, Any]) -> None:
     quantize = options.get("quantize")
     if quantize and quantize not in _QUANTIZATIONS:
         raise ModelError(f"there is no quantisation {quantize!r}; there are: {', '.join(_QUANTIZATIONS)}")
-    if quantize == "int8" and not options.get("representative"):
+    inference_type = options.get("inference_type") or "float32"
+    if inference_type != "float32" and inference_type not in _INTEGERS.get(quantize or "", ()):
+        takes = "; ".join(f"{q}: {', '.join(types)}" for q, types in _INTEGERS.items())
+        raise ModelError(f"{quantize or 'an unquantised model'} has no inputs and outputs of {inference_type}; there are {takes}")
+    for option, allowed in (("keep_float", ("int8",)), ("per_tensor", ("int8", "dynamic"))):
+        if options.get(option) and quantize not in allowed:
+            raise ModelError(f"--{option.replace('_', '-')} goes with --quantize {' or '.join(allowed)}, not with {quantize or 'none'}")
+    if quantize in _CALIBRATED and not options.get("representative"):
         raise ModelError(
-            "int8 measures the ranges of a model on representative inputs: give --representative FILE.npz, or a folder of them"
+            f"{quantize} measures the ranges of a model on representative inputs: give --representative FILE.npz, or a folder of them"
         )
 
 
@@ -217,10 +228,17 @@ def _settle(converter: Any, options: Mapping[str, Any], specs: Mapping[str, repr
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
     if quantize == "float16":
         converter.target_spec.supported_types = [tf.float16]
-    if quantize == "int8":
+    if quantize in _CALIBRATED:
         requests = representative.samples(Path(options["representative"]), specs)
         converter.representative_dataset = lambda: iter(requests)
         supported = [ops.TFLITE_BUILTINS_INT8]
+    if quantize == "16x8":
+        supported = [ops.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8]
+    if options.get("keep_float"):
+        supported.append(ops.TFLITE_BUILTINS)
+    if options.get("inference_type"):
+        converter.inference_input_type = converter.inference_output_type = tf.as_dtype(options["inference_type"])
+    converter._experimental_disable_per_channel = bool(options.get("per_tensor"))
     if options.get("allow_flex"):
         supported.append(ops.SELECT_TF_OPS)
     converter.target_spec.supported_ops = supported

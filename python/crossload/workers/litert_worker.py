@@ -17,4 +17,5 @@ from kit.tflite_interpreter import TFLiteModel  # noqa: E402
 if __name__ == "__main__":
     release = importlib.metadata.version("ai-edge-litert")
     parameters = {"native": f"LiteRT {release}", "threads": 1, "delegate": "XNNPACK, where it takes the model"}
+    parameters["options"] = ["kernels"]
     Server("litert", release, ["tflite"], lambda request: TFLiteModel(request, Interpreter, OpResolverType), parameters).serve()

@@ -29,7 +29,7 @@ RUNTIME = "TensorFlow Lite Micro"
 # The messages in its sources for a missing kernel or datatype.
 MISSING = re.compile(
     r"Didn't find op|not supported|[Uu]nsupported|[Uu]nresolved|type NOTYPE|get registration from op code|populate a temp"
-    r"|[Dd]oes not support|[Oo]nly \w+ (is|are) supported"
+    r"|[Dd]oes not support|[Oo]nly \w+ (is|are) supported|->type == kTfLite\w+ .*was not true"
 )
 
 

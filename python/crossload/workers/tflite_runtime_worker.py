@@ -16,5 +16,10 @@ from tflite_runtime.interpreter import Interpreter, OpResolverType  # noqa: E402
 
 if __name__ == "__main__":
     release = importlib.metadata.version("tflite-runtime")
-    parameters = {"native": f"TensorFlow Lite {release}", "threads": 1, "delegate": "XNNPACK, where it takes the model"}
+    parameters = {
+        "native": f"TensorFlow Lite {release}",
+        "threads": 1,
+        "delegate": "XNNPACK, where it takes the model",
+        "options": ["kernels"],
+    }
     Server("tflite-runtime", release, ["tflite"], lambda request: TFLiteModel(request, Interpreter, OpResolverType), parameters).serve()

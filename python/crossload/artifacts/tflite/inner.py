@@ -32,7 +32,7 @@ _MODEL: flatbuffer.Fields = {
                     "type": Field(1, "b"),
                     "buffer": Field(2, "I"),
                     "name": Field(3, "string"),
-                    "quantization": Field(4, {"scale": Field(2, "f", vector=True)}),
+                    "quantization": Field(4, {"scale": Field(2, "f", vector=True), "zero_point": Field(3, "q", vector=True)}),
                 },
                 vector=True,
             ),
@@ -51,14 +51,23 @@ _MODEL: flatbuffer.Fields = {
 
 @dataclass(frozen=True)
 class Tensor:
-    """A tensor; `extent` is where the file holds its values (first byte, length), None for one that is computed."""
+    """A tensor; `extent` is where the file holds its values (first byte, length), None for one that is computed.
+
+    `scale` and `zero_point` have one element, or one a channel; none for plain numbers.
+    """
 
     index: int
     name: str
     datatype: str
     shape: tuple[int, ...]
-    quantised: bool
+    scale: tuple[float, ...]
+    zero_point: tuple[int, ...]
     extent: tuple[int, int] | None
+
+    @property
+    def quantised(self) -> bool:
+        """Whether its integers stand for real numbers."""
+        return bool(self.scale)
 
 
 @dataclass(frozen=True)
@@ -113,7 +122,8 @@ def read(path: Path, key: str | None = None) -> Inner:
                 t["name"] or "",
                 _DATATYPES[t["type"]] if 0 <= t["type"] < len(_DATATYPES) else "",
                 tuple(t["shape"]),
-                bool((t["quantization"] or {}).get("scale")),
+                tuple((t["quantization"] or {}).get("scale") or ()),
+                tuple((t["quantization"] or {}).get("zero_point") or ()),
                 buffers[t["buffer"]] if buffers[t["buffer"]] and buffers[t["buffer"]][1] else None,
             )
             for index, t in enumerate(graph["tensors"])

@@ -13,6 +13,7 @@ from typing import Any
 from crossload import artifacts
 from crossload.artifacts.checkpoints import state_file
 from crossload.artifacts.recognition import has_state
+from crossload.artifacts.tflite import quantised
 from crossload.contract import op_libraries
 from crossload.contract.bundle import is_bundle
 from crossload.contract.manifest import Artifact, Made, Manifest, Model, Tolerance
@@ -30,10 +31,12 @@ from crossload.verbs import destinations
 from crossload.verbs.convert import prepare
 from crossload.verbs.convert.backport import backport, runtimes_of
 from crossload.verbs.convert.edges import TARGETS, Edge, way
+from crossload.verbs.convert.quantised import proved
 from crossload.verbs.convert.walk import FOLDERS, resolved, walk
 from crossload.verbs.convert.walk import made as made_of
 from crossload.verbs.destinations import only_writer
 from crossload.verbs.verify.prove import Terms, recorded, without
+from crossload.verbs.verify.quality import QualityTerms
 
 __all__ = ["ConversionRefused", "Converted", "convert", "next_version"]
 _SUFFIXES = {
@@ -75,6 +78,7 @@ def convert(
     limits: Limits | None = None,
     accept_unproved: bool = False,
     alive: Mapping[str, Supervisor] | None = None,
+    quality: QualityTerms | None = None,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Converted:
     """Convert the artifact `source` to `destination`, in the format `to` or that of the suffix, and write a manifest beside it.
@@ -86,6 +90,9 @@ def convert(
     agree within `tolerance` is not written, nor one whose source answers too few of them (unless `accept_unproved`). `runtimes` are those
     that the result (a SavedModel or a GraphDef) must run in: it is repaired as far as necessary, and verified there. `warm_up` adds the
     compared requests to a SavedModel as TensorFlow Serving's warm-up. `alive` are workers that already run, as for `verify`.
+
+    A quantised .tflite is another function than its source. Its quality is measured against the float model by the terms `quality`, and
+    only their bounds refuse it; its own answers, recorded with LiteRT's reference kernels, are compared in steps of its outputs' scales.
 
     Raises CrossloadError for input that cannot be used, ConversionRefused for a result that disagrees.
     """
@@ -118,6 +125,8 @@ def convert(
         progress=progress,
     )
     check_requests(terms.requests, chosen)
+    quality = quality or QualityTerms()
+    quality.check([t.name for s in chosen.values() for t in s.inputs])
     with only_writer(destination, "conversion"):
         if not (target == "checkpoint" and has_state(destination)):  # another checkpoint is added
             kind = f"folder with an artifact, but a {target} is one" if target in FOLDERS else f"file, but a {target} is one"
@@ -135,7 +144,7 @@ def convert(
 
                 made = walked(entry, room)
                 if verified and target != "tensorboard":
-                    made, report, chosen = _compare(entry, made, chosen, room, terms, walked)
+                    made, report, chosen = _compare(entry, made, chosen, room, terms, walked, quality)
                 made = made.model_copy(
                     update={"made": Made(source=entry.format, way=[e.target for e in path], verified=report is not None)}
                 )
@@ -168,6 +177,7 @@ def _compare(
     room: Path,
     terms: Terms,
     walked: Callable[[Artifact, Path], Artifact],
+    quality: QualityTerms,
 ) -> tuple[Artifact, Report, dict[str, Signature]]:
     """Record the source's answers and compare the result's; the result, the report, and the signatures completed from the answers.
 
@@ -179,6 +189,8 @@ def _compare(
     with recorded(entry, signatures, room, terms) as source:
         if left_out := source.without_answers():
             made = walked(without(entry, left_out), room / "again")
+        if made.format == "tflite" and any(quantised.kind(Path(made.path), b.key) for b in made.bindings.values()):
+            return proved(source, made, quality)
         report = source.compare(made)
     if report.exit_status:
         for vectors in source.manifest.vectors:

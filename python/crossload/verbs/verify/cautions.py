@@ -8,7 +8,7 @@ import numpy as np
 
 from crossload.compare.tolerance import Tolerances
 from crossload.contract.bundle import Bundle
-from crossload.contract.manifest import Strength, Vectors
+from crossload.contract.manifest import Artifact, Strength, Vectors
 from crossload.contract.vectors import Vector
 from crossload.runtimes import registry
 from crossload.runtimes.registry import Runtime
@@ -35,6 +35,7 @@ def of(bundle: Bundle, recorded: Mapping[str, list[Vector]], plan: Plan, chosen:
             said.append(f"every vector of {name} has the same answer in {', '.join(constant)}: agreement on it proves little")
         said += [f"{name}: {sentence}" for sentence in _without_content(vectors)]
     said += of_strength(bundle.manifest.vectors)
+    said += [sentence for a in bundle.manifest.artifacts if plan.takes(a.id) and a.quality for sentence in _of_quality(a)]
     if not bundle.recorded:
         own = ", ".join(name for name, runtime in chosen.items() if runtime.own_path)
         said += [
@@ -46,6 +47,13 @@ def of(bundle: Bundle, recorded: Mapping[str, list[Vector]], plan: Plan, chosen:
     if plan.nan != "same":
         said.append(f"NaN policy: {plan.nan}")
     return said
+
+
+def _of_quality(artifact: Artifact) -> Iterator[str]:
+    """How far a quantised artifact is from the float model, a sentence for each output."""
+    from crossload.compare import quality  # loaded where there is one
+
+    return (f"{artifact.id} against the float model: {quality.sentence(found)}" for found in artifact.quality)
 
 
 def of_strength(vectors: Sequence[Vectors]) -> list[str]:

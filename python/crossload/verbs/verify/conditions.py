@@ -24,14 +24,20 @@ def pinned(supervisor: Supervisor, source: ModelSource, threads: int = THREADS) 
     return replace(source, options={**source.options, "threads": threads}) if pins_threads(supervisor) else source
 
 
+def by_reference_kernels(supervisor: Supervisor, source: ModelSource) -> ModelSource:
+    """A .tflite as its answers are recorded: by the interpreter's reference kernels, if the runtime has them. Raises WorkerFailure."""
+    has = "kernels" in supervisor.identity().parameters.get("options", ())
+    return replace(source, options={**source.options, "kernels": "reference"}) if has else source
+
+
 def identity(supervisor: Supervisor) -> dict[str, Any]:
     """The runtime's identity (`Identity.to_json`) with the threads that compute `pinned` models."""
     return supervisor.identity().to_json() | ({"threads": THREADS} if pins_threads(supervisor) else {})
 
 
-def reference(supervisor: Supervisor, artifact: str) -> Reference:
-    """This runtime as the reference of an artifact."""
-    about = identity(supervisor)
+def reference(supervisor: Supervisor, artifact: str, source: ModelSource) -> Reference:
+    """This runtime as the reference of an artifact, loaded as `source`."""
+    about = identity(supervisor) | ({"kernels": source.options["kernels"]} if "kernels" in source.options else {})
     scalars = {k: v for k, v in about.items() if isinstance(v, str | int | float | bool) and k not in ("runtime", "version")}
     return Reference(runtime=about["runtime"], version=about["version"], artifact=artifact, environment=scalars)
 

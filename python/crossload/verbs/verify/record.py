@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -112,17 +112,20 @@ def record_with(
     seeding: Seeding | None = None,
 ) -> tuple[list[Vectors], dict[str, Signature]]:
     """`record` with a running runtime; raises WorkerFailure if it cannot load the model or carry any request."""
+    # Loaded where something is recorded, not where it is verified.
+    from crossload.artifacts.graphs import hidden_state
+    from crossload.verbs.verify import rounding, steps
+
     entries: list[Vectors] = []
     tags = None if artifact.tags is None else tuple(artifact.tags)
     plain = ModelSource(root / artifact.path, artifact.format, artifact.bindings, tags, options or {}, signatures)
     source = conditions.pinned(supervisor, plain)
+    by_steps = steps.of_artifact(root / artifact.path, artifact)
+    if by_steps is not None:
+        source = conditions.by_reference_kernels(supervisor, source)
     supervisor.load(source)
-    reference = conditions.reference(supervisor, artifact.id)
+    reference = conditions.reference(supervisor, artifact.id, source)
     domains = domains_of(root / artifact.path, artifact.format, tags, {n: _bound(signatures[n], b) for n, b in artifact.bindings.items()})
-    # Loaded where something is recorded, not where it is verified.
-    from crossload.artifacts.graphs import hidden_state
-    from crossload.verbs.verify import rounding
-
     extra = seeding is not None and seeding.faults > 0
     hidden = hidden_state.of_artifact(root / artifact.path, artifact.format, tags, artifact.bindings)
     answers: dict[str, _Recorded] = {}
@@ -135,6 +138,10 @@ def record_with(
     learnt = {name: _learn(signatures[name], r.vectors) for name, r in answers.items()}
     steady = {name: r.vectors for name, r in answers.items() if r.vectors and not r.state}
     roundings = rounding.measure(supervisor, source, learnt, steady)
+    by_steps = steps.carried(supervisor, source, by_steps, {n: r.vectors for n, r in answers.items()}) if by_steps else {}
+    for name, by_output in by_steps.items():  # beside a scale, the rounding of floats has no part in an answer's judgement
+        answers[name].vectors = [replace(v, steps=by_output, rounding=_without(v.rounding, by_output)) for v in answers[name].vectors]
+        roundings[name] = _without(roundings.get(name, {}), by_output)
     strengths: dict[str, Strength] = {}
     if seeding is not None and extra:
         from crossload.verbs.verify import strength
@@ -158,10 +165,18 @@ def record_with(
                 left_out=one.left_out,
                 state=one.state,
                 rounding=roundings.get(name, {}),
+                steps=by_steps.get(name, {}),
                 strength=strengths.get(name),
             )
         )
     return entries, learnt
+
+
+_Value = TypeVar("_Value")
+
+
+def _without(found: Mapping[str, _Value], names: Collection[str]) -> dict[str, _Value]:
+    return {name: value for name, value in found.items() if name not in names}
 
 
 @dataclass

@@ -235,7 +235,8 @@ def _of_artifact(supervisor: Supervisor, runtime: Runtime, cases: Cases, plan: P
         if isinstance(answer, Result):
             yield answer
             continue
-        whole, each = judge(asked.vector.outputs, answer.outputs, tolerances, nan=plan.nan, rounding=asked.vector.rounding)
+        recorded = asked.vector
+        whole, each = judge(recorded.outputs, answer.outputs, tolerances, nan=plan.nan, rounding=recorded.rounding, steps=recorded.steps)
         ok = at_least(whole.agreement, plan.agreement)
         reason = whole.reason or f"the agreement is {whole.agreement}, but {plan.agreement} is required"
         result = Result(

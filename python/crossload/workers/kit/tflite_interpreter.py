@@ -1,7 +1,8 @@
 """A .tflite in a TFLite interpreter's Python API, shared by the workers of tflite-runtime and LiteRT.
 
 By default the interpreter delegates what it can to XNNPACK. If that fails, at load or at a run, the interpreter's own
-kernels run the model instead, and a note says so.
+kernels run the model instead, and a note says so. With the load option `kernels` "reference", TensorFlow Lite's plain reference kernels
+run it, which need no delegate and define what its operators compute.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ class TFLiteModel:
         self._runners: dict[str, Any] = {}
         self._path, self._bindings, self._keep_state = request.path, request.signatures, request.keep_state
         self._class, self._resolver, self._plain = interpreter_class, resolvers.AUTO, resolvers.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+        if request.options.get("kernels") == "reference":
+            self._resolver = self._plain = resolvers.BUILTIN_REF
         try:
             self._interpreter = self._new()
         except (RuntimeError, ValueError) as error:

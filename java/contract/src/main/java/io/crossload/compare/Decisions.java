@@ -11,7 +11,8 @@ import java.util.List;
  * The decisions of an answer: the argmax of each row along the last axis, and what it is worth where it changes.
  *
  * <p>A row is a tie if the tolerance may exchange its two elements: that it flips is no fault. A flip is confident if the reference put
- * its choice above the answer's by more than 1/64 of the output's range, and by more than 4 ULP of it (2 steps of integers).
+ * its choice above the answer's by more than 1/64 of the output's range, and by more than 4 ULP of it (2 steps of integers, twice the allowed
+ * steps of a quantised output).
  */
 final class Decisions {
     private static final double CONFIDENT = 1.0 / 64;
@@ -20,6 +21,7 @@ final class Decisions {
 
     private final Datatype datatype;
     private final ByteBuffer reference;
+    private final double scale;
     private final int rows;
     private int flips;
     private int faults;
@@ -27,7 +29,14 @@ final class Decisions {
     private double margin;
 
     /** Of real numbers of a datatype, in rows of at least two elements. */
-    Decisions(Datatype datatype, List<Long> shape, ByteBuffer reference, ByteBuffer answer, Tolerance tolerance) {
+    Decisions(
+            Datatype datatype,
+            List<Long> shape,
+            ByteBuffer reference,
+            ByteBuffer answer,
+            Tolerance tolerance,
+            double scale) {
+        this.scale = scale;
         this.datatype = datatype;
         this.reference = reference;
         int width = Math.toIntExact(shape.get(shape.size() - 1));
@@ -53,7 +62,9 @@ final class Decisions {
         flips++;
         faults += above <= 2 * tolerance.atol() + tolerance.rtol() * (Math.abs(best) + Math.abs(other)) ? 0 : 1;
         margin = Math.max(margin, range == 0 ? 0 : above / range);
-        double least = Elements.isInteger(datatype) ? STEPS : ULPS * Tolerances.epsilon(datatype) * Math.abs(best);
+        double least = Elements.isInteger(datatype)
+                ? STEPS
+                : ULPS * Tolerances.epsilon(datatype) * Math.abs(best) + STEPS * scale;
         confident += above > CONFIDENT * range && above > least ? 1 : 0;
     }
 

@@ -29,6 +29,7 @@ final class NumberComparison {
     private final ByteBuffer answer;
     private final Tolerance tolerance;
     private final Tolerance unit;
+    private final TensorEntry.Steps steps;
     private final boolean given;
     private final int count;
 
@@ -46,6 +47,7 @@ final class NumberComparison {
         this.given = Tolerances.given(tolerances, reference) != null;
         this.tolerance = Tolerances.of(tolerances, reference, this::largest);
         this.unit = Tolerances.unit(reference);
+        this.steps = reference.steps();
     }
 
     Judgement judge(boolean forbidNan) {
@@ -54,7 +56,7 @@ final class NumberComparison {
             return different;
         }
         Map<String, Number> metrics = metrics();
-        Decisions decisions = decides() ? new Decisions(part, shape, reference, answer, tolerance) : null;
+        Decisions decisions = decides() ? decisions() : null;
         if (decisions != null) {
             metrics.put("argmax_agreement", decisions.agreement());
         }
@@ -72,11 +74,23 @@ final class NumberComparison {
         if (!reversed && close()) {
             return new Judgement(Agreement.CLOSE, metrics, "");
         }
-        String ratio = unit == null ? "" : ", " + Text.general((double) metrics.get("rounding"), 3) + " × rounding";
+        String ratio = steps != null
+                ? ", " + Text.general((double) metrics.get("steps"), 3) + " × step"
+                : unit == null ? "" : ", " + Text.general((double) metrics.get("rounding"), 3) + " × rounding";
         String reason = "'" + name + "' differs by up to " + Text.general((double) metrics.get("max_abs"), 3) + ratio
                 + worst() + (decisions == null ? "" : decisions.said());
         boolean same = decisions != null && decisions.faults() == 0 && !reversed;
         return new Judgement(same ? Agreement.DECISION : Agreement.DIFFERENT, metrics, reason);
+    }
+
+    private Decisions decisions() {
+        return new Decisions(
+                part,
+                shape,
+                reference,
+                answer,
+                tolerance,
+                steps == null ? 0 : Math.max(1, steps.allowed()) * steps.scale());
     }
 
     private boolean close() {
@@ -153,6 +167,9 @@ final class NumberComparison {
         }
         if (unit != null) {
             metrics.put("rounding", finite(rounding()));
+        }
+        if (steps != null) {
+            metrics.put("steps", finite(finite(maxAbs) / steps.scale()));
         }
         return metrics;
     }

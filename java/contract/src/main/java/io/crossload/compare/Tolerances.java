@@ -29,6 +29,9 @@ public final class Tolerances {
             Datatype.COMPLEX64, 0x1p-23,
             Datatype.COMPLEX128, 0x1p-52);
 
+    /** The last places that dequantisation may be off in float32. */
+    private static final int LAST_PLACES = 4;
+
     private Tolerances() {}
 
     /** The distance from 1 to the next number of a datatype; 0 for integers, and for floats of 8 bits. */
@@ -37,7 +40,7 @@ public final class Tolerances {
     }
 
     /**
-     * The tolerance of one output: its own, else its datatype's, else the one of its recorded rounding, else the datatype's default
+     * The tolerance of one output: its own, else its datatype's, else its steps, else the one of its recorded rounding, else the default
      * (exact for integers, strings and bools), whose atol is at most its rtol of the largest element.
      *
      * @param given the manifest's tolerances, by output name or by the contract's name of a datatype
@@ -48,6 +51,13 @@ public final class Tolerances {
         Tolerance own = given(given, reference);
         if (own != null) {
             return own;
+        }
+        if (reference.steps() != null) {
+            double epsilon = epsilon(reference.datatype());
+            return new Tolerance(
+                    LAST_PLACES * epsilon,
+                    reference.steps().allowed() * reference.steps().scale(),
+                    0);
         }
         Tolerance unit = unit(reference);
         if (unit != null) {
@@ -69,6 +79,7 @@ public final class Tolerances {
     /** The unit of the metric {@code rounding}: relative to an element, and absolute; null where the rounding is not known. */
     static Tolerance unit(TensorEntry reference) {
         Double epsilon = EPSILON.get(reference.datatype());
-        return reference.rounding() == null || epsilon == null ? null : new Tolerance(epsilon, reference.rounding(), 0);
+        boolean known = reference.rounding() != null && reference.steps() == null;
+        return !known || epsilon == null ? null : new Tolerance(epsilon, reference.rounding(), 0);
     }
 }

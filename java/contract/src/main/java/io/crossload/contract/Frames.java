@@ -160,6 +160,10 @@ public final class Frames {
             if (tensor.rounding() != null) {
                 parameters.put("rounding", tensor.rounding());
             }
+            if (tensor.steps() != null) {
+                parameters.put("scale", tensor.steps().scale());
+                parameters.put("steps", tensor.steps().allowed());
+            }
             if (shared != null && tensor.data().remaining() >= SharedMemory.LARGE) {
                 parameters.put("shared_memory_offset", offset);
                 offset = shared.write(tensor.data(), offset);
@@ -273,7 +277,8 @@ public final class Frames {
         if (data.hasRemaining()) {
             throw truncated("tensor '" + name + "'", data.position(), announced.longValue());
         }
-        return new TensorEntry(name, datatype, shape, data.flip(), rounding(name, entry.get("parameters")));
+        JsonNode parameters = entry.get("parameters");
+        return new TensorEntry(name, datatype, shape, data.flip(), rounding(name, parameters), steps(name, parameters));
     }
 
     private static Double rounding(String name, JsonNode parameters) throws FrameException {
@@ -285,6 +290,21 @@ public final class Frames {
             throw new FrameException("tensor '" + name + "': rounding " + rounding + " is not a distance");
         }
         return rounding.doubleValue();
+    }
+
+    private static TensorEntry.Steps steps(String name, JsonNode parameters) throws FrameException {
+        JsonNode scale = parameters.get("scale");
+        if (scale == null) {
+            return null;
+        }
+        if (!scale.isNumber() || !(scale.doubleValue() > 0) || Double.isInfinite(scale.doubleValue())) {
+            throw new FrameException("tensor '" + name + "': scale " + scale + " is not a distance above 0");
+        }
+        JsonNode allowed = parameters.path("steps");
+        if (!allowed.canConvertToInt() || !allowed.isIntegralNumber() || allowed.intValue() < 0) {
+            throw new FrameException("tensor '" + name + "': steps " + allowed + " is not a count");
+        }
+        return new TensorEntry.Steps(scale.doubleValue(), allowed.intValue());
     }
 
     private ByteBuffer shared(String name, long offset, long size) throws IOException {

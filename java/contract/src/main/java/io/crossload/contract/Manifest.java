@@ -125,6 +125,7 @@ public record Manifest(
      * @param sha256 of the file or folder ({@link Hashes})
      * @param bindings by signature
      * @param made how it was converted, or null
+     * @param quality how far a quantised artifact is from the float model, by output
      */
     public record Artifact(
             @JsonProperty(required = true) String id,
@@ -133,12 +134,50 @@ public record Manifest(
             List<String> tags,
             @JsonProperty(required = true) String sha256,
             Map<String, Binding> bindings,
-            Made made) {
-        /** Replaces null bindings by empty ones. */
+            Made made,
+            List<Quality> quality) {
+        /** Replaces a null map or list by an empty one. */
         public Artifact {
             bindings = orEmpty(bindings);
+            quality = orEmpty(quality);
         }
     }
+
+    /**
+     * How far an output of a quantised artifact is from the float model's; a component is null where it does not apply.
+     *
+     * @param signature the key of the signature
+     * @param output the output's name
+     * @param data what the requests were taken from
+     * @param rows the number of requests
+     * @param accuracy the share of labels that the quantised model predicts
+     * @param floatAccuracy the share that the float model predicts
+     * @param decisions the share of rows with the same argmax
+     * @param flipMargin the greatest margin of a decision that changes, as a share of the output's range
+     * @param sqnr the signal-to-quantisation-noise ratio in dB
+     * @param cosine the cosine of both models' answers
+     * @param maxAbs the greatest error
+     * @param meanAbs the mean error
+     * @param maxSteps the greatest error in steps of the output's scale
+     * @param meanSteps the mean error in steps
+     * @param collapsed what makes the output useless, or null
+     */
+    public record Quality(
+            String signature,
+            String output,
+            String data,
+            int rows,
+            Double accuracy,
+            Double floatAccuracy,
+            Double decisions,
+            Double flipMargin,
+            Double sqnr,
+            Double cosine,
+            Double maxAbs,
+            Double meanAbs,
+            Double maxSteps,
+            Double meanSteps,
+            String collapsed) {}
 
     /**
      * The tensors of one artifact that a signature's inputs and outputs are.
@@ -202,6 +241,7 @@ public record Manifest(
      * @param reference the runtime that recorded the answers
      * @param leftOut requests that the reference did not answer
      * @param rounding by output, how the rounding beside its answers was found, and the greatest of it
+     * @param steps by output of a quantised model, its scale and how many steps of it are close
      * @param strength how many faults seeded into the reference's graph the vectors detect, or null
      * @param state why an answer depends on the requests before it, or null; then the vectors are a sequence, which starts with a
      *     freshly loaded model
@@ -215,12 +255,14 @@ public record Manifest(
             Reference reference,
             List<LeftOut> leftOut,
             Map<String, Rounding> rounding,
+            Map<String, Steps> steps,
             Strength strength,
             String state) {
         /** Replaces a null list by an empty one. */
         public VectorsFile {
             leftOut = orEmpty(leftOut);
             rounding = rounding == null ? Map.of() : rounding;
+            steps = orEmpty(steps);
         }
     }
 
@@ -236,6 +278,20 @@ public record Manifest(
         /** Replaces a null list by an empty one. */
         public Rounding {
             narrow = orEmpty(narrow);
+        }
+    }
+
+    /**
+     * How a quantised output is judged.
+     *
+     * @param scale one step
+     * @param allowed how many steps are close
+     * @param ops the file's operators that allow the most steps
+     */
+    public record Steps(double scale, int allowed, List<String> ops) {
+        /** Replaces a null list by an empty one. */
+        public Steps {
+            ops = orEmpty(ops);
         }
     }
 

@@ -12,12 +12,22 @@ import java.util.List;
  * @param data its wire bytes from position to limit, little-endian and row major. If {@link Frames#read} made the tensor, they are
  *     valid until the next frame is read
  * @param rounding for a recorded answer, the absolute distance to the same computation in float64; null where it is not known
+ * @param steps for a recorded answer of a quantised model, its scale and how many steps of it are close; null for any other
  */
-public record TensorEntry(String name, Datatype datatype, List<Long> shape, ByteBuffer data, Double rounding) {
+public record TensorEntry(
+        String name, Datatype datatype, List<Long> shape, ByteBuffer data, Double rounding, Steps steps) {
+
+    /**
+     * The scale of a quantised output, and how many steps of it are close.
+     *
+     * @param scale one step; 1 where the answer is the stored integers
+     * @param allowed the number of steps
+     */
+    public record Steps(double scale, int allowed) {}
 
     /** A tensor whose rounding is not known. */
     public TensorEntry(String name, Datatype datatype, List<Long> shape, ByteBuffer data) {
-        this(name, datatype, shape, data, null);
+        this(name, datatype, shape, data, null, null);
     }
 
     /** The number of elements, 1 for a scalar. Overflows silently only for shapes that {@link Frames#read} refuses. */

@@ -68,7 +68,8 @@ public final class Vectors {
             data.put(tensor.data().duplicate()).flip();
             copies.put(
                     tensor.name(),
-                    new TensorEntry(tensor.name(), tensor.datatype(), tensor.shape(), data, tensor.rounding()));
+                    new TensorEntry(
+                            tensor.name(), tensor.datatype(), tensor.shape(), data, tensor.rounding(), tensor.steps()));
         }
         return copies;
     }

@@ -84,9 +84,15 @@ class JudgeTest {
             ByteBuffer data =
                     ByteBuffer.wrap(HexFormat.of().parseHex(tensor.get("hex").asText()));
             Double rounding = tensor.has("rounding") ? tensor.get("rounding").doubleValue() : null;
+            TensorEntry.Steps steps = tensor.has("scale")
+                    ? new TensorEntry.Steps(
+                            tensor.get("scale").doubleValue(),
+                            tensor.get("steps").intValue())
+                    : null;
             outputs.put(
                     name,
-                    new TensorEntry(name, Datatype.ofName(tensor.get("datatype").asText()), shape, data, rounding));
+                    new TensorEntry(
+                            name, Datatype.ofName(tensor.get("datatype").asText()), shape, data, rounding, steps));
         }
         return outputs;
     }

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from crossload.errors import ModelError
-from crossload.tf_process.representative import Specs, samples
+from crossload.inputs.representative import Specs, samples
 
 FREE: Specs = {"x": (np.float32, (None, 4))}
 
