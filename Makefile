@@ -45,7 +45,7 @@ demo: setup $(DEMO)/digits/crossload.json ## train, export and verify a real mod
 # The bundle depends on what it is made from, so that a second run only verifies.
 $(DEMO)/digits/crossload.json: python/demo/digits.py | setup-python
 	@mkdir -p $(DEMO)
-	@$(BIN)/crossload export python/demo/digits.py:classifier -o $(DEMO)/digits --overwrite
+	@$(BIN)/crossload export python/demo/digits.py:classifier -o $(DEMO)/digits --overwrite --formats saved_model,graph_def,tflite,tflite:int8
 	@touch $@
 
 # One file runs on one core: start the longest files first.

@@ -55,7 +55,8 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     def make(folder: Path) -> None:
         command = [sys.executable, "-m", "crossload.cli", "export", f"{ROOT / 'python/demo/digits.py'}:classifier"]
-        subprocess.run([*command, "-o", str(folder / "digits")], check=True)
+        formats = ["--formats", "saved_model,graph_def,tflite,tflite:int8"]
+        subprocess.run([*command, *formats, "-o", str(folder / "digits")], check=True)
 
     return made_once(tmp_path_factory, "demo", make) / "digits"
 

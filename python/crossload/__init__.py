@@ -17,6 +17,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "Answer": "crossload.runtimes.supervisor",
     "ArtifactError": "crossload.errors",
+    "Bounds": "crossload.compare.quality",
     "Bundle": "crossload.contract.bundle",
     "Case": "crossload.report.results",
     "Cause": "crossload.contract.causes",
@@ -38,6 +39,7 @@ _HOMES = {
     "NoReference": "crossload.errors",
     "Plan": "crossload.verbs.verify.plan",
     "Prediction": "crossload.verbs.check.prediction",
+    "QualityTerms": "crossload.verbs.verify.quality",
     "Report": "crossload.report.results",
     "Requests": "crossload.inputs.requests",
     "Result": "crossload.report.results",
@@ -69,6 +71,7 @@ _MODULES = ("checkpoint", "runtimes")
 __all__ = [
     "Answer",
     "ArtifactError",
+    "Bounds",
     "Bundle",
     "Case",
     "Cause",
@@ -90,6 +93,7 @@ __all__ = [
     "NoReference",
     "Plan",
     "Prediction",
+    "QualityTerms",
     "Report",
     "Requests",
     "Result",
@@ -120,6 +124,7 @@ __all__ = [
 
 if TYPE_CHECKING:
     from crossload import runtimes as runtimes
+    from crossload.compare.quality import Bounds as Bounds
     from crossload.contract.bundle import Bundle as Bundle
     from crossload.contract.causes import Cause as Cause
     from crossload.contract.manifest import Manifest as Manifest
@@ -166,6 +171,7 @@ if TYPE_CHECKING:
     from crossload.verbs.handoff.java.project import Handoff as Handoff
     from crossload.verbs.show.show import show as show
     from crossload.verbs.verify.plan import Plan as Plan
+    from crossload.verbs.verify.quality import QualityTerms as QualityTerms
     from crossload.verbs.verify.verify import verify as verify
     from crossload.verbs.verify.verify import verify_plan as verify_plan
 

@@ -58,9 +58,11 @@ def test_a_softmax_at_the_low_end_where_the_float_model_is_near_it_has_not_colla
     assert found.collapsed is None
 
 
-def test_equal_quantised_scores_are_no_changed_decision() -> None:
-    reference, answer = np.array([[0.2, 0.201], [0.9, 0.1]]), np.array([[0.2, 0.2], [0.9, 0.1]])
-    assert measure("s", "y", "d", Answers([reference], [answer])).decisions == 1.0
+def test_scores_that_no_step_tells_apart_are_no_changed_decision() -> None:
+    reference = np.array([[0.2, 0.201], [0.9, 0.1]])
+    for answer in ([0.2, 0.2], [0.201, 0.2]):
+        assert measure("s", "y", "d", Answers([reference], [np.array([answer, [0.9, 0.1]])], scale=0.004)).decisions == 1.0
+    assert measure("s", "y", "d", Answers([reference], [np.array([[0.201, 0.2], [0.9, 0.1]])], scale=0.0001)).decisions == 0.5
 
 
 @pytest.mark.parametrize("option", ["sqnr", "noise=3", "sqnr=high", "sqnr=1e"])

@@ -32,8 +32,17 @@ from crossload.cli.framework import CONVERSION, LOADING, REQUESTS, Command, list
     "--formats",
     metavar="A,B",
     group=CONVERSION,
-    help="saved_model, graph_def, tflite. Default: all; a format that cannot hold the model is left out.",
+    help="saved_model, graph_def, tflite, and quantised variants: tflite:float16, :dynamic, :int8, :16x8. Default: the first three; a "
+    "format that cannot hold the model is left out.",
 )
+@option(
+    "--representative",
+    type=click.Path(path_type=Path, exists=True),
+    metavar="FILE.npz|FOLDER",
+    group=CONVERSION,
+    help="Variants: inputs by name, from which ranges are measured (default: the example inputs that file.py:function returns).",
+)
+@options.quality
 @option("--warm-up", is_flag=True, group=CONVERSION, help="Add the recorded requests to the SavedModel as TensorFlow Serving's warm-up.")
 @option(
     "--weights",
@@ -82,10 +91,12 @@ def command(
     a tuple. A file with a PEP 723 header runs in the environment that the header declares.
     """
     from crossload.compare.tolerance import parse
+    from crossload.support.files import size_bytes
     from crossload.verbs.export.export import export
     from crossload.verbs.verify.cautions import of_strength
     from crossload.verbs.verify.record import left_out_requests
 
+    quality = options.to_quality(given)
     bundle = export(
         source,
         output,
@@ -102,6 +113,8 @@ def command(
         load_with=load_with,
         limits=options.to_limits(given),
         accept_unproved=given["accept_unproved"],
+        representative=given["representative"],
+        quality=quality,
         progress=lambda text: click.echo(text, err=True),
     )
     manifest = bundle.manifest
@@ -109,6 +122,9 @@ def command(
     dropped = sum(len(v.left_out) for v in manifest.vectors)
     said = f"{vectors} vectors, all verified" + (f"; {dropped} requests are left out" if dropped else "")
     click.echo(f"{output}: {', '.join(a.id for a in manifest.artifacts)}; {len(manifest.signatures)} signature(s), {said}")
+    for artifact in (a for a in manifest.artifacts if a.quality):
+        click.echo(f"{artifact.id}: {size_bytes(bundle.path(artifact)):,} bytes")
+        options.show_quality(artifact.quality, quality.bounds)
     for sentence in of_strength(manifest.vectors):
         click.echo(sentence)
     for reason in dict.fromkeys(v.strength.not_measured for v in manifest.vectors if v.strength and v.strength.not_measured):

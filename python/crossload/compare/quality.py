@@ -113,7 +113,7 @@ def measure(signature: str, output: str, data: str, given: Answers) -> Quality:
         found.max_steps, found.mean_steps = found.max_abs / given.scale, found.mean_abs / given.scale
     last = given.reference[0].shape[-1] if given.reference[0].ndim > 1 else 1
     if last > 1 and finite.all():
-        _decide(found, one.reshape(-1, last), other.reshape(-1, last), given.labels)
+        _decide(found, one.reshape(-1, last), other.reshape(-1, last), given.labels, given.scale)
     return found
 
 
@@ -122,17 +122,19 @@ def _rows(array: np.ndarray) -> np.ndarray:
     return np.atleast_1d(array).astype(np.float64).reshape((len(np.atleast_1d(array)), -1))
 
 
-def _decide(found: Quality, one: np.ndarray, other: np.ndarray, labels: np.ndarray | None) -> None:
+def _decide(found: Quality, one: np.ndarray, other: np.ndarray, labels: np.ndarray | None, scale: float | None) -> None:
     """The share of rows with the same argmax, and the accuracy on labels.
 
-    A row whose two candidates are equal in the quantised answer decides alike: many classes share one of 256 steps.
+    A row decides alike if its two candidates are equal in the quantised answer, or within a step of each other in the float model's: no
+    output of that scale tells them apart. A step of an output that is computed in float is 1/256 of its range.
     """
     chosen, instead, at = one.argmax(1), other.argmax(1), np.arange(len(one))
-    flips = other[at, chosen] < other[at, instead]
+    range_ = float(one.max() - one.min()) or 1.0
+    margins = one[at, chosen] - one[at, instead]
+    flips = (other[at, chosen] < other[at, instead]) & (margins > (scale or range_ / 256))
     found.decisions = 1 - float(flips.mean())
     if flips.any():
-        range_ = float(one.max() - one.min()) or 1.0
-        found.flip_margin = float((one[at, chosen] - one[at, instead])[flips].max()) / range_
+        found.flip_margin = float(margins[flips].max()) / range_
     if labels is not None and labels.size == len(one):
         found.float_accuracy, found.accuracy = (float((made == labels.ravel()).mean()) for made in (chosen, instead))
 

@@ -10,7 +10,7 @@ from crossload.compare.tolerance import BOUND
 from crossload.support.text import printable
 
 if TYPE_CHECKING:
-    from crossload.contract.manifest import Artifact, Vectors
+    from crossload.contract.manifest import Artifact, Manifest, Vectors
     from crossload.verbs.show.bundle_summary import BundleSummary, HeldFile
 
 
@@ -56,6 +56,26 @@ def lines(found: BundleSummary, page: Page) -> Iterator[str]:
         yield ""
         yield f"{strong('Rounding')}  of the recorded answers; without a stated tolerance, {BOUND:g} times it is close"
         yield from columns(rounded)
+    yield from _quantised(manifest)
+
+
+def _quantised(manifest: Manifest) -> Iterator[str]:
+    """How the outputs of quantised artifacts are judged, and how far they are from the float model."""
+    steps = [
+        (printable(f"{v.signature}/{name}"), f"scale {s.scale:.6g}", f"{s.allowed} allowed", printable(", ".join(s.ops)))
+        for v in manifest.vectors
+        for name, s in v.steps.items()
+    ]
+    if steps:
+        yield ""
+        yield f"{strong('Steps')}  of quantised outputs, in which every runtime is judged"
+        yield from columns(steps)
+    for artifact in (a for a in manifest.artifacts if a.quality):
+        from crossload.compare import quality
+
+        yield ""
+        yield f"{strong('Quality')}  of {printable(artifact.id)} against the float model"
+        yield from (f"    {printable(line)}" for line in quality.lines(artifact.quality))
 
 
 def _narrow(ops: list[str]) -> str:

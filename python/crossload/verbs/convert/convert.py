@@ -125,8 +125,7 @@ def convert(
         progress=progress,
     )
     check_requests(terms.requests, chosen)
-    quality = quality or QualityTerms()
-    quality.check([t.name for s in chosen.values() for t in s.inputs])
+    (quality := quality or QualityTerms()).check([t.name for s in chosen.values() for t in s.inputs])
     with only_writer(destination, "conversion"):
         if not (target == "checkpoint" and has_state(destination)):  # another checkpoint is added
             kind = f"folder with an artifact, but a {target} is one" if target in FOLDERS else f"file, but a {target} is one"

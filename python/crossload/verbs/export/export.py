@@ -33,12 +33,15 @@ from crossload.verbs.convert import prepare
 from crossload.verbs.convert.edges import way
 from crossload.verbs.convert.walk import without_tensorflow
 from crossload.verbs.destinations import only_writer
+from crossload.verbs.export import variants
 from crossload.verbs.verify import sufficiency
+from crossload.verbs.verify.quality import QualityTerms
 from crossload.verbs.verify.record import left_out_requests, needed_options, record, record_each, references
 from crossload.verbs.verify.strength import Seeding
 from crossload.verbs.verify.verify import verify
 
 FORMATS = ("saved_model", "graph_def", "tflite")
+NAMED = (*FORMATS, *variants.FORMATS)
 _FILES = {"saved_model": "saved_model", "graph_def": "frozen_graph.pb", "tflite": "model.tflite"}
 _HAVE_VALUES = ("checkpoint", "keras", "keras_h5", "keras_weights")
 _PROVING_RUNTIMES = ("tensorflow", "litert")
@@ -80,6 +83,8 @@ def export(
     load_with: str = "tensorflow",
     limits: Limits | None = None,
     accept_unproved: bool = False,
+    representative: str | Path | None = None,
+    quality: QualityTerms | None = None,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Bundle:
     """Write a bundle of `model` into the folder `destination`: artifacts, manifest, recorded answers, all verified.
@@ -94,12 +99,18 @@ def export(
     whose requests the reference answers none is left out and noted in the manifest, if another is answered. `accept_unproved` keeps it,
     and writes a bundle with signatures whose answers do not repeat, or of whose requests the reference answers fewer than half.
 
+    A format `tflite:int8` (`float16`, `dynamic`, `16x8`) is a quantised variant, whose signatures have a name of their own
+    (`serving_default@int8`): its ranges are measured on `representative` (an .npz, or a folder of them; else the source's example inputs),
+    and the terms `quality` alone refuse it, as `convert` describes.
+
     Raises CrossloadError for input that cannot be used, ExportRefused if an artifact disagrees with the reference.
     """
     destination = Path(destination)
-    unknown = set(formats or ()) - set(FORMATS)
+    unknown = set(formats or ()) - set(NAMED)
     if unknown:
-        raise CrossloadError(f"there is no export format {sorted(unknown)[0]!r}; there are: {', '.join(FORMATS)}")
+        raise CrossloadError(f"there is no export format {sorted(unknown)[0]!r}; there are: {', '.join(NAMED)}")
+    made_with = variants.VariantTerms(Path(representative) if representative else None, quality=quality or QualityTerms())
+    variants.check(tuple(formats or ()), made_with, examples=isinstance(model, str | os.PathLike) and ".py:" in os.fspath(model))
     requests = requests or Requests()
     tf_process.loader(load_with)
     values = {**_values(model, weights, by_name), **(load_options or {})}
@@ -113,8 +124,9 @@ def export(
             _pin(folder, pinned or {})
             kinds = tuple(formats) if formats else None
             proof = _Proof(requests, dict(tolerance or {}), limits or Limits(), needed_options(load_options or {}), accept_unproved)
+            made_with = stack.enter_context(variants.with_examples(made_with, saved.examples))
             try:
-                bundle = _fill(folder, name, saved, kinds, proof, warm_up, stack, progress)
+                bundle = _fill(folder, name, saved, kinds, proof, warm_up, made_with, stack, progress)
             except NoReference as error:  # which names a path below the folder, and that is gone
                 source = Path(model) if isinstance(model, str | os.PathLike) else destination
                 raise NoReference(source, error.failures) from error
@@ -149,6 +161,7 @@ def _fill(
     formats: tuple[str, ...] | None,
     proof: _Proof,
     warm_up: bool,
+    made_with: variants.VariantTerms,
     stack: ExitStack,
     progress: Callable[[str], None],
 ) -> Bundle:
@@ -167,7 +180,7 @@ def _fill(
     reference = stack.enter_context(Supervisor(recorder.name, environments.prepare(recorder.source, progress), proof.limits))
     # TensorFlow's process and the reference work side by side.
     pool, context = stack.enter_context(ThreadPoolExecutor(1)), copy_context()
-    converting = pool.submit(context.run, _converted, folder, entries[0], formats, proof.needed, saved.python, progress)
+    converting = pool.submit(context.run, _converted, folder, entries[0], formats, proof.needed, made_with, saved.python, progress)
     seeding = Seeding(proof.requests.faults, proof.requests.seed, proof.tolerance, progress)
 
     def one(entry: Artifact) -> tuple[list[Vectors], dict[str, Signature]]:
@@ -184,6 +197,10 @@ def _fill(
         recorded = _without(folder, [*entries, *made], recorded, without)
         entries, made = ([a for a in side if a.bindings] for side in (entries, made))
         left_out += [LeftOut(id=f"signature {name}", reason=reason) for name, reason in without.items()]
+    alive = variants.finish(
+        *(folder, made, variants.FloatModel(reference, first, entries[0], signatures, proof.needed), made_with),
+        *(proof.requests, proof.limits, {registry.shortest_name(recorder): reference}, stack, progress, recorded),
+    )
     producer = saved.producer
     if entries[0].format == "saved_model":
         producer = producer or versions or artifacts.read(first).producer
@@ -210,7 +227,6 @@ def _fill(
     files.write_text(folder / FILE_NAME, manifest.to_json())
     progress("verifying every artifact of the bundle")
     proving = tuple(r.name for r in registry.find(list(_PROVING_RUNTIMES)) if any(registry.able(r, a.format) for a in entries))
-    alive = {registry.shortest_name(recorder): reference}
     report = verify(folder, proving, limits=proof.limits, load_options=proof.needed, alive=alive, accept_unproved=proof.accept_unproved)
     if report.interrupted:
         raise KeyboardInterrupt
@@ -317,6 +333,7 @@ def _converted(
     entry: Artifact,
     formats: tuple[str, ...] | None,
     needed: dict[str, Any],
+    made_with: variants.VariantTerms,
     python: Path | None,
     progress: Callable[[str], None],
 ) -> tuple[list[Artifact], list[LeftOut], dict[str, str]]:
@@ -325,15 +342,24 @@ def _converted(
     bindings = {name: b.model_dump() for name, b in entry.bindings.items()}
     source, options = folder / entry.path, {**needed, "tags": entry.tags}
     bound: dict[str, Any] = {}
+    targets = {kind: folder / (variants.file_of(kind) if variants.quantization_of(kind) else _FILES[kind]) for kind in kinds}
+    own_options = {kind: {**options, **variants.options_of(kind, made_with)} for kind in kinds}
     for kind in kinds:
-        (edge,) = way("saved_model", kind)
-        bound[kind] = without_tensorflow(edge, source, folder / _FILES[kind], bindings, options, progress)
+        (edge,) = way("saved_model", kind.partition(":")[0])
+        bound[kind] = without_tensorflow(edge, source, targets[kind], bindings, own_options[kind], progress)
     left = [kind for kind in kinds if bound[kind] is None]
     reasons: dict[str, str | None] = {}
     producer: dict[str, str] = {}
     if left:
         steps = [
-            Step(_step("saved_model", k), source, folder / _FILES[k], f"converting to {k}", bindings, options, optional=True) for k in left
+            Step(
+                *(_step("saved_model", k.partition(":")[0]), source, targets[k]),
+                f"converting to {k}",
+                bindings,
+                own_options[k],
+                optional=True,
+            )
+            for k in left
         ]
         python = python or tf_process.python_with_tensorflow(progress=progress)
         done = tf_process.run(steps, python, "the model cannot be exported", progress)
@@ -341,10 +367,10 @@ def _converted(
         reasons, producer = dict(zip(left, done.errors, strict=True)), done.producer
     made, left_out = [], []
     for kind in kinds:
-        file, reason = folder / _FILES[kind], reasons.get(kind)
+        file, reason = targets[kind], reasons.get(kind)
         if reason is None:
             own = bindings_in(file, bound[kind])
-            made.append(Artifact(id=kind, format=kind, path=file.name, sha256=files.sha256(file), bindings=own))
+            made.append(Artifact(id=kind, format=kind.partition(":")[0], path=file.name, sha256=files.sha256(file), bindings=own))
             continue
         if formats:
             raise ExportRefused(f"the model cannot become a {kind}: {reason}")
