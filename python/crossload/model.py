@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from crossload.artifacts import left_out, read, select
+from crossload.artifacts import DEFAULT_KEY, left_out, read, select
 from crossload.artifacts.entries import artifacts_of
 from crossload.contract.bundle import is_bundle, open_bundle
 from crossload.contract.manifest import Artifact
@@ -64,11 +64,16 @@ class Model:
         self.signatures = {name: SignatureFunction(name, signatures[name], self) for name in artifact.bindings}
 
     def signature(self, name: str | None = None) -> SignatureFunction:
-        """The signature of this name, or the only one; raises CrossloadError listing the existing ones."""
+        """The signature of this name, or the only one; raises CrossloadError listing the existing ones.
+
+        A Keras export has the same one twice, as `serve` and as `serving_default`.
+        """
         there = ", ".join(self.signatures)
         if name is None:
             if len(self.signatures) == 1:
                 return next(iter(self.signatures.values()))
+            if self.signatures.keys() == {"serve", DEFAULT_KEY} and _alike(*(f.signature for f in self.signatures.values())):
+                return self.signatures[DEFAULT_KEY]
             raise CrossloadError(f"the artifact has several signatures, name one: {there}")
         if name not in self.signatures:
             if reason := left_out(read(self._source.path)).get(name):
@@ -144,6 +149,15 @@ class Model:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _alike(one: Signature, other: Signature) -> bool:
+    """Whether two signatures take and give the same."""
+
+    def sides(signature: Signature) -> list[set[tuple[str, str, tuple[int, ...] | None]]]:
+        return [{(t.name, t.datatype, t.shape) for t in side} for side in (signature.inputs, signature.outputs)]
+
+    return sides(one) == sides(other)
 
 
 def load(

@@ -16,10 +16,11 @@ from crossload.cli.run import _write
 from crossload.contract import datatypes
 from crossload.contract.bundle import open_bundle
 from crossload.errors import CrossloadError
-from crossload.model import Model
+from crossload.model import Model, choose
 from crossload.runtimes import registry
 from crossload.runtimes.supervisor import ModelSource
 from tests import CORPUS, fakes
+from tests.corpus import handmade
 
 Configure = Callable[..., None]
 
@@ -34,6 +35,18 @@ def test_an_answer_is_printed(tmp_path: Path, configure: Configure) -> None:
     assert done.exit_code == 0
     assert "y: float32 [2]" in done.output
     assert "[2., 4.]" in done.output
+
+
+def test_a_keras_export_s_two_names_of_one_signature_are_one(tmp_path: Path) -> None:
+    two = handmade.meta_graph("serve")
+    two.signature_def["serve"].CopyFrom(two.signature_def["serving_default"])
+    handmade.saved_model(tmp_path / "m", two)
+    with choose(tmp_path / "m") as model:
+        assert model.signature().name == "serving_default"
+    handmade.tensor_info(two.signature_def["serve"].outputs["y"], "StatefulPartitionedCall:0", shape=(-1, 3))
+    handmade.saved_model(tmp_path / "m", two)
+    with choose(tmp_path / "m") as model, pytest.raises(CrossloadError, match="several signatures, name one: serve, serving_default"):
+        model.signature()
 
 
 def test_outputs_are_written_by_name_whatever_their_names_are(tmp_path: Path) -> None:

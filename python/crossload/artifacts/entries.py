@@ -72,7 +72,7 @@ def _no_signature(path: Path, found: Any) -> str:
     if found.format == "saved_model":
         from crossload.artifacts.graphs import object_graph
 
-        if said := next(filter(None, (object_graph.unsigned(m.proto) for m in found.meta_graphs)), ""):
+        if said := next(filter(None, (object_graph.unsigned(m.proto, path) for m in found.meta_graphs)), ""):
             return f"{path} has no signature that can be called{why}: {said}"
     return (
         f"{path} has no signature that can be called{why}; `crossload convert` and `crossload run` take its tensors by name "

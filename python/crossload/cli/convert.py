@@ -84,6 +84,14 @@ _saver = stacked(
     help="Only this signature, renamed to NEW; repeatable.",
 )
 @option("--drop-signature", "dropped", multiple=True, metavar="NAME", group=WHAT, help="All signatures but this one; repeatable.")
+@option(
+    "--sign",
+    "functions",
+    multiple=True,
+    metavar="[KEY=]FUNCTION",
+    group=WHAT,
+    help="Make a function of a SavedModel's objects a signature, called KEY (else as the function); repeatable.",
+)
 @options.tensors
 @options.pins
 @option(
@@ -268,6 +276,7 @@ def _edge_options(given: dict[str, Any], shapes: Any) -> dict[str, Any]:
     named = {
         "to_tags": listed(given["to_tags"]),
         "drop_signatures": list(given["dropped"]) or None,
+        "sign": list(given["functions"]) or None,
         "pinned": options.to_pinned(given["pins"]) or None,
         "keep_variables": listed(given["keep_variables"]),
         "shapes": {n: list(s) for n, s in shapes.items()},

@@ -129,6 +129,8 @@ def command(
     )
     with chosen as model:
         functions = [model.signature(name) for name in dict.fromkeys(signatures)] or [model.signature()]
+        if not signatures and (others := [name for name in model.signatures if name != functions[0].name]):
+            click.echo(f"note: runs {functions[0].name}; {others[0]} has the same inputs and outputs", err=True)
         model.begin()
         arrays = _arrays(npz)
         there = dict.fromkeys(t.name for f in functions for t in f.signature.inputs)

@@ -33,14 +33,26 @@ def saved_model(folder: Path, tags: list[str], values: Mapping[str, np.ndarray])
     message = protos.parse(file, protos.SavedModelProto, "SavedModel")
     for meta_graph in message.meta_graphs:
         if set(meta_graph.meta_info_def.tags) == set(tags):
-            _pin(meta_graph.graph_def, values)
+            _pin_meta_graph(meta_graph, values)
             meta_graph.ClearField("object_graph_def")
-            for key, signature in meta_graph.signature_def.items():
-                for name in [n for n, i in signature.inputs.items() if key not in OPERATIONS and operation_of(i.name) in values]:
-                    del signature.inputs[name]
     file.unlink()
     (folder / "fingerprint.pb").unlink(missing_ok=True)  # it is the fingerprint of the original
     (folder / SAVED_MODEL_FILES[0]).write_bytes(message.SerializeToString(deterministic=True))
+
+
+def meta_graph(file: Path, values: Mapping[str, np.ndarray]) -> None:
+    """Pin placeholders of a .meta file, in place, and take them from its signatures. Raises CrossloadError."""
+    message = protos.parse(file, protos.MetaGraphProto, "MetaGraphDef")
+    _pin_meta_graph(message, values)
+    file.unlink()  # it may be a link to the original
+    file.write_bytes(message.SerializeToString(deterministic=True))
+
+
+def _pin_meta_graph(message: Any, values: Mapping[str, np.ndarray]) -> None:
+    _pin(message.graph_def, values)
+    for key, signature in message.signature_def.items():
+        for name in [n for n, i in signature.inputs.items() if key not in OPERATIONS and operation_of(i.name) in values]:
+            del signature.inputs[name]
 
 
 def _pin(graph: Any, values: Mapping[str, np.ndarray]) -> None:

@@ -39,6 +39,7 @@ StepName = Literal[
     "convert_saved_model",
     "convert_graph_def",
     "save_checkpoint",
+    "sign_functions",
 ]
 
 

@@ -83,6 +83,14 @@ def convert_graph_def(*job: Any) -> Bindings:
     return tflite.graph_def_to_tflite(*job)
 
 
+def sign_functions(*job: Any) -> Bindings:
+    """A SavedModel with functions of its objects as signatures."""
+    from crossload.tf_process import signing
+
+    signing.sign_functions(*job)
+    return None
+
+
 def save_checkpoint(*job: Any) -> Bindings:
     """The variables of a SavedModel as a checkpoint."""
     from crossload.tf_process import saver
@@ -104,5 +112,6 @@ STEPS: dict[str, Callable[..., Bindings]] = {
         convert_saved_model,
         convert_graph_def,
         save_checkpoint,
+        sign_functions,
     )
 }

@@ -1,4 +1,4 @@
-"""What is changed in a source before it is converted: signatures renamed and dropped, inputs pinned, tags."""
+"""What is changed in a source before it is converted: signatures renamed, dropped and made of functions, inputs pinned, tags."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from crossload import artifacts
 from crossload.errors import CrossloadError
 from crossload.verbs.convert.convert import convert
 from crossload.verbs.convert.prepare import names_of
+from crossload.verbs.convert.sign import named_functions
 from crossload.verbs.export.export import export
 from tests import CORPUS
 
@@ -43,7 +44,7 @@ def test_an_input_to_pin_must_be_one_of_a_graph(tmp_path: Path) -> None:
     graph = BROUGHT / "keep-prob" / "graph.pb"
     with pytest.raises(CrossloadError, match="--pin keep: there is no such input; near it are 'keep_prob'; there are: x, keep_prob"):
         convert(graph, tmp_path / "x.pb", options={"pinned": {"keep": 1.0}})
-    with pytest.raises(CrossloadError, match="--pin takes GraphDefs and SavedModels, and this is a keras"):
+    with pytest.raises(CrossloadError, match="--pin takes graph_def, saved_model, checkpoint, meta_graph, and this is a keras"):
         convert(BROUGHT / "lstm-states" / "encoder.keras", tmp_path / "x.pb", options={"pinned": {"tokens": 1.0}})
 
 
@@ -57,6 +58,42 @@ def test_a_pinned_dropout_repeats_itself(tmp_path: Path) -> None:
         assert np.array_equal(once, again)
     bundle = export(str(graph), tmp_path / "bundle", pinned={"keep_prob": np.float32(1)})
     assert [t.name for t in bundle.manifest.signatures["serving_default"].inputs] == ["x"]
+
+
+def test_a_function_to_sign_is_named_by_its_path_and_its_key(tmp_path: Path) -> None:
+    there = ("add", "encoder.call")
+    assert named_functions(["add", "serving_default=encoder.call"], there, tmp_path) == {"add": "add", "serving_default": "encoder.call"}
+    with pytest.raises(CrossloadError, match=r"--sign ad: .* has no function 'ad'; near it are 'add'; there are: add, encoder.call"):
+        named_functions(["ad"], there, tmp_path)
+    with pytest.raises(CrossloadError, match="two functions would be the signature 'add'"):
+        named_functions(["add", "add=encoder.call"], there, tmp_path)
+    with pytest.raises(CrossloadError, match=r"--sign takes the functions of a SavedModel, and .* is a graph_def"):
+        convert(BROUGHT / "keep-prob" / "graph.pb", tmp_path / "x", options={"sign": ["add"]})
+
+
+@pytest.mark.slow
+def test_functions_without_a_signature_become_signatures_that_answer(tmp_path: Path) -> None:
+    source = BROUGHT / "no-signature" / "saved_model"
+    with pytest.raises(CrossloadError, match=rf"add, square; crossload convert {source} signed --sign add gives it one"):
+        crossload.load(source)
+    made = convert(source, tmp_path / "signed", options={"sign": ["serving_default=add", "square"]})
+    assert made.report
+    assert made.report.exit_status == 0
+    assert list(made.artifact.bindings) == ["serving_default", "square"]
+    x, y = np.float32(1.5), np.float32(2)
+    assert crossload.run(tmp_path / "signed", {"x": x, "y": y}, signature="serving_default")["output_0"] == 6.5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["model.ckpt", "model.ckpt.meta"])
+def test_an_input_of_a_checkpoint_is_pinned_and_the_checkpoint_stays(name: str, tmp_path: Path) -> None:
+    source = BROUGHT / "frozen-batchnorm-float-ref" / name
+    before = artifacts.sha256(source)
+    made = convert(source, tmp_path / "x.pb", outputs=["prob"], options={"pinned": {"phase_train": False}})
+    assert made.report
+    assert made.report.exit_status == 0
+    assert list(made.artifact.bindings["serving_default"].inputs) == ["x"]
+    assert artifacts.sha256(source) == before
 
 
 @pytest.mark.slow

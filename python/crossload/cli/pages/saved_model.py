@@ -42,7 +42,7 @@ def _meta_graph(found: MetaGraph, page: Page) -> Iterator[str]:
         yield "  no signatures that can be called"
         from crossload.artifacts.graphs import object_graph
 
-        if said := object_graph.unsigned(found.proto):
+        if said := object_graph.unsigned(found.proto, found.file.parent):
             yield f"  {printable(said)}"
     from crossload.artifacts.graphs import unset
 

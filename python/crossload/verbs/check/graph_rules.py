@@ -42,7 +42,7 @@ _AT_IMPORT = ("op", "missing_attr", "inputs")
 class Subject:
     """A graph and its use: `roots` are the operations that each signature feeds and fetches, `at_load` those that loading runs.
 
-    `format` is `graph_def` or `saved_model`; `meta_graph` is a SavedModel's MetaGraphDef, None otherwise.
+    `format` is `graph_def` or `saved_model`; `meta_graph` is a SavedModel's MetaGraphDef, None otherwise; `path` is named in sentences.
     """
 
     graph: Any
@@ -50,6 +50,7 @@ class Subject:
     roots: dict[str, tuple[str, ...]]
     at_load: tuple[str, ...] = ()
     meta_graph: Any = field(default=None, repr=False)
+    path: object = "SOURCE"
     _calls: dict[str, list[tuple[Any, set[str]]]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @cached_property

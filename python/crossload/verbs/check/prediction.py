@@ -211,7 +211,7 @@ def _subject(path: Path, tags: Sequence[str] | None, named: Mapping[str, Binding
     proto = found.meta_graph(tags).proto
     restore = proto.saver_def.restore_op_name if found.has_variables else ""
     at_load = tuple(operation_of(n) for n in (restore, next(iter(init_ops(proto).values()), "")) if n)
-    return Subject(proto.graph_def, "saved_model", roots, at_load, proto)
+    return Subject(proto.graph_def, "saved_model", roots, at_load, proto, path)
 
 
 def _predict(

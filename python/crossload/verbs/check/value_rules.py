@@ -20,7 +20,7 @@ _ACCELERATOR = re.compile(r"device:(gpu|tpu|xla_gpu):|/(gpu|tpu):", re.IGNORECAS
 def findings(subject: Subject, release: Release) -> Iterator[Finding]:
     """What keeps each signature from answering in this release."""
     if not subject.roots and subject.format == "saved_model":
-        said = object_graph.unsigned(subject.meta_graph) if subject.meta_graph is not None else ""
+        said = object_graph.unsigned(subject.meta_graph, subject.path) if subject.meta_graph is not None else ""
         yield Finding("run_error", f"it has no signature that can be called{f': {said}' if said else ''}", beyond_repair=True)
     collections = subject.meta_graph.collection_def if subject.meta_graph is not None else {}
     names = collections[TABLE_INITIALIZERS].node_list.value if TABLE_INITIALIZERS in collections else ()

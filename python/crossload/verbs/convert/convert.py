@@ -28,7 +28,7 @@ from crossload.runtimes.supervisor import Limits, Supervisor
 from crossload.support import files
 from crossload.support.text import printable
 from crossload.verbs import destinations
-from crossload.verbs.convert import prepare
+from crossload.verbs.convert import prepare, sign
 from crossload.verbs.convert.backport import backport, runtimes_of
 from crossload.verbs.convert.edges import TARGETS, Edge, way
 from crossload.verbs.convert.quantised import proved
@@ -84,8 +84,9 @@ def convert(
     """Convert the artifact `source` to `destination`, in the format `to` or that of the suffix, and write a manifest beside it.
 
     `tags` chooses a MetaGraph, `signatures` some of its signatures (`NEW=OLD` renames one); `inputs` and `outputs` name a graph's tensors
-    (`name=operation:index`, `operation`) as its signature. `options` has `pinned` (values of inputs that become constants, by name) and
-    `drop_signatures`; the others go to the conversions (verbs.convert.walk.walk).
+    (`name=operation:index`, `operation`) as its signature. `options` has `pinned` (values of inputs that become constants, by name),
+    `drop_signatures`, and `sign` (functions of a SavedModel's objects that become signatures: `FUNCTION`, `KEY=FUNCTION`); the others go
+    to the conversions (verbs.convert.walk.walk).
     `load_with` is the TensorFlow that loads the source. Source and result answer the same vectors (`requests`); a result that does not
     agree within `tolerance` is not written, nor one whose source answers too few of them (unless `accept_unproved`). `runtimes` are those
     that the result (a SavedModel or a GraphDef) must run in: it is repaired as far as necessary, and verified there. `warm_up` adds the
@@ -107,66 +108,74 @@ def convert(
         raise CrossloadError("--warm-up writes the compared requests into a SavedModel: convert to saved_model, without --no-verify")
     if verified and (options.get("keep_variables") or options.get("without_graph")):
         raise CrossloadError("a graph with kept variables and a checkpoint without its graph cannot be verified: add --no-verify")
-    entry, chosen, preparation = prepare.chosen(source, tags, signatures, inputs, outputs, options)
-    path = way(entry.format, target)
-    if entry.format == "checkpoint" and (said := state_file.moved(source)):
-        progress(said)
-    progress(f"path: {' → '.join([entry.format, *(e.target for e in path)])}")
-    _check_size(source, path)
-    terms = Terms(
-        requests or Requests(),
-        dict(tolerance or {}),
-        limits or Limits(),
-        load_with,
-        alive or {},
-        options,
-        accept_unproved,
-        named=bool(signatures),
-        progress=progress,
+    with sign.signed(source, options.pop("sign", ()), tags, load_with, progress) as own:
+        entry, chosen, preparation = prepare.chosen(own, tags, signatures, inputs, outputs, options)
+        path = way(entry.format, target)
+        if entry.format == "checkpoint" and (said := state_file.moved(own)):
+            progress(said)
+        progress(f"path: {' → '.join([entry.format, *(e.target for e in path)])}")
+        _check_size(own, path)
+        terms = Terms(
+            requests or Requests(),
+            dict(tolerance or {}),
+            limits or Limits(),
+            load_with,
+            alive or {},
+            options,
+            accept_unproved,
+            named=bool(signatures),
+            progress=progress,
+        )
+        check_requests(terms.requests, chosen)
+        (quality := quality or QualityTerms()).check([t.name for s in chosen.values() for t in s.inputs])
+        with only_writer(destination, "conversion"):
+            if not (target == "checkpoint" and has_state(destination)):  # another checkpoint is added
+                kind = f"folder with an artifact, but a {target} is one" if target in FOLDERS else f"file, but a {target} is one"
+                destinations.check(destination, kind, partial(_is_replaceable, target), overwrite=overwrite, source=source)
+            with files.folder_beside(destination) as room:
+                entry, chosen = preparation.apply(entry, chosen, room, progress)
+                report = None
+                if needed:
+                    made, chosen, report = backport(entry, chosen, target, room, destination, options, needed, terms, verified=verified)
+                else:
+
+                    def walked(entry: Artifact, room: Path) -> Artifact:
+                        result, bound = walk(entry, path, room, destination, options, load_with, progress)
+                        return made_of(target, result, bound, without_graph=bool(options.get("without_graph")))
+
+                    made = walked(entry, room)
+                    if verified and target != "tensorboard":
+                        made, report, chosen = _compare(entry, made, chosen, room, terms, walked, quality)
+                    made = made.model_copy(
+                        update={"made": Made(source=entry.format, way=[e.target for e in path], verified=report is not None)}
+                    )
+                result = Path(made.path)
+                if target == "checkpoint" and options.get("absolute_paths"):
+                    checkpoint_folders.respell(result, absolute_in=destination)
+                if warm_up:
+                    _warm_up(result, made, room, destination.stem)
+                _hand_over(result, destination, target)
+            made = _described(made, destination, chosen, options, tolerance or {})
+        return Converted(destination, target, tuple(made.made.way if made.made else ()), made, report)
+
+
+def _described(
+    made: Artifact, destination: Path, signatures: Mapping[str, Signature], options: Mapping[str, Any], tolerance: Mapping[str, Tolerance]
+) -> Artifact:
+    """The artifact as it was handed over, with its manifest beside it; without signatures it has none, and one of before goes."""
+    if not made.bindings:
+        sidecar_of(destination).unlink(missing_ok=True)
+        return made
+    described = _handed_over(made, destination)
+    manifest = Manifest(
+        model=Model(name=printable(destination.stem)),
+        producer=op_libraries.recorded(options.get("op_libraries") or ()),
+        signatures={n: s for n, s in signatures.items() if n in made.bindings},
+        artifacts=[described],
+        tolerance=dict(tolerance),
     )
-    check_requests(terms.requests, chosen)
-    (quality := quality or QualityTerms()).check([t.name for s in chosen.values() for t in s.inputs])
-    with only_writer(destination, "conversion"):
-        if not (target == "checkpoint" and has_state(destination)):  # another checkpoint is added
-            kind = f"folder with an artifact, but a {target} is one" if target in FOLDERS else f"file, but a {target} is one"
-            destinations.check(destination, kind, partial(_is_replaceable, target), overwrite=overwrite, source=source)
-        with files.folder_beside(destination) as room:
-            entry, chosen = preparation.apply(entry, chosen, room, progress)
-            report = None
-            if needed:
-                made, chosen, report = backport(entry, chosen, target, room, destination, options, needed, terms, verified=verified)
-            else:
-
-                def walked(entry: Artifact, room: Path) -> Artifact:
-                    result, bound = walk(entry, path, room, destination, options, load_with, progress)
-                    return made_of(target, result, bound, without_graph=bool(options.get("without_graph")))
-
-                made = walked(entry, room)
-                if verified and target != "tensorboard":
-                    made, report, chosen = _compare(entry, made, chosen, room, terms, walked, quality)
-                made = made.model_copy(
-                    update={"made": Made(source=entry.format, way=[e.target for e in path], verified=report is not None)}
-                )
-            result = Path(made.path)
-            if target == "checkpoint" and options.get("absolute_paths"):
-                checkpoint_folders.respell(result, absolute_in=destination)
-            if warm_up:
-                _warm_up(result, made, room, destination.stem)
-            _hand_over(result, destination, target)
-        if made.bindings:
-            described = _handed_over(made, destination)
-            manifest = Manifest(
-                model=Model(name=printable(destination.stem)),
-                producer=op_libraries.recorded(options.get("op_libraries") or ()),
-                signatures={n: s for n, s in chosen.items() if n in made.bindings},
-                artifacts=[described],
-                tolerance=dict(tolerance or {}),
-            )
-            files.write_text(sidecar_of(destination), manifest.to_json())
-            made = described
-        else:
-            sidecar_of(destination).unlink(missing_ok=True)  # it described the replaced artifact
-    return Converted(destination, target, tuple(made.made.way if made.made else ()), made, report)
+    files.write_text(sidecar_of(destination), manifest.to_json())
+    return described
 
 
 def _compare(

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from crossload import artifacts
 from crossload.artifacts.graphs.graph import operation_of
 from crossload.artifacts.select import choose
 from crossload.contract.manifest import Artifact
@@ -19,6 +20,9 @@ from crossload.edits.repairs import artifact_files
 from crossload.errors import CrossloadError
 from crossload.inputs.requests import fit
 from crossload.support.text import near
+
+# Formats whose inputs are placeholders of a graph.
+_PINNED = ("graph_def", "saved_model", "checkpoint", "meta_graph")
 
 Chosen = tuple[Artifact, dict[str, Signature]]
 
@@ -59,9 +63,16 @@ def pinned_values(pinned: Mapping[str, Any], kind: str, signatures: Mapping[str,
     specs = {t.name: t for s in signatures.values() for t in s.inputs}
     if unknown := next((n for n in pinned if n not in specs), None):
         raise CrossloadError(f"--pin {unknown}: there is no such input{near(unknown, specs)}; there are: {', '.join(specs) or 'none'}")
-    if pinned and kind not in ("graph_def", "saved_model"):
-        raise CrossloadError(f"--pin takes GraphDefs and SavedModels, and this is a {kind}: convert it to graph_def first")
+    if pinned and kind not in _PINNED:
+        raise CrossloadError(
+            f"--pin takes {', '.join(_PINNED)}, and this is a {kind}, whose inputs are no placeholders of a graph{_cure(kind)}"
+        )
     return {n: fit(specs[n], v(specs[n]) if callable(v) else np.asarray(v)) for n, v in pinned.items()}
+
+
+def _cure(kind: str) -> str:
+    """What to do for a format without placeholders."""
+    return "" if kind == "tflite" else ": convert it to saved_model first"
 
 
 def pin_in_place(path: Path, entries: Sequence[Artifact], values: Mapping[str, np.ndarray]) -> None:
@@ -70,8 +81,10 @@ def pin_in_place(path: Path, entries: Sequence[Artifact], values: Mapping[str, n
         by_operation = _by_operation(entry, values)
         if entry.format == "saved_model":
             pinning.saved_model(path, entry.tags or [], by_operation)
-        else:
+        elif entry.format == "graph_def":
             pinning.graph_def(path, path, by_operation)
+        else:
+            pinning.meta_graph(path if path.suffix == ".meta" else path.with_name(f"{path.name}.meta"), by_operation)
 
 
 def _by_operation(entry: Artifact, values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -86,8 +99,10 @@ def pin(entry: Artifact, signatures: dict[str, Signature], values: Mapping[str, 
     target.parent.mkdir()
     if entry.format == "saved_model":
         shutil.copytree(entry.path, target)
-    else:
+    elif entry.format == "graph_def":
         shutil.copyfile(entry.path, target)
+    else:
+        target = _beside(entry, target.parent)
     pin_in_place(target, [entry], values)
     bindings = {
         name: b.model_copy(update={"bridge": None, "inputs": {n: t for n, t in b.inputs.items() if n not in values}})
@@ -95,6 +110,16 @@ def pin(entry: Artifact, signatures: dict[str, Signature], values: Mapping[str, 
     }
     left = {name: replace(s, inputs=tuple(t for t in s.inputs if t.name not in values)) for name, s in signatures.items()}
     return entry.model_copy(update={"path": str(target), "bindings": bindings}), left
+
+
+def _beside(entry: Artifact, folder: Path) -> Path:
+    """Link the files of a checkpoint, or of a .meta with its checkpoint, into the folder; the path of the same there."""
+    source = Path(entry.path)
+    if entry.format == "checkpoint":
+        source = artifacts.read(source).prefix  # type: ignore[union-attr]  # the entry says that it is a checkpoint
+    for part in artifacts.parts_of(source, entry.format):
+        (folder / part.name).symlink_to(part.resolve())
+    return folder / source.name
 
 
 def names_of(names: Sequence[str] | None, drop: Sequence[str], there: Sequence[str]) -> tuple[list[str] | None, dict[str, str]]:

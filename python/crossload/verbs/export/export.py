@@ -198,8 +198,16 @@ def _fill(
         entries, made = ([a for a in side if a.bindings] for side in (entries, made))
         left_out += [LeftOut(id=f"signature {name}", reason=reason) for name, reason in without.items()]
     alive = variants.finish(
-        *(folder, made, variants.FloatModel(reference, first, entries[0], signatures, proof.needed), made_with),
-        *(proof.requests, proof.limits, {registry.shortest_name(recorder): reference}, stack, progress, recorded),
+        folder,
+        made,
+        variants.FloatModel(reference, first, entries[0], signatures, proof.needed),
+        made_with,
+        proof.requests,
+        proof.limits,
+        {registry.shortest_name(recorder): reference},
+        stack,
+        progress,
+        recorded,
     )
     producer = saved.producer
     if entries[0].format == "saved_model":
