@@ -58,7 +58,7 @@ demo-java: demo ## the demo in every release of TensorFlow Java, plain and backp
 
 ARM := litert/arm64 tflite-runtime/arm64 tflite-java/arm64 tensorflow-java/arm64
 
-demo-arm: demo ## the demo on an emulated ARM processor, beside this one, in containers (root on Debian: it starts an engine)
+demo-arm: setup $(DEMO)/digits/crossload.json ## the demo on an emulated ARM processor, beside this one, in containers (root on Debian: it starts an engine)
 	@set -e; if [ -z "$$DOCKER_HOST" ]; then trap 'tests/engine.sh down' EXIT; found="$$(tests/engine.sh up)"; export $$found; fi; \
 	  base="$${CROSSLOAD_TEST_ARM_BASE:+--base $$CROSSLOAD_TEST_ARM_BASE}"; \
 	  $(BIN)/crossload runtimes build $(ARM) $$base; \

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from crossload.contract.causes import Cause
+    from crossload.verbs.verify.platforms import Answers
 
 Progress = Callable[[str], None]
 OnResult = Callable[[Result], None]
@@ -110,6 +111,7 @@ class Job:
     supervisor: Supervisor | None = None
     given: HandedOut | None = None
     cancelled: bool = False
+    answers: Answers | None = None  # filled, if it is there
 
     def all(self) -> list[Case]:
         """Every case of the runtime."""
@@ -211,10 +213,12 @@ def _results(job: Job, plan: Plan, tolerances: Tolerances, events: queue.SimpleQ
             yield from (failed(case, failure) for case in job.all())
             return
         for cases in job.cases:
-            yield from _of_artifact(supervisor, job.runtime, cases, plan, tolerances)
+            yield from _of_artifact(supervisor, job.runtime, cases, plan, tolerances, job.answers)
 
 
-def _of_artifact(supervisor: Supervisor, runtime: Runtime, cases: Cases, plan: Plan, tolerances: Tolerances) -> Iterator[Result]:
+def _of_artifact(
+    supervisor: Supervisor, runtime: Runtime, cases: Cases, plan: Plan, tolerances: Tolerances, answers: Answers | None
+) -> Iterator[Result]:
     if not cases.vectors:
         return
     all_cases = cases.of(supervisor.name)
@@ -251,6 +255,8 @@ def _of_artifact(supervisor: Supervisor, runtime: Runtime, cases: Cases, plan: P
         )
         suggestions[asked.signature].add(result, each)
         kept.add(asked.signature, asked.vector, answer.outputs, result)
+        if answers is not None:
+            answers[case.artifact, case.signature, case.vector] = answer.outputs
         yield result
     sequences = {asked.signature for asked in cases.vectors if asked.keep}  # another state, which no tolerance is for
     if not at_least(plan.agreement, "ulp"):
