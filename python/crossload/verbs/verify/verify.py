@@ -23,7 +23,7 @@ from crossload.runtimes.environments import Wall
 from crossload.runtimes.registry import Runtime
 from crossload.runtimes.supervisor import Limits, ModelSource, Supervisor
 from crossload.support import temporary
-from crossload.verbs.verify import cautions, conditions, fresh_requests, platforms, sequences, sufficiency
+from crossload.verbs.verify import cautions, conditions, fresh_requests, sequences, sufficiency
 from crossload.verbs.verify.handed_out import HandedOut
 from crossload.verbs.verify.plan import Nan, Plan
 from crossload.verbs.verify.record import bundle_of, needed_options
@@ -142,9 +142,12 @@ def _verify(
             Job(name, runtime, _cases(opened, recorded, name, runtime, plan, contradicted, keeping, rooms), alive.get(name), rooms)
             for (name, runtime), rooms in zip(chosen.items(), given.values(), strict=True)
         ]
-        paired = platforms.pairs(chosen) if any(r.platform for r in chosen.values()) else {}
-        for job in jobs:
-            job.answers = {} if job.name in {*paired, *paired.values()} else None
+        if elsewhere := any(r.platform for r in chosen.values()):
+            from crossload.verbs.verify import platforms  # loaded where it is needed alone
+
+            paired = platforms.pairs(chosen)
+            for job in jobs:
+                job.answers = {} if job.name in {*paired, *paired.values()} else None
         rows = [a.id for a in opened.manifest.artifacts if plan.takes(a.id)]
         report = Report(plan.path, rows, list(chosen), cautions=[*cautions.of(opened, recorded, plan, chosen), *keeping.said()])
         report.cautions += dict.fromkeys(said for rooms in given.values() for said in rooms.cautions)
@@ -152,7 +155,8 @@ def _verify(
         run([j for j in jobs if j.cases], report, plan, tolerances, progress, on_result)
         report.cautions += conditions.differences([v.reference for v in opened.manifest.vectors], report.runtimes)
         report.cautions += conditions.emulations(report.runtimes)
-        report.cautions += platforms.differences(paired, {j.name: j.answers for j in jobs if j.answers}, recorded)
+        if elsewhere:
+            report.cautions += platforms.differences(paired, {j.name: j.answers for j in jobs if j.answers}, recorded)
         _refuse_changed(report, opened, given, plan)
         if not plan.runtimes:
             report.uncompared += _with_itself(opened, report)
