@@ -62,7 +62,7 @@ demo-arm: setup $(DEMO)/digits/crossload.json ## the demo on an emulated ARM pro
 	@set -e; if [ -z "$$DOCKER_HOST" ]; then trap 'tests/engine.sh down' EXIT; found="$$(tests/engine.sh up)"; export $$found; fi; \
 	  base="$${CROSSLOAD_TEST_ARM_BASE:+--base $$CROSSLOAD_TEST_ARM_BASE}"; \
 	  $(BIN)/crossload runtimes build $(ARM) $$base; \
-	  $(BIN)/crossload verify $(DEMO)/digits --json $(DEMO)/report-arm.json \
+	  $(BIN)/crossload verify $(DEMO)/digits --json $(DEMO)/report-arm.json --time-limit start=600 --time-limit load=600 --time-limit run=600 \
 	    --runtime litert,tflite-runtime,tflite-java,tensorflow-java,$$(echo $(ARM) | tr ' ' ',')
 
 test: setup ## all tests, Python's and Java's

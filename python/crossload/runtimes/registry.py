@@ -27,8 +27,8 @@ BINDING = next((p for p in (WORKERS.parents[2] / "bindings" / "jpype",) if p.is_
 ENTRY_POINTS = "crossload.runtimes"
 CONFIGURATION = "crossload.toml"
 WALLS: tuple[Wall, ...] = get_args(Wall)
-# The engine's names of platforms (linux/arm64, linux/arm/v7), and JavaCPP's.
-PLATFORMS = {"arm64": "linux-arm64", "arm/v7": "linux-armhf"}
+# The engine's name of a platform (linux/arm64), and JavaCPP's. For arm/v7 NumPy and ml_dtypes have no wheels.
+PLATFORMS = {"arm64": "linux-arm64"}
 
 
 @dataclass(frozen=True)
@@ -192,10 +192,15 @@ def find(names: list[str] | None = None) -> list[Runtime]:
 
 
 def _split(name: str) -> tuple[str, str]:
-    """`litert/arm64@2.3.0` as `litert@2.3.0` and `arm64`; a name without a known platform has none."""
+    """`litert/arm64@2.3.0` as `litert@2.3.0` and `arm64`; a name without a platform has none. Raises CrossloadError for an unknown one."""
+    known = {r.name for r in all_runtimes()}
     head, at, version = name.partition("@")
-    base, slash, platform = head.partition("/")
-    return (f"{base}{at}{version}", platform) if slash and platform in PLATFORMS else (name, "")
+    base, _, platform = head.partition("/")
+    if head in known or not platform:
+        return name, ""
+    if platform not in PLATFORMS and base in known:
+        raise CrossloadError(f"{base} has no image for {platform!r}; the platforms are: {', '.join(PLATFORMS)}")
+    return (f"{base}{at}{version}", platform) if platform in PLATFORMS else (name, "")
 
 
 def on(runtime: Runtime, platform: str) -> Runtime:

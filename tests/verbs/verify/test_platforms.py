@@ -35,7 +35,7 @@ def test_floats_are_told_in_roundings_and_integers_in_steps() -> None:
     here = {"y": np.float32([1, 2]), "classes": np.int8([5, -7])}
     there = {"y": np.float32([1, 2 + 2**-22]), "classes": np.int8([5, -4])}
     told = said(here, there, y=2.0**-23)
-    assert told == "the same bits in 0 of 1 answers, in the others up to 0.67 × rounding; 3 step(s) of an integer"
+    assert told == "the same bits in 0 of 1 answers, in the others up to 0.67 × rounding; 3 quantisation step(s)"
 
 
 def test_another_shape_is_told_as_it_is() -> None:

@@ -45,16 +45,14 @@ class Processor:
         return "".join(f"processor\t: {core}\n{about}" for core in range(2))
 
 
-# Those of the Raspberry Pi 5 and of its predecessor 2, which XNNPACK has kernels for.
 PROCESSORS = {
-    "arm64": Processor(
+    "arm64": Processor(  # that of the Raspberry Pi 5
         "aarch64",
         "cortex-a76",
         "fp asimd evtstrm aes pmull sha1 sha2 crc32 atomics fphp asimdhp cpuid asimdrdm lrcpc dcpop asimddp",
         8,
         "0xd0b",
-    ),
-    "arm/v7": Processor("armv7l", "cortex-a7", "half thumb fastmult vfp edsp neon vfpv3 tls vfpv4 idiva idivt vfpd32 lpae", 7, "0xc07"),
+    )
 }
 
 
@@ -78,7 +76,7 @@ def packages(source: Script, platform: str, folder: Path) -> dict[str, bytes | P
 def check_base(client: DockerClient, base: str, platform: str) -> None:
     """Raise EnvironmentProblem for a base image that the engine has, but of another platform: it would be taken all the same."""
     found = engine.image(client, base)
-    if found and found["Architecture"] != platform.partition("/")[0]:
+    if found and found["Architecture"] != platform:
         raise EnvironmentProblem(
             f"the base image {base} is of {found['Architecture']}, not of {platform}; name one of linux/{platform}, --base IMAGE"
         )
@@ -89,7 +87,7 @@ def emulated(client: DockerClient, image: str, platform: str) -> Processor | Non
 
     Raises EnvironmentProblem if the engine's kernel runs no programs of the platform.
     """
-    if architecture(client) == PROCESSORS["arm64"].machine:  # which runs the programs of arm/v7 as well
+    if architecture(client) == PROCESSORS[platform].machine:
         return None
     import docker
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 # The answers of one runtime, by artifact, signature and vector.
 Answers = dict[tuple[str, str, str], Mapping[str, "np.ndarray"]]
+# The metrics of compare.judge that tell a distance, the most telling first, in words.
+_UNITS = {"steps": "{:.3g} quantisation step(s)", "rounding": "{:.2g} × rounding", "max_ulp": "{:.0f} ULP", "max_abs": "{:.2g}"}
 
 
 def pairs(chosen: Mapping[str, Runtime]) -> dict[str, str]:
@@ -37,7 +39,7 @@ def differences(paired: Mapping[str, str], answers: Mapping[str, Answers], recor
             both = [key for key in one if key[0] == artifact and key in other]
             judged = [judge(one[k], other[k], Tolerances(), rounding=vectors[k[1:]].rounding)[1] for k in both]
             if both:
-                integers = {name for k in both for name, array in one[k].items() if array.dtype.kind in "iu"}
+                integers = {name for k in both for name, array in one[k].items() if array.dtype.kind in "iu" and array.dtype.itemsize < 4}
                 yield f"{there} against {here} on {artifact}: {_said(judged, integers)}"
 
 
@@ -50,15 +52,15 @@ def _said(judged: Sequence[Mapping[str, Judgement]], integers: set[str]) -> str:
 
 
 def _furthest(judged: Sequence[Mapping[str, Judgement]], integers: set[str]) -> Iterator[str]:
-    """The greatest distance of each kind of output."""
+    """The greatest distance in each unit; a step of a narrow integer is 1."""
     found: dict[str, float] = {}
     for name, judgement in ((n, j) for outputs in judged for n, j in outputs.items() if j.agreement != "identical"):
         metrics = judgement.metrics
-        unit = next(unit for unit in ("rounding", "max_ulp", "max_abs", "") if not unit or metrics.get(unit) is not None)
-        unit = "steps" if name in integers and "max_abs" in metrics else unit
-        if not unit:
+        if name in integers and "max_abs" in metrics:
+            metrics = {"steps": metrics["max_abs"]}
+        unit = next((unit for unit in _UNITS if metrics.get(unit) is not None), None)
+        if unit is None:
             yield judgement.reason
-            continue
-        found[unit] = max(found.get(unit, 0.0), metrics["max_abs" if unit == "steps" else unit])
-    words = {"rounding": "{:.2g} × rounding", "max_ulp": "{:.0f} ULP", "max_abs": "{:.2g}", "steps": "{:.0f} step(s) of an integer"}
-    yield from (words[unit].format(value) for unit, value in found.items())
+        else:
+            found[unit] = max(found.get(unit, 0.0), metrics[unit])
+    yield from (_UNITS[unit].format(value) for unit, value in found.items())
