@@ -52,7 +52,7 @@ public final class Bundle implements AutoCloseable {
         });
         boolean keepState = manifest.vectors().stream().anyMatch(v -> v.state() != null);
         model = engine.load(new LoadRequest(
-                root.resolve(artifact.path()), artifact.format(), artifact.tags(), bindings, keepState));
+                root.resolve(artifact.path()), artifact.format(), artifact.tags(), bindings, keepState, List.of()));
     }
 
     /**

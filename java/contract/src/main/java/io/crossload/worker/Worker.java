@@ -42,12 +42,18 @@ public interface Worker {
      * @param signatures the bindings, by signature name
      * @param keepState whether an answer may depend on the requests since the load; otherwise a model that keeps state starts each run
      *     from the state that the file describes, if the runtime can reset it
+     * @param opLibraries the user's libraries of custom ops, to load before the artifact
      */
     record LoadRequest(
-            Path path, String format, List<String> tags, Map<String, Binding> signatures, boolean keepState) {
-        /** A request for a model that starts each run from the same state. */
+            Path path,
+            String format,
+            List<String> tags,
+            Map<String, Binding> signatures,
+            boolean keepState,
+            List<Path> opLibraries) {
+        /** A request for a model that starts each run from the same state, without custom ops. */
         public LoadRequest(Path path, String format, List<String> tags, Map<String, Binding> signatures) {
-            this(path, format, tags, signatures, false);
+            this(path, format, tags, signatures, false, List.of());
         }
     }
 

@@ -188,8 +188,12 @@ public final class WorkerLoop {
                             names(binding.path("inputs")),
                             names(binding.path("outputs"))));
         }
+        List<Path> opLibraries = StreamSupport.stream(
+                        asked.path("options").path("op_libraries").spliterator(), false)
+                .map(library -> Path.of(library.asText()))
+                .toList();
         return new LoadRequest(
-                path, format, tags, signatures, asked.path("keep_state").asBoolean(false));
+                path, format, tags, signatures, asked.path("keep_state").asBoolean(false), opLibraries);
     }
 
     private static Path path(JsonNode asked) throws WorkerException {

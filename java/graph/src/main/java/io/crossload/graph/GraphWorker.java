@@ -55,6 +55,14 @@ public abstract class GraphWorker<S extends GraphSession<?, ?>> implements Worke
 
     @Override
     public final Model load(LoadRequest request) throws WorkerException {
+        for (Path library : request.opLibraries()) {
+            OpLibraries.check(library);
+            try {
+                loadLibrary(library.toString());
+            } catch (RuntimeException | UnsatisfiedLinkError error) {
+                throw OpLibraries.unloadable(library, nativeVersion(), error);
+            }
+        }
         if (request.format().equals(GRAPH_DEF)) {
             return model(openGraphDef(request.path()));
         }
@@ -101,6 +109,9 @@ public abstract class GraphWorker<S extends GraphSession<?, ?>> implements Worke
 
     /** The contract's names of the datatypes that have a tensor type in this release: ServerMetadata's {@code datatypes}. */
     protected abstract List<String> datatypes();
+
+    /** Registers the ops and kernels of a library in this process; a library that is loaded already stays. */
+    protected abstract void loadLibrary(String file);
 
     /** Loads a SavedModel with SavedModelBundle. */
     protected abstract S loadSavedModel(String folder, String[] tags);

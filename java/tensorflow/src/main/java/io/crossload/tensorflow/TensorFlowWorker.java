@@ -46,6 +46,11 @@ public final class TensorFlowWorker extends GraphWorker<TensorFlowSession> {
     }
 
     @Override
+    protected void loadLibrary(String file) {
+        TensorFlow.loadLibrary(file);
+    }
+
+    @Override
     protected TensorFlowSession loadSavedModel(String folder, String[] tags) {
         SavedModelBundle bundle = SavedModelBundle.loader(folder)
                 .withConfigProto(CONFIG)

@@ -36,6 +36,11 @@ public final class LegacyWorker extends GraphWorker<LegacySession> {
     }
 
     @Override
+    protected void loadLibrary(String file) {
+        TensorFlow.loadLibrary(file);
+    }
+
+    @Override
     protected LegacySession loadSavedModel(String folder, String[] tags) {
         SavedModelBundle bundle = SavedModelBundle.loader(folder)
                 .withConfigProto(CONFIG)
