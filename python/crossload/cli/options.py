@@ -151,7 +151,7 @@ op_libraries = option(
     type=_FILE,
     metavar="FILE.so",
     group=LOADING,
-    help="TensorFlow, TensorFlow Java: load the custom ops of this library first; repeatable. It can do anything: only for files you trust.",
+    help="TensorFlow and its Java: load the custom ops of this library first; repeatable. It can do anything: only for files you trust.",
 )
 load_with = option(
     "--load-with",
