@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import sys
 import time
 import traceback
@@ -230,11 +231,18 @@ def _decoded(entry: dict[str, Any], data: np.ndarray) -> np.ndarray:
         raise Refusal("INVALID_ARGUMENT", f"input {entry['name']!r}: {error}") from error
 
 
+# Keras puts the layer before the cause, which it prints bold (keras/src/utils/traceback_utils.py, inject_argument_info_in_traceback).
+_KERAS = "Exception encountered when calling"
+_BOLD = re.compile(r"\x1b\[\d*m")
+
+
 def _error(error: Exception) -> dict[str, Any]:
     if isinstance(error, Refusal):
         return {"error": str(error), "code": error.code}
     traceback.print_exception(error, file=sys.stderr)
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if len(lines) > 1 and lines[0].startswith(_KERAS):
+        lines[0] = f"{lines[0].rstrip('.')}: {_BOLD.sub('', lines[1])}"
     code = next((c for kind, c in _CODES.items() if isinstance(error, kind)), "INTERNAL")
     return {"error": lines[0] if lines else type(error).__name__, "code": code}
 
