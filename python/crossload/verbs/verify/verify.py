@@ -19,7 +19,7 @@ from crossload.errors import CrossloadError, NoReference
 from crossload.inputs.requests import Requests
 from crossload.report.results import Case, Report, Result
 from crossload.runtimes import registry
-from crossload.runtimes.environments import Wall
+from crossload.runtimes.environments import Confined, Wall
 from crossload.runtimes.registry import Runtime
 from crossload.runtimes.supervisor import Limits, ModelSource, Supervisor
 from crossload.support import temporary
@@ -306,7 +306,9 @@ def _cases(
             without = {NONE: "the artifact has no signature; export the bundle again"}
         if chosen or without:
             others = [_source(bundle, a, plan, bundle.path(a)) for a in bundle.manifest.artifacts if a.id != artifact.id]
-            path = bundle.path(artifact) if bundle.recorded or runtime.own_path else given.path(artifact)
+            # Behind a wall the worker sees its stage alone, so that nothing is handed out twice.
+            own = bundle.recorded or runtime.own_path or isinstance(runtime.source, Confined)
+            path = bundle.path(artifact) if own else given.path(artifact)
             source = _source(bundle, artifact, plan, path)
             found.append(Cases(artifact, source, chosen, without, contradicted[artifact.id], others))
     return found
