@@ -22,7 +22,7 @@ from crossload.compare.tolerance import Tolerances
 from crossload.contract.bundle import open_bundle
 from crossload.runtimes import environments, registry
 from crossload.runtimes.supervisor import ModelSource, Supervisor
-from tests.benchmarks import java, jpype, large
+from tests.benchmarks import java, jpype, large, walls
 
 BUNDLE = Path("build/demo/digits")
 # The checkpoint that is listed: variables of 1 MiB. The listing of several GiB costs the same but for its names.
@@ -265,6 +265,11 @@ def in_java() -> list[Row]:
     return [Row(*row) for row in (*java.rows(BUNDLE), *jpype.rows(BUNDLE / "saved_model"))]
 
 
+def behind_walls() -> list[Row]:
+    """Workers in a container and in bubblewrap."""
+    return [Row(*row) for row in walls.rows(BUNDLE)]
+
+
 def _supervisor(name: str) -> Supervisor:
     runtime = registry.find([name])[0]
     return Supervisor(runtime.name, environments.prepare(runtime.source))
@@ -286,7 +291,8 @@ def main() -> int:
         raise SystemExit("there is no build/demo/digits; make demo writes it")
     print("| what | measured | result |\n|---|---|---|", flush=True)
     broken = 0
-    for measure in (show, listing, importing, judging, commands, large_graphs, many_files, small_calls, echo, in_java, verifying):
+    measures = (show, listing, importing, judging, commands, large_graphs, many_files, small_calls, echo, in_java, behind_walls, verifying)
+    for measure in measures:
         for row in measure():
             broken += not row.kept
             print(f"| {row.what} | {row.figures} | {row.promised}{'' if row.kept else ' **broken**'} |", flush=True)
