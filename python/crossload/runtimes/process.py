@@ -42,9 +42,11 @@ MEMORY = "CROSSLOAD_MEMORY_LIMIT"  # for a process that stands for a container, 
 class Launch:
     """How to start a worker; one behind a wall sees the artifacts of its `stage` alone.
 
-    The word FILTER of `argv` becomes the descriptor from which the process reads `filter`. `after` is called once a process was killed.
+    The word FILTER of `argv` becomes the descriptor from which the process reads `filter`. `ends` is called
+    before the process is killed: it ends what runs elsewhere, first, because a fork bomb there slows down all else; it says what it met.
     `memory` (bytes) and `processes` are what it and its children may have, where the kernel does not count them itself.
     `about` is what the worker cannot know of itself, and its identity says.
+    A worker that must be of a `release` and says another is not the one that was asked for: `mend` is the next step.
     """
 
     argv: Sequence[str]
@@ -52,10 +54,12 @@ class Launch:
     cwd: Path | None = None
     stage: Stage | None = None
     filter: bytes | None = None
-    after: Callable[[], object] | None = None
+    ends: Callable[[], str] | None = None
     memory: int | None = None
     processes: int | None = None
     about: Mapping[str, str] = field(default_factory=dict)
+    release: str = ""
+    mend: str = ""
 
 
 class Worker:
@@ -65,7 +69,7 @@ class Worker:
         """Start the process; raises WorkerFailure (`crash`, phase `start`) if it cannot be started."""
         self._memory_limit = memory_limit or launch.memory
         self._process_limit = launch.processes
-        self._after = launch.after
+        self._ends = launch.ends
         self._next_id = 0
         self._cancelled = False
         self._stream_ended = False
@@ -145,8 +149,9 @@ class Worker:
                 raise FrameError("it answered before it had read the whole request")
             _check(frame.header)
         except TimeoutError:
-            self.kill()
-            raise WorkerFailure("timeout", phase, f"no answer within {limit:g} s ({phase}); the worker was killed", self.stderr()) from None
+            known = self.kill()
+            said = "; ".join(filter(None, (f"no answer within {limit:g} s ({phase})", "the worker was killed", known)))
+            raise WorkerFailure("timeout", phase, said, self.stderr()) from None
         except FrameError as error:
             raise self._broken(phase, error) from error
         except BaseException:  # Ctrl-C: the stream owes an answer
@@ -176,16 +181,16 @@ class Worker:
         self._tidy()
         return None if status == 0 else f"died at exit, {describe_exit(status)}"
 
-    def kill(self, *, cancel: bool = False) -> None:
-        """Kill the process and its descendants; `cancel` marks the death as intended (Ctrl-C)."""
+    def kill(self, *, cancel: bool = False) -> str:
+        """Kill the process and its descendants; `cancel` marks the death as intended (Ctrl-C). Returns what else is known of its end."""
         self._cancelled |= cancel
+        known = self._ends() if self._ends else ""
         self._descendants.kill(self._process.pid)
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(_EXIT_SECONDS)
-        if self._after:
-            self._after()
         if not cancel:  # another thread may still be reading: it sees the end of the stream and tidies up itself
             self._tidy()
+        return known
 
     def _broken(self, phase: Phase, cause: FrameError) -> WorkerFailure:
         """Tell a crash from a protocol error after the conversation broke off."""

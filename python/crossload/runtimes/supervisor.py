@@ -235,6 +235,9 @@ class Supervisor:
                 header = worker.request({"rpc": "ServerMetadata"}, phase="start", limit=self._limits.start).header
                 found = _identity(self.name, header)
                 self._identity = replace(found, parameters={**found.parameters, **self._launch.about})
+                if self._launch.release not in ("", self._identity.version):
+                    said = f"the worker says that it is {header.get('name')} {self._identity.version}, not {self._launch.release}"
+                    raise WorkerFailure("protocol_error", "start", "; ".join(filter(None, (said, self._launch.mend))))
             except WorkerFailure as failure:
                 self._end()
                 if failure.outcome in ("load_error", "unsupported", "refused"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from crossload.runtimes import registry
+from crossload.runtimes import environments, registry
 from crossload.runtimes.process import Launch
 from crossload.runtimes.walls import containers, images, whole_image
 
@@ -53,3 +54,17 @@ def built(base: str) -> list[images.Built]:
 def whole(base: str) -> str:
     """The image of crossload itself."""
     return whole_image.build(base).name
+
+
+@pytest.fixture(scope="session")
+def keras_image(whole: str, client: Any, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The image of TensorFlow's Python: its packages and its worker are in crossload's own image, and are not fetched a second time."""
+    runtime = registry.one("tensorflow+python")
+    assert isinstance(runtime.source, environments.Script)
+    place = f"/opt/crossload/cache/environments/{environments.folder_of(runtime.source).name}/bin/python"
+    entry = [place, "-u", f"/opt/crossload/package/crossload/workers/{runtime.source.path.name}"]
+    folder = tmp_path_factory.mktemp("keras")
+    (folder / "Dockerfile").write_text(f"FROM {whole}\nENTRYPOINT {json.dumps(entry)}\n", encoding="utf-8")
+    content = images.context_of(runtime).digest()
+    labels = {images.RUNTIME: runtime.title, images.SPEAKS: images.PROTOCOL, images.CONTENT: content}
+    client.images.build(path=str(folder), tag=images.name_of(runtime), labels=labels, rm=True)

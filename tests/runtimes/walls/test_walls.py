@@ -17,6 +17,7 @@ from crossload.runtimes.environments import Command, Confined, prepare
 from crossload.runtimes.process import Launch
 from crossload.runtimes.supervisor import Limits, ModelSource, Supervisor
 from crossload.runtimes.walls import bubblewrap
+from crossload.runtimes.walls.limits import BOUNDS
 
 WORKER = Path(__file__).parents[2] / "fakes" / "escaping_worker.py"
 Walled = Callable[..., Launch]
@@ -97,8 +98,10 @@ def test_a_file_has_a_bounded_size(walled: Walled, artifact: Path) -> None:
     assert "CONFINED" in failure.message or "SIGXFSZ" in failure.message, failure.message
 
 
-def test_a_fork_bomb_is_one_crash(walled: Walled, artifact: Path) -> None:
-    assert _tried(walled("forks"), artifact, seconds=20).outcome in ("crash", "timeout")
+def test_a_fork_bomb_is_stopped_and_told(walled: Walled, artifact: Path) -> None:
+    failure = _tried(walled("forks"), artifact, seconds=10)
+    assert failure.outcome in ("crash", "timeout")
+    assert f"processes, the limit is {BOUNDS.processes}" in failure.message
 
 
 def test_one_that_eats_memory_is_one_crash_and_told(walled: Walled, artifact: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,9 +30,8 @@ def confined(runtime: Runtime, progress: Callable[[str], None] = lambda _: None)
         progress(f"removed {gone} container(s) of a crossload that is gone")
     name, command = images.name_of(runtime), images.entrypoint(client, runtime)
     processor = foreign.emulated(client, name, runtime.platform) if runtime.platform else None
-    if processor is None:
-        return launch(name, command)
-    return replace(launch(name, command, processor), about={"emulated": f"{processor.model} on {foreign.architecture(client)}"})
+    about = {"emulated": f"{processor.model} on {foreign.architecture(client)}"} if processor else {}
+    return replace(launch(name, command, processor), release=runtime.version, mend=images.mend(runtime), about=about)
 
 
 def launch(image: str, command: list[str], processor: foreign.Processor | None = None) -> Launch:
@@ -44,7 +43,7 @@ def launch(image: str, command: list[str], processor: foreign.Processor | None =
         specification["options"]["environment"] = {"QEMU_CPU": processor.model}
         specification["cpuinfo"] = processor.cpuinfo
     argv = (sys.executable, "-m", "crossload.runtimes.walls.relay", json.dumps(specification))
-    return Launch(argv, stage=stage, after=lambda: _remove(name))
+    return Launch(argv, stage=stage, ends=lambda: _remove(name))
 
 
 def options(stage: Stage, name: str) -> dict[str, Any]:
@@ -56,7 +55,7 @@ def options(stage: Stage, name: str) -> dict[str, Any]:
         "network_mode": "none",
         "read_only": True,
         "tmpfs": {"/tmp": f"rw,noexec,nosuid,nodev,size={BOUNDS.temporary}"},
-        "volumes": {str(stage.folder): {"bind": str(stage.folder), "mode": "ro"}},
+        "mounts": [engine.mount(stage.folder, str(stage.folder))],
         "cap_drop": ["ALL"],
         "security_opt": ["no-new-privileges:true"],
         "mem_limit": BOUNDS.memory,
@@ -78,7 +77,14 @@ def _ulimits() -> list[Any]:
     return [Ulimit(name=name, soft=value, hard=value) for name, value in found.items()]
 
 
-def _remove(name: str) -> None:
-    """Remove a container whose relay was killed."""
+def _remove(name: str) -> str:
+    """Remove a container whose relay is being killed; says so if it had as many processes as it may have."""
+    said = ""
     with suppress(Exception):
-        engine.connect().containers.get(name).remove(force=True)
+        container = engine.connect().containers.get(name)
+        with suppress(Exception):  # an engine that cannot tell still removes
+            found = container.stats(stream=False, one_shot=True).get("pids_stats", {}).get("current", 0)
+            if found >= BOUNDS.processes:
+                said = f"it had {found} processes, the limit is {BOUNDS.processes}"
+        container.remove(force=True)
+    return said

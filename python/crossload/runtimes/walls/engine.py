@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from docker import DockerClient
 
 OWNER = "io.crossload.owner"
-_FOREIGN = "exec format error"  # execve(2), ENOEXEC
 
 
 def connect() -> DockerClient:
@@ -61,7 +60,7 @@ def explained(said: str) -> str:
     for sign, step in (
         ("no space left on device", "the engine's disk is full: docker system prune frees what nothing uses"),
         (
-            _FOREIGN,
+            "exec format error",
             "this kernel runs no programs of the image's platform: install an emulator (Debian: apt-get install qemu-user-static), and "
             "register it where no systemd does (mount -t binfmt_misc none /proc/sys/fs/binfmt_misc; /usr/lib/systemd/systemd-binfmt)",
         ),
@@ -71,8 +70,8 @@ def explained(said: str) -> str:
         ("bind source path does not exist", "the engine's host does not have that folder: run crossload where the engine runs"),
     ):
         if sign.lower() in said.lower():
-            return f"{step} ({said.strip()[:300]})"
-    return said.strip()[:600]
+            return f"{step} ({said.strip()[-800:]})"
+    return said.strip()[-1200:]
 
 
 def image(client: DockerClient, name: str) -> dict[str, Any] | None:
@@ -113,7 +112,12 @@ def build(
                 last = [*last, text][-8:]
             if error := event.get("error"):
                 words = f"; its last words: {' | '.join(last)[-800:]}" if last else ""
-                raise EnvironmentProblem(f"{name} cannot be built: {explained(_FOREIGN if _FOREIGN in words else error)}{words}")
+                raise EnvironmentProblem(f"{name} cannot be built: {explained(error + words)}")
+
+
+def mount(folder: Path, place: str) -> dict[str, Any]:
+    """A folder of this host in a container, read-only. The engine refuses one that its own host does not have (a volume it would make)."""
+    return {"Type": "bind", "Source": str(folder), "Target": place, "ReadOnly": True}
 
 
 def reap(client: DockerClient) -> int:

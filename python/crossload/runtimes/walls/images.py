@@ -140,17 +140,22 @@ def make(
 
 def entrypoint(client: DockerClient, runtime: Runtime) -> list[str]:
     """The command of a runtime's image; raises EnvironmentProblem if there is no image, or not one of this crossload."""
-    name, mend = name_of(runtime), f"build it: crossload runtimes build {shlex.quote(runtime.title)}"
+    name, step = name_of(runtime), mend(runtime)
     found = engine.image(client, name)
     if found is None:
-        raise EnvironmentProblem(f"the image {name} is not there; {mend}")
+        raise EnvironmentProblem(f"the image {name} is not there; {step}")
     labels = found["Config"].get("Labels") or {}
     if labels.get(SPEAKS) != PROTOCOL or labels.get(RUNTIME) != runtime.title:
         said = f"is labelled {labels.get(RUNTIME)!r} of protocol {labels.get(SPEAKS)!r}"
-        raise EnvironmentProblem(f"the image {name} {said}, not {runtime.title!r} of protocol {PROTOCOL!r}; {mend}")
+        raise EnvironmentProblem(f"the image {name} {said}, not {runtime.title!r} of protocol {PROTOCOL!r}; {step}")
     if labels.get(CONTENT) != context_of(runtime).digest():
-        raise EnvironmentProblem(f"the image {name} was built by another crossload: its worker or its pins differ from today's; {mend}")
+        raise EnvironmentProblem(f"the image {name} was built by another crossload: its worker or its pins differ from today's; {step}")
     return list(found["Config"].get("Entrypoint") or [])
+
+
+def mend(runtime: Runtime) -> str:
+    """What builds the image of a runtime."""
+    return f"build it: crossload runtimes build {shlex.quote(runtime.title)}"
 
 
 def bill(runtime: Runtime) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 
 
@@ -10,7 +11,7 @@ class Bounds:
     """Bytes of memory, number of processes and threads, bytes of one file and of /tmp, seconds of processor time in all."""
 
     memory: int = 8 << 30
-    processes: int = 1024
+    processes: int = 256 + 8 * (os.cpu_count() or 1)  # TensorFlow has several threads for each core
     file_size: int = 64 << 20
     temporary: int = 256 << 20
     processor_seconds: int = 3600

@@ -25,6 +25,11 @@ _CHUNK = 1 << 20
 _STREAMS = "/crossload"
 _WRAPPER = f'exec "$@" <{_STREAMS}/in >{_STREAMS}/out 2>{_STREAMS}/err'
 
+_NO_PROGRAM = (
+    "the image's /bin/sh did not start: it is of another platform than this kernel runs; "
+    "install qemu-user-static and binfmt-support, or build the image on this machine"
+)
+
 
 def run(specification: dict[str, Any]) -> int:
     """Create the container, move bytes until it ends, remove it; returns its exit status."""
@@ -40,10 +45,10 @@ def run(specification: dict[str, Any]) -> int:
 def _run(client: Any, room: Path, specification: dict[str, Any]) -> int:
     options = dict(specification["options"])
     options["mem_limit"] = options["memswap_limit"] = int(os.environ.get(MEMORY) or options["mem_limit"])
-    options["volumes"] = {**options["volumes"], str(room): {"bind": _STREAMS, "mode": "ro"}}
+    options["mounts"] = [*options["mounts"], engine.mount(room, _STREAMS)]
     if cpuinfo := specification.get("cpuinfo"):
         (room / "cpuinfo").write_text(cpuinfo, encoding="ascii")
-        options["volumes"][str(room / "cpuinfo")] = {"bind": "/proc/cpuinfo", "mode": "ro"}
+        options["mounts"].append(engine.mount(room / "cpuinfo", "/proc/cpuinfo"))
     # Open for reading and writing, which never waits for the container: closing it is the end of the worker's standard input.
     requests = os.open(room / "in", os.O_RDWR)
     answers, words = (os.open(room / name, os.O_RDONLY | os.O_NONBLOCK) for name in ("out", "err"))
@@ -63,6 +68,8 @@ def _run(client: Any, room: Path, specification: dict[str, Any]) -> int:
             container.reload()
         for thread in moving:  # both ends are closed now, unless the container never opened them
             thread.join(5.0)
+        if moving[1].is_alive():
+            print(_NO_PROGRAM, file=sys.stderr)
         if container.attrs["State"].get("OOMKilled"):
             print(f"killed by the kernel: it needed more than {options['mem_limit'] >> 20} MiB of memory", file=sys.stderr)
         return status
