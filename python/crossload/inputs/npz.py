@@ -33,9 +33,11 @@ def reason(error: Exception) -> str:
 
 
 def check_samples(path: Path) -> None:
-    """Raise CrossloadError if representative inputs (an .npz, or a folder of them) cannot be read."""
+    """Raise CrossloadError if rows of inputs (an .npz, or a folder of them) cannot be read, or have NaN, which no range holds."""
     files = sorted(path.glob("*.npz")) if path.is_dir() else [path]
     if not files:
         raise CrossloadError(f"the folder {path} has no .npz with representative inputs; write one with numpy.savez")
     for file in files:
-        from_npz(file)
+        for name, array in from_npz(file).items():
+            if array.dtype.kind == "f" and np.isnan(array).any():
+                raise CrossloadError(f"{file}: {name!r} has NaN, which no range holds; leave those rows out")

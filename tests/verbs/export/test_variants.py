@@ -17,6 +17,9 @@ def test_an_int8_variant_without_inputs_to_calibrate_on_is_refused_before_anythi
         crossload.export("saved_model", tmp_path / "b", formats=["saved_model", "tflite:int8"])
     with pytest.raises(CrossloadError, match="no export format 'tflite:int4'"):
         crossload.export("saved_model", tmp_path / "b", formats=["tflite:int4"])
+    np.savez(tmp_path / "rows.npz", x=np.array([0.5, np.nan], np.float32))
+    with pytest.raises(CrossloadError, match="'x' has NaN, which no range holds; leave those rows out"):
+        crossload.export("saved_model", tmp_path / "b", formats=["tflite:int8"], representative=tmp_path / "rows.npz")
 
 
 @pytest.mark.slow

@@ -14,6 +14,7 @@ from crossload.contract import vectors
 from crossload.contract.manifest import Artifact, Vectors
 from crossload.contract.signatures import Signature
 from crossload.errors import ConversionRefused, CrossloadError, ExportRefused
+from crossload.inputs import npz
 from crossload.inputs.requests import Requests
 from crossload.runtimes import environments, registry
 from crossload.runtimes.supervisor import Limits, ModelSource, Supervisor
@@ -61,7 +62,13 @@ def options_of(format: str, terms: VariantTerms) -> dict[str, Any]:
 
 
 def check(formats: tuple[str, ...], terms: VariantTerms, *, examples: bool) -> None:
-    """Raise CrossloadError for a variant whose ranges nothing tells, before TensorFlow starts; `examples`: the source may have its own."""
+    """Raise CrossloadError for a variant whose ranges nothing tells, and for data that cannot be used, before TensorFlow starts.
+
+    `examples`: the source may have its own.
+    """
+    if terms.representative:
+        npz.check_samples(terms.representative)
+    terms.quality.check([])
     needing = [f for f in formats if quantization_of(f) in _CALIBRATED]
     if needing and not terms.representative and not examples:
         raise CrossloadError(f"{needing[0]} measures its ranges on representative inputs: give --representative FILE.npz")
