@@ -60,9 +60,7 @@ class NoReference(CrossloadError):
 
     def __init__(self, artifact: Path, failures: list[tuple[str, WorkerFailure]]) -> None:
         said = "; ".join(f"{runtime}: {failure.outcome}: {failure}" for runtime, failure in failures)
-        self.advice = ""
-        if any(failure.outcome == "run_error" for _, failure in failures):
-            self.advice = "; give inputs that the model takes with --input-file FILE.npz, or shapes with --shape NAME=1,224,224,3"
+        self.advice = next((failure.advice for _, failure in failures if failure.advice), "")
         super().__init__(f"{artifact} has no reference answers ({said}){self.advice}")
         self.failures = failures
 
@@ -94,13 +92,15 @@ class WorkerFailure(Exception):
     """A request that got no usable answer.
 
     The process is gone when this is raised for `crash`, `timeout` and `protocol_error`, and alive for the others (the worker answered
-    with an error). `message` is one line, with a worker's text escaped and shortened like all foreign text; `stderr` is its unchanged tail.
+    with an error). `message` is one line, with a worker's text escaped and shortened like all foreign text; `stderr` is its unchanged tail;
+    `advice`, the end of a sentence, is what to do about it.
     """
 
     outcome: Outcome
     phase: Phase
     message: str
     stderr: str = ""
+    advice: str = ""
 
     def __post_init__(self) -> None:
         self.message = printable(shortened(self.message))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import re
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -93,6 +96,32 @@ class Model:
         binding, stated = self.artifact.bindings[signature], self.signatures[signature].signature
         return replace(stated, inputs=tuple(replace(t, tensor=binding.inputs.get(t.name)) for t in stated.inputs))
 
+    def disagreement(self, signature: str) -> str | None:
+        """A sentence about an input that the signature declares otherwise than its graph takes it, and what to type instead."""
+        if self.artifact.format != "saved_model":
+            return None
+        from crossload import artifacts
+        from crossload.artifacts.graphs import declared_inputs
+
+        binding, bound = self.artifact.bindings[signature], self.bound(signature)
+        outputs = tuple(replace(t, tensor=binding.outputs.get(t.name)) for t in bound.outputs)
+        graph = artifacts.graph_of(self._source.path, self._source.tags)
+        return declared_inputs.disagreement(graph.nodes, replace(bound, outputs=outputs, key=signature))
+
+    def _unparsed(self, signature: str, failure: WorkerFailure) -> str | None:
+        """What to type instead of strings that the graph does not parse as tf.Examples (core/util/example_proto_fast_parsing.cc)."""
+        if not re.search("[Ee]xample|Feature: ", failure.message):
+            return None
+        from crossload.inputs import tf_example
+
+        return next(
+            (
+                f"the input takes tf.Examples: --input-examples {shlex.quote(f'{name}={json.dumps([tf_example.sample(features)])}')}"
+                for name, features in self.features(signature).items()
+            ),
+            None,
+        )
+
     def begin(self) -> None:
         """Start the worker's process without waiting for it, if its environment is made: its start takes longer than reading inputs."""
         if self._supervisor is None and environments.missing(self.runtime.source) is None:
@@ -137,6 +166,8 @@ class Model:
             from crossload.verbs.check.prediction import explained
 
             said = explained(failure, self.runtime, self._source)
+            if failure.outcome == "run_error" and (more := self.disagreement(signature) or self._unparsed(signature, failure)):
+                said = f"{said}; {more}"
             raise RunFailed(failure.outcome, f"{self.runtime.title} ({failure.outcome}): {said}") from failure
 
     def close(self) -> str | None:
@@ -249,7 +280,8 @@ def _choose(
         for runtime in runtimes:
             if able := registry.able(runtime, entry.format, options):
                 return entry, able
-    taken = ", ".join(dict.fromkeys(f for r in runtimes for f in r.formats))
-    raise CrossloadError(
-        f"{', '.join(r.name for r in runtimes)} takes {taken}; {path} is {', '.join(dict.fromkeys(e.format for e in left))}"
-    )
+    taken = list(dict.fromkeys(f for r in runtimes for f in r.formats))
+    kinds = list(dict.fromkeys(e.format for e in left))
+    convertible = "saved_model" in taken and set(kinds) <= {"meta_graph", "checkpoint", "keras", "keras_h5"}
+    step = f"; `crossload convert {shlex.quote(str(path))} DESTINATION` makes a SavedModel of it" if convertible else ""
+    raise CrossloadError(f"{', '.join(r.name for r in runtimes)} takes {', '.join(taken)}; {path} is {', '.join(kinds)}{step}")

@@ -72,9 +72,12 @@ def callable_signatures(
     and for Keras files that name no inputs: weights alone, and models of the user's own class.
     """
     if artifact.format == "checkpoint":
-        if artifact.missing_files or artifact.truncated_files:
-            raise ArtifactError(f"{artifact.prefix} is {artifact.diagnosis[0]}")
+        _check_values(artifact)
         artifact = _graph_beside(artifact)
+    elif artifact.format == "meta_graph" and artifact.checkpoint:
+        from crossload.artifacts.checkpoints import checkpoint
+
+        _check_values(checkpoint.read(artifact.checkpoint))
     if artifact.format == "saved_model":
         artifact.check_complete()
         return [(m.tags, {key: s for key, s in m.signatures.items() if _can_be_called(s)}) for m in artifact.meta_graphs]
@@ -128,6 +131,11 @@ def graph_of(path: Path, tags: Iterable[str] | None = None) -> Graph:
 def meta_graph_of(found: Checkpoint | MetaGraph) -> MetaGraph:
     """The .meta of a checkpoint, or the .meta itself; raises ArtifactError for a checkpoint without one."""
     return _graph_beside(found) if found.format == "checkpoint" else found
+
+
+def _check_values(checkpoint: Checkpoint) -> None:
+    if checkpoint.missing_files or checkpoint.truncated_files:
+        raise ArtifactError(f"{checkpoint.prefix} is {checkpoint.diagnosis[0]}")
 
 
 def _graph_beside(checkpoint: Checkpoint) -> MetaGraph:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -141,11 +142,15 @@ def command(
         if twice := texts["--input"].keys() & texts["--input-examples"].keys():
             raise CrossloadError(f"the input {min(twice)!r} is given by --input and by --input-examples; leave one out")
         # Parse all inputs before waiting for the worker, which may take seconds.
-        asked = [(f, _inputs(f, arrays, texts["--input"], texts["--input-examples"], model, real_values=real_values)) for f in functions]
+        asked = []
+        for f in functions:
+            with _explained(model, f.name):
+                asked.append((f, _inputs(f, arrays, texts["--input"], texts["--input-examples"], model, real_values=real_values)))
         outputs: dict[str, np.ndarray] = {}
         notes: list[str | None] = []
         for function, inputs in asked:
-            answer = function.answer(inputs)
+            with _explained(model, function.name):
+                answer = function.answer(inputs)
             prefix = f"{function.name}/" if len(functions) > 1 else ""
             answered = _real(function.signature, answer.outputs) if real_values else answer.outputs
             outputs |= {f"{prefix}{name}": array for name, array in answered.items()}
@@ -160,6 +165,21 @@ def command(
             _print(outputs)
         if death := model.close():
             click.echo(f"note: the worker {death}; its answer is kept", err=True)
+
+
+@contextmanager
+def _explained(model: Model, signature: str) -> Iterator[None]:
+    """Add to the refusal of an input what the signature declares otherwise than its graph takes it."""
+    from crossload.errors import CrossloadError, RunFailed
+
+    try:
+        yield
+    except RunFailed:
+        raise
+    except CrossloadError as error:
+        if said := model.disagreement(signature):
+            raise CrossloadError(f"{error}; {said}") from error
+        raise
 
 
 def _arrays(npz: Path | None) -> Mapping[str, np.ndarray]:

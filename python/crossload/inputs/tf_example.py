@@ -60,6 +60,12 @@ def described(feature: Feature) -> str:
     return f"{kind}, {many}, {default}"
 
 
+def sample(features: Sequence[Feature]) -> dict[str, list[Any]]:
+    """An example that the graph parses: every feature that it needs, with zeros and empty strings."""
+    nothing = {"FP32": 0.0, "BYTES": ""}
+    return {f.name: [nothing.get(f.datatype, 0)] * max(1, prod(f.shape)) for f in features if f.shape is not None and f.default is None}
+
+
 def _as_parsed(feature: Feature, values: Any) -> Any:
     values = values.tolist() if hasattr(values, "tolist") else values
     listed = list(values) if isinstance(values, list | tuple) else [values]

@@ -35,9 +35,13 @@ def _meta_graph(found: MetaGraph, page: Page) -> Iterator[str]:
     git = f" ({found.tensorflow_git_version})" if found.tensorflow_git_version else ""
     stripped = ", attributes at their defaults left out" if found.stripped_default_attrs else ""
     yield f"  {printable(version + git)}, graph version {found.graph_producer}{stripped}"
+    from crossload.artifacts.graphs import declared_inputs
+
     for key, signature in found.signatures.items():
         yield from page.signature(key, signature)
         yield from _features(found, signature)
+        if said := declared_inputs.disagreement(found.graph.nodes, signature):
+            yield warning(f"    {printable(said)}")
     if not found.signatures:
         yield "  no signatures that can be called"
         from crossload.artifacts.graphs import object_graph

@@ -220,7 +220,8 @@ def _predict(
     if by_tensorflow_alone and not release.title.startswith("tensorflow@") and not graph_rules.is_python(release):
         said = "TensorFlow Java loads SavedModels and GraphDefs, and this is a graph of TensorFlow 1 with its checkpoint"
         refused = Finding("unsupported", said, at_load=True)
-        return Prediction(path, release.title, release.tensorflow, (refused,), dict.fromkeys(bindings, "unsupported"))
+        step = partial(remedies.remedy, path, subject, release, bindings, (refused,), lambda s: _findings(s, release, bindings))
+        return Prediction(path, release.title, release.tensorflow, (refused,), dict.fromkeys(bindings, "unsupported"), (), step)
     found = _findings(subject, release, bindings)
     remedy = partial(remedies.remedy, path, subject, release, bindings, found, lambda s: _findings(s, release, bindings))
     signatures = {n: _outcome(n, found) for n in bindings}

@@ -125,6 +125,11 @@ def record_with(
     for name in artifact.bindings:
         afresh = any(h.changing for h in hidden.values()) or any(r.state for r in found.values())
         found[name] = answers.repeatable(supervisor, source, name, requests, domains[name], hidden[name], afresh=afresh, extra=extra)
+        if (failure := found[name].failure) and failure.outcome == "run_error":
+            from crossload.verbs.verify.advice import advice
+
+            bound = replace(_bound(signatures[name], artifact.bindings[name]), key=name)
+            failure.advice = advice(supervisor, source.path, artifact.format, tags, bound, requests, domains[name])
     failures = [r.failure for r in found.values() if r.failure]
     if failures and len(failures) == len(found):
         raise failures[0]
@@ -269,4 +274,8 @@ def bundle_of(
 
 def _bound(signature: Signature, binding: Binding) -> Signature:
     """The signature with the inputs' tensors in this artifact."""
-    return replace(signature, inputs=tuple(replace(t, tensor=binding.inputs.get(t.name)) for t in signature.inputs))
+    return replace(
+        signature,
+        inputs=tuple(replace(t, tensor=binding.inputs.get(t.name)) for t in signature.inputs),
+        outputs=tuple(replace(t, tensor=binding.outputs.get(t.name)) for t in signature.outputs),
+    )
