@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crossload.artifacts import DEFAULT_KEY, left_out, read, select
+from crossload.artifacts.content import in_list, in_words
 from crossload.artifacts.entries import artifacts_of
 from crossload.contract.bundle import is_bundle, open_bundle
 from crossload.contract.manifest import Artifact
@@ -280,8 +281,8 @@ def _choose(
         for runtime in runtimes:
             if able := registry.able(runtime, entry.format, options):
                 return entry, able
-    taken = list(dict.fromkeys(f for r in runtimes for f in r.formats))
+    taken = in_list(tuple(dict.fromkeys(f for r in runtimes for f in r.formats)))
     kinds = list(dict.fromkeys(e.format for e in left))
-    convertible = "saved_model" in taken and set(kinds) <= {"meta_graph", "checkpoint", "keras", "keras_h5"}
+    convertible = "SavedModel" in taken and set(kinds) <= {"meta_graph", "checkpoint", "keras", "keras_h5"}
     step = f"; `crossload convert {shlex.quote(str(path))} DESTINATION` makes a SavedModel of it" if convertible else ""
-    raise CrossloadError(f"{', '.join(r.name for r in runtimes)} takes {', '.join(taken)}; {path} is {', '.join(kinds)}{step}")
+    raise CrossloadError(f"{', '.join(r.name for r in runtimes)} takes {taken}; {path} is {', '.join(map(in_words, kinds))}{step}")

@@ -155,7 +155,7 @@ def test_a_graph_that_is_not_frozen_is_recognised(sources: Path, tmp_path: Path)
         ("nothing", "x.pb", [], "does not exist"),
         ("saved_model", "x.pb", ["--to", "tflite"], "x.pb is a name for graph_def, but --to is tflite"),
         ("saved_model", "x", ["--to", "onnx"], "there is no format 'onnx' to convert to; there are: saved_model"),
-        ("model.tflite", "x.pb", [], "a tflite cannot become a graph_def; it can become: tflite"),
+        ("model.tflite", "x.pb", [], "a .tflite file cannot become a GraphDef; it can become: tflite"),
         ("saved_model", "x", ["--tags", "train"], "has no MetaGraph with the tags train; its tag sets are: serve"),
         ("saved_model", "x", ["--signature", "sevring_default"], "has no signature 'sevring_default'"),
         ("saved_model", "x.pb", ["--load-with", "tensorflow@1.0"], "there is no runtime 'tensorflow@1.0'"),
@@ -178,7 +178,7 @@ def test_overwrite_replaces_only_an_artifact_of_the_same_kind(sources: Path, tmp
     folder = tmp_path / "thesis"
     folder.mkdir()
     (folder / "chapter.txt").write_text("years of work")
-    assert "is not a folder with an artifact, but a saved_model is one" in refused(sources / "graph.pb", folder, "--overwrite")
+    assert "is not a folder with an artifact, but a SavedModel is one" in refused(sources / "graph.pb", folder, "--overwrite")
     assert there.read_text() == "mine"
 
 

@@ -91,7 +91,7 @@ def test_a_format_that_no_runtime_takes_names_the_runtimes_that_were_asked(tmp_p
     configure(honest="honest")
     done = run(fakes.bundle(tmp_path / "b"), "tensorflow")
     assert done.exit_code == 2
-    assert "tensorflow takes saved_model, graph_def" in done.output
+    assert "tensorflow takes SavedModel, GraphDef" in done.output
 
 
 def test_a_file_of_outputs_is_replaced_only_with_overwrite(tmp_path: Path, configure: Configure) -> None:

@@ -33,6 +33,26 @@ def line(page: str, beginning: str) -> str:
     return next(row for row in page.splitlines() if row.strip().startswith(beginning))
 
 
+def test_an_op_that_touches_files_is_named_however_rare_it_is(tmp_path: Path) -> None:
+    made = handmade.graph()
+    for kind in range(14):
+        for n in range(2):
+            handmade.node(made.node, f"n{kind}_{n}", f"Op{kind}")
+    handmade.node(made.node, "read", "ReadFile", "n0_0")
+    (tmp_path / "m.pb").write_bytes(made.SerializeToString())
+    assert ", ReadFile 1, … 7 more, --all shows them" in line(show(tmp_path / "m.pb"), "ops:")
+    assert "more, --all" not in line(show(tmp_path / "m.pb", "--all"), "ops:")
+
+
+def test_options_of_one_format_say_in_words_what_the_artifact_is(tmp_path: Path) -> None:
+    (tmp_path / "m.tflite").write_bytes(Lite().build())
+    assert (
+        "is a .tflite file, and --tensor reads values only from checkpoints"
+        in run("show", str(tmp_path / "m.tflite"), "--tensor", "x").stderr
+    )
+    assert "is a .tflite file, and --nodes lists nodes of" in run("show", str(tmp_path / "m.tflite"), "--nodes", "*").stderr
+
+
 def test_a_saved_models_page_has_what_a_caller_needs(tmp_path: Path) -> None:
     made = handmade.meta_graph("serve")
     signature = made.signature_def["serving_default"]

@@ -127,8 +127,8 @@ def test_a_keras_file_takes_the_weights_of_another(room: Path, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("source", "weights", "says"),
     [
-        ("out/v2", "v2", "is a saved_model, which has its own values"),
-        ("model.h5", "out/v2", "is a saved_model; --weights takes a checkpoint or a Keras file"),
+        ("out/v2", "v2", "is a SavedModel, which has its own values"),
+        ("model.h5", "out/v2", "is a SavedModel; --weights takes a checkpoint or a Keras file"),
     ],
 )
 def test_weights_for_a_model_with_values_or_from_a_file_without_any_are_refused(

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from crossload.artifacts.content import in_words
 from crossload.artifacts.recognition import examine, recognise
 from crossload.contract.datatypes import DATATYPES
 from crossload.contract.signatures import Signature
@@ -125,7 +126,7 @@ def graph_of(path: Path, tags: Iterable[str] | None = None) -> Graph:
         return Graph(path, found.meta_graph(tags).proto.graph_def)
     if found.format in ("graph_def", "meta_graph"):
         return found.graph
-    raise ArtifactError(f"{path} is a {found.format}, which has no graph of named tensors; leave out the tensor names")
+    raise ArtifactError(f"{path} is {in_words(found.format)}, which has no graph of named tensors; leave out the tensor names")
 
 
 def meta_graph_of(found: Checkpoint | MetaGraph) -> MetaGraph:

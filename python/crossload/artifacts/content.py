@@ -75,3 +75,27 @@ def _read(path: Path, count: int) -> bytes:
     if data.startswith(_LFS):
         raise ArtifactError(f"{path} is only a Git LFS pointer; fetch the file itself with `git lfs pull`")
     return data
+
+
+# Formats as sentences name them.
+_NAMES = {
+    "saved_model": "a SavedModel",
+    "graph_def": "a GraphDef",
+    "checkpoint": "a checkpoint",
+    "meta_graph": "a .meta file",
+    "keras": "a .keras file",
+    "keras_h5": "a Keras model in HDF5",
+    "keras_weights": "a file of Keras weights",
+    "tflite": "a .tflite file",
+    "tensorboard": "a log folder of TensorBoard",
+}
+
+
+def in_words(format: str) -> str:
+    """The format with its article, as in `x is a .tflite file`; a word that is no format stays."""
+    return _NAMES.get(format, f"a {format}")
+
+
+def in_list(formats: tuple[str, ...]) -> str:
+    """Formats in a list: `SavedModel, .meta file`."""
+    return ", ".join(in_words(f).removeprefix("a ") for f in formats)

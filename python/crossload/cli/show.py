@@ -111,7 +111,9 @@ def _text(
     found = show(path)
     if tensor is not None:
         if found.format != "checkpoint":
-            raise ArtifactError(f"{path} is a {found.format}, and --tensor reads values only from checkpoints; leave it out")
+            from crossload.artifacts.content import in_words
+
+            raise ArtifactError(f"{path} is {in_words(found.format)}, and --tensor reads values only from checkpoints; leave it out")
         return _value(cast("Checkpoint", found), tensor, as_json, everything)
     if nodes is not None:
         from crossload.cli.pages import nodes as listing

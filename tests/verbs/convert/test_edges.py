@@ -28,7 +28,7 @@ def test_a_format_can_become_itself_by_an_edge_and_not_by_walking_in_a_circle() 
 
 
 def test_without_a_path_the_error_lists_what_the_source_can_become() -> None:
-    with pytest.raises(CrossloadError, match="a tflite cannot become a saved_model; it can become: tflite"):
+    with pytest.raises(CrossloadError, match=r"a \.tflite file cannot become a SavedModel; it can become: tflite"):
         edges.way("tflite", "saved_model")
 
 

@@ -44,7 +44,7 @@ def test_an_input_to_pin_must_be_one_of_a_graph(tmp_path: Path) -> None:
     graph = BROUGHT / "keep-prob" / "graph.pb"
     with pytest.raises(CrossloadError, match="--pin keep: there is no such input; near it are 'keep_prob'; there are: x, keep_prob"):
         convert(graph, tmp_path / "x.pb", options={"pinned": {"keep": 1.0}})
-    with pytest.raises(CrossloadError, match="--pin takes graph_def, saved_model, checkpoint, meta_graph, and this is a keras"):
+    with pytest.raises(CrossloadError, match=r"--pin takes GraphDef, SavedModel, checkpoint, \.meta file, and this is a \.keras file"):
         convert(BROUGHT / "lstm-states" / "encoder.keras", tmp_path / "x.pb", options={"pinned": {"tokens": 1.0}})
 
 
@@ -67,7 +67,7 @@ def test_a_function_to_sign_is_named_by_its_path_and_its_key(tmp_path: Path) -> 
         named_functions(["ad"], there, tmp_path)
     with pytest.raises(CrossloadError, match="two functions would be the signature 'add'"):
         named_functions(["add", "add=encoder.call"], there, tmp_path)
-    with pytest.raises(CrossloadError, match=r"--sign takes the functions of a SavedModel, and .* is a graph_def"):
+    with pytest.raises(CrossloadError, match=r"--sign takes the functions of a SavedModel, and .* is a GraphDef"):
         convert(BROUGHT / "keep-prob" / "graph.pb", tmp_path / "x", options={"sign": ["add"]})
 
 

@@ -157,7 +157,7 @@ def test_a_bundle_that_does_not_agree_with_the_reference_is_not_written(tmp_path
 def test_a_named_format_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
     done = run(f"{MODELS}:text_classifier", "-o", tmp_path / "b", "--formats", "saved_model,tflite")
     assert done.returncode == 1
-    assert "cannot become a tflite: " in done.stderr
+    assert "cannot become a .tflite file: " in done.stderr
     assert "StringSplitV2" in done.stderr
     assert not list(tmp_path.iterdir())
 

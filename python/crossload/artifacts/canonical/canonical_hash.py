@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any
 from crossload.artifacts.canonical import canonical_graph
 from crossload.artifacts.canonical.canonical_graph import GraphContent, hashed, source
 from crossload.artifacts.canonical.cost import FORMATS
+from crossload.artifacts.content import in_words
 from crossload.artifacts.graphs import saved_model
 from crossload.contract.signatures import TensorSpec
 from crossload.errors import ArtifactError
@@ -51,7 +52,7 @@ def sha256(artifact: Any) -> str:
     Raises ArtifactError where a part of the artifact is missing or damaged, and for a format without a canonical hash.
     """
     if artifact.format not in FORMATS:
-        raise ArtifactError(f"{artifact.path} is a {artifact.format}, which has no canonical hash; compare its plain sha256")
+        raise ArtifactError(f"{artifact.path} is {in_words(artifact.format)}, which has no canonical hash; compare its plain sha256")
     try:
         return hashed(artifact.format.encode(), _content(artifact)).hex()
     except RecursionError:

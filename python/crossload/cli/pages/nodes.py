@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+from crossload.artifacts.content import in_words
 from crossload.cli.pages.page import columns, datatype, shape, strong
 from crossload.errors import ArtifactError
 from crossload.support.text import printable
@@ -39,7 +40,7 @@ def _graphs(found: Any) -> list[tuple[tuple[str, ...] | None, Graph]]:
         return [(m.tags, m.graph) for m in found.meta_graphs]
     if found.format in ("graph_def", "meta_graph"):
         return [(None, found.graph)]
-    raise ArtifactError(f"{found.path} is a {found.format}, and --nodes lists those of TensorFlow's graphs only; leave it out")
+    raise ArtifactError(f"{found.path} is {in_words(found.format)}, and --nodes lists nodes of TensorFlow's graphs only; leave it out")
 
 
 def _lines(tags: tuple[str, ...] | None, nodes: Sequence[Node]) -> Iterator[str]:

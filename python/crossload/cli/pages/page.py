@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
 _NO_TENSOR = {"DT_0": "unknown type", "DT_11": "qint8", "DT_12": "quint8", "DT_13": "qint32", "DT_15": "qint16", "DT_16": "quint16",
               "DT_20": "resource", "DT_21": "variant"}  # fmt: skip
 _MOST = 12
+# Ops that read, write, or list files, or run other programs' code (io_ops.cc, dataset_ops.cc, script_ops.cc, lookup_ops.cc, logging).
+_FILES = re.compile(
+    r"File|^Save|^Restore|MergeV2Checkpoints|Reader|RecordDataset|TextLineDataset|CSVDataset|TextFormat|^Print|PyFunc|Snapshot|CacheDataset"
+    r"|SummaryWriter|DebugIdentity|DebugDumpIdentity"
+)
 _MOST_VALUES = 6
 
 
@@ -91,7 +97,11 @@ class Page:
 
     def ops(self, title: str, counts: Mapping[str, int], where: str = "") -> Iterator[str]:
         if counts:
-            listed = self.some(f"{name} {count}" for name, count in counts.items())
+            most = len(counts) if self.everything else _MOST
+            # What touches files is named, however rare it is: who loads the model must know it.
+            shown = [name for at, name in enumerate(counts) if at < most or _FILES.search(name)]
+            more = f", … {len(counts) - len(shown)} more, --all shows them" if len(shown) < len(counts) else ""
+            listed = ", ".join(printable(f"{name} {counts[name]}") for name in shown) + more
             yield f"  {title}: {sum(counts.values())} of {len(counts)} kinds{where}: {listed}"
         else:
             yield f"  {title}: none"

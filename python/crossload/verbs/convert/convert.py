@@ -12,6 +12,7 @@ from typing import Any
 
 from crossload import artifacts
 from crossload.artifacts.checkpoints import state_file
+from crossload.artifacts.content import in_words
 from crossload.artifacts.recognition import has_state
 from crossload.artifacts.tflite import quantised
 from crossload.contract import op_libraries
@@ -130,7 +131,11 @@ def convert(
         (quality := quality or QualityTerms()).check([t.name for s in chosen.values() for t in s.inputs])
         with only_writer(destination, "conversion"):
             if not (target == "checkpoint" and has_state(destination)):  # another checkpoint is added
-                kind = f"folder with an artifact, but a {target} is one" if target in FOLDERS else f"file, but a {target} is one"
+                kind = (
+                    f"folder with an artifact, but {in_words(target)} is one"
+                    if target in FOLDERS
+                    else f"file, but {in_words(target)} is one"
+                )
                 destinations.check(destination, kind, partial(_is_replaceable, target), overwrite=overwrite, source=source)
             with files.folder_beside(destination) as room:
                 entry, chosen = preparation.apply(entry, chosen, room, progress)
@@ -205,7 +210,7 @@ def _compare(
             if vectors.state:
                 differs = any(r.outcome == "mismatch" for r in report.results)
                 raise ConversionRefused(
-                    f"{name} was not written: {vectors.signature} of the source: {vectors.state}, and the {made.format} does not"
+                    f"{name} was not written: {vectors.signature} of the source: {vectors.state}, and the result does not"
                     f"{f': {report.first_failure}' if differs else ''}; leave out the input that "
                     "switches it on (--input-tensor names the others), or give it "
                     "one value (--pin NAME=VALUE); --no-verify writes it anyway and records that"

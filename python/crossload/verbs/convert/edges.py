@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from crossload.artifacts.content import in_words
 from crossload.edits import meta_graphs, tensorboard, tflite_signatures
 from crossload.edits.freezing import freeze
 from crossload.errors import CrossloadError
@@ -64,7 +65,7 @@ TARGETS = ("saved_model", "graph_def", "tflite", "keras", "keras_h5", "checkpoin
 def way(source: str, target: str) -> list[Edge]:
     """The edges from one format to the other, at least one; raises CrossloadError listing the formats that the source can become."""
     if reason := _NEVER.get((source, target)):
-        raise CrossloadError(f"a {source} cannot become a {target}: {reason}")
+        raise CrossloadError(f"{in_words(source)} cannot become {in_words(target)}: {reason}")
     waiting: deque[list[Edge]] = deque([e] for e in EDGES if e.source == source)
     seen = set()
     while waiting:
@@ -76,7 +77,7 @@ def way(source: str, target: str) -> list[Edge]:
             seen.add(here)
             waiting.extend([*path, e] for e in EDGES if e.source == here and e.target != here)
     possible = [t for t in TARGETS if t in seen and (source, t) not in _NEVER]
-    raise CrossloadError(f"a {source} cannot become a {target}; it can become: {', '.join(possible) or 'nothing'}")
+    raise CrossloadError(f"{in_words(source)} cannot become {in_words(target)}; it can become: {', '.join(possible) or 'nothing'}")
 
 
 def matrix() -> str:

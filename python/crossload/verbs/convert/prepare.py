@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from crossload import artifacts
+from crossload.artifacts.content import in_list, in_words
 from crossload.artifacts.graphs.graph import operation_of
 from crossload.artifacts.select import choose
 from crossload.contract.manifest import Artifact
@@ -65,7 +66,7 @@ def pinned_values(pinned: Mapping[str, Any], kind: str, signatures: Mapping[str,
         raise CrossloadError(f"--pin {unknown}: there is no such input{near(unknown, specs)}; there are: {', '.join(specs) or 'none'}")
     if pinned and kind not in _PINNED:
         raise CrossloadError(
-            f"--pin takes {', '.join(_PINNED)}, and this is a {kind}, whose inputs are no placeholders of a graph{_cure(kind)}"
+            f"--pin takes {in_list(_PINNED)}, and this is {in_words(kind)}, whose inputs are no placeholders of a graph{_cure(kind)}"
         )
     return {n: fit(specs[n], v(specs[n]) if callable(v) else np.asarray(v)) for n, v in pinned.items()}
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from crossload import artifacts
+from crossload.artifacts.content import in_words
 from crossload.artifacts.graphs import object_graph
 from crossload.errors import CrossloadError
 from crossload.runtimes import tf_process
@@ -28,7 +29,7 @@ def signed(
         return
     found = artifacts.read(source)
     if found.format != "saved_model":
-        raise CrossloadError(f"--sign takes the functions of a SavedModel, and {source} is a {found.format}")
+        raise CrossloadError(f"--sign takes the functions of a SavedModel, and {source} is {in_words(found.format)}")
     wanted = found.meta_graph(tags)
     named = named_functions(functions, object_graph.function_names(wanted.proto), source)
     options = {"functions": named, "tags": list(wanted.tags)}

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from crossload import artifacts
+from crossload.artifacts.content import in_words
 from crossload.artifacts.entries import artifacts_of, bindings_in
 from crossload.contract import op_libraries
 from crossload.contract.bundle import Bundle, is_bundle
@@ -172,7 +173,9 @@ def _fill(
     found = artifacts.read(first)
     entries, signatures = artifacts_of(first, first.name, found=found)
     if entries[0].format != "saved_model" and (others := [f for f in formats or () if f != entries[0].format]):
-        raise CrossloadError(f"a {entries[0].format} is bundled as it is and cannot become {', '.join(others)}; export the SavedModel")
+        raise CrossloadError(
+            f"{in_words(entries[0].format)} is bundled as it is and cannot become {in_words(others[0])}; export the SavedModel"
+        )
     check_requests(proof.requests, signatures)
     if warm_up:
         warmup.check(folder, entries, formats)
@@ -273,7 +276,7 @@ def _values(model: Any, weights: str | Path | None, by_name: bool) -> dict[str, 
         return {}
     kind = artifacts.recognise(Path(weights))
     if kind not in _HAVE_VALUES:
-        raise CrossloadError(f"{weights} is a {kind}; --weights takes a checkpoint or a Keras file")
+        raise CrossloadError(f"{weights} is {in_words(kind)}; --weights takes a checkpoint or a Keras file")
     if by_name and kind == "checkpoint":
         raise CrossloadError(
             f"--by-name is for the layers of a Keras file; {weights} is a checkpoint, whose variables always go by their names"
@@ -282,8 +285,8 @@ def _values(model: Any, weights: str | Path | None, by_name: bool) -> dict[str, 
         held = artifacts.recognise(source.path)
         if held not in ("keras", "keras_h5"):
             raise CrossloadError(
-                f"{source.path} is a {held}, which has its own values; --weights is for a Keras file, and for a model that a function "
-                "builds (FILE.py:FUNCTION)"
+                f"{source.path} is {in_words(held)}, which has its own values; "
+                "--weights is for a Keras file, and for a model that a function builds (FILE.py:FUNCTION)"
             )
     return {"weights": str(Path(weights).resolve()), "by_name": by_name}
 
@@ -381,7 +384,7 @@ def _converted(
             made.append(Artifact(id=kind, format=kind.partition(":")[0], path=file.name, sha256=files.sha256(file), bindings=own))
             continue
         if formats:
-            raise ExportRefused(f"the model cannot become a {kind}: {reason}")
+            raise ExportRefused(f"the model cannot become {in_words(kind)}: {reason}")
         file.unlink(missing_ok=True)
         progress(f"left out: {kind}: {reason}")
         left_out.append(LeftOut(id=kind, reason=reason))

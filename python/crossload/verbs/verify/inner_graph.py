@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from crossload.artifacts.content import in_words
 from crossload.artifacts.graphs import protos, saved_model
 from crossload.artifacts.graphs.graph import operation_of, tensor_of
 from crossload.contract import datatypes
@@ -28,7 +29,7 @@ _UNTELLING = ("_output_shapes", "_class", "_cloned", "_grappler:ArithmeticOptimi
 def of(source: ModelSource) -> Any:
     """The GraphDef of a SavedModel (its variables as constants) or of a graph; raises CrossloadError where it needs TensorFlow."""
     if source.format not in GRAPHS:
-        raise CrossloadError(f"{source.path} is a {source.format}, which holds no graph of TensorFlow's nodes")
+        raise CrossloadError(f"{source.path} is {in_words(source.format)}, which holds no graph of TensorFlow's nodes")
     if files.size_bytes(source.path) > MOST_BYTES:
         raise CrossloadError(f"{source.path} has more than {MOST_BYTES:,} bytes, too many to compare its weights")
     if source.format == "graph_def":

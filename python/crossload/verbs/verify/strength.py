@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from crossload.artifacts.content import in_words
 from crossload.artifacts.graphs import protos, saved_model
 from crossload.compare.judge import at_least, judge
 from crossload.compare.tolerance import Tolerances
@@ -86,7 +87,7 @@ def measure(
 def frozen(path: Path, artifact: Artifact, formats: tuple[str, ...]) -> Any:
     """The frozen GraphDef of an artifact; raises NotMeasured for one that has none here."""
     if "graph_def" not in formats or artifact.format not in ("graph_def", "saved_model", "checkpoint", "meta_graph"):
-        raise NotMeasured(f"a {artifact.format} has no graph into which faults can be seeded")
+        raise NotMeasured(f"{in_words(artifact.format)} has no graph into which faults can be seeded")
     if files.size_bytes(path) > MOST_BYTES:  # before its values are read
         raise NotMeasured(f"the model has more than {MOST_BYTES >> 20} MiB")
     bindings = {name: b.model_dump() for name, b in artifact.bindings.items()}
