@@ -44,6 +44,24 @@ def test_an_op_that_touches_files_is_named_however_rare_it_is(tmp_path: Path) ->
     assert "more, --all" not in line(show(tmp_path / "m.pb", "--all"), "ops:")
 
 
+def test_the_parts_of_a_sparse_and_of_a_ragged_input_are_shown_as_parts_of_one(tmp_path: Path) -> None:
+    made = handmade.meta_graph("serve")
+    inputs = made.signature_def["serving_default"].inputs
+    for name, kind in (
+        ("s/indices", handmade.INT64),
+        ("s/values", handmade.FLOAT),
+        ("s/dense_shape", handmade.INT64),
+        ("r/0", handmade.FLOAT),
+        ("r/1", handmade.INT64),
+    ):
+        handmade.tensor_info(inputs[name], f"{name}:0", kind, shape=(-1,))
+    page = show(handmade.saved_model(tmp_path / "m", made))
+    parts = "of one sparse tensor: s/indices, s/values, s/dense_shape"
+    for name, role in (("indices", "indices"), ("values", "values"), ("dense_shape", "dense shape")):
+        assert f"{role} {parts}" in next(row for row in page.splitlines() if f"s/{name} " in row)
+    assert page.count("of one ragged tensor: r/0, r/1") == 2
+
+
 def test_options_of_one_format_say_in_words_what_the_artifact_is(tmp_path: Path) -> None:
     (tmp_path / "m.tflite").write_bytes(Lite().build())
     assert (

@@ -54,10 +54,10 @@ class Page:
         if self.canonical:
             yield f"  canonical sha256 {printable(self.canonical)}"
 
-    def signature(self, key: str, signature: Signature) -> Iterator[str]:
+    def signature(self, key: str, signature: Signature, reasons: Mapping[str, str] | None = None) -> Iterator[str]:
         method = f"  ({printable(signature.method_name)})" if signature.method_name else ""
         yield f"  {strong('signature')} {strong(printable(key) or '(empty key)')}{method}"
-        yield from self.tensors(signature.inputs, signature.outputs)
+        yield from self.tensors(signature.inputs, signature.outputs, reasons)
 
     def tensors(
         self, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec], reasons: Mapping[str, str] | None = None

@@ -38,7 +38,7 @@ def _meta_graph(found: MetaGraph, page: Page) -> Iterator[str]:
     from crossload.artifacts.graphs import declared_inputs
 
     for key, signature in found.signatures.items():
-        yield from page.signature(key, signature)
+        yield from page.signature(key, signature, _parts(found, signature))
         yield from _features(found, signature)
         if said := declared_inputs.disagreement(found.graph.nodes, signature):
             yield warning(f"    {printable(said)}")
@@ -57,6 +57,24 @@ def _meta_graph(found: MetaGraph, page: Page) -> Iterator[str]:
     yield from page.ops("ops", found.ops, f" in the graph and its {found.functions} functions" if found.functions else "")
     if found.collections:
         yield f"  collections: {page.some(f'{name} ({count})' for name, count in found.collections.items())}"
+
+
+def _parts(found: MetaGraph, signature: Signature) -> dict[str, str]:
+    """By tensor, which part it is of a sparse or ragged input, whose parts a caller gives together."""
+    if len(signature.inputs) < 2:
+        return {}
+    from crossload.artifacts.graphs import composites
+
+    tensors = {t.name: str(t.tensor) for t in signature.inputs}
+    said = {}
+    for one in composites.of_meta_graph(found.proto, signature):
+        if one.kind == "sparse":
+            roles = ["indices", "values", "dense shape"]
+        else:
+            roles = ["values", *(f"row splits{f' {n}' if len(one.parts) > 2 else ''}" for n in range(1, len(one.parts)))]
+        for name, role in zip(one.parts, roles, strict=False):
+            said[tensors[name]] = f"{role} of one {one.kind} tensor: {', '.join(one.parts)}"
+    return said
 
 
 def _features(found: MetaGraph, signature: Signature) -> Iterator[str]:
