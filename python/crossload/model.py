@@ -87,6 +87,8 @@ class Model:
 
     def features(self, signature: str) -> Mapping[str, Sequence[Feature]]:
         """By input, the features that the graph parses from its tf.Examples."""
+        if self._source.format == "tflite":  # which has no op that parses them
+            return {}
         from crossload.inputs import domains
 
         bound = {signature: self.bound(signature)}

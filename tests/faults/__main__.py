@@ -29,6 +29,10 @@ SEEDED = (
     "residual", "convolution_1d", "lstm", "attention", "embeddings", "two_towers", "deep_dense", "half", "doubles",
 )  # fmt: skip
 
+# What a runtime really answers wrongly, which is no false alarm: cosine 0.07 to every other runtime, in every vector. The file gives
+# what SPACE_TO_BATCH_ND makes the batch of 1 that the input has.
+WRONG = {"dilated_convolutions": "tflite-micro"}
+
 
 def main() -> None:
     """Make what is not made yet, verify each bundle as it is, seed every fault, write the table."""
@@ -54,7 +58,7 @@ def main() -> None:
             continue
         report = verify(bundles / name, [*alive], alive=alive)
         judged += len(report.results)
-        if wrong := [r for r in report.results if r.outcome == "mismatch"]:
+        if wrong := [r for r in report.results if r.outcome == "mismatch" and r.case.runtime != WRONG.get(name)]:
             alarms.append(f"{name}: {wrong[0].error}")
             continue
         for fault in FAULTS if name in SEEDED else ():
@@ -70,7 +74,7 @@ def main() -> None:
     (folder / "outcomes.json").write_text(json.dumps(lines, indent=1), encoding="utf-8")
     said = [
         f"{len(alarms)} false alarms in {len(models)} healthy models, exported and verified with default options in "
-        f"{len(alive)} runtimes ({judged:,} answers).",
+        f"{len(alive)} runtimes ({judged:,} answers). Really wrong: {', '.join(f'{r} on {m}' for m, r in WRONG.items())}.",
         "",
         *seeded.table(outcomes),
     ]
