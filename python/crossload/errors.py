@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from crossload.support.text import printable, shortened
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from crossload.contract.outcomes import Outcome, Phase
@@ -30,13 +31,14 @@ class CrossloadError(Exception):
     """A command that cannot run as given; the CLI prints the message and exits with `exit_status`.
 
     Whatever a message quotes (a path, a name in a model, a worker's text) is escaped here: it stays one line and cannot control a terminal.
-    Of one that is longer than MOST_SENTENCE (support.text), the middle is left out.
+    Of one that is longer than MOST_SENTENCE (support.text), the middle is left out. `table` has the figures that led to it, line by line.
     """
 
     exit_status = 2
 
-    def __init__(self, message: str) -> None:
+    def __init__(self, message: str, table: Sequence[str] = ()) -> None:
         super().__init__(printable(shortened(message)))
+        self.table = tuple(printable(line) for line in table)
 
 
 class ArtifactError(CrossloadError):

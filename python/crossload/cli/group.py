@@ -18,13 +18,16 @@ from crossload.support.text import printable
 
 
 class _Failed(click.ClickException):
-    """A CrossloadError for the terminal: one sentence and its exit status."""
+    """A CrossloadError for the terminal: one sentence, after its figures if it has some, and its exit status."""
 
     def __init__(self, error: CrossloadError) -> None:
         super().__init__(printable(str(error)))
         self.exit_code = error.exit_status  # type: ignore[misc]  # click declares a class constant
+        self._table = error.table
 
     def show(self, file: Any = None) -> None:
+        for line in self._table:
+            click.echo(line, file=file, err=file is None)
         click.echo(f"crossload: {self.message}", file=file, err=file is None)
 
 

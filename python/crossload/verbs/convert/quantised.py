@@ -54,12 +54,11 @@ def proved(source: Recorded, made: Artifact, wanted: QualityTerms) -> tuple[Arti
 
 
 def refuse_beyond(bounds: Bounds, found: Sequence[Quality], file: str, ways: str = _WAYS_OUT) -> None:
-    """Raise ConversionRefused, with the table and the `ways` out, where an output does not meet a bound."""
+    """Raise ConversionRefused, with the figures and the `ways` out, where an output does not meet a bound."""
     unmet = [sentence for q in found for sentence in bounds.unmet(q)]
     if unmet:
-        table = "\n".join(f"  {line}" for line in quality.lines(found))
-        way = ways.format(bound=bounds.met_by(found))
-        raise ConversionRefused(f"{file} was not written: {'; '.join(unmet)}\n{table}\n  {bounds.said()}\n{way}")
+        table = [*quality.lines(found), bounds.said()]
+        raise ConversionRefused(f"{file} was not written: {'; '.join(unmet)}; {ways.format(bound=bounds.met_by(found))}", table)
 
 
 def _quality(source: Recorded, made: Artifact, litert: Supervisor, wanted: QualityTerms) -> list[Quality]:

@@ -156,7 +156,7 @@ def finished(
     try:
         refuse_beyond(terms.quality.bounds, found, artifact.id, _WAYS_OUT)
     except ConversionRefused as refused:
-        raise ExportRefused(str(refused)) from refused
+        raise ExportRefused(str(refused), refused.table) from refused
     recorded: list[Vectors] = []
     judge = references("tflite")[0]
     for name, signature in own.items():
