@@ -126,6 +126,24 @@ def test_names_split_over_several_attributes_are_joined(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("last", "datatype"),
+    [
+        (layer("Dense", "y", dtype="float32"), "FP32"),
+        (layer("LSTM", "y", dtype={"class_name": "DTypePolicy", "config": {"name": "float64"}}), "FP64"),
+        (layer("Dense", "y", dtype="mixed_float16"), "DT_0"),
+        (layer("Dense", "y", dtype=None), "DT_0"),
+        (layer("Lambda", "y", dtype="float32"), "DT_0"),
+        (layer("StringLookup", "y", dtype="int64"), "DT_0"),
+        ({**layer("Dense", "y", dtype="float32"), "module": "mine.layers"}, "DT_0"),
+    ],
+)
+def test_an_output_has_the_datatype_in_which_its_layer_computes(tmp_path: Path, last: dict[str, Any], datatype: str) -> None:
+    config = functional(entry("x", [None, 4]), last, inputs=["x", 0, 0], outputs=["y", 0, 0])
+    (output,) = keras(whole_h5(tmp_path / "m.h5", config)).signature().outputs
+    assert output.datatype == datatype
+
+
+@pytest.mark.parametrize(
     ("inputs", "outputs", "names", "given"),
     [
         (["a", 0, 0], ["y", 0, 0], ["a"], ["y"]),
@@ -144,7 +162,7 @@ def test_a_signature_has_the_order_and_positions_of_the_loaded_model(
     signature = signatures["serving_default"]
     assert tags is None and signature.key is None
     assert [(t.name, t.tensor) for t in signature.inputs] == [(n, at) for at, n in enumerate(names)]
-    assert [(t.name, t.tensor, t.datatype, t.shape) for t in signature.outputs] == [(n, at, "DT_0", None) for at, n in enumerate(given)]
+    assert [(t.name, t.tensor, t.datatype, t.shape) for t in signature.outputs] == [(n, at, "FP32", None) for at, n in enumerate(given)]
     kinds = {t.name: (t.datatype, t.shape) for t in signature.inputs}
     assert kinds["a"] == ("FP32", (-1, 4)) and kinds.get("b", ("INT32", (2, -1))) == ("INT32", (2, -1))
 

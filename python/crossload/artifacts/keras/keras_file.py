@@ -33,6 +33,12 @@ _MOST_EXPANSION = 32
 _LEAST_CONFIG, _LEAST_WEIGHTS = 4 << 20, 64 << 20  # allowed for an archive of any size
 _MOST_COMPRESSED = 2 << 30
 _NO_TENSOR = "DT_21"
+_UNKNOWN = "DT_0"  # types.proto: DT_INVALID
+# Layers of Keras that answer in the datatype in which they compute. One policy of two datatypes (mixed_float16) is none.
+_ANSWERS_AS_IT_COMPUTES = frozenset(
+    ("Dense", "Conv1D", "Conv2D", "Conv3D", "DepthwiseConv2D", "SeparableConv2D", "Conv2DTranspose", "LSTM", "GRU", "SimpleRNN",
+     "Embedding", "BatchNormalization", "LayerNormalization", "Softmax")
+)  # fmt: skip
 _TRAINED = ("optimizer", "metrics", "compile_metrics", "compile_loss", "_metrics", "_loss_tracker", "optimizer_weights")
 
 
@@ -92,7 +98,8 @@ class Keras:
         return " ".join(_remedy(self, self.config))
 
     def signature(self) -> Signature:
-        """The inputs and outputs of the model in its order; `tensor` is the position. A config does not describe the outputs' tensors.
+        """The inputs and outputs of the model in its order; `tensor` is the position. A config states no output's shape, and the datatype
+        of those alone that come from a layer which computes in one.
 
         Inputs whose names are not identifiers (`image-input`) get the name that a SavedModel of it would use: `image_input`.
 
@@ -110,7 +117,7 @@ class Keras:
             )
         called = identifiers(name for name, _, _ in inputs)
         taken = [(name, datatype, shape) for name, (_, datatype, shape) in zip(called, inputs, strict=True)]
-        return Signature(tuple(_numbered(taken)), tuple(_numbered([(name, "DT_0", None) for name in outputs])))
+        return Signature(tuple(_numbered(taken)), tuple(_numbered(outputs)))
 
     def to_json(self) -> dict[str, Any]:
         """The object of `show --json`."""
@@ -345,13 +352,29 @@ def _input(node: dict[str, Any], name: str) -> _Tensor:
     return name, datatype, None if shape is None else tuple(-1 if d is None else d for d in shape)
 
 
-def _outputs(config: dict[str, Any]) -> list[str]:
-    """Names of the outputs: the keys if the model returns a dictionary, else the layers that produce them."""
+def _outputs(config: dict[str, Any]) -> list[_Tensor]:
+    """Names of the outputs: the keys if the model returns a dictionary, else the layers that produce them; with their datatypes."""
     inside = config["config"]
-    if isinstance(inside, dict) and "output_layers" in inside:
-        return [key or layer for key, layer in _ends(inside["output_layers"])]
     nodes = keras_configs.inner(config)
-    return [keras_configs.name_of(nodes[-1])] if nodes else []
+    if isinstance(inside, dict) and "output_layers" in inside:
+        by_name = {keras_configs.name_of(n): n for n in nodes}
+        return [(key or layer, _computed(by_name.get(layer, {})), None) for key, layer in _ends(inside["output_layers"])]
+    return [(keras_configs.name_of(nodes[-1]), _computed(nodes[-1]), None)] if nodes else []
+
+
+def _computed(node: dict[str, Any]) -> str:
+    """The datatype in which a layer of Keras's own computes and answers; unknown for every layer that may answer in another."""
+    own = node.get("config")
+    if node.get("class_name") not in _ANSWERS_AS_IT_COMPUTES or not isinstance(own, dict) or not _is_keras_own(node):
+        return _UNKNOWN
+    try:
+        return from_tensorflow(keras_configs.policy_name(own.get("dtype")) or "")
+    except KeyError:
+        return _UNKNOWN
+
+
+def _is_keras_own(node: dict[str, Any]) -> bool:
+    return str(node.get("module") or "keras.layers").startswith(("keras.", "tf_keras."))
 
 
 def _ends(structure: Any, key: str = "") -> list[tuple[str, str]]:
