@@ -87,3 +87,17 @@ def test_a_fixed_batch_and_an_output_without_classes_are_left_alone() -> None:
     assert winners.search(model, fixed, Requests(), Domain(), [known]) is None
     ids = Vector("single_0", known.inputs, {"y": np.zeros((1,), np.int64)})
     assert winners.search(model, SIGNATURE, Requests(), Domain(), [ids]) is None
+
+
+def test_rows_of_strings_are_strings() -> None:
+    texts = Signature((TensorSpec("x", "BYTES", (-1,)),), SIGNATURE.outputs)
+
+    def ask(inputs: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
+        assert inputs["x"].dtype == object
+        assert all(isinstance(text, bytes) for text in inputs["x"])
+        return {"y": np.eye(CLASSES, dtype=np.float32)[[min(len(text), CLASSES - 1) for text in inputs["x"]]]}
+
+    known = Vector("single_0", {"x": np.array([b"a"], object)}, dict(ask({"x": np.array([b"a"], object)})))
+    found = winners.search(ask, texts, Requests(), Domain(), [known])
+    assert found is not None
+    assert len(found.inputs["x"]) > 1

@@ -105,5 +105,6 @@ def _towards(batch: Arrays, nearest: Sequence[Arrays], random: np.random.Generat
         one = nearest[row // 2 % len(nearest)]
         for name, array in made.items():
             if one[name].shape[1:] == array.shape[1:]:
-                array[row] = np.where(random.random(array.shape[1:]) < _MUTATED, array[row], one[name][0])
+                own = array[row : row + 1]  # a slice: of one string, NumPy would make an array of no dimension
+                array[row : row + 1] = np.where(random.random(own.shape) < _MUTATED, own, one[name])
     return made
