@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -14,10 +15,11 @@ import numpy as np  # noqa: E402
 from crossload.contract import vectors  # noqa: E402
 from crossload.workers.kit.serving import Answer, Request, Server  # noqa: E402
 
+BUNDLE = Path(sys.argv[1])
 RECORDED = {
-    tuple(array.tobytes() for array in vector.inputs.values()): vector.outputs
-    for file in Path(sys.argv[1], "vectors").iterdir()
-    for vector in vectors.read(file)
+    (entry["signature"], *(array.tobytes() for array in vector.inputs.values())): vector.outputs
+    for entry in json.loads((BUNDLE / "crossload.json").read_text(encoding="utf-8"))["vectors"]
+    for vector in vectors.read(BUNDLE / entry["path"])
 }
 
 
@@ -25,7 +27,7 @@ class Replay:
     note = None
 
     def run(self, signature: str, inputs: dict[str, np.ndarray], outputs: list[str]) -> Answer:
-        known = RECORDED.get(tuple(array.tobytes() for array in inputs.values())) or next(iter(RECORDED.values()))
+        known = RECORDED.get((signature, *(array.tobytes() for array in inputs.values()))) or next(iter(RECORDED.values()))
         return Answer({name: np.asarray(known[name]) for name in outputs}, 1)
 
 

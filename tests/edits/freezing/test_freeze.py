@@ -35,6 +35,7 @@ pytestmark = pytest.mark.slow
 # Models that are frozen without TensorFlow. One that stops being so fails its test.
 WITHOUT = (
     *("default_input", "graph_frozen", "graph_pbtxt", "graph_pinned_to_gpu", "graph_text_in_pb", "identity", "no_tags", "no_variables"),
+    "other_argument_names",
     *("only_eval", "optimizer_slots", "pinned_to_gpu", "pinned_to_gpu_v1", "reference_variables", "scale", "several_signatures"),
     *("several_tag_sets", "slashes", "sparse_input"),
     *("assertion", "branches", "embedding", "loop", "recurrent", "several_results", "shape_of_a_variable"),

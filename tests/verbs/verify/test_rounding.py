@@ -116,7 +116,7 @@ def test_the_suggested_tolerance_makes_verify_pass(exported: Path, tmp_path: Pat
     failed = [r for r in report.results if r.outcome == "mismatch"]
     (said,) = {(r.error or "").rpartition("; ")[2] for r in failed}
     words = shlex.split(said)
-    assert words[:-1] == ["all", "8", "vectors", "agree", "with", "--tolerance"]
+    assert words[:-1] == ["all", "9", "vectors", "agree", "with", "--tolerance"]
     assert len(failed) > 1
     assert verify(bundle, ["tensorflow"], tolerance=parse(words[-1:])).exit_status == 0
 
