@@ -127,10 +127,3 @@ def test_random_answers_and_random_variables_are_named(tmp_path: Path) -> None:
     said = [str(r.error) for r in verify(folder, ["tensorflow"]).results]
     assert len(said) == 1
     assert "loading gives random values to the variable 'w' by RandomUniform 'draw'" in said[0]
-
-
-@pytest.mark.slow
-def test_dropout_that_twice_gives_the_same_small_answers_by_chance_is_found() -> None:
-    report = verify(CORPUS / "brought" / "keep-prob" / "graph.pb", ["tensorflow"], requests=Requests(count=3))
-    assert outcomes(report) == {("tensorflow", "not_run")}
-    assert "it draws at random" in str(report.results[0].error)
