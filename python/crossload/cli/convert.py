@@ -286,9 +286,9 @@ def _edge_options(given: dict[str, Any], shapes: Any) -> dict[str, Any]:
         "without_graph": given["without_graph"] or given["checkpoint_format"] == "object",
         "variables": _renamed(given["variables"]),
         **{k: str(given[k]) for k in ("representative", "weights") if given[k]},
+        "keep_float": list(given["keep_float"]) or None,
         **options.load_options(given),
     }
-    named["keep_float"] = list(given["keep_float"]) or None
     plain = ("optimize", "quantize", "inference_type", "per_tensor", "allow_flex", "allow_custom_ops", "by_name", "max_to_keep",
              "keep_every_n_hours",
              "pad_step_number", "sharded", "absolute_paths")  # fmt: skip

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,13 @@ class TensorSpec:
         extra = {"tensor": self.tensor, "default": self.default, "quantization": self.quantization}
         shape = None if self.shape is None else list(self.shape)
         return {"name": self.name, "datatype": self.datatype, "shape": shape} | {k: v for k, v in extra.items() if v is not None}
+
+
+def may_be_one_shape(one: Sequence[int] | None, other: Sequence[int] | None) -> bool:
+    """Whether two shapes may be the same: -1 is any size, None any rank."""
+    if one is None or other is None:
+        return True
+    return len(one) == len(other) and all(a == b or -1 in (a, b) for a, b in zip(one, other, strict=True))
 
 
 @dataclass(frozen=True)

@@ -32,12 +32,17 @@ def reason(error: Exception) -> str:
     return f"{str(error) or type(error).__name__}{damaged}"
 
 
-def check_samples(path: Path) -> None:
-    """Raise CrossloadError if rows of inputs (an .npz, or a folder of them) cannot be read, or have NaN, which no range holds."""
+def files_of(path: Path) -> list[Path]:
+    """An .npz, or those of a folder; raises CrossloadError for a folder without one."""
     files = sorted(path.glob("*.npz")) if path.is_dir() else [path]
     if not files:
         raise CrossloadError(f"the folder {path} has no .npz with representative inputs; write one with numpy.savez")
-    for file in files:
+    return files
+
+
+def check_samples(path: Path) -> None:
+    """Raise CrossloadError if rows of inputs (an .npz, or a folder of them) cannot be read, or have NaN, which no range holds."""
+    for file in files_of(path):
         for name, array in from_npz(file).items():
             if array.dtype.kind == "f" and np.isnan(array).any():
                 raise CrossloadError(f"{file}: {name!r} has NaN, which no range holds; leave those rows out")

@@ -6,7 +6,7 @@ from typing import Any
 
 from crossload.artifacts.graphs.graph import operation_of
 from crossload.contract.datatypes import for_people, from_enum
-from crossload.contract.signatures import Signature, TensorSpec
+from crossload.contract.signatures import Signature, TensorSpec, may_be_one_shape
 from crossload.support.text import printable
 
 _PLACEHOLDERS = ("Placeholder", "PlaceholderV2", "PlaceholderWithDefault")
@@ -22,7 +22,7 @@ def disagreement(nodes: dict[str, Any], signature: Signature) -> str | None:
         if node is None or node.op not in _PLACEHOLDERS or not node.attr["dtype"].type:
             continue
         taken = TensorSpec(spec.name, from_enum(node.attr["dtype"].type), _shape(node))
-        if taken.datatype != spec.datatype or not _may_fit(taken.shape, spec.shape):
+        if taken.datatype != spec.datatype or not may_be_one_shape(taken.shape, spec.shape):
             named = [f"--input-tensor {t.name}={t.tensor}" for t in signature.inputs]
             named += [f"--output-tensor {t.name}={t.tensor}" for t in signature.outputs]
             return printable(
@@ -37,12 +37,6 @@ def _shape(node: Any) -> tuple[int, ...] | None:
         return None
     shape = tuple(d.size for d in node.attr["shape"].shape.dim)
     return shape or (None if node.op == "Placeholder" else ())  # before version 24 of GraphDef, an empty shape meant an unknown rank
-
-
-def _may_fit(one: tuple[int, ...] | None, other: tuple[int, ...] | None) -> bool:
-    if one is None or other is None:
-        return True
-    return len(one) == len(other) and all(a == b or -1 in (a, b) for a, b in zip(one, other, strict=True))
 
 
 def _told(spec: TensorSpec) -> str:

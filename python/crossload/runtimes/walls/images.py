@@ -67,7 +67,8 @@ class Built:
 
 def requirements(name: str) -> Path:
     """A pinned requirements file: in a checkout of `requirements/`; a wheel carries it beside the Dockerfiles."""
-    return next((p for p in (DOCKERFILES.parent / "requirements" / name,) if p.is_file()), DOCKERFILES / name)
+    own = DOCKERFILES.parent / "requirements" / name
+    return own if own.is_file() else DOCKERFILES / name
 
 
 def name_of(runtime: Runtime) -> str:

@@ -18,7 +18,7 @@ from crossload.report.results import Report
 from crossload.runtimes import environments, registry
 from crossload.runtimes.supervisor import ModelSource, Supervisor
 from crossload.verbs.verify.prove import Recorded, one_by_one
-from crossload.verbs.verify.quality import QualityTerms, measured, own_signatures, recorded_requests, rows_of
+from crossload.verbs.verify.quality import QualityTerms, Rows, measured, own_signatures, recorded_requests, rows_of
 from crossload.verbs.verify.record import record, references
 
 _WAYS_OUT = (
@@ -39,12 +39,14 @@ def proved(source: Recorded, made: Artifact, wanted: QualityTerms) -> tuple[Arti
         alive = {**source.alive}
         if name not in alive:
             alive[name] = stack.enter_context(Supervisor(name, environments.prepare(judge.source, terms.progress), terms.limits))
-        found = _quality(source, made, alive[name], wanted)
+        own = own_signatures(Path(made.path), made)
+        given = terms.options.get("representative")
+        rows = rows_of(source.manifest.signatures, wanted, Path(given) if given else None, terms.requests, own)
+        found = _quality(source, made, own, alive[name], rows)
         file = Path(made.path).name
         refuse_beyond(wanted.bounds, found, file)
         made = made.model_copy(update={"quality": found})
-        own = own_signatures(Path(made.path), made)
-        report = _own_answers(source, made, own, alive, wanted)
+        report = _own_answers(source, made, own, alive, rows)
     if report.exit_status:
         raise ConversionRefused(
             f"{file} was not written: LiteRT does not repeat the answers of its own reference kernels: {report.first_failure}; "
@@ -61,26 +63,21 @@ def refuse_beyond(bounds: Bounds, found: Sequence[Quality], file: str, ways: str
         raise ConversionRefused(f"{file} was not written: {'; '.join(unmet)}; {ways.format(bound=bounds.met_by(found))}", table)
 
 
-def _quality(source: Recorded, made: Artifact, litert: Supervisor, wanted: QualityTerms) -> list[Quality]:
-    terms, own = source.terms, own_signatures(Path(made.path), made)
-    learnt = source.manifest.signatures
-    given = terms.options.get("representative")
-    rows = rows_of(learnt, wanted, Path(given) if given else None, terms.requests, own)
+def _quality(source: Recorded, made: Artifact, own: Mapping[str, Signature], litert: Supervisor, rows: Mapping[str, Rows]) -> list[Quality]:
+    terms = source.terms
     tags = None if source.source.tags is None else tuple(source.source.tags)
     entry = source.source
-    float_model = ModelSource(Path(entry.path), entry.format, entry.bindings, tags, terms.load_options, learnt)
+    float_model = ModelSource(Path(entry.path), entry.format, entry.bindings, tags, terms.load_options, source.manifest.signatures)
     recorder = source.alive[registry.shortest_name(source.recorder)]
     result = ModelSource(Path(made.path), "tflite", made.bindings, signatures=own)
     return measured((recorder, float_model), (litert, result, made), rows, terms.progress)
 
 
 def _own_answers(
-    source: Recorded, made: Artifact, own: Mapping[str, Signature], alive: Mapping[str, Supervisor], wanted: QualityTerms
+    source: Recorded, made: Artifact, own: Mapping[str, Signature], alive: Mapping[str, Supervisor], rows: Mapping[str, Rows]
 ) -> Report:
     """Record the artifact's answers with LiteRT's reference kernels, and compare those of LiteRT as it runs by default."""
     terms = source.terms
-    given = terms.options.get("representative")
-    rows = rows_of(source.manifest.signatures, wanted, Path(given) if given else None, terms.requests, own)
     judge = references("tflite")[0]
     kept: dict[str, list[Vector]] = {}
     entries = []

@@ -9,7 +9,7 @@ from crossload import artifacts
 from crossload.contract.causes import Cause, Kind
 from crossload.contract.datatypes import DATATYPES, for_people
 from crossload.contract.manifest import Artifact
-from crossload.contract.signatures import Signature, TensorSpec
+from crossload.contract.signatures import Signature, TensorSpec, may_be_one_shape
 from crossload.errors import CrossloadError
 
 _EXCHANGED: dict[str, Kind] = {"input": "exchanged_inputs", "output": "exchanged_outputs"}
@@ -73,13 +73,9 @@ def _of_side(side: str, wanted: Sequence[TensorSpec], there: Mapping[str, Tensor
             yield _contradiction(said)
         if own.datatype in DATATYPES and own.datatype != spec.datatype:
             yield _contradiction(f"its {side} {spec.name!r} is {for_people(own.datatype)}, in the manifest {for_people(spec.datatype)}")
-        if own.shape is not None and spec.shape is not None and not _alike(own.shape, spec.shape):
+        if own.shape is not None and spec.shape is not None and not may_be_one_shape(own.shape, spec.shape):
             yield _contradiction(f"its {side} {spec.name!r} has the shape {list(own.shape)}, in the manifest {list(spec.shape)}")
 
 
 def _contradiction(text: str) -> Cause:
     return Cause(kind="signature", text=text)
-
-
-def _alike(one: Sequence[int], other: Sequence[int]) -> bool:
-    return len(one) == len(other) and all(a == b or -1 in (a, b) for a, b in zip(one, other, strict=True))

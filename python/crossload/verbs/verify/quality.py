@@ -50,12 +50,11 @@ class QualityTerms:
 
     def _labels(self, inputs: Sequence[str]) -> np.ndarray:
         assert self.data and self.labels
-        files = sorted(self.data.glob("*.npz")) if self.data.is_dir() else [self.data]
+        files = npz.files_of(self.data)
         read = [npz.from_npz(file) for file in files]
-        if missing := next((f for f, arrays in zip(files, read, strict=True) if self.labels not in arrays), None):
-            raise CrossloadError(
-                f"{missing} has no array {self.labels!r} for --labels; it has: {', '.join(npz.from_npz(missing)) or 'none'}"
-            )
+        for file, arrays in zip(files, read, strict=True):
+            if self.labels not in arrays:
+                raise CrossloadError(f"{file} has no array {self.labels!r} for --labels; it has: {', '.join(arrays) or 'none'}")
         rows = {len(a[n]) for a in read for n in inputs if n in a and a[n].ndim}
         found = np.concatenate([np.atleast_1d(a[self.labels]).ravel() for a in read])
         if found.dtype.kind not in "iu":
@@ -87,11 +86,12 @@ def rows_of(
     found: dict[str, Rows] = {}
     asked = {name: _specs(signatures[name], shapes[name]) for name in shapes}
     samples = representative.samples(path, asked) if path else []
+    every_label = terms.labels_of()
     for name in shapes:
         own = [v for v in draw(signatures[name], requests) if terms.data is None and v.id.startswith("user_")]
         rows = [inputs for key, inputs in samples if key == name]
         every = -(-len(rows) // _MOST_REQUESTS) or 1
-        labels = terms.labels_of()
+        labels = every_label
         if labels is not None and rows and labels.size % len(rows) == 0:
             labels = labels.reshape(len(rows), -1)[::every].ravel()
         taken = [*rows[::every], *(v.inputs for v in own)]
