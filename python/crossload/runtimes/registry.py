@@ -193,10 +193,12 @@ def find(names: list[str] | None = None) -> list[Runtime]:
 
 def _split(name: str) -> tuple[str, str]:
     """`litert/arm64@2.3.0` as `litert@2.3.0` and `arm64`; a name without a platform has none. Raises CrossloadError for an unknown one."""
-    known = {r.name for r in all_runtimes()}
     head, at, version = name.partition("@")
     base, _, platform = head.partition("/")
-    if head in known or not platform:
+    if not platform:
+        return name, ""
+    known = {r.name for r in all_runtimes()}
+    if head in known:
         return name, ""
     if platform not in PLATFORMS and base in known:
         raise CrossloadError(f"{base} has no image for {platform!r}; the platforms are: {', '.join(PLATFORMS)}")
