@@ -38,6 +38,16 @@ def test_a_random_op_counts_on_the_path_to_the_answer_only(tmp_path: Path, op: s
     assert stated(tmp_path, graph).random == (f"{op} 'noise'",)
 
 
+@pytest.mark.parametrize("attribute", ["seed", "seed2"])
+def test_a_random_op_with_a_seed_counts_as_seeded(tmp_path: Path, attribute: str) -> None:
+    graph = small()
+    node(graph.node, "noise", "RandomUniform", "x")
+    graph.node[-2].input.append("noise")
+    assert stated(tmp_path, graph).unseeded
+    graph.node[-1].attr[attribute].i = 7
+    assert stated(tmp_path, graph) == Hidden(random=("RandomUniform 'noise'",))
+
+
 @pytest.mark.parametrize("op", ["StatelessRandomUniform", "ScatterNd", "TensorScatterUpdate", "ReadVariableOp"])
 def test_an_op_without_state_does_not_count(tmp_path: Path, op: str) -> None:
     graph = small()

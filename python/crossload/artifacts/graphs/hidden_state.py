@@ -25,17 +25,22 @@ _CHANGING = re.compile(
     r"|(Resource)?(Sparse)?Apply[A-Z]\w+|(Resource)?CountUpTo|LookupTable(Insert|Remove)(V2)?|Queue\w*(Enqueue|Dequeue)\w*"
     r"|Stateful(Uniform|StandardNormal|TruncatedNormal|RandomBinomial)\w*|RngSkip|RngReadAndSkip|IteratorGetNext(Sync)?"
 )
+_SEEDED_BY_INPUT = "AnonymousSeedGenerator"
 _ASSIGNED = ("Assign", "AssignVariableOp")
 _VARIABLES = ("VarHandleOp", "Variable", "VariableV2")
 
 
 @dataclass(frozen=True)
 class Hidden:
-    """A signature's ops of these two kinds, each as `Op 'node'`; `at_load` are random values that loading gives to variables."""
+    """A signature's ops of these two kinds, each as `Op 'node'`; `at_load` are random values that loading gives to variables.
+
+    `unseeded`: a random op has no seed, so that it starts at another place after every load.
+    """
 
     random: tuple[str, ...] = ()
     changing: tuple[str, ...] = ()
     at_load: tuple[str, ...] = ()
+    unseeded: bool = False
 
     def __bool__(self) -> bool:
         return bool(self.random or self.changing or self.at_load)
@@ -76,14 +81,16 @@ class Bodies:
         needed = self._needed(outputs, inputs)
         bodies = self._bodies(needed)
         reads = any(node.op in _VARIABLES for node in needed)
-        return Hidden(_named(_RANDOM, needed, bodies), _named(_CHANGING, needed, bodies), at_load if reads else ())
+        drawing = _matching(_RANDOM, needed, bodies)
+        unseeded = any(node.op != _SEEDED_BY_INPUT and not (node.attr["seed"].i or node.attr["seed2"].i) for node in drawing)
+        return Hidden(_names(drawing), _names(_matching(_CHANGING, needed, bodies)), at_load if reads else (), unseeded)
 
     def drawn_by(self, init: Iterable[str]) -> list[str]:
         """The variables to which these operations give random values, each with the op that draws them."""
         found = []
         for node in self._needed(init):
             if node.op in _ASSIGNED and len(node.input) > 1:
-                drawn = _named(_RANDOM, self._needed([node.input[1]]), [])
+                drawn = _names(_matching(_RANDOM, self._needed([node.input[1]]), []))
                 found += [f"{_operation(node.input[0])!r} by {op}" for op in drawn[:1]]
         return found
 
@@ -104,9 +111,12 @@ class Bodies:
         return [self._functions[name] for name in sorted(reached(named(nodes), lambda name: named(self._functions[name].node_def)))]
 
 
-def _named(pattern: re.Pattern[str], nodes: Iterable[Any], bodies: Iterable[Any]) -> tuple[str, ...]:
-    there = [*nodes, *(node for body in bodies for node in body.node_def)]
-    return tuple(dict.fromkeys(f"{node.op} {node.name!r}" for node in there if pattern.fullmatch(node.op)))
+def _matching(pattern: re.Pattern[str], nodes: Iterable[Any], bodies: Iterable[Any]) -> list[Any]:
+    return [node for node in (*nodes, *(n for body in bodies for n in body.node_def)) if pattern.fullmatch(node.op)]
+
+
+def _names(nodes: Iterable[Any]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(f"{node.op} {node.name!r}" for node in nodes))
 
 
 def _operation(source: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from crossload.artifacts.graphs.graph import operation_of
@@ -45,10 +46,17 @@ class Reads:
 
     def unset(self, roots: Iterable[str]) -> Iterator[Unset]:
         """What a run of these operations reads and nothing sets, as far as the nodes outside of functions tell."""
+        if not self._keeps_anything:
+            return
         run = self.needed(roots)
         loaded = self.needed((*self.at_load, *(self.initializers if self.runs_initializers else ())))
         yield from self._tables(run, self._filled(run | loaded))
         yield from self._variables(run, self.needed(self.at_load))
+
+    @cached_property
+    def _keeps_anything(self) -> bool:
+        """Whether the graph has a table or a variable; most large graphs have none, being frozen."""
+        return any(op in _VARIABLES or _TABLES.fullmatch(op) for op in {node.op for node in self.nodes.values()})
 
     def _tables(self, run: set[str], filled: set[str]) -> Iterator[Unset]:
         for name in sorted(run):

@@ -19,6 +19,8 @@ from typing import Any
 from crossload.artifacts.graphs.functions import functions_named
 from crossload.artifacts.graphs.graph import operation_of
 from crossload.artifacts.graphs.saved_model import assets
+from crossload.artifacts.graphs.saved_model_keys import TABLE_INITIALIZERS
+from crossload.artifacts.graphs.unset import Reads, Unset
 from crossload.releases.nodes import Problem, kernel_problem, problems
 from crossload.releases.registrations import Release
 from crossload.support.reach import reached
@@ -52,6 +54,7 @@ class Subject:
     meta_graph: Any = field(default=None, repr=False)
     path: object = "SOURCE"
     _calls: dict[str, list[tuple[Any, set[str]]]] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _unset: dict[bool, list[tuple[str, Unset]]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @cached_property
     def nodes(self) -> dict[str, Any]:
@@ -140,6 +143,15 @@ class Subject:
     def needed(self, roots: Iterable[str]) -> set[str]:
         """The operations that these depend on, themselves included, as far as they are in the graph."""
         return _within(self.nodes, roots)
+
+    def unset(self, *, runs_initializers: bool) -> list[tuple[str, Unset]]:
+        """What each signature reads and nothing sets: the same in all releases that run the collection of table initialisers, or not."""
+        if runs_initializers not in self._unset:
+            collections = self.meta_graph.collection_def if self.meta_graph is not None else {}
+            names = collections[TABLE_INITIALIZERS].node_list.value if TABLE_INITIALIZERS in collections else ()
+            reads = Reads(self.nodes, self.functions, self.needed, self.at_load, tuple(map(operation_of, names)), runs_initializers)
+            self._unset[runs_initializers] = [(name, one) for name, roots in self.roots.items() for one in reads.unset(roots)]
+        return self._unset[runs_initializers]
 
     def _reached(self, nodes: Iterable[Any], follow: Callable[[Any], bool]) -> set[str]:
         """The functions that these nodes name, and the nodes of their bodies in turn, in the attributes of nodes that `follow` accepts."""

@@ -6,9 +6,6 @@ import re
 from collections.abc import Iterator
 
 from crossload.artifacts.graphs import object_graph
-from crossload.artifacts.graphs.graph import operation_of
-from crossload.artifacts.graphs.saved_model_keys import TABLE_INITIALIZERS
-from crossload.artifacts.graphs.unset import Reads
 from crossload.releases.registrations import Release
 from crossload.verbs.check.findings import Finding
 from crossload.verbs.check.graph_rules import Subject, is_python
@@ -22,13 +19,9 @@ def findings(subject: Subject, release: Release) -> Iterator[Finding]:
     if not subject.roots and subject.format == "saved_model":
         said = object_graph.unsigned(subject.meta_graph, subject.path) if subject.meta_graph is not None else ""
         yield Finding("run_error", f"it has no signature that can be called{f': {said}' if said else ''}", beyond_repair=True)
-    collections = subject.meta_graph.collection_def if subject.meta_graph is not None else {}
-    names = collections[TABLE_INITIALIZERS].node_list.value if TABLE_INITIALIZERS in collections else ()
     runs = is_python(release) or runs_table_initializers(release)
-    reads = Reads(subject.nodes, subject.functions, subject.needed, subject.at_load, tuple(map(operation_of, names)), runs)
-    for signature, roots in subject.roots.items():
-        for one in reads.unset(roots):
-            yield Finding("run_error", one.sentence, one.node, op=one.op, signature=signature, beyond_repair=True)
+    for signature, one in subject.unset(runs_initializers=runs):
+        yield Finding("run_error", one.sentence, one.node, op=one.op, signature=signature, beyond_repair=True)
 
 
 def notes(subject: Subject, release: Release) -> tuple[str, ...]:

@@ -76,7 +76,7 @@ def repeatable(
     recorded, left_out, failure = _answers(supervisor, name, signature, requests, domain, extra=False)
     if failure:
         return Answers([], left_out, failure=failure)
-    if again(recorded, before=lambda: load(keep=True)):
+    if not hidden.unseeded and again(recorded, before=lambda: load(keep=True)):
         return Answers(recorded, left_out, repeats.why_state(hidden))
     return Answers([], [LeftOut(id=v.id, reason=repeats.why_not(hidden)) for v in recorded] + left_out)
 
