@@ -74,7 +74,7 @@ class Graph:
         """Placeholders, arguments, and outputs of queues and iterators that reach an output; those that an output depends on come first."""
         from crossload.artifacts.graphs import candidates
 
-        needed = self.needed_for(str(t.tensor) for t in self.outputs)
+        needed = self._needed
         found = []
         for node, reason in candidates.inputs(self):
             plain = node.op in INPUT_OPS and not candidates.of_training(node.name)
@@ -88,6 +88,10 @@ class Graph:
         """`inputs` and `outputs` in `show --json`, each with the reason."""
         sides = {"inputs": self.inputs, "outputs": self.outputs}
         return {side: [t.to_json() | {"reason": self.reasons[str(t.tensor)]} for t in found] for side, found in sides.items()}
+
+    @cached_property
+    def _needed(self) -> set[str]:
+        return self.needed_for(str(t.tensor) for t in self.outputs)
 
     @cached_property
     def _likely(self) -> Signature:
@@ -104,7 +108,7 @@ class Graph:
         return self._likely if outputs is None else self._signature(chosen)
 
     def _signature(self, chosen: tuple[TensorSpec, ...]) -> Signature:
-        needed = self.needed_for(str(t.tensor) for t in chosen)
+        needed = self._needed if chosen is self.outputs else self.needed_for(str(t.tensor) for t in chosen)
         return Signature(tuple(t for t in self.inputs if self._is_needed(t, needed)), chosen)
 
     def tensor(self, name: str) -> TensorSpec:
