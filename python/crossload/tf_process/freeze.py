@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -133,8 +133,35 @@ def _optimized(graph: Any, inputs: list[str], outputs: list[str]) -> Any:
 
 
 def _refuse_state(graph: Any) -> None:
-    """Raise ModelError for a variable or a resource that did not become a constant: such a .pb runs nowhere."""
+    """Raise ModelError for a variable or a resource that did not become a constant, and for one that did and is still assigned.
+
+    Such a .pb runs nowhere.
+    """
     state = {n.name for n in graph.node if n.op in _VARIABLES}
     state |= {n.name for n in graph.node if n.op == "Placeholder" and n.attr["dtype"].type == tf.resource.as_datatype_enum}
     if state:
         raise ModelError(f"it keeps state that did not become constants: {', '.join(sorted(state)[:5])}")
+    assigning = _without_resource(graph.node, {})
+    for function in graph.library.function:
+        assigning += _without_resource(function.node_def, {a.name: a.type for a in function.signature.input_arg})
+    if assigning:
+        node = assigning[0]
+        changing = f"{node.op} {node.name!r} changes a variable"
+        raise ModelError(f"it keeps state: {changing}, and a frozen graph has only constants; a SavedModel holds it")
+
+
+def _without_resource(nodes: Iterable[Any], arguments: Mapping[str, int]) -> list[Any]:
+    """The nodes of one body whose op takes a resource first, and that get a constant or an argument of another datatype."""
+    here = {node.name: node for node in nodes}
+    found = []
+    for node in here.values():
+        op = op_def_registry.get(node.op)
+        if op is None or not node.input or not op.input_arg or op.input_arg[0].type != tf.resource.as_datatype_enum:
+            continue
+        source = node.input[0].partition(":")[0]
+        while source in here and here[source].op == "Identity":
+            source = here[source].input[0].partition(":")[0]
+        constant = source in here and here[source].op == "Const"
+        if constant or arguments.get(source, tf.resource.as_datatype_enum) != tf.resource.as_datatype_enum:
+            found.append(node)
+    return found

@@ -72,6 +72,21 @@ def dice():
     return _Dice()
 
 
+class _Counter(tf.Module):
+    def __init__(self):
+        super().__init__()
+        self.count = tf.Variable(0.0)
+
+    @tf.function(input_signature=[tf.TensorSpec([2], tf.float32, name="x")])
+    def __call__(self, x):
+        return {"y": x + self.count.assign_add(1.0)}
+
+
+def counter():
+    """A model that keeps state."""
+    return _Counter()
+
+
 def broken():
     """The user's own code fails."""
     raise RuntimeError("the data set is not where it was")
