@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from crossload.contract.manifest import Steps
 from crossload.contract.vectors import Vector
 from crossload.runtimes import registry
 from crossload.verbs.verify.platforms import differences, pairs
@@ -36,6 +37,14 @@ def test_floats_are_told_in_roundings_and_integers_in_steps() -> None:
     there = {"y": np.float32([1, 2 + 2**-22]), "classes": np.int8([5, -4])}
     told = said(here, there, y=2.0**-23)
     assert told == "the same bits in 0 of 1 answers, in the others up to 0.67 × rounding; 3 quantisation step(s)"
+
+
+def test_floats_of_a_quantised_artifact_are_told_in_steps_of_its_scale() -> None:
+    here, there = {"y": np.float32([0.5, 0.25])}, {"y": np.float32([0.5, 0.375])}
+    vector = Vector("v0", {}, here, steps={"y": Steps(scale=0.125, allowed=1)})
+    key = ("model", "serve", "v0")
+    (sentence,) = differences(PAIR, {"litert": {key: here}, "docker:litert/arm64": {key: there}}, {"serve": [vector]})
+    assert sentence.endswith("in the others up to 1 quantisation step(s)")
 
 
 def test_another_shape_is_told_as_it_is() -> None:

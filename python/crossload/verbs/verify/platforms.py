@@ -37,10 +37,14 @@ def differences(paired: Mapping[str, str], answers: Mapping[str, Answers], recor
         one, other = answers.get(here, {}), answers.get(there, {})
         for artifact in dict.fromkeys(key[0] for key in one):
             both = [key for key in one if key[0] == artifact and key in other]
-            judged = [judge(one[k], other[k], Tolerances(), rounding=vectors[k[1:]].rounding)[1] for k in both]
+            judged = [_judged(vectors[k[1:]], one[k], other[k]) for k in both]
             if both:
                 integers = {name for k in both for name, array in one[k].items() if array.dtype.kind in "iu" and array.dtype.itemsize < 4}
                 yield f"{there} against {here} on {artifact}: {_said(judged, integers)}"
+
+
+def _judged(vector: Vector, one: Mapping[str, np.ndarray], other: Mapping[str, np.ndarray]) -> dict[str, Judgement]:
+    return judge(one, other, Tolerances(), rounding=vector.rounding, steps=vector.steps)[1]
 
 
 def _said(judged: Sequence[Mapping[str, Judgement]], integers: set[str]) -> str:
