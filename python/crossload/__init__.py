@@ -30,7 +30,7 @@ _HOMES = {
     "EnvironmentProblem": "crossload.errors",
     "ExportRefused": "crossload.errors",
     "FrameError": "crossload.errors",
-    "Handoff": "crossload.verbs.handoff.java.project",
+    "Handoff": "crossload.verbs.handoff.handed",
     "Limits": "crossload.runtimes.supervisor",
     "Manifest": "crossload.contract.manifest",
     "ManifestError": "crossload.errors",
@@ -167,8 +167,8 @@ if TYPE_CHECKING:
     from crossload.verbs.doctor.doctor import Diagnosis as Diagnosis
     from crossload.verbs.doctor.doctor import doctor as doctor
     from crossload.verbs.export.export import export as export
+    from crossload.verbs.handoff.handed import Handoff as Handoff
     from crossload.verbs.handoff.handoff import handoff as handoff
-    from crossload.verbs.handoff.java.project import Handoff as Handoff
     from crossload.verbs.show.show import show as show
     from crossload.verbs.verify.plan import Plan as Plan
     from crossload.verbs.verify.quality import QualityTerms as QualityTerms

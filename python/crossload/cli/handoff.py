@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from crossload.cli.framework import CONVERSION, WHAT, Command, option
+from crossload.errors import CrossloadError
 
 
 @click.command(
@@ -16,47 +17,42 @@ from crossload.cli.framework import CONVERSION, WHAT, Command, option
         "handoff digits/ --to java -o digits-java/",
         "handoff digits/ --to java -o digits-java/ --package com.example.digits --release 0.5.0",
         "handoff digits/ --to java -o digits-java/ --artifact graph_def --overwrite",
+        "handoff digits/ --to c -o digits-c/ --artifact tflite",
     ],
     exit_status="0 written, 2 input that cannot be used.",
 )
 @click.argument("bundle", type=click.Path(path_type=Path))
 @option(
-    "--to", type=click.Choice(["java"]), required=True, group=CONVERSION, help="The receiver: java is a Maven project for Java 17 or newer."
+    "--to",
+    type=click.Choice(["java", "c"]),
+    required=True,
+    group=CONVERSION,
+    help="The receiver: java is a Maven project for Java 17 or newer, c a C99 project over LiteRT's C API.",
 )
 @option(
     "--release",
-    default="1.1.0",
-    show_default=True,
     metavar="VERSION",
     group=CONVERSION,
-    help="The release of TensorFlow Java: 1.1.0, 1.0.0, 0.5.0, 0.4.2, 0.3.3, or 1.15.0, TensorFlow 1's own API.",
+    help="The release of TensorFlow Java: 1.1.0 (the default), 1.0.0, 0.5.0, 0.4.2, 0.3.3, or 1.15.0, TensorFlow 1's own API.",
 )
 @option("--package", metavar="NAME", group=CONVERSION, help="The Java package; default: com.example. and the model's name.")
-@option("--artifact", "-a", metavar="ID", group=WHAT, help="The artifact to hand over; default: the first one that the release loads.")
+@option("--artifact", "-a", metavar="ID", group=WHAT, help="The artifact to hand over; default: the first one that the receiver loads.")
 @option("--output", "-o", type=click.Path(path_type=Path, file_okay=False), required=True, metavar="DIR", help="The project's folder.")
 @option("--overwrite", is_flag=True, help="Replace an existing handoff.")
-def command(bundle: Path, to: str, output: Path, release: str, package: str | None, artifact: str | None, overwrite: bool) -> None:
+def command(bundle: Path, to: str, output: Path, release: str | None, package: str | None, artifact: str | None, overwrite: bool) -> None:
     """Write BUNDLE as a project in the receiver's language.
 
-    The project holds the artifact, its manifest and recorded answers, a typed client (one method per signature, with a record for its
-    inputs and one for its outputs), a test over all vectors, a main class and a README. It needs a JDK and Maven, but neither Python
-    nor crossload. `mvn test` proves that the model gives the recorded answers there.
+    The project holds the artifact, its manifest and recorded answers, a typed client (a function for each signature, with a record for
+    its inputs and one for its outputs), a test over all vectors, a main program and a README. It needs neither Python nor crossload:
+    for Java a JDK and Maven, for C a compiler, make and libLiteRt.so. Its test proves that the model gives the recorded answers there.
     """
     from crossload.verbs.handoff.handoff import handoff
 
-    made = handoff(
-        bundle,
-        output,
-        to=to,
-        release=release,
-        package=package,
-        artifact=artifact,
-        overwrite=overwrite,
-    )
-    click.echo(
-        f"{made.root}: {made.package}.{made.client} for TensorFlow Java {made.release}; {made.artifact.id}, "
-        f"{made.signatures} signature(s), {made.vectors} vectors"
-    )
+    options = {name: value for name, value in (("release", release), ("package", package)) if value is not None}
+    if to != "java" and options:
+        raise CrossloadError(f"--{next(iter(options))} is of --to java, and this is --to {to}; leave it out")
+    made = handoff(bundle, output, to=to, artifact=artifact, overwrite=overwrite, **options)
+    click.echo(f"{made.root}: {made.client} for {made.engine}; {made.artifact.id}, {made.signatures} signature(s), {made.vectors} vectors")
     for signature, reason in made.left_out.items():
         click.echo(f"left out: {signature}: {reason}")
-    click.echo(f"next: mvn -f {made.root} test")
+    click.echo(f"next: {made.test}")

@@ -18,7 +18,7 @@ from crossload.compare import decisions, ulp
 from crossload.compare.distances import Distances, measure, wide
 from crossload.compare.tolerance import Tolerances, unit_of
 from crossload.contract import datatypes
-from crossload.contract.manifest import Steps
+from crossload.contract.manifest import Steps, Tolerance
 from crossload.contract.outcomes import AGREEMENTS, Agreement
 
 
@@ -99,7 +99,16 @@ def judge_output(
         )
     if wanted in ("BYTES", "BOOL"):
         return _judge_exact(name, reference, answer)
-    return _judge_numbers(name, reference, answer, tolerances, None if steps else rounding, steps, nan)
+    return _judge_numbers(name, reference, answer, tolerances, rounding, steps, nan)
+
+
+def bounds(
+    name: str, reference: np.ndarray, tolerances: Tolerances, rounding: float | None, steps: Steps | None
+) -> tuple[Tolerance, Tolerance | None]:
+    """What is close for an output's answers, and one rounding of it: an element's own last place (`rtol`), and the recorded distance
+    (`atol`); None where that is not known, or where the output is quantised."""
+    datatype, known = datatypes.of_array(reference), None if steps else rounding
+    return tolerances.of(name, datatype, known, lambda: _largest(_parts(reference)), steps), unit_of(datatype, known)
 
 
 def _judge_exact(name: str, reference: np.ndarray, answer: np.ndarray) -> Judgement:
@@ -126,13 +135,11 @@ def _judge_numbers(
     steps: Steps | None,
     nan: str,
 ) -> Judgement:
-    datatype = datatypes.of_array(reference)
-    unit = unit_of(datatype, rounding)
+    tolerance, unit = bounds(name, reference, tolerances, rounding, steps)
     identical = _identical(reference, answer)
     if identical and nan != "forbid":  # most answers: the distances need no arithmetic
         return Judgement("identical", _no_distance(reference) | ({"steps": 0.0} if steps else {"rounding": 0.0} if unit else {}))
     ref, got = _parts(reference), _parts(answer)
-    tolerance = tolerances.of(name, datatype, rounding, lambda: _largest(ref), steps)
     found = measure(ref, got, tolerance, unit)
     if nan == "forbid" and found.nan:
         return Judgement("different", needed=math.inf, reason=f"{name!r} has {found.nan} NaN, which are forbidden")
@@ -158,7 +165,9 @@ def _judge_numbers(
     if found.max_ulp is not None and found.max_ulp <= tolerance.ulp:
         return Judgement("ulp", metrics)
     # One row alone may be within a tolerance that somebody chose for it.
-    reversed_ = flips is not None and flips.all_confident and (flips.rows > 1 or not tolerances.given_for(name, datatype))
+    reversed_ = (
+        flips is not None and flips.all_confident and (flips.rows > 1 or not tolerances.given_for(name, datatypes.of_array(reference)))
+    )
     if found.within and not reversed_:
         return Judgement("close", metrics, needed=found.needed, rtol=tolerance.rtol)
     ratio = f", {metrics['steps']:.3g} × step" if steps else "" if unit is None else f", {metrics['rounding']:.3g} × rounding"

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from crossload.errors import CrossloadError
+from crossload.verbs.handoff.c import project as c
+from crossload.verbs.handoff.handed import Handoff
 from crossload.verbs.handoff.java import project as java
-from crossload.verbs.handoff.java.project import Handoff
 
 # By the value of `--to`: called with the bundle, the destination, `artifact`, `overwrite` and the options of that receiver.
-RECEIVERS: dict[str, Callable[..., Handoff]] = {"java": java.write}
+RECEIVERS: dict[str, Callable[..., Handoff]] = {"java": java.write, "c": c.write}
 
 
 def handoff(
@@ -26,7 +27,8 @@ def handoff(
     """Write `bundle` into the folder `destination` as a project that builds and tests itself without crossload.
 
     `to` is the receiver: "java" is a Maven project; its `options` are `release`, that of TensorFlow Java (1.15.0 is TensorFlow 1's own
-    API), and `package`, the Java package (default: from the model's name). `artifact` is the id of the artifact to hand over.
+    API), and `package`, the Java package (default: from the model's name); "c" is a C99 project over LiteRT's C API, which carries bool,
+    integers of 8 to 64 bits, float32 and float64. `artifact` is the id of the artifact to hand over.
     Raises CrossloadError for a path that is not a bundle or holds no answers, for an unknown receiver, release or artifact, and for a
     destination that holds something else. Needs and starts no TensorFlow.
     """

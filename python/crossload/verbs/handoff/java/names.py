@@ -6,11 +6,12 @@ Source: The Java Language Specification 17, sections 3.3 (Unicode escapes), 3.8 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from unicodedata import ucd_3_2_0
 
 from crossload.errors import CrossloadError
 from crossload.support.text import printable
+from crossload.verbs.handoff.naming import each_once
 
 _KEYWORDS = frozenset(
     re.findall(
@@ -29,12 +30,12 @@ _LONGEST = 40
 
 def members(names: Iterable[str]) -> dict[str, str]:
     """Method or component names, by the model's names: `serving_default` becomes `servingDefault`, `class` `class_`, `1st` `_1st`."""
-    return _each_once(names, _member)
+    return each_once(names, _member)
 
 
 def types(names: Iterable[str]) -> dict[str, str]:
     """Class names, by the model's names: `serving_default` becomes `ServingDefault`."""
-    return _each_once(names, lambda name: _identifier("".join(w[0].upper() + w[1:] for w in _words(name))))
+    return each_once(names, lambda name: _identifier("".join(w[0].upper() + w[1:] for w in _words(name))))
 
 
 def package_of(name: str) -> str:
@@ -98,21 +99,6 @@ def _utf16(character: str) -> list[int]:
 def _entity(character: str) -> str:
     # A lone surrogate (a byte of a name that is not UTF-8) has no entity.
     return "?" if 0xD800 <= ord(character) <= 0xDFFF else f"&#{ord(character)};"
-
-
-def _each_once(names: Iterable[str], make: Callable[[str], str]) -> dict[str, str]:
-    found: dict[str, str] = {}
-    taken: set[str] = set()
-    for name in names:
-        made = first = make(name)
-        number = 1
-        # On some disks, class files whose names differ only in case are one file.
-        while made.lower() in taken:
-            number += 1
-            made = f"{first}{number}" if not first[-1].isdigit() else f"{first}_{number}"
-        taken.add(made.lower())
-        found[name] = made
-    return found
 
 
 def _member(name: str) -> str:

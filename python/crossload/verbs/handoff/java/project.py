@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ from crossload.support import files
 from crossload.verbs import destinations
 from crossload.verbs.destinations import only_writer
 from crossload.verbs.handoff import carried_bundle
+from crossload.verbs.handoff.handed import Handoff
 from crossload.verbs.handoff.java import java_releases, names, records
 from crossload.verbs.handoff.java.jars import Library, install, library
 from crossload.verbs.handoff.java.layout import Call, chained, laid_out
@@ -29,21 +29,6 @@ _SYSTEMS = {
     "macosx-x86_64": (("family", "mac"), ("arch", "x86_64")),
     "windows-x86_64": (("family", "windows"), ("arch", "amd64")),
 }
-
-
-@dataclass(frozen=True)
-class Handoff:
-    """The written project: its folder, package and client class, its artifact, the number of vectors that test it,
-    and the signatures that this TensorFlow would not answer, with the reason."""
-
-    root: Path
-    package: str
-    client: str
-    artifact: Artifact
-    release: str
-    signatures: int
-    vectors: int
-    left_out: dict[str, str]
 
 
 def write(
@@ -74,7 +59,8 @@ def write(
                 install(one, folder / "lib")
             _render(folder, context, package.replace(".", "/"))
     vectors = sum(v.count for v in manifest.vectors)
-    return Handoff(there, package, f"{model}Client", handed, chosen_release.version, len(methods), vectors, choice.left_out)
+    client, engine_name, test = f"{package}.{model}Client", f"TensorFlow Java {chosen_release.version}", f"mvn -f {there} test"
+    return Handoff(there, client, engine_name, handed, len(methods), vectors, test, choice.left_out)
 
 
 def _context(

@@ -1,0 +1,109 @@
+"""The C project of a bundle: a typed client over LiteRT's C API, a program that judges all vectors, and what builds them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from crossload import __version__
+from crossload.compare.tolerance import Tolerances
+from crossload.contract.bundle import Bundle
+from crossload.contract.manifest import FILE_NAME, Artifact
+from crossload.errors import CrossloadError
+from crossload.runtimes import registry
+from crossload.support import files
+from crossload.verbs import destinations
+from crossload.verbs.destinations import only_writer
+from crossload.verbs.handoff import carried_bundle
+from crossload.verbs.handoff.c import client, names, recorded
+from crossload.verbs.handoff.handed import Handoff
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+_ROOM = Path(__file__).parent
+
+
+def write(bundle: str | Path, destination: str | Path, *, artifact: str | None = None, overwrite: bool = False) -> Handoff:
+    """Write a C project, as `handoff` describes it (verbs.handoff.handoff)."""
+    source, there = carried_bundle.opened(Path(bundle)), Path(destination)
+    choice = carried_bundle.chosen(source, registry.one("litert"), artifact)
+    manifest, handed = carried_bundle.reduced(source.manifest, choice), choice.artifact
+    prefix = names.identifier(manifest.model.name)
+    functions = client.functions(handed, manifest.signatures, _file_names(source, handed, choice.signatures), prefix)
+    context: dict[str, Any] = {
+        "crossload": __version__,
+        "manifest": manifest,
+        "model": manifest.model,
+        "artifact": handed,
+        "prefix": prefix,
+        "functions": functions,
+    }
+    with only_writer(there, "handoff"):
+        destinations.check(there, "handoff", _is_handoff, overwrite=overwrite)
+        with files.folder_written_whole(there) as folder:
+            carried_bundle.write(source, manifest, folder / "model")
+            for file in sorted((_ROOM / "sources").iterdir()):
+                at = folder if file.name in ("Makefile", "CMakeLists.txt") else folder / "src"
+                files.write_text(at / file.name, file.read_text("utf-8"))
+            tables = _record(source, functions, Tolerances(dict(manifest.tolerance)), folder / "vectors.bin")
+            _render(folder, {**context, "tables": tables})
+    vectors = sum(len(t) for t in tables.values())
+    return Handoff(there, f"src/{prefix}.h", "LiteRT's C API", handed, len(functions), vectors, f"make -C {there}", choice.left_out)
+
+
+def _file_names(source: Bundle, artifact: Artifact, signatures: Sequence[str]) -> dict[str, dict[str, str]]:
+    """The file's names of each signature's tensors, by the manifest's; raises CrossloadError for a file without signatures."""
+    from crossload.artifacts.tflite import tflite_file
+
+    path = source.path(artifact)
+    read = tflite_file.read(path)
+    found = {}
+    for name in signatures:
+        binding = artifact.bindings[name]
+        if binding.key is None:
+            raise CrossloadError(
+                f"{path} has no SignatureDef, by which LiteRT's C API is called; export the model again with one: "
+                "crossload export MODEL --formats tflite"
+            )
+        own = read.signature(binding.key)
+        tensors = {str(t.tensor): t.name for t in (*own.inputs, *own.outputs)}
+        found[name] = {n: tensors.get(str(t), n) for n, t in (*binding.inputs.items(), *binding.outputs.items())}
+    return found
+
+
+def _record(source: Bundle, functions: Sequence[client.Function], tolerances: Tolerances, target: Path) -> dict[str, list[recorded.Table]]:
+    with target.open("wb") as stream:
+        return {f.name: recorded.written(stream, f, recorded.complete(f, source.vectors(f.signature)), tolerances) for f in functions}
+
+
+def _render(folder: Path, context: Mapping[str, Any]) -> None:
+    environment = _environment()
+    for template, target in (
+        ("client.h", f"src/{context['prefix']}.h"),
+        ("client.c", f"src/{context['prefix']}.c"),
+        ("vectors.c", "src/vectors.c"),
+        ("README.md", "README.md"),
+    ):
+        files.write_text(folder / target, environment.get_template(f"{template}.j2").render(context))
+    files.write_text(folder / ".gitignore", "build/\n")
+
+
+def _environment() -> Environment:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    # The sources are code, not HTML: each value is escaped by the filter of its place (literal, comment, code).
+    environment = Environment(
+        loader=FileSystemLoader(_ROOM / "templates"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters.update(literal=names.literal, comment=names.comment, code=names.in_markdown)
+    return environment
+
+
+def _is_handoff(there: Path) -> bool:
+    return (there / "vectors.bin").is_file() and (there / "model" / FILE_NAME).is_file()

@@ -1,0 +1,163 @@
+/* Asks the model every recorded request, judges each answer, and prints PASS or FAIL.
+ *
+ * Exit status: 0 all answers agree, 1 some do not, 2 something cannot be read. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runner.h"
+#include "vectors.h"
+
+typedef struct {
+    FILE *recorded, *report;
+    int verbose, passed, failed;
+} run;
+
+static int load(FILE *recorded, const crossload_stored *stored, crossload_tensor *tensor) {
+    tensor->name = stored->name;
+    tensor->datatype = stored->datatype;
+    tensor->rank = stored->rank;
+    memcpy(tensor->shape, stored->shape, sizeof tensor->shape);
+    tensor->bytes = stored->bytes;
+    tensor->data = malloc(stored->bytes + 1);
+    if (tensor->data == NULL) return -1;
+    if (fseek(recorded, (long)stored->at, SEEK_SET) != 0) return -1;
+    return fread(tensor->data, 1, stored->bytes, recorded) == stored->bytes ? 0 : -1;
+}
+
+static void release(crossload_tensor *tensors, size_t count) {
+    for (size_t at = 0; tensors != NULL && at < count; at++) free(tensors[at].data);
+    free(tensors);
+}
+
+static void quote(FILE *to, const char *text) {
+    fputc('"', to);
+    for (; *text != '\0'; text++) {
+        unsigned char c = (unsigned char)*text;
+        if (c == '"' || c == '\\') fprintf(to, "\\%c", c);
+        else if (c < 0x20) fprintf(to, "\\u%04x", c);
+        else fputc(c, to);
+    }
+    fputc('"', to);
+}
+
+static void report_outputs(FILE *to, const crossload_tensor *outputs, size_t count) {
+    for (size_t at = 0; at < count; at++) {
+        fprintf(to, "%s{\"name\": ", at > 0 ? ", " : "");
+        quote(to, outputs[at].name);
+        fprintf(to, ", \"datatype\": \"%s\", \"shape\": [", crossload_name(outputs[at].datatype));
+        for (int d = 0; d < outputs[at].rank; d++) fprintf(to, "%s%d", d > 0 ? ", " : "", (int)outputs[at].shape[d]);
+        fputs("], \"hex\": \"", to);
+        for (size_t byte = 0; byte < outputs[at].bytes; byte++) fprintf(to, "%02x", ((const unsigned char *)outputs[at].data)[byte]);
+        fputs("\"}", to);
+    }
+}
+
+static void report(run *all, const crossload_suite *suite, const char *id, const crossload_tensor *outputs, const char *error) {
+    if (all->report == NULL) return;
+    fprintf(all->report, "%s\n  {\"signature\": ", all->passed + all->failed > 0 ? "," : "");
+    quote(all->report, suite->signature);
+    fputs(", \"vector\": ", all->report);
+    quote(all->report, id);
+    if (error != NULL) {
+        fputs(", \"error\": ", all->report);
+        quote(all->report, error);
+    } else {
+        fputs(", \"outputs\": [", all->report);
+        report_outputs(all->report, outputs, suite->output_count);
+        fputc(']', all->report);
+    }
+    fputc('}', all->report);
+}
+
+static void judge(run *all, const crossload_suite *suite, const crossload_vector *vector, const crossload_tensor *wanted, const crossload_tensor *given) {
+    int good = 1;
+    for (size_t o = 0; o < suite->output_count; o++) {
+        crossload_judgement found = crossload_judge(&wanted[o], &given[o], &vector->bounds[o]);
+        int passes = found.agreement <= CROSSLOAD_CLOSE;
+        if (!passes) printf("FAIL %s/%s: '%s' %s\n", suite->signature, vector->id, wanted[o].name, found.reason);
+        else if (all->verbose) printf("pass %s/%s: '%s' %s\n", suite->signature, vector->id, wanted[o].name, crossload_agreement_name(found.agreement));
+        good = good && passes;
+    }
+    if (good) all->passed++;
+    else all->failed++;
+}
+
+/* Returns -1 if a recorded tensor cannot be read. */
+static int ask(run *all, crossload_model *model, const crossload_suite *suite, const crossload_vector *vector) {
+    crossload_tensor *inputs = calloc(suite->input_count + 1, sizeof *inputs), *wanted = calloc(suite->output_count + 1, sizeof *wanted),
+                     *given = calloc(suite->output_count + 1, sizeof *given);
+    int read = inputs != NULL && wanted != NULL && given != NULL ? 0 : -1;
+    for (size_t at = 0; read == 0 && at < suite->input_count; at++) read = load(all->recorded, &vector->inputs[at], &inputs[at]);
+    for (size_t at = 0; read == 0 && at < suite->output_count; at++) {
+        read = load(all->recorded, &vector->outputs[at], &wanted[at]);
+        given[at] = wanted[at];
+        given[at].data = calloc(1, wanted[at].bytes + 1);
+        if (given[at].data == NULL) read = -1;
+    }
+    if (read == 0 && crossload_run(model, suite->key, inputs, suite->input_count, given, suite->output_count) != 0) {
+        printf("FAIL %s/%s: %s\n", suite->signature, vector->id, crossload_error(model));
+        report(all, suite, vector->id, NULL, crossload_error(model));
+        all->failed++;
+    } else if (read == 0) {
+        report(all, suite, vector->id, given, NULL);
+        judge(all, suite, vector, wanted, given);
+    }
+    release(inputs, suite->input_count);
+    release(wanted, suite->output_count);
+    release(given, suite->output_count);
+    return read;
+}
+
+static int usage(const char *program) {
+    fprintf(stderr, "usage: %s [--model FILE] [--vectors FILE] [--json FILE] [--verbose]\n", program);
+    return 2;
+}
+
+int main(int count, char **words) {
+    const char *path = crossload_file, *recorded = "vectors.bin", *json = NULL;
+    char error[512];
+    run all = {NULL, NULL, 0, 0, 0};
+    for (int at = 1; at < count; at++) {
+        if (strcmp(words[at], "--verbose") == 0) all.verbose = 1;
+        else if (at + 1 < count && strcmp(words[at], "--model") == 0) path = words[++at];
+        else if (at + 1 < count && strcmp(words[at], "--vectors") == 0) recorded = words[++at];
+        else if (at + 1 < count && strcmp(words[at], "--json") == 0) json = words[++at];
+        else return usage(words[0]);
+    }
+    crossload_model *model = crossload_open(path, error, sizeof error);
+    if (model == NULL) return fprintf(stderr, "%s\n", error), 2;
+    int status = 0;
+    if ((all.recorded = fopen(recorded, "rb")) == NULL) {
+        fprintf(stderr, "%s cannot be read; run this in the project's folder, or name it: --vectors FILE\n", recorded);
+        status = 2;
+    } else if (json != NULL && (all.report = fopen(json, "w")) == NULL) {
+        fprintf(stderr, "%s cannot be written\n", json);
+        status = 2;
+    }
+    if (all.report != NULL)
+        fprintf(all.report, "{\"schema\": \"crossload.device/1\", \"runtime\": \"litert-c\", \"artifact\": \"%s\", \"sha256\": \"%s\", \"answers\": [",
+                crossload_artifact, crossload_sha256);
+    for (size_t at = 0; status == 0 && at < crossload_suite_count; at++) {
+        const crossload_suite *suite = &crossload_suites[at];
+        if (crossload_reset(model) != 0) { /* what one signature leaves in a variable is not the next one's */
+            fprintf(stderr, "%s\n", crossload_error(model));
+            status = 2;
+        }
+        for (size_t v = 0; status == 0 && v < suite->vector_count; v++) {
+            if (ask(&all, model, suite, &suite->vectors[v]) != 0) {
+                fprintf(stderr, "%s does not hold %s/%s; hand the bundle over again\n", recorded, suite->signature, suite->vectors[v].id);
+                status = 2;
+            }
+        }
+    }
+    if (all.report != NULL) {
+        fputs("\n]}\n", all.report);
+        if (fclose(all.report) != 0) status = 2;
+    }
+    if (all.recorded != NULL) fclose(all.recorded);
+    crossload_close(model);
+    if (status != 0) return status;
+    printf("%s: %d of %d vectors agree\n", all.failed > 0 ? "FAIL" : "PASS", all.passed, all.passed + all.failed);
+    return all.failed > 0;
+}

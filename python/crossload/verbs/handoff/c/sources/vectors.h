@@ -1,0 +1,31 @@
+/* The recorded requests and answers: their bytes are in vectors.bin, their shapes and bounds in vectors.c. */
+#ifndef CROSSLOAD_VECTORS_H
+#define CROSSLOAD_VECTORS_H
+
+#include "judge.h"
+
+typedef struct {
+    const char *name;
+    crossload_datatype datatype;
+    int rank;
+    int32_t shape[CROSSLOAD_RANK];
+    size_t at, bytes; /* in vectors.bin */
+} crossload_stored;
+
+typedef struct {
+    const char *id;
+    const crossload_stored *inputs, *outputs;
+    const crossload_bound *bounds; /* one an output */
+} crossload_vector;
+
+typedef struct {
+    const char *signature, *key; /* the manifest's name, and the file's */
+    size_t input_count, output_count, vector_count;
+    const crossload_vector *vectors;
+} crossload_suite;
+
+extern const crossload_suite crossload_suites[];
+extern const size_t crossload_suite_count;
+extern const char crossload_artifact[], crossload_sha256[], crossload_file[];
+
+#endif
