@@ -16,7 +16,7 @@ from crossload.runtimes.process import Launch
 from tests import ROOT
 
 C = ROOT / "bindings" / "c"
-_STRICT = ("-std=c11", "-Wall", "-Wextra", "-Werror", "-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+_STRICT = ("-Wall", "-Wextra", "-Werror", "-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 
 
 def launch_of(runtime: str) -> Launch:
@@ -38,7 +38,7 @@ def with_tensorflow(script: Path, *arguments: str | Path) -> None:
         raise RuntimeError(done.stderr[-4000:])
 
 
-def made_once(temporary: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+def made_once(temporary: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
     """The folder that `make` fills, the same in every process of this run: the first one makes it, the others wait."""
     base = temporary.getbasetemp()
     folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
@@ -51,16 +51,19 @@ def made_once(temporary: pytest.TempPathFactory, name: str, make: Callable[[Path
     return folder
 
 
-def c_program(temporary: pytest.TempPathFactory, name: str, *sources: Path) -> Path:
-    """A program of C sources that ends with a report at its first invalid access or undefined result; skipped without a C compiler."""
+def compiled(program: Path, *words: str | Path) -> Path:
+    """A program of these C sources and options that ends with a report at its first invalid access or undefined result; skipped without
+    a C compiler."""
     compiler = shutil.which("gcc") or shutil.which("clang")
     if compiler is None:
         pytest.skip("there is no C compiler on this machine (Debian: apt-get install gcc)")
+    subprocess.run([compiler, *_STRICT, "-o", str(program), *map(str, words)], check=True)
+    return program
 
-    def make(folder: Path) -> None:
-        subprocess.run([compiler, *_STRICT, f"-I{C}", "-o", str(folder / name), *map(str, sources), "-ldl"], check=True)
 
-    return made_once(temporary, name, make) / name
+def c_program(temporary: pytest.TempPathFactory, name: str, *sources: Path) -> Path:
+    """`compiled`, once for all tests, from sources that include those of bindings/c."""
+    return made_once(temporary, name, lambda folder: compiled(folder / name, "-std=c11", *sources, f"-I{C}", "-ldl")) / name
 
 
 def launch_of_c(temporary: pytest.TempPathFactory) -> Launch:

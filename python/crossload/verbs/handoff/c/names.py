@@ -45,7 +45,7 @@ def literal(text: str) -> str:
 
 def comment(text: str) -> str:
     """The text inside a comment, which it cannot end or begin."""
-    return printable(text).replace("*/", "* /").replace("/*", "/ *").replace("\\", "/").replace("??", "? ?")
+    return re.sub(r"\?(?=\?)", "? ", printable(text).replace("\\", "%")).replace("*/", "* /").replace("/*", "/ *")
 
 
 def in_markdown(text: str) -> str:

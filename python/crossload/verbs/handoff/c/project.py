@@ -47,10 +47,16 @@ def write(bundle: str | Path, destination: str | Path, *, artifact: str | None =
             for file in sorted((_ROOM / "sources").iterdir()):
                 at = folder if file.name in ("Makefile", "CMakeLists.txt") else folder / "src"
                 files.write_text(at / file.name, file.read_text("utf-8"))
-            tables = _record(source, functions, Tolerances(dict(manifest.tolerance)), folder / "vectors.bin")
-            _render(folder, {**context, "tables": tables})
-    vectors = sum(len(t) for t in tables.values())
+            rows = _record(source, functions, Tolerances(dict(manifest.tolerance)), folder / "vectors.bin")
+            files.write_text(folder / "src" / "vectors.c", tables(functions, rows, handed))
+            _render(folder, context)
+    vectors = sum(map(len, rows.values()))
     return Handoff(there, f"src/{prefix}.h", "LiteRT's C API", handed, len(functions), vectors, f"make -C {there}", choice.left_out)
+
+
+def tables(functions: Sequence[client.Function], rows: Mapping[str, Sequence[recorded.Table]], artifact: Artifact | None = None) -> str:
+    """The source of vectors.c: the rows of each function, and what identifies the artifact that they are of."""
+    return _environment().get_template("vectors.c.j2").render(functions=functions, tables=rows, artifact=artifact)
 
 
 def _file_names(source: Bundle, artifact: Artifact, signatures: Sequence[str]) -> dict[str, dict[str, str]]:
@@ -83,7 +89,6 @@ def _render(folder: Path, context: Mapping[str, Any]) -> None:
     for template, target in (
         ("client.h", f"src/{context['prefix']}.h"),
         ("client.c", f"src/{context['prefix']}.c"),
-        ("vectors.c", "src/vectors.c"),
         ("README.md", "README.md"),
     ):
         files.write_text(folder / target, environment.get_template(f"{template}.j2").render(context))

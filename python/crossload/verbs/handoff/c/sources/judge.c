@@ -66,12 +66,12 @@ static bool greater(const crossload_tensor *tensor, size_t one, size_t other) {
     return is_signed(tensor->datatype) ? left > right : (uint64_t)left > (uint64_t)right;
 }
 
-/* The exact distance of two integers: modulo 2^64 it is the same for every width and sign. */
-static double distance(const crossload_tensor *left, size_t one, const crossload_tensor *right, size_t other) {
-    if (is_float(left->datatype)) return fabs(real(left, one) - real(right, other));
+/* The exact distance of two integers: modulo 2^64 it is the same for every width and sign, and a double would round it. */
+static long double distance(const crossload_tensor *left, size_t one, const crossload_tensor *right, size_t other) {
+    if (is_float(left->datatype)) return fabsl((long double)real(left, one) - real(right, other));
     int64_t a = whole(left, one), b = whole(right, other);
     bool first = is_signed(left->datatype) ? a > b : (uint64_t)a > (uint64_t)b;
-    return (double)(first ? (uint64_t)a - (uint64_t)b : (uint64_t)b - (uint64_t)a);
+    return (long double)(first ? (uint64_t)a - (uint64_t)b : (uint64_t)b - (uint64_t)a);
 }
 
 /* The place of a float among all floats of its width, so that neighbours are one apart. */
@@ -119,7 +119,7 @@ static flips changed_decisions(const crossload_tensor *reference, const crossloa
         }
         if (chosen == instead) continue;
         double best = fabs(real(reference, chosen)), other = fabs(real(reference, instead));
-        double margin = is_float(reference->datatype) ? real(reference, chosen) - real(reference, instead) : distance(reference, chosen, reference, instead);
+        double margin = (double)distance(reference, chosen, reference, instead);
         double clear = is_float(reference->datatype) ? CONFIDENT_ULPS * epsilon(reference->datatype) * best + CONFIDENT_STEPS * quantised : CONFIDENT_STEPS;
         found.changed++;
         if (!(margin <= 2 * bound->atol + bound->rtol * (best + other))) found.faults++;
@@ -150,6 +150,7 @@ crossload_judgement crossload_judge(const crossload_tensor *reference, const cro
     size_t count = crossload_count(reference), bytes = count * crossload_size(reference->datatype);
     if (bytes == 0 || memcmp(reference->data, answer->data, bytes) == 0) return made;
     double most_ulps = 0;
+    long double most = 0;
     bool within = true, compared = false;
     for (size_t at = 0; at < count; at++) {
         double one = real(reference, at), other = real(answer, at);
@@ -159,14 +160,17 @@ crossload_judgement crossload_judge(const crossload_tensor *reference, const cro
             if (one != other) return different(made, "an infinity that the reference has not, or the other way round");
             continue;
         }
-        double apart = distance(reference, at, answer, at), scale = fabs(one);
-        if (apart > made.max_abs || !compared) made.max_abs = apart, made.worst = at;
+        long double apart = distance(reference, at, answer, at), scale = fabsl(one);
+        if (apart > most || !compared) most = apart, made.worst = at;
         compared = true;
         within = within && apart <= bound->atol + bound->rtol * scale;
-        double rounding = bound->rounding_rtol * scale + bound->rounding_atol;
-        if (rounding > 0 && apart / rounding > made.roundings) made.roundings = apart / rounding;
+        if (bound->rounding_rtol > 0 && apart > 0) {
+            long double ratio = apart / (bound->rounding_rtol * scale + bound->rounding_atol); /* infinite where the reference is exact */
+            if (ratio > made.roundings) made.roundings = ratio > DBL_MAX ? DBL_MAX : (double)ratio;
+        }
         if (is_float(reference->datatype) && ulps(reference, answer, at) > most_ulps) most_ulps = ulps(reference, answer, at);
     }
+    made.max_abs = most > DBL_MAX ? DBL_MAX : (double)most;
     if (bound->step > 0) made.steps = made.max_abs / bound->step;
     if (reference->datatype == CROSSLOAD_BOOL) {
         snprintf(made.reason, sizeof made.reason, "differs, first at element %zu", made.worst);

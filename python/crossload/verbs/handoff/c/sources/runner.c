@@ -179,7 +179,8 @@ int crossload_run(crossload_model *model, const char *key, const crossload_tenso
     if (result == 0) result = fetch(model, signature, outputs, output_count, placed, out);
     if (result == 0) {
         LiteRtStatus status = LiteRtRunCompiledModel(model->compiled, at, input_count, in, output_count, out);
-        if (status != 0) result = fail(model, "LiteRtRunCompiledModel answers %d", status);
+        if (status != 0)
+            result = fail(model, "LiteRtRunCompiledModel answers %d, and says why on stderr; too little room for an output is one reason", status);
     }
     if (result == 0 && LiteRtGetCompiledModelOutputTensorLayouts(model->compiled, at, output_count, layouts, false) != 0)
         result = fail(model, "the shapes of the answers cannot be read");
