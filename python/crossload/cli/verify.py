@@ -44,6 +44,7 @@ EXIT_STATUS = (
         "verify models/ --on ray://head:10001 --json report.json",
         "verify digits/ --fresh 4",
         "verify from_the_net/ --untrusted",
+        "verify digits/ --from digits-c/build/answers.json",
         "verify --from report.json",
     ],
     exit_status=EXIT_STATUS,
@@ -67,9 +68,11 @@ EXIT_STATUS = (
     "--from",
     "earlier",
     type=click.Path(path_type=Path),
-    metavar="REPORT.json",
+    multiple=True,
+    metavar="FILE.json",
     group=WHAT,
-    help="Repeat the cases that failed in an earlier run, with that run's options.",
+    help="A report: repeat the cases that failed in that run, with its options. Or the answers that a device wrote: judge them here, "
+    "beside the other runtimes; repeatable.",
 )
 @option(
     "--resume",
@@ -138,7 +141,7 @@ EXIT_STATUS = (
 @option("--quiet", "-q", is_flag=True, hidden=True, help="The default: print the matrix and the failures.")
 def command(
     paths: tuple[Path, ...],
-    earlier: Path | None,
+    earlier: tuple[Path, ...],
     resume: Path | None,
     jobs: int | None,
     on: str | None,
@@ -160,7 +163,9 @@ def command(
     from crossload.report import matrix
     from crossload.verbs.verify.verify import verify_plan
 
-    plan, words = _repeated(paths, earlier) if earlier else (_plan(paths[0] if paths else None, given), paths)
+    report_file = _report_among(earlier)
+    given["earlier"] = () if report_file else earlier
+    plan, words = _repeated(paths, report_file) if report_file else (_plan(paths[0] if paths else None, given), paths)
     if resume or on or (words and many.means_many(words)):
         report = many.verify(words, plan, jobs, on, resume, json_file, verbose)
         finish(report, json_file or resume, junit_file)
@@ -222,6 +227,7 @@ def _plan(path: Path | None, given: dict[str, Any]) -> Plan:
         fresh=given["fresh"],
         wall=_wall(given["wall"], given["untrusted"]),
         accept_unproved=given["accept_unproved"],
+        devices=tuple(map(str, given["earlier"])),
     )
 
 
@@ -233,6 +239,18 @@ def _wall(named: Wall | None, untrusted: bool) -> Wall | None:
     wall = walls.standing()
     click.echo(f"untrusted: every worker runs behind the wall of {wall} (--in {wall})", err=True)
     return wall
+
+
+def _report_among(files: tuple[Path, ...]) -> Path | None:
+    """The report among the files of --from; None if they are answers of devices. Raises CrossloadError for more than one report."""
+    if not files:
+        return None
+    from crossload.contract.device import is_device_file
+
+    reports = [path for path in files if not is_device_file(path)]
+    if reports and len(files) > 1:
+        raise CrossloadError("--from takes one report, or the answers of devices; name the report alone")
+    return reports[0] if reports else None
 
 
 def _repeated(paths: tuple[Path, ...], earlier: Path) -> tuple[Plan, tuple[Path, ...]]:

@@ -56,6 +56,11 @@ def plans(draw: st.DrawFn) -> Plan:
         load_options=draw(st.sampled_from([{}, {"loader": "session"}, {"allow_code": True}, {"loader": "keras", "allow_code": True}])),
         fresh=draw(st.integers(0, 1000)),
         accept_unproved=draw(st.booleans()),
+        devices=draw(
+            st.lists(
+                st.from_regex(r"[a-z][a-z0-9 '$/-]{0,8}[a-z].json", fullmatch=True).filter(lambda p: p == str(Path(p))), max_size=2
+            ).map(tuple)
+        ),
     )
 
 
@@ -101,6 +106,7 @@ def test_every_field_of_a_plan_but_the_rerun_s_cases_changes_the_command() -> No
         "fresh": 3,
         "wall": "bubblewrap",
         "accept_unproved": True,
+        "devices": ("device.json",),
     }
     plan = Plan("bundle")
     assert {f.name for f in fields(Plan)} == {*changed, "only"}

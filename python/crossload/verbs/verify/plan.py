@@ -29,7 +29,7 @@ class Plan:
     `load_options` are those of `load`. `configuration` is the file that $CROSSLOAD_CONFIG names. `only` restricts the run to cases of
     an earlier one, which the command line does with `--from REPORT`. `fresh` is the number of new requests for a bundle, drawn with the
     seed of `requests`. Behind a `wall` are all workers, the reference's too. `accept_unproved` lets signatures pass whose recorded answers
-    do not suffice (verbs.verify.sufficiency).
+    do not suffice (verbs.verify.sufficiency). `devices` are files of answers that devices wrote (contract.device).
     """
 
     path: str
@@ -48,6 +48,7 @@ class Plan:
     fresh: int = 0
     wall: Wall | None = None
     accept_unproved: bool = False
+    devices: tuple[str, ...] = ()
 
     def chosen(self) -> list[Runtime]:
         """The runtimes, behind the wall; raises CrossloadError as `registry.find` does."""
@@ -79,6 +80,8 @@ class Plan:
                 yield "--runtime", name
         if self.wall:
             yield "--in", self.wall
+        for file in self.devices:
+            yield "--from", file
         for option, names in (("--artifact", self.artifacts), ("--signature", self.signatures), ("--vector", self.vectors)):
             for name in names or ():
                 yield option, name

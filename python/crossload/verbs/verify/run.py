@@ -9,7 +9,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from crossload.compare.judge import at_least, judge
+from crossload.compare.judge import Judgement, at_least, judge
 from crossload.compare.tolerance import Tolerances
 from crossload.contract.manifest import Artifact
 from crossload.contract.vectors import Vector
@@ -239,20 +239,9 @@ def _of_artifact(
         if isinstance(answer, Result):
             yield answer
             continue
-        recorded = asked.vector
-        whole, each = judge(recorded.outputs, answer.outputs, tolerances, nan=plan.nan, rounding=recorded.rounding, steps=recorded.steps)
-        ok = at_least(whole.agreement, plan.agreement)
-        reason = whole.reason or f"the agreement is {whole.agreement}, but {plan.agreement} is required"
-        result = Result(
-            case,
-            "ok" if ok else "mismatch",
-            whole.agreement,
-            whole.metrics,
-            {output: j.agreement for output, j in each.items()},
-            None if ok else reason,
-            note="; ".join(dict.fromkeys(n for n in (note, answer.note) if n)) or None,
-            seconds=None if answer.nanoseconds is None else answer.nanoseconds / 1e9,
-        )
+        notes = "; ".join(dict.fromkeys(n for n in (note, answer.note) if n)) or None
+        seconds = None if answer.nanoseconds is None else answer.nanoseconds / 1e9
+        result, each = judged(case, asked.vector, answer.outputs, plan, tolerances, note=notes, seconds=seconds)
         suggestions[asked.signature].add(result, each)
         kept.add(asked.signature, asked.vector, answer.outputs, result)
         if answers is not None:
@@ -266,6 +255,25 @@ def _of_artifact(
         from crossload.verbs.verify import causes  # loaded where something differs, not where all agrees
 
         causes.name(supervisor, source, cases.others, signature, answered, tolerances)
+
+
+def judged(
+    case: Case,
+    recorded: Vector,
+    answer: Mapping[str, np.ndarray],
+    plan: Plan,
+    tolerances: Tolerances,
+    *,
+    note: str | None = None,
+    seconds: float | None = None,
+) -> tuple[Result, dict[str, Judgement]]:
+    """The result of a case whose answer is there, and the judgement of each output."""
+    whole, each = judge(recorded.outputs, answer, tolerances, nan=plan.nan, rounding=recorded.rounding, steps=recorded.steps)
+    ok = at_least(whole.agreement, plan.agreement)
+    reason = whole.reason or f"the agreement is {whole.agreement}, but {plan.agreement} is required"
+    levels = {output: j.agreement for output, j in each.items()}
+    error = None if ok else reason
+    return Result(case, "ok" if ok else "mismatch", whole.agreement, whole.metrics, levels, error, note=note, seconds=seconds), each
 
 
 def _asked(supervisor: Supervisor, source: ModelSource, cases: Cases) -> Iterator[tuple[Asked, Case, Answer | Result]]:

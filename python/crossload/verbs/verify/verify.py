@@ -31,6 +31,7 @@ from crossload.verbs.verify.run import NONE, Asked, Cases, Job, OnResult, Progre
 
 if TYPE_CHECKING:
     from crossload.contract.causes import Cause
+    from crossload.verbs.verify.devices import Device
 
 _Recorded = Mapping[str, list[Vector]]
 
@@ -51,6 +52,7 @@ def verify(
     fresh: int = 0,
     wall: Wall | None = None,
     accept_unproved: bool = False,
+    devices: Sequence[str | Path] = (),
     progress: Progress = lambda _: None,
     on_result: OnResult = lambda _: None,
     alive: Mapping[str, Supervisor] | None = None,
@@ -61,7 +63,8 @@ def verify(
     `vectors` restrict the run to these names. `requests` are those for a bare artifact. `fresh` new requests for a bundle's signatures are
     answered by its reference first, with the seed of `requests` or a new one. `tolerance` is by output or datatype (FP32);
     `agreement` is the level that counts as ok. `accept_unproved` lets signatures pass whose recorded answers do not suffice: they do not
-    repeat, or the reference answered fewer than half of the requests. `alive` are workers, by runtime, that already run; they are left
+    repeat, or the reference answered fewer than half of the requests. `devices` are files of answers that devices wrote, which are
+    judged here. `alive` are workers, by runtime, that already run; they are left
     running.
 
     Raises CrossloadError for input that cannot be used; whatever a runtime does is an outcome in the report.
@@ -87,6 +90,7 @@ def verify(
         fresh=fresh,
         wall=wall,
         accept_unproved=accept_unproved,
+        devices=tuple(map(str, devices)),
     )
     return verify_plan(plan, path if isinstance(path, Bundle) else None, progress=progress, on_result=on_result, alive=alive)
 
@@ -134,6 +138,7 @@ def _verify(
             drawn = fresh_requests.draw(opened, plan, needed_options(plan.load_options), progress)
             recorded = {name: [*vectors, *drawn.get(name, ())] for name, vectors in recorded.items()}
         _check_names(opened, recorded, plan)
+        joined = _joined(opened, plan)
         chosen = _with_fallbacks(opened, chosen, plan)
         contradicted = {a.id: _contradictions(opened, a) for a in opened.manifest.artifacts if plan.takes(a.id)}
         given = {name: HandedOut(opened, Path(room, str(at))) for at, name in enumerate(chosen)}
@@ -153,6 +158,13 @@ def _verify(
         report.cautions += dict.fromkeys(said for rooms in given.values() for said in rooms.cautions)
         tolerances = Tolerances({**opened.manifest.tolerance, **plan.tolerance})
         run([j for j in jobs if j.cases], report, plan, tolerances, progress, on_result)
+        for device in joined:
+            report.columns.append(device.name)
+            report.runtimes.append(device.identity())
+            report.cautions.append(f"{device.name} answered elsewhere; {device.source} holds its answers, which are judged here")
+            for result in device.results(recorded, plan, tolerances):
+                report.results.append(result)
+                on_result(result)
         report.cautions += conditions.differences([v.reference for v in opened.manifest.vectors], report.runtimes)
         report.cautions += conditions.emulations(report.runtimes)
         if elsewhere:
@@ -161,6 +173,14 @@ def _verify(
         if not plan.runtimes:
             report.uncompared += _with_itself(opened, report)
     return report
+
+
+def _joined(bundle: Bundle, plan: Plan) -> list[Device]:
+    if not plan.devices:
+        return []
+    from crossload.verbs.verify import devices  # loaded where it is needed alone
+
+    return devices.found(bundle, plan)
 
 
 def _refuse_changed(report: Report, bundle: Bundle, given: Mapping[str, HandedOut], plan: Plan) -> None:
@@ -251,6 +271,8 @@ def _opened(
             )
         yield open_bundle(path)
         return
+    if plan.devices:
+        raise CrossloadError(f"{path} is a bare artifact, and a device answers a bundle's recorded requests: export it, and hand it over")
     if plan.fresh:
         raise CrossloadError(f"{path} is a bare artifact, whose requests are new in any case; --fresh is for bundles, --seed draws others")
     with temporary.scratch() as folder:

@@ -14,6 +14,7 @@ from crossload.contract.bundle import open_bundle
 from crossload.edits.tflite_signatures import inject_signatures
 from crossload.verbs.export.export import export
 from crossload.verbs.handoff.handoff import handoff
+from crossload.verbs.verify.verify import verify
 from tests import CORPUS
 from tests.environment import compiled, launch_of
 
@@ -67,6 +68,9 @@ def test_the_demo_passes_in_c_and_fails_with_a_changed_weight(demo: Path, litert
     (output,) = answers["answers"][0]["outputs"]
     raw = np.frombuffer(bytes.fromhex(output["hex"]), "<f4").reshape(output["shape"])
     np.testing.assert_allclose(raw, recorded[answers["answers"][0]["vector"]].outputs["probabilities"], atol=1e-5)
+
+    report = verify(demo, ["litert"], devices=[made.root / "answers.json"])
+    assert {(r.case.runtime, r.outcome) for r in report.results} == {("litert", "ok"), ("device:answers", "ok")}
 
     file = made.root / "model" / made.artifact.path
     read = inner.read(file)

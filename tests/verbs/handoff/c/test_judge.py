@@ -11,7 +11,7 @@ import numpy as np
 
 from crossload.compare.tolerance import Tolerances
 from crossload.contract import datatypes
-from crossload.contract.manifest import Steps, Tolerance
+from crossload.contract.manifest import Artifact, Manifest, Model, Reference, Steps, Tolerance, Vectors
 from crossload.contract.vectors import Vector
 from crossload.verbs.handoff.c import project, recorded
 from crossload.verbs.handoff.c.client import TYPES, Field, Function
@@ -25,6 +25,13 @@ CASES = [
     if case["nan"] == "same"
     and all([t["name"] for t in case[side]] == ["y"] and case[side][0]["datatype"] in TYPES for side in ("reference", "answer"))
 ]
+ARTIFACT = Artifact(id="m", format="tflite", path="m.tflite", sha256="0" * 64)
+MANIFEST = Manifest(
+    model=Model(name="m"),
+    signatures={},
+    artifacts=[ARTIFACT],
+    vectors=[Vectors(signature="s", path="s", count=0, sha256="", seed=0, reference=Reference(runtime="r", version="1", artifact="m"))],
+)
 MAIN = """
 #include <stdio.h>
 #include <stdlib.h>
@@ -70,7 +77,7 @@ def test_the_judge_in_c_says_what_python_s_says(tmp_path: Path) -> None:
         for case in CASES:
             given = Tolerances({name: Tolerance(**t) for name, t in case["tolerance"].items()})
             tables += recorded.written(stream, function, [vector(case)], given)
-    (tmp_path / "vectors.c").write_text(project.tables([function], {"s": tables}), "utf-8")
+    (tmp_path / "vectors.c").write_text(project.tables([function], {"s": tables}, MANIFEST), "utf-8")
     (tmp_path / "main.c").write_text(MAIN, "utf-8")
     sources = [tmp_path / "main.c", tmp_path / "vectors.c", SOURCES / "judge.c", SOURCES / "tensors.c"]
     program = compiled(tmp_path / "judge", "-std=c99", f"-I{SOURCES}", *sources, "-lm")

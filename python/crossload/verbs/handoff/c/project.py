@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from crossload import __version__
 from crossload.compare.tolerance import Tolerances
 from crossload.contract.bundle import Bundle
-from crossload.contract.manifest import FILE_NAME, Artifact
+from crossload.contract.manifest import FILE_NAME, Artifact, Manifest
 from crossload.errors import CrossloadError
 from crossload.runtimes import registry
 from crossload.support import files
@@ -48,15 +48,20 @@ def write(bundle: str | Path, destination: str | Path, *, artifact: str | None =
                 at = folder if file.name in ("Makefile", "CMakeLists.txt") else folder / "src"
                 files.write_text(at / file.name, file.read_text("utf-8"))
             rows = _record(source, functions, Tolerances(dict(manifest.tolerance)), folder / "vectors.bin")
-            files.write_text(folder / "src" / "vectors.c", tables(functions, rows, handed))
+            files.write_text(folder / "src" / "vectors.c", tables(functions, rows, manifest))
             _render(folder, context)
     vectors = sum(map(len, rows.values()))
     return Handoff(there, f"src/{prefix}.h", "LiteRT's C API", handed, len(functions), vectors, f"make -C {there}", choice.left_out)
 
 
-def tables(functions: Sequence[client.Function], rows: Mapping[str, Sequence[recorded.Table]], artifact: Artifact | None = None) -> str:
-    """The source of vectors.c: the rows of each function, and what identifies the artifact that they are of."""
-    return _environment().get_template("vectors.c.j2").render(functions=functions, tables=rows, artifact=artifact)
+def tables(functions: Sequence[client.Function], rows: Mapping[str, Sequence[recorded.Table]], manifest: Manifest) -> str:
+    """The source of vectors.c: the rows of each function, and what identifies the one artifact and the vectors files of a manifest."""
+    digests = {v.signature: v.sha256 for v in manifest.vectors}
+    return (
+        _environment()
+        .get_template("vectors.c.j2")
+        .render(functions=functions, tables=rows, artifact=manifest.artifacts[0], digests=digests)
+    )
 
 
 def _file_names(source: Bundle, artifact: Artifact, signatures: Sequence[str]) -> dict[str, dict[str, str]]:

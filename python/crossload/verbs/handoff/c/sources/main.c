@@ -70,6 +70,23 @@ static void report(run *all, const crossload_suite *suite, const char *id, const
     fputc('}', all->report);
 }
 
+static void begin(FILE *to, const char *device) {
+    fputs("{\"crossload_device\": 1, \"runtime\": \"litert-c\", \"artifact\": ", to);
+    quote(to, crossload_artifact);
+    fprintf(to, ", \"sha256\": \"%s\", \"vectors\": {", crossload_sha256);
+    for (size_t at = 0; at < crossload_suite_count; at++) {
+        fputs(at > 0 ? ", " : "", to);
+        quote(to, crossload_suites[at].signature);
+        fprintf(to, ": \"%s\"", crossload_suites[at].sha256);
+    }
+    fputs("}, \"device\": {", to);
+    if (device != NULL) {
+        fputs("\"name\": ", to);
+        quote(to, device);
+    }
+    fputs("}, \"answers\": [", to);
+}
+
 static void judge(run *all, const crossload_suite *suite, const crossload_vector *vector, const crossload_tensor *wanted, const crossload_tensor *given) {
     int good = 1;
     for (size_t o = 0; o < suite->output_count; o++) {
@@ -110,12 +127,12 @@ static int ask(run *all, crossload_model *model, const crossload_suite *suite, c
 }
 
 static int usage(const char *program) {
-    fprintf(stderr, "usage: %s [--model FILE] [--vectors FILE] [--json FILE] [--verbose]\n", program);
+    fprintf(stderr, "usage: %s [--model FILE] [--vectors FILE] [--json FILE] [--device NAME] [--verbose]\n", program);
     return 2;
 }
 
 int main(int count, char **words) {
-    const char *path = crossload_file, *recorded = "vectors.bin", *json = NULL;
+    const char *path = crossload_file, *recorded = "vectors.bin", *json = NULL, *device = NULL;
     char error[512];
     run all = {NULL, NULL, 0, 0, 0};
     for (int at = 1; at < count; at++) {
@@ -123,6 +140,7 @@ int main(int count, char **words) {
         else if (at + 1 < count && strcmp(words[at], "--model") == 0) path = words[++at];
         else if (at + 1 < count && strcmp(words[at], "--vectors") == 0) recorded = words[++at];
         else if (at + 1 < count && strcmp(words[at], "--json") == 0) json = words[++at];
+        else if (at + 1 < count && strcmp(words[at], "--device") == 0) device = words[++at];
         else return usage(words[0]);
     }
     crossload_model *model = crossload_open(path, error, sizeof error);
@@ -135,9 +153,7 @@ int main(int count, char **words) {
         fprintf(stderr, "%s cannot be written\n", json);
         status = 2;
     }
-    if (all.report != NULL)
-        fprintf(all.report, "{\"schema\": \"crossload.device/1\", \"runtime\": \"litert-c\", \"artifact\": \"%s\", \"sha256\": \"%s\", \"answers\": [",
-                crossload_artifact, crossload_sha256);
+    if (all.report != NULL) begin(all.report, device);
     for (size_t at = 0; status == 0 && at < crossload_suite_count; at++) {
         const crossload_suite *suite = &crossload_suites[at];
         if (crossload_reset(model) != 0) { /* what one signature leaves in a variable is not the next one's */

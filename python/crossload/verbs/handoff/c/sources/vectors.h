@@ -19,7 +19,7 @@ typedef struct {
 } crossload_vector;
 
 typedef struct {
-    const char *signature, *key; /* the manifest's name, and the file's */
+    const char *signature, *key, *sha256; /* the manifest's name, the file's, and the digest of the vectors file */
     size_t input_count, output_count, vector_count;
     const crossload_vector *vectors;
 } crossload_suite;

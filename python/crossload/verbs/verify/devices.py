@@ -1,0 +1,82 @@
+"""Answers that a device wrote, judged here as if a runtime had just given them: `verify BUNDLE --from device.json`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from crossload.compare.tolerance import Tolerances
+from crossload.contract import device
+from crossload.contract.bundle import Bundle
+from crossload.contract.manifest import Artifact
+from crossload.contract.vectors import Vector
+from crossload.errors import CrossloadError, FrameError
+from crossload.report.results import Case, Result
+from crossload.verbs.verify.plan import Plan
+from crossload.verbs.verify.run import judged
+
+
+@dataclass(frozen=True)
+class Device:
+    """A device's answers beside the artifact that they are of; `name` is its column."""
+
+    name: str
+    file: device.DeviceFile
+    artifact: Artifact
+    source: Path
+
+    def identity(self) -> dict[str, Any]:
+        """What the report says of the device, as of a runtime."""
+        return {"runtime": self.name, "version": self.file.runtime, "source": str(self.source)} | self.file.device
+
+    def results(self, recorded: Mapping[str, Sequence[Vector]], plan: Plan, tolerances: Tolerances) -> Iterator[Result]:
+        """A result for every recorded vector of the artifact that the plan takes."""
+        answers = {(a.signature, a.vector): a for a in self.file.answers}
+        for signature in self.artifact.bindings if plan.takes(self.artifact.id) else ():
+            for vector in recorded.get(signature, ()) if plan.signatures is None or signature in plan.signatures else ():
+                case = Case(self.artifact.id, self.name, signature, vector.id)
+                if plan.takes_case(case):
+                    result = self._result(case, vector, answers.get((signature, vector.id)), plan, tolerances)
+                    if result.outcome != "ok":
+                        one = {"artifacts": (case.artifact,), "signatures": (signature,), "vectors": (vector.id,)}
+                        result.reproduce = replace(plan, only=None, **one).to_command()  # type: ignore[arg-type]
+                    yield result
+
+    def _result(self, case: Case, vector: Vector, answer: device.DeviceAnswer | None, plan: Plan, tolerances: Tolerances) -> Result:
+        if answer is None:
+            return Result(case, "not_run", error=f"{self.source} has no answer to it; run all vectors on the device")
+        if answer.error is not None:
+            return Result(case, "run_error", error=answer.error)
+        try:
+            outputs = {t.name: t.array() for t in answer.outputs}
+        except FrameError as error:
+            return Result(case, "protocol_error", error=f"{self.source}: {error}")
+        seconds = None if answer.nanoseconds is None else answer.nanoseconds / 1e9
+        return judged(case, vector, outputs, plan, tolerances, seconds=seconds)[0]
+
+
+def found(bundle: Bundle, plan: Plan) -> list[Device]:
+    """The devices of the plan; raises CrossloadError for a file that is none, or whose artifact or requests are not this bundle's."""
+    devices: list[Device] = []
+    for path in map(Path, plan.devices):
+        file = device.read(path)
+        same = [a for a in bundle.manifest.artifacts if a.sha256 == file.sha256]
+        artifact = next((a for a in same if a.id == file.artifact), None) or next(iter(same), None)
+        if artifact is None:
+            ids = ", ".join(f"{a.id} {a.sha256[:12]}…" for a in bundle.manifest.artifacts)
+            raise CrossloadError(
+                f"{path} holds answers of another file than this bundle's: {file.artifact} with the sha256 {file.sha256[:12]}…, and the "
+                f"bundle has {ids}; hand this bundle over and run it on the device again"
+            )
+        known = {v.signature: v.sha256 for v in bundle.manifest.vectors}
+        if other := [name for name, sha256 in file.vectors.items() if known.get(name) != sha256]:
+            raise CrossloadError(
+                f"{path} holds answers to other requests of {other[0]} than the bundle's; "
+                "hand this bundle over and run it on the device again"
+            )
+        word = file.device.get("name") or path.stem
+        name = f"device:{word}"
+        devices.append(Device(name if name not in {d.name for d in devices} else f"{name} ({len(devices) + 1})", file, artifact, path))
+    return devices
