@@ -109,7 +109,8 @@ class Model:
         binding, bound = self.artifact.bindings[signature], self.bound(signature)
         outputs = tuple(replace(t, tensor=binding.outputs.get(t.name)) for t in bound.outputs)
         graph = artifacts.graph_of(self._source.path, self._source.tags)
-        return declared_inputs.disagreement(graph.nodes, replace(bound, outputs=outputs, key=signature))
+        found = declared_inputs.disagreement(graph.nodes, replace(bound, outputs=outputs, key=signature))
+        return None if found is None else found.sentence
 
     def _unparsed(self, signature: str, failure: WorkerFailure) -> str | None:
         """What to type instead of strings that the graph does not parse as tf.Examples (core/util/example_proto_fast_parsing.cc)."""

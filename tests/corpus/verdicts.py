@@ -22,6 +22,10 @@ _REFERENCE = "RefSwitch takes reference to float32 but gets the float32 of 'bn/m
 _UNSET = "the variable 'bn/moving_mean' has no value: nothing restores or assigns it; freeze the graph again from its checkpoint"
 _STRINGS = "as float32 of shape [-1], but the graph takes string of shape [-1]; `run` and `convert` take the graph's own tensors with "
 _SCALAR = "as float32 of shape [], but the graph takes float32 of shape [-1, 1]; `run` and `convert` take the graph's own tensors with "
+_SCALAR_OF, _STRINGS_OF = (
+    "the signature 'serving_default' declares the input 'x' ",
+    "the signature 'serving_default' declares the input 'q' ",
+)
 _ALL_OK = "tensorflow-java@1.1.0          TensorFlow 2.18.0   ok"
 
 
@@ -178,7 +182,7 @@ VERDICTS = [
     ),
     Verdict(
         "brought/lfs-variables/model.ckpt-100.meta",
-        Said(0, "model.ckpt-100"),
+        Said(0, f"its checkpoint is without its values: {_LFS}"),
         Said(REFUSED, _LFS),
         Said(REFUSED, _LFS),
         ("not_run", _LFS),
@@ -229,14 +233,14 @@ VERDICTS = [
     Verdict(
         "brought/signature-disagrees/scalar",
         Said(0, f"{_SCALAR}--input-tensor x=x:0 --output-tensor y=y:0"),
-        Said(0, _ALL_OK),
+        Said(0, f"run_error: {_SCALAR_OF}{_SCALAR}--input-tensor x=x:0 --output-tensor y=y:0"),
         _given(1, f"{_SCALAR}--input-tensor x=x:0 --output-tensor y=y:0", "-i", "x=1.0"),
         ("run_error", f"{_SCALAR}--input-tensor x=x:0 --output-tensor y=y:0"),
     ),
     Verdict(
         "brought/signature-disagrees/strings",
         Said(0, f"{_STRINGS}--input-tensor q=q:0 --output-tensor n=n:0"),
-        Said(0, "its input 'q' is float32 in the signature but string in the graph"),
+        Said(1, f"run_error: {_STRINGS_OF}{_STRINGS}--input-tensor q=q:0 --output-tensor n=n:0"),
         _given(REFUSED, f"{_STRINGS}--input-tensor q=q:0 --output-tensor n=n:0", "-i", 'q=["abc"]'),
         ("run_error", f"{_STRINGS}--input-tensor q=q:0 --output-tensor n=n:0"),
     ),

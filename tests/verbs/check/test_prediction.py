@@ -206,7 +206,32 @@ def test_the_java_layer_from_0_4_on_looks_at_the_inputs_of_every_signature(tmp_p
         info.name = "nothing:0"
     found = of_saved_model(tmp_path, saved)
     assert stopped(found) == dict.fromkeys(JAVA_LAYER, "load_error")
-    assert "refuses the signature 'other': its input 'x' is" in found[JAVA_LAYER[0]].explanation()
+    says = "the signature 'other' declares the input 'x' as int32 of any shape, but the graph takes float32"
+    wanted = says if change == "datatype" else "refuses the signature 'other': its input 'x' is"
+    assert wanted in found[JAVA_LAYER[0]].explanation()
+    assert change != "datatype" or found[JAVA_LAYER[0]].remedy.endswith(f"DESTINATION --runtime {JAVA_LAYER[0]}")
+
+
+def test_a_signature_that_its_graph_contradicts_answers_in_no_release(tmp_path: Path) -> None:
+    saved = saved_model(tmp_path / "saved_model", graph_of())
+    saved.meta_graphs[0].signature_def["serving_default"].inputs["x"].dtype = STRING
+    found = of_saved_model(tmp_path, saved, (*RELEASES, *PYTHON))
+    assert {p.outcome for t, p in found.items() if t not in JAVA_LAYER} == {"run_error"}
+    assert {p.outcome for t, p in found.items() if t in JAVA_LAYER} == {"load_error"}
+    for prediction in found.values():
+        assert "--input-tensor x=x:0 --output-tensor y=y:0" in prediction.explanation() and not prediction.remedy
+
+
+def test_a_shape_that_the_graph_contradicts_reaches_it_unchecked_in_old_releases_of_java_alone(tmp_path: Path) -> None:
+    graph = graph_of()
+    for dimension in (-1, 4):
+        graph.node[0].attr["shape"].shape.dim.add(size=dimension)
+    saved = saved_model(tmp_path / "saved_model", graph)
+    saved.meta_graphs[0].signature_def["serving_default"].inputs["x"].tensor_shape.unknown_rank = False
+    found = of_saved_model(tmp_path, saved)
+    old = [LEGACY, "tensorflow-java@0.3.3"]
+    assert stopped(found) == {t: "load_error" if t in JAVA_LAYER else "run_error" for t in RELEASES if t not in old}
+    assert all("of shape [], but the graph takes float32 of shape [-1, 4]" in " ".join(found[t].notes) for t in old)
 
 
 def test_the_java_layer_from_0_4_on_looks_tables_up_as_operations(tmp_path: Path) -> None:

@@ -39,6 +39,7 @@ def table(*, filler: bool = True, init: str = "", collection: str = "") -> Any:
             made.collection_def[name].node_list.value.append(operation)
     signature = made.signature_def["serving_default"]
     signature.inputs["x"].dtype, signature.outputs["y"].dtype = STRING, INT64
+    signature.inputs["x"].tensor_shape.unknown_rank = True
     return made
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from dataclasses import dataclass
 from typing import Any
 
 from crossload.artifacts.graphs.graph import operation_of
@@ -12,24 +14,44 @@ from crossload.support.text import printable
 _PLACEHOLDERS = ("Placeholder", "PlaceholderV2", "PlaceholderWithDefault")
 
 
-def disagreement(nodes: dict[str, Any], signature: Signature) -> str | None:
-    """A sentence about the first such input, with the options that name the tensors instead; None if there is none.
+@dataclass(frozen=True)
+class Disagreement:
+    """An input as its signature declares it, and as the graph takes it."""
 
-    `nodes` are the graph's own, by name; the signature's tensors are its (array_ops.cc: a placeholder's `dtype` and `shape`).
-    """
+    signature: Signature
+    declared: TensorSpec
+    taken: TensorSpec
+
+    @property
+    def of_datatypes(self) -> bool:
+        """Whether the datatypes differ, not only the shapes: no runtime takes the declared one then."""
+        return self.taken.datatype != self.declared.datatype
+
+    @property
+    def sentence(self) -> str:
+        """What differs, and the options that name the tensors instead."""
+        named = [f"--input-tensor {shlex.quote(f'{t.name}={t.tensor}')}" for t in self.signature.inputs]
+        named += [f"--output-tensor {shlex.quote(f'{t.name}={t.tensor}')}" for t in self.signature.outputs]
+        return printable(
+            f"the signature {self.signature.key!r} declares the input {self.declared.name!r} as {_told(self.declared)}, "
+            f"but the graph takes {_told(self.taken)}; `run` and `convert` take the graph's own tensors with {' '.join(named)}"
+        )
+
+
+def disagreement(nodes: dict[str, Any], signature: Signature) -> Disagreement | None:
+    """The first such input, None if there is none; `nodes` are the graph's own, by name, and the signature's tensors are its."""
     for spec in signature.inputs:
-        node = nodes.get(operation_of(str(spec.tensor)))
-        if node is None or node.op not in _PLACEHOLDERS or not node.attr["dtype"].type:
-            continue
-        taken = TensorSpec(spec.name, from_enum(node.attr["dtype"].type), _shape(node))
-        if taken.datatype != spec.datatype or not may_be_one_shape(taken.shape, spec.shape):
-            named = [f"--input-tensor {t.name}={t.tensor}" for t in signature.inputs]
-            named += [f"--output-tensor {t.name}={t.tensor}" for t in signature.outputs]
-            return printable(
-                f"the signature {signature.key!r} declares the input {spec.name!r} as {_told(spec)}, but the graph takes {_told(taken)}; "
-                f"`run` and `convert` take the graph's own tensors with {' '.join(named)}"
-            )
+        taken = _as_taken(nodes.get(operation_of(str(spec.tensor))), spec.name)
+        if taken is not None and (taken.datatype != spec.datatype or not may_be_one_shape(taken.shape, spec.shape)):
+            return Disagreement(signature, spec, taken)
     return None
+
+
+def _as_taken(node: Any, name: str) -> TensorSpec | None:
+    """The tensor that a placeholder takes (array_ops.cc: its `dtype` and `shape`); None for any other node."""
+    if node is None or node.op not in _PLACEHOLDERS or not node.attr["dtype"].type:
+        return None
+    return TensorSpec(name, from_enum(node.attr["dtype"].type), _shape(node))
 
 
 def _shape(node: Any) -> tuple[int, ...] | None:

@@ -288,6 +288,8 @@ def _diagnosis(
     if ops and checkpoint is None:
         stem = path.name.removesuffix(".txt").removesuffix(".meta")
         yield f"no checkpoint of the same name ({stem}.index) is beside it: the graph's variables have no values; put its files there"
+    if checkpoint is not None:
+        yield from _of_checkpoint(checkpoint)
     if trained := [n.name for n in graph.proto.node if candidates.trains(n)]:
         yield f"the graph has {_counted(trained, 'training node')}; freezing to its outputs leaves them out"
     if (version := meta.tensorflow_version) and not _is_version(version):
@@ -300,6 +302,19 @@ def _diagnosis(
             f"pinned to devices: {', '.join(f'{count} nodes to {device}' for device, count in pinned.most_common(_MOST_NAMES))}; "
             "on a machine without such a device they run only if loaded with clear_devices=True"
         )
+
+
+def _of_checkpoint(prefix: Path) -> Iterator[str]:
+    """What keeps the checkpoint beside it from giving values."""
+    from crossload.artifacts.checkpoints import checkpoint
+
+    try:
+        found = checkpoint.read(prefix)
+    except ArtifactError as error:
+        yield f"its checkpoint cannot be read: {error}"
+        return
+    if found.missing_files or found.truncated_files:
+        yield f"its checkpoint is {found.diagnosis[0]}"
 
 
 def _counted(names: Sequence[str], what: str) -> str:

@@ -40,8 +40,8 @@ def _meta_graph(found: MetaGraph, page: Page) -> Iterator[str]:
     for key, signature in found.signatures.items():
         yield from page.signature(key, signature, _parts(found, signature))
         yield from _features(found, signature)
-        if said := declared_inputs.disagreement(found.graph.nodes, signature):
-            yield warning(f"    {printable(said)}")
+        if wrong := declared_inputs.disagreement(found.graph.nodes, signature):
+            yield warning(f"    {printable(wrong.sentence)}")
     if not found.signatures:
         yield "  no signatures that can be called"
         from crossload.artifacts.graphs import object_graph

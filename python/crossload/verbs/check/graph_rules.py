@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from crossload.artifacts.graphs.declared_inputs import Disagreement
 from crossload.artifacts.graphs.functions import functions_named
 from crossload.artifacts.graphs.graph import operation_of
 from crossload.artifacts.graphs.saved_model import assets
@@ -44,7 +45,8 @@ _AT_IMPORT = ("op", "missing_attr", "inputs")
 class Subject:
     """A graph and its use: `roots` are the operations that each signature feeds and fetches, `at_load` those that loading runs.
 
-    `format` is `graph_def` or `saved_model`; `meta_graph` is a SavedModel's MetaGraphDef, None otherwise; `path` is named in sentences.
+    `format` is `graph_def` or `saved_model`; `meta_graph` is a SavedModel's MetaGraphDef, None otherwise; `path` is named in sentences;
+    `declared` are the inputs that a SavedModel's signatures declare otherwise than the graph takes them, by signature.
     """
 
     graph: Any
@@ -53,8 +55,14 @@ class Subject:
     at_load: tuple[str, ...] = ()
     meta_graph: Any = field(default=None, repr=False)
     path: object = "SOURCE"
+    declared: Mapping[str, Disagreement] = field(default_factory=dict, repr=False)
     _calls: dict[str, list[tuple[Any, set[str]]]] = field(default_factory=dict, init=False, repr=False, compare=False)
     _unset: dict[bool, list[tuple[str, Unset]]] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    @property
+    def contradicted(self) -> bool:
+        """Whether the graph contradicts every signature: of others, a conversion keeps what answers."""
+        return self.declared.keys() >= self.roots.keys()
 
     @cached_property
     def nodes(self) -> dict[str, Any]:

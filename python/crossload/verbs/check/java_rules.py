@@ -24,7 +24,7 @@ _TABLES = "table_initializer"
 
 def carried(release: Release) -> frozenset[str] | None:
     """The datatypes that a release of TensorFlow Java has tensor types for; None for the others, which have all."""
-    if not _is_java(release):
+    if not is_java(release):
         return None
     if release.title.startswith("tensorflow-java-legacy@"):
         return _EVERYWHERE
@@ -37,8 +37,13 @@ def findings(subject: Subject, release: Release) -> Iterator[Finding]:
     meta_graph = subject.meta_graph
     if meta_graph is None or not runs_table_initializers(release):
         return
+    declared = {wrong.signature.key: wrong for wrong in subject.declared.values()}
     for key in sorted(meta_graph.signature_def):
         inputs = meta_graph.signature_def[key].inputs
+        if key in declared and declared[key].declared.name in inputs:
+            refused = f"TensorFlow Java from 0.4 on refuses the SavedModel: {declared[key].sentence}"
+            yield Finding("load_error", refused, at_load=True, beyond_repair=subject.contradicted)
+            continue
         for name in sorted(inputs):
             if said := _input_problem(subject, release, name, inputs[name]):
                 yield Finding("load_error", f"TensorFlow Java from 0.4 on refuses the signature {key!r}: {said}", at_load=True)
@@ -47,10 +52,11 @@ def findings(subject: Subject, release: Release) -> Iterator[Finding]:
 
 def runs_table_initializers(release: Release) -> bool:
     """Whether a release of TensorFlow Java runs the operations of the collection `table_initializer`."""
-    return _is_java(release) and not release.title.startswith("tensorflow-java-legacy@") and _version(release) >= (0, 4)
+    return is_java(release) and not release.title.startswith("tensorflow-java-legacy@") and _version(release) >= (0, 4)
 
 
-def _is_java(release: Release) -> bool:
+def is_java(release: Release) -> bool:
+    """Whether a release is of TensorFlow Java."""
     return release.title.startswith("tensorflow-java")
 
 

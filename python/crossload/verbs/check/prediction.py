@@ -11,6 +11,7 @@ from typing import Any
 
 from crossload import artifacts
 from crossload.artifacts.entries import artifacts_of
+from crossload.artifacts.graphs.declared_inputs import disagreement
 from crossload.artifacts.graphs.graph import operation_of
 from crossload.artifacts.graphs.saved_model import init_ops
 from crossload.contract.datatypes import for_people
@@ -208,10 +209,13 @@ def _subject(path: Path, tags: Sequence[str] | None, named: Mapping[str, Binding
         return Subject(meta_graph.graph_def, "graph_def", roots, tuple(filter(None, [meta_graph.saver_def.restore_op_name])))
     if found.format != "saved_model":
         return Subject(found.graph.proto, "graph_def", roots)
-    proto = found.meta_graph(tags).proto
+    meta = found.meta_graph(tags)
+    proto = meta.proto
     restore = proto.saver_def.restore_op_name if found.has_variables else ""
     at_load = tuple(operation_of(n) for n in (restore, next(iter(init_ops(proto).values()), "")) if n)
-    return Subject(proto.graph_def, "saved_model", roots, at_load, proto, path)
+    stated = {name: meta.signatures.get(b.key or name) for name, b in named.items()}
+    declared = {name: wrong for name, s in stated.items() if s is not None and (wrong := disagreement(meta.graph.nodes, s))}
+    return Subject(proto.graph_def, "saved_model", roots, at_load, proto, path, declared)
 
 
 def _predict(

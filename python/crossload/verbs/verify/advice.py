@@ -26,8 +26,8 @@ def advice(
     """The end of the sentence that says that a loaded model answered nothing; `signature` has the artifact's own tensors."""
     try:
         nodes = artifacts.graph_of(path, tags).nodes if kind in ("saved_model", "meta_graph") else {}
-        if said := disagreement(nodes, signature):
-            return f"; {said}"
+        if wrong := disagreement(nodes, signature):
+            return f"; {wrong.sentence}"
         for shapes in _candidates(signature, requests):
             if _answers(supervisor, signature, replace(requests, count=2, inputs=(), shapes=shapes), domain):
                 return "; with " + " ".join(f"--shape {n}={','.join(map(str, s))}" for n, s in shapes.items()) + " it answers"
