@@ -14,7 +14,7 @@ from crossload import artifacts
 from crossload.artifacts.graphs import meta_graph
 from crossload.artifacts.messages import message_class
 from crossload.errors import ArtifactError
-from tests.corpus import handmade
+from tests.corpus import checkpoints, handmade
 from tests.corpus.handmade import FLOAT, node
 from tests.corpus.meta_graphs import made, write
 from tests.environment import launch_of
@@ -61,6 +61,20 @@ def test_a_part_of_a_partitioned_variable_names_the_whole(tmp_path: Path) -> Non
     values[0] = variable.SerializeToString()
     found = read(write(tmp_path / "m.meta", message)).variables[0]
     assert found.to_json()["part_of"] == {"name": "whole", "shape": [8, 2], "offset": [4, 0], "size": [4, 2]}
+
+
+def test_a_damaged_checkpoint_beside_it_is_said(tmp_path: Path) -> None:
+    prefix = checkpoints.small(tmp_path)
+    meta = write(prefix.with_name(f"{prefix.name}.meta"), made())
+    assert read(meta).checkpoint == prefix and not any("its checkpoint" in said for said in read(meta).diagnosis)
+    data = prefix.with_name(f"{prefix.name}.data-00000-of-00001")
+    whole = data.read_bytes()
+    data.write_bytes(whole[:-1])
+    assert f"its checkpoint is cut off: {data.name} is shorter than the index says; copy the checkpoint again" in read(meta).diagnosis
+    data.unlink()
+    assert f"its checkpoint is incomplete: {data.name} is missing; copy all files of the checkpoint" in read(meta).diagnosis
+    prefix.with_name(f"{prefix.name}.index").write_bytes(b"version https://git-lfs.github.com/spec/v1\n")
+    assert any(said.startswith("its checkpoint cannot be read: ") and "git lfs pull" in said for said in read(meta).diagnosis)
 
 
 def test_the_saver_names_its_restore_op(tmp_path: Path) -> None:
@@ -138,7 +152,7 @@ def test_the_checkpoint_of_the_same_name_is_found_beside_it(tmp_path: Path, besi
     assert "no checkpoint of the same name (model-3.index)" in "\n".join(read(path).diagnosis)
     (tmp_path / beside).touch()
     assert read(path).checkpoint == tmp_path / "model-3"
-    assert read(path).diagnosis == ()
+    assert all("its checkpoint cannot be read" in said for said in read(path).diagnosis)  # the file is empty
 
 
 def test_a_truncated_or_damaged_meta_graph_is_refused(tmp_path: Path) -> None:
