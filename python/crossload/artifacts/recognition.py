@@ -36,7 +36,7 @@ def examine(path: Path) -> tuple[str, Any]:
         if path.is_dir():
             return _folder(path), None
         if not path.exists():
-            if path.name and ((index_of(path).is_file() and is_table(index_of(path))) or v1_files(unsharded(path))):
+            if path.name and (index_of(path).is_file() or v1_files(unsharded(path))):
                 return "checkpoint", None
             raise ArtifactError(f"{path} does not exist{_beside(path)}")
     except (OSError, ValueError) as error:

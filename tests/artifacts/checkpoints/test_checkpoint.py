@@ -364,3 +364,9 @@ def test_a_damaged_value_in_pieces_is_refused_after_the_last(tmp_path: Path) -> 
         except ArtifactError as error:
             damaged += "the checksum of the tensor" in str(error)
     assert damaged == 1
+
+
+def test_an_index_that_is_a_git_lfs_pointer_is_called_one(tmp_path: Path) -> None:
+    prefix = small(tmp_path)
+    prefix.with_name(f"{prefix.name}.index").write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 136\n")
+    assert refusal(prefix).endswith(f"{prefix.name}.index is only a Git LFS pointer; fetch the file itself with `git lfs pull`")

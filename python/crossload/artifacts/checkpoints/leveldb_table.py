@@ -13,6 +13,7 @@ from typing import BinaryIO
 
 import google_crc32c
 
+from crossload.artifacts import content
 from crossload.artifacts.checkpoints import snappy
 from crossload.errors import ArtifactError
 
@@ -95,6 +96,7 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
         with path.open("rb") as stream:
             yield stream
     except Damage as error:
+        content.head(path)  # says so where the file is empty, or only a Git LFS pointer
         raise ArtifactError(f"{path} is a truncated or corrupt table of a checkpoint ({error}); copy the checkpoint again") from error
     except OSError as error:
         raise ArtifactError(f"{path} cannot be read: {error.strerror}; check its permissions and its disk") from error
