@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import shlex
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
@@ -59,7 +60,8 @@ def saved_model_to_tflite(source: Path, target: Path, bindings: Bindings, option
         try:
             data = _converted(source, tags, wanted, options)
         except ModelError as refused:
-            raise ModelError(f"{refused}{_shape_that_helps(source, tags, wanted, options)}") from refused
+            remedy = _shape_that_helps(source, tags, wanted, options) or _drop_that_helps(source, tags, wanted, options)
+            raise ModelError(f"{refused}{remedy}") from refused
         if _keeps_variables(data):
             print("freezing the model first: loops of TFLite cannot read variables", flush=True)
             source = _saved_again(source, tags, wanted, {}, Path(scratch) / "frozen", freezing=convert_variables_to_constants_v2)
@@ -288,6 +290,24 @@ def _shape_that_helps(source: Path, tags: list[str], keys: list[str], options: M
             _converted(_traced_at(source, tags, keys, {**given, **shapes}, Path(scratch) / "model"), ["serve"], keys, options)
             said = " ".join(f"--shape {name}={','.join(map(str, shape))}" for name, shape in shapes.items())
             return f"; {cause}: with {said} it converts"
+    return ""
+
+
+def _drop_that_helps(source: Path, tags: list[str], keys: list[str], options: Mapping[str, Any]) -> str:
+    """What to add to a refusal: the signatures without which the others were just converted; empty if that does not help."""
+    if len(keys) == 1:
+        return ""
+    able = []
+    for key in keys:
+        with suppress(ModelError):
+            _converted(source, tags, [key], options)
+            able.append(key)
+    if not 0 < len(able) < len(keys):
+        return ""
+    with suppress(ModelError):
+        _converted(source, tags, able, options)
+        said = " ".join(f"--drop-signature {shlex.quote(key)}" for key in keys if key not in able)
+        return f"; the other signatures convert with {said}"
     return ""
 
 

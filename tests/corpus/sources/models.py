@@ -56,6 +56,17 @@ def module():
     return _Module()
 
 
+class _Words(_Module):
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="words")])
+    def lengths(self, words):
+        return {"lengths": tf.strings.length(words)}
+
+
+def with_words():
+    """A tf.Module of three signatures, one of which TFLite cannot hold."""
+    return _Words()
+
+
 def without_signature():
     """A tf.Module that cannot be exported unchanged."""
     return tf.Module()

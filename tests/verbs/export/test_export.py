@@ -15,6 +15,7 @@ import pytest
 
 import crossload
 from crossload.contract.bundle import open_bundle
+from crossload.errors import CrossloadError
 from crossload.inputs.requests import Requests
 from crossload.runtimes import environments, tf_process
 from tests import SOURCES
@@ -98,6 +99,18 @@ def test_every_signature_of_a_module_is_exported_in_every_format_by_one_tensorfl
     assert {a.id: set(a.bindings) for a in manifest.artifacts} == {
         kind: {"serving_default", "count"} for kind in ("saved_model", "graph_def", "tflite")
     }
+
+
+def test_a_signature_that_a_format_cannot_hold_leaves_the_others_in_it(tmp_path: Path) -> None:
+    manifest = crossload.export(f"{MODELS}:with_words", tmp_path / "b", requests=Requests(count=2)).manifest
+    every = {"serving_default", "count", "lengths"}
+    held = {a.id: set(a.bindings) for a in manifest.artifacts}
+    assert held == {"saved_model": every, "graph_def": every, "tflite": every - {"lengths"}}
+    assert {left.id: left.reason for left in manifest.left_out} == {
+        "tflite: signature lengths": "TFLite does not have its operation StringLength"
+    }
+    with pytest.raises(CrossloadError, match="StringLength; the other signatures convert with --drop-signature lengths"):
+        crossload.convert(tmp_path / "b" / "saved_model", tmp_path / "x.tflite")
 
 
 def test_formats_that_cannot_hold_a_text_model_are_left_out_with_the_reason(tmp_path: Path) -> None:

@@ -1,5 +1,4 @@
-"""What loads and then cannot answer: tables that nothing fills, variables without values, nothing to call, inputs that are declared
-otherwise than the graph takes them; devices of other machines."""
+"""What loads and then cannot answer: tables without entries, variables without values, inputs that the graph takes otherwise; devices."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from crossload import artifacts
 from crossload.artifacts.content import in_words
-from crossload.artifacts.entries import artifacts_of, bindings_in
+from crossload.artifacts.entries import artifacts_of
 from crossload.contract import op_libraries
 from crossload.contract.bundle import Bundle, is_bundle
 from crossload.contract.manifest import FILE_NAME, Artifact, LeftOut, Manifest, Model, Tolerance, Vectors
@@ -26,24 +26,21 @@ from crossload.inputs import example_inputs
 from crossload.inputs.requests import Requests, check_requests
 from crossload.runtimes import environments, registry, tf_process
 from crossload.runtimes.supervisor import Limits, Supervisor
-from crossload.runtimes.tf_process import Step, StepName
+from crossload.runtimes.tf_process import Step
 from crossload.support import files
 from crossload.support.text import printable
 from crossload.verbs import destinations
 from crossload.verbs.convert import prepare
-from crossload.verbs.convert.edges import way
-from crossload.verbs.convert.walk import without_tensorflow
 from crossload.verbs.destinations import only_writer
 from crossload.verbs.export import variants
+from crossload.verbs.export.conversions import FILES, FORMATS, converted, step_name
 from crossload.verbs.verify import sufficiency
 from crossload.verbs.verify.quality import QualityTerms
 from crossload.verbs.verify.record import left_out_requests, needed_options, record, record_each, references
 from crossload.verbs.verify.strength import Seeding
 from crossload.verbs.verify.verify import verify
 
-FORMATS = ("saved_model", "graph_def", "tflite")
 NAMED = (*FORMATS, *variants.FORMATS)
-_FILES = {"saved_model": "saved_model", "graph_def": "frozen_graph.pb", "tflite": "model.tflite"}
 _HAVE_VALUES = ("checkpoint", "keras", "keras_h5", "keras_weights")
 _PROVING_RUNTIMES = ("tensorflow", "litert")
 
@@ -183,7 +180,7 @@ def _fill(
     reference = stack.enter_context(Supervisor(recorder.name, environments.prepare(recorder.source, progress), proof.limits))
     # TensorFlow's process and the reference work side by side.
     pool, context = stack.enter_context(ThreadPoolExecutor(1)), copy_context()
-    converting = pool.submit(context.run, _converted, folder, entries[0], formats, proof.needed, made_with, saved.python, progress)
+    converting = pool.submit(context.run, converted, folder, entries[0], formats, proof.needed, made_with, saved.python, progress)
     seeding = Seeding(proof.requests.faults, proof.requests.seed, proof.tolerance, progress)
 
     def one(entry: Artifact) -> tuple[list[Vectors], dict[str, Signature]]:
@@ -265,7 +262,7 @@ def _pin(folder: Path, pinned: Mapping[str, Any]) -> None:
 
 
 def _first(folder: Path) -> Path:
-    return next(folder / f for f in _FILES.values() if (folder / f).exists())
+    return next(folder / f for f in FILES.values() if (folder / f).exists())
 
 
 def _values(model: Any, weights: str | Path | None, by_name: bool) -> dict[str, Any]:
@@ -293,7 +290,7 @@ def _values(model: Any, weights: str | Path | None, by_name: bool) -> dict[str, 
 
 def _save(model: Any, folder: Path, values: dict[str, Any], load_with: str, progress: Callable[[str], None]) -> _Saved:
     """Put the first artifact into `folder`."""
-    target = folder / _FILES["saved_model"]
+    target = folder / FILES["saved_model"]
     if not isinstance(model, str | os.PathLike):
         from crossload.tf_process import live_models
 
@@ -307,7 +304,7 @@ def _save(model: Any, folder: Path, values: dict[str, Any], load_with: str, prog
         if recognised in FORMATS:
             artifacts.read(source.path)
             progress(f"copying {source.path}")
-            _copy(source.path, folder / _FILES[recognised])
+            _copy(source.path, folder / FILES[recognised])
             return _Saved()
     examples = folder / "examples.npz"
     if source.function:
@@ -315,7 +312,12 @@ def _save(model: Any, folder: Path, values: dict[str, Any], load_with: str, prog
         step = Step("export_source", source.path.resolve(), target, f"calling {source.function}", options=options)
     else:
         step = Step(
-            _step(recognised, "saved_model"), source.path.resolve(), target, f"loading {source.path}", _bindings_of(source.path), values
+            step_name(recognised, "saved_model"),
+            source.path.resolve(),
+            target,
+            f"loading {source.path}",
+            _bindings_of(source.path),
+            values,
         )
     python = tf_process.python_with_tensorflow(source.path if source.function else None, load_with, progress)
     about = f"{source.path}{':' + source.function if source.function else ''} cannot be exported"
@@ -326,69 +328,10 @@ def _save(model: Any, folder: Path, values: dict[str, Any], load_with: str, prog
     return _Saved(made.producer, found, python if as_ours else None)
 
 
-def _step(source: str, target: str) -> StepName:
-    """The step of TensorFlow's process that begins the path from one format to the other."""
-    by = way(source, target)[0].by
-    assert not callable(by)
-    return by
-
-
 def _bindings_of(source: Path) -> dict[str, Any]:
     """The bindings of an artifact's first MetaGraph."""
     entries, _ = artifacts_of(source, source.name)
     return {name: b.model_dump() for name, b in entries[0].bindings.items()}
-
-
-def _converted(
-    folder: Path,
-    entry: Artifact,
-    formats: tuple[str, ...] | None,
-    needed: dict[str, Any],
-    made_with: variants.VariantTerms,
-    python: Path | None,
-    progress: Callable[[str], None],
-) -> tuple[list[Artifact], list[LeftOut], dict[str, str]]:
-    """Make the other formats from the SavedModel on disk; from another artifact nothing."""
-    kinds = [f for f in formats or FORMATS if f != "saved_model"] if entry.format == "saved_model" else []
-    bindings = {name: b.model_dump() for name, b in entry.bindings.items()}
-    source, options = folder / entry.path, {**needed, "tags": entry.tags}
-    bound: dict[str, Any] = {}
-    targets = {kind: folder / (variants.file_of(kind) if variants.quantization_of(kind) else _FILES[kind]) for kind in kinds}
-    own_options = {kind: {**options, **variants.options_of(kind, made_with)} for kind in kinds}
-    for kind in kinds:
-        (edge,) = way("saved_model", kind.partition(":")[0])
-        bound[kind] = without_tensorflow(edge, source, targets[kind], bindings, own_options[kind], progress)
-    left = [kind for kind in kinds if bound[kind] is None]
-    reasons: dict[str, str | None] = {}
-    producer: dict[str, str] = {}
-    if left:
-        steps = [
-            Step(
-                *(_step("saved_model", k.partition(":")[0]), source, targets[k]),
-                f"converting to {k}",
-                bindings,
-                own_options[k],
-                optional=True,
-            )
-            for k in left
-        ]
-        python = python or tf_process.python_with_tensorflow(progress=progress)
-        done = tf_process.run(steps, python, "the model cannot be exported", progress)
-        bound |= zip(left, done.bindings, strict=True)
-        reasons, producer = dict(zip(left, done.errors, strict=True)), done.producer
-    made, left_out = [], []
-    for kind in kinds:
-        file, reason = targets[kind], reasons.get(kind)
-        if reason is None:
-            own = bindings_in(file, bound[kind])
-            made.append(Artifact(id=kind, format=kind.partition(":")[0], path=file.name, sha256=files.sha256(file), bindings=own))
-            continue
-        if formats:
-            raise ExportRefused(f"the model cannot become {in_words(kind)}: {reason}")
-        file.unlink(missing_ok=True)
-        progress(f"left out: {kind}: {reason}")
-        left_out.append(LeftOut(id=kind, reason=reason))
-    return made, left_out, producer
 
 
 def _copy(source: Path, target: Path) -> None:
