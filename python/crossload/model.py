@@ -25,6 +25,7 @@ from crossload.support.text import near
 if TYPE_CHECKING:
     import numpy as np
 
+    from crossload.artifacts.graphs.composites import Composite
     from crossload.inputs.domains import Feature
 
 
@@ -111,6 +112,17 @@ class Model:
         graph = artifacts.graph_of(self._source.path, self._source.tags)
         found = declared_inputs.disagreement(graph.nodes, replace(bound, outputs=outputs, key=signature))
         return None if found is None else found.sentence
+
+    def composites(self, signature: str) -> Sequence[Composite]:
+        """The sparse and ragged tensors whose parts are inputs of the signature."""
+        from crossload.artifacts.graphs import composites
+        from crossload.inputs import domains
+
+        binding = self.artifact.bindings[signature]
+        bound = {signature: replace(self.bound(signature), key=binding.key or signature)}
+        if self._source.format == "tflite":  # whose inputs' names alone tell
+            return composites.by_name(bound[signature])
+        return domains.of_artifact(self._source.path, self._source.format, self._source.tags, bound)[signature].composites
 
     def _unparsed(self, signature: str, failure: WorkerFailure) -> str | None:
         """What to type instead of strings that the graph does not parse as tf.Examples (core/util/example_proto_fast_parsing.cc)."""

@@ -26,6 +26,8 @@ _SCALAR_OF, _STRINGS_OF = (
     "the signature 'serving_default' declares the input 'x' ",
     "the signature 'serving_default' declares the input 'q' ",
 )
+_SPARSE = "--input 'features=[[0, 0]]' --input 'features_1=[0.0]' --input 'features_2=[1, 4]'"
+_RAGGED = "--input 'words=[0]' --input 'words_1=[0, 1]'"
 _ALL_OK = "tensorflow-java@1.1.0          TensorFlow 2.18.0   ok"
 
 
@@ -92,6 +94,13 @@ VERDICTS = [
         Said(0, "points to '/home/alice/train/model.ckpt-100', which does not exist; model.ckpt-100 in this folder is used"),
         Said(0, _JAVA_TAKES),
         _given(0, "points to '/home/alice/train/model.ckpt-100'", "-i", "x=ones([1,3])"),
+        ("ok", ""),
+    ),
+    Verdict(
+        "brought/composite-inputs/saved_model",
+        Said(0, "values of one sparse tensor: features, features_1, features_2"),
+        Said(0, _ALL_OK),
+        _given(REFUSED, f"words (values), words_1 (row splits) are the parts of one ragged tensor, given together, such as {_RAGGED}"),
         ("ok", ""),
     ),
     Verdict(
@@ -290,6 +299,7 @@ VERDICTS = [
 ]
 # Commands as they were printed, typed in: the verb, the path, the arguments, and words of the answer.
 TYPED_IN = [
+    ("run", "brought/composite-inputs/saved_model", f"{_SPARSE} {_RAGGED}", "l: int64 [1]\n[1]\ns: float32 [1]\n[0.]"),
     ("run", "brought/signature-disagrees/strings", """--input-tensor q=q:0 --output-tensor n=n:0 -i 'q=["abc"]'""", "n: int32 [1]\n[3]"),
     ("run", "brought/signature-disagrees/scalar", "--input-tensor x=x:0 --output-tensor y=y:0 -i 'x=[[1.0]]'", "[[2.]]"),
     ("verify", "brought/open-dimensions/saved_model", "--runtime tensorflow --shape tokens=-1,7,5", "8 results: 8 ok"),

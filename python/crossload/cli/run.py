@@ -62,7 +62,8 @@ if TYPE_CHECKING:
     group=REQUESTS,
     help=(
         "A .npy file, FILE.npz[KEY], a literal ([[1, 2]]), or zeros ones full arange linspace random normal; for strings also @FILE "
-        "(its bytes, or a text file's lines) and base64:…; repeatable."
+        "(its bytes, or a text file's lines) and base64:…; a sparse or ragged tensor by its parts, which `crossload show` names; "
+        "repeatable."
     ),
 )
 @option(
@@ -136,9 +137,10 @@ def command(
         arrays = _arrays(npz)
         there = dict.fromkeys(t.name for f in functions for t in f.signature.inputs)
         texts = {spelling: _by_name(spelling, own, there) for spelling, own in (("--input", given), ("--input-examples", example_texts))}
-        for name in (*arrays, *texts["--input"], *texts["--input-examples"]):
-            if name not in there:
-                raise CrossloadError(f"there is no input {name!r}; the signature takes: {', '.join(there) or 'no inputs'}")
+        with _explained(model, functions[0].name):
+            for name in (*arrays, *texts["--input"], *texts["--input-examples"]):
+                if name not in there:
+                    raise CrossloadError(f"there is no input {name!r}; the signature takes: {', '.join(there) or 'no inputs'}")
         if twice := texts["--input"].keys() & texts["--input-examples"].keys():
             raise CrossloadError(f"the input {min(twice)!r} is given by --input and by --input-examples; leave one out")
         # Parse all inputs before waiting for the worker, which may take seconds.
@@ -169,7 +171,7 @@ def command(
 
 @contextmanager
 def _explained(model: Model, signature: str) -> Iterator[None]:
-    """Add to the refusal of an input what the signature declares otherwise than its graph takes it."""
+    """Add to the refusal of an input what the signature declares otherwise than its graph takes it, and which inputs are parts of one."""
     from crossload.errors import CrossloadError, RunFailed
 
     try:
@@ -177,8 +179,10 @@ def _explained(model: Model, signature: str) -> Iterator[None]:
     except RunFailed:
         raise
     except CrossloadError as error:
-        if said := model.disagreement(signature):
-            raise CrossloadError(f"{error}; {said}") from error
+        declared = model.disagreement(signature)
+        more = [*([declared] if declared else ()), *(c.sentence(model.bound(signature)) for c in model.composites(signature))]
+        if more:
+            raise CrossloadError("; ".join([str(error), *more])) from error
         raise
 
 

@@ -6,12 +6,14 @@ signature, `x`, `x_1`, …, and only the called function records their types (sa
 
 from __future__ import annotations
 
+import json
 import re
+import shlex
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from crossload.contract.signatures import Signature
+from crossload.contract.signatures import Signature, TensorSpec
 
 _SPARSE, _RAGGED = 1, 3  # struct.proto, TypeSpecProto.TypeSpecClass: SPARSE_TENSOR_SPEC and RAGGED_TENSOR_SPEC
 
@@ -25,10 +27,52 @@ class Composite:
     parts: tuple[str, ...]
     shape: tuple[int, ...] | None = None
 
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """What each part is, in the order of `parts`."""
+        if self.kind == "sparse":
+            return "indices", "values", "dense shape"
+        count = len(self.parts) - 1
+        return "values", *(f"row splits{f' {n}' if count > 1 else ''}" for n in range(1, count + 1))
+
+    def sentence(self, signature: Signature) -> str:
+        """Which inputs are its parts, and options of `crossload run` that give the smallest such tensor."""
+        named = [f"{name} ({role})" for name, role in zip(self.parts, self.roles, strict=True)]
+        given = [f"--input {shlex.quote(f'{name}={json.dumps(value)}')}" for name, value in self._smallest(signature).items()]
+        return f"{', '.join(named)} are the parts of one {self.kind} tensor, given together, such as {' '.join(given)}"
+
+    def _smallest(self, signature: Signature) -> dict[str, Any]:
+        """The parts of a tensor with one element, by name."""
+        specs = {t.name: t for t in signature.inputs}
+        if self.kind == "ragged":
+            values, *splits = self.parts
+            return {values: _one(specs[values], specs[values].shape or (1,)), **{name: [0, 1] for name in splits}}
+        indices, values, dense = self.parts
+        rank = len(self.shape) if self.shape is not None else max(1, (specs[dense].shape or (1,))[0])
+        sizes = self.shape or (1,) * rank
+        return {indices: [[0] * rank], values: _one(specs[values], (1,)), dense: [d if d > 0 else 1 for d in sizes]}
+
+
+def _one(spec: TensorSpec, shape: tuple[int, ...]) -> Any:
+    """Zeros, or empty strings, of this shape with one row."""
+    value: Any = {"BYTES": "", "BOOL": False}.get(spec.datatype, 0 if "INT" in spec.datatype else 0.0)
+    for size in reversed(shape):
+        value = [value] * max(1, size)
+    return value
+
 
 def of_meta_graph(proto: Any, signature: Signature) -> tuple[Composite, ...]:
     """The composites of a MetaGraphDef's signature: those that its names show, and those in its traced function."""
-    return by_name(signature) + tuple(_of_function(proto, signature))
+    stated = proto.signature_def[signature.key].inputs if (signature.key or "") in proto.signature_def else {}
+    named = (replace(one, shape=_whole(stated, one.parts[0].rpartition("/")[0])) for one in by_name(signature))
+    return (*named, *_of_function(proto, signature))
+
+
+def _whole(stated: Any, name: str) -> tuple[int, ...] | None:
+    """The shape that a TensorInfo states for a whole sparse tensor (of a composite, its parts state theirs)."""
+    if name not in stated or stated[name].tensor_shape.unknown_rank or not stated[name].HasField("tensor_shape"):
+        return None
+    return tuple(max(-1, int(d.size)) for d in stated[name].tensor_shape.dim)
 
 
 def by_name(signature: Signature) -> tuple[Composite, ...]:

@@ -68,11 +68,7 @@ def _parts(found: MetaGraph, signature: Signature) -> dict[str, str]:
     tensors = {t.name: str(t.tensor) for t in signature.inputs}
     said = {}
     for one in composites.of_meta_graph(found.proto, signature):
-        if one.kind == "sparse":
-            roles = ["indices", "values", "dense shape"]
-        else:
-            roles = ["values", *(f"row splits{f' {n}' if len(one.parts) > 2 else ''}" for n in range(1, len(one.parts)))]
-        for name, role in zip(one.parts, roles, strict=False):
+        for name, role in zip(one.parts, one.roles, strict=True):
             said[tensors[name]] = f"{role} of one {one.kind} tensor: {', '.join(one.parts)}"
     return said
 
