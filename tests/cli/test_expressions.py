@@ -210,7 +210,7 @@ def test_a_scalar_input_takes_one_example() -> None:
         ('[["age"]]', "write a list of dicts"),
         ("[]", "at least one example"),
         ("__import__('os').getcwd()", "neither JSON"),
-        ("[" * 100_000, "neither JSON"),
+        ("[" * 100_000 + "]" * 100_000, "is JSON nested too deeply to read; write"),
         ("@none.json", "none.json cannot be read: No such file"),
     ],
 )

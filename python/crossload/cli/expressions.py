@@ -22,12 +22,14 @@ from crossload.errors import CrossloadError
 from crossload.inputs.npz import from_npz, reason
 from crossload.inputs.requests import kept
 from crossload.inputs.tf_example import as_parsed, tf_example
+from crossload.support.text import not_json, shortened
 
 if TYPE_CHECKING:
     from crossload.inputs.domains import Feature
 
 # An array of more than this many elements belongs in a file.
 _MOST_ELEMENTS = 1 << 28
+_MOST_QUOTED = 200
 
 
 def value(text: str, spec: TensorSpec) -> np.ndarray:
@@ -55,8 +57,8 @@ def value(text: str, spec: TensorSpec) -> np.ndarray:
             made = text  # a string input takes text without quotes
         else:
             raise CrossloadError(
-                f"--input {spec.name}={text}: write a .npy or .npz file, a literal ([[1, 2]]) or a call such as zeros([1, 4])"
-                f"{'' if 'node or string' in str(error) else f' ({error})'}"
+                f"--input {spec.name}={shortened(text, _MOST_QUOTED)}: write a .npy or .npz file, a literal ([[1, 2]]) or a call "
+                f"such as zeros([1, 4]){'' if 'node or string' in str(error) else f' ({error})'}"
             ) from error
     return _typed(made, spec, text)
 
@@ -142,12 +144,14 @@ def examples(text: str, spec: TensorSpec, features: Sequence[Feature] = ()) -> n
     option = f"--input-examples {spec.name}"
     if spec.datatype != "BYTES":
         raise CrossloadError(f"{option}: the input is {datatypes.for_people(spec.datatype)}, but tf.Examples need a string input")
+    where = option
     if text.startswith("@"):
+        where = f"{option}: {text[1:]}"
         try:
             text = Path(text[1:]).read_text(encoding="utf-8")
         except (OSError, ValueError) as error:
-            raise CrossloadError(f"{option}: {text[1:]} cannot be read: {getattr(error, 'strerror', None) or error}") from error
-    listed = _dicts(text, option)
+            raise CrossloadError(f"{where} cannot be read: {getattr(error, 'strerror', None) or error}") from error
+    listed = _dicts(text, where)
     array = np.empty(len(listed), dtype=object)
     for at, given in enumerate(listed):
         try:
@@ -161,7 +165,9 @@ def examples(text: str, spec: TensorSpec, features: Sequence[Feature] = ()) -> n
 def _dicts(text: str, option: str) -> list[dict[str, Any]]:
     try:
         listed = json.loads(text)
-    except (ValueError, RecursionError) as problem:
+    except RecursionError as problem:
+        raise CrossloadError(f'{option} {not_json(problem)}; write [{{"age": [30]}}, …]') from problem
+    except ValueError as problem:
         try:
             listed = ast.literal_eval(text.strip())
         except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
