@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         "show digits/",
         "show frozen_graph.pb --nodes '*Softmax*'",
         "show model.tflite --json | jq .signatures",
+        "show model.tflite --graph",
         "show models/ 'more/*.pb'",
     ],
     exit_status="0 shown, 2 a path that is not an artifact, or one that cannot be read (of many files: at least one).",
@@ -45,13 +46,39 @@ if TYPE_CHECKING:
     group=WHAT,
     help="List a graph's nodes: all, or those whose name or op matches; a pattern without * or ? matches a part of the name.",
 )
+@option("--graph", is_flag=True, group=WHAT, help="Draw the graph of a .tflite: an operator a line, values as lanes.")
+@option(
+    "--extract",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    group=WHAT,
+    help="Write the files packed with a .tflite (labels, vocabularies) into a new folder.",
+)
 @option("--hash", "with_hash", is_flag=True, group=WHAT, help="Compute the canonical hash of graph and weights, whatever their size.")
+@option(
+    "--model-explorer",
+    type=options.WRITTEN,
+    metavar="FILE.json",
+    help="Write a .tflite's graph for Model Explorer (`model-explorer FILE.json`).",
+)
+@option(
+    "--errors",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    metavar="REPORT.json",
+    help="With --model-explorer: also write a report's errors (verify --json, diagnose --json) to FILE.errors.json, as node data.",
+)
 @option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text; of many files, a line of JSON for each.")
 @option(
     "--all", "everything", is_flag=True, help="Leave nothing out of the text: every op, value, file and entry; of many files, each page."
 )
 def command(
-    paths: tuple[Path, ...], as_json: bool, everything: bool, nodes: str | None = None, with_hash: bool = False, tensor: str | None = None
+    paths: tuple[Path, ...],
+    as_json: bool,
+    everything: bool,
+    nodes: str | None = None,
+    with_hash: bool = False,
+    tensor: str | None = None,
+    **tflite: Any,
 ) -> None:
     """Describe a bundle, a SavedModel, a GraphDef (.pb, .pbtxt), a .meta, a .tflite, a Keras file or a checkpoint.
 
@@ -59,6 +86,13 @@ def command(
 
     Several paths, a folder of artifacts, a pattern, or a list on standard input (-) are a table with a row for each artifact.
     """
+    if any(tflite.values()):
+        from crossload.cli import show_tflite
+
+        if len(paths) != 1:
+            raise CrossloadError(f"--{show_tflite.first(tflite)} shows one .tflite; name one")
+        click.echo(many.readable(paths[0], lambda path: show_tflite.text(path, **tflite)))
+        return
     if not many.means_many(paths):
         click.echo(many.readable(paths[0], lambda path: _text(path, as_json, everything, with_hash, nodes, tensor)))
         return
@@ -120,8 +154,12 @@ def _text(
 
         return listing.text(found, nodes, as_json)
     if as_json:
-        hashed = {} if found.format == "bundle" else {"canonical_sha256": _canonical(found, with_hash, as_json)[0]}
-        return json.dumps(found.to_json() | hashed, indent=indent, allow_nan=False)
+        more = {} if found.format == "bundle" else {"canonical_sha256": _canonical(found, with_hash, as_json)[0]}
+        if found.format == "tflite":
+            from crossload.verbs.show.tflite_details import details
+
+            more |= details(path).to_json()
+        return json.dumps(found.to_json() | more, indent=indent, allow_nan=False)
     page = import_module(f"crossload.cli.pages.{found.format}")
     in_bundle = Page(everything, unnamed="")
     return "\n".join(

@@ -225,7 +225,7 @@ def read(path: Path, *, ops: bool = True) -> TFLite:
 
     Without `ops` operators are not counted, for processes without the library that knows their names.
     """
-    with _mapped(path) as data:
+    with mapped(path) as data:
         return of(path, data, ops=ops)
 
 
@@ -344,7 +344,7 @@ class _Model:
 
 
 @contextmanager
-def _mapped(path: Path) -> Iterator[flatbuffer.Buffer]:
+def mapped(path: Path) -> Iterator[flatbuffer.Buffer]:
     """The file's bytes without copying them: weights are not read."""
     head(path)
     with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:

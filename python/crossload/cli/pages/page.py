@@ -77,7 +77,7 @@ class Page:
         if tensor.default is not None:
             notes.append(f"default {self._values(tensor.default['data'], tensor.default['shape'])}")
         if tensor.quantization is not None:
-            notes.append(self._quantisation(tensor.quantization))
+            notes.append(self.quantisation(tensor.quantization))
         return printable(tensor.name), datatype(tensor.datatype), shape(tensor.shape), printable(where), ", ".join(notes)
 
     def _values(self, data: list[Any], shape: list[int]) -> str:
@@ -87,7 +87,7 @@ class Page:
         more = f", … {len(data) - most} more, --all shows them" if len(data) > most else ""
         return f"{printable(', '.join(json.dumps(v, ensure_ascii=False) for v in data[:most]))}{more} as {shape}"
 
-    def _quantisation(self, parameters: Mapping[str, Any]) -> str:
+    def quantisation(self, parameters: Mapping[str, Any]) -> str:
         scale, zero_point = parameters["scale"], parameters["zero_point"]
         if len(scale) == 1:
             return f"scale {scale[0]}, zero point {zero_point[0]}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,7 @@ class Divergence:
     """The first tensor that differs, `tensor` None if none does. `inputs` are those of its operation, and whether each agrees.
 
     `against` is the reference's tensor; `apart` the difference in roundings; `compared` the number of tensors that agree before it.
+    `distances` are those of each compared tensor, up to the first that differs: the difference in roundings, None where it is not finite.
     """
 
     artifact: str
@@ -60,6 +61,7 @@ class Divergence:
     why: str | None = None
     inputs: tuple[tuple[str, bool | None], ...] = ()
     reproducer: str | None = None
+    distances: Mapping[str, float | None] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """The object of `diagnose --json`."""
@@ -200,7 +202,7 @@ class _Walk:
     ) -> None:
         self.own, self.other, self.exact, self.request = own, other, exact, request
         self.entry, self.name, self.vector = entry, name, vector
-        self.agreeing: dict[str, bool] = {}
+        self.distances: dict[str, float] = {}
         self.left_out = 0
 
     def run(self, reproducer: str | Path | None) -> Divergence:
@@ -251,15 +253,16 @@ class _Walk:
                 continue
             distances = {t: _apart(theirs[t], got, wide.get(t)) for t in known}
             best = min(distances, key=distances.__getitem__)
-            self.agreeing[step.tensor] = distances[best] <= BOUND
+            self.distances[step.tensor] = distances[best]
             if distances[best] > BOUND:
                 return step, best, theirs[best], got, distances[best]
         return None
 
     def _said(self, **more: Any) -> Divergence:
-        agree = sum(self.agreeing.values())
+        agree = sum(apart <= BOUND for apart in self.distances.values())
         about = (self.entry.id, self.own.runtime.title, self.other.title, self.name, self.vector)
-        return Divergence(*about, agree, self.left_out, **more)
+        named = {sides.tensor_name(self.own, t): apart if math.isfinite(apart) else None for t, apart in self.distances.items()}
+        return Divergence(*about, agree, self.left_out, distances=named, **more)
 
     def _divergence(
         self, step: Step, against: str, reference: np.ndarray, got: np.ndarray, apart: float, *, reproducer: str | Path | None
@@ -281,8 +284,8 @@ class _Walk:
         return found
 
     def _agrees(self, tensor: str) -> bool | None:
-        if tensor in self.agreeing:
-            return self.agreeing[tensor]
+        if tensor in self.distances:
+            return self.distances[tensor] <= BOUND
         return True if any(str(t).split(":")[0] == tensor.split(":", maxsplit=1)[0] for t in self.own.inputs.values()) else None
 
     def _why(self, step: Step, reference: np.ndarray, got: np.ndarray) -> str | None:
