@@ -9,7 +9,8 @@ from typing import Any
 import click
 
 from crossload.cli import options
-from crossload.cli.framework import CONVERSION, LOADING, REQUESTS, Command, listed, option
+from crossload.cli.framework import CONVERSION, LOADING, REQUESTS, WHAT, Command, listed, option, said
+from crossload.errors import CrossloadError
 
 
 @click.command(
@@ -20,6 +21,7 @@ from crossload.cli.framework import CONVERSION, LOADING, REQUESTS, Command, list
         "export model.keras -o digits --formats saved_model,tflite",
         "export saved_model/ -o bundle --input-file real.npz",
         "export build.py:graph -o digits --weights model.ckpt-100",
+        "export digits/ --add from_the_phone.tflite -o digits-and-phone",
     ],
     exit_status="0 written and verified, 1 an artifact answers differently (nothing is written), 2 input that cannot be used.",
     old={"with": "load-with", "vectors": "count", "inputs": "input-file"},
@@ -27,6 +29,15 @@ from crossload.cli.framework import CONVERSION, LOADING, REQUESTS, Command, list
 @click.argument("source")
 @option("--output", "-o", required=True, type=click.Path(path_type=Path, file_okay=False), metavar="BUNDLE", help="The folder to write.")
 @option("--overwrite", is_flag=True, help="Replace an existing bundle.")
+@option(
+    "--add",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    metavar="FILE.tflite",
+    group=WHAT,
+    help="SOURCE is a bundle: write it with this .tflite as one more artifact, bound by names, datatypes and shapes.",
+)
+@option("--signature", "-s", metavar="NAME", group=WHAT, help="With --add: the signature that the file answers.")
+@options.tensors
 @option("--name", help="The model's name in the manifest; default: the folder's.")
 @option(
     "--formats",
@@ -82,6 +93,7 @@ def command(
     tolerance: tuple[str, ...],
     load_with: str,
     faults: int,
+    add: Path | None,
     **given: Any,
 ) -> None:
     """Export SOURCE as a bundle.
@@ -89,7 +101,15 @@ def command(
     SOURCE is an artifact of any format, or file.py:function. The function returns a Keras model, a tf.Module, a TensorFlow 1 graph
     as a dict of its inputs and outputs, or an Estimator with its serving_input_receiver_fn; to add a dict of example inputs, return
     a tuple. A file with a PEP 723 header runs in the environment that the header declares.
+
+    With --add, SOURCE is a bundle, and the result is that bundle with a finished .tflite, which its recorded answers then judge. Names
+    that the file does not tell apart are listed; --input-tensor NAME=TENSOR and --output-tensor choose, by a tensor's name or index.
     """
+    if add is not None:
+        _add(source, add, output, overwrite, given)
+        return
+    if given["signature"] or given["input_tensors"] or given["output_tensors"]:
+        raise CrossloadError("--signature, --input-tensor and --output-tensor go with --add FILE.tflite; `crossload convert` names tensors")
     from crossload.compare.tolerance import parse
     from crossload.support.files import size_bytes
     from crossload.verbs.export.export import export
@@ -137,3 +157,22 @@ def command(
     for left in manifest.left_out:
         click.echo(f"left out: {left.id}: {left.reason}")
     click.echo(f"next: crossload verify {output}")
+
+
+def _add(source: str, file: Path, output: Path, overwrite: bool, given: dict[str, Any]) -> None:
+    """Write a bundle with one more .tflite; it keeps everything else, so other options are errors."""
+    from crossload.artifacts.select import named_tensor
+    from crossload.support.text import printable
+    from crossload.verbs.export.added import add
+
+    takes = {"source", "add", "output", "overwrite", "signature", "input_tensors", "output_tensors"}
+    if strange := [p for p in click.get_current_context().command.params if p.name in said() - takes]:
+        raise CrossloadError(f"--add keeps everything else in the bundle as it is: leave out {strange[0].opts[0]}")
+    sides = [dict(map(named_tensor, given[side])) for side in ("input_tensors", "output_tensors")]
+    _, entry, matches = add(source, file, output, signature=given["signature"], inputs=sides[0], outputs=sides[1], overwrite=overwrite)
+    told = {"chosen": "as chosen", "name": "by its name", "shape": "the only one of its datatype and shape"}
+    (name,) = entry.bindings
+    click.echo(printable(f"{output}: {entry.id} answers {name}{'' if matches else ', by its own SignatureDef'}"))
+    for found in matches:
+        click.echo(printable(f"  {found.side} {found.name}: tensor {found.tensor}, {told[found.how]}"))
+    click.echo(printable(f"next: crossload verify {output} --artifact {entry.id}"))

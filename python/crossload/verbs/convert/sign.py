@@ -29,7 +29,8 @@ def signed(
         return
     found = artifacts.read(source)
     if found.format != "saved_model":
-        raise CrossloadError(f"--sign takes the functions of a SavedModel, and {source} is {in_words(found.format)}")
+        more = "; name its tensors instead, with --output-tensor NAME=TENSOR" if found.format in ("tflite", "graph_def") else ""
+        raise CrossloadError(f"--sign takes the functions of a SavedModel, and {source} is {in_words(found.format)}{more}")
     wanted = found.meta_graph(tags)
     named = named_functions(functions, object_graph.function_names(wanted.proto), source)
     options = {"functions": named, "tags": list(wanted.tags)}
