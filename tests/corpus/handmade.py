@@ -177,6 +177,7 @@ class Tensor:
     scale: Sequence[float] = ()
     zero_point: Sequence[int] = ()
     axis: int = 0
+    has_rank: bool = False
 
 
 @dataclass
@@ -290,6 +291,8 @@ def _tensor(b: Any, tensor: Tensor) -> int:
         tflite.TensorAddQuantization(b, quantization)
     if tensor.free:
         tflite.TensorAddShapeSignature(b, free)
+    if tensor.has_rank:
+        tflite.TensorAddHasRank(b, True)
     return int(tflite.TensorEnd(b))
 
 

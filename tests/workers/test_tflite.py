@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from dataclasses import replace
 from pathlib import Path
 
@@ -168,6 +169,20 @@ def test_plain_kernels_run_if_xnnpack_fails_and_a_note_reports_it(
     tflite_micro.load(corpus / "tflite_fails_on_xnnpack.tflite")
     plain, micro = (w.infer(pixels=pixels).outputs["probabilities"].astype(int) for w in (interpreter, tflite_micro))
     assert np.abs(plain - micro).max() <= 2
+
+
+def test_a_batch_that_is_written_into_the_model_is_blamed_on_its_operator_and_the_model_still_runs(
+    interpreter: Conversation, corpus: Path, tmp_path: Path
+) -> None:
+    free, fixed = struct.pack("<ii", -1, 64), struct.pack("<ii", 1, 64)
+    data = (corpus / "tflite_cnn.tflite").read_bytes()
+    assert free in data
+    (tmp_path / "fixed.tflite").write_bytes(data.replace(free, fixed))
+    interpreter.load(tmp_path / "fixed.tflite")
+    for _ in range(2):
+        refused = interpreter.infer(pixels=PIXELS)
+        assert refused.code and "(RESHAPE) failed to prepare" in refused.error
+        assert interpreter.infer(pixels=PIXELS[:1]).outputs["probabilities"].shape == (1, 10)
 
 
 @pytest.mark.parametrize(

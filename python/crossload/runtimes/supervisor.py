@@ -16,6 +16,7 @@ from crossload.contract.signatures import Signature
 from crossload.errors import FrameError, WorkerFailure
 from crossload.runtimes import crossing
 from crossload.runtimes.process import Launch, Worker
+from crossload.support.text import printable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -135,7 +136,11 @@ class Supervisor:
             notes = [n for n in (crossing.note(bridge), about.get("note")) if n]
             return Answer(answered, about.get("nanoseconds"), "; ".join(notes) or None)
 
-        answer, retried = self._in_fresh_worker_after_crash(run)
+        try:
+            answer, retried = self._in_fresh_worker_after_crash(run)
+        except WorkerFailure as failure:
+            self._explain(failure, signature)
+            raise
         answer.note = answer.note or retried
         return answer
 
@@ -171,6 +176,15 @@ class Supervisor:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _explain(self, failure: WorkerFailure, signature: str) -> None:
+        """Put the operator of a .tflite that failed, and what to change, behind the interpreter's own words."""
+        if self._wanted and self._wanted.format == "tflite" and failure.outcome in ("run_error", "unsupported"):
+            from crossload.artifacts.tflite import shapes
+
+            binding = self._wanted.bindings.get(signature)
+            if said := shapes.about(self._wanted.path, binding.key if binding else None, failure.message):
+                failure.message = f"{failure.message.rstrip('.')}; {printable(said)}"
 
     def _load(self) -> str | None:
         assert self._wanted

@@ -52,6 +52,7 @@ _TENSOR: Fields = {
     ),
     "is_variable": Field(5, "?"),
     "shape_signature": Field(7, "i", vector=True),
+    "has_rank": Field(8, "?"),
 }
 _OPERATOR: Fields = {
     "opcode_index": Field(0, "I"),
@@ -247,6 +248,8 @@ class _Model:
         self.data = data
         self.content = content
         self.subgraphs: list[dict[str, Any]] = content["subgraphs"]
+        # Older converters write no has_rank at all: then a tensor without dimensions is a scalar.
+        self.tells_rank = any(t["has_rank"] for s in self.subgraphs for t in s["tensors"])
 
     def describe(self, ops: bool) -> TFLite:
         if not self.subgraphs:
@@ -294,7 +297,9 @@ class _Model:
     def _spec(self, subgraph: int, index: int, name: str | None = None) -> TensorSpec:
         tensor = _at(_at(self.subgraphs, subgraph, "subgraph")["tensors"], index, "tensor")
         datatype = _DATATYPES[tensor["type"]] if 0 <= tensor["type"] < len(_DATATYPES) else "DT_0"
-        shape = tuple(max(-1, d) for d in tensor["shape_signature"] or tensor["shape"])
+        dimensions = tensor["shape_signature"] or tensor["shape"]
+        of_any_rank = self.tells_rank and not tensor["has_rank"] and not dimensions
+        shape = None if of_any_rank else tuple(max(-1, d) for d in dimensions)
         return TensorSpec(
             (tensor["name"] or "") if name is None else name, datatype, shape, index, None, _quantization(tensor["quantization"])
         )

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from crossload.artifacts.tflite import arena
+from crossload.artifacts.tflite.shapes import fixed_batches
 from crossload.cli.pages.page import Page, columns, datatype, shape, strong, warning
 from crossload.support.text import printable
 from crossload.verbs.show.tflite_details import Details, details, operator_counts
@@ -66,6 +67,8 @@ def _subgraph(graph: Inner, plan: Arena, page: Page, *, alone: bool) -> Iterator
     yield f"  arena: {size} bytes; an estimate without the kernels' scratch buffers and the interpreter's own structures{free}{unknown}"
     if plan.at is not None:
         yield f"  most in use at once: {plan.most_bytes:,} bytes at #{plan.at} {graph.operators[plan.at].op}"
+    for found in fixed_batches(graph)[: None if page.everything else 1]:
+        yield warning(f"  a request with another batch than {found.batch} fails: {printable(found.sentence)}")
     if page.everything:
         yield from columns([_tensor(t, page) for t in graph.tensors]) if graph.tensors else ()
 

@@ -53,12 +53,17 @@ class TFLiteModel:
         except (RuntimeError, ValueError) as error:
             if found := re.search(r"Got value of type NOTYPE but expected type (\w+)", str(error)):
                 raise Refusal("UNIMPLEMENTED", f"this interpreter's Python API cannot carry tensors of {found[1].lower()}") from error
-            if rebatched := [n for n, a in inputs.items() if _other_batch(details[n], a)]:
+            try:
+                results, took = self._fall_back(error, lambda: self._call(binding, inputs))
+            except (RuntimeError, ValueError) as plain:
                 self._interpreter = self._new()  # a refused resize leaves the old one without memory for its tensors
-                written, asked = _shape(details[rebatched[0]]), list(inputs[rebatched[0]].shape)
-                sentence = f"input {rebatched[0]!r} was written with the shape {written} and cannot be resized to {asked}: {_line(error)}"
-                raise Refusal("UNIMPLEMENTED", sentence) from error
-            results, took = self._fall_back(error, lambda: self._call(binding, inputs))
+                if rebatched := [n for n, a in inputs.items() if _other_batch(details[n], a)]:
+                    written, asked = _shape(details[rebatched[0]]), list(inputs[rebatched[0]].shape)
+                    sentence = (
+                        f"input {rebatched[0]!r} was written with the shape {written} and cannot be resized to {asked}: {_line(plain)}"
+                    )
+                    raise Refusal("UNIMPLEMENTED", sentence) from error
+                raise RuntimeError(_line(plain)) from error
             note = self.note
         return Answer({n: np.asarray(results[n]) for n in outputs}, took, note)
 
@@ -108,16 +113,19 @@ class TFLiteModel:
         return self._runners[key]
 
     def _fall_back(self, cause: Exception, call: Callable[[], Any]) -> Any:
-        """The call's result without XNNPACK, which stays off if that helps; raises the first failure where it does not."""
+        """The call's result without XNNPACK, which stays off if that helps.
+
+        Where it does not, raises the failure of the interpreter's own kernels, which names the operator, if the first named the delegate.
+        """
         if self._resolver is self._plain:
             raise cause
         delegating, self._resolver = self._resolver, self._plain
         try:
             self._interpreter = self._new()
             result = call()
-        except (RuntimeError, ValueError):
+        except (RuntimeError, ValueError) as plain:
             self._resolver = delegating
-            raise cause from None
+            raise (plain if "Delegate" in str(cause) else cause) from None
         self.note = f"run by the interpreter's own kernels: with its default delegate (XNNPACK) it failed ({_line(cause)})"
         return result
 
