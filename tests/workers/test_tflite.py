@@ -12,7 +12,8 @@ import tflite
 from flatbuffers import flexbuffers
 
 from crossload.contract import datatypes
-from tests import environment
+from crossload.runtimes import registry
+from tests import CORPUS, environment
 from tests.corpus import handmade
 from tests.corpus.arrays import array_of, same_bytes
 from tests.workers.conversation import Conversation
@@ -32,6 +33,19 @@ CANNOT = {
 # TensorFlow Lite 2.15 to 2.18 dies of a float16 reshape whose input is resized while XNNPACK is on: reshape::Prepare reads what is freed.
 ONE_BATCH = {("tflite-java", "float16")}
 DATATYPES = [d.tensorflow for d in datatypes.DATATYPES.values() if not d.tensorflow.startswith("float8")]
+
+
+VARIANTS = [r.title for r in registry.find(["litert+*", "tflite-runtime+builtin", "tensorflow+lite@*"])]
+
+
+@pytest.fixture(scope="session")
+def by_litert(corpus: Path) -> np.ndarray:
+    """What LiteRT answers to one image."""
+    worker = Conversation(environment.launch_of("litert"))
+    worker.load(corpus / "tflite_cnn.tflite")
+    answer = worker.infer(pixels=PIXELS[:1]).outputs["probabilities"]
+    assert worker.end() == 0
+    return answer
 
 
 def check_datatype(worker: Conversation, corpus: Path, datatype: str, batches: tuple[int, ...]) -> None:
@@ -113,6 +127,24 @@ def test_each_signature_is_a_subgraph_of_its_own(interpreter: Conversation, tfli
     assert np.array_equal(interpreter.infer("double", x=X).outputs["y"], X * 2)
     refused = tflite_micro.infer("double", x=X)
     assert refused.code == "UNIMPLEMENTED" and "first subgraph" in refused.error
+
+
+@pytest.mark.parametrize("runtime", VARIANTS)
+def test_a_variant_of_an_interpreter_answers_as_the_interpreter_and_keeps_state_as_it_does(
+    corpus: Path, by_litert: np.ndarray, runtime: str
+) -> None:
+    worker = Conversation(environment.launch_of(runtime))
+    assert worker.ask("ServerMetadata").header["name"] == runtime.partition("@")[0]
+    worker.load(corpus / "tflite_cnn.tflite")
+    answer = worker.infer(pixels=PIXELS[:1]).outputs["probabilities"]
+    counter, one = CORPUS / "binary" / "counter.tflite", np.ones(3, np.float32)
+    worker.load(counter)
+    counted = [worker.infer(x=one).outputs["sum"].tolist() for _ in range(2)]
+    refused = worker.load(corpus / "tflite_newer_op.tflite")
+    assert worker.end() == 0
+    assert counted == [[1.0] * 3, [2.0] * 3]
+    assert refused.code == "UNIMPLEMENTED" and "'CONV_2D' version '99'" in refused.error
+    assert np.allclose(answer, by_litert, rtol=1e-5, atol=1e-7)
 
 
 def test_outputs_are_not_overwritten_by_the_next_run(interpreter: Conversation, corpus: Path) -> None:

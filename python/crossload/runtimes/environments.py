@@ -29,12 +29,14 @@ class Script:
     """A Python file with a PEP 723 header; uv makes its environment.
 
     A script that runs Java in its own process finds the class path of `embeds` in $CROSSLOAD_JPYPE_CLASS_PATH. It imports the
-    Python packages of the folder `packages`, besides those in its own folder.
+    Python packages of the folder `packages`, besides those in its own folder. `arguments` are the worker's own: scripts that differ in
+    nothing else share an environment.
     """
 
     path: Path
     embeds: Jar | None = None
     packages: Path | None = None
+    arguments: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -137,7 +139,7 @@ def prepare(source: Source, progress: Progress = lambda _: None) -> Launch:
     if isinstance(source, Script):
         embedded = {"CROSSLOAD_JPYPE_CLASS_PATH": class_path(source.embeds, progress)} if source.embeds else {}
         return Launch(
-            (str(python_of(folder)), "-u", str(source.path)),
+            (str(python_of(folder)), "-u", str(source.path), *source.arguments),
             {"PYTHONPATH": str(source.packages or ""), "PYTHONNOUSERSITE": "1", **embedded},
         )
     command = (java(), *JAVA_OPTIONS, *library_path(source), "-cp", _class_path(source), source.main)

@@ -116,6 +116,18 @@ def _script(name: str, stem: str, version: str, *formats: str, default: bool = T
     return Runtime(name, formats, Script(WORKERS / f"{stem}.py"), version, default, fallback)
 
 
+def _variants(name: str, stem: str, version: str, **arguments: str) -> tuple[Runtime, ...]:
+    """An interpreter as it runs by other kernels, on more threads, or by another API than by default: `litert+reference`."""
+    script = Script(WORKERS / f"{stem}.py")
+    return tuple(
+        Runtime(f"{name}+{part}", ("tflite",), replace(script, arguments=tuple(given.split())), version)
+        for part, given in arguments.items()
+    )
+
+
+_KERNELS = {kernels: f"--kernels {kernels}" for kernels in ("reference", "builtin", "xnnpack")}
+
+
 def _tensorflow(version: str, part: str = "", *, default: bool = False) -> tuple[Runtime, Runtime]:
     """A release of TensorFlow by its C API, which has no loader of Keras files, and by its Python."""
     python = _script("tensorflow+python", f"tensorflow_python{part}_worker", version, *_GRAPHS, "keras", "keras_h5", default=False)
@@ -135,7 +147,11 @@ BUILT_IN = (
     _tensorflow_java("1.1.0", default=True),
     _tensorflow_java_jpype("1.1.0"),
     _script("tflite-runtime", "tflite_runtime_worker", "2.14.0", "tflite"),
+    *_variants("tflite-runtime", "tflite_runtime_worker", "2.14.0", **_KERNELS),
     _script("litert", "litert_worker", "2.3.0", "tflite"),
+    *_variants("litert", "litert_worker", "2.3.0", **_KERNELS, threads4="--threads 4", compiled="--compiled"),
+    *_variants("tensorflow", "tensorflow_python_2_15_worker", "2.15.1", lite="--lite"),
+    *_variants("tensorflow", "tensorflow_python_worker", "2.21.0", lite="--lite"),
     _script("tflite-micro", "tflite_micro_worker", "0.dev20261023182759", "tflite"),
     _tflite_java("2.18.0", "2.18.0-1.5.11"),  # JavaCPP's presets; later ones need a parent pom that Maven Central does not have
 )

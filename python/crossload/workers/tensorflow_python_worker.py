@@ -9,6 +9,7 @@ TensorFlow 1's loader runs the graph in a session by its tensors' names, and a n
 """
 
 import os
+import sys
 
 from kit import wire
 
@@ -142,7 +143,14 @@ def registered_ops() -> bytes:
 
 
 def serve() -> None:
-    """Serve this interpreter's TensorFlow."""
+    """Serve this interpreter's TensorFlow; with --lite, its own TFLite interpreter as the runtime `tensorflow+lite`."""
+    if "--lite" in sys.argv:
+        from kit import tflite_interpreter
+
+        # TensorFlow's wheel registers the Flex delegate with its interpreter, which a phone has only with select-tf-ops.
+        resolvers = tf.lite.experimental.OpResolverType
+        tflite_interpreter.serve("tensorflow+lite", tf.__version__, f"TensorFlow {tf.__version__}", tf.lite.Interpreter, resolvers)
+        return
     tf.config.set_soft_device_placement(True)
     parameters = {
         "native": f"TensorFlow {tf.__version__}",

@@ -8,18 +8,15 @@ from kit import wire
 
 wire.own_streams()  # before anything that may print is imported
 
-import contextlib  # noqa: E402
 import importlib.metadata  # noqa: E402
-import os  # noqa: E402
 import re  # noqa: E402
-import tempfile  # noqa: E402
 from collections.abc import Callable  # noqa: E402
 from functools import partial  # noqa: E402
 from pathlib import Path  # noqa: E402
 from typing import Any  # noqa: E402
 
 import numpy as np  # noqa: E402
-from kit import tensors  # noqa: E402
+from kit import printed, tensors  # noqa: E402
 from kit.serving import Answer, Refusal, Request, Server, check_complete, check_input, nanoseconds  # noqa: E402
 from tflite_micro import __version__, runtime  # noqa: E402
 
@@ -50,8 +47,8 @@ class MicroModel:
                 sentence = f"{request.path} needs ops of which {RUNTIME} lacks at least one: {', '.join(custom)}"
                 raise Refusal("UNIMPLEMENTED", sentence) from refusal
             raise
-        _, printed = _with_stderr(self._interpreter.print_allocations)
-        used = re.search(r"Arena allocation total (\d+) bytes", printed)
+        _, said = printed.with_stderr(self._interpreter.print_allocations)
+        used = re.search(r"Arena allocation total (\d+) bytes", said)
         self.note = f"uses {int(used[1]):,} bytes of arena" if used else None
         self._path, self._keep_state = request.path, request.keep_state
 
@@ -104,37 +101,15 @@ def _positions(model: Any, name: str, binding: dict[str, Any]) -> tuple[dict[str
 
 
 def _explained(call: Callable[[], Any], path: str) -> Any:
-    """The call's result; on failure, a Refusal with the runtime's output, which names the cause (its exception does not).
-
-    Standard error is captured only in a second attempt: if the first one kills the process, its last output must not be lost.
-    """
+    """The call's result; on failure, a Refusal with the runtime's output, which names the cause (its exception does not)."""
     try:
         return call()
     except (RuntimeError, ValueError) as error:
-        _, printed = _with_stderr(lambda: _failing(call))
-        lines = [line.strip() for line in printed.splitlines() if line.strip()]
-        missing = MISSING.search(f"{printed}\n{error}")
+        said = printed.of_failure(call)
+        lines = [line.strip() for line in said.splitlines() if line.strip()]
+        missing = MISSING.search(f"{said}\n{error}")
         sentence = f"{RUNTIME} cannot run {path}: {lines[0] if lines else error}"
         raise Refusal("UNIMPLEMENTED" if missing else "INTERNAL", sentence) from error
-
-
-def _failing(call: Callable[[], Any]) -> None:
-    with contextlib.suppress(RuntimeError, ValueError):
-        call()
-
-
-def _with_stderr(call: Callable[[], Any]) -> tuple[Any, str]:
-    """A call's result and what it printed to standard error (descriptor 2: the printing is C++)."""
-    kept = os.dup(2)
-    with tempfile.TemporaryFile() as file:
-        os.dup2(file.fileno(), 2)
-        try:
-            result = call()
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)
-        file.seek(0)
-        return result, file.read().decode(errors="replace")
 
 
 if __name__ == "__main__":

@@ -10,16 +10,9 @@ wire.own_streams()  # before anything that may print is imported
 
 import importlib.metadata  # noqa: E402
 
-from kit.serving import Server  # noqa: E402
-from kit.tflite_interpreter import TFLiteModel  # noqa: E402
+from kit import tflite_interpreter  # noqa: E402
 from tflite_runtime.interpreter import Interpreter, OpResolverType  # noqa: E402
 
 if __name__ == "__main__":
     release = importlib.metadata.version("tflite-runtime")
-    parameters = {
-        "native": f"TensorFlow Lite {release}",
-        "threads": 1,
-        "delegate": "XNNPACK, where it takes the model",
-        "options": ["kernels"],
-    }
-    Server("tflite-runtime", release, ["tflite"], lambda request: TFLiteModel(request, Interpreter, OpResolverType), parameters).serve()
+    tflite_interpreter.serve("tflite-runtime", release, f"TensorFlow Lite {release}", Interpreter, OpResolverType)

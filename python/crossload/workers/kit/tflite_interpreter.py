@@ -1,26 +1,66 @@
-"""A .tflite in a TFLite interpreter's Python API, shared by the workers of tflite-runtime and LiteRT.
+"""A .tflite in a TFLite interpreter's Python API, shared by the workers of tflite-runtime, LiteRT and TensorFlow's own interpreter.
 
 By default the interpreter delegates what it can to XNNPACK. If that fails, at load or at a run, the interpreter's own
 kernels run the model instead, and a note says so. With the load option `kernels` "reference", TensorFlow Lite's plain reference kernels
-run it, which need no delegate and define what its operators compute.
+run it, which need no delegate and define what its operators compute. The worker's argument `--kernels` chooses for all models:
+"reference", "builtin" (the interpreter's own kernels, no delegate) or "xnnpack" (the delegate, and no other kernels where it fails).
 """
 
 from __future__ import annotations
 
+import argparse
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from . import tensors
-from .serving import Answer, Refusal, Request, check_complete, check_input, nanoseconds
+from .serving import Answer, Refusal, Request, Server, check_complete, check_input, nanoseconds
+
+_DELEGATES = {
+    "": "XNNPACK, where it takes the model",
+    "xnnpack": "XNNPACK, where it takes the model, and no fall-back",
+    "builtin": "none: the interpreter's own kernels",
+    "reference": "none: the reference kernels",
+}
+
+
+@dataclass(frozen=True)
+class Variant:
+    """How an interpreter runs: by which kernels ("" for its default, with a fall-back), on how many threads."""
+
+    kernels: str = ""
+    threads: int = 1
+
+
+def variant() -> Variant:
+    """The variant that the worker's arguments name."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--kernels", choices=sorted(_DELEGATES), default="")
+    parser.add_argument("--threads", type=int, default=1)
+    given, _ = parser.parse_known_args()
+    return Variant(given.kernels, given.threads)
+
+
+def serve(name: str, release: str, native: str, interpreter_class: Callable[..., Any], resolvers: Any) -> None:
+    """Serve a package's `Interpreter` with its `OpResolverType`, as the variant that the worker's arguments name."""
+    chosen = variant()
+    parts = [chosen.kernels, f"threads{chosen.threads}" if chosen.threads > 1 else ""]
+    parameters = {"native": native, "threads": chosen.threads, "delegate": _DELEGATES[chosen.kernels]}
+    # A variant of its own keeps its kernels.
+    options = {} if chosen.kernels else {"options": ["kernels"]}
+    title = "+".join(filter(None, [name, *parts]))
+    Server(
+        title, release, ["tflite"], lambda request: TFLiteModel(request, interpreter_class, resolvers, chosen), {**parameters, **options}
+    ).serve()
 
 
 class TFLiteModel:
     """A loaded .tflite; each signature is run by its key in the file, or by tensor indices where the file has no SignatureDef."""
 
-    def __init__(self, request: Request, interpreter_class: Callable[..., Any], resolvers: Any) -> None:
+    def __init__(self, request: Request, interpreter_class: Callable[..., Any], resolvers: Any, variant: Variant) -> None:
         """`interpreter_class` and `resolvers` are the package's `Interpreter` and `OpResolverType`.
 
         Raises Refusal: UNIMPLEMENTED for an op that the interpreter does not have, NOT_FOUND for an unknown key.
@@ -29,8 +69,13 @@ class TFLiteModel:
         self._runners: dict[str, Any] = {}
         self._path, self._bindings, self._keep_state = request.path, request.signatures, request.keep_state
         self._class, self._resolver, self._plain = interpreter_class, resolvers.AUTO, resolvers.BUILTIN_WITHOUT_DEFAULT_DELEGATES
-        if request.options.get("kernels") == "reference":
+        self._threads, kernels = variant.threads, variant.kernels or request.options.get("kernels")
+        if kernels == "reference":
             self._resolver = self._plain = resolvers.BUILTIN_REF
+        elif kernels == "builtin":
+            self._resolver = self._plain
+        elif kernels == "xnnpack":
+            self._plain = self._resolver
         try:
             self._interpreter = self._new()
         except (RuntimeError, ValueError) as error:
@@ -100,10 +145,15 @@ class TFLiteModel:
     def _new(self) -> Any:
         interpreter = None
         try:
-            interpreter = self._class(model_path=self._path, experimental_op_resolver_type=self._resolver)
+            interpreter = self._class(
+                model_path=self._path,
+                experimental_op_resolver_type=self._resolver,
+                num_threads=self._threads if self._threads > 1 else None,
+            )
             interpreter.allocate_tensors()
         except (RuntimeError, ValueError) as error:
-            raise _missing(self._path, interpreter, error) or error from error
+            flex = [d["op_name"] for d in interpreter._get_ops_details()] if interpreter is not None else []
+            raise missing(self._path, flex, str(error)) or error from error
         self._runners = {}
         return interpreter
 
@@ -130,11 +180,10 @@ class TFLiteModel:
         return result
 
 
-def _missing(path: str, interpreter: Any, error: Exception) -> Refusal | None:
-    """A Refusal (UNIMPLEMENTED) where the cause is an op or a datatype that this interpreter does not have."""
-    text = str(error)
+def missing(path: str, ops: Iterable[str], text: str) -> Refusal | None:
+    """A Refusal (UNIMPLEMENTED) where the cause is an op or a datatype that this interpreter does not have; `ops` are the file's."""
     if "Select TensorFlow op" in text or "Flex delegate" in text:
-        flex = sorted({d["op_name"] for d in interpreter._get_ops_details() if d["op_name"].startswith("Flex")})
+        flex = sorted({name for name in ops if name.startswith("Flex")})
         return Refusal("UNIMPLEMENTED", f"{path} needs Flex (Select TF) ops, which this interpreter does not have: {', '.join(flex)}")
     if found := re.search(r"unresolved custom op: (.+?)\.?(?:\s|$)", text):
         return Refusal("UNIMPLEMENTED", f"{path} needs the custom op {found[1]}, which this interpreter does not have")
