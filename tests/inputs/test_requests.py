@@ -276,3 +276,10 @@ def test_two_inputs_of_one_tensor_get_one_value_and_two_are_refused() -> None:
     assert complete(signature, {"a": one, "b": one.copy()}).keys() == {"a", "b"}
     with pytest.raises(CrossloadError, match="the inputs 'a' and 'b' are one tensor of the graph, and two different values were given"):
         complete(signature, {"a": one, "b": one + 1})
+
+
+def test_an_absurd_shape_is_refused_before_it_takes_the_memory() -> None:
+    with pytest.raises(CrossloadError, match=r"2,147,483,648 elements, and crossload draws at most .*; is the file damaged\?"):
+        draw(signature(TensorSpec("x", "FP32", (1 << 16, 1 << 15))), Requests(count=1))
+    with pytest.raises(CrossloadError, match=r"choose a smaller one with --shape x=…"):
+        draw(signature(TensorSpec("x", "FP32", (-1, 1 << 30))), Requests(count=1))

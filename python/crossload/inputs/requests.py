@@ -30,6 +30,8 @@ _LENGTHS = {"short": 1, "odd": 7, "long": 97}
 _MOST_EXTRA_BYTES = 4 << 20
 # Every key or index is asked for once, up to this many.
 _MOST_KEYS = 256
+# An input of more elements, 1 GiB of float32, is a damaged shape rather than a request.
+_MOST_ELEMENTS = 1 << 28
 # The shapes of an input of unknown rank, the likely ones first (-1 is the batch), and how many combinations of them are tried.
 _RANKS: tuple[tuple[int, ...], ...] = ((-1,), (), (-1, FREE_DIMENSION))
 _MOST_RANKS = 12
@@ -261,7 +263,7 @@ def _request(
         elif features := domain.examples.get(spec.name):
             made[spec.name] = values.examples(features, _shape(spec, kind, requests, batch), kind, random, domain)
         else:
-            made[spec.name] = values.values(spec, _shape(spec, kind, requests, batch), kind, random, domain)
+            made[spec.name] = values.values(spec, _drawable(spec, _shape(spec, kind, requests, batch)), kind, random, domain)
     return {spec.name: made[spec.name] for spec in signature.inputs if spec.name in made}
 
 
@@ -291,6 +293,16 @@ def _shape(spec: TensorSpec, kind: str, requests: Requests, batch: int) -> tuple
     if spec.shape is None:
         return (batch,)
     return tuple((batch if at == 0 else _LENGTHS.get(kind, FREE_DIMENSION)) if d == -1 else d for at, d in enumerate(spec.shape))
+
+
+def _drawable(spec: TensorSpec, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape; raises CrossloadError for one of more elements than fit a request."""
+    if (count := math.prod(shape)) > _MOST_ELEMENTS:
+        free = spec.shape is not None and -1 in spec.shape
+        step = f"choose a smaller one with --shape {spec.name}=…" if free else "is the file damaged? Convert it again"
+        said = f"the input {spec.name!r} has the shape {list(shape)}: {count:,} elements, and crossload draws at most {_MOST_ELEMENTS:,}"
+        raise CrossloadError(f"{said}; {step}")
+    return shape
 
 
 def _fits(wanted: tuple[int, ...], shape: tuple[int, ...]) -> bool:
