@@ -1,8 +1,9 @@
 """crossload: proves that a model exported in Python loads and predicts the same in Java, on phones and on microcontrollers.
 
-Verbs: `show`, `check`, `export`, `convert`, `run`, `load`, `verify`, `diagnose`, `handoff`, `doctor`, and the modules `checkpoint` and
-`runtimes` with their functions. Options are spelt alike in each: `requests` (Requests), `tolerance` (Tolerance by output or datatype),
-`limits` (Limits), `progress` (a function that takes a line of text). Errors are a tree below CrossloadError (crossload.errors).
+Verbs: `show`, `check`, `export`, `convert`, `run`, `load`, `verify`, `diagnose`, `profile`, `handoff`, `doctor`, and the modules
+`checkpoint` and `runtimes` with their functions. Options are spelt alike in each: `requests` (Requests), `tolerance` (Tolerance by output
+or datatype), `limits` (Limits), `progress` (a function that takes a line of text). Errors are a tree below CrossloadError
+(crossload.errors).
 
 Each name imports what it needs on first use: `import crossload` itself costs next to nothing.
 """
@@ -24,6 +25,7 @@ _HOMES = {
     "Check": "crossload.verbs.check.check",
     "ConversionRefused": "crossload.errors",
     "Converted": "crossload.verbs.convert.convert",
+    "Cost": "crossload.verbs.profile.costs",
     "CrossloadError": "crossload.errors",
     "Diagnosis": "crossload.verbs.doctor.doctor",
     "Divergence": "crossload.verbs.diagnose.diagnose",
@@ -39,6 +41,7 @@ _HOMES = {
     "NoReference": "crossload.errors",
     "Plan": "crossload.verbs.verify.plan",
     "Prediction": "crossload.verbs.check.prediction",
+    "Profile": "crossload.verbs.profile.profile",
     "QualityTerms": "crossload.verbs.verify.quality",
     "Report": "crossload.report.results",
     "Requests": "crossload.inputs.requests",
@@ -60,6 +63,7 @@ _HOMES = {
     "frozen_function": "crossload.tf_process.frozen_function",
     "handoff": "crossload.verbs.handoff.handoff",
     "load": "crossload.model",
+    "profile": "crossload.verbs.profile.profile",
     "run": "crossload.model",
     "runtimes": "crossload.runtimes",
     "show": "crossload.verbs.show.show",
@@ -78,6 +82,7 @@ __all__ = [
     "Check",
     "ConversionRefused",
     "Converted",
+    "Cost",
     "CrossloadError",
     "Diagnosis",
     "Divergence",
@@ -93,6 +98,7 @@ __all__ = [
     "NoReference",
     "Plan",
     "Prediction",
+    "Profile",
     "QualityTerms",
     "Report",
     "Requests",
@@ -114,6 +120,7 @@ __all__ = [
     "frozen_function",
     "handoff",
     "load",
+    "profile",
     "run",
     "runtimes",
     "show",
@@ -169,6 +176,9 @@ if TYPE_CHECKING:
     from crossload.verbs.export.export import export as export
     from crossload.verbs.handoff.handed import Handoff as Handoff
     from crossload.verbs.handoff.handoff import handoff as handoff
+    from crossload.verbs.profile.costs import Cost as Cost
+    from crossload.verbs.profile.profile import Profile as Profile
+    from crossload.verbs.profile.profile import profile as profile
     from crossload.verbs.show.show import show as show
     from crossload.verbs.verify.plan import Plan as Plan
     from crossload.verbs.verify.quality import QualityTerms as QualityTerms

@@ -13,7 +13,9 @@ from crossload.cli.framework import CLOSE, LIMITS, LOADING, REQUESTS, WHAT, list
 from crossload.errors import CrossloadError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+
+    from rich.console import Console
 
     from crossload.compare.quality import Bounds
     from crossload.contract.manifest import Quality
@@ -85,6 +87,24 @@ requests = stacked(
         metavar="NAME=1,224,224,3",
         group=REQUESTS,
         help="The shape of an input that the model leaves open (-1: batch); repeatable.",
+    ),
+)
+one_request = stacked(
+    option(
+        "--input-file",
+        "npz",
+        type=_FILE,
+        metavar="FILE.npz",
+        group=REQUESTS,
+        help="Your own inputs by name; default: the first recorded request, or a random one of one row.",
+    ),
+    option(
+        "--shape",
+        "shapes",
+        multiple=True,
+        metavar="NAME=8,224,224,3",
+        group=REQUESTS,
+        help="The shape of an input, its batch included; repeatable.",
     ),
 )
 quality = stacked(
@@ -207,15 +227,28 @@ def to_requests(given: dict[str, Any]) -> Requests:
     """The requests of `requests`' options; raises CrossloadError, also for a file that cannot be read."""
     from crossload.inputs.requests import Requests
 
+    found = Requests(given["count"], given["seed"], _shapes(given["shapes"]), tuple(given["npz"]))
+    found.own()  # fails on an unreadable file before any work starts
+    return found
+
+
+def to_one_request(given: dict[str, Any]) -> Requests:
+    """The request of `one_request`'s options; raises CrossloadError, also for a file that cannot be read."""
+    from crossload.inputs.requests import Requests
+
+    found = Requests(1, shapes=_shapes(given["shapes"]), inputs=(given["npz"],) if given["npz"] else ())
+    found.own()
+    return found
+
+
+def _shapes(texts: Sequence[str]) -> dict[str, tuple[int, ...]]:
     parsed = {}
-    for text in given["shapes"]:
+    for text in texts:
         match = re.fullmatch(r"(.+)=(-?\d+(?:,-?\d+)*)?", text, re.DOTALL)
         if not match or any(int(d) < -1 for d in (match[2] or "").split(",") if d):
             raise CrossloadError(f"--shape {text!r}: write NAME=1,224,224,3 (-1 for the batch)")
         parsed[match[1]] = tuple(int(d) for d in (match[2] or "").split(",") if d)
-    found = Requests(given["count"], given["seed"], parsed, tuple(given["npz"]))
-    found.own()  # fails on an unreadable file before any work starts
-    return found
+    return parsed
 
 
 def to_quality(given: dict[str, Any]) -> QualityTerms:
@@ -234,6 +267,13 @@ def show_quality(found: Sequence[Quality], bounds: Bounds) -> None:
     click.echo("against the float model:")
     for line in (*quality.lines(found), bounds.said()):
         click.echo(f"  {printable(line)}")
+
+
+def shown(console: Console) -> Callable[[str], None]:
+    """What shows the progress of long work on a console."""
+    from crossload.report.matrix import safe
+
+    return lambda text: console.print(f"[dim]{safe(text)}[/]")
 
 
 def to_tags(text: str | None) -> tuple[str, ...] | None:

@@ -153,6 +153,15 @@ class Supervisor:
         """The bytes that the worker holds; 0 if none runs."""
         return self._worker.resident() if self._worker else 0
 
+    def peak(self) -> int:
+        """The most bytes that the worker has held since it started; 0 if none runs, or this kernel does not tell."""
+        return self._worker.peak() if self._worker else 0
+
+    def options(self) -> Sequence[str]:
+        """The load options that the worker takes beyond those of a format. Raises WorkerFailure of phase `start`."""
+        named = self.identity().parameters.get("options", ())
+        return tuple(str(name) for name in named) if isinstance(named, list) else ()
+
     def cancel(self) -> None:
         """Kill the worker from another thread: the request under way ends as `not_run`."""
         self._cancelled = True

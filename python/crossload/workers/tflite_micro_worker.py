@@ -20,7 +20,8 @@ from kit import printed, tensors  # noqa: E402
 from kit.serving import Answer, Refusal, Request, Server, check_complete, check_input, nanoseconds  # noqa: E402
 from tflite_micro import __version__, runtime  # noqa: E402
 
-# An arena costs only the memory that a model touches, but one that is too small kills the process: so it is generous.
+# An arena costs only the memory that a model touches, but one that is too small kills the process: so it is generous, unless the load
+# option `arena_bytes` gives its size.
 ARENA_BYTES = 1 << 30
 RUNTIME = "TensorFlow Lite Micro"
 # The messages in its sources for a missing kernel or datatype.
@@ -40,7 +41,8 @@ class MicroModel:
         self._positions = {name: _positions(model, name, binding) for name, binding in request.signatures.items()}
         custom = sorted(code.customCode.decode() for code in model.operatorCodes or [] if code.customCode)
         try:
-            self._interpreter = _explained(lambda: runtime.Interpreter.from_bytes(data, arena_size=ARENA_BYTES), request.path)
+            size = request.options.get("arena_bytes") or ARENA_BYTES
+            self._interpreter = _explained(lambda: runtime.Interpreter.from_bytes(data, arena_size=size), request.path)
         except Refusal as refusal:
             # It registers some custom ops (those of its signal library), and does not say by name which one it lacks.
             if custom and "op code CUSTOM" in str(refusal):
@@ -114,4 +116,5 @@ def _explained(call: Callable[[], Any], path: str) -> Any:
 
 if __name__ == "__main__":
     release = importlib.metadata.version("tflite-micro")
-    Server("tflite-micro", release, ["tflite"], MicroModel, {"native": f"{RUNTIME} {__version__}", "threads": 1}).serve()
+    about = {"native": f"{RUNTIME} {__version__}", "threads": 1, "options": ["arena_bytes"]}
+    Server("tflite-micro", release, ["tflite"], MicroModel, about).serve()

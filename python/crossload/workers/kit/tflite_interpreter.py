@@ -2,8 +2,9 @@
 
 By default the interpreter delegates what it can to XNNPACK. If that fails, at load or at a run, the interpreter's own
 kernels run the model instead, and a note says so. With the load option `kernels` "reference", TensorFlow Lite's plain reference kernels
-run it, which need no delegate and define what its operators compute. The worker's argument `--kernels` chooses for all models:
-"reference", "builtin" (the interpreter's own kernels, no delegate) or "xnnpack" (the delegate, and no other kernels where it fails).
+run it, which need no delegate and define what its operators compute; with `num_threads`, so many threads compute an operator, instead
+of one. The worker's argument `--kernels` chooses for all models: "reference", "builtin" (the interpreter's own kernels, no delegate) or
+"xnnpack" (the delegate, and no other kernels where it fails).
 """
 
 from __future__ import annotations
@@ -49,8 +50,8 @@ def serve(name: str, release: str, native: str, interpreter_class: Callable[...,
     chosen = variant()
     parts = [chosen.kernels, f"threads{chosen.threads}" if chosen.threads > 1 else ""]
     parameters = {"native": native, "threads": chosen.threads, "delegate": _DELEGATES[chosen.kernels]}
-    # A variant of its own keeps its kernels.
-    options = {} if chosen.kernels else {"options": ["kernels"]}
+    # A variant keeps its own kernels and threads.
+    options = {"options": [*([] if chosen.kernels else ["kernels"]), *([] if chosen.threads > 1 else ["num_threads"])]}
     title = "+".join(filter(None, [name, *parts]))
     Server(
         title, release, ["tflite"], lambda request: TFLiteModel(request, interpreter_class, resolvers, chosen), {**parameters, **options}
@@ -69,7 +70,8 @@ class TFLiteModel:
         self._runners: dict[str, Any] = {}
         self._path, self._bindings, self._keep_state = request.path, request.signatures, request.keep_state
         self._class, self._resolver, self._plain = interpreter_class, resolvers.AUTO, resolvers.BUILTIN_WITHOUT_DEFAULT_DELEGATES
-        self._threads, kernels = variant.threads, variant.kernels or request.options.get("kernels")
+        kernels = variant.kernels or request.options.get("kernels")
+        self._threads = request.options.get("num_threads") or variant.threads
         if kernels == "reference":
             self._resolver = self._plain = resolvers.BUILTIN_REF
         elif kernels == "builtin":

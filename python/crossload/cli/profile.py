@@ -1,0 +1,258 @@
+"""`crossload profile`: what a model costs in each runtime, as a table, a plot and JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from crossload.cli import options
+from crossload.cli.framework import LIMITS, OUTPUT, WHAT, Command, listed, option
+from crossload.errors import CrossloadError
+from crossload.support.quantities import count, seconds, size
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from rich.console import Console
+
+    from crossload.report.plot import Panel
+    from crossload.verbs.profile.costs import Cost, Ratio
+    from crossload.verbs.profile.profile import Profile
+
+_Value = TypeVar("_Value", int, float)
+_MOST_LAYERS = 12
+_EXPLAINED = (
+    "after warm-up; the runtime's own call, where it times that · ×: against the first row, median and middle half of the turns · "
+    "memory: what the model adds to its worker by the first call · peak: the worker's most"
+)
+_NO_TIME_BY_OPERATOR = "the work by layer is computed from the file; these interpreters' APIs do not tell the time of each operator"
+
+
+@click.command(
+    name="profile",
+    cls=Command,
+    examples=[
+        "profile model.tflite",
+        "profile digits/ --runtime litert,tflite-micro --artifact tflite --artifact tflite:int8",
+        "profile saved_model/ --runtime 'tensorflow,tensorflow-java@*' --threads 1,4",
+        "profile digits/ --json costs.json --plot costs.svg",
+    ],
+    exit_status="0 everything was measured, 1 a runtime failed, 2 input that cannot be used, 3 nothing was measured.",
+)
+@click.argument("path", type=click.Path(path_type=Path))
+@option(
+    "--runtime",
+    "-r",
+    "runtimes",
+    multiple=True,
+    metavar=options.RUNTIME,
+    group=WHAT,
+    help="A runtime (`crossload runtimes` lists them), or a pattern ('tensorflow-java@*'); repeatable, or separated by commas. "
+    "Default: the usual ones.",
+)
+@option("--artifact", "-a", "artifacts", multiple=True, metavar="ID", group=WHAT, help="Only this artifact of the bundle; repeatable.")
+@option("--signature", "-s", metavar="NAME", group=WHAT, help="The signature; required if there are several and none is serving_default.")
+@options.tags
+@options.one_request
+@option(
+    "--threads",
+    metavar="N,N",
+    group=LIMITS,
+    help="The numbers of threads to compute with, where a runtime takes one. Default: 1, and one for each processor.",
+)
+@option(
+    "--seconds",
+    "duration",
+    type=click.FloatRange(0.1, 3600),
+    default=2.0,
+    show_default=True,
+    group=LIMITS,
+    help="How long to call each model.",
+)
+@options.loader
+@options.keras
+@options.op_libraries
+@options.limits
+@option("--layers", is_flag=True, group=OUTPUT, help=f"Print every layer of a .tflite, not only the {_MOST_LAYERS} with most work.")
+@option("--json", "json_file", type=options.WRITTEN, metavar="FILE", group=OUTPUT, help="Write all figures as JSON.")
+@option("--plot", "plot_file", type=options.WRITTEN, metavar="FILE.svg", group=OUTPUT, help="Draw the table as SVG.")
+def command(
+    path: Path,
+    runtimes: tuple[str, ...],
+    artifacts: tuple[str, ...],
+    signature: str | None,
+    tags: str | None,
+    threads: str | None,
+    duration: float,
+    layers: bool,
+    json_file: Path | None,
+    plot_file: Path | None,
+    **given: Any,
+) -> None:
+    """Measure what PATH (a bundle or an artifact) costs in each runtime that takes it.
+
+    Load, first call, latency and calls a second after a warm-up, memory of the worker, with TensorFlow Lite Micro the smallest arena that
+    works (found by trying), and the multiplications and bytes of each layer of a .tflite.
+
+    Every model gets one request: the first recorded one, or yours (--input-file). All workers live at once and are called in turns, so
+    that a ratio compares what was measured side by side. How steady the machine was is printed with the figures.
+    """
+    from rich.console import Console
+
+    from crossload.support import files
+    from crossload.verbs.profile.profile import profile
+
+    progress = Console(stderr=True, highlight=False, soft_wrap=True)
+    found = profile(
+        path,
+        listed(runtimes),
+        artifacts=artifacts or None,
+        signature=signature,
+        tags=options.to_tags(tags),
+        threads=_numbers(threads),
+        seconds=duration,
+        requests=options.to_one_request(given),
+        limits=options.to_limits(given),
+        load_options=options.load_options(given),
+        progress=options.shown(progress),
+    )
+    _print(found, Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=160), every_layer=layers)
+    if json_file:
+        files.write_text(json_file, json.dumps(found.to_json(), indent=1) + "\n")
+    if plot_file:
+        files.write_text(plot_file, plotted(found))
+    sys.exit(found.exit_status)
+
+
+def _numbers(text: str | None) -> list[int] | None:
+    """`1,4` of --threads; raises CrossloadError."""
+    if text is None:
+        return None
+    if not all(part.strip().isdigit() and 1 <= int(part) <= 1024 for part in text.split(",")):
+        raise CrossloadError(f"--threads {text!r}: write numbers from 1 on, such as 1,4")
+    return [int(part) for part in text.split(",")]
+
+
+def _print(found: Profile, console: Console, *, every_layer: bool) -> None:
+    from rich.table import Table
+
+    from crossload.report.matrix import safe
+
+    for artifact, request in found.requests.items():
+        console.print(f"[bold]{safe(artifact)}[/] {safe(request)}", soft_wrap=True)
+    console.print(f"in {safe(', '.join(dict.fromkeys(c.runtime for c in found.costs)))}", soft_wrap=True)
+    columns = [
+        ("artifact", [safe(c.artifact) for c in found.costs]),
+        ("runtime", [safe(_short(c.runtime, found)) for c in found.costs]),
+        ("threads", [str(c.threads or "") for c in found.costs]),
+        ("start", [seconds(c.start) for c in found.costs]),
+        ("load", [seconds(c.load) for c in found.costs]),
+        ("first call", [seconds(c.first_call) for c in found.costs]),
+        *((name, [seconds(_latency(c, name)) for c in found.costs]) for name in ("p50", "p90", "p99")),
+        ("×", [_ratio(c.ratio) for c in found.costs]),
+        ("calls/s", [count(c.throughput) for c in found.costs]),
+        ("memory", [f"+{size(c.memory.added)}" if c.memory else "" for c in found.costs]),
+        ("peak", [size(c.memory.peak) if c.memory else "" for c in found.costs]),
+        ("arena", [size(c.arena) for c in found.costs]),
+    ]
+    table = Table(header_style="bold", pad_edge=False)
+    shown = [(name, cells) for name, cells in columns if any(cells)]
+    for name, _ in shown:
+        table.add_column(name, justify="left" if name in ("artifact", "runtime") else "right", overflow="fold")
+    for row in zip(*(cells for _, cells in shown), strict=True):
+        table.add_row(*row)
+    console.print(table)
+    console.print(f"[dim]{_EXPLAINED}[/]", soft_wrap=True)
+    for cost in found.costs:
+        for said in filter(None, (cost.error and f"{cost.outcome}: {cost.error}", cost.note)):
+            console.print(f"[yellow]{safe(f'{cost.artifact} in {cost.runtime}')}[/] {safe(said)}", soft_wrap=True)
+    if any(c.timed_by != "runtime" and c.turns for c in found.costs):
+        named = ", ".join(dict.fromkeys(c.runtime for c in found.costs if c.timed_by != "runtime"))
+        console.print(f"[yellow]note[/] timed with the way to the worker and back: {safe(named)}", soft_wrap=True)
+    if any(c.arena for c in found.costs):
+        console.print("[yellow]note[/] the arena was measured on this 64-bit processor; pointers of a 32-bit one take half", soft_wrap=True)
+    if found.left_out:
+        console.print(f"[yellow]note[/] no chosen runtime takes {safe(', '.join(found.left_out))}", soft_wrap=True)
+    console.print(f"[yellow]note[/] {noise(found)}", soft_wrap=True)
+    _print_layers(found, console, every_layer=every_layer)
+
+
+def noise(found: Profile) -> str:
+    """How steady the machine was, in a sentence."""
+    return (
+        f"the machine's noise: a fixed computation took {100 * found.noise:.0f} % longer than its median in the slowest tenth "
+        f"({found.cpus} processors, load average {found.busy:g})"
+    )
+
+
+def _print_layers(found: Profile, console: Console, *, every_layer: bool) -> None:
+    from rich.table import Table
+
+    from crossload.report.matrix import safe
+
+    for artifact, all_layers in found.layers.items():
+        total, weights = sum(x.macs for x in all_layers), sum(x.weight_bytes for x in all_layers)
+        said = f"{len(all_layers)} layers, {count(total)} multiply-accumulates, {size(weights)} of constants"
+        console.print(f"\n[bold]{safe(artifact)}[/] {said}", soft_wrap=True)
+        table = Table(header_style="bold", pad_edge=False)
+        for name in ("layer", "operator"):
+            table.add_column(name, overflow="fold")
+        for name in ("MACs", "share", "constants", "activations"):
+            table.add_column(name, justify="right")
+        ranked = all_layers if every_layer else sorted(all_layers, key=lambda x: (-x.macs, -x.weight_bytes - x.activation_bytes))
+        for layer in ranked if every_layer else ranked[:_MOST_LAYERS]:
+            share = f"{100 * layer.macs / total:.0f} %" if total and layer.macs else ""
+            macs = count(layer.macs) if layer.macs else ""
+            table.add_row(
+                safe(layer.name.split(";")[0][-60:]), layer.op, macs, share, size(layer.weight_bytes or None), size(layer.activation_bytes)
+            )
+        console.print(table)
+        if (more := len(all_layers) - _MOST_LAYERS) > 0 and not every_layer:
+            console.print(f"[dim]… and {more} more with less work; --layers prints all[/]")
+    if found.layers:
+        console.print(f"[yellow]note[/] {_NO_TIME_BY_OPERATOR}", soft_wrap=True)
+
+
+def _short(runtime: str, found: Profile) -> str:
+    """A runtime's name, with its release where two of the same name are in the table."""
+    name = runtime.partition("@")[0]
+    return name if {c.runtime for c in found.costs if c.runtime.partition("@")[0] == name} == {runtime} else runtime
+
+
+def _ratio(ratio: Ratio | None) -> str:
+    if ratio is None:
+        return ""
+    if ratio.low == ratio.high == 1:
+        return "1"
+    return f"{ratio.median:.2g} ({ratio.low:.2g}–{ratio.high:.2g})"
+
+
+def plotted(found: Profile) -> str:
+    """The plot of the measured costs."""
+    from crossload.report.plot import bars
+
+    costs = [c for c in found.costs if c.latency]
+    rows = [f"{c.artifact} · {_short(c.runtime, found)}{f' · {c.threads}' if c.threads else ''}" for c in costs]
+    panels = [
+        _panel("load", [c.load for c in costs], seconds),
+        _panel("first call", [c.first_call for c in costs], seconds),
+        *(_panel(name, [_latency(c, name) for c in costs], seconds) for name in ("p50", "p99")),
+        _panel("memory added", [c.memory.added if c.memory else None for c in costs], size),
+    ]
+    if any(c.arena for c in costs):
+        panels.append(_panel("arena", [c.arena for c in costs], size))
+    return bars(f"crossload profile {Path(found.path).name}", rows, panels, noise(found))
+
+
+def _latency(cost: Cost, name: str) -> float | None:
+    return getattr(cost.latency, name) if cost.latency else None
+
+
+def _panel(title: str, values: Sequence[_Value | None], said: Callable[[_Value | None], str]) -> Panel:
+    from crossload.report.plot import Panel
+
+    return Panel(title, values, [said(v) for v in values])
