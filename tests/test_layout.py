@@ -52,7 +52,18 @@ def test_only_the_face_its_errors_and_the_loaded_model_lie_outside_a_package() -
 
 def test_a_verb_has_one_room_with_a_module_of_its_name() -> None:
     rooms = [p for p in (PACKAGE / "verbs").iterdir() if p.is_dir() and p.name != "__pycache__"]
-    assert {p.name for p in rooms} == {"check", "convert", "diagnose", "doctor", "export", "handoff", "profile", "show", "verify"}
+    assert {p.name for p in rooms} == {
+        "check",
+        "compare",
+        "convert",
+        "diagnose",
+        "doctor",
+        "export",
+        "handoff",
+        "profile",
+        "show",
+        "verify",
+    }
     for room in rooms:
         assert (room / f"{room.name}.py").is_file()
 

@@ -1,9 +1,9 @@
 """crossload: proves that a model exported in Python loads and predicts the same in Java, on phones and on microcontrollers.
 
-Verbs: `show`, `check`, `export`, `convert`, `run`, `load`, `verify`, `diagnose`, `profile`, `handoff`, `doctor`, and the modules
-`checkpoint` and `runtimes` with their functions. Options are spelt alike in each: `requests` (Requests), `tolerance` (Tolerance by output
-or datatype), `limits` (Limits), `progress` (a function that takes a line of text). Errors are a tree below CrossloadError
-(crossload.errors).
+Verbs: `show`, `check`, `export`, `convert`, `run`, `load`, `verify`, `diagnose`, `profile`, `compare_variants`, `handoff`, `doctor`, and
+the modules `checkpoint` and `runtimes` with their functions. Options are spelt alike in each: `requests` (Requests), `tolerance`
+(Tolerance by output or datatype), `limits` (Limits), `progress` (a function that takes a line of text). Errors are a tree below
+CrossloadError (crossload.errors).
 
 Each name imports what it needs on first use: `import crossload` itself costs next to nothing.
 """
@@ -23,6 +23,7 @@ _HOMES = {
     "Case": "crossload.report.results",
     "Cause": "crossload.contract.causes",
     "Check": "crossload.verbs.check.check",
+    "Comparison": "crossload.verbs.compare.compare",
     "ConversionRefused": "crossload.errors",
     "Converted": "crossload.verbs.convert.convert",
     "Cost": "crossload.verbs.profile.costs",
@@ -55,6 +56,7 @@ _HOMES = {
     "WorkerFailure": "crossload.errors",
     "check": "crossload.verbs.check.check",
     "checkpoint": "crossload.edits.checkpoint_folders",
+    "compare_variants": "crossload.verbs.compare.compare",
     "convert": "crossload.verbs.convert.convert",
     "diagnose": "crossload.verbs.diagnose.diagnose",
     "doctor": "crossload.verbs.doctor.doctor",
@@ -80,6 +82,7 @@ __all__ = [
     "Case",
     "Cause",
     "Check",
+    "Comparison",
     "ConversionRefused",
     "Converted",
     "Cost",
@@ -112,6 +115,7 @@ __all__ = [
     "WorkerFailure",
     "check",
     "checkpoint",
+    "compare_variants",
     "convert",
     "diagnose",
     "doctor",
@@ -167,6 +171,8 @@ if TYPE_CHECKING:
     from crossload.verbs.check.check import Check as Check
     from crossload.verbs.check.check import check as check
     from crossload.verbs.check.prediction import Prediction as Prediction
+    from crossload.verbs.compare.compare import Comparison as Comparison
+    from crossload.verbs.compare.compare import compare_variants as compare_variants
     from crossload.verbs.convert.convert import Converted as Converted
     from crossload.verbs.convert.convert import convert as convert
     from crossload.verbs.diagnose.diagnose import Divergence as Divergence

@@ -23,6 +23,7 @@ COMMANDS = (
     ("check", "Predict which releases of TensorFlow will load an artifact, and what stops the others."),
     ("verify", "Prove that a bundle or an artifact predicts the same in every runtime."),
     ("diagnose", "Find the first inner tensor that differs between an artifact and its reference."),
+    ("compare", "Compare the variants of a bundle: size, accuracy, worst error, latency, arena."),
     ("profile", "Measure what a model costs in every runtime: time, memory, arena, work by layer."),
     ("report", "Show and merge the reports of earlier runs."),
     ("handoff", "Write a bundle as a Java project that builds and tests itself."),

@@ -276,6 +276,16 @@ def shown(console: Console) -> Callable[[str], None]:
     return lambda text: console.print(f"[dim]{safe(text)}[/]")
 
 
+def noise(share: float) -> str:
+    """How steady the machine was while something was measured, in a sentence."""
+    import os
+
+    return (
+        f"the machine's noise: a fixed computation took {100 * share:.0f} % longer than its median in the slowest tenth "
+        f"({os.cpu_count()} processors, load average {os.getloadavg()[0]:.2g})"
+    )
+
+
 def to_tags(text: str | None) -> tuple[str, ...] | None:
     """The tag set of `--tags A,B`; the empty text is the empty tag set."""
     return None if text is None else listed(text) or ()

@@ -77,7 +77,12 @@ _NO_TIME_BY_OPERATOR = "the work by layer is computed from the file; these inter
 @options.keras
 @options.op_libraries
 @options.limits
-@option("--layers", is_flag=True, group=OUTPUT, help=f"Print every layer of a .tflite, not only the {_MOST_LAYERS} with most work.")
+@option(
+    "--layers",
+    is_flag=True,
+    group=OUTPUT,
+    help=f"Print every layer of every .tflite, not only the {_MOST_LAYERS} of the first with most work.",
+)
 @option("--json", "json_file", type=options.WRITTEN, metavar="FILE", group=OUTPUT, help="Write all figures as JSON.")
 @option("--plot", "plot_file", type=options.WRITTEN, metavar="FILE.svg", group=OUTPUT, help="Draw the table as SVG.")
 def command(
@@ -177,16 +182,8 @@ def _print(found: Profile, console: Console, *, every_layer: bool) -> None:
         console.print("[yellow]note[/] the arena was measured on this 64-bit processor; pointers of a 32-bit one take half", soft_wrap=True)
     if found.left_out:
         console.print(f"[yellow]note[/] no chosen runtime takes {safe(', '.join(found.left_out))}", soft_wrap=True)
-    console.print(f"[yellow]note[/] {noise(found)}", soft_wrap=True)
+    console.print(f"[yellow]note[/] {options.noise(found.noise)}", soft_wrap=True)
     _print_layers(found, console, every_layer=every_layer)
-
-
-def noise(found: Profile) -> str:
-    """How steady the machine was, in a sentence."""
-    return (
-        f"the machine's noise: a fixed computation took {100 * found.noise:.0f} % longer than its median in the slowest tenth "
-        f"({found.cpus} processors, load average {found.busy:g})"
-    )
 
 
 def _print_layers(found: Profile, console: Console, *, every_layer: bool) -> None:
@@ -194,10 +191,12 @@ def _print_layers(found: Profile, console: Console, *, every_layer: bool) -> Non
 
     from crossload.report.matrix import safe
 
-    for artifact, all_layers in found.layers.items():
+    for at, (artifact, all_layers) in enumerate(found.layers.items()):
         total, weights = sum(x.macs for x in all_layers), sum(x.weight_bytes for x in all_layers)
         said = f"{len(all_layers)} layers, {count(total)} multiply-accumulates, {size(weights)} of constants"
-        console.print(f"\n[bold]{safe(artifact)}[/] {said}", soft_wrap=True)
+        console.print(f"[bold]{safe(artifact)}[/] {said}", soft_wrap=True)
+        if at and not every_layer:
+            continue
         table = Table(header_style="bold", pad_edge=False)
         for name in ("layer", "operator"):
             table.add_column(name, overflow="fold")
@@ -245,7 +244,7 @@ def plotted(found: Profile) -> str:
     ]
     if any(c.arena for c in costs):
         panels.append(_panel("arena", [c.arena for c in costs], size))
-    return bars(f"crossload profile {Path(found.path).name}", rows, panels, noise(found))
+    return bars(f"crossload profile {Path(found.path).name}", rows, panels, options.noise(found.noise))
 
 
 def _latency(cost: Cost, name: str) -> float | None:

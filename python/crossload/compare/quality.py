@@ -35,11 +35,11 @@ class Bounds:
         if found.collapsed:
             yield f"{found.output} has collapsed: {found.collapsed}"
         if found.decisions is not None and found.decisions < self.decisions:
-            yield f"{found.output} keeps {_percent(found.decisions)} of the decisions (bound: {_percent(self.decisions)})"
+            yield f"{found.output} keeps {percent(found.decisions)} of the decisions (bound: {percent(self.decisions)})"
         if found.accuracy is not None and found.float_accuracy is not None and found.float_accuracy - found.accuracy > self.accuracy_drop:
             yield (
-                f"the accuracy of {found.output} falls from {_percent(found.float_accuracy)} to {_percent(found.accuracy)} "
-                f"(bound: a drop of {_percent(self.accuracy_drop)})"
+                f"the accuracy of {found.output} falls from {percent(found.float_accuracy)} to {percent(found.accuracy)} "
+                f"(bound: a drop of {percent(self.accuracy_drop)})"
             )
         if found.sqnr is not None and found.sqnr < self.sqnr:
             yield f"the SQNR of {found.output} is {found.sqnr:.1f} dB (bound: {self.sqnr:g} dB)"
@@ -49,7 +49,7 @@ class Bounds:
     def said(self) -> str:
         """The bounds in a line."""
         return (
-            f"bounds: decisions ≥ {_percent(self.decisions)}, accuracy drop ≤ {_percent(self.accuracy_drop)}, "
+            f"bounds: decisions ≥ {percent(self.decisions)}, accuracy drop ≤ {percent(self.accuracy_drop)}, "
             f"SQNR ≥ {self.sqnr:g} dB, cosine ≥ {self.cosine:g}, no collapsed output"
         )
 
@@ -142,7 +142,7 @@ def _decide(found: Quality, one: np.ndarray, other: np.ndarray, labels: np.ndarr
 def _collapsed(one: np.ndarray, other: np.ndarray, ends: tuple[float, float] | None) -> str | None:
     """What makes an output useless, in a few words; None for one that is as the float model's."""
     if np.isnan(other).any() and not np.isnan(one).any():
-        return f"NaN in {_percent(float(np.isnan(other).mean()))} of its elements"
+        return f"NaN in {percent(float(np.isnan(other).mean()))} of its elements"
     varies = len(one) > 1 and bool((one != one[:1]).any())
     if not other.any() and one.any():
         return "all zero"
@@ -152,7 +152,7 @@ def _collapsed(one: np.ndarray, other: np.ndarray, ends: tuple[float, float] | N
         stuck = np.isclose(other, end, rtol=1e-6, atol=0)
         more = float((stuck & ~np.isclose(one, other, rtol=0.02, atol=1e-9 + abs(ends[1] - ends[0]) / 64 if ends else 0)).mean())
         if more > _SATURATED:
-            return f"saturated at the {name} end of its range ({end:.3g}) in {_percent(more)} of its elements"
+            return f"saturated at the {name} end of its range ({end:.3g}) in {percent(more)} of its elements"
     return None
 
 
@@ -161,9 +161,9 @@ def table(found: Sequence[Quality]) -> tuple[list[str], list[list[str]]]:
     columns: Mapping[str, list[str]] = {
         "output": [q.output for q in found],
         "data": [f"{q.rows} rows of {q.data}" for q in found],
-        "accuracy": [f"{_percent(q.float_accuracy)} → {_percent(q.accuracy)}" if q.accuracy is not None else "" for q in found],
+        "accuracy": [f"{percent(q.float_accuracy)} → {percent(q.accuracy)}" if q.accuracy is not None else "" for q in found],
         "decisions": [
-            f"{_percent(q.decisions)}{f', flips ≤ {100 * q.flip_margin:.2g} % of range' if q.flip_margin is not None else ''}"
+            f"{percent(q.decisions)}{f', flips ≤ {100 * q.flip_margin:.2g} % of range' if q.flip_margin is not None else ''}"
             if q.decisions is not None
             else ""
             for q in found
@@ -198,7 +198,7 @@ def _error(absolute: float | None, steps: float | None) -> str:
     return f"{absolute:.3g}" if steps is None else f"{absolute:.3g} ({steps:.2g} steps)"
 
 
-def _percent(share: float | None) -> str:
+def percent(share: float | None) -> str:
     """A share that is below 100 % never reads as 100 %."""
     if share is None:
         return ""

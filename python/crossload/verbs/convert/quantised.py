@@ -39,7 +39,7 @@ def proved(source: Recorded, made: Artifact, wanted: QualityTerms) -> tuple[Arti
         alive = {**source.alive}
         if name not in alive:
             alive[name] = stack.enter_context(Supervisor(name, environments.prepare(judge.source, terms.progress), terms.limits))
-        own = own_signatures(Path(made.path), made)
+        own = own_signatures(Path(made.path), made.bindings)
         given = terms.options.get("representative")
         rows = rows_of(source.manifest.signatures, wanted, Path(given) if given else None, terms.requests, own)
         found = _quality(source, made, own, alive[name], rows)

@@ -144,7 +144,7 @@ def finished(
     named = {name: f"{name}@{suffix}" for name in artifact.bindings}
     artifact = artifact.model_copy(update={"bindings": {named[n]: b for n, b in artifact.bindings.items()}})
     path = folder / artifact.path
-    own = own_signatures(path, artifact)
+    own = own_signatures(path, artifact.bindings)
     signatures = {new: model.signatures[old] for old, new in named.items()}
     others = replace(requests, inputs=()) if terms.examples else requests
     rows = rows_of(signatures, terms.quality, terms.representative, others, own)

@@ -40,9 +40,9 @@ class Profile:
 
     @property
     def exit_status(self) -> int:
-        """0 if everything was measured, 1 if a runtime failed, 3 if nothing was measured."""
-        measured = [c.outcome == "ok" for c in self.costs]
-        return 0 if all(measured) else 1 if any(measured) else 3
+        """0 if each runtime that supports an artifact was measured, 1 if one failed, 3 if nothing was measured."""
+        outcomes = {c.outcome for c in self.costs}
+        return 3 if "ok" not in outcomes else 1 if outcomes - {"ok", "unsupported"} else 0
 
     def to_json(self) -> dict[str, Any]:
         """The object of `profile --json`; seconds and bytes."""

@@ -12,7 +12,7 @@ from crossload.artifacts.tflite import quantised, tflite_file
 from crossload.compare import quality
 from crossload.compare.quality import Bounds
 from crossload.contract import datatypes
-from crossload.contract.manifest import Artifact, Quality, Steps
+from crossload.contract.manifest import Artifact, Binding, Quality, Steps
 from crossload.contract.signatures import Signature
 from crossload.errors import CrossloadError
 from crossload.inputs import npz, quantization, representative
@@ -20,6 +20,7 @@ from crossload.inputs.requests import Requests, draw
 from crossload.runtimes.supervisor import ModelSource, Supervisor
 
 _MOST_REQUESTS = 2000
+Answered = list[Mapping[str, np.ndarray]]
 # Rows of the data among the requests that the quantised artifact's own answers are recorded for.
 _RECORDED = 4
 
@@ -113,23 +114,29 @@ def measured(
 ) -> list[Quality]:
     """The quality of each output of the artifact, a .tflite that takes and gives integers or real values. Raises WorkerFailure."""
     supervisor, source, artifact = result
-    own = own_signatures(source.path, artifact)
-    reference = _answered(*float_model, {n: (rows[n].requests, float_model[1].signatures[n]) for n in own})
-    asked = {n: ([quantization.inputs(s, r) for r in rows[n].requests], s) for n, s in own.items()}
-    answers = _answered(supervisor, source, asked)
+    own = own_signatures(source.path, artifact.bindings)
+    reference = answered(*float_model, {n: (rows[n].requests, float_model[1].signatures[n]) for n in own})
+    answers = answered(supervisor, source, {n: ([quantization.inputs(s, r) for r in rows[n].requests], s) for n, s in own.items()})
     found = []
     for name, signature in own.items():
-        binding = artifact.bindings[name]
-        steps = quantised.steps(source.path, binding.outputs, binding.key)
         progress(f"comparing {len(rows[name].requests)} answers of {name} with the float model's ({rows[name].data})")
-        for spec in signature.outputs:
-            if spec.datatype in ("BYTES", "BOOL") or spec.name not in reference[name][0]:
-                continue
-            real = [quantization.real(a[spec.name], spec) for a in answers[name]]
-            scale = _real_scale(steps.get(spec.name), spec.quantization)
-            low_high = quantised.ends(source.path, binding.outputs[spec.name], binding.key)
-            given = quality.Answers([a[spec.name] for a in reference[name]], real, rows[name].labels, scale, low_high)
-            found.append(quality.measure(name, spec.name, rows[name].data, given))
+        found += judged(source, name, signature, reference[name], answers[name], rows[name])
+    return found
+
+
+def judged(source: ModelSource, name: str, signature: Signature, reference: Answered, answers: Answered, rows: Rows) -> list[Quality]:
+    """The quality of a signature's outputs, each in steps where the artifact is a .tflite that states its scale."""
+    binding, lite = source.bindings[name], source.format == "tflite"
+    steps = quantised.steps(source.path, binding.outputs, binding.key) if lite else {}
+    found = []
+    for spec in signature.outputs:
+        if spec.datatype in ("BYTES", "BOOL") or spec.name not in reference[0]:
+            continue
+        real = [quantization.real(a[spec.name], spec) for a in answers]
+        scale = _real_scale(steps.get(spec.name), spec.quantization)
+        low_high = quantised.ends(source.path, binding.outputs[spec.name], binding.key) if lite else None
+        given = quality.Answers([a[spec.name] for a in reference], real, rows.labels, scale, low_high)
+        found.append(quality.measure(name, spec.name, rows.data, given))
     return found
 
 
@@ -140,15 +147,16 @@ def recorded_requests(signature: Signature, requests: Requests, rows: Rows) -> R
     return replace(requests, inputs=tuple(own), count=max(1, requests.count - len(own)), shapes={})
 
 
-def own_signatures(path: Path, artifact: Artifact) -> dict[str, Signature]:
+def own_signatures(path: Path, bindings: Mapping[str, Binding]) -> dict[str, Signature]:
     """The signatures of a .tflite as the file has them, by the artifact's names for them; with their quantisation."""
     found = tflite_file.read(path, ops=False)
-    return {name: found.signature(binding.key) for name, binding in artifact.bindings.items()}
+    return {name: found.signature(binding.key) for name, binding in bindings.items()}
 
 
-def _answered(
+def answered(
     supervisor: Supervisor, source: ModelSource, asked: Mapping[str, tuple[Sequence[Mapping[str, np.ndarray]], Signature]]
-) -> dict[str, list[Mapping[str, np.ndarray]]]:
+) -> dict[str, Answered]:
+    """By signature, the answers to its requests, of the model loaded anew. Raises WorkerFailure."""
     supervisor.load(source)
     return {
         name: [supervisor.infer(name, r, [t.name for t in signature.outputs]).outputs for r in requests]
