@@ -99,6 +99,8 @@ def _positions(model: Any, name: str, binding: dict[str, Any]) -> tuple[dict[str
         takes, gives = ({m.name.decode(): m.tensorIndex for m in maps or []} for maps in (found.inputs, found.outputs))
     first = model.subgraphs[0]
     inputs, outputs = ([int(i) for i in indices] for indices in (first.inputs, first.outputs))
+    if strange := [i for i in gives.values() if int(i) not in outputs] or [i for i in takes.values() if int(i) not in inputs]:
+        return Refusal("UNIMPLEMENTED", f"{RUNTIME} takes and gives only the file's inputs and outputs; {name!r} binds tensor {strange[0]}")
     return {n: inputs.index(int(i)) for n, i in takes.items()}, {n: outputs.index(int(i)) for n, i in gives.items()}
 
 

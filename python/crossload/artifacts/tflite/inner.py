@@ -43,6 +43,7 @@ _MODEL: flatbuffer.Fields = {
                         4, {"scale": Field(2, "f", vector=True), "zero_point": Field(3, "q", vector=True), "axis": Field(6, "i")}
                     ),
                     "is_variable": Field(5, "?"),
+                    "sparsity": Field(6, "table"),
                     "shape_signature": Field(7, "i", vector=True),
                 },
                 vector=True,
@@ -63,7 +64,7 @@ _MODEL: flatbuffer.Fields = {
         },
         vector=True,
     ),
-    "buffers": Field(4, {"data": Field(0, "bytes")}, vector=True),
+    "buffers": Field(4, {"data": Field(0, "bytes"), "offset": Field(1, "Q"), "size": Field(2, "Q")}, vector=True),
     "signature_defs": Field(7, {"key": Field(2, "string"), "subgraph_index": Field(4, "I")}, vector=True),
 }
 # The fields of these ops' options that are the numbers of subgraphs (schema.fbs: CallOptions, CallOnceOptions, IfOptions, WhileOptions).
@@ -89,12 +90,16 @@ class Tensor:
     axis: int = 0
     free: tuple[int, ...] = ()
     variable: bool = False
+    sparse: bool = False
 
     @property
     def size_bytes(self) -> int | None:
         """The bytes in memory, a free dimension counted as the file counts it (1); None for strings, resources and absurd shapes."""
-        if self.extent is not None:
-            return self.extent[1]
+        return self.extent[1] if self.extent is not None else self.shape_bytes
+
+    @property
+    def shape_bytes(self) -> int | None:
+        """The bytes that the shape needs, whatever the file holds; None as for `size_bytes`."""
         if self.datatype not in DATATYPES or self.datatype == "BYTES" or any(d < 0 for d in self.shape):
             return None
         bits = _BITS.get(self.datatype) or 8 * datatypes.numpy_dtype(self.datatype).itemsize
@@ -181,7 +186,8 @@ def _damage(path: Path) -> Iterator[None]:
 
 def _subgraph(data: flatbuffer.Buffer, model: dict[str, Any], key: str | None, at: int) -> Inner:
     graph = model["subgraphs"][at]
-    buffers = [b["data"] for b in model["buffers"]]
+    # Weights of large files are after the flatbuffer, at an offset from the file's beginning.
+    buffers = [b["data"] or ((b["offset"], b["size"]) if b["offset"] > 1 else None) for b in model["buffers"]]
     codes = [(tflite_file.op_of(code)[1], int(code["version"])) for code in model["operator_codes"]]
     tensors = tuple(
         Tensor(
@@ -195,6 +201,7 @@ def _subgraph(data: flatbuffer.Buffer, model: dict[str, Any], key: str | None, a
             (t["quantization"] or {}).get("axis") or 0,
             tuple(t["shape_signature"]),
             bool(t["is_variable"]),
+            t["sparsity"] is not None,
         )
         for index, t in enumerate(graph["tensors"])
     )

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from crossload.artifacts.tflite import arena
+from crossload.artifacts.tflite.defects import defects
 from crossload.artifacts.tflite.shapes import fixed_batches
 from crossload.cli.pages.page import Page, columns, datatype, shape, strong, warning
 from crossload.support.text import printable
@@ -41,6 +42,11 @@ def lines(found: TFLite, page: Page) -> Iterator[str]:
         if counts[kind]:
             yield warning(f"  {kind.capitalize()} ops {need}:")
             yield from page.ops(f"{kind} ops", counts[kind])
+    found_defects = defects(inside.graphs)
+    for sentence in found_defects if page.everything else found_defects[:5]:
+        yield warning(f"  defect: {printable(sentence)}")
+    if len(found_defects) > 5 and not page.everything:
+        yield warning(f"  {len(found_defects) - 5} more defects; --all lists them")
     for graph, plan in zip(inside.graphs, inside.arenas, strict=True):
         yield from _subgraph(graph, plan, page, alone=len(inside.graphs) == 1)
 

@@ -188,7 +188,8 @@ def missing(path: str, ops: Iterable[str], text: str) -> Refusal | None:
         flex = sorted({name for name in ops if name.startswith("Flex")})
         return Refusal("UNIMPLEMENTED", f"{path} needs Flex (Select TF) ops, which this interpreter does not have: {', '.join(flex)}")
     if found := re.search(r"unresolved custom op: (.+?)\.?(?:\s|$)", text):
-        return Refusal("UNIMPLEMENTED", f"{path} needs the custom op {found[1]}, which this interpreter does not have")
+        device = "; it was compiled for an Edge TPU: verify the file it was made from" if found[1] == "edgetpu-custom-op" else ""
+        return Refusal("UNIMPLEMENTED", f"{path} needs the custom op {found[1]}, which this interpreter does not have{device}")
     if found := re.search(r"Didn't find op for ([^.\n]+)", text):
         return Refusal("UNIMPLEMENTED", f"{path} is too new for this interpreter, which does not have the {found[1]}")
     if found := re.search(r"Unsupported data type (\d+)", text):
