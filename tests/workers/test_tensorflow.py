@@ -9,7 +9,9 @@ import pytest
 from google.protobuf import text_format
 from tensorboard.compat.proto.graph_pb2 import GraphDef
 
+import crossload
 from crossload.contract import datatypes
+from tests.corpus import handmade
 from tests.corpus.arrays import SHAPES, array_of, same_bytes
 from tests.workers.conversation import Conversation
 
@@ -281,3 +283,16 @@ def test_a_tensor_that_the_model_keeps_outlives_its_request(tensorflow: Conversa
     kept = tensorflow.infer("kept").outputs
     assert np.array_equal(kept["x"], numbers)
     assert np.array_equal(kept["s"], texts)
+
+
+@pytest.mark.parametrize("runtime", ["tensorflow", "tensorflow+python", "tensorflow-java@1.1.0", "tensorflow-java-legacy@1.15.0"])
+def test_two_inputs_that_are_one_tensor_are_fed_once(tmp_path: Path, runtime: str) -> None:
+    made = handmade.meta_graph("serve")
+    del made.graph_def.node[1:], made.graph_def.library.function[:], made.signature_def["__saved_model_init_op"]
+    handmade.node(made.graph_def.node, "y", "Neg", "serving_default_x", T=handmade.FLOAT)
+    signature = made.signature_def["serving_default"]
+    signature.inputs["again"].CopyFrom(signature.inputs["x"])
+    handmade.tensor_info(signature.outputs["y"], "y:0")
+    given = np.float32([[1, 2, 3, 4]])
+    with crossload.load(handmade.saved_model(tmp_path / "m", made), runtime) as model:
+        assert model.signature()(x=given, again=given)["y"].tolist() == [[-1, -2, -3, -4]]

@@ -12,6 +12,7 @@ import io.crossload.worker.Worker.InferRequest;
 import io.crossload.worker.Worker.Model;
 import io.crossload.worker.WorkerException;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
@@ -59,6 +60,8 @@ public final class GraphModel<O, T extends AutoCloseable> implements Model {
             }
             positions.add(fetches.indexOf(output));
         }
+        // So may two inputs, which is fed only once.
+        Map<O, TensorEntry> given = new LinkedHashMap<>();
         List<Feed<O, T>> feeds = new ArrayList<>();
         try {
             for (TensorEntry entry : request.inputs()) {
@@ -72,7 +75,15 @@ public final class GraphModel<O, T extends AutoCloseable> implements Model {
                                             input.datatype().tensorflow(),
                                             entry.datatype().tensorflow()));
                 }
-                feeds.add(new Feed<>(input.output(), session.toNative(entry)));
+                TensorEntry other = given.putIfAbsent(input.output(), entry);
+                if (other == null) {
+                    feeds.add(new Feed<>(input.output(), session.toNative(entry)));
+                } else if (!other.shape().equals(entry.shape()) || !other.data().equals(entry.data())) {
+                    throw new WorkerException(
+                            Code.INVALID_ARGUMENT,
+                            "the inputs '%s' and '%s' are one tensor of the graph, and two different values were given for it"
+                                    .formatted(other.name(), entry.name()));
+                }
             }
             return run(feeds, fetches, request.outputs(), positions);
         } finally {
