@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -208,15 +210,25 @@ def _compare(
     if report.exit_status:
         for vectors in source.manifest.vectors:
             if vectors.state:
+                cure = _stateless(source.manifest.signatures[vectors.signature], made.format)
                 differs = any(r.outcome == "mismatch" for r in report.results)
                 raise ConversionRefused(
                     f"{name} was not written: {vectors.signature} of the source: {vectors.state}, and the result does not"
-                    f"{f': {report.first_failure}' if differs else ''}; leave out the input that "
-                    "switches it on (--input-tensor names the others), or give it "
-                    "one value (--pin NAME=VALUE); --no-verify writes it anyway and records that"
+                    f"{f': {report.first_failure}' if differs else ''}; {cure}"
+                    "--no-verify writes it anyway and records that"
                 )
         raise ConversionRefused(f"{name} was not written: {report.first_failure}; --no-verify writes it anyway and records that")
     return made, report, source.manifest.signatures
+
+
+def _stateless(signature: Signature, target: str) -> str:
+    """The input that may switch the state on, and the option that leaves it off: a scalar with a default, or a bool; else empty."""
+    for spec in signature.inputs:
+        default = spec.default["data"][0] if spec.default is not None and not spec.default["shape"] else None
+        if default is not None or (spec.datatype == "BOOL" and not spec.shape):
+            value = shlex.quote(f"{spec.name}={json.dumps(False if default is None else default)}")
+            return f"if {spec.name!r} switches it on, --pin {value} leaves it off; "
+    return "" if target == "saved_model" else "a SavedModel keeps it; "
 
 
 def next_version(folder: Path) -> Path:
