@@ -29,7 +29,9 @@ def test_a_plain_graph_states_nothing(tmp_path: Path) -> None:
     assert not stated(tmp_path, small())
 
 
-@pytest.mark.parametrize("op", ["RandomUniform", "RandomStandardNormal", "Multinomial", "RandomShuffle", "AnonymousSeedGenerator"])
+@pytest.mark.parametrize(
+    "op", ["RandomUniform", "RandomStandardNormal", "Multinomial", "RandomShuffle", "AnonymousSeedGenerator", "Timestamp"]
+)
 def test_a_random_op_counts_on_the_path_to_the_answer_only(tmp_path: Path, op: str) -> None:
     graph = small()
     node(graph.node, "noise", op, "x")

@@ -105,6 +105,14 @@ def test_answers_are_the_same_up_to_the_rounding_of_sums(first: list[object], se
     assert repeats.repeated([Vector("v", {}, {"y": array(first)})], lambda _: {"y": array(second)}) == same
 
 
+def test_what_reads_the_clock_must_come_again_in_the_same_bits() -> None:
+    vector = Vector("v", {}, {"y": np.array([1.8e9])})
+    assert repeats.repeated([vector], lambda _: {"y": np.array([1.8e9 + 1])})
+    assert not repeats.repeated([vector], lambda _: {"y": np.array([1.8e9 + 1])}, exactly=True)
+    assert repeats.repeated([vector], lambda _: {"y": np.array([1.8e9])}, exactly=True)
+    assert "it reads the clock (Timestamp 'now')" in repeats.why_not(Hidden(random=("Timestamp 'now'",), unseeded=True))
+
+
 def outcomes(report: Report) -> set[tuple[str, str]]:
     return {(r.case.runtime, r.outcome) for r in report.results}
 

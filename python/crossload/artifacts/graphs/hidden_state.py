@@ -1,7 +1,7 @@
 """What an answer depends on beside the request: ops that draw at random, and ops that change a variable, as a graph states them.
 
-Sources of the names: tensorflow/core/ops (random_ops.cc, stateful_random_ops.cc, candidate_sampling_ops.cc, nn_ops.cc; state_ops.cc,
-resource_variable_ops.cc, training_ops.cc, lookup_ops.cc, data_flow_ops.cc).
+Sources of the names: tensorflow/core/ops (random_ops.cc, stateful_random_ops.cc, candidate_sampling_ops.cc, nn_ops.cc, logging_ops.cc;
+state_ops.cc, resource_variable_ops.cc, training_ops.cc, lookup_ops.cc, data_flow_ops.cc).
 """
 
 from __future__ import annotations
@@ -18,13 +18,14 @@ from crossload.support.reach import reached
 
 _RANDOM = re.compile(
     r"RandomUniform(Int)?|RandomStandardNormal|(Parameterized)?TruncatedNormal|RandomShuffle|Multinomial|RandomGamma|RandomPoisson(V2)?"
-    r"|SampleDistortedBoundingBox(V2)?|\w+CandidateSampler|Fractional(Avg|Max)Pool|AnonymousSeedGenerator"
+    r"|SampleDistortedBoundingBox(V2)?|\w+CandidateSampler|Fractional(Avg|Max)Pool|AnonymousSeedGenerator|Timestamp"
 )
 _CHANGING = re.compile(
     r"Assign(Add|Sub)?(VariableOp)?|Scatter(Nd)?(Add|Sub|Mul|Div|Min|Max|Update)|ResourceScatter\w+|(Resource)?StridedSliceAssign"
     r"|(Resource)?(Sparse)?Apply[A-Z]\w+|(Resource)?CountUpTo|LookupTable(Insert|Remove)(V2)?|Queue\w*(Enqueue|Dequeue)\w*"
     r"|Stateful(Uniform|StandardNormal|TruncatedNormal|RandomBinomial)\w*|RngSkip|RngReadAndSkip|IteratorGetNext(Sync)?"
 )
+_CLOCK = "Timestamp"
 _SEEDED_BY_INPUT = "AnonymousSeedGenerator"
 _ASSIGNED = ("Assign", "AssignVariableOp")
 _VARIABLES = ("VarHandleOp", "Variable", "VariableV2")
@@ -41,6 +42,11 @@ class Hidden:
     changing: tuple[str, ...] = ()
     at_load: tuple[str, ...] = ()
     unseeded: bool = False
+
+    @property
+    def reads_clock(self) -> bool:
+        """Whether one of the random ops is the clock, whose values are always near each other."""
+        return any(op.partition(" ")[0] == _CLOCK for op in self.random)
 
     def __bool__(self) -> bool:
         return bool(self.random or self.changing or self.at_load)

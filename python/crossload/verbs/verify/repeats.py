@@ -17,9 +17,10 @@ _SAME = 1e-4
 _SAME_ROUNDINGS = 8
 
 
-def repeated(vectors: Sequence[Vector], ask: Ask) -> bool:
-    """Whether these answers are given again, in this order."""
-    return all(_same(vector.outputs, ask(vector)) for vector in vectors)
+def repeated(vectors: Sequence[Vector], ask: Ask, *, exactly: bool = False) -> bool:
+    """Whether these answers are given again, in this order; `exactly`: in the same bits."""
+    same = _identical if exactly else _equal
+    return all(_same(vector.outputs, ask(vector), same) for vector in vectors)
 
 
 def why_state(hidden: Hidden) -> str:
@@ -33,6 +34,9 @@ def why_not(hidden: Hidden) -> str:
     if hidden.at_load:
         cause = f"loading gives random values to the variable {_some(hidden.at_load)}, for which no checkpoint holds a value"
         cure = "export the model with all its variables"
+    elif hidden.reads_clock:
+        cause = f"it reads the clock ({_some(hidden.random)})"
+        cure = "export the model with the time as an input"
     elif hidden.random:
         cause = f"it draws at random ({_some(hidden.random)})"
         cure = "export the model without its random ops (dropout: training=False, keep_prob=1)"
@@ -46,8 +50,12 @@ def _some(named: Sequence[str]) -> str:
     return ", ".join(named[:3]) + (f" and {len(named) - 3} more" if len(named) > 3 else "")
 
 
-def _same(recorded: Tensors, again: Tensors) -> bool:
-    return all(name in again and _equal(array, again[name]) for name, array in recorded.items())
+def _same(recorded: Tensors, again: Tensors, same: Callable[[np.ndarray, np.ndarray], bool]) -> bool:
+    return all(name in again and same(array, again[name]) for name, array in recorded.items())
+
+
+def _identical(a: np.ndarray, b: np.ndarray) -> bool:
+    return a.shape == b.shape and a.dtype == b.dtype and bytes(datatypes.encode(a)) == bytes(datatypes.encode(b))
 
 
 def _equal(a: np.ndarray, b: np.ndarray) -> bool:
