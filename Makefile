@@ -1,6 +1,6 @@
 # Two commands are enough on a machine with Python 3.10 to 3.13, JDK 17 or newer, and Maven: `make demo` and `make test`.
 # Without a JDK, `make setup-python` is enough for show, check, export, convert, and for verifying in Python and TFLite runtimes.
-.PHONY: help setup setup-python java demo demo-java demo-arm test test-fast test-docker search faults lint format bench docs docs-pages docs-site dist pins registrations schema messages clean
+.PHONY: help setup setup-python java demo demo-java demo-arm test test-fast test-docker search faults lint format bench docs docs-pages docs-site dist pins registrations tflite-kernels schema messages clean
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
@@ -141,6 +141,9 @@ pins: $(UV) ## resolve all pinned requirements again
 
 registrations: setup ## extract again what every release of TensorFlow registers (the data of `crossload check`)
 	@$(BIN)/python -m crossload.releases.extraction
+
+tflite-kernels: setup ## ask again what every interpreter of .tflite files registers (the data of `crossload check`; about 15 minutes)
+	@$(BIN)/python -m crossload.releases.tflite_extraction
 
 schema: $(VENV)/ready ## write the manifest's JSON Schema from its classes
 	@$(BIN)/python -c "from crossload.contract import manifest; print(manifest.json_schema(), end='')" > bindings/contract/manifest.schema.json

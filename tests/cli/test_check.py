@@ -95,8 +95,8 @@ def test_the_first_obstacles_are_shown_and_all_with_all(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--runtime", "litert"), "check has no registrations of litert; it knows: "),
-        (("--runtime", "tensorflow-java@9.*"), "no release matches 'tensorflow-java@9.*'; check knows: "),
+        (("--runtime", "litert"), "none of the named releases takes a saved_model; without --runtime"),
+        (("--runtime", "tensorflow-java@9.*"), "check knows no release 'tensorflow-java@9.*'; it knows: "),
         (("--tags", "train"), "has no such artifact; it has: saved_model with the tags serve"),
         (("--artifact", "frozen"), "has no such artifact; it has: saved_model"),
     ],

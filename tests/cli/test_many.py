@@ -117,8 +117,8 @@ def test_a_file_that_cannot_be_checked_is_a_row_and_status_2(zoo: Path) -> None:
         (["show", "-"], "list of files on standard input"),
         (["show", "zoo", "--nodes"], "--nodes shows a part of one artifact"),
         (["check", "zoo", "--all"], "--all is about one path"),
-        (["check", "zoo", "--runtime", "no-such"], "check has no registrations of no-such"),
-        (["check", "zoo/l.tflite", "zoo/l.tflite"], "none of the files is one"),
+        (["check", "zoo", "--runtime", "no-such"], "check knows no release 'no-such'; it knows: "),
+        (["check", "zoo/l.tflite", "zoo/l.tflite", "--runtime", "tensorflow-java"], "none of the named releases takes a file of these"),
     ],
 )
 def test_bad_words_are_one_sentence_and_status_2(zoo: Path, arguments: list[str], said: str) -> None:

@@ -28,6 +28,7 @@ _MOST_FINDINGS = 5
         "check saved_model/ --runtime tensorflow-java@0.4.2",
         "check digits/ --runtime 'tensorflow-java@*' --json",
         "check frozen.pb --runtime tensorflow-java-legacy@1.15.0 --all",
+        "check model.tflite --runtime android@2.16.1,litert,tflite-micro",
         "check models/ 'more/*.pb' --runtime tensorflow-java@0.5.0",
     ],
     exit_status="0 every named release will load and run it, 1 one of them will not, 2 input that cannot be used. "
@@ -51,11 +52,14 @@ _MOST_FINDINGS = 5
 def command(
     paths: tuple[Path, ...], runtimes: tuple[str, ...], tags: str | None, artifact: str | None, show_all: bool, as_json: bool
 ) -> None:
-    """Predict which releases of TensorFlow will load and run a SavedModel, a GraphDef, or a bundle, without loading it.
+    """Predict which releases will load and run a SavedModel, a GraphDef, a .tflite, or a bundle, without loading it.
 
     Compares its ops, attributes, functions, datatypes, devices, init ops and signatures with what each release registers and
     what its Java layer accepts. TensorFlow is not needed and no part of the model runs, so wrong shapes and values that
     a model rejects show only when it runs (`crossload verify`).
+
+    For a .tflite: the operators with their versions and datatypes that each interpreter has, its custom and Flex ops, and options
+    that kill it. android@2.16.1 does not run here: what it has is inferred from the releases of the same sources before and after it.
 
     Several paths, a folder of artifacts, a pattern, or a list on standard input (-) are a table with a row for each artifact and its
     worst obstacle. Formats that check does not cover are listed and do not fail.
@@ -85,7 +89,7 @@ def command(
 
 
 def _print(prediction: Prediction, would_do: list[str], most: int | None, *, detailed: bool) -> None:
-    title = f"{prediction.runtime:<30} TensorFlow {prediction.tensorflow:<8}"
+    title = f"{prediction.runtime:<30} TensorFlow {prediction.tensorflow:<8}" if prediction.tensorflow else f"{prediction.runtime:<34}"
     if prediction.outcome == "ok" and not prediction.findings:
         click.echo(printable("; ".join([f"{title} ok", *prediction.notes])))
         return

@@ -11,7 +11,7 @@ import click
 from crossload.cli import many
 from crossload.errors import CrossloadError
 from crossload.support.text import printable
-from crossload.verbs.check.check import Check, Checked, checked, releases_of
+from crossload.verbs.check.check import COVERED, Check, Checked, checked, releases_of
 from crossload.verbs.check.findings import SEVERITY
 from crossload.verbs.check.prediction import Prediction
 
@@ -42,8 +42,9 @@ def show(files: Sequence[str], names: Sequence[str], tags: Sequence[str] | None,
         if as_json:
             click.echo(json.dumps(said))
     if not count and not status:
-        covered = "SavedModels, GraphDefs, .meta files and checkpoints"
-        raise CrossloadError(f"check covers {covered}, and none of the files is one; `crossload verify` runs other formats")
+        if releases:
+            raise CrossloadError("none of the named releases takes a file of these formats; without --runtime, all that do are asked")
+        raise CrossloadError(f"check covers {COVERED}, and none of the files is one; `crossload verify` runs other formats")
     if not as_json:
         click.echo(many.table(rows))
     return status

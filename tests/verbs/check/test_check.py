@@ -12,6 +12,7 @@ from crossload.errors import CrossloadError
 from crossload.support import files
 from crossload.verbs.check.check import Check, Checked, check
 from crossload.verbs.check.prediction import Prediction
+from tests.corpus import keras_files
 from tests.corpus.checked_graphs import LEGACY, RELEASES, graph_of, saved_model
 
 
@@ -91,9 +92,10 @@ def bundle(tmp_path: Path) -> Path:
 def test_a_bundle_s_artifacts_are_checked_or_left_out_with_the_reason(bundle: Path) -> None:
     found = check(bundle, ["tensorflow-java"])
     assert [(entry.id, entry.predictions[0].signatures) for entry in found.artifacts] == [("graph", {"s": "ok"})]
-    assert found.left_out == ["model (tflite): check covers only SavedModels, GraphDefs, .meta files and checkpoints"]
+    assert found.left_out == ["model (tflite): none of the named releases takes a tflite; without --runtime, all that do are asked"]
 
 
-def test_a_format_that_cannot_be_checked_is_refused_with_the_command_that_can(bundle: Path) -> None:
-    with pytest.raises(CrossloadError, match=r"nothing to check \(model \(tflite\): check covers only .*\); `crossload verify` runs it"):
-        check(bundle, artifact="model")
+def test_a_format_that_cannot_be_checked_is_refused_with_the_command_that_can(tmp_path: Path) -> None:
+    model = keras_files.zipped(tmp_path / "m.keras")
+    with pytest.raises(CrossloadError, match=r"nothing to check \(keras: check covers only .*; `crossload verify` runs others\)"):
+        check(model)

@@ -379,6 +379,11 @@ def op_of(code: dict[str, Any]) -> tuple[str, str]:
 _NAMES: dict[int, str] = {}
 
 
+def builtin_codes() -> dict[str, int]:
+    """The numbers of the schema's enum BuiltinOperator by their names."""
+    return {name: number for number, name in sorted(_builtin_names().items())}
+
+
 def _builtin_names() -> dict[int, str]:
     """Names by number, from the schema's enum BuiltinOperator; that module alone, because its package imports 170 others."""
     if not _NAMES:

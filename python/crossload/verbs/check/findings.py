@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 # The worst first: datatypes matter only after loading, and running only if the datatypes are carried.
-SEVERITY = ("load_error", "unsupported", "run_error")
+SEVERITY = ("crash", "timeout", "load_error", "unsupported", "run_error")
 
 
 @dataclass(frozen=True)

@@ -34,8 +34,8 @@ _UNSET = re.compile(r"not initialized|uninitialized|Error while reading resource
 class Prediction:
     """What a release will do with an artifact: `signatures` has the outcome of each, `ok` or one of SEVERITY.
 
-    `findings` are the obstacles, the worst first; `tensorflow` is the version inside the runtime, `path` the artifact; `notes` say
-    what a caller must do for it.
+    `findings` are the obstacles, in the order in which the release meets them; `tensorflow` is the version inside the runtime (empty for
+    an interpreter of .tflite files), `path` the artifact; `notes` say what a caller must do for it.
     """
 
     path: Path
@@ -50,7 +50,7 @@ class Prediction:
     def outcome(self) -> str:
         """`ok` if at least one signature can be called, else the worst outcome; without signatures, the outcome of loading."""
         if loading := [f.outcome for f in self.findings if f.signature is None]:
-            return min(loading, key=SEVERITY.index)
+            return loading[0]
         found = set(self.signatures.values())
         return "ok" if "ok" in found or not found else min(found, key=SEVERITY.index)
 

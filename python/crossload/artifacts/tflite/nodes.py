@@ -1,0 +1,194 @@
+"""Every operator of a .tflite with what an interpreter asks of it: its version, its tensors' datatypes, its options, what it calls."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from math import prod
+from pathlib import Path
+from typing import Any
+
+from crossload.artifacts.content import content
+from crossload.artifacts.tflite import flatbuffer, tflite_file
+from crossload.artifacts.tflite.flatbuffer import Field, Fields, FlatbufferError
+from crossload.errors import ArtifactError
+
+_MODEL: Fields = {
+    "operator_codes": Field(
+        1,
+        {"deprecated_code": Field(0, "b"), "custom_code": Field(1, "string"), "version": Field(2, "i", default=1), "code": Field(3, "i")},
+        vector=True,
+    ),
+    "subgraphs": Field(
+        2,
+        {
+            "tensors": Field(
+                0,
+                {
+                    "shape": Field(0, "i", vector=True),
+                    "type": Field(1, "b"),
+                    "buffer": Field(2, "I"),
+                    "quantization": Field(4, {"scale": Field(2, "f", vector=True)}),
+                    "is_variable": Field(5, "?"),
+                },
+                vector=True,
+            ),
+            "inputs": Field(1, "i", vector=True),
+            "outputs": Field(2, "i", vector=True),
+            "operators": Field(
+                3,
+                {
+                    "code": Field(0, "I"),
+                    "inputs": Field(1, "i", vector=True),
+                    "outputs": Field(2, "i", vector=True),
+                    "options": Field(4, "slots"),
+                },
+                vector=True,
+            ),
+        },
+        vector=True,
+    ),
+    "buffers": Field(4, {"data": Field(0, "bytes"), "offset": Field(1, "Q"), "size": Field(2, "Q")}, vector=True),
+    "signature_defs": Field(7, {"key": Field(2, "string"), "subgraph_index": Field(4, "I")}, vector=True),
+}
+# The fields of an operator's options that name subgraphs.
+_CALLS = {"IF": (0, 1), "WHILE": (0, 1), "CALL_ONCE": (0,), "CALL": (0,)}
+
+
+@dataclass(frozen=True)
+class Code:
+    """An entry of the file's list of operators: `kind` is builtin, flex or custom."""
+
+    kind: str
+    op: str
+    version: int
+
+
+@dataclass(frozen=True)
+class Operand:
+    """A tensor of an operator: its number in the enum TensorType (-1: absent), whether it has a scale, its values' place if constant."""
+
+    number: int
+    quantised: bool = False
+    shape: tuple[int, ...] = ()
+    extent: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True)
+class Node:
+    """An operator in use; `options` are the places of its options' fields."""
+
+    number: int
+    code: Code
+    inputs: tuple[Operand, ...]
+    outputs: tuple[Operand, ...]
+    options: Mapping[int, tuple[int, int]]
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A .tflite's operators by subgraph.
+
+    `subgraph_of` has the subgraph of each signature's key; `external`: there are weights after the flatbuffer; `largest`: the elements of
+    the largest tensor; `unmade`: the first subgraph's outputs that are neither inputs, constants, nor made by an operator.
+    """
+
+    data: flatbuffer.Buffer
+    codes: tuple[Code, ...]
+    subgraphs: tuple[tuple[Node, ...], ...]
+    subgraph_of: Mapping[str, int]
+    external: bool
+    largest: int
+    unmade: tuple[int, ...]
+
+    def option(self, node: Node, field: int) -> int:
+        """The integer in a field of an operator's options; 0 where it is absent."""
+        start, end = node.options.get(field, (0, 0))
+        return int.from_bytes(self.data[start : min(end, start + 4)], "little", signed=True)
+
+    def calls(self, subgraph: int) -> Iterator[int]:
+        """The subgraphs that operators of this one run."""
+        for node in self.subgraphs[subgraph] if 0 <= subgraph < len(self.subgraphs) else ():
+            for field in _CALLS.get(node.code.op, ()):
+                yield self.option(node, field)
+
+    def reached(self, subgraph: int) -> list[int]:
+        """This subgraph and all that it runs, directly or not."""
+        found, waiting = [], [subgraph]
+        while waiting:
+            at = waiting.pop()
+            if at not in found and 0 <= at < len(self.subgraphs):
+                found.append(at)
+                waiting += self.calls(at)
+        return found
+
+    @cached_property
+    def recursive(self) -> bool:
+        """Whether a subgraph runs itself, directly or not: no interpreter can unfold that."""
+        return any(n in self.reached(called) for n in range(len(self.subgraphs)) for called in set(self.calls(n)))
+
+    def integers(self, operand: Operand) -> list[int]:
+        """The values of a constant of int32 or int64, at most 1,024 of them; empty for any other tensor."""
+        code = {2: "i", 4: "q"}.get(operand.number)
+        if code is None or operand.extent is None:
+            return []
+        start, length = operand.extent
+        count = min(length // struct.calcsize(code), 1024)
+        return list(struct.unpack_from(f"<{count}{code}", self.data, start))
+
+
+def read(path: Path) -> Graph:
+    """Read a .tflite's operators; raises ArtifactError for a damaged file."""
+    data = content(path)
+    try:
+        return _graph(data, flatbuffer.decode(data, _MODEL))
+    except FlatbufferError as error:
+        raise ArtifactError(f"{path} is a truncated or corrupt .tflite: {error}; copy or convert it again") from error
+
+
+def _graph(data: flatbuffer.Buffer, found: dict[str, Any]) -> Graph:
+    codes = tuple(Code(*tflite_file.op_of(c), max(1, c["version"])) for c in found["operator_codes"])
+    subgraphs = tuple(
+        tuple(_node(n, o, codes, subgraph["tensors"], found["buffers"]) for n, o in enumerate(subgraph["operators"]))
+        for subgraph in found["subgraphs"]
+    )
+    return Graph(
+        data,
+        codes,
+        subgraphs,
+        {d["key"] or "": int(d["subgraph_index"]) for d in found["signature_defs"]},
+        any(b["offset"] > 1 for b in found["buffers"]),
+        max((prod(max(0, d) for d in t["shape"]) for s in found["subgraphs"] for t in s["tensors"]), default=0),
+        _unmade(found["subgraphs"][0], found["buffers"]) if subgraphs else (),
+    )
+
+
+def _unmade(subgraph: dict[str, Any], buffers: list[Any]) -> tuple[int, ...]:
+    made = {*subgraph["inputs"], *(at for o in subgraph["operators"] for at in o["outputs"])}
+    tensors = subgraph["tensors"]
+    held = {n for n, t in enumerate(tensors) if t["is_variable"] or (t["buffer"] < len(buffers) and _is_filled(buffers[t["buffer"]]))}
+    return tuple(at for at in subgraph["outputs"] if at not in made | held)
+
+
+def _is_filled(buffer: dict[str, Any]) -> bool:
+    return bool(buffer["data"] and buffer["data"][1]) or buffer["offset"] > 1
+
+
+def _node(number: int, operator: dict[str, Any], codes: tuple[Code, ...], tensors: list[Any], buffers: list[Any]) -> Node:
+    if not 0 <= operator["code"] < len(codes):
+        raise FlatbufferError(f"it refers to operator code {operator['code']} of {len(codes)}")
+    inputs, outputs = (tuple(_operand(at, tensors, buffers) for at in operator[side]) for side in ("inputs", "outputs"))
+    return Node(number, codes[operator["code"]], inputs, outputs, operator["options"] or {})
+
+
+def _operand(at: int, tensors: list[Any], buffers: list[Any]) -> Operand:
+    if at == -1:
+        return Operand(-1)
+    if not 0 <= at < len(tensors):
+        raise FlatbufferError(f"it refers to tensor {at} of {len(tensors)}")
+    tensor = tensors[at]
+    extent = buffers[tensor["buffer"]]["data"] if tensor["buffer"] < len(buffers) else None
+    quantised = bool(tensor["quantization"] and tensor["quantization"]["scale"])
+    return Operand(tensor["type"], quantised, tuple(tensor["shape"]), extent if extent and extent[1] else None)
