@@ -9,6 +9,7 @@ from typing import Any
 
 import flatbuffers
 import tflite
+from flatbuffers import flexbuffers
 from google.protobuf import text_format
 
 from crossload.artifacts.graphs.protos import SavedModelProto
@@ -239,6 +240,16 @@ def unsigned(data: bytes) -> bytes:
     vtable = root - int.from_bytes(data[root : root + 4], "little", signed=True)
     edited[vtable + 4 + 2 * 7 : vtable + 6 + 2 * 7] = b"\0\0"
     return bytes(edited)
+
+
+def signal_energy() -> bytes:
+    """A .tflite of an op of TensorFlow Lite Micro's signal library: the squares of two complex numbers of int16."""
+    options = flexbuffers.Builder()
+    with options.Map():
+        options.Int("start_index", 0)
+        options.Int("end_index", 2)
+    tensors = (Tensor("x", tflite.TensorType.INT16, (2,)), Tensor("y", tflite.TensorType.UINT32, (2,)))
+    return Lite(tensors, operators=("SignalEnergy",), custom_options=bytes(options.Finish())).build()
 
 
 def _vector(b: Any, items: Sequence[Any], width: int, prepend: Callable[[Any], None]) -> int:

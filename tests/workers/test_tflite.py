@@ -8,8 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tflite
-from flatbuffers import flexbuffers
 
 from crossload.contract import datatypes
 from crossload.runtimes import registry
@@ -72,14 +70,8 @@ def test_tflite_micro_carries_a_datatype_or_says_that_it_cannot(tflite_micro: Co
 
 def test_tflite_micro_has_custom_ops_of_its_own_and_names_those_it_lacks(tflite_micro: Conversation, tmp_path: Path) -> None:
     """It registers those of its signal library (python/tflite_micro/python_ops_resolver.cc)."""
-    options = flexbuffers.Builder()
-    with options.Map():
-        options.Int("start_index", 0)
-        options.Int("end_index", 2)
-    tensors = (handmade.Tensor("x", tflite.TensorType.INT16, (2,)), handmade.Tensor("y", tflite.TensorType.UINT32, (2,)))
-    energy = handmade.Lite(tensors, operators=("SignalEnergy",), custom_options=bytes(options.Finish()))
     file = tmp_path / "m.tflite"
-    file.write_bytes(energy.build())
+    file.write_bytes(handmade.signal_energy())
     tflite_micro.load(file)
     assert tflite_micro.infer(x=np.array([(3 << 8) + 2, -1], np.int16)).code is None
     file.write_bytes(handmade.Lite(operators=("my-op",)).build())

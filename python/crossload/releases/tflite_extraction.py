@@ -1,6 +1,7 @@
 """Asks real interpreters what they register: `python -m crossload.releases.tflite_extraction` writes the data for `crossload check`.
 
-With names (`… tflite_extraction litert`), only these are asked, and the others keep their answers.
+With names (`… tflite_extraction litert`), only these are asked, and the others keep their answers; with `--new`, only questions that have
+no answer yet are asked.
 
 Each question is a small file (`tflite_probes`). A worker loads and runs it, so that one which kills the interpreter costs one answer.
 """
@@ -40,6 +41,7 @@ CUSTOM = (
 )  # fmt: skip
 _MOST_VERSION = 20
 _LIMITS = Limits(load=20.0, run=20.0)
+_NOT_ASKED = "."
 _LETTERS = {outcome: letter for letter, outcome in OUTCOMES.items()}
 _UNREGISTERED = re.compile(
     r"lacks at least one|Didn't find op for|too new for this interpreter|needs the custom op|needs Flex|get registration from op code"
@@ -48,18 +50,22 @@ _UNREGISTERED = re.compile(
 _NOT_CARRIED = re.compile(r"cannot carry|Python API|no tensor type")
 
 
-def ask(runtime: Runtime) -> dict[str, Any]:
-    """What one interpreter registers: `versions` and `kernels` by operator, and `custom` ops; raises the errors of starting it."""
+def ask(runtime: Runtime, found: dict[str, Any] | None = None) -> dict[str, Any]:
+    """What one interpreter registers: `versions` and `kernels` by operator, and `custom` ops; raises the errors of starting it.
+
+    `found` are earlier answers, which stand.
+    """
     codes = tflite_file.builtin_codes()
-    found: dict[str, Any] = {"versions": {}, "custom": [], "kernels": {}}
+    anew = found is None
+    found = found or {"versions": {}, "custom": [], "kernels": {}}
     launch = environments.prepare(runtime.source, _say)
     with tempfile.TemporaryDirectory() as folder, Supervisor(runtime.name, launch, _LIMITS) as supervisor:
         asking = _Asking(supervisor, Path(folder, "probe.tflite"))
         looks = runtime.name != "tflite-micro"
-        for op, code in codes.items():
+        for op, code in codes.items() if anew else ():
             if versions := asking.versions(code) if looks else asking.used(code):
                 found["versions"][op] = versions
-        for name in CUSTOM:
+        for name in CUSTOM if anew else ():
             if not asking.lacks(tflite_probes.used(codes["CUSTOM"], name)):
                 found["custom"].append("Flex" if name.startswith("Flex") else name)
         for op, key, file in kernel_files(codes):
@@ -80,18 +86,19 @@ def together(answers: dict[str, dict[str, Any]]) -> dict[str, Any]:
             content["custom"].setdefault(name, []).append(number)
     questions = {(op, key): None for found in answers.values() for op, letters in found["kernels"].items() for key in letters}
     for op, key in questions:
-        letters = "".join(found["kernels"].get(op, {}).get(key, "?") for found in answers.values())
+        letters = "".join(found["kernels"].get(op, {}).get(key, _NOT_ASKED) for found in answers.values())
         content["kernels"].setdefault(op, {})[key] = letters
     return content
 
 
 def apart(content: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """The answers of each interpreter in the content of a data file."""
+    kernels = list(content["kernels"].items())
     return {
         title: {
             "versions": {op: by[str(number)] for op, by in content["versions"].items() if str(number) in by},
             "custom": [name for name, numbers in content["custom"].items() if number in numbers],
-            "kernels": {op: {key: letters[number] for key, letters in by.items()} for op, by in content["kernels"].items()},
+            "kernels": {op: {key: letters[number] for key, letters in by.items() if letters[number] != _NOT_ASKED} for op, by in kernels},
         }
         for number, title in enumerate(content["interpreters"])
     }
@@ -190,9 +197,10 @@ def write(content: dict[str, Any], path: Path = DATA) -> None:
 
 
 if __name__ == "__main__":
+    names, new = [a for a in sys.argv[1:] if a != "--new"], "--new" in sys.argv
     known = apart(json.loads(lzma.decompress(DATA.read_bytes()))) if DATA.exists() and sys.argv[1:] else {}
-    for asked in registry.find(sys.argv[1:] or list(RUNTIMES)):
+    for asked in registry.find(names or list(RUNTIMES)):
         _say(f"asking {asked.title}")
-        known[asked.title] = ask(asked)
+        known[asked.title] = ask(asked, known.get(asked.title) if new else None)
         write(together({title: known[title] for title in sorted(known)}))
     _say(f"{DATA}: {DATA.stat().st_size} bytes")

@@ -2,7 +2,7 @@
 
 A form such as `A[1,4] i[1]=0 -> A[1]` names an operator's tensors: a letter of a combination (A, B, C …) or i for int32, l for int64,
 f for float32, b for bool, v for a variable of float32; the shape; the values of a constant (the last one repeats), or none for an input.
-`-` is an absent tensor.
+`-` is an absent tensor, as in a combination; `~` in a combination leaves the tensor out.
 """
 
 from __future__ import annotations
@@ -17,11 +17,18 @@ from crossload.releases.tflite_kernels import NOT_ASKED, TYPES
 # Datatypes of quantised tensors end in q; the rest are plain numbers.
 _QUANTISED = ("uint8q", "int8q", "int16q")
 _EACH = (*(t for t in TYPES if t not in NOT_ASKED), *_QUANTISED)
-_CONV = (
+_CONV: tuple[str, ...] = (
     "float32 float32 float32 float32", "uint8q uint8q int32q uint8q", "int8q int8q int32q int8q", "int16q int8q int64q int16q",
     "int16q int8q int32q int16q", "float32 int8q float32 float32", "float32 uint8q float32 float32", "int8q int4q int32q int8q",
     "float32 int4q float32 float32", "float32 float16 float32 float32", "float16 float16 float16 float16", "float32 float32 - float32",
     "bfloat16 bfloat16 bfloat16 bfloat16", "float64 float64 float64 float64", "int32 int32 int32 int32", "float32 float16 float16 float32",
+)  # fmt: skip
+# Without a bias: an absent tensor, or none at all.
+_CONV += tuple(
+    f"{a} {w} {bias} {a}"
+    for a, w in (("float32", "float32"), ("float32", "int8q"), ("float32", "uint8q"), ("float32", "int4q"), ("int8q", "int8q"),
+                 ("uint8q", "uint8q"), ("int16q", "int8q"), ("int8q", "int4q"))
+    for bias in ("-", "~")
 )  # fmt: skip
 _PAIRS = tuple(f"{a} {b}" for a, b in itertools.product(_EACH, _EACH))
 _QUANTIZE = tuple(f"{a} {b}" for a, b in itertools.product(("float32", *_QUANTISED, "int32q"), (*_QUANTISED, "int32q", "int4q")))

@@ -83,7 +83,7 @@ class Interpreter:
 
 
 def _answer(letter: str) -> Answer | None:
-    return None if letter == "?" else Answer(OUTCOMES[letter.lower()], letter.isupper())
+    return None if letter in "?." else Answer(OUTCOMES[letter.lower()], letter.isupper())
 
 
 def key_of(inputs: Iterable[str], outputs: Iterable[str]) -> str:

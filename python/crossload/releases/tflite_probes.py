@@ -84,6 +84,8 @@ def _probe(op: str, form: Form, combination: str, codes: Mapping[str, int], unio
         for token in text.split():
             letter, shape, values = _parsed(token)
             datatype = chosen.get(letter) or _LETTERS.get(letter, "-")
+            if datatype == "~":
+                continue
             if datatype == "-":
                 indices[side].append(-1)
                 types[side].append("-")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -108,3 +109,34 @@ def test_a_file_without_signature_is_bound_by_index_and_says_so(file: Path) -> N
     file.write_bytes(Lite(VECTORS, operators=(tflite.BuiltinOperator.ABS,)).build())
     (prediction,) = check(file, ["litert"]).artifacts[0].predictions
     assert prediction.notes == ("the file has no signature: its tensors are bound by index",)
+
+
+PLAIN = Lite(VECTORS, operators=(tflite.BuiltinOperator.ABS,))
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "is empty; copy or export it again"),
+        (PLAIN.build()[: len(PLAIN.build()) // 2], "is a truncated or corrupt .tflite: it refers to"),
+        (replace(PLAIN, repeat_subgraphs=0).build(), "it has no subgraph; copy or convert it again"),
+        (replace(PLAIN, buffers=[(1 << 20, 64)]).build(), "it has a buffer of 64 bytes at 1048576, but "),
+        (replace(PLAIN, tensors=VECTORS[:1]).build(), "it refers to tensor 1 of 1; copy or convert it again"),
+    ],
+    ids=["empty", "truncated", "no subgraph", "a buffer outside", "a tensor that is not there"],
+)
+def test_a_damaged_file_is_refused_with_the_cause_and_the_next_step(file: Path, content: bytes, words: str) -> None:
+    file.write_bytes(content)
+    with pytest.raises(CrossloadError) as refused:
+        check(file)
+    assert str(refused.value).startswith(str(file)) and words in str(refused.value)
+
+
+def test_what_no_small_device_holds_and_what_no_operator_makes_are_notes(file: Path) -> None:
+    large = (Tensor("x"), Tensor("y", shape=(1 << 16, 1 << 15)), Tensor("z"))
+    file.write_bytes(replace(PLAIN, tensors=large, outputs=(2,)).build())
+    (prediction,) = check(file, ["litert"]).artifacts[0].predictions
+    assert prediction.notes[:2] == (
+        "a tensor of the file has 2,147,483,648 elements: no 32-bit device holds it",
+        "no operator makes the output tensor 2: what is read there is chance",
+    )
