@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from crossload.artifacts.graphs.hidden_state import Hidden
 from crossload.contract.manifest import Artifact, Manifest, Model, Vectors
 from crossload.contract.signatures import Signature
 from crossload.contract.vectors import Vector
