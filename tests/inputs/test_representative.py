@@ -67,6 +67,12 @@ def test_what_cannot_be_used_is_named(tmp_path: Path) -> None:
         samples(tmp_path / "empty", {"k": FREE})
 
 
+def test_an_array_named_as_the_end_of_a_graphs_placeholder_is_pointed_to_its_name(tmp_path: Path) -> None:
+    path = save(tmp_path / "r.npz", left=rows(2, 4))
+    with pytest.raises(ModelError, match="name the array serving_left, or a graph's input left: --input-tensor left=serving_left"):
+        samples(path, {"k": {"serving_left": (np.float32, (None, 4))}})
+
+
 @pytest.mark.parametrize("content", [None, b"", b"not an archive", b"PK\3\4" + bytes(50)])
 def test_a_file_that_is_not_an_npz_is_one_sentence(tmp_path: Path, content: bytes | None) -> None:
     if content is not None:

@@ -37,7 +37,12 @@ def samples(path: Path, signatures: Mapping[str, Specs]) -> list[Sample]:
     for key in signatures.keys() - {key for key, _ in found}:
         missing = next((n for n in signatures[key] if n not in seen), None)
         lacks = f"nothing for its input {missing!r}{near(missing, seen)}" if missing else "no file with all its inputs"
-        raise ModelError(f"{path} has no representative inputs for the signature {key!r}: {lacks}; it holds {', '.join(seen) or 'none'}")
+        # A frozen graph names its inputs as its placeholders.
+        meant = next((n for n in seen if missing and missing.endswith(n)), None)
+        step = f"; name the array {missing}, or a graph's input {meant}: --input-tensor {meant}={missing}" if meant else ""
+        raise ModelError(
+            f"{path} has no representative inputs for the signature {key!r}: {lacks}; it holds {', '.join(seen) or 'none'}{step}"
+        )
     return found
 
 
