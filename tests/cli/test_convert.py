@@ -77,6 +77,7 @@ def test_a_quantised_result_is_refused_by_its_bounds_alone(sources: Path, tmp_pa
     assert json.loads(sidecar_of(tmp_path / "small.tflite").read_text())["artifacts"][0]["made"]["verified"] is False
     done = run("convert", *quantized, "--representative", tmp_path / "data.npz", "--inference-type", "int8", "--overwrite")
     assert done.returncode == 0, done.stderr
+    assert "note: tflite against the float model" not in done.stdout, "the table says it"
     (described,) = json.loads(sidecar_of(tmp_path / "small.tflite").read_text())["artifacts"]
     assert {q["output"] for q in described["quality"]} >= {"scores"}
     assert all(q["max_steps"] < 20 for q in described["quality"])

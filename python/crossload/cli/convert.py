@@ -6,13 +6,17 @@ import re
 import shlex
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from crossload.cli import options
 from crossload.cli.framework import CHECKPOINTS, CLOSE, CONVERSION, LOADING, WHAT, Command, listed, option, said, stacked
 from crossload.errors import CrossloadError
+from crossload.support.text import printable
+
+if TYPE_CHECKING:
+    from crossload.verbs.convert.keep_float import Search
 
 _saver = stacked(
     option("--name", "checkpoint_name", metavar="NAME", group=CHECKPOINTS, help="The name of the checkpoint's files (model.ckpt)."),
@@ -141,7 +145,8 @@ _saver = stacked(
     multiple=True,
     metavar="LAYER",
     group=CONVERSION,
-    help="tflite, int8: leave the ops of this layer in float (a part of their names); repeatable.",
+    help="tflite, int8: leave the ops of this layer in float (a part of their names); repeatable. auto: rank the layers by the noise that "
+    "they bring, and leave the fewest in float that meet the bounds; a conversion for each.",
 )
 @options.quality
 @option("--allow-flex", is_flag=True, group=CONVERSION, help="tflite: keep Select TF (Flex) ops; a plain interpreter does not run them.")
@@ -237,6 +242,8 @@ def command(
         results = [r for r in made.report.results if r.agreement]
         agreed = f"{len(results)} answers of {len({r.case.signature for r in results})} signature(s) agree: {matrix.closeness(results)}"
         click.echo(f"{made.path}: {made.format}; {agreed}")
+        if made.search:
+            _show_search(made.search)
         if made.artifact.quality:
             options.show_quality(made.artifact.quality, terms["quality"].bounds)
         for caution in made.report.cautions:
@@ -245,6 +252,19 @@ def command(
         click.echo(f"{made.path}: {made.format}; {'a graph to view' if made.format == 'tensorboard' else 'not verified'}")
     following = "tensorboard --logdir" if made.format == "tensorboard" else "crossload show"
     click.echo(f"next: {following} {made.path}")
+
+
+def _show_search(found: Search) -> None:
+    """Print the layers, the noisiest first, and the options that leave the same ones in float without a search."""
+    rows = [(r.layer, r.op, f"{100 * (1 - r.noise / found.noise):.0f} %" if found.noise else "") for r in found.ranked]
+    width, op_width = (max((len(row[at]) for row in rows), default=0) for at in (0, 1))
+    click.echo("of the noise, what goes when this layer alone stays in float:")
+    for layer, op, share in rows:
+        click.echo(printable(f"  {layer:<{width}}  {op:<{op_width}}  {share:>6}{'  in float' if layer in found.kept else ''}"))
+    if found.kept:
+        click.echo(printable(f"the same without a search: {shlex.join(part for k in found.kept for part in ('--keep-float', k))}"))
+    else:
+        click.echo("all layers in int8 meet the bounds; --bound states others")
 
 
 def _backport(

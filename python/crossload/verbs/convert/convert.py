@@ -6,7 +6,7 @@ import json
 import shlex
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -31,7 +31,7 @@ from crossload.runtimes.supervisor import Limits, Supervisor
 from crossload.support import files
 from crossload.support.text import printable
 from crossload.verbs import destinations
-from crossload.verbs.convert import prepare, sign
+from crossload.verbs.convert import keep_float, prepare, sign
 from crossload.verbs.convert.backport import backport, runtimes_of
 from crossload.verbs.convert.edges import TARGETS, Edge, way
 from crossload.verbs.convert.quantised import proved
@@ -52,13 +52,17 @@ _ONE_MESSAGE = ("graph_def", "tflite")
 
 @dataclass(frozen=True)
 class Converted:
-    """The result: its path and format, the formats on the path, and the report of the comparison (None: not verified)."""
+    """The result: its path and format, the formats on the path, and the report of the comparison (None: not verified).
+
+    `search` has the layers by the noise that they bring, where `keep_float` was "auto".
+    """
 
     path: Path
     format: str
     way: tuple[str, ...]
     artifact: Artifact
     report: Report | None
+    search: keep_float.Search | None = None
 
 
 def convert(
@@ -107,11 +111,17 @@ def convert(
         raise CrossloadError(f"{source} is a bundle; name one of its artifacts, or the runtimes that all of them must run in (--runtime)")
     target = _format(destination, to)
     needed = runtimes_of(runtimes, target) if runtimes else []
+    searching = options.get("keep_float") == [keep_float.AUTO]
+    if searching and (options.get("quantize") != "int8" or target != "tflite" or not verified):
+        raise CrossloadError("--keep-float auto searches by the quality of an int8 .tflite: add --quantize int8, without --no-verify")
     if warm_up and (target != "saved_model" or not verified):
         raise CrossloadError("--warm-up writes the compared requests into a SavedModel: convert to saved_model, without --no-verify")
     if verified and (options.get("keep_variables") or options.get("without_graph")):
         raise CrossloadError("a graph with kept variables and a checkpoint without its graph cannot be verified: add --no-verify")
-    with sign.signed(source, options.pop("sign", ()), tags, load_with, progress) as own:
+    with (
+        tf_process.kept() if searching else nullcontext(),
+        sign.signed(source, options.pop("sign", ()), tags, load_with, progress) as own,
+    ):
         entry, chosen, preparation = prepare.chosen(own, tags, signatures, inputs, outputs, options)
         path = way(entry.format, target)
         if entry.format == "checkpoint" and (said := state_file.moved(own)):
@@ -141,18 +151,19 @@ def convert(
                 destinations.check(destination, kind, partial(_is_replaceable, target), overwrite=overwrite, source=source)
             with files.folder_beside(destination) as room:
                 entry, chosen = preparation.apply(entry, chosen, room, progress)
-                report = None
+                report = found = None
                 if needed:
                     made, chosen, report = backport(entry, chosen, target, room, destination, options, needed, terms, verified=verified)
                 else:
 
-                    def walked(entry: Artifact, room: Path) -> Artifact:
-                        result, bound = walk(entry, path, room, destination, options, load_with, progress)
+                    def walked(entry: Artifact, room: Path, kept: Sequence[str] = ()) -> Artifact:
+                        own = {**options, "keep_float": list(kept)} if searching else options
+                        result, bound = walk(entry, path, room, destination, own, load_with, (lambda _: None) if kept else progress)
                         return made_of(target, result, bound, without_graph=bool(options.get("without_graph")))
 
                     made = walked(entry, room)
                     if verified and target != "tensorboard":
-                        made, report, chosen = _compare(entry, made, chosen, room, terms, walked, quality)
+                        made, report, chosen, found = _compare(entry, made, chosen, room, terms, walked, quality)
                     made = made.model_copy(
                         update={"made": Made(source=entry.format, way=[e.target for e in path], verified=report is not None)}
                     )
@@ -163,7 +174,7 @@ def convert(
                     _warm_up(result, made, room, destination.stem)
                 _hand_over(result, destination, target)
             made = _described(made, destination, chosen, options, tolerance or {})
-        return Converted(destination, target, tuple(made.made.way if made.made else ()), made, report)
+        return Converted(destination, target, tuple(made.made.way if made.made else ()), made, report, found)
 
 
 def _described(
@@ -191,10 +202,12 @@ def _compare(
     signatures: dict[str, Signature],
     room: Path,
     terms: Terms,
-    walked: Callable[[Artifact, Path], Artifact],
+    walked: Callable[..., Artifact],
     quality: QualityTerms,
-) -> tuple[Artifact, Report, dict[str, Signature]]:
+) -> tuple[Artifact, Report, dict[str, Signature], keep_float.Search | None]:
     """Record the source's answers and compare the result's; the result, the report, and the signatures completed from the answers.
+
+    With `keep_float` "auto", the result is the one with the fewest layers in float, and what the search for them found is the last.
 
     The result is made anew, by `walked`, without the signatures of which the source answers nothing.
     """
@@ -205,7 +218,11 @@ def _compare(
         if left_out := source.without_answers():
             made = walked(without(entry, left_out), room / "again")
         if made.format == "tflite" and any(quantised.kind(Path(made.path), b.key) for b in made.bindings.values()):
-            return proved(source, made, quality)
+            found = None
+            if terms.options.get("keep_float") == [keep_float.AUTO]:
+                of = without(entry, left_out)
+                made, found = keep_float.search(source, made, lambda kept, there: walked(of, there, kept), quality, room / "layers")
+            return *proved(source, made, quality), found
         report = source.compare(made)
     if report.exit_status:
         for vectors in source.manifest.vectors:
@@ -218,7 +235,7 @@ def _compare(
                     "--no-verify writes it anyway and records that"
                 )
         raise ConversionRefused(f"{name} was not written: {report.first_failure}; --no-verify writes it anyway and records that")
-    return made, report, source.manifest.signatures
+    return made, report, source.manifest.signatures, None
 
 
 def _stateless(signature: Signature, target: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -21,8 +21,10 @@ from crossload.verbs.verify.prove import Recorded, one_by_one
 from crossload.verbs.verify.quality import QualityTerms, Rows, measured, own_signatures, recorded_requests, rows_of
 from crossload.verbs.verify.record import record, references
 
+Measured = Callable[[Artifact], list[Quality]]
 _WAYS_OUT = (
-    "give --representative and --data real inputs of the whole range, keep the layers that lose most in float (--keep-float), take "
+    "give --representative and --data real inputs of the whole range, keep the layers that lose most in float (int8: --keep-float auto "
+    "finds them), take "
     "--quantize 16x8 or dynamic, or state the bound that you accept: --bound {bound}; --no-verify writes it anyway and records that"
 )
 
@@ -32,27 +34,48 @@ def proved(source: Recorded, made: Artifact, wanted: QualityTerms) -> tuple[Arti
 
     Raises ConversionRefused where a bound is not met, or LiteRT does not repeat what its reference kernels answer.
     """
-    terms = source.terms
     with ExitStack() as stack:
-        judge = references("tflite")[0]
-        name = registry.shortest_name(judge)
-        alive = {**source.alive}
-        if name not in alive:
-            alive[name] = stack.enter_context(Supervisor(name, environments.prepare(judge.source, terms.progress), terms.limits))
         own = own_signatures(Path(made.path), made.bindings)
-        given = terms.options.get("representative")
-        rows = rows_of(source.manifest.signatures, wanted, Path(given) if given else None, terms.requests, own)
-        found = _quality(source, made, own, alive[name], rows)
+        alive, rows = _litert(stack, source), _rows(source, own, wanted)
+        found = _quality(source, made, own, alive[_judge()], rows)
         file = Path(made.path).name
         refuse_beyond(wanted.bounds, found, file)
-        made = made.model_copy(update={"quality": found})
         report = _own_answers(source, made, own, alive, rows)
+    made = made.model_copy(update={"quality": found})
     if report.exit_status:
         raise ConversionRefused(
             f"{file} was not written: LiteRT does not repeat the answers of its own reference kernels: {report.first_failure}; "
             "--no-verify writes it anyway and records that"
         )
     return made, report, own
+
+
+def measuring(stack: ExitStack, source: Recorded, made: Artifact, wanted: QualityTerms) -> Measured:
+    """What measures the quality of an artifact, and of others with the same signatures, until `stack` ends."""
+    alive, rows = _litert(stack, source), _rows(source, own_signatures(Path(made.path), made.bindings), wanted)
+
+    def measure(other: Artifact) -> list[Quality]:
+        return _quality(source, other, own_signatures(Path(other.path), other.bindings), alive[_judge()], rows)
+
+    return measure
+
+
+def _judge() -> str:
+    return registry.shortest_name(references("tflite")[0])
+
+
+def _litert(stack: ExitStack, source: Recorded) -> dict[str, Supervisor]:
+    """The living workers, LiteRT among them."""
+    name, terms = _judge(), source.terms
+    if name in source.alive:
+        return {**source.alive}
+    launch = environments.prepare(references("tflite")[0].source, terms.progress)
+    return {**source.alive, name: stack.enter_context(Supervisor(name, launch, terms.limits))}
+
+
+def _rows(source: Recorded, own: Mapping[str, Signature], wanted: QualityTerms) -> dict[str, Rows]:
+    given = source.terms.options.get("representative")
+    return rows_of(source.manifest.signatures, wanted, Path(given) if given else None, source.terms.requests, own)
 
 
 def refuse_beyond(bounds: Bounds, found: Sequence[Quality], file: str, ways: str = _WAYS_OUT) -> None:
