@@ -45,6 +45,7 @@ _NOT_ASKED = "."
 _LETTERS = {outcome: letter for letter, outcome in OUTCOMES.items()}
 _UNREGISTERED = re.compile(
     r"lacks at least one|Didn't find op for|too new for this interpreter|needs the custom op|needs Flex|get registration from op code"
+    r"|code out of range"
 )
 # The workers' words for a tensor that goes in or out and has no array in an interpreter's API.
 _NOT_CARRIED = re.compile(r"cannot carry|Python API|no tensor type")
@@ -155,7 +156,7 @@ class _Asking:
     def lacks(self, content: bytes) -> bool:
         """Whether the interpreter refuses the file because an operator is not registered."""
         failure = self._failure(content, run=False)
-        return failure is not None and failure.outcome == "unsupported" and bool(_UNREGISTERED.search(failure.message))
+        return failure is not None and bool(_UNREGISTERED.search(failure.message))
 
     def letter(self, content: bytes, *, carried: bool) -> str:
         """The letter of what the interpreter does with a file; upper case if it does so at loading.

@@ -59,9 +59,12 @@ def special(codes: Mapping[str, int]) -> Iterator[Probe]:
     """A file for each oddity that concerns a file as a whole."""
     import tflite
 
-    tensors = [_tensor("c", (1,), "bool", 0), _tensor("x", (1, 4), "float32", 0), _tensor("y", (1, 4), "float32", 0)]
-    branch = {0: ("I", 0), 1: ("i", [0, 1]), 2: ("i", [2]), 3: ("B", tflite.BuiltinOptions.IfOptions), 4: {0: ("i", 0), 1: ("i", 0)}}
-    yield Probe("", CYCLE, _model([(codes["IF"], "", 1)], tensors, [0, 1], [2], [branch]))
+    # A loop whose body is the subgraph that it is in.
+    options = {3: ("B", tflite.BuiltinOptions.WhileOptions), 4: {0: ("i", 1), 1: ("i", 0)}}
+    loop = {0: ("I", 0), 1: ("i", [0]), 2: ("i", [1]), **options}
+    tensors = [_tensor("x", (1, 4), "float32", 0), _tensor("y", (1, 4), "float32", 0)]
+    condition = _subgraph([tensors[0], _tensor("c", (1,), "bool", 1)], [0], [1], [])
+    yield Probe("", CYCLE, _model([(codes["WHILE"], "", 1)], tensors, [0], [1], [loop], (b"", b"\0"), [condition]))
     tensors = [_tensor("x", (1, 4), "float32", 0), _tensor("w", (1, 4), "float32", 1), _tensor("y", (1, 4), "float32", 0)]
     add = {0: ("I", 0), 1: ("i", [0, 1]), 2: ("i", [2])}
 
@@ -157,6 +160,7 @@ def _model(
     outputs: Sequence[int],
     operators: Sequence[dict[int, Any]],
     buffers: Sequence[bytes | Mapping[int, Any]] = (b"",),
+    others: Sequence[dict[int, Any]] = (),
 ) -> bytes:
     import flatbuffers
 
@@ -164,17 +168,23 @@ def _model(
         {0: ("b", min(code, _MOST_DEPRECATED)), 2: ("i", version), 3: ("i", code), **({1: custom} if custom else {})}
         for code, custom, version in codes
     ]
-    subgraph = {0: list(tensors), 1: ("i", list(inputs)), 2: ("i", list(outputs)), 3: list(operators), 4: "main"}
+    subgraphs = [_subgraph(tensors, inputs, outputs, operators), *others]
     model = {
         0: ("I", 3),
         1: written,
-        2: [subgraph],
+        2: subgraphs,
         3: "crossload",
         4: [data if isinstance(data, Mapping) else {0: data} if data else {} for data in buffers],
     }
     builder = flatbuffers.Builder(1024)
     builder.Finish(_table(builder, model), file_identifier=b"TFL3")
     return bytes(builder.Output())
+
+
+def _subgraph(
+    tensors: Sequence[dict[int, Any]], inputs: Sequence[int], outputs: Sequence[int], operators: Sequence[dict[int, Any]]
+) -> dict[int, Any]:
+    return {0: list(tensors), 1: ("i", list(inputs)), 2: ("i", list(outputs)), 3: list(operators), 4: "main"}
 
 
 def _table(builder: Any, fields: Mapping[int, Any]) -> int:

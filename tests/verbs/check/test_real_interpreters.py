@@ -16,7 +16,7 @@ from crossload.contract.manifest import Binding
 from crossload.contract.signatures import Signature
 from crossload.errors import WorkerFailure
 from crossload.inputs.requests import Requests, complete, draw
-from crossload.releases import tflite_extraction, tflite_kernels
+from crossload.releases import tflite_extraction, tflite_kernels, tflite_probes
 from crossload.releases.tflite_kernels import interpreters
 from crossload.runtimes import environments, registry
 from crossload.runtimes.supervisor import Limits, ModelSource, Supervisor
@@ -44,7 +44,7 @@ ONE_OPERATOR = {
     "RESIZE_BILINEAR": ("float32 int32->float32", "int8q int32->int8q"),
     "REVERSE_V2": ("float32 int32->float32", "bool int32->bool"),
     "SELECT_V2": ("bool float32->float32",),
-    "SOFTMAX": ("float32->float32", "int8q->int8q", "int8q->int16q"),
+    "SOFTMAX": ("float32->float32", "int8q->int8q"),
     "TOPK_V2": ("float32 int32->float32 int32",),
     "UNIQUE": ("float32->float32 int32",),
     "WHERE": ("bool->int64",),
@@ -60,6 +60,8 @@ def files(corpus: Path, demo: Path, tmp_path_factory: pytest.TempPathFactory) ->
             (made / f"{op}-{key.replace('->', '-').replace(' ', '_')}.tflite").write_bytes(content)
     (made / "edgetpu.tflite").write_bytes(Lite(operators=("edgetpu-custom-op",)).build())
     (made / "signal.tflite").write_bytes(signal_energy())
+    newest = tflite_file.builtin_codes()["STABLEHLO_COMPOSITE"]
+    (made / "newest_operator.tflite").write_bytes(tflite_probes.registration(newest, 1))
     vectors = (Tensor("x"), Tensor("y"))
     (made / "two_operators.tflite").write_bytes(Lite(vectors, operators=(tflite_file.builtin_codes()["ABS"], "my-op")).build())
     found = [*corpus.glob("*.tflite"), *CORPUS.rglob("*.tflite"), *demo.glob("*.tflite"), *made.iterdir()]

@@ -34,7 +34,8 @@ def at_look_up(graph: Graph, interpreter: Interpreter) -> Iterator[Finding]:
     for special in [CYCLE] * graph.recursive + [EXTERNAL] * graph.external:
         answer = interpreter.answer("", special)
         if answer is not None and answer.outcome != "ok":
-            yield Finding(answer.outcome, f"{interpreter.title} does not run a file with {special}", at_load=answer.at_load)
+            does = "dies of" if answer.outcome == "crash" else "does not run"
+            yield Finding(answer.outcome, f"{interpreter.title} {does} a file with {special}", at_load=answer.at_load)
 
 
 def at_run(graph: Graph, subgraph: int, interpreter: Interpreter) -> Iterator[Finding]:
