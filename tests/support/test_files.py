@@ -238,3 +238,9 @@ def test_a_full_disk_is_named_by_the_file_that_was_to_be_written(tmp_path: Path)
     done = subprocess.run([sys.executable, "-c", program, str(tmp_path / "f")], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == str(tmp_path / "f")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="a folder in which nothing can be made")
+def test_a_folder_in_which_nothing_can_be_made_is_an_error_that_names_the_file() -> None:
+    with pytest.raises(OSError, match=r"/proc/plot\.svg"):
+        files.write_text(Path("/proc/plot.svg"), "text")

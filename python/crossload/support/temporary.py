@@ -15,6 +15,8 @@ from pathlib import Path
 
 SCRATCH = "crossload-scratch-"
 _RANDOM = "[0-9a-f]{8}"
+# Another process may take a new file for one left behind, before it is locked; not so often.
+_TRIES = 100
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
 
 
@@ -98,13 +100,13 @@ def is_at(descriptor: int, path: Path) -> bool:
 @contextmanager
 def _claimed(parent: Path, prefix: str, suffix: str, make: Callable[[Path], None], discard: Callable[[Path], None]) -> Iterator[Path]:
     discard_left(parent, prefix, suffix, discard)
-    while True:
+    for tries_left in reversed(range(_TRIES)):
         made = parent / f"{prefix}{os.urandom(4).hex()}{suffix}"
         try:
             make(made)
             descriptor = os.open(made, os.O_RDONLY)
         except (FileExistsError, FileNotFoundError):
-            if not parent.is_dir():
+            if not tries_left or not parent.is_dir():  # /proc is a folder in which nothing can be made
                 raise
             continue  # another has this name, or took it for left behind before it was locked
         # A file system without locks: nobody can take what is made here for left behind, because nobody can lock it.
@@ -113,6 +115,8 @@ def _claimed(parent: Path, prefix: str, suffix: str, make: Callable[[Path], None
         if is_at(descriptor, made):
             break
         os.close(descriptor)
+    else:
+        raise FileNotFoundError(errno.ENOENT, "every temporary file in it vanishes at once", str(parent))
     try:
         yield made
     finally:
