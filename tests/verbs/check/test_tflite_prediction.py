@@ -103,7 +103,8 @@ def test_only_releases_that_take_the_format_are_asked(file: Path, demo: Path) ->
     with pytest.raises(CrossloadError, match="none of the named releases takes a tflite"):
         check(file, ["tensorflow-java"])
     found = check(demo, ["tensorflow-java", "litert"])
-    assert {a.id: [p.runtime for p in a.predictions] for a in found.artifacts} == {
+    asked = {a.id: [p.runtime for p in a.predictions] for a in found.artifacts}
+    assert {id.partition(":")[0]: runtimes for id, runtimes in asked.items()} == {
         "saved_model": ["tensorflow-java@1.1.0"],
         "graph_def": ["tensorflow-java@1.1.0"],
         "tflite": ["litert@2.3.0"],

@@ -19,7 +19,7 @@ from crossload.errors import ArtifactError
 
 @dataclass(frozen=True)
 class Details:
-    """The inside of a .tflite; `damage` says why the packed files cannot be listed."""
+    """The inside of a .tflite; `damage` says why the graphs or the packed files cannot be listed."""
 
     graphs: list[Inner]
     packed_files: tuple[PackedFile, ...]
@@ -35,13 +35,15 @@ class Details:
         return {
             "graphs": [_graph(graph, plan) for graph, plan in zip(self.graphs, self.arenas, strict=True)],
             "packed_files": [p.to_json() for p in self.packed_files],
+            **({"damage": self.damage} if self.damage else {}),
         }
 
 
 def details(path: Path) -> Details:
-    """The inside of the .tflite at `path`; raises ArtifactError where it is damaged."""
-    graphs = inner.read_all(path)
+    """The inside of the .tflite at `path`, as far as it is not damaged."""
+    graphs: list[Inner] = []
     try:
+        graphs = inner.read_all(path)
         return Details(graphs, packed.packed_files(path))
     except ArtifactError as error:
         return Details(graphs, (), str(error))
@@ -51,7 +53,7 @@ def operator_counts(graphs: Sequence[Inner], ops: Mapping[str, Mapping[str, int]
     """`ops` (counts by kind and name) with the operators' versions in their names: `CONV_2D v3`, and the bare name for version 1."""
     counts = Counter((o.op, o.version) for graph in graphs for o in graph.operators)
     named = {op: {f"{op} v{v}" if v > 1 else op: n for (name, v), n in sorted(counts.items()) if name == op} for op, _ in counts}
-    return {kind: {name: n for op in by_name for name, n in named[op].items()} for kind, by_name in ops.items()}
+    return {kind: {name: n for op, n in by_name.items() for name, n in named.get(op, {op: n}).items()} for kind, by_name in ops.items()}
 
 
 def _graph(graph: Inner, plan: Arena) -> dict[str, Any]:
