@@ -134,10 +134,10 @@ def measure(
                     _guarded(lane, lambda lane=lane: lane.turn(seconds / TURNS))  # type: ignore[misc]
         for lane in lanes:
             lane.end()
-    for lane in lanes:
-        if lane.cost.outcome == "ok" and arena.OPTION in lane.supervisor.options():
-            progress(f"searching the smallest arena of {lane.target.artifact} in {lane.cost.runtime}")
-            lane.cost.arena = arena.smallest(lane.cost.runtime, lane.launch, lane.target, limits)
+        embedded = [lane for lane in lanes if lane.cost.outcome == "ok" and arena.OPTION in lane.supervisor.options()]
+    for lane in embedded:
+        progress(f"searching the smallest arena of {lane.target.artifact} in {lane.cost.runtime}")
+        lane.cost.arena = arena.smallest(lane.cost.runtime, lane.launch, lane.target, limits)
     compare(costs)
     return costs, noise
 
