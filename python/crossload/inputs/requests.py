@@ -42,7 +42,7 @@ class Requests:
     """The requests to make: the number per signature, their seed, shapes for inputs of free shape, and the user's own inputs.
 
     An element of `inputs` is a mapping of arrays by input, or an .npz file. An export seeds at most `faults` faults into the reference's
-    graph and adds requests that detect them.
+    graph and adds requests that detect them. Inputs in `fixed` have this value in every generated request.
     """
 
     count: int = 8
@@ -50,6 +50,7 @@ class Requests:
     shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     inputs: tuple[Mapping[str, np.ndarray] | Path, ...] = ()
     faults: int = 200
+    fixed: Mapping[str, bool | int | float] = field(default_factory=dict)
 
     def own(self) -> list[Mapping[str, np.ndarray]]:
         """The user's own inputs, read from files; raises CrossloadError for an unreadable file."""
@@ -254,7 +255,10 @@ def _request(
     for spec in signature.inputs:
         if spec.name in made:
             continue
-        if spec.name in parts:
+        if spec.name in requests.fixed:
+            shape = _drawable(spec, _shape(spec, kind, requests, batch))
+            made[spec.name] = np.full(shape, requests.fixed[spec.name], datatypes.numpy_dtype(spec.datatype))
+        elif spec.name in parts:
             made |= values.composite(parts[spec.name], specs, kind, batch, random, domain)
         elif spec.default is not None and kind == "single":
             continue
