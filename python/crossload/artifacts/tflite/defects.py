@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from crossload.artifacts.tflite.inner import Inner, Tensor
 from crossload.contract.datatypes import DATATYPES
+from crossload.support.reach import endless
 
 _MOST_ELEMENTS = (1 << 31) - 1
 
@@ -55,21 +56,8 @@ def _calls(graphs: Sequence[Inner]) -> Iterator[str]:
             if strange := [c for c in operator.calls if not 0 <= c < len(graphs)]:
                 where = f"operator #{at} {operator.op} of subgraph {graph.subgraph}"
                 yield f"{where} runs subgraph {strange[0]}, and the file has {len(graphs)}"
-    callees = {g.subgraph: {c for o in g.operators for c in o.calls if 0 <= c < len(graphs)} for g in graphs}
-    callers: dict[int, list[int]] = {at: [] for at in callees}
-    for at, called in callees.items():
-        for callee in called:
-            callers[callee].append(at)
-    ending = [at for at, called in callees.items() if not called]
-    while ending:  # what calls only subgraphs that end, ends
-        at = ending.pop()
-        del callees[at]
-        for caller in callers[at]:
-            callees[caller].discard(at)
-            if not callees[caller]:
-                ending.append(caller)
-    if callees:
-        yield f"subgraph {min(callees)} runs itself, or one that does, without an end"
+    if found := endless({g.subgraph: [c for o in g.operators for c in o.calls] for g in graphs}):
+        yield f"subgraph {min(found)} runs itself, or one that does, without an end"
 
 
 def _name(graph: Inner, tensor: Tensor) -> str:

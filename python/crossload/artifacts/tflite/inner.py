@@ -153,7 +153,7 @@ def read(path: Path, key: str | None = None) -> Inner:
     data = content(path)
     model = _decoded(path, data)
     at = next((d["subgraph_index"] for d in model["signature_defs"] if d["key"] == key), 0)
-    with _damage(path):
+    with damage(path):
         return _subgraph(data, model, key, at)
 
 
@@ -165,19 +165,25 @@ def read_all(path: Path) -> list[Inner]:
     with tflite_file.mapped(path) as data:
         model = _decoded(path, data)
         keys = {d["subgraph_index"]: d["key"] for d in reversed(model["signature_defs"])}
-        with _damage(path):
+        with damage(path):
             graphs = [_subgraph(data, model, keys.get(at), at) for at in range(len(model["subgraphs"]))]
     return [replace(graph, data=b"") for graph in graphs]
 
 
+def decoded(data: flatbuffer.Buffer) -> dict[str, Any]:
+    """The tables behind subgraphs, tensors and operators; raises FlatbufferError."""
+    return flatbuffer.decode(data, _MODEL)
+
+
 def _decoded(path: Path, data: flatbuffer.Buffer) -> dict[str, Any]:
     tflite_file.of(path, data, ops=False)
-    with _damage(path):
-        return flatbuffer.decode(data, _MODEL)
+    with damage(path):
+        return decoded(data)
 
 
 @contextmanager
-def _damage(path: Path) -> Iterator[None]:
+def damage(path: Path) -> Iterator[None]:
+    """Say of a .tflite that turns out to be damaged what to do: ArtifactError."""
     try:
         yield
     except (FlatbufferError, IndexError) as error:
@@ -206,7 +212,7 @@ def _subgraph(data: flatbuffer.Buffer, model: dict[str, Any], key: str | None, a
         for index, t in enumerate(graph["tensors"])
     )
     operators = tuple(
-        Operator(codes[o["code"]][0], tuple(o["inputs"]), tuple(o["outputs"]), codes[o["code"]][1], _calls(data, codes[o["code"]][0], o))
+        Operator(codes[o["code"]][0], tuple(o["inputs"]), tuple(o["outputs"]), codes[o["code"]][1], calls(data, codes[o["code"]][0], o))
         for o in graph["operators"]
     )
     if strange := next((i for o in operators for i in (*o.inputs, *o.outputs) if not -1 <= i < len(tensors)), None):
@@ -214,7 +220,7 @@ def _subgraph(data: flatbuffer.Buffer, model: dict[str, Any], key: str | None, a
     return Inner(data, key, at, tensors, operators, tuple(graph["inputs"]), tuple(graph["outputs"]), graph["name"] or "")
 
 
-def _calls(data: flatbuffer.Buffer, op: str, operator: dict[str, Any]) -> tuple[int, ...]:
+def calls(data: flatbuffer.Buffer, op: str, operator: dict[str, Any]) -> tuple[int, ...]:
     """The subgraphs that an operator of control flow runs; a field that the file leaves out is 0."""
     places = operator["options"] or {}
     starts = [places[n][0] if n in places else None for n in _CALLS.get(op, ())]

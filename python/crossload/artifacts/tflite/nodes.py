@@ -11,50 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from crossload.artifacts.content import content
-from crossload.artifacts.tflite import flatbuffer, tflite_file
-from crossload.artifacts.tflite.flatbuffer import Field, Fields, FlatbufferError
-from crossload.errors import ArtifactError
-
-_MODEL: Fields = {
-    "operator_codes": Field(
-        1,
-        {"deprecated_code": Field(0, "b"), "custom_code": Field(1, "string"), "version": Field(2, "i", default=1), "code": Field(3, "i")},
-        vector=True,
-    ),
-    "subgraphs": Field(
-        2,
-        {
-            "tensors": Field(
-                0,
-                {
-                    "shape": Field(0, "i", vector=True),
-                    "type": Field(1, "b"),
-                    "buffer": Field(2, "I"),
-                    "quantization": Field(4, {"scale": Field(2, "f", vector=True)}),
-                    "is_variable": Field(5, "?"),
-                },
-                vector=True,
-            ),
-            "inputs": Field(1, "i", vector=True),
-            "outputs": Field(2, "i", vector=True),
-            "operators": Field(
-                3,
-                {
-                    "code": Field(0, "I"),
-                    "inputs": Field(1, "i", vector=True),
-                    "outputs": Field(2, "i", vector=True),
-                    "options": Field(4, "slots"),
-                },
-                vector=True,
-            ),
-        },
-        vector=True,
-    ),
-    "buffers": Field(4, {"data": Field(0, "bytes"), "offset": Field(1, "Q"), "size": Field(2, "Q")}, vector=True),
-    "signature_defs": Field(7, {"key": Field(2, "string"), "subgraph_index": Field(4, "I")}, vector=True),
-}
-# The fields of an operator's options that name subgraphs.
-_CALLS = {"IF": (0, 1), "WHILE": (0, 1), "CALL_ONCE": (0,), "CALL": (0,)}
+from crossload.artifacts.tflite import flatbuffer, inner, tflite_file
+from crossload.artifacts.tflite.flatbuffer import FlatbufferError
+from crossload.support.reach import endless
 
 
 @dataclass(frozen=True)
@@ -78,13 +37,14 @@ class Operand:
 
 @dataclass(frozen=True)
 class Node:
-    """An operator in use; `options` are the places of its options' fields."""
+    """An operator in use; `options` are the places of its options' fields, `calls` the subgraphs that it runs."""
 
     number: int
     code: Code
     inputs: tuple[Operand, ...]
     outputs: tuple[Operand, ...]
     options: Mapping[int, tuple[int, int]]
+    calls: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -110,24 +70,23 @@ class Graph:
 
     def calls(self, subgraph: int) -> Iterator[int]:
         """The subgraphs that operators of this one run."""
-        for node in self.subgraphs[subgraph] if 0 <= subgraph < len(self.subgraphs) else ():
-            for field in _CALLS.get(node.code.op, ()):
-                yield self.option(node, field)
+        return (called for node in self.subgraphs[subgraph] for called in node.calls)
 
     def reached(self, subgraph: int) -> list[int]:
         """This subgraph and all that it runs, directly or not."""
-        found, waiting = [], [subgraph]
+        found: dict[int, None] = {}
+        waiting = [subgraph]
         while waiting:
             at = waiting.pop()
             if at not in found and 0 <= at < len(self.subgraphs):
-                found.append(at)
+                found[at] = None
                 waiting += self.calls(at)
-        return found
+        return list(found)
 
     @cached_property
     def recursive(self) -> bool:
         """Whether a subgraph runs itself, directly or not: no interpreter can unfold that."""
-        return any(n in self.reached(called) for n in range(len(self.subgraphs)) for called in set(self.calls(n)))
+        return bool(endless({at: self.calls(at) for at in range(len(self.subgraphs))}))
 
     def integers(self, operand: Operand) -> list[int]:
         """The values of a constant of int32 or int64, at most 1,024 of them; empty for any other tensor."""
@@ -142,16 +101,14 @@ class Graph:
 def read(path: Path) -> Graph:
     """Read a .tflite's operators; raises ArtifactError for a damaged file."""
     data = content(path)
-    try:
-        return _graph(data, flatbuffer.decode(data, _MODEL))
-    except FlatbufferError as error:
-        raise ArtifactError(f"{path} is a truncated or corrupt .tflite: {error}; copy or convert it again") from error
+    with inner.damage(path):
+        return _graph(data, inner.decoded(data))
 
 
 def _graph(data: flatbuffer.Buffer, found: dict[str, Any]) -> Graph:
     codes = tuple(Code(*tflite_file.op_of(c), max(1, c["version"])) for c in found["operator_codes"])
     subgraphs = tuple(
-        tuple(_node(n, o, codes, subgraph["tensors"], found["buffers"]) for n, o in enumerate(subgraph["operators"]))
+        tuple(_node(data, n, o, codes, subgraph["tensors"], found["buffers"]) for n, o in enumerate(subgraph["operators"]))
         for subgraph in found["subgraphs"]
     )
     return Graph(
@@ -176,11 +133,14 @@ def _is_filled(buffer: dict[str, Any]) -> bool:
     return bool(buffer["data"] and buffer["data"][1]) or buffer["offset"] > 1
 
 
-def _node(number: int, operator: dict[str, Any], codes: tuple[Code, ...], tensors: list[Any], buffers: list[Any]) -> Node:
+def _node(
+    data: flatbuffer.Buffer, number: int, operator: dict[str, Any], codes: tuple[Code, ...], tensors: list[Any], buffers: list[Any]
+) -> Node:
     if not 0 <= operator["code"] < len(codes):
         raise FlatbufferError(f"it refers to operator code {operator['code']} of {len(codes)}")
     inputs, outputs = (tuple(_operand(at, tensors, buffers) for at in operator[side]) for side in ("inputs", "outputs"))
-    return Node(number, codes[operator["code"]], inputs, outputs, operator["options"] or {})
+    code = codes[operator["code"]]
+    return Node(number, code, inputs, outputs, operator["options"] or {}, inner.calls(data, code.op, operator))
 
 
 def _operand(at: int, tensors: list[Any], buffers: list[Any]) -> Operand:
