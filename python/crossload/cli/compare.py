@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from crossload.cli import options
-from crossload.cli.framework import LIMITS, OUTPUT, WHAT, Command, option
+from crossload.cli import figures, options
+from crossload.cli.framework import WHAT, Command, option
 from crossload.support.quantities import seconds, size
 
 if TYPE_CHECKING:
@@ -33,8 +32,8 @@ if TYPE_CHECKING:
     exit_status="0 every variant answered and meets the bounds, 1 one did not, 2 input that cannot be used.",
 )
 @click.argument("path", type=click.Path(path_type=Path))
-@option("--artifact", "-a", "artifacts", multiple=True, metavar="ID", group=WHAT, help="Only this artifact of the bundle; repeatable.")
-@option("--signature", "-s", metavar="NAME", group=WHAT, help="The signature; required if there are several and none is serving_default.")
+@options.artifacts
+@figures.one_signature
 @option(
     "--runtime",
     "-r",
@@ -45,21 +44,12 @@ if TYPE_CHECKING:
     help="The interpreter that runs the .tflite files; the others run in TensorFlow.",
 )
 @options.quality
-@option(
-    "--seconds",
-    "duration",
-    type=click.FloatRange(0.1, 3600),
-    default=2.0,
-    show_default=True,
-    group=LIMITS,
-    help="How long to call each model for its latency.",
-)
+@figures.duration("How long to call each model for its latency.")
 @options.loader
 @options.keras
 @options.op_libraries
 @options.limits
-@option("--json", "json_file", type=options.WRITTEN, metavar="FILE", group=OUTPUT, help="Write all figures as JSON.")
-@option("--plot", "plot_file", type=options.WRITTEN, metavar="FILE.svg", group=OUTPUT, help="Draw the table as SVG.")
+@figures.files
 def command(
     path: Path,
     artifacts: tuple[str, ...],
@@ -79,7 +69,6 @@ def command(
     """
     from rich.console import Console
 
-    from crossload.support import files
     from crossload.verbs.compare.compare import compare_variants
 
     progress = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -94,16 +83,12 @@ def command(
         load_options=options.load_options(given),
         progress=options.shown(progress),
     )
-    _print(found, Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=160))
-    if json_file:
-        files.write_text(json_file, json.dumps(found.to_json(), indent=1) + "\n")
-    if plot_file:
-        files.write_text(plot_file, plotted(found))
+    _print(found, options.output())
+    figures.written(found.to_json(), json_file, lambda: plotted(found), plot_file)
     sys.exit(found.exit_status)
 
 
 def _print(found: Comparison, console: Console) -> None:
-    from rich.table import Table
 
     from crossload.report.matrix import safe
 
@@ -118,13 +103,7 @@ def _print(found: Comparison, console: Console) -> None:
         ("arena", [size(v.arena) or ("–" if v.no_arena else "") for v in found.variants]),
         ("bounds", ["[red]missed[/]" if v.unmet else "[green]met[/]" if v.quality else "" for v in found.variants]),
     ]
-    table = Table(header_style="bold", pad_edge=False)
-    shown = [(name, cells) for name, cells in columns if any(cells)]
-    for name, _ in shown:
-        table.add_column(name, justify="left" if name in ("artifact", "computes in", "bounds") else "right", overflow="fold")
-    for row in zip(*(cells for _, cells in shown), strict=True):
-        table.add_row(*row)
-    console.print(table)
+    console.print(figures.table(columns, ("artifact", "computes in", "bounds")))
     runtimes = dict.fromkeys(v.runtime for v in found.variants)
     several = " · of several outputs, the worst" if any(len(v.quality) > 1 for v in found.variants) else ""
     console.print(f"[dim]latency in {safe(', '.join(runtimes))}, one thread · steps: of the output's scale{several}[/]", soft_wrap=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,19 @@ WRITTEN = click.Path(path_type=Path, dir_okay=False, writable=True)
 paths = click.argument("paths", type=click.Path(path_type=Path), nargs=-1, required=True, metavar="PATH|-...")
 tags = option("--tags", "-t", metavar="A,B", group=WHAT, help="The tag set of a SavedModel's MetaGraph.")
 signatures = option("--signature", "-s", "signatures", multiple=True, metavar="NAME", group=WHAT, help="Only this signature; repeatable.")
+runtimes = option(
+    "--runtime",
+    "-r",
+    "runtimes",
+    multiple=True,
+    metavar=RUNTIME,
+    group=WHAT,
+    help="A runtime (`crossload runtimes` lists them), or a pattern ('tensorflow-java@*'); repeatable, or separated by commas. "
+    "Default: the usual ones.",
+)
+artifacts = option(
+    "--artifact", "-a", "artifacts", multiple=True, metavar="ID", group=WHAT, help="Only this artifact of the bundle; repeatable."
+)
 artifact = option("--artifact", "-a", metavar="ID", group=WHAT, help="An artifact of a bundle, by its id.")
 tolerance = option(
     "--tolerance",
@@ -267,6 +281,13 @@ def show_quality(found: Sequence[Quality], bounds: Bounds) -> None:
     click.echo("against the float model:")
     for line in (*quality.lines(found), bounds.said()):
         click.echo(f"  {printable(line)}")
+
+
+def output() -> Console:
+    """Standard output, wide enough for a table where it is no terminal."""
+    from rich.console import Console
+
+    return Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=160)
 
 
 def shown(console: Console) -> Callable[[str], None]:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from crossload.cli import options
-from crossload.cli.framework import LIMITS, OUTPUT, WHAT, Command, listed, option
+from crossload.cli import figures, options
+from crossload.cli.framework import LIMITS, OUTPUT, Command, listed, option
 from crossload.errors import CrossloadError
 from crossload.support.quantities import count, seconds, size
 
@@ -44,18 +43,9 @@ _NO_TIME_BY_OPERATOR = "the work by layer is computed from the file; these inter
     exit_status="0 everything was measured, 1 a runtime failed, 2 input that cannot be used, 3 nothing was measured.",
 )
 @click.argument("path", type=click.Path(path_type=Path))
-@option(
-    "--runtime",
-    "-r",
-    "runtimes",
-    multiple=True,
-    metavar=options.RUNTIME,
-    group=WHAT,
-    help="A runtime (`crossload runtimes` lists them), or a pattern ('tensorflow-java@*'); repeatable, or separated by commas. "
-    "Default: the usual ones.",
-)
-@option("--artifact", "-a", "artifacts", multiple=True, metavar="ID", group=WHAT, help="Only this artifact of the bundle; repeatable.")
-@option("--signature", "-s", metavar="NAME", group=WHAT, help="The signature; required if there are several and none is serving_default.")
+@options.runtimes
+@options.artifacts
+@figures.one_signature
 @options.tags
 @options.one_request
 @option(
@@ -64,15 +54,7 @@ _NO_TIME_BY_OPERATOR = "the work by layer is computed from the file; these inter
     group=LIMITS,
     help="The numbers of threads to compute with, where a runtime takes one. Default: 1, and one for each processor.",
 )
-@option(
-    "--seconds",
-    "duration",
-    type=click.FloatRange(0.1, 3600),
-    default=2.0,
-    show_default=True,
-    group=LIMITS,
-    help="How long to call each model.",
-)
+@figures.duration("How long to call each model.")
 @options.loader
 @options.keras
 @options.op_libraries
@@ -83,8 +65,7 @@ _NO_TIME_BY_OPERATOR = "the work by layer is computed from the file; these inter
     group=OUTPUT,
     help=f"Print every layer of every .tflite, not only the {_MOST_LAYERS} of the first with most work.",
 )
-@option("--json", "json_file", type=options.WRITTEN, metavar="FILE", group=OUTPUT, help="Write all figures as JSON.")
-@option("--plot", "plot_file", type=options.WRITTEN, metavar="FILE.svg", group=OUTPUT, help="Draw the table as SVG.")
+@figures.files
 def command(
     path: Path,
     runtimes: tuple[str, ...],
@@ -108,7 +89,6 @@ def command(
     """
     from rich.console import Console
 
-    from crossload.support import files
     from crossload.verbs.profile.profile import profile
 
     progress = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -125,11 +105,8 @@ def command(
         load_options=options.load_options(given),
         progress=options.shown(progress),
     )
-    _print(found, Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=160), every_layer=layers)
-    if json_file:
-        files.write_text(json_file, json.dumps(found.to_json(), indent=1) + "\n")
-    if plot_file:
-        files.write_text(plot_file, plotted(found))
+    _print(found, options.output(), every_layer=layers)
+    figures.written(found.to_json(), json_file, lambda: plotted(found), plot_file)
     sys.exit(found.exit_status)
 
 
@@ -143,7 +120,6 @@ def _numbers(text: str | None) -> list[int] | None:
 
 
 def _print(found: Profile, console: Console, *, every_layer: bool) -> None:
-    from rich.table import Table
 
     from crossload.report.matrix import safe
 
@@ -164,13 +140,7 @@ def _print(found: Profile, console: Console, *, every_layer: bool) -> None:
         ("peak", [size(c.memory.peak) if c.memory else "" for c in found.costs]),
         ("arena", [size(c.arena) for c in found.costs]),
     ]
-    table = Table(header_style="bold", pad_edge=False)
-    shown = [(name, cells) for name, cells in columns if any(cells)]
-    for name, _ in shown:
-        table.add_column(name, justify="left" if name in ("artifact", "runtime") else "right", overflow="fold")
-    for row in zip(*(cells for _, cells in shown), strict=True):
-        table.add_row(*row)
-    console.print(table)
+    console.print(figures.table(columns, ("artifact", "runtime")))
     console.print(f"[dim]{_EXPLAINED}[/]", soft_wrap=True)
     for cost in found.costs:
         for said in filter(None, (cost.error and f"{cost.outcome}: {cost.error}", cost.note)):

@@ -51,17 +51,8 @@ EXIT_STATUS = (
     old=OLD,
 )
 @click.argument("paths", type=click.Path(path_type=Path), nargs=-1, metavar="[PATH|-]...")
-@option(
-    "--runtime",
-    "-r",
-    "runtimes",
-    multiple=True,
-    metavar=options.RUNTIME,
-    group=WHAT,
-    help="A runtime (`crossload runtimes` lists them), or a pattern ('tensorflow-java@*'); repeatable, or separated by commas. "
-    "Default: the usual ones.",
-)
-@option("--artifact", "-a", "artifacts", multiple=True, metavar="ID", group=WHAT, help="Only this artifact of the bundle; repeatable.")
+@options.runtimes
+@options.artifacts
 @options.signatures
 @option("--vector", "vectors", multiple=True, metavar="NAME", group=WHAT, help="Only this vector; repeatable.")
 @option(
@@ -160,7 +151,6 @@ def command(
     from rich.console import Console
 
     from crossload.cli import many
-    from crossload.report import matrix
     from crossload.verbs.verify.verify import verify_plan
 
     report_file = _report_among(earlier)
@@ -173,14 +163,13 @@ def command(
         sys.exit(report.exit_status)
     progress = Console(stderr=True, highlight=False, soft_wrap=True)
     with _watched(progress, verbose) as on_result:
-        report = verify_plan(plan, progress=lambda text: progress.print(f"[dim]{matrix.safe(text)}[/]"), on_result=on_result)
+        report = verify_plan(plan, progress=options.shown(progress), on_result=on_result)
     finish(report, json_file, junit_file)
     sys.exit(report.exit_status)
 
 
 def finish(report: Report, json_file: Path | None, junit_file: Path | None) -> None:
     """Write the report's files and show the matrix."""
-    from rich.console import Console
 
     from crossload.report import matrix
     from crossload.support import files
@@ -194,7 +183,7 @@ def finish(report: Report, json_file: Path | None, junit_file: Path | None) -> N
             if json_file:
                 written.callback(files.write_text, json_file, report.to_json())
     finally:  # a full disk must not hide the results
-        matrix.show(report, Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=160))
+        matrix.show(report, options.output())
 
 
 def to_plan(arguments: Sequence[str]) -> Plan:
