@@ -1,8 +1,15 @@
-"""Names in a receiver's language that are made from a model's: each once."""
+"""What every receiver's generated text needs: names that are each there once, words safe in Markdown, templates."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from crossload.support.text import printable
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 
 def each_once(names: Iterable[str], make: Callable[[str], str]) -> dict[str, str]:
@@ -18,3 +25,19 @@ def each_once(names: Iterable[str], make: Callable[[str], str]) -> dict[str, str
         taken.add(made.lower())
         found[name] = made
     return found
+
+
+def in_markdown(text: str) -> str:
+    """The text as code in Markdown, on one line, without backticks, which would end it."""
+    return "`" + printable(text).replace("`", "'").encode("utf-8", "replace").decode() + "`"
+
+
+def templates(folder: Path, filters: dict[str, Callable[..., Any]]) -> Environment:
+    """The templates of a folder. They are code, not HTML: each value is escaped by the filter of its place, `code` in Markdown."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    made = Environment(
+        loader=FileSystemLoader(folder), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
+    )
+    made.filters.update(code=in_markdown, **filters)
+    return made

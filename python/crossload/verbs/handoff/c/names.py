@@ -46,8 +46,3 @@ def literal(text: str) -> str:
 def comment(text: str) -> str:
     """The text inside a comment, which it cannot end or begin."""
     return re.sub(r"\?(?=\?)", "? ", printable(text).replace("\\", "%")).replace("*/", "* /").replace("/*", "/ *")
-
-
-def in_markdown(text: str) -> str:
-    """The text as code in Markdown, on one line, without backticks, which would end it."""
-    return "`" + printable(text).replace("`", "'").encode("utf-8", "replace").decode() + "`"

@@ -18,6 +18,7 @@ from crossload.verbs.destinations import only_writer
 from crossload.verbs.handoff import carried_bundle
 from crossload.verbs.handoff.c import client, names, recorded
 from crossload.verbs.handoff.handed import Handoff
+from crossload.verbs.handoff.naming import templates
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -101,18 +102,7 @@ def _render(folder: Path, context: Mapping[str, Any]) -> None:
 
 
 def _environment() -> Environment:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    # The sources are code, not HTML: each value is escaped by the filter of its place (literal, comment, code).
-    environment = Environment(
-        loader=FileSystemLoader(_ROOM / "templates"),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters.update(literal=names.literal, comment=names.comment, code=names.in_markdown)
-    return environment
+    return templates(_ROOM / "templates", {"literal": names.literal, "comment": names.comment})
 
 
 def _is_handoff(there: Path) -> bool:

@@ -10,7 +10,6 @@ from collections.abc import Iterable
 from unicodedata import ucd_3_2_0
 
 from crossload.errors import CrossloadError
-from crossload.support.text import printable
 from crossload.verbs.handoff.naming import each_once
 
 _KEYWORDS = frozenset(
@@ -71,11 +70,6 @@ def javadoc(text: str) -> str:
 def in_xml_comment(text: str) -> str:
     """The text inside an XML comment, without `--`, which would end it."""
     return "".join(c if c in _PLAIN or c in " _.,:()" or _is_letter(c) else "?" for c in text)
-
-
-def in_markdown(text: str) -> str:
-    """The text as code in Markdown, on one line, without backticks, which would end it."""
-    return "`" + printable(text).replace("`", "'").encode("utf-8", "replace").decode() + "`"
 
 
 def version(text: str) -> str:

@@ -17,6 +17,7 @@ from crossload.verbs.handoff.handed import Handoff
 from crossload.verbs.handoff.java import java_releases, names, records
 from crossload.verbs.handoff.java.jars import Library, install, library
 from crossload.verbs.handoff.java.layout import Call, chained, laid_out
+from crossload.verbs.handoff.naming import templates
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -118,13 +119,7 @@ def _render(folder: Path, context: dict[str, Any], package: str) -> None:
 
 
 def _environment() -> Environment:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    # The sources are code, not HTML: each value is escaped by the filter of its place (javadoc, literal, comment).
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
-    )
-    environment.filters.update(javadoc=names.javadoc, literal=names.literal, comment=names.in_xml_comment, code=names.in_markdown)
+    environment = templates(_TEMPLATES, {"javadoc": names.javadoc, "literal": names.literal, "comment": names.in_xml_comment})
     environment.filters["of"] = lambda component, tensors: component.of(tensors)
     environment.globals.update(call=lambda head, args, tail=")": Call(head, tuple(args), tail), laid_out=laid_out, chained=chained)
     return environment
