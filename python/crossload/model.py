@@ -96,9 +96,9 @@ class Model:
         return domains.of_artifact(self._source.path, self._source.format, self._source.tags, bound)[signature].examples
 
     def bound(self, signature: str) -> Signature:
-        """The signature with its inputs' tensors in this artifact."""
-        binding, stated = self.artifact.bindings[signature], self.signatures[signature].signature
-        return replace(stated, inputs=tuple(replace(t, tensor=binding.inputs.get(t.name)) for t in stated.inputs))
+        """The signature with its tensors in this artifact."""
+        binding = self.artifact.bindings[signature]
+        return self.signatures[signature].signature.bound(binding.inputs, binding.outputs)
 
     def disagreement(self, signature: str) -> str | None:
         """A sentence about an input that the signature declares otherwise than its graph takes it, and what to type instead."""
@@ -107,10 +107,8 @@ class Model:
         from crossload import artifacts
         from crossload.artifacts.graphs import declared_inputs
 
-        binding, bound = self.artifact.bindings[signature], self.bound(signature)
-        outputs = tuple(replace(t, tensor=binding.outputs.get(t.name)) for t in bound.outputs)
         graph = artifacts.graph_of(self._source.path, self._source.tags)
-        found = declared_inputs.disagreement(graph.nodes, replace(bound, outputs=outputs, key=signature))
+        found = declared_inputs.disagreement(graph.nodes, replace(self.bound(signature), key=signature))
         return None if found is None else found.sentence
 
     def composites(self, signature: str) -> Sequence[Composite]:

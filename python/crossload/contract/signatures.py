@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,14 @@ class Signature:
     outputs: tuple[TensorSpec, ...]
     method_name: str = ""
     key: str | None = field(default=None, compare=False)
+
+    def bound(self, inputs: Mapping[str, str | int], outputs: Mapping[str, str | int]) -> Signature:
+        """The signature with its tensors in an artifact, which a binding states by name; None for one that it leaves out."""
+
+        def each(specs: tuple[TensorSpec, ...], tensors: Mapping[str, str | int]) -> tuple[TensorSpec, ...]:
+            return tuple(replace(t, tensor=tensors.get(t.name)) for t in specs)
+
+        return replace(self, inputs=each(self.inputs, inputs), outputs=each(self.outputs, outputs))
 
     def to_json(self) -> dict[str, Any]:
         """The manifest's form."""

@@ -102,8 +102,8 @@ def _request(bundle: Bundle | None, source: ModelSource, name: str, requests: Re
     own = bool(requests.inputs or requests.shapes)
     if bundle and not own and (recorded := bundle.vectors(name)):
         return recorded[0].inputs, recorded[0].id
-    stated, binding = source.signatures[name], source.bindings[name]
-    bound = replace(stated, inputs=tuple(replace(t, tensor=binding.inputs.get(t.name)) for t in stated.inputs))
+    binding = source.bindings[name]
+    bound = source.signatures[name].bound(binding.inputs, binding.outputs)
     domain = None
     if source.format == "tflite":
         file = tflite_file.read(source.path, ops=False).signature(binding.key)

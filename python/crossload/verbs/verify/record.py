@@ -12,7 +12,7 @@ from crossload import artifacts
 from crossload.artifacts.entries import artifacts_of, unknown_signature
 from crossload.contract import vectors
 from crossload.contract.bundle import Bundle
-from crossload.contract.manifest import Artifact, Binding, LeftOut, Manifest, Model, Reference, Strength, Vectors
+from crossload.contract.manifest import Artifact, LeftOut, Manifest, Model, Reference, Strength, Vectors
 from crossload.contract.signatures import Signature
 from crossload.errors import CrossloadError, EnvironmentProblem, NoReference, WorkerFailure
 from crossload.inputs.domains import of_artifact as domains_of
@@ -118,7 +118,8 @@ def record_with(
         source = conditions.by_reference_kernels(supervisor, source)
     supervisor.load(source)
     reference = conditions.reference(supervisor, artifact.id, source)
-    domains = domains_of(root / artifact.path, artifact.format, tags, {n: _bound(signatures[n], b) for n, b in artifact.bindings.items()})
+    bound = {n: signatures[n].bound(b.inputs, b.outputs) for n, b in artifact.bindings.items()}
+    domains = domains_of(root / artifact.path, artifact.format, tags, bound)
     extra = seeding is not None and seeding.faults > 0
     hidden = hidden_state.of_artifact(root / artifact.path, artifact.format, tags, artifact.bindings)
     found: dict[str, answers.Answers] = {}
@@ -128,8 +129,8 @@ def record_with(
         if (failure := found[name].failure) and failure.outcome == "run_error":
             from crossload.verbs.verify.advice import advice
 
-            bound = replace(_bound(signatures[name], artifact.bindings[name]), key=name)
-            failure.advice = advice(supervisor, source.path, artifact.format, tags, bound, requests, domains[name])
+            own = replace(bound[name], key=name)
+            failure.advice = advice(supervisor, source.path, artifact.format, tags, own, requests, domains[name])
     failures = [r.failure for r in found.values() if r.failure]
     if failures and len(failures) == len(found):
         raise failures[0]
@@ -270,12 +271,3 @@ def bundle_of(
     manifest = Manifest(model=Model(name=printable(whole.stem)), signatures=signatures, artifacts=entries, vectors=recorded)
     left_out = () if only is not None else tuple(artifacts.left_out(found).values())
     return Bundle(root, manifest, left_out, kept)
-
-
-def _bound(signature: Signature, binding: Binding) -> Signature:
-    """The signature with the inputs' tensors in this artifact."""
-    return replace(
-        signature,
-        inputs=tuple(replace(t, tensor=binding.inputs.get(t.name)) for t in signature.inputs),
-        outputs=tuple(replace(t, tensor=binding.outputs.get(t.name)) for t in signature.outputs),
-    )
