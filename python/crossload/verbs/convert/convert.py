@@ -19,7 +19,7 @@ from crossload.artifacts.recognition import has_state
 from crossload.artifacts.tflite import quantised
 from crossload.contract import op_libraries
 from crossload.contract.bundle import is_bundle
-from crossload.contract.manifest import Artifact, Made, Manifest, Model, Tolerance
+from crossload.contract.manifest import Artifact, Made, Manifest, Model, Tolerance, Vectors
 from crossload.contract.sidecar import sidecar_of
 from crossload.contract.signatures import Signature
 from crossload.edits import checkpoint_folders
@@ -38,7 +38,7 @@ from crossload.verbs.convert.quantised import proved
 from crossload.verbs.convert.walk import FOLDERS, resolved, walk
 from crossload.verbs.convert.walk import made as made_of
 from crossload.verbs.destinations import only_writer
-from crossload.verbs.verify.prove import Terms, recorded, without
+from crossload.verbs.verify.prove import Recorded, Terms, recorded, without
 from crossload.verbs.verify.quality import QualityTerms
 
 __all__ = ["ConversionRefused", "Converted", "convert", "next_version"]
@@ -224,18 +224,14 @@ def _compare(
                 made, found = keep_float.search(source, made, lambda kept, there: walked(of, there, kept), quality, room / "layers")
             return *proved(source, made, quality), found
         report = source.compare(made)
-    stateful = next((v for v in source.manifest.vectors if v.state), None) if report.exit_status else None
-    if stateful and (off := _switched_off(source.manifest.signatures[stateful.signature])):
-        with recorded(entry, signatures, room, replace(terms, requests=replace(terms.requests, fixed=off))) as still:
-            without_state = still.compare(made)
-        if not without_state.exit_status:
-            (named, value), *_ = off.items()
-            said = f"compared with {named}={json.dumps(value)} alone: with another value {stateful.state}, and the result does not"
-            terms.progress(f"{stateful.signature} is {said}")
-            without_state.cautions.append(f"{stateful.signature} is {said}")
-            return made, without_state, still.manifest.signatures, None
+        stateful = next((v for v in source.manifest.vectors if v.state), None) if report.exit_status else None
+        if stateful and (off := _with_state_off(source, made, stateful, signatures)):
+            return made, *off, None
     if stateful:
-        cure = _stateless(source.manifest.signatures[stateful.signature], made.format)
+        switch = _switch(source.manifest.signatures[stateful.signature])
+        cure = "" if made.format == "saved_model" else "a SavedModel keeps it; "
+        if switch:
+            cure = f"if {switch[0]!r} switches it on, --pin {shlex.quote(f'{switch[0]}={json.dumps(switch[1])}')} leaves it off; "
         differs = any(r.outcome == "mismatch" for r in report.results)
         raise ConversionRefused(
             f"{name} was not written: {stateful.signature} of the source: {stateful.state}, and the result does not"
@@ -247,21 +243,36 @@ def _compare(
     return made, report, source.manifest.signatures, None
 
 
-def _switched_off(signature: Signature) -> dict[str, bool | int | float]:
-    """The input that may switch the state on, with the value that leaves it off: a scalar with a default, or a bool; else empty."""
+def _with_state_off(
+    source: Recorded, made: Artifact, stateful: Vectors, signatures: dict[str, Signature]
+) -> tuple[Report, dict[str, Signature]] | None:
+    """The comparison with the bool input off that may switch a state on, and the completed signatures; None if it disagrees, too.
+
+    Only of a bool: a number with a default may change answers otherwise, and a result that is wrong there would pass.
+    """
+    switch = _switch(source.manifest.signatures[stateful.signature])
+    if switch is None or not isinstance(switch[1], bool):
+        return None
+    terms = replace(source.terms, alive=source.alive, requests=replace(source.terms.requests, fixed={switch[0]: switch[1]}))
+    with recorded(source.source, signatures, source.room, terms) as still:
+        report = still.compare(made)
+    if report.exit_status:
+        return None
+    alone = f"compared with {switch[0]}={json.dumps(switch[1])} alone"
+    said = f"{stateful.signature} is {alone}: with another value {stateful.state}, and the result does not"
+    terms.progress(said)
+    report.cautions.append(said)
+    return report, still.manifest.signatures
+
+
+def _switch(signature: Signature) -> tuple[str, bool | int | float | str] | None:
+    """The input that may switch a state on, with the value that leaves it off: a scalar with a default, or a bool."""
     for spec in signature.inputs:
-        if spec.default is not None and not spec.default["shape"] and spec.datatype != "BYTES":
-            return {spec.name: spec.default["data"][0]}
+        if spec.default is not None and not spec.default["shape"]:
+            return spec.name, spec.default["data"][0]
         if spec.datatype == "BOOL" and not spec.shape:
-            return {spec.name: False}
-    return {}
-
-
-def _stateless(signature: Signature, target: str) -> str:
-    """The option that leaves a state off, where an input may switch it on; else what keeps it."""
-    for name, value in _switched_off(signature).items():
-        return f"if {name!r} switches it on, --pin {shlex.quote(f'{name}={json.dumps(value)}')} leaves it off; "
-    return "" if target == "saved_model" else "a SavedModel keeps it; "
+            return spec.name, False
+    return None
 
 
 def next_version(folder: Path) -> Path:
