@@ -168,7 +168,7 @@ crossload_judgement crossload_judge(const crossload_tensor *reference, const cro
             long double ratio = apart / (bound->rounding_rtol * scale + bound->rounding_atol); /* infinite where the reference is exact */
             if (ratio > made.roundings) made.roundings = ratio > DBL_MAX ? DBL_MAX : (double)ratio;
         }
-        if (is_float(reference->datatype) && ulps(reference, answer, at) > most_ulps) most_ulps = ulps(reference, answer, at);
+        if (is_float(reference->datatype)) most_ulps = fmax(most_ulps, ulps(reference, answer, at));
     }
     made.max_abs = most > DBL_MAX ? DBL_MAX : (double)most;
     if (bound->step > 0) made.steps = made.max_abs / bound->step;
