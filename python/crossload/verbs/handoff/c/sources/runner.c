@@ -1,6 +1,7 @@
 #include "runner.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +10,19 @@
 
 enum { MOST_TENSORS = 64 };
 
+/* The buffers of the last call: the next one of the same signature and shapes uses them again, and so keeps the model's variables. */
+typedef struct {
+    bool made;
+    LiteRtParamIndex signature;
+    LiteRtTensorBuffer in[MOST_TENSORS], out[MOST_TENSORS];
+    crossload_datatype takes[MOST_TENSORS], gives[MOST_TENSORS];
+    int rank[MOST_TENSORS];
+    int32_t shape[MOST_TENSORS][CROSSLOAD_RANK];
+    size_t room[MOST_TENSORS];
+} call_buffers;
+
 struct crossload_model {
+    call_buffers last;
     LiteRtEnvironment environment;
     LiteRtModel file;
     LiteRtOptions options;
@@ -30,6 +43,14 @@ static int fail(crossload_model *model, const char *format, ...) {
 
 const char *crossload_error(const crossload_model *model) {
     return model->error;
+}
+
+static void release_buffers(crossload_model *model) {
+    for (size_t i = 0; i < MOST_TENSORS; i++) {
+        if (model->last.in[i] != NULL) LiteRtDestroyTensorBuffer(model->last.in[i]);
+        if (model->last.out[i] != NULL) LiteRtDestroyTensorBuffer(model->last.out[i]);
+    }
+    memset(&model->last, 0, sizeof model->last);
 }
 
 crossload_model *crossload_open(const char *path, char *error, size_t room) {
@@ -64,6 +85,7 @@ crossload_model *crossload_open(const char *path, char *error, size_t room) {
 
 void crossload_close(crossload_model *model) {
     if (model == NULL) return;
+    release_buffers(model);
     if (model->compiled != NULL) LiteRtDestroyCompiledModel(model->compiled);
     if (model->options != NULL) LiteRtDestroyOptions(model->options);
     if (model->file != NULL) LiteRtDestroyModel(model->file);
@@ -72,6 +94,7 @@ void crossload_close(crossload_model *model) {
 }
 
 int crossload_reset(crossload_model *model) {
+    release_buffers(model);
     if (model->compiled != NULL) LiteRtDestroyCompiledModel(model->compiled);
     model->compiled = NULL;
     LiteRtStatus status = LiteRtCreateCompiledModel(model->environment, model->file, model->options, &model->compiled);
@@ -131,63 +154,82 @@ static int read_output(crossload_model *model, LiteRtTensorBuffer buffer, const 
     return 0;
 }
 
-static int feed(crossload_model *model, LiteRtParamIndex at, LiteRtSignature signature, const crossload_tensor *inputs, size_t count, LiteRtTensorBuffer *buffers) {
-    for (LiteRtParamIndex i = 0; i < count; i++) {
-        const char *name = NULL;
-        LiteRtTensor tensor = NULL;
-        if (LiteRtGetSignatureInputName(signature, i, &name) != 0 || LiteRtGetSignatureInputTensorByIndex(signature, i, &tensor) != 0)
-            return fail(model, "input %zu of the signature cannot be read", (size_t)i);
-        const crossload_tensor *input = named(inputs, count, name);
-        if (input == NULL) return fail(model, "the input '%s' is not given", name);
-        if (input->bytes != crossload_count(input) * crossload_size(input->datatype))
-            return fail(model, "'%s' has %zu bytes, and its shape asks for %zu", name, input->bytes, crossload_count(input) * crossload_size(input->datatype));
-        int dimensions[CROSSLOAD_RANK];
-        for (int d = 0; d < input->rank; d++) dimensions[d] = input->shape[d];
-        LiteRtStatus status = LiteRtCompiledModelResizeInputTensorNonStrict(model->compiled, at, i, dimensions, (size_t)input->rank);
-        if (status != 0) return fail(model, "'%s' does not take this shape: LiteRT answers %d", name, status);
-        if (make_buffer(model, tensor, input, &buffers[i]) != 0 || write_input(model, buffers[i], input) != 0) return -1;
+static bool is_last(const call_buffers *last, LiteRtParamIndex signature, const crossload_tensor **inputs, size_t input_count, crossload_tensor **outputs, size_t output_count) {
+    if (!last->made || last->signature != signature) return false;
+    for (size_t i = 0; i < input_count; i++)
+        if (last->takes[i] != inputs[i]->datatype || last->rank[i] != inputs[i]->rank || memcmp(last->shape[i], inputs[i]->shape, (size_t)inputs[i]->rank * sizeof *inputs[i]->shape) != 0) return false;
+    for (size_t o = 0; o < output_count; o++)
+        if (last->gives[o] != outputs[o]->datatype || last->room[o] != outputs[o]->bytes) return false;
+    return true;
+}
+
+/* The inputs and outputs in the file's order. */
+static int place(crossload_model *model, LiteRtSignature signature, const crossload_tensor *inputs, size_t input_count, const crossload_tensor **fed,
+                 crossload_tensor *outputs, size_t output_count, crossload_tensor **placed) {
+    const char *name = NULL;
+    for (LiteRtParamIndex i = 0; i < input_count; i++) {
+        if (LiteRtGetSignatureInputName(signature, i, &name) != 0) return fail(model, "input %zu of the signature cannot be read", (size_t)i);
+        fed[i] = named(inputs, input_count, name);
+        if (fed[i] == NULL) return fail(model, "the input '%s' is not given", name);
+        size_t needed = crossload_count(fed[i]) * crossload_size(fed[i]->datatype);
+        if (fed[i]->bytes != needed) return fail(model, "'%s' has %zu bytes, and its shape asks for %zu", name, fed[i]->bytes, needed);
+    }
+    for (LiteRtParamIndex o = 0; o < output_count; o++) {
+        if (LiteRtGetSignatureOutputName(signature, o, &name) != 0) return fail(model, "output %zu of the signature cannot be read", (size_t)o);
+        const crossload_tensor *output = named(outputs, output_count, name);
+        if (output == NULL) return fail(model, "there is no room for the output '%s'", name);
+        placed[o] = &outputs[output - outputs];
     }
     return 0;
 }
 
-static int fetch(crossload_model *model, LiteRtSignature signature, crossload_tensor *outputs, size_t count, crossload_tensor **placed, LiteRtTensorBuffer *buffers) {
-    for (LiteRtParamIndex o = 0; o < count; o++) {
-        const char *name = NULL;
-        LiteRtTensor tensor = NULL;
-        if (LiteRtGetSignatureOutputName(signature, o, &name) != 0 || LiteRtGetSignatureOutputTensorByIndex(signature, o, &tensor) != 0)
-            return fail(model, "output %zu of the signature cannot be read", (size_t)o);
-        const crossload_tensor *output = named(outputs, count, name);
-        if (output == NULL) return fail(model, "there is no room for the output '%s'", name);
-        placed[o] = &outputs[output - outputs];
-        if (make_buffer(model, tensor, output, &buffers[o]) != 0) return -1;
+static int make_buffers(crossload_model *model, LiteRtParamIndex at, LiteRtSignature signature, const crossload_tensor **inputs, size_t input_count,
+                        crossload_tensor **outputs, size_t output_count) {
+    LiteRtTensor tensor = NULL;
+    release_buffers(model);
+    for (LiteRtParamIndex i = 0; i < input_count; i++) {
+        int dimensions[CROSSLOAD_RANK];
+        for (int d = 0; d < inputs[i]->rank; d++) dimensions[d] = inputs[i]->shape[d];
+        LiteRtStatus status = LiteRtCompiledModelResizeInputTensorNonStrict(model->compiled, at, i, dimensions, (size_t)inputs[i]->rank);
+        if (status != 0) return fail(model, "'%s' does not take this shape: LiteRT answers %d", inputs[i]->name, status);
+        if (LiteRtGetSignatureInputTensorByIndex(signature, i, &tensor) != 0) return fail(model, "'%s' cannot be read", inputs[i]->name);
+        if (make_buffer(model, tensor, inputs[i], &model->last.in[i]) != 0) return -1;
+        model->last.takes[i] = inputs[i]->datatype;
+        model->last.rank[i] = inputs[i]->rank;
+        memcpy(model->last.shape[i], inputs[i]->shape, sizeof inputs[i]->shape);
     }
+    for (LiteRtParamIndex o = 0; o < output_count; o++) {
+        if (LiteRtGetSignatureOutputTensorByIndex(signature, o, &tensor) != 0) return fail(model, "'%s' cannot be read", outputs[o]->name);
+        if (make_buffer(model, tensor, outputs[o], &model->last.out[o]) != 0) return -1;
+        model->last.gives[o] = outputs[o]->datatype;
+        model->last.room[o] = outputs[o]->bytes;
+    }
+    model->last.signature = at;
+    model->last.made = true;
     return 0;
 }
 
 int crossload_run(crossload_model *model, const char *key, const crossload_tensor *inputs, size_t input_count, crossload_tensor *outputs, size_t output_count) {
     LiteRtParamIndex at = 0, takes = 0, gives = 0;
     LiteRtSignature signature = NULL;
-    LiteRtTensorBuffer in[MOST_TENSORS] = {0}, out[MOST_TENSORS] = {0};
-    crossload_tensor *placed[MOST_TENSORS] = {0};
+    const crossload_tensor *fed[MOST_TENSORS];
+    crossload_tensor *placed[MOST_TENSORS];
     LiteRtLayout layouts[MOST_TENSORS];
     if (find_signature(model, key, &at, &signature) != 0) return -1;
     LiteRtGetNumSignatureInputs(signature, &takes);
     LiteRtGetNumSignatureOutputs(signature, &gives);
     if (takes != input_count || gives != output_count || takes > MOST_TENSORS || gives > MOST_TENSORS)
         return fail(model, "'%s' takes %zu inputs and gives %zu outputs in the file", key, (size_t)takes, (size_t)gives);
-    int result = feed(model, at, signature, inputs, input_count, in);
-    if (result == 0) result = fetch(model, signature, outputs, output_count, placed, out);
-    if (result == 0) {
-        LiteRtStatus status = LiteRtRunCompiledModel(model->compiled, at, input_count, in, output_count, out);
-        if (status != 0)
-            result = fail(model, "LiteRtRunCompiledModel answers %d, and says why on stderr; too little room for an output is one reason", status);
-    }
-    if (result == 0 && LiteRtGetCompiledModelOutputTensorLayouts(model->compiled, at, output_count, layouts, false) != 0)
-        result = fail(model, "the shapes of the answers cannot be read");
-    for (size_t o = 0; result == 0 && o < output_count; o++) result = read_output(model, out[o], &layouts[o], placed[o]);
-    for (size_t i = 0; i < MOST_TENSORS; i++) {
-        if (in[i] != NULL) LiteRtDestroyTensorBuffer(in[i]);
-        if (out[i] != NULL) LiteRtDestroyTensorBuffer(out[i]);
-    }
-    return result;
+    if (place(model, signature, inputs, input_count, fed, outputs, output_count, placed) != 0) return -1;
+    if (!is_last(&model->last, at, fed, input_count, placed, output_count) && make_buffers(model, at, signature, fed, input_count, placed, output_count) != 0) return -1;
+    for (size_t i = 0; i < input_count; i++)
+        if (write_input(model, model->last.in[i], fed[i]) != 0) return -1;
+    LiteRtStatus status = LiteRtRunCompiledModel(model->compiled, at, input_count, model->last.in, output_count, model->last.out);
+    if (status != 0)
+        return fail(model, "LiteRtRunCompiledModel answers %d, and says why on stderr; too little room for an output is one reason", status);
+    if (LiteRtGetCompiledModelOutputTensorLayouts(model->compiled, at, output_count, layouts, false) != 0)
+        return fail(model, "the shapes of the answers cannot be read");
+    for (size_t o = 0; o < output_count; o++)
+        if (read_output(model, model->last.out[o], &layouts[o], placed[o]) != 0) return -1;
+    return 0;
 }
