@@ -314,3 +314,36 @@ def test_two_processes_that_prepare_the_same_environment_make_it_once(path: Path
     both = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(2)]
     assert [p.wait() for p in both] == [0, 0]
     assert (tmp_path / "log").read_text() == "called\n"
+
+
+_AT_ONCE = """
+import threading, time, uv
+from crossload.runtimes import environments
+
+inside, clashes, start = threading.Lock(), [], threading.Barrier(8)
+
+def find_uv_bin():
+    if not inside.acquire(blocking=False):
+        clashes.append("two at once")
+        return "uv"
+    for _ in range(100):
+        time.sleep(0)  # the other threads run
+    inside.release()
+    return "uv"
+
+def ask():
+    start.wait()
+    environments.uv_program()
+
+uv.find_uv_bin = find_uv_bin
+threads = [threading.Thread(target=ask) for _ in range(8)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+print(len(clashes))
+"""
+
+
+def test_one_thread_alone_looks_for_uv_when_many_environments_are_made_at_once() -> None:
+    assert subprocess.run([sys.executable, "-c", _AT_ONCE], capture_output=True, text=True, check=True).stdout == "0\n"

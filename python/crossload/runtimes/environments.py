@@ -20,6 +20,7 @@ from crossload.errors import EnvironmentProblem
 from crossload.runtimes import class_archive, maven
 from crossload.runtimes.process import Launch
 from crossload.support.cache import cache_folder, locked
+from crossload.support.once import once
 
 Progress = Callable[[str], None]
 
@@ -293,13 +294,20 @@ def _ready(folder: Path) -> bool:
     return all(Path(p).is_file() for p in held)
 
 
-def _make_script(source: Script, folder: Path, progress: Progress) -> None:
+@once
+def uv_program() -> str:
+    """The program uv, which crossload's own environment holds. Threads that ask Python's `sysconfig` at the same time for the first time
+    may get half of its answers (Python 3.11), and a run prepares many environments at once."""
     import uv
 
+    return os.fspath(uv.find_uv_bin())
+
+
+def _make_script(source: Script, folder: Path, progress: Progress) -> None:
     header = header_of(source.path)
     wanted = str(header.get("requires-python", ">=3.10"))
     progress(f"making the environment of {source.path.stem} (Python {wanted}, once)")
-    tool = os.fspath(uv.find_uv_bin())
+    tool = uv_program()
     mend = f"; `uv venv --python '{wanted}'` shows how to get that Python"
     run_tool(
         [tool, "venv", "--quiet", "--no-project", "--python", _interpreter(wanted), str(folder)],

@@ -6,13 +6,12 @@ included, so answers can be compared; times cannot.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crossload.errors import EnvironmentProblem
-from crossload.runtimes.environments import Script, pins_of, run_tool
+from crossload.runtimes.environments import Script, pins_of, run_tool, uv_program
 from crossload.runtimes.walls import engine
 
 if TYPE_CHECKING:
@@ -58,12 +57,10 @@ PROCESSORS = {
 
 def packages(source: Script, platform: str, folder: Path) -> dict[str, bytes | Path]:
     """The pinned packages of a worker for another platform, installed in `folder`; raises EnvironmentProblem if one has no wheel for it."""
-    import uv
-
     machine = PROCESSORS[platform].machine
     run_tool(
         [
-            os.fspath(uv.find_uv_bin()), "pip", "install", "--quiet", "--python-platform", f"{machine}-{_LIBRARY}",
+            uv_program(), "pip", "install", "--quiet", "--python-platform", f"{machine}-{_LIBRARY}",
             "--python-version", _PYTHON, "--target", str(folder), "--no-deps", "--require-hashes", "--only-binary", ":all:",
             "-r", str(pins_of(source.path)),
         ],
