@@ -236,6 +236,9 @@ def _report_among(files: tuple[Path, ...]) -> Path | None:
         return None
     from crossload.contract.device import is_device_file
 
+    if missing := next((path for path in files if not path.exists()), None):
+        written = "`crossload verify BUNDLE --json FILE` writes a report, the program of a handoff to C its answers"
+        raise CrossloadError(f"--from {missing} does not exist; {written}")
     reports = [path for path in files if not is_device_file(path)]
     if reports and len(files) > 1:
         raise CrossloadError("--from takes one report, or the answers of devices; name the report alone")

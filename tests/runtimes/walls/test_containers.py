@@ -160,11 +160,12 @@ def test_a_base_that_the_engine_does_not_have_is_told(base: str) -> None:
         images.build(registry.one("litert"), "crossload-test/none:1")
 
 
+@pytest.mark.parametrize("address", ["unix://{folder}/none.sock", "tcp://[", "tcp://", "nonsense", "npipe:////./pipe/none"])
 def test_without_an_engine_the_next_step_is_said(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    address: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pytest.importorskip("docker")
-    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
+    monkeypatch.setenv("DOCKER_HOST", address.format(folder=tmp_path))
     with pytest.raises(SystemExit) as exited:
         main(["runtimes", "build", "litert"])
     assert exited.value.code == 2

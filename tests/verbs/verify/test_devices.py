@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from crossload.cli import main
 from crossload.compare.tolerance import Tolerances
 from crossload.contract import datatypes
 from crossload.contract.bundle import Bundle, open_bundle
@@ -114,3 +116,9 @@ def test_a_missing_answer_and_an_error_of_the_device_are_outcomes(bundle: Bundle
 def test_answers_of_another_bundle_or_schema_are_refused(bundle: Bundle, tmp_path: Path, change: dict[str, Any], said: str) -> None:
     with pytest.raises(CrossloadError, match=said):
         judged(bundle, content(bundle) | change, tmp_path)
+
+
+def test_a_file_of_answers_that_does_not_exist_is_called_that(bundle: Bundle, tmp_path: Path) -> None:
+    done = CliRunner().invoke(main, ["verify", str(bundle.root), "--from", str(tmp_path / "nothing.json")])
+    assert done.exit_code == 2
+    assert f"--from {tmp_path / 'nothing.json'} does not exist" in done.stderr

@@ -25,7 +25,7 @@ def connect() -> DockerClient:
     try:
         client = docker.from_env(timeout=600)
         client.ping()
-    except docker.errors.DockerException as error:
+    except (docker.errors.DockerException, ValueError) as error:  # a ValueError: no address, such as tcp://[
         raise EnvironmentProblem(_unreachable(str(error))) from error
     return client
 
