@@ -303,7 +303,7 @@ def noise(share: float) -> str:
 
     return (
         f"the machine's noise: a fixed computation took {100 * share:.0f} % longer than its median in the slowest tenth "
-        f"({os.cpu_count()} processors, load average {os.getloadavg()[0]:.2g})"
+        f"({os.cpu_count()} processors)"
     )
 
 

@@ -28,7 +28,7 @@ _EXPLAINED = (
     "after warm-up; the runtime's own call, where it times that · ×: against the first row, median and middle half of the turns · "
     "memory: what the model adds to its worker by the first call · peak: the worker's most"
 )
-_NO_TIME_BY_OPERATOR = "the work by layer is computed from the file; these interpreters' APIs do not tell the time of each operator"
+_WATCHED = "the means of runs that a profiler watched, which slows them; what has no place is a delegate's, perhaps for several layers"
 
 
 @click.command(
@@ -63,7 +63,7 @@ _NO_TIME_BY_OPERATOR = "the work by layer is computed from the file; these inter
     "--layers",
     is_flag=True,
     group=OUTPUT,
-    help=f"Print every layer of every .tflite, not only the {_MOST_LAYERS} of the first with most work.",
+    help=f"Print every layer of every .tflite and every operator's time, not only the first {_MOST_LAYERS} of the first artifact.",
 )
 @figures.files
 def command(
@@ -82,7 +82,8 @@ def command(
     """Measure what PATH (a bundle or an artifact) costs in each runtime that takes it.
 
     Load, first call, latency and calls a second after a warm-up, memory of the worker, with TensorFlow Lite Micro the smallest arena that
-    works (found by trying), and the multiplications and bytes of each layer of a .tflite.
+    works (found by trying), the multiplications and bytes of each layer of a .tflite, and the time of each operator where the runtime tells
+    it (litert, tensorflow).
 
     Every model gets one request: the first recorded one, or yours (--input-file). All workers live at once and are called in turns, so
     that a ratio compares what was measured side by side. How steady the machine was is printed with the figures.
@@ -154,36 +155,68 @@ def _print(found: Profile, console: Console, *, every_layer: bool) -> None:
         console.print(f"[yellow]note[/] no chosen runtime takes {safe(', '.join(found.left_out))}", soft_wrap=True)
     console.print(f"[yellow]note[/] {options.noise(found.noise)}", soft_wrap=True)
     _print_layers(found, console, every_layer=every_layer)
+    _print_operators(found, console, every_layer=every_layer)
 
 
 def _print_layers(found: Profile, console: Console, *, every_layer: bool) -> None:
-    from rich.table import Table
-
     from crossload.report.matrix import safe
 
-    for at, (artifact, all_layers) in enumerate(found.layers.items()):
-        total, weights = sum(x.macs for x in all_layers), sum(x.weight_bytes for x in all_layers)
-        said = f"{len(all_layers)} layers, {count(total)} multiply-accumulates, {size(weights)} of constants"
+    for at, (artifact, layers) in enumerate(found.layers.items()):
+        total, weights = sum(x.macs for x in layers), sum(x.weight_bytes for x in layers)
+        said = f"{len(layers)} layers, {count(total)} multiply-accumulates, {size(weights)} of constants"
         console.print(f"[bold]{safe(artifact)}[/] {said}", soft_wrap=True)
         if at and not every_layer:
             continue
-        table = Table(header_style="bold", pad_edge=False)
-        for name in ("layer", "operator"):
-            table.add_column(name, overflow="fold")
-        for name in ("MACs", "share", "constants", "activations"):
-            table.add_column(name, justify="right")
-        ranked = all_layers if every_layer else sorted(all_layers, key=lambda x: (-x.macs, -x.weight_bytes - x.activation_bytes))
-        for layer in ranked if every_layer else ranked[:_MOST_LAYERS]:
-            share = f"{100 * layer.macs / total:.0f} %" if total and layer.macs else ""
-            macs = count(layer.macs) if layer.macs else ""
-            table.add_row(
-                safe(layer.name.split(";")[0][-60:]), layer.op, macs, share, size(layer.weight_bytes or None), size(layer.activation_bytes)
-            )
-        console.print(table)
-        if (more := len(all_layers) - _MOST_LAYERS) > 0 and not every_layer:
-            console.print(f"[dim]… and {more} more with less work; --layers prints all[/]")
-    if found.layers:
-        console.print(f"[yellow]note[/] {_NO_TIME_BY_OPERATOR}", soft_wrap=True)
+        ranked = sorted(layers, key=lambda x: (-x.macs, -x.weight_bytes - x.activation_bytes))
+        shown = layers if every_layer else ranked[:_MOST_LAYERS]
+        columns = [
+            ("layer", [safe(_short_name(x.name)) for x in shown]),
+            ("operator", [x.op for x in shown]),
+            ("MACs", [count(x.macs) if x.macs else "" for x in shown]),
+            ("share", [_share(x.macs, total) for x in shown]),
+            ("constants", [size(x.weight_bytes or None) for x in shown]),
+            ("activations", [size(x.activation_bytes) for x in shown]),
+        ]
+        _print_most(console, columns, len(layers), "work")
+
+
+def _print_operators(found: Profile, console: Console, *, every_layer: bool) -> None:
+    """The time of each operator in the first runtime that tells it, or in all."""
+    from crossload.report.matrix import safe
+
+    watched = [cost for cost in found.costs if cost.operators]
+    for cost in watched if every_layer else watched[:1]:
+        layers, total = found.layers.get(cost.artifact, []), sum(o.seconds for o in cost.operators)
+        threads = f", threads: {cost.threads}" if cost.threads else ""
+        said = f"in {safe(cost.runtime)}{threads}: {len(cost.operators)} operators, {seconds(total)}"
+        console.print(f"[bold]{safe(cost.artifact)}[/] {said}", soft_wrap=True)
+        shown = cost.operators if every_layer else sorted(cost.operators, key=lambda o: -o.seconds)[:_MOST_LAYERS]
+        columns = [
+            ("operator", [safe(o.name) for o in shown]),
+            ("place", [safe(_short_name(layers[o.at].name if isinstance(o.at, int) and o.at < len(layers) else o.at)) for o in shown]),
+            ("time", [seconds(o.seconds) for o in shown]),
+            ("share", [_share(o.seconds, total) for o in shown]),
+        ]
+        _print_most(console, columns, len(cost.operators), "time")
+    if watched:
+        console.print(f"[dim]{_WATCHED}[/]", soft_wrap=True)
+    if silent := sorted({c.runtime for c in found.costs if c.outcome == "ok" and not c.operators}):
+        console.print(f"[yellow]note[/] of these runtimes, {safe(', '.join(silent))} tell no time by operator", soft_wrap=True)
+
+
+def _print_most(console: Console, columns: Sequence[tuple[str, Sequence[str]]], total: int, measure: str) -> None:
+    console.print(figures.table(columns, (columns[0][0], columns[1][0])))
+    if (more := total - len(columns[0][1])) > 0:
+        console.print(f"[dim]… and {more} more with less {measure}; --layers prints all[/]")
+
+
+def _short_name(name: str | int | None) -> str:
+    """The end of a layer's or a node's name; a fused layer has several, of which the first one tells."""
+    return "" if name is None else str(name).split(";")[0][-60:]
+
+
+def _share(part: float, total: float) -> str:
+    return f"{100 * part / total:.0f} %" if total and part else ""
 
 
 def _short(runtime: str, found: Profile) -> str:

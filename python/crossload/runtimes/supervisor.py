@@ -76,11 +76,12 @@ class ModelSource:
 
 @dataclass
 class Answer:
-    """A worker's outputs, the nanoseconds of the runtime's own call (None if unknown), and its note."""
+    """A worker's outputs, the nanoseconds of the runtime's own call (None if unknown), its note, and each operator's time if asked."""
 
     outputs: dict[str, np.ndarray]
     nanoseconds: int | None = None
     note: str | None = None
+    operators: Sequence[Mapping[str, Any]] = ()
 
 
 class Supervisor:
@@ -134,7 +135,7 @@ class Supervisor:
             about = frame.header.get("parameters", {})
             answered = crossing.back(self._outputs(frame), described, bridge)
             notes = [n for n in (crossing.note(bridge), about.get("note")) if n]
-            return Answer(answered, about.get("nanoseconds"), "; ".join(notes) or None)
+            return Answer(answered, about.get("nanoseconds"), "; ".join(notes) or None, about.get("operators", ()))
 
         try:
             answer, retried = self._in_fresh_worker_after_crash(run)

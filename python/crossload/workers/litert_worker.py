@@ -15,7 +15,7 @@ import importlib.metadata  # noqa: E402
 import sys  # noqa: E402
 
 from ai_edge_litert.interpreter import Interpreter, OpResolverType  # noqa: E402
-from kit import tflite_interpreter  # noqa: E402
+from kit import litert_profiler, tflite_interpreter  # noqa: E402
 
 if __name__ == "__main__":
     release = importlib.metadata.version("ai-edge-litert")
@@ -24,4 +24,4 @@ if __name__ == "__main__":
 
         litert_compiled.serve(release)
     else:
-        tflite_interpreter.serve("litert", release, f"LiteRT {release}", Interpreter, OpResolverType)
+        tflite_interpreter.serve("litert", release, f"LiteRT {release}", Interpreter, OpResolverType, litert_profiler.TimedModel)

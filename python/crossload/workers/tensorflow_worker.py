@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable
 
 from kit import wire
 
@@ -23,10 +24,13 @@ from typing import Any  # noqa: E402
 
 import numpy as np  # noqa: E402
 from kit import c_api, checkpoint_files, graph_defs  # noqa: E402
-from kit.serving import Answer, Model, Refusal, Request, Server, nanoseconds  # noqa: E402
+from kit.serving import OPERATOR_TIMES, Answer, Model, OperatorTime, Refusal, Request, Server, nanoseconds  # noqa: E402
 
 FORMATS = ["saved_model", "graph_def", "checkpoint", "meta_graph"]
 PYTHON = "the runtime tensorflow+python may load it"
+# Their time is that of the operations they call.
+CALLS = {"PartitionedCall", "StatefulPartitionedCall", "If", "StatelessIf", "While", "StatelessWhile", "Case", "StatelessCase"}
+_LABEL = re.compile(r" = (\w+)\(")
 _NODE = re.compile(r"\[\[\{\{node ([^}]*)\}\}")
 INITIALIZERS = "table_initializer"  # the collection of TensorFlow 1 (python/framework/ops.py, GraphKeys.TABLE_INITIALIZERS)
 
@@ -35,6 +39,7 @@ class SessionModel:
     """A graph in a session, run by its tensors."""
 
     note: str | None = None
+    operator_times = False
 
     def __init__(self, session: c_api.Session, signatures: dict[str, dict[str, Any]], results: dict[str, str] | None = None) -> None:
         """`signatures` are bindings to `operation:index`; `results` maps a `_Retval` node to the tensor it returns. Raises Refusal."""
@@ -51,8 +56,10 @@ class SessionModel:
         # Two inputs may be one tensor, which is fed once; the core gives both the same value.
         specs = {name: takes[name].spec for name in inputs}
         feeds = {(spec.operation, spec.index): (spec, inputs[name]) for name, spec in specs.items()}
-        results, took = nanoseconds(lambda: self._session.run(list(feeds.values()), [gives[n] for n in outputs]))
-        return Answer(dict(zip(outputs, results, strict=True)), took)
+        traces: list[bytes] = []
+        traced = traces.append if self.operator_times else None
+        results, took = nanoseconds(lambda: self._session.run(list(feeds.values()), [gives[n] for n in outputs], traced=traced))
+        return Answer(dict(zip(outputs, results, strict=True)), took, operators=_operators(traces))
 
     def _tensor(self, name: str, bound: str) -> c_api.Output:
         found, index = graph_defs.tensor(name, bound, self._results, self._session.operation, self._session.operation_names)
@@ -64,12 +71,28 @@ class SessionModel:
         return graph_defs.Input(output, c_api.DATATYPES.get(number), shape, name.removeprefix("DT_").lower())
 
 
+def _operators(traces: Iterable[bytes]) -> list[OperatorTime]:
+    """The operations of RunMetadata's step_stats (step_stats.proto), in the order of their start; those that call others are left out.
+
+    A time is that of the kernel's computation (op_start_rel to op_end_rel). Source and sink, which compute nothing, have no label.
+    """
+    message = c_api.messages("tensorflow.core.protobuf.config_pb2").RunMetadata
+    nodes = [n for trace in traces for device in message.FromString(trace).step_stats.dev_stats for n in device.node_stats]
+    found = []
+    for node in sorted(nodes, key=lambda n: n.all_start_nanos):
+        op = _LABEL.search(node.timeline_label)
+        if op and op[1] not in CALLS:
+            found.append(OperatorTime(op[1], node.op_end_rel_nanos - node.op_start_rel_nanos, node.node_name))
+    return found
+
+
 def load(request: Request) -> Model:
     """Load any of the formats; raises Refusal."""
     graph_defs.load_op_libraries(request.options.get("op_libraries", ()), c_api.load_op_library, c_api.VERSION)
-    if request.format == "saved_model":
-        return load_saved_model(request)
-    return load_graph_def(request) if request.format == "graph_def" else load_meta_graph(request)
+    loaders = {"saved_model": load_saved_model, "graph_def": load_graph_def}
+    model = loaders.get(request.format, load_meta_graph)(request)
+    model.operator_times = bool(request.options.get(OPERATOR_TIMES))
+    return model
 
 
 def _threads(request: Request) -> int | None:
@@ -208,7 +231,7 @@ def serve() -> None:
         "api": "C",
         "threads": os.cpu_count(),
         "onednn": c_api.with_onednn(),
-        "options": ["threads"],
+        "options": ["threads", OPERATOR_TIMES],
     }
     Server("tensorflow", c_api.VERSION, FORMATS, load, parameters, c_api.registered_ops, explain).serve()
 

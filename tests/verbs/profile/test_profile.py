@@ -18,6 +18,7 @@ from crossload.runtimes import registry
 from crossload.runtimes.supervisor import Limits, Supervisor
 from crossload.verbs.profile import arena, targets
 from crossload.verbs.profile.costs import Cost, compare
+from crossload.verbs.profile.operators import OperatorTime
 from tests.corpus.handmade import Lite
 from tests.environment import launch_of
 
@@ -143,3 +144,29 @@ def test_threads_are_a_row_each_where_the_runtime_takes_them(demo: Path) -> None
     assert [c.runtime.partition("@")[0] for c in found.costs if c.arena] == ["tflite-micro"] * sum(
         c.runtime.startswith("tflite-micro") for c in found.costs
     )
+
+
+def told_by(found: crossload.Profile) -> dict[tuple[str, str], list[OperatorTime]]:
+    return {(c.artifact, c.runtime.partition("@")[0]): c.operators for c in found.costs}
+
+
+@pytest.mark.slow
+def test_each_operator_has_its_time_where_the_runtime_tells_it(demo: Path) -> None:
+    runtimes = ["litert", "litert+builtin", "tflite-runtime", "tensorflow"]
+    found = crossload.profile(demo, runtimes, artifacts=["tflite", "graph_def"], threads=[1], **QUICK)  # type: ignore[arg-type]
+    told = told_by(found)
+    layers = found.layers["tflite"]
+    assert [layers[o.at].op for o in told["tflite", "litert+builtin"] if isinstance(o.at, int)] == [layer.op for layer in layers]
+    assert any(o.at is None and "Convolution" in o.name for o in told["tflite", "litert"]), "XNNPACK names its own operators"
+    assert any("Conv2D" in o.name and str(o.at).endswith("Relu") for o in told["graph_def", "tensorflow"])
+    assert all(sum(o.seconds for o in told[key]) > 0 for key in told if key[1] != "tflite-runtime")
+    assert told["tflite", "tflite-runtime"] == []
+
+
+@pytest.mark.slow
+def test_operators_are_timed_without_a_signature_and_a_model_that_the_profiler_does_not_run_says_why(corpus: Path) -> None:
+    (nameless,) = crossload.profile(corpus / "tflite_no_signature.tflite", ["litert+builtin"], threads=[1], **QUICK).costs  # type: ignore[arg-type]
+    assert "CONV_2D" in [o.name for o in nameless.operators]
+    (strings,) = crossload.profile(corpus / "tflite_identity_string.tflite", ["litert"], threads=[1], **QUICK).costs  # type: ignore[arg-type]
+    assert (strings.outcome, strings.operators) == ("ok", [])
+    assert "no time by operator: LiteRT's C API carries no strings" in str(strings.note)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from crossload.contract.outcomes import Outcome
+from crossload.verbs.profile.operators import OperatorTime
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,8 @@ class Cost:
     """What one artifact costs in one runtime, computed by `threads` threads; seconds and bytes, None where they are not known.
 
     `start` is until the runtime is ready, `load` the model's load, `first_call` the first answer. `arena` is the smallest arena in which
-    TensorFlow Lite Micro runs the model. `timed_by` is "runtime" where the runtime times its own call, "round trip" where crossload does.
+    TensorFlow Lite Micro runs the model. `operators` have the times of watched runs, where the runtime tells them. `timed_by` is "runtime"
+    where the runtime times its own call, "round trip" where crossload does.
     If the `outcome` is not ok, `error` says why, and figures may be missing. `turns` are the seconds of each call, by turn.
     """
 
@@ -69,6 +71,7 @@ class Cost:
     ratio: Ratio | None = None
     memory: Memory | None = None
     arena: int | None = None
+    operators: list[OperatorTime] = field(default_factory=list)
     turns: list[list[float]] = field(default_factory=list)
 
     def settle(self) -> None:
@@ -85,6 +88,7 @@ class Cost:
             "latency": self.latency and vars(self.latency),
             "ratio": self.ratio and vars(self.ratio),
             "memory": self.memory and vars(self.memory),
+            "operators": [operator.to_json() for operator in self.operators] or None,
         }
         return {k: v for k, v in {**vars(self), **parts}.items() if v is not None and k != "turns"}
 

@@ -17,7 +17,7 @@ from crossload.runtimes.environments import Confined
 from crossload.runtimes.process import Launch
 from crossload.runtimes.registry import Runtime
 from crossload.runtimes.supervisor import Limits, ModelSource, Supervisor
-from crossload.verbs.profile import arena
+from crossload.verbs.profile import arena, operators
 from crossload.verbs.profile.costs import Cost, Memory, compare
 from crossload.verbs.profile.targets import Target
 
@@ -134,7 +134,13 @@ def measure(
                     _guarded(lane, lambda lane=lane: lane.turn(seconds / TURNS))  # type: ignore[misc]
         for lane in lanes:
             lane.end()
-        embedded = [lane for lane in lanes if lane.cost.outcome == "ok" and arena.OPTION in lane.supervisor.options()]
+        measured = [lane for lane in lanes if lane.cost.outcome == "ok"]
+        embedded = [lane for lane in measured if arena.OPTION in lane.supervisor.options()]
+        watched = [lane for lane in measured if operators.OPTION in lane.supervisor.options()]
+    for lane in watched:
+        progress(f"timing each operator of {_said(lane.cost)}")
+        found, why = operators.times(lane.cost.runtime, lane.launch, lane.target, lane.source, limits)
+        lane.cost.operators, lane.cost.note = found, "; ".join(filter(None, (lane.cost.note, why))) or None
     for lane in embedded:
         progress(f"searching the smallest arena of {lane.target.artifact} in {lane.cost.runtime}")
         lane.cost.arena = arena.smallest(lane.cost.runtime, lane.launch, lane.target, limits)

@@ -26,7 +26,7 @@ class Profile:
     """The costs of a model's artifacts. `requests` says, by artifact, what was asked; `layers` has those of each .tflite.
 
     `left_out` are artifacts that no chosen runtime takes. `noise` is how much longer than its median the slowest tenth of a fixed
-    computation took, which ran between the turns.
+    computation took, which ran between the turns; `busy` is the load average before the first one.
     """
 
     path: str
@@ -86,10 +86,11 @@ def profile(
     chosen = targets(Path(path), artifacts, signature, tags, requests or Requests(), options)
     pairs = _pairs(Path(path), chosen, registry.find(list(runtimes) if runtimes else None), options)
     by_layer = {t.artifact: layers(t.source.path, t.key) for t in chosen if t.source.format == "tflite"}
+    busy = round(os.getloadavg()[0], 2)
     costs, noise = measure(pairs, numbers, seconds, limits or Limits(), progress)
     asked = {t.artifact: _asked(t) for t in chosen}
     left_out = [t.artifact for t in chosen if t.artifact not in {c.artifact for c in costs}]
-    return Profile(str(path), costs, asked, by_layer, left_out, noise.share(), os.cpu_count() or 1, round(os.getloadavg()[0], 2))
+    return Profile(str(path), costs, asked, by_layer, left_out, noise.share(), os.cpu_count() or 1, busy)
 
 
 def _pairs(path: Path, chosen: Sequence[Target], runtimes: Sequence[Runtime], options: Mapping[str, Any]) -> list[tuple[Target, Runtime]]:

@@ -12,7 +12,7 @@ import os
 import sys
 import types
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +54,7 @@ CODES = (
 )
 # A ConfigProto (tensorflow/core/protobuf/config.proto): allow_soft_placement (field 7) is true, intra_op_parallelism_threads (field 2).
 _SOFT_PLACEMENT, _THREADS = b"\x38\x01", b"\x10"
+_TRACE = b"\x08\x03"  # RunOptions (config.proto): trace_level (field 1) is FULL_TRACE
 _MOST_THREADS = 127  # one byte of a varint
 # Without it the first session's threads would be those of every later one (core/common_runtime/local_device.cc).
 os.environ.setdefault("TF_OVERRIDE_GLOBAL_THREADPOOL", "1")
@@ -273,8 +274,18 @@ class Session:
         _raise_unless_ok()
         return number, list(shape)
 
-    def run(self, feeds: Sequence[tuple[Output, np.ndarray]], fetches: Sequence[Output], targets: Sequence[int] = ()) -> list[np.ndarray]:
-        """Feed arrays, run the target operations, fetch outputs; large tensors are not copied on either side."""
+    def run(
+        self,
+        feeds: Sequence[tuple[Output, np.ndarray]],
+        fetches: Sequence[Output],
+        targets: Sequence[int] = (),
+        traced: Callable[[bytes], None] | None = None,
+    ) -> list[np.ndarray]:
+        """Feed arrays, run the target operations, fetch outputs; large tensors are not copied on either side.
+
+        `traced` is given the serialised RunMetadata of a run that records each operation's time.
+        """
+        options, metadata = (_library.TF_NewBufferFromString(_TRACE, len(_TRACE)), _library.TF_NewBuffer()) if traced else (None, None)
         inputs = (Output * len(feeds))(*(output for output, _ in feeds))
         values = (_Pointer * len(feeds))()
         results = (_Pointer * len(fetches))()
@@ -282,15 +293,19 @@ class Session:
             for at, (_, array) in enumerate(feeds):
                 values[at] = _tensor(array)
             _library.TF_SessionRun(
-                *(self._session, None, inputs, values, len(feeds), (Output * len(fetches))(*fetches), results, len(fetches)),
-                *((_Pointer * len(targets))(*targets), len(targets), None, _status),
+                *(self._session, options, inputs, values, len(feeds), (Output * len(fetches))(*fetches), results, len(fetches)),
+                *((_Pointer * len(targets))(*targets), len(targets), metadata, _status),
             )
             _raise_unless_ok()
+            if traced:
+                traced(ctypes.string_at(metadata.contents.data, metadata.contents.length))
             return [_array(results, at) for at in range(len(fetches))]
         finally:
             for tensor in (*values, *results):
                 if tensor:
                     _library.TF_DeleteTensor(tensor)
+            for buffer in filter(None, (options, metadata)):
+                _library.TF_DeleteBuffer(buffer)
 
 
 def _delete_session(graph: int, session: int) -> None:

@@ -11,7 +11,7 @@ import re
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -21,6 +21,7 @@ import numpy as np
 from . import shared_memory, tensors, wire
 
 INSTRUCTIONS = ("avx", "avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile", "asimd", "asimddp", "sve", "bf16")
+OPERATOR_TIMES = "operator_times"  # the load option of a worker whose runtime tells the time of each operator
 WITH_OUTPUTS = {"ModelInfer", "Echo", "RegisteredOps"}
 HALF_BYTES = {"INT4": "INT8", "UINT4": "UINT8"}
 _CODES = {  # Python's own exceptions; anything else is INTERNAL
@@ -39,12 +40,29 @@ class Refusal(Exception):
 
 
 @dataclass
+class OperatorTime:
+    """How long an operator took in one run: its name in the runtime, and where the file has it (None where the runtime made it)."""
+
+    name: str
+    nanoseconds: int
+    at: int | str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """An element of the answer's `operators`."""
+        return {key: value for key, value in vars(self).items() if value is not None}
+
+
+@dataclass
 class Answer:
-    """A model's outputs by name, the time of the runtime's own call, and optionally one sentence for the user."""
+    """A model's outputs by name, the time of the runtime's own call, and optionally one sentence for the user.
+
+    `operators` are the times of a run, in the order of execution, if the load option `operator_times` asked for them.
+    """
 
     outputs: dict[str, np.ndarray]
     nanoseconds: int
     note: str | None = None
+    operators: Sequence[OperatorTime] = ()
 
 
 class Model(Protocol):
@@ -122,7 +140,8 @@ class Server:
             signature = asked.get("signature_name", "serving_default")
             wanted = _wanted(header, signature, request.signatures, arrays)
             answer = model.run(signature, arrays, wanted)
-            parameters = {"nanoseconds": answer.nanoseconds, **_note(answer.note)}
+            timed = {"operators": [o.to_json() for o in answer.operators]} if answer.operators else {}
+            parameters = {"nanoseconds": answer.nanoseconds, **_note(answer.note), **timed}
             return {"model_name": model_name, "parameters": parameters}, {n: answer.outputs[n] for n in wanted}
         if rpc == "Echo":
             return {}, arrays

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from . import tensors
-from .serving import Answer, Refusal, Request, Server, check_complete, check_input, nanoseconds
+from .serving import OPERATOR_TIMES, Answer, Model, Refusal, Request, Server, check_complete, check_input, nanoseconds
 
 _DELEGATES = {
     "": "XNNPACK, where it takes the model",
@@ -45,17 +45,30 @@ def variant() -> Variant:
     return Variant(given.kernels, given.threads)
 
 
-def serve(name: str, release: str, native: str, interpreter_class: Callable[..., Any], resolvers: Any) -> None:
-    """Serve a package's `Interpreter` with its `OpResolverType`, as the variant that the worker's arguments name."""
+Wrap = Callable[[Model, Request, str, int], Model]
+
+
+def serve(name: str, release: str, native: str, interpreter_class: Callable[..., Any], resolvers: Any, timed: Wrap | None = None) -> None:
+    """Serve a package's `Interpreter` with its `OpResolverType`, as the variant that the worker's arguments name.
+
+    `timed` makes a loaded model tell the time of each operator, where the package can; it is given the kernels and the number of threads.
+    """
     chosen = variant()
     parts = [chosen.kernels, f"threads{chosen.threads}" if chosen.threads > 1 else ""]
     parameters = {"native": native, "threads": chosen.threads, "delegate": _DELEGATES[chosen.kernels]}
     # A variant keeps its own kernels and threads.
-    options = {"options": [*([] if chosen.kernels else ["kernels"]), *([] if chosen.threads > 1 else ["num_threads"])]}
+    taken = {"kernels": not chosen.kernels, "num_threads": chosen.threads == 1, OPERATOR_TIMES: timed is not None}
+
+    def load(request: Request) -> Model:
+        model = TFLiteModel(request, interpreter_class, resolvers, chosen)
+        if timed and request.options.get(OPERATOR_TIMES):
+            kernels, threads = chosen.kernels or request.options.get("kernels", ""), request.options.get("num_threads") or chosen.threads
+            return timed(model, request, kernels, threads)
+        return model
+
     title = "+".join(filter(None, [name, *parts]))
-    Server(
-        title, release, ["tflite"], lambda request: TFLiteModel(request, interpreter_class, resolvers, chosen), {**parameters, **options}
-    ).serve()
+    options = [option for option, takes in taken.items() if takes]
+    Server(title, release, ["tflite"], load, {**parameters, "options": options}).serve()
 
 
 class TFLiteModel:
