@@ -42,10 +42,25 @@ class SignatureFunction:
         return self.answer(inputs).outputs
 
     def answer(self, inputs: Mapping[str, Any]) -> Answer:
-        """The outputs with the runtime's own time and note."""
+        """The outputs with the runtime's own time and note.
+
+        A .tflite takes another batch than it was written with: interpreters resize it, or say which operator cannot be.
+        """
         from crossload.inputs.requests import complete
 
-        return self._model.infer(self.name, complete(self._model.bound(self.name), inputs))
+        bound = self._model.bound(self.name)
+        taken = complete(_with_free_batch(bound) if self._model.artifact.format == "tflite" else bound, inputs)
+        answer = self._model.infer(self.name, taken)
+        written = {t.name: t.shape for t in bound.inputs}
+        for name, array in taken.items():
+            if (shape := written[name]) and shape[0] not in (-1, *array.shape[:1]):
+                resized = f"the file's {name!r} has the shape {list(shape)}, and was resized to {list(array.shape)}"
+                answer.note = "; ".join(filter(None, (answer.note, resized)))
+        return answer
+
+
+def _with_free_batch(signature: Signature) -> Signature:
+    return replace(signature, inputs=tuple(replace(t, shape=(-1, *t.shape[1:])) if t.shape else t for t in signature.inputs))
 
 
 class Model:

@@ -133,6 +133,17 @@ def test_examples_for_an_input_that_does_not_take_them_are_refused_before_anythi
     assert (twice.exit_code, "leave one out" in twice.output) == (2, True)
 
 
+def test_a_tflite_takes_another_batch_than_it_was_written_with_and_the_answer_says_so(tmp_path: Path, configure: Configure) -> None:
+    configure(honest="honest")
+    path = tmp_path / "model.tflite"
+    path.write_bytes(handmade.Lite((handmade.Tensor("x"), handmade.Tensor("y"))).build())
+    done = run(path, "honest", "--input", "x=ones([3,4])")
+    assert (done.exit_code, "y: float32 [3, 4]" in done.stdout) == (0, True)
+    assert "the file's 'x' has the shape [1, 4], and was resized to [3, 4]" in done.stderr
+    assert "resized" not in run(path, "honest", "--input", "x=ones([1,4])").output
+    assert run(path, "honest", "--input", "x=ones([3,5])").exit_code == 2
+
+
 @pytest.mark.slow
 def test_real_values_are_quantised_and_the_interpreter_is_named() -> None:
     brought = CORPUS / "brought" / "int8-io"

@@ -169,6 +169,12 @@ loader = option(
         "TFSMLayer. Default there: tf.saved_model.load, and where that fails a session."
     ),
 )
+arena = option(
+    "--arena",
+    metavar="SIZE",
+    group=LOADING,
+    help="tflite-micro: the bytes of its arena, such as 20000 or 64K, as on your device. Default: more than any model needs.",
+)
 keras = stacked(
     option("--custom-objects", type=_FILE, metavar="FILE.py", group=LOADING, help="Keras files: the file with the model's own classes."),
     option(
@@ -198,9 +204,10 @@ load_with = option(
 
 
 def load_options(given: dict[str, Any]) -> dict[str, Any]:
-    """The options of `keras`, `loader` and `op_libraries` in the form that ModelSource takes."""
+    """The options of `keras`, `loader`, `arena` and `op_libraries` in the form that ModelSource takes; raises CrossloadError."""
     named = {
         "loader": given.get("loader"),
+        "arena_bytes": _size("--arena", given.get("arena")),
         "custom_objects": given["custom_objects"] and str(given["custom_objects"].resolve()),
         "allow_code": given["allow_code"],
         "op_libraries": [str(library.resolve()) for library in given.get("op_libraries") or ()],
@@ -234,7 +241,7 @@ def to_limits(given: dict[str, Any]) -> Limits:
             seconds[phase] = 0.0
         if phase not in ("start", "load", "run") or not 0 < seconds[phase] < float("inf"):
             raise CrossloadError(f"--time-limit {text!r}: write start, load or run, then =SECONDS")
-    return Limits(**seconds, memory=_size(given["memory_limit"]))
+    return Limits(**seconds, memory=_size("--memory-limit", given["memory_limit"]))
 
 
 def to_requests(given: dict[str, Any]) -> Requests:
@@ -312,10 +319,10 @@ def to_tags(text: str | None) -> tuple[str, ...] | None:
     return None if text is None else listed(text) or ()
 
 
-def _size(text: str | None) -> int | None:
+def _size(option: str, text: str | None) -> int | None:
     if text is None:
         return None
     match = re.fullmatch(r"(\d+(?:\.\d+)?)([KMG]?)i?B?", text)
     if not match or float(match[1]) == 0:
-        raise CrossloadError(f"--memory-limit {text!r}: write a size such as 500M or 4G")
+        raise CrossloadError(f"{option} {text!r}: write a size such as 64K, 500M or 4G")
     return int(float(match[1]) * _UNITS[match[2]])

@@ -89,6 +89,7 @@ if TYPE_CHECKING:
     help="Quantised .tflite: take and print real values; they are quantised and de-quantised with each tensor's scale and zero point.",
 )
 @options.loader
+@options.arena
 @options.keras
 @options.op_libraries
 @options.limits

@@ -123,6 +123,7 @@ EXIT_STATUS = (
     help="Also verify N new requests for a bundle, answered by its reference first: recorded answers can be replayed. --seed repeats them.",
 )
 @options.loader
+@options.arena
 @options.keras
 @options.op_libraries
 @options.limits

@@ -114,7 +114,12 @@ class Supervisor:
     def load(self, source: ModelSource) -> str | None:
         """Load a model; returns the worker's note about it. Raises WorkerFailure of phase `start` or `load`."""
         self._wanted, self._loaded = source, None
-        return self._in_fresh_worker_after_crash(self._load)[0]
+        try:
+            return self._in_fresh_worker_after_crash(self._load)[0]
+        except WorkerFailure as failure:
+            if (size := source.options.get("arena_bytes")) and failure.outcome in ("crash", "load_error"):
+                failure.message += f"; an arena of {size:,} bytes may be too small: `crossload profile` finds the smallest for {self.name}"
+            raise
 
     def infer(self, signature: str, inputs: vectors.Tensors, outputs: list[str]) -> Answer:
         """Run the model loaded last; a fresh worker loads it again if the last one died. Raises WorkerFailure."""

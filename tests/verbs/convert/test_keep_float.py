@@ -15,8 +15,6 @@ from crossload.errors import CrossloadError
 from crossload.inputs.requests import Requests
 from crossload.verbs.convert.keep_float import fewest, name_of, noise
 
-ROOM = Path("unused")
-
 
 def artifact(layers: Sequence[str]) -> Artifact:
     """An artifact whose path says which layers are in float."""
@@ -31,10 +29,10 @@ def searched(needed: set[str], ranked: Sequence[str]) -> tuple[list[str], list[s
     """The layers kept, those of the result, and what was said, of a model that needs these layers in float."""
     said: list[str] = []
 
-    def measure(made: Artifact) -> list[Quality]:
-        return [quality(40.0 if needed <= set(made.path.split(",")) else 5.0)]
+    def attempt(*layers: str) -> tuple[Artifact, list[Quality]]:
+        return artifact(layers), [quality(40.0 if needed <= set(layers) else 5.0)]
 
-    made, kept = fewest(artifact([]), ranked, lambda layers, _: artifact(layers), measure, Bounds(), ROOM, said.append)
+    made, kept = fewest(artifact([]), ranked, attempt, Bounds(), said.append)
     return kept, made.path.split(","), said
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from click.testing import CliRunner, Result
 
 import crossload
 from crossload.cli import main
-from crossload.errors import CrossloadError
+from crossload.errors import CrossloadError, WorkerFailure
 from crossload.inputs.requests import Requests
 from crossload.runtimes import registry
 from crossload.runtimes.supervisor import Limits, Supervisor
@@ -128,6 +129,8 @@ def test_the_arena_is_the_smallest_that_works(demo: Path) -> None:
     with Supervisor(runtime.name, launch_of("tflite-micro")) as worker:
         assert arena.runs(worker, target, found)
         assert not arena.runs(worker, target, found - 16)
+        with pytest.raises(WorkerFailure, match="an arena of 512 bytes may be too small: `crossload profile` finds the smallest"):
+            worker.load(replace(target.source, options={arena.OPTION: 512}))
 
 
 @pytest.mark.slow

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 from crossload.artifacts.tflite import quantised
@@ -13,7 +15,7 @@ from crossload.artifacts.tflite.layers import layers
 from crossload.compare.quality import Bounds
 from crossload.contract.manifest import Artifact, Quality
 from crossload.errors import CrossloadError
-from crossload.verbs.convert.quantised import Measured, measuring
+from crossload.verbs.convert.quantised import measuring
 from crossload.verbs.verify.prove import Recorded
 from crossload.verbs.verify.quality import QualityTerms
 
@@ -22,6 +24,8 @@ AUTO = "auto"
 # Each layer costs a conversion, so of a deep model those with most work are tried.
 _MOST_LAYERS = 64
 _Make = Callable[[Sequence[str], Path], Artifact]
+# A model with some layers in float, and its quality.
+Attempt = tuple[Artifact, list[Quality]]
 
 
 @dataclass(frozen=True)
@@ -56,13 +60,19 @@ def search(source: Recorded, made: Artifact, make: _Make, wanted: QualityTerms, 
     quiet = replace(source, terms=replace(source.terms, progress=lambda _: None))
     with ExitStack() as stack:
         measure = measuring(stack, quiet, made, wanted)
+
+        @cache
+        def attempt(*kept: str) -> Attempt:
+            other = make(kept, room / hashlib.sha256(repr(kept).encode()).hexdigest())
+            return other, measure(other)
+
         whole = measure(made)
         progress(f"all layers in int8: {_said(whole)}")
         ranked: list[LayerNoise] = []
         candidates = _candidates(made, progress)
         for at, (layer, op) in enumerate(candidates):
             try:
-                found = measure(make([layer], room / f"alone-{at}"))
+                _, found = attempt(layer)
             except CrossloadError as refused:
                 progress(f"{at + 1} of {len(candidates)}: {layer} cannot stay in float: {refused}")
                 continue
@@ -71,29 +81,31 @@ def search(source: Recorded, made: Artifact, make: _Make, wanted: QualityTerms, 
         ranked.sort(key=lambda found: found.noise)
         result, kept = made, list[str]()
         if _misses(bounds, whole):
-            result, kept = fewest(made, [r.layer for r in ranked], make, measure, bounds, room, progress)
+            result, kept = fewest(made, [r.layer for r in ranked], attempt, bounds, progress)
     return result, Search(kept, noise(whole), ranked)
 
 
 def fewest(
-    made: Artifact, ranked: Sequence[str], make: _Make, measure: Measured, bounds: Bounds, room: Path, progress: Callable[[str], None]
+    made: Artifact, ranked: Sequence[str], attempt: Callable[..., Attempt], bounds: Bounds, progress: Callable[[str], None]
 ) -> tuple[Artifact, list[str]]:
-    """The artifact with the first of the `ranked` layers in float that meets the bounds, without those it does not need; and its layers."""
+    """The artifact with the first of the `ranked` layers in float that meets the bounds, without those it does not need; and its layers.
+
+    `attempt(*layers)` converts with these in float.
+    """
     result, kept = made, list[str]()
-    for at, layer in enumerate(ranked):
+    for layer in ranked:
         kept = [*kept, layer]
-        result = make(kept, room / f"first-{at}")
-        found = measure(result)
+        result, found = attempt(*kept)
         progress(f"the first {len(kept)} in float: {_said(found)}")
         if not _misses(bounds, found):
             break
     else:
         progress("even with all of them in float the bounds are missed")
         return result, kept
-    for at, layer in enumerate(kept[:-1]):  # without the last one, the bounds were missed
+    for layer in kept[:-1]:  # without the last one, the bounds were missed
         fewer = [k for k in kept if k != layer]
-        other = make(fewer, room / f"without-{at}")
-        if not _misses(bounds, measure(other)):
+        other, found = attempt(*fewer)
+        if not _misses(bounds, found):
             progress(f"{layer} can be int8 after all")
             result, kept = other, fewer
     return result, kept

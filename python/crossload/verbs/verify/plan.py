@@ -121,6 +121,8 @@ class Plan:
         for option in ("loader", "custom_objects"):
             if value := self.load_options.get(option):
                 yield f"--{option.replace('_', '-')}", str(value)
+        if size := self.load_options.get("arena_bytes"):
+            yield "--arena", str(size)
         if self.load_options.get("allow_code"):
             yield "--allow-code", None
         for library in self.load_options.get("op_libraries", ()):
