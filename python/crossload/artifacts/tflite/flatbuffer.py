@@ -78,6 +78,12 @@ def vector(data: Buffer, at: int) -> tuple[int, int]:
     return _Reader(data).items(at, 1)
 
 
+def numbers(data: Buffer, at: int, kind: str) -> list[Any]:
+    """The vector of numbers of the `struct` code `kind` whose offset is at `at`; raises FlatbufferError as `follow` does."""
+    found: list[Any] = _Reader(data).field(at, Field(0, kind, vector=True))
+    return found
+
+
 class _Reader:
     """The data, and the remaining budget for reading."""
 

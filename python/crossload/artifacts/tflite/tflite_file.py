@@ -356,6 +356,16 @@ def mapped(path: Path) -> Iterator[flatbuffer.Buffer]:
         yield data
 
 
+def metadata_extent(data: flatbuffer.Buffer, name: str) -> tuple[int, int] | None:
+    """The first byte and the length of a metadata entry's buffer; None where there is no such entry. Raises FlatbufferError."""
+    model = flatbuffer.decode(data, {key: _MODEL[key] for key in ("buffers", "metadata")})
+    entry = next((e for e in model["metadata"] if e["name"] == name), None)
+    if entry is None:
+        return None
+    buffer = _at(model["buffers"], entry["buffer"], "buffer")
+    return buffer["data"] or (buffer["offset"], buffer["size"])
+
+
 def _renamed(tensors: Sequence[TensorSpec], given: Mapping[int, str], side: str) -> tuple[TensorSpec, ...]:
     stated = [given.get(t.tensor) if isinstance(t.tensor, int) else None for t in tensors]
     return tuple(replace(t, name=name) for t, name in zip(tensors, readable([t.name for t in tensors], side, stated), strict=True))

@@ -28,6 +28,7 @@ def lines(found: TFLite, page: Page) -> Iterator[str]:
         yield f"  description: {printable(found.description)}"
     for entry in found.metadata:
         yield f"  metadata: {printable(entry.name)} = {printable(entry.text) if entry.text else f'({entry.size_bytes:,} bytes)'}"
+    yield from _written(inside)
     yield from _packed(inside, page)
     yield ""
     for key, signature in found.signatures.items():
@@ -49,6 +50,19 @@ def lines(found: TFLite, page: Page) -> Iterator[str]:
         yield warning(f"  {len(found_defects) - 5} more defects; --all lists them")
     for graph, plan in zip(inside.graphs, inside.arenas, strict=True):
         yield from _subgraph(graph, plan, page, alone=len(inside.graphs) == 1)
+
+
+def _written(inside: Details) -> Iterator[str]:
+    """What the author wrote about the model."""
+    if inside.metadata is None:
+        return
+    for name, text in inside.metadata.facts.items():
+        yield f"  {name}: {printable(text)}"
+    for side, notes in (("input", inside.metadata.inputs), ("output", inside.metadata.outputs)):
+        for note in notes:
+            spans, files = [f"values {note.range}"] if note.range else [], [f"files {', '.join(note.files)}"] if note.files else []
+            told = "; ".join([*filter(None, [note.description]), *spans, *note.steps, *files])
+            yield f"  {side} {printable(note.name)}: {printable(told) or 'nothing said'}"
 
 
 def _packed(inside: Details, page: Page) -> Iterator[str]:

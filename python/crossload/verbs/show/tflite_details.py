@@ -10,19 +10,21 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from crossload.artifacts.tflite import arena, inner, packed
+from crossload.artifacts.tflite import arena, inner, model_metadata, packed
 from crossload.artifacts.tflite.arena import Arena
 from crossload.artifacts.tflite.inner import Inner, Operator, Tensor
+from crossload.artifacts.tflite.model_metadata import ModelMetadata
 from crossload.artifacts.tflite.packed import PackedFile
 from crossload.errors import ArtifactError
 
 
 @dataclass(frozen=True)
 class Details:
-    """The inside of a .tflite; `damage` says why the graphs or the packed files cannot be listed."""
+    """The inside of a .tflite; `damage` says why the graphs, the author's metadata or the packed files cannot be listed."""
 
     graphs: list[Inner]
-    packed_files: tuple[PackedFile, ...]
+    packed_files: tuple[PackedFile, ...] = ()
+    metadata: ModelMetadata | None = None
     damage: str | None = None
 
     @cached_property
@@ -31,10 +33,11 @@ class Details:
         return [arena.plan(graph) for graph in self.graphs]
 
     def to_json(self) -> dict[str, Any]:
-        """The keys that `show --json` adds: `graphs` and `packed_files`."""
+        """The keys that `show --json` adds: `graphs`, `packed_files`, and `model_metadata` if an author wrote any."""
         return {
             "graphs": [_graph(graph, plan) for graph, plan in zip(self.graphs, self.arenas, strict=True)],
             "packed_files": [p.to_json() for p in self.packed_files],
+            **({"model_metadata": self.metadata.to_json()} if self.metadata else {}),
             **({"damage": self.damage} if self.damage else {}),
         }
 
@@ -44,9 +47,11 @@ def details(path: Path) -> Details:
     graphs: list[Inner] = []
     try:
         graphs = inner.read_all(path)
-        return Details(graphs, packed.packed_files(path))
+        with inner.damage(path):
+            metadata = model_metadata.read(path)
+        return Details(graphs, packed.packed_files(path), metadata)
     except ArtifactError as error:
-        return Details(graphs, (), str(error))
+        return Details(graphs, damage=str(error))
 
 
 def operator_counts(graphs: Sequence[Inner], ops: Mapping[str, Mapping[str, int]]) -> dict[str, dict[str, int]]:
