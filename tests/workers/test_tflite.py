@@ -181,6 +181,15 @@ def test_another_batch_is_unimplemented_in_tflite_micro(tflite_micro: Conversati
     assert "runs the shape the model was written with, [1, 8, 8, 1]; this vector has [3, 8, 8, 1]" in refused.error
 
 
+def test_tflite_micro_answers_the_same_when_each_tensor_keeps_its_memory(tflite_micro: Conversation, corpus: Path) -> None:
+    preserved = Conversation(environment.launch_of("tflite-micro+preserved"))
+    for worker in (tflite_micro, preserved):
+        worker.load(corpus / "tflite_cnn.tflite")
+    planned, kept = (w.infer(pixels=PIXELS[:1]).outputs["probabilities"] for w in (tflite_micro, preserved))
+    assert preserved.end() == 0
+    assert same_bytes(planned, kept)
+
+
 def test_plain_kernels_run_if_xnnpack_fails_and_a_note_reports_it(
     interpreter: Conversation, tflite_micro: Conversation, corpus: Path
 ) -> None:

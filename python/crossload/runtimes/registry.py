@@ -153,6 +153,7 @@ BUILT_IN = (
     *_variants("tensorflow", "tensorflow_python_2_15_worker", "2.15.1", lite="--lite"),
     *_variants("tensorflow", "tensorflow_python_worker", "2.21.0", lite="--lite"),
     _script("tflite-micro", "tflite_micro_worker", "0.dev20261023182759", "tflite"),
+    *_variants("tflite-micro", "tflite_micro_worker", "0.dev20261023182759", preserved="--preserve-all-tensors"),
     _tflite_java("2.18.0", "2.18.0-1.5.11"),  # JavaCPP's presets; later ones need a parent pom that Maven Central does not have
 )
 

@@ -2,7 +2,11 @@
 # requires-python = ">=3.10,<3.14"
 # dependencies = ["tflite-micro==0.dev20261023182759", "ml-dtypes==0.6.0"]
 # ///
-"""The runtime `tflite-micro`: TensorFlow Lite Micro's kernels, which microcontrollers run, in its Python interpreter."""
+"""The runtime `tflite-micro`: TensorFlow Lite Micro's kernels, which microcontrollers run, in its Python interpreter.
+
+With --preserve-all-tensors each tensor has memory of its own, and none takes the place of one that is no longer needed: where answers then
+differ, the plan of the arena is at fault, or a kernel that writes beyond its output.
+"""
 
 from kit import wire
 
@@ -10,6 +14,7 @@ wire.own_streams()  # before anything that may print is imported
 
 import importlib.metadata  # noqa: E402
 import re  # noqa: E402
+import sys  # noqa: E402
 from collections.abc import Callable  # noqa: E402
 from functools import partial  # noqa: E402
 from pathlib import Path  # noqa: E402
@@ -24,6 +29,7 @@ from tflite_micro import __version__, runtime  # noqa: E402
 # option `arena_bytes` gives its size.
 ARENA_BYTES = 1 << 30
 RUNTIME = "TensorFlow Lite Micro"
+PRESERVED = "--preserve-all-tensors" in sys.argv
 # The messages in its sources for a missing kernel or datatype.
 MISSING = re.compile(
     r"Didn't find op|not supported|[Uu]nsupported|[Uu]nresolved|type NOTYPE|get registration from op code|populate a temp"
@@ -42,14 +48,16 @@ class MicroModel:
         custom = sorted(code.customCode.decode() for code in model.operatorCodes or [] if code.customCode)
         try:
             size = request.options.get("arena_bytes") or ARENA_BYTES
-            self._interpreter = _explained(lambda: runtime.Interpreter.from_bytes(data, arena_size=size), request.path)
+            modes = runtime.InterpreterConfig
+            mode = modes.kPreserveAllTensors if PRESERVED else modes.kAllocationRecording
+            self._interpreter = _explained(partial(runtime.Interpreter.from_bytes, data, None, size, mode), request.path)
         except Refusal as refusal:
             # It registers some custom ops (those of its signal library), and does not say by name which one it lacks.
             if custom and "op code CUSTOM" in str(refusal):
                 sentence = f"{request.path} needs ops of which {RUNTIME} lacks at least one: {', '.join(custom)}"
                 raise Refusal("UNIMPLEMENTED", sentence) from refusal
             raise
-        _, said = printed.with_stderr(self._interpreter.print_allocations)
+        said = "" if PRESERVED else printed.with_stderr(self._interpreter.print_allocations)[1]
         used = re.search(r"Arena allocation total (\d+) bytes", said)
         self.note = f"uses {int(used[1]):,} bytes of arena" if used else None
         self._path, self._keep_state = request.path, request.keep_state
@@ -119,4 +127,4 @@ def _explained(call: Callable[[], Any], path: str) -> Any:
 if __name__ == "__main__":
     release = importlib.metadata.version("tflite-micro")
     about = {"native": f"{RUNTIME} {__version__}", "threads": 1, "options": ["arena_bytes"]}
-    Server("tflite-micro", release, ["tflite"], MicroModel, about).serve()
+    Server(f"tflite-micro{'+preserved' if PRESERVED else ''}", release, ["tflite"], MicroModel, about).serve()
