@@ -60,6 +60,7 @@ _saver = stacked(
         "convert two_tags/ serving/ --tags serve",
         "convert digits/ digits-everywhere/ --runtime 'tensorflow-java@*,tensorflow-java-legacy'",
         "convert model/ serving/ --signature serving_default=image_quality",
+        "convert unsigned.tflite signed.tflite --add-signature serving_default --input-tensor pixels=0",
         "convert models/ 'more/*.h5' -o lite/ --to tflite",
     ],
     exit_status="0 written and verified, 1 the result answers differently (nothing is written), 2 input that cannot be used. "
@@ -95,6 +96,12 @@ _saver = stacked(
     metavar="[KEY=]FUNCTION",
     group=WHAT,
     help="Make a function of a SavedModel's objects a signature, called KEY (else as the function); repeatable.",
+)
+@option(
+    "--add-signature",
+    metavar="KEY",
+    group=WHAT,
+    help="A .tflite: keep its signatures and add KEY, which takes and gives the tensors of --input-tensor and --output-tensor (else all).",
 )
 @options.tensors
 @options.pins
@@ -297,6 +304,7 @@ def _edge_options(given: dict[str, Any], shapes: Any) -> dict[str, Any]:
         "to_tags": listed(given["to_tags"]),
         "drop_signatures": list(given["dropped"]) or None,
         "sign": list(given["functions"]) or None,
+        "add_signature": given["add_signature"],
         "pinned": options.to_pinned(given["pins"]) or None,
         "keep_variables": listed(given["keep_variables"]),
         "shapes": {n: list(s) for n, s in shapes.items()},

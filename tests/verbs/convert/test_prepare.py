@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,8 @@ from crossload.verbs.convert.prepare import names_of
 from crossload.verbs.convert.sign import named_functions
 from crossload.verbs.export.export import export
 from tests import CORPUS
+from tests.corpus import handmade
+from tests.corpus.handmade import Lite
 
 BROUGHT = CORPUS / "brought"
 THERE = ["score", "embed", "a=b"]
@@ -46,6 +49,35 @@ def test_an_input_to_pin_must_be_one_of_a_graph(tmp_path: Path) -> None:
         convert(graph, tmp_path / "x.pb", options={"pinned": {"keep": 1.0}})
     with pytest.raises(CrossloadError, match=r"--pin takes GraphDef, SavedModel, checkpoint, \.meta file, and this is a \.keras file"):
         convert(BROUGHT / "lstm-states" / "encoder.keras", tmp_path / "x.pb", options={"pinned": {"tokens": 1.0}})
+
+
+def test_a_signature_is_added_to_a_tflite_beside_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "m.tflite"
+    path.write_bytes(Lite(signatures={"first": ({"pixels": 0}, {"scores": 1})}).build())
+    convert(path, tmp_path / "two.tflite", options={"add_signature": "second"}, outputs=["best=scores"], verified=False)
+    found = artifacts.read(tmp_path / "two.tflite").signatures  # type: ignore[union-attr]
+    assert {key: [[t.name for t in side] for side in (s.inputs, s.outputs)] for key, s in found.items()} == {
+        "first": [["pixels"], ["scores"]],
+        "second": [["pixels"], ["best"]],
+    }
+    path.write_bytes(Lite().build())
+    convert(path, tmp_path / "one.tflite", options={"add_signature": "serve"}, inputs=["pixels=0"], verified=False)
+    assert list(artifacts.read(tmp_path / "one.tflite").signatures) == ["serve"]  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("source", "more", "cause"),
+    [
+        ("m.tflite", {}, "has a signature 'first'; choose another name, or rename that one with --signature NEW=first"),
+        ("m.tflite", {"signatures": ["first"]}, "--add-signature keeps the file's signatures: leave out --signature"),
+        ("g.pb", {}, r"--add-signature takes a \.tflite, and .*g.pb is a GraphDef; name tensors with --output-tensor"),
+    ],
+)
+def test_a_signature_that_cannot_be_added_is_refused(tmp_path: Path, source: str, more: dict[str, Any], cause: str) -> None:
+    (tmp_path / "m.tflite").write_bytes(Lite(signatures={"first": ({"x": 0}, {"y": 1})}).build())
+    (tmp_path / "g.pb").write_bytes(handmade.dropout().SerializeToString())
+    with pytest.raises(CrossloadError, match=cause):
+        convert(tmp_path / source, tmp_path / "out.tflite", options={"add_signature": "first"}, **more)
 
 
 @pytest.mark.slow

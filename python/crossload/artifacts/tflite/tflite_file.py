@@ -178,12 +178,23 @@ class TFLite:
     def named(self, inputs: Mapping[str, str], outputs: Mapping[str, str]) -> Signature:
         """The first subgraph's inputs and outputs as a signature, under the given names; each value is a tensor's name or index.
 
-        Tensors without a given name get a readable one; without named outputs, all are taken. Raises ArtifactError for a tensor
-        that is not an input or output, with near matches.
+        Tensors without a given name keep that of the file's only signature, else get a readable one; without named outputs, all are
+        taken. Raises ArtifactError for a tensor that is not an input or output, with near matches.
         """
         taken, given = self._by_index("input", inputs), self._by_index("output", outputs)
         asked = [t for t in self.outputs if not given or t.tensor in given]
-        return Signature(_renamed(self.inputs, taken, "input"), _renamed(asked, given, "output"))
+        return Signature(
+            _renamed(self.inputs, self._named("input") | taken, "input"), _renamed(asked, self._named("output") | given, "output")
+        )
+
+    def _named(self, side: Literal["input", "output"]) -> dict[int, str]:
+        """The names that the only signature gives to the tensors of the first subgraph."""
+        if len(self.signatures) != 1:
+            return {}
+        own = next(iter(self.signatures.values()))
+        specs, there = (own.inputs, self.inputs) if side == "input" else (own.outputs, self.outputs)
+        held = {t.tensor for t in there}
+        return {t.tensor: t.name for t in specs if isinstance(t.tensor, int) and t.tensor in held}
 
     def _by_index(self, side: Literal["input", "output"], named: Mapping[str, str]) -> dict[int, str]:
         found: dict[int, str] = {}
@@ -195,8 +206,11 @@ class TFLite:
         return found
 
     def _one_of(self, side: Literal["input", "output"], text: str) -> int:
-        """The index of the tensor with this name, readable name, or index."""
+        """The index of the tensor with this name, name in the only signature, readable name, or index."""
         there = self.inputs if side == "input" else self.outputs
+        own = {name: index for index, name in self._named(side).items()}
+        if text in own:
+            return own[text]
         for spec, short in zip(there, _renamed(there, {}, side), strict=True):
             if text in (spec.name, spec.name.removesuffix(":0"), short.name, str(spec.tensor)) and isinstance(spec.tensor, int):
                 return spec.tensor

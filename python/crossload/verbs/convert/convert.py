@@ -92,8 +92,8 @@ def convert(
 
     `tags` chooses a MetaGraph, `signatures` some of its signatures (`NEW=OLD` renames one); `inputs` and `outputs` name a graph's tensors
     (`name=operation:index`, `operation`) as its signature. `options` has `pinned` (values of inputs that become constants, by name),
-    `drop_signatures`, and `sign` (functions of a SavedModel's objects that become signatures: `FUNCTION`, `KEY=FUNCTION`); the others go
-    to the conversions (verbs.convert.walk.walk).
+    `drop_signatures`, `add_signature` (the key of one more signature of a .tflite), and `sign` (functions of a SavedModel's objects that
+    become signatures: `FUNCTION`, `KEY=FUNCTION`); the others go to the conversions (verbs.convert.walk.walk).
     `load_with` is the TensorFlow that loads the source. Source and result answer the same vectors (`requests`); a result that does not
     agree within `tolerance` is not written, nor one whose source answers too few of them (unless `accept_unproved`). `runtimes` are those
     that the result (a SavedModel or a GraphDef) must run in: it is repaired as far as necessary, and verified there. `warm_up` adds the

@@ -12,8 +12,10 @@ import numpy as np
 
 from crossload import artifacts
 from crossload.artifacts.content import in_list, in_words
+from crossload.artifacts.entries import binding_of
 from crossload.artifacts.graphs.graph import operation_of
-from crossload.artifacts.select import choose
+from crossload.artifacts.select import choose, named_tensor
+from crossload.artifacts.tflite.tflite_file import TFLite
 from crossload.contract.manifest import Artifact
 from crossload.contract.signatures import Signature
 from crossload.edits import meta_graphs, pinning
@@ -50,13 +52,36 @@ def chosen(
     outputs: Sequence[str] | None,
     options: dict[str, Any],
 ) -> tuple[Artifact, dict[str, Signature], Preparation]:
-    """`artifacts.select.choose`, with signatures dropped, renamed and pinned as asked; takes its own entries out of `options`."""
-    drop, pinned = options.pop("drop_signatures", ()), options.pop("pinned", {})
+    """`artifacts.select.choose`, with signatures added, dropped, renamed and pinned as asked; takes its own entries out of `options`."""
+    drop, pinned, key = options.pop("drop_signatures", ()), options.pop("pinned", {}), options.pop("add_signature", None)
+    if key is not None:
+        if names or drop:
+            raise CrossloadError("--add-signature keeps the file's signatures: leave out --signature and --drop-signature")
+        return *with_signature(source, key, inputs, outputs), Preparation({}, {})
     renamed = dict[str, str]()
     if drop or any("=" in name for name in names or ()):
         names, renamed = names_of(names, drop, list(choose(source, tags, None, inputs, outputs)[0].bindings))
     entry, signatures = choose(source, tags, names, inputs, outputs)
     return entry, signatures, Preparation(renamed, pinned_values(pinned, entry.format, signatures))
+
+
+def with_signature(source: Path, key: str, inputs: Sequence[str] | None, outputs: Sequence[str] | None) -> Chosen:
+    """The .tflite with its own signatures and a new one, `key`, by tensors; raises CrossloadError.
+
+    Without `inputs` and `outputs`, the new one has all inputs and outputs of the first subgraph.
+    """
+    found = artifacts.read(source)
+    if not isinstance(found, TFLite):
+        raise CrossloadError(
+            f"--add-signature takes a .tflite, and {source} is {in_words(found.format)}; name tensors with --output-tensor"
+        )
+    if key in found.signatures:
+        raise CrossloadError(f"{source} has a signature {key!r}; choose another name, or rename that one with --signature NEW={key}")
+    entry, signatures = choose(source)
+    bindings = entry.bindings if found.signatures else {}
+    added = found.named(dict(map(named_tensor, inputs or ())), dict(map(named_tensor, outputs or ())))
+    merged = {**{name: signatures[name] for name in bindings}, key: added}
+    return entry.model_copy(update={"bindings": {**bindings, key: binding_of(added)}}), merged
 
 
 def pinned_values(pinned: Mapping[str, Any], kind: str, signatures: Mapping[str, Signature]) -> dict[str, np.ndarray]:
