@@ -166,7 +166,7 @@ class Model:
             self.note = supervisor.load(self._source)
             self._loaded = True
         except WorkerFailure as failure:
-            from crossload.verbs.check.prediction import explained
+            from crossload.verbs.check.failures import explained
 
             self.close()
             if self._others:
@@ -192,9 +192,9 @@ class Model:
         try:
             return self._supervisor.infer(signature, inputs, [t.name for t in self.signatures[signature].signature.outputs])
         except WorkerFailure as failure:
-            from crossload.verbs.check.prediction import explained
+            from crossload.verbs.check.failures import explained
 
-            said = explained(failure, self.runtime, self._source)
+            said = explained(failure, self.runtime, self._source, signature)
             if failure.outcome == "run_error" and (more := self.disagreement(signature) or self._unparsed(signature, failure)):
                 said = f"{said}; {more}"
             raise RunFailed(failure.outcome, f"{self.runtime.title} ({failure.outcome}): {said}") from failure

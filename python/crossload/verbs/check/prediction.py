@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
@@ -16,18 +15,15 @@ from crossload.artifacts.graphs.graph import operation_of
 from crossload.artifacts.graphs.saved_model import init_ops
 from crossload.contract.datatypes import for_people
 from crossload.contract.manifest import Binding
-from crossload.errors import CrossloadError, WorkerFailure
+from crossload.errors import CrossloadError
 from crossload.releases.registrations import Release, releases
 from crossload.runtimes.registry import Runtime
-from crossload.runtimes.supervisor import ModelSource
 from crossload.verbs.check import graph_rules, init_rules, java_rules, remedies, value_rules
 from crossload.verbs.check.findings import SEVERITY, Finding
 from crossload.verbs.check.graph_rules import Subject
 
 # The formats that releases are asked about before they load them.
 PREDICTED = ("saved_model", "graph_def", "meta_graph", "checkpoint")
-# TensorFlow's words for a table or a variable without a value.
-_UNSET = re.compile(r"not initialized|uninitialized|Error while reading resource variable", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -58,6 +54,13 @@ class Prediction:
     def loads(self) -> bool:
         """Whether it will be loaded, whatever its signatures do."""
         return not any(f.at_load for f in self.findings)
+
+    def about(self, signature: str | None) -> Prediction:
+        """The prediction for one signature; for None, this one."""
+        if signature is None:
+            return self
+        found = tuple(f for f in self.findings if f.signature in (None, signature))
+        return replace(self, findings=found, signatures={signature: self.signatures[signature]})
 
     @cached_property
     def remedy(self) -> str:
@@ -135,7 +138,7 @@ def would_do(
     """
     chosen = [release_of(r) for r in runtimes] if runtimes is not None else list(releases())
     found = found or artifacts.read(path)
-    named = dict(bindings or _bindings(path, tags, found))
+    named = dict(bindings or bindings_of(path, tags, found))
     subject = _subject(path, tags, named, found)
     alone = found.format in ("meta_graph", "checkpoint")
     predictions = [_predict(subject, release, named, path, by_tensorflow_alone=alone) for release in chosen]
@@ -157,41 +160,8 @@ def _is_stopped(prediction: Prediction, python: Release) -> bool:
     return _is_same(python.title, prediction) and bool(prediction.findings)
 
 
-def explained(failure: WorkerFailure, runtime: Runtime, source: ModelSource) -> str:
-    """A failure's message; if `check` predicts the failure, also the reason, the releases that would run it, and the next step.
-
-    Adds nothing if `check` predicts that the model loads (or runs, for a failed run of what has no value), or does not know the runtime
-    or the format, or if a user's library failed.
-    """
-    of_library = any(library in failure.message for library in source.options.get("op_libraries", ()))
-    if failure.phase == "run" and failure.outcome == "run_error" and _UNSET.search(failure.message):
-        return _explained_run(failure, runtime, source)
-    if failure.phase != "load" or failure.outcome not in ("load_error", "unsupported") or of_library:
-        return failure.message
-    try:
-        title = release_of(runtime).title
-        every = would_do(source.path, tags=source.tags, bindings=source.bindings)
-    except CrossloadError:
-        return failure.message
-    own = next((p for p in every if p.runtime == title), None) or predict(source.path, title, tags=source.tags, bindings=source.bindings)
-    if own.loads:
-        return failure.message
-    would = ", ".join(p.runtime for p in every if p.outcome == "ok") or "no release known here"
-    said = f"{failure.message.rstrip('.')}. {own.explanation()}; would run in: {would}"
-    return f"{said}; or: {own.remedy}" if own.remedy else said
-
-
-def _explained_run(failure: WorkerFailure, runtime: Runtime, source: ModelSource) -> str:
-    """The message of a run that read a table or a variable without values, with what `check` says of it."""
-    try:
-        found = predict(source.path, runtime, tags=source.tags, bindings=source.bindings).findings
-    except CrossloadError:
-        return failure.message
-    said = [f.sentence for f in found if f.beyond_repair]
-    return f"{failure.message.rstrip('.')}: {said[0]}" if said else failure.message
-
-
-def _bindings(path: Path, tags: Sequence[str] | None, found: Any) -> dict[str, Binding]:
+def bindings_of(path: Path, tags: Sequence[str] | None = None, found: Any = None) -> dict[str, Binding]:
+    """The signatures of an artifact that the file itself, or the manifest beside it, states; `found` is the artifact, if read already."""
     entries, _ = artifacts_of(path, path.name, tags, unnamed=True, found=found)
     chosen = [e for e in entries if tags is None or e.tags is None or set(e.tags) == set(tags)]
     return chosen[0].bindings if chosen else {}

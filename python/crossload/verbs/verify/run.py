@@ -229,13 +229,13 @@ def _of_artifact(
         source = conditions.pinned(supervisor, source)
         note = supervisor.load(replace(source, keep_state=cases.vectors[0].keep)) if bindings else None
     except WorkerFailure as failure:
-        from crossload.verbs.check.prediction import explained
+        from crossload.verbs.check.failures import explained
 
         failure.message = explained(failure, runtime, source)
         yield from (_contradicted(case, cases) or failed(case, failure) for case in all_cases)
         return
     kept, suggestions = Kept(), {asked.signature: Suggestion() for asked in cases.vectors}
-    for asked, case, answer in _asked(supervisor, source, cases):
+    for asked, case, answer in _asked(supervisor, runtime, source, cases):
         if isinstance(answer, Result):
             yield answer
             continue
@@ -276,9 +276,10 @@ def judged(
     return Result(case, "ok" if ok else "mismatch", whole.agreement, whole.metrics, levels, error, note=note, seconds=seconds), each
 
 
-def _asked(supervisor: Supervisor, source: ModelSource, cases: Cases) -> Iterator[tuple[Asked, Case, Answer | Result]]:
+def _asked(supervisor: Supervisor, runtime: Runtime, source: ModelSource, cases: Cases) -> Iterator[tuple[Asked, Case, Answer | Result]]:
     """Every reported vector with the runtime's answer, or with its result where there is none."""
     deaths = 0
+    said: dict[tuple[str, str], str] = {}  # vectors of one signature mostly fail alike
     ended: WorkerFailure | None = None  # what ended the sequence of vectors since the last load
     for at, asked in enumerate(cases.vectors):
         case = cases.case(supervisor.name, asked)
@@ -296,11 +297,20 @@ def _asked(supervisor: Supervisor, source: ModelSource, cases: Cases) -> Iterato
                 deaths = 0
             except WorkerFailure as failure:
                 deaths = deaths + 1 if failure.outcome in ("crash", "timeout", "protocol_error") and not ended else 0
+                if not ended:
+                    failed_as = asked.signature, failure.message
+                    failure.message = said.get(failed_as) or said.setdefault(failed_as, _explained(failure, runtime, source, asked))
                 answer = failed(case, failure)
                 if asked.keep and not ended:
                     ended = _ended(asked.vector, failure)
         if asked.reported:
             yield asked, case, answer
+
+
+def _explained(failure: WorkerFailure, runtime: Runtime, source: ModelSource, asked: Asked) -> str:
+    from crossload.verbs.check.failures import explained  # loaded where something fails
+
+    return explained(failure, runtime, source, asked.signature)
 
 
 def _contradicted(case: Case, cases: Cases) -> Result | None:

@@ -206,7 +206,7 @@ def _with_fallbacks(bundle: Bundle, chosen: dict[str, Runtime], plan: Plan) -> d
 
 def _without_reference(chosen: dict[str, Runtime], plan: Plan, error: NoReference) -> Report:
     """The report for a model that no runtime answers: what each runtime did with it."""
-    from crossload.verbs.check.prediction import explained
+    from crossload.verbs.check.failures import explained
 
     said = f"no reference answer, so nothing was compared{error.advice}"
     report = Report(plan.path, ["artifact"], list(chosen), cautions=[said])
