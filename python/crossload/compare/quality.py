@@ -160,7 +160,7 @@ def table(found: Sequence[Quality]) -> tuple[list[str], list[list[str]]]:
     """The heading and a row of text for each output, without the columns that no output has."""
     columns: Mapping[str, list[str]] = {
         "output": [q.output for q in found],
-        "data": [f"{q.rows} rows of {q.data}" for q in found],
+        "data": [f"{q.rows} {'row' if q.rows == 1 else 'rows'} of {q.data}" for q in found],
         "accuracy": [f"{percent(q.float_accuracy)} → {percent(q.accuracy)}" if q.accuracy is not None else "" for q in found],
         "decisions": [
             f"{percent(q.decisions)}{f', flips ≤ {100 * q.flip_margin:.2g} % of range' if q.flip_margin is not None else ''}"

@@ -117,8 +117,9 @@ def compare_variants(
         raise CrossloadError(f"{interpreter.title} does not run .tflite files; name one that does: litert, tflite-runtime, tflite-micro")
     pairs = [(target, _runtime(target, interpreter, options)) for target in chosen]
     rows = _rows(bundle, name, terms)
+    keep = any(v.state for v in bundle.manifest.vectors if v.signature == name)
     with ExitStack() as stack:
-        ask = _asker(stack, limits, progress)
+        ask = _asker(stack, limits, progress, keep_state=keep)
         try:
             expected = ask(reference, _runtime(reference, interpreter, options), rows)
         except WorkerFailure as failure:
@@ -160,20 +161,22 @@ def _rows(bundle: Bundle, name: str, terms: QualityTerms) -> Rows:
     return Rows([v.inputs for v in own or recorded], "the recorded examples" if own else "the recorded requests")
 
 
-def _asker(stack: ExitStack, limits: Limits, progress: Progress) -> _Ask:
-    """What asks a target for rows; one worker a runtime, and each target once."""
+def _asker(stack: ExitStack, limits: Limits, progress: Progress, *, keep_state: bool) -> _Ask:
+    """What asks a target for rows; one worker a runtime, and each target once. `keep_state`: the rows are one sequence."""
     workers: dict[str, Supervisor] = {}
     known: dict[tuple[str, str], Answered] = {}
 
     def ask(target: Target, runtime: Runtime, rows: Rows) -> Answered:
         if (target.artifact, runtime.title) not in known:
-            progress(f"asking {target.artifact} in {runtime.title} for {len(rows.requests)} rows of {rows.data}")
+            count = len(rows.requests)
+            progress(f"asking {target.artifact} in {runtime.title} for {count} {'row' if count == 1 else 'rows'} of {rows.data}")
             if runtime.title not in workers:
                 launch = environments.prepare(runtime.source, progress)
                 workers[runtime.title] = stack.enter_context(Supervisor(runtime.name, launch, limits))
             signature = signature_in_file(target)
             requests = [quantization.inputs(signature, r) for r in rows.requests]
-            found = answered(workers[runtime.title], target.source, {target.signature: (requests, signature)})
+            source = replace(target.source, keep_state=keep_state)
+            found = answered(workers[runtime.title], source, {target.signature: (requests, signature)})
             known[target.artifact, runtime.title] = found[target.signature]
         return known[target.artifact, runtime.title]
 

@@ -90,7 +90,8 @@ def _quality(source: Recorded, made: Artifact, own: Mapping[str, Signature], lit
     terms = source.terms
     tags = None if source.source.tags is None else tuple(source.source.tags)
     entry = source.source
-    float_model = ModelSource(Path(entry.path), entry.format, entry.bindings, tags, terms.load_options, source.manifest.signatures)
+    keep = any(v.state for v in source.manifest.vectors)
+    float_model = ModelSource(Path(entry.path), entry.format, entry.bindings, tags, terms.load_options, source.manifest.signatures, keep)
     recorder = source.alive[registry.shortest_name(source.recorder)]
     result = ModelSource(Path(made.path), "tflite", made.bindings, signatures=own)
     return measured((recorder, float_model), (litert, result, made), rows, terms.progress)

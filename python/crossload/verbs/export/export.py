@@ -200,7 +200,7 @@ def _fill(
     alive = variants.finish(
         folder,
         made,
-        variants.FloatModel(reference, first, entries[0], signatures, proof.needed),
+        variants.FloatModel(reference, first, entries[0], signatures, proof.needed, keep_state=any(v.state for v in recorded)),
         made_with,
         proof.requests,
         proof.limits,

@@ -95,6 +95,7 @@ class FloatModel:
     entry: Artifact
     signatures: dict[str, Signature]
     options: Mapping[str, Any]
+    keep_state: bool = False
 
 
 def finish(
@@ -150,7 +151,7 @@ def finished(
     rows = rows_of(signatures, terms.quality, terms.representative, others, own)
     tags = None if model.entry.tags is None else tuple(model.entry.tags)
     bindings = {new: model.entry.bindings[old] for old, new in named.items()}
-    source = ModelSource(model.path, model.entry.format, bindings, tags, model.options, signatures)
+    source = ModelSource(model.path, model.entry.format, bindings, tags, model.options, signatures, model.keep_state)
     result = ModelSource(path, "tflite", artifact.bindings, signatures=own)
     found = measured((model.supervisor, source), (litert, result, artifact), rows, progress)
     try:

@@ -112,8 +112,12 @@ def measured(
     rows: Mapping[str, Rows],
     progress: Callable[[str], None],
 ) -> list[Quality]:
-    """The quality of each output of the artifact, a .tflite that takes and gives integers or real values. Raises WorkerFailure."""
+    """The quality of each output of the artifact, a .tflite that takes and gives integers or real values. Raises WorkerFailure.
+
+    The rows are one sequence for both, in their order after a load, if the float model's source keeps state (`keep_state`).
+    """
     supervisor, source, artifact = result
+    source = replace(source, keep_state=float_model[1].keep_state)
     own = own_signatures(source.path, artifact.bindings)
     reference = answered(*float_model, {n: (rows[n].requests, float_model[1].signatures[n]) for n in own})
     answers = answered(supervisor, source, {n: ([quantization.inputs(s, r) for r in rows[n].requests], s) for n, s in own.items()})
@@ -156,12 +160,13 @@ def own_signatures(path: Path, bindings: Mapping[str, Binding]) -> dict[str, Sig
 def answered(
     supervisor: Supervisor, source: ModelSource, asked: Mapping[str, tuple[Sequence[Mapping[str, np.ndarray]], Signature]]
 ) -> dict[str, Answered]:
-    """By signature, the answers to its requests, of the model loaded anew. Raises WorkerFailure."""
-    supervisor.load(source)
-    return {
-        name: [supervisor.infer(name, r, [t.name for t in signature.outputs]).outputs for r in requests]
-        for name, (requests, signature) in asked.items()
-    }
+    """By signature, the answers to its requests in this order, of the model loaded anew. Raises WorkerFailure."""
+    found: dict[str, Answered] = {}
+    for name, (requests, signature) in asked.items():
+        if source.keep_state or not found:
+            supervisor.load(source)
+        found[name] = [supervisor.infer(name, r, [t.name for t in signature.outputs]).outputs for r in requests]
+    return found
 
 
 def _real_scale(steps: Steps | None, stored: Mapping[str, object] | None) -> float | None:

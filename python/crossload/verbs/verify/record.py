@@ -136,8 +136,10 @@ def record_with(
         raise failures[0]
     learnt = {name: answers.completed(signatures[name], r.vectors) for name, r in found.items()}
     steady = {name: r.vectors for name, r in found.items() if r.vectors and not r.state}
+    sequences = {name: r.vectors for name, r in found.items() if r.vectors and r.state}
     roundings = rounding.measure(supervisor, source, learnt, steady)
-    by_steps = steps.carried(supervisor, source, by_steps, {n: r.vectors for n, r in found.items()}) if by_steps else {}
+    roundings |= rounding.measure(supervisor, replace(source, keep_state=True), learnt, sequences)
+    by_steps = steps.carried(supervisor, source, by_steps, {n: r.vectors for n, r in found.items()}, sequences) if by_steps else {}
     for name, by_output in by_steps.items():  # beside a scale, the rounding of floats has no part in an answer's judgement
         found[name].vectors = [replace(v, steps=by_output, rounding=_without(v.rounding, by_output)) for v in found[name].vectors]
         roundings[name] = _without(roundings.get(name, {}), by_output)

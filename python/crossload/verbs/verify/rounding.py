@@ -20,7 +20,7 @@ from crossload.contract import datatypes
 from crossload.contract.manifest import Binding, Rounding
 from crossload.contract.signatures import Signature
 from crossload.contract.vectors import Vector
-from crossload.edits import half_ulp
+from crossload.edits import half_step, half_ulp
 from crossload.edits.float64 import MOST_BYTES, NotWidened, widened
 from crossload.edits.freezing.freeze import freeze
 from crossload.edits.freezing.refusal import NeedsTensorFlow
@@ -35,6 +35,10 @@ Origin = Literal["float64", "perturbation", "datatype"]
 _Answers = Mapping[str, list[Mapping[str, np.ndarray]]]  # by signature, one a vector
 # An answer that rounding moves by more than this share of it could not be told from another one at the bound.
 _MOST = 1 / (4 * BOUND)
+# Hybrid kernels (8-bit weights, float activations) round activations to 8 bits as they run, each its own way, so that they are apart by
+# that noise itself: by at most 0.91 of what moving the weights by as much noise does (LiteRT 2.3's reference, own and XNNPACK's kernels
+# and TensorFlow Lite 2.18's, in a MobileNetV2, a keyword spotter and the demo's digits). Twice that is close.
+_HYBRID = 2 / BOUND
 # The times that inputs and weights are moved, unless that takes longer.
 _ROUNDS, _SECONDS = 3, 20.0
 
@@ -44,12 +48,13 @@ def measure(
 ) -> dict[str, dict[str, Rounding]]:
     """Put the rounding beside the recorded answers, in place; returns, by signature and output, where it comes from.
 
-    `source` is the model that answered, as it was loaded. The supervisor has another model loaded afterwards.
+    `source` is the model that answered, as it was loaded; if it keeps state, a signature's answers are one sequence after a load. The
+    supervisor has another model loaded afterwards.
     """
     outputs = {n: [t.name for t in s.outputs if t.datatype in EPSILON] for n, s in signatures.items() if n in recorded}
     found = _Measured(supervisor, source, recorded, {n: names for n, names in outputs.items() if names})
     with temporary.scratch() as folder:
-        for step in (found.by_float64, found.by_perturbation, found.by_threads) if found.outputs else ():
+        for step in (found.by_float64, found.by_perturbation, found.by_hybrid, found.by_threads) if found.outputs else ():
             with suppress(WorkerFailure):
                 step(folder)
     return found.written()
@@ -140,6 +145,28 @@ class _Measured:
         for key in unknown:
             self._level(key, at_least_the_default=self._frozen is None and self._source.format != "tflite")
 
+    def by_hybrid(self, folder: Path) -> None:
+        """Compare the answers of a .tflite that rounds activations as it runs with those to weights that are moved as much.
+
+        An answer that hardly moves (a decided softmax) is told apart by the default at least: three rounds say little of its tail.
+        """
+        if self._source.format != "tflite" or files.size_bytes(self._source.path) > MOST_BYTES:
+            return
+        for round_ in range(_ROUNDS):
+            data = half_step.hybrid(self._source.path, np.random.default_rng(round_))
+            if data is None:
+                return
+            file = folder / f"hybrid-{round_}.tflite"
+            file.write_bytes(data)
+            moved = self._answers(replace(self._source, path=file))
+            for key in self._distances:
+                if self._changed(key, moved):
+                    self._origins[key] = "perturbation"
+                self._widen(key, moved, share=_HYBRID)
+                answers = [v.outputs[key[1]] for v in self._recorded[key[0]]]
+                least = [_default(a) * (scale_of(a) or 0.0) for a in answers]
+                self._distances[key] = [max(pair) for pair in zip(self._distances[key], least, strict=True)]
+
     def by_threads(self, _: Path) -> None:
         """Compare the answers with those of one thread; not of the small models that answer the largest request alike."""
         if not pins_threads(self._supervisor):
@@ -189,8 +216,8 @@ class _Measured:
     def _changed(self, key: tuple[str, str], others: _Answers) -> bool:
         return any(vector.outputs[key[1]].tobytes() != other[key[1]].tobytes() for vector, other in self._pairs(key, others))
 
-    def _widen(self, key: tuple[str, str], others: _Answers) -> None:
-        found = [distance(vector.outputs[key[1]], other[key[1]]) or 0.0 for vector, other in self._pairs(key, others)]
+    def _widen(self, key: tuple[str, str], others: _Answers, share: float = 1.0) -> None:
+        found = [share * (distance(vector.outputs[key[1]], other[key[1]]) or 0.0) for vector, other in self._pairs(key, others)]
         self._distances[key] = [max(a, b) for a, b in zip(self._distances[key], found, strict=True)]
 
     def _pairs(self, key: tuple[str, str], others: _Answers) -> list[tuple[Vector, Mapping[str, np.ndarray]]]:
@@ -203,10 +230,11 @@ class _Measured:
         self, model: ModelSource, random: np.random.Generator | None = None, only: Mapping[str, int] | None = None
     ) -> dict[str, list[Mapping[str, np.ndarray]]]:
         """A model's answers to the recorded requests, whose floats `random` moves; or to one of each signature. Raises WorkerFailure."""
-        self._supervisor.load(model)
         kinds = {a.dtype for a in self._floats()}
         found: dict[str, list[Mapping[str, np.ndarray]]] = {}
         for name, outputs in self.outputs.items():
+            if model.keep_state or not found:
+                self._supervisor.load(model)
             vectors = self._recorded[name] if only is None else [self._recorded[name][only[name]]]
             found[name] = []
             for vector in vectors:
@@ -239,6 +267,8 @@ class _Measured:
     def _freeze(self) -> Any:
         """The model as a frozen graph; None for what only TensorFlow can freeze, and for another format."""
         source = self._source
+        if source.keep_state:
+            return None  # a frozen variable forgets
         prefixed = () if source.path.exists() else source.path.parent.glob(f"{glob.escape(source.path.name)}*")  # of a checkpoint
         if "graph_def" not in self._supervisor.identity().formats or sum(map(files.size_bytes, prefixed or [source.path])) > MOST_BYTES:
             return None  # before its values are read

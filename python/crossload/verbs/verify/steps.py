@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,12 +32,17 @@ def of_artifact(path: Path, artifact: Artifact) -> dict[str, dict[str, Steps]] |
 
 
 def carried(
-    supervisor: Supervisor, source: ModelSource, steps: Mapping[str, Mapping[str, Steps]], recorded: Mapping[str, list[Vector]]
+    supervisor: Supervisor,
+    source: ModelSource,
+    steps: Mapping[str, Mapping[str, Steps]],
+    recorded: Mapping[str, list[Vector]],
+    sequences: Collection[str] = (),
 ) -> dict[str, dict[str, Steps]]:
     """The steps, raised to what the recorded answers move by when every layer rounds otherwise (edits.half_step).
 
     A deep model carries the half step by which kernels may round apart from layer to layer, as float models carry a half ULP. The
-    runtime that recorded them answers again; it has another model loaded afterwards.
+    runtime that recorded them answers again, those of the signatures in `sequences` as one sequence after a load; it has another model
+    loaded afterwards.
     """
     found = {name: dict(by_output) for name, by_output in steps.items()}
     if files.size_bytes(source.path) > _MOST_BYTES:
@@ -52,7 +57,7 @@ def carried(
                 file = folder / f"{round_}.tflite"
                 file.write_bytes(data)
                 try:
-                    supervisor.load(replace(source, path=file))
+                    supervisor.load(replace(source, path=file, keep_state=name in sequences))
                     moved = [supervisor.infer(name, v.inputs, list(by_output)).outputs for v in recorded[name]]
                 except WorkerFailure:
                     break
