@@ -42,6 +42,12 @@ def lstm() -> tuple[keras.Model, Samples]:
     return _recurrent(layers.LSTM(16, name="lstm"))
 
 
+def unrolled_lstm() -> tuple[keras.Model, Samples]:
+    """The same LSTM without a loop, which TensorFlow's converter can quantise."""
+    keras.utils.set_random_seed(SEED)
+    return _recurrent(layers.LSTM(16, unroll=True, name="lstm"))
+
+
 def gru() -> tuple[keras.Model, Samples]:
     """A Keras GRU over 12 frames."""
     keras.utils.set_random_seed(SEED)

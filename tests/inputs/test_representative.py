@@ -50,6 +50,15 @@ def test_all_files_of_a_folder_are_read_and_serve_the_signatures_they_fit(tmp_pa
     assert sorted(key for key, _ in found) == ["k", "k", "k", "l"]
 
 
+def test_strings_are_taken_as_text_or_bytes(tmp_path: Path) -> None:
+    path = save(tmp_path / "r.npz", words=np.array([["on", "off"], ["é", ""]]), raw=np.array([[b"a"], [b"b"]]))
+    specs: Specs = {"words": (object, (1, 2)), "raw": (object, (1, 1))}
+    assert [a["words"].tolist() + a["raw"].tolist() for _, a in samples(path, {"k": specs})] == [
+        [[b"on", b"off"], [b"a"]],
+        [["é".encode(), b""], [b"b"]],
+    ]
+
+
 def test_what_cannot_be_used_is_named(tmp_path: Path) -> None:
     path = save(tmp_path / "r.npz", pixel=rows(2, 4))
     with pytest.raises(

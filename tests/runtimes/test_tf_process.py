@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -64,9 +65,20 @@ def test_a_process_in_which_a_model_changed_tensorflow_is_not_kept(python: Path)
 def test_a_process_that_died_is_replaced(python: Path) -> None:
     with kept():
         pid = process_of(python)
-        with pytest.raises(CrossloadError, match="a: the TensorFlow process ended with status 7: out of memory"):
+        with pytest.raises(CrossloadError, match=r"a: the TensorFlow process died, freezing \(exit status 7\): out of memory"):
             process_of(python, "die")
         assert process_of(python) != pid
+
+
+def test_an_optional_step_that_kills_the_process_fails_alone(python: Path) -> None:
+    steps = [replace(step(name), optional=True) for name in ("first", "crash", "last")]
+    made = tf_process.run(steps, python, "a")
+    assert made.errors == [None, "the TensorFlow process died, freezing (killed by SIGSEGV)", None]
+    first, none, last = made.bindings
+    assert none is None
+    assert first != last
+    with pytest.raises(CrossloadError, match=r"a: the TensorFlow process died, freezing \(killed by SIGSEGV\)"):
+        tf_process.run([step("crash")], python, "a")
 
 
 def test_a_job_that_fails_says_of_what_and_its_process_goes_on(python: Path) -> None:

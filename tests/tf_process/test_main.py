@@ -29,6 +29,13 @@ def test_the_line_that_names_the_cause_is_shown_with_the_error_s_class(error: Ex
     assert __main__._sentence(error) == (f"DataLossError: {said}" if said else "DataLossError")
 
 
+def test_of_an_error_in_a_traced_function_the_cause_is_shown_and_not_the_trace() -> None:
+    error = TypeError(
+        'in user code:\n\n    File "model.py", line 7, in serve  *\n        x.to_tensor("")\n\n    TypeError: no such argument\n'
+    )
+    assert __main__._sentence(error) == "TypeError: no such argument"
+
+
 def test_an_own_error_is_a_whole_sentence() -> None:
     assert __main__._sentence(ModelError("it holds a queue")) == "it holds a queue"
     assert __main__._sentence(KitError("it holds a Lambda")) == "it holds a Lambda"

@@ -118,7 +118,7 @@ def _print(found: Comparison, console: Console) -> None:
 
 
 def _compared(found: Comparison) -> str:
-    return f"{found.signature} against {found.reference}, on {found.rows} rows of {found.data}"
+    return f"{found.signature} against {found.reference}, on {found.rows} {'row' if found.rows == 1 else 'rows'} of {found.data}"
 
 
 def _least(variant: Variant, figure: Callable[[Quality], float | None]) -> float | None:

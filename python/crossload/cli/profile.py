@@ -178,6 +178,9 @@ def _print_layers(found: Profile, console: Console, *, every_layer: bool) -> Non
             ("activations", [size(x.activation_bytes) for x in shown]),
         ]
         _print_most(console, columns, len(layers), "work")
+    if any(layer.op in ("WHILE", "IF") for layers in found.layers.values() for layer in layers):
+        uncounted = "what a WHILE or an IF runs is not counted: how often that is, the file does not tell"
+        console.print(f"[yellow]note[/] {uncounted}", soft_wrap=True)
 
 
 def _print_operators(found: Profile, console: Console, *, every_layer: bool) -> None:

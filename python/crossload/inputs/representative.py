@@ -49,10 +49,17 @@ def samples(path: Path, signatures: Mapping[str, Specs]) -> list[Sample]:
 def _read(file: Path) -> dict[str, np.ndarray]:
     try:
         with np.load(file, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
+            return {name: _given(archive[name]) for name in archive.files}
     except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
         reason = getattr(error, "strerror", None) or "it is not an .npz of plain arrays"
         raise ModelError(f"the representative inputs {file} cannot be read: {reason}; write them with numpy.savez") from error
+
+
+def _given(array: np.ndarray) -> np.ndarray:
+    """An array as models take it: strings as objects."""
+    if array.dtype.kind == "U":
+        array = np.char.encode(array, "utf-8")
+    return array.astype(object) if array.dtype.kind == "S" else array
 
 
 def _requests(file: Path, arrays: dict[str, np.ndarray], specs: Specs) -> list[dict[str, np.ndarray]]:

@@ -18,12 +18,19 @@ from crossload.errors import CrossloadError
 from crossload.runtimes import environments, registry
 from crossload.runtimes.descendants import Descendants
 from crossload.runtimes.environments import Script
+from crossload.runtimes.process import describe_exit
 from crossload.runtimes.registry import Runtime
 from crossload.support import temporary
 
 Progress = Callable[[str], None]
 # A process that holds so many bytes more than after its first job is replaced: TensorFlow keeps something of each model.
 GROWTH = 2 << 30
+
+# TensorFlow 2.21's calibrator dies of Keras 3's SimpleRNN, GRU and LSTM, not of every loop.
+_UNMEASURED = (
+    "measuring ranges killed it, as the loop of a recurrent layer does: build the layer with unroll=True, or take float16 or dynamic, "
+    "which measure nothing"
+)
 
 
 # What the process can do; tf_process.steps has a function of each name.
@@ -207,17 +214,32 @@ def _process(python: Path) -> Iterator[_Process]:
 
 
 def run(steps: Sequence[Step], python: Path, about: str, progress: Progress = lambda _: None) -> Made:
-    """Do the steps in one process of `python`. Raises CrossloadError with `about` and the reason that the process gives."""
+    """Do the steps in one process of `python`. Raises CrossloadError with `about` and the reason that the process gives.
+
+    If an optional step kills the process, that is its error, and the steps after it, which must have bindings of their own, run in
+    another one.
+    """
     with _process(python) as process:
         result, tail = process.do(steps, progress)
         status = process.status
-    if result and "error" not in result:
-        made = result["made"]
-        return Made([m.get("bindings") for m in made], [m.get("error") for m in made], dict(result["producer"]), result["is_fresh"])
+    made = result.get("made", [])
+    bindings, errors = [m.get("bindings") for m in made], [m.get("error") for m in made]
+    if "is_fresh" in result:
+        return Made(bindings, errors, dict(result["producer"]), result["is_fresh"])
     if "No space left on device" in "\n".join([str(result.get("error")), *tail]):
         raise CrossloadError(f"no space is left on the disk of {steps[-1].target.parent.parent}; free some and try again")
-    reason = result.get("error") or f"the TensorFlow process ended with status {status}: " + " | ".join(tail[-3:])
-    raise CrossloadError(f"{about}: {reason}")
+    if "error" in result:
+        raise CrossloadError(f"{about}: {result['error']}")
+    died, *rest = steps[len(made) :]
+    reason = f"the TensorFlow process died, {died.says} ({describe_exit(status or 0)})"
+    if (status or 0) >= 0 and tail:
+        reason += ": " + " | ".join(tail[-3:])
+    if died.options.get("quantize") in ("int8", "16x8"):
+        reason += f"; {_UNMEASURED}"
+    if not died.optional:
+        raise CrossloadError(f"{about}: {reason}")
+    after = run(rest, python, about, progress) if rest else Made([], [], {})
+    return Made([*bindings, None, *after.bindings], [*errors, reason, *after.errors], after.producer, after.is_fresh)
 
 
 def python_with_tensorflow(script: Path | None = None, runtime: str = "tensorflow", progress: Progress = lambda _: None) -> Path:

@@ -53,11 +53,16 @@ def do_job(job: dict[str, Any]) -> None:
             made = _do(step, bindings)
             result["made"].append(made)
             bindings[step["target"]] = made.get("bindings")
+            _write(job["result"], result)  # a step that kills the process leaves those before it
         result |= {"producer": _versions(), "is_fresh": _is_fresh()}
     except Exception as error:  # noqa: BLE001 - the user's model code may raise anything; the sentence crosses to the core
         traceback.print_exc()
         result["error"] = _sentence(error)
-    Path(job["result"]).write_text(json.dumps(result), encoding="utf-8")
+    _write(job["result"], result)
+
+
+def _write(file: str, result: dict[str, Any]) -> None:
+    Path(file).write_text(json.dumps(result), encoding="utf-8")
 
 
 def _forget() -> None:
@@ -95,6 +100,8 @@ def _load_op_libraries(paths: Sequence[str]) -> None:
 def _sentence(error: Exception) -> str:
     """The first line that names a cause; our own errors are whole sentences, any other gets its class in front."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if lines[:1] == ["in user code:"]:  # AutoGraph puts the trace first, and the cause with its class last
+        return lines[-1]
     telling = [line for line in lines if not line.startswith(_UNTELLING) and "root error(s) found" not in line]
     line = (telling or lines or [""])[0]
     if isinstance(error, CrossloadError | KitError):

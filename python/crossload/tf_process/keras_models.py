@@ -16,8 +16,7 @@ def to_saved_model(source: Path, target: Path, bindings: Bindings, options: dict
     names = next(iter(bindings.values()), None)
     model = _load(source, options)
     live_models.save(model, target, names=names, shapes=options.get("shapes"))
-    live_models.SAVED_HERE.clear()
-    live_models.SAVED_HERE[target] = lambda path, shapes: live_models.save(model, path, names=names, shapes=shapes)
+    live_models.remember(model, target, names)
     return saved_model_builder.bindings_of(target)
 
 

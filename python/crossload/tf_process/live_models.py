@@ -48,12 +48,20 @@ def of_python(source: Path, target: Path, bindings: dict[str, Any], options: dic
         if weights:
             load_weights(model, weights, by_name=bool(options.get("by_name")))
         save(model, target)
+        if is_keras(model):
+            remember(model, target)
     if len(rest) > 1:
         raise ModelError(
             f"{options['function']} returns {len(rest) + 1} things; return the model, or the model and a dict of example inputs"
         )
     if rest and rest[0] is not None:
         example_inputs.write(options["examples"], rest[0])
+
+
+def remember(model: Any, saved: Path, names: Mapping[str, Mapping[str, int]] | None = None) -> None:
+    """Keep a Keras model that was just saved, to be traced again at other shapes."""
+    SAVED_HERE.clear()
+    SAVED_HERE[saved] = lambda path, shapes: save(model, path, names=names, shapes=shapes)
 
 
 def _call(file: Path, function: str) -> Any:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import re
 import shlex
+import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,6 @@ from typing import Any
 import tensorflow as tf
 from tensorflow.lite.python import schema_py_generated as schema
 from tensorflow.python.eager import context
-from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 from tensorflow.python.saved_model import loader_impl
 
 from crossload.artifacts.tflite import tflite_file
@@ -23,6 +23,7 @@ from crossload.inputs import representative
 from crossload.inputs.requests import FREE_DIMENSION
 from crossload.support.text import near
 from crossload.tf_process import freeze, live_models, mixed_tflite, saved_model_builder, sessions
+from crossload.tf_process.constant_weights import with_constant_weights
 
 __all__ = ["ModelError", "graph_def_to_tflite", "saved_model_to_tflite"]
 
@@ -38,7 +39,8 @@ _MOST_BYTES = (1 << 31) - 1
 def saved_model_to_tflite(source: Path, target: Path, bindings: Bindings, options: Mapping[str, Any]) -> Bindings:
     """Write a .tflite with a SignatureDef for each signature of `bindings`; their tensor indices by name.
 
-    `options`: `tags`; `shapes`, {input's name: shape} for what the converter needs to know; `optimize`, the converter's default
+    `options`: `tags`; `shapes`, {input's name: shape} for what the converter needs to know; `shapes_if_refused`, those it gets where it
+    refuses the model as it is; `optimize`, the converter's default
     optimisation; `quantize`, "float16", "dynamic" (8-bit weights), "int8" or "16x8" (8-bit weights, and activations of 8 or 16 bits with
     ranges measured on `representative`, an .npz of inputs by name or a folder of them); `inference_type`, the datatype of inputs and
     outputs; `per_tensor`, one scale for all channels of weights; `keep_float`, parts of the names of ops to leave in float; `allow_flex`
@@ -60,11 +62,16 @@ def saved_model_to_tflite(source: Path, target: Path, bindings: Bindings, option
         try:
             data = _converted(source, tags, wanted, options)
         except ModelError as refused:
-            remedy = _shape_that_helps(source, tags, wanted, options) or _drop_that_helps(source, tags, wanted, options)
-            raise ModelError(f"{refused}{remedy}") from refused
+            given = {n: s for n, s in (options.get("shapes_if_refused") or {}).items() if any(n in _specs(source, tags, k) for k in wanted)}
+            if not given:
+                remedy = _shape_that_helps(source, tags, wanted, options) or _drop_that_helps(source, tags, wanted, options)
+                raise ModelError(f"{refused}{remedy}") from refused
+            source, tags = _traced_at(source, tags, wanted, given, Path(scratch) / "shaped"), ["serve"]
+            data = _converted(source, tags, wanted, options)
+            print(f"the .tflite has the shapes of --shape alone: open ones are refused ({str(refused)[:100]} …)", flush=True)
         if _keeps_variables(data):
-            print("freezing the model first: loops of TFLite cannot read variables", flush=True)
-            source = _saved_again(source, tags, wanted, {}, Path(scratch) / "frozen", freezing=convert_variables_to_constants_v2)
+            print("making the weights constants first: loops of TFLite cannot read variables", flush=True)
+            source = _saved_again(source, tags, wanted, {}, Path(scratch) / "frozen", freezing=with_constant_weights)
             data = _converted(source, ["serve"], wanted, options)
     if len(data) > _MOST_BYTES:
         raise ModelError(f"the .tflite would have {len(data):,} bytes, more than the {_MOST_BYTES:,} of a flatbuffer; quantise it")
@@ -127,7 +134,7 @@ def _frozen_to_tflite(source: Path, target: Path, keys: Mapping[str, str], optio
 def _saved_again(
     source: Path, tags: list[str], keys: list[str], shapes: Mapping[str, list[int]], target: Path, freezing: Any = None
 ) -> Path:
-    """A SavedModel of these signatures alone, with the given shapes of inputs; `freezing` makes a function's variables constants."""
+    """A SavedModel of these signatures alone, with the given shapes of inputs; `freezing` takes a signature and returns its replacement."""
     module = tf.Module()
     module.loaded = tf.saved_model.load(str(source), tags)
     functions: dict[str, Any] = {}
@@ -137,18 +144,12 @@ def _saved_again(
         specs = signature.structured_input_signature[1]
         seen |= specs
         functions[key] = _reshaped(
-            _frozen(signature, freezing) if freezing else signature, {n: _shaped(n, spec, shapes) for n, spec in specs.items()}
+            freezing(signature) if freezing else signature, {n: _shaped(n, spec, shapes) for n, spec in specs.items()}
         )
     if unknown := next((n for n in shapes if n not in seen), None):
         raise ModelError(f"there is no input {unknown!r} for --shape{near(unknown, seen)}; the inputs are: {', '.join(seen)}")
     tf.saved_model.save(module, str(target), signatures=functions)
     return target
-
-
-def _frozen(signature: Any, freezing: Any) -> Callable[..., Any]:
-    frozen, names = freezing(signature), list(signature._arg_keywords)
-    outputs = sorted(signature.structured_outputs)
-    return lambda **inputs: dict(zip(outputs, tf.nest.flatten(frozen(*(inputs[n] for n in names))), strict=True))
 
 
 def _reshaped(signature: Any, specs: Mapping[str, Any]) -> Any:
@@ -315,7 +316,9 @@ def _traced_at(source: Path, tags: list[str], keys: list[str], shapes: Mapping[s
     """The model behind a SavedModel, traced anew at these shapes: from the live model that it was saved from, if that lives here."""
     if source in live_models.SAVED_HERE:
         live_models.SAVED_HERE[source](target, shapes)
-        return target
+        if all(_specs(target, ["serve"], key).keys() == _specs(source, tags, key).keys() for key in keys):  # no input was pinned since
+            return target
+        shutil.rmtree(target)
     return _saved_again(source, tags, keys, shapes, target)
 
 

@@ -43,10 +43,10 @@ def test_every_artifact_has_a_row_with_size_agreement_and_latency(bundle: Path, 
     out = tmp_path / "c.json", tmp_path / "c.svg"
     result = command(bundle, "--runtime", "fake", "--seconds", "0.1", "--json", out[0], "--plot", out[1])
     assert result.exit_code == 0, result.output
-    assert "double against model0, on 3 rows of the recorded requests" in result.stdout
+    assert "double against model0, on 9 rows of the recorded requests" in result.stdout
     assert "no arena model1: the worker died (load): killed by SIGSEGV" in result.stdout
     found = json.loads(out[0].read_text())
-    assert (found["reference"], found["rows"]) == ("model0", 3)
+    assert (found["reference"], found["rows"]) == ("model0", 9), "three requests of three rows"
     assert [(v["artifact"], v["kind"], v["quality"][0]["max_abs"]) for v in found["variants"]] == [
         ("model0", "float", 0.0),
         ("model1", "float", 0.0),

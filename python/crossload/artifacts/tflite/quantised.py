@@ -11,6 +11,7 @@ from crossload.artifacts.tflite.inner import Inner, Operator, Tensor
 from crossload.contract.datatypes import INTEGER_RANGES
 from crossload.contract.manifest import Steps
 from crossload.contract.signatures import TensorSpec
+from crossload.support.reach import reached
 
 Kind = Literal["float16", "dynamic", "int8", "16x8"]
 PEOPLE: Mapping[Kind, str] = {
@@ -42,10 +43,11 @@ def allowed(op: str) -> int:
 
 
 def kind(path: Path, key: str | None = None) -> Kind | None:
-    """What the file computes in; None for a float model. Raises ArtifactError for a damaged file."""
-    graph = inner.read(path, key)
-    used = {at for o in graph.operators for at in (*o.inputs, *o.outputs) if at >= 0}
-    tensors = [t for t in graph.tensors if t.index in used]
+    """What the file computes in, its loops and branches included; None for a float model. Raises ArtifactError for a damaged file."""
+    graphs = inner.read_all(path)
+    first = next((graph.subgraph for graph in graphs if graph.key == key), 0)
+    run = reached([first], lambda at: [called for o in graphs[at].operators for called in o.calls if 0 <= called < len(graphs)])
+    tensors = [graphs[at].tensors[index] for at in run for index in _used(graphs[at])]
     computed = {t.datatype for t in tensors if t.scale and t.extent is None}
     if "INT16" in computed:
         return "16x8"
@@ -53,6 +55,10 @@ def kind(path: Path, key: str | None = None) -> Kind | None:
         return "int8"
     constants = {t.datatype for t in tensors if t.extent is not None and (t.scale or t.datatype == "FP16")}
     return "dynamic" if constants & {"INT8", "UINT8", "INT4"} else "float16" if "FP16" in constants else None
+
+
+def _used(graph: Inner) -> set[int]:
+    return {at for o in graph.operators for at in (*o.inputs, *o.outputs) if at >= 0}
 
 
 def steps(path: Path, outputs: Mapping[str, str | int], key: str | None = None) -> dict[str, Steps]:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from crossload.artifacts.tflite import quantised
 from crossload.compare.quality import Bounds
 from crossload.contract.bundle import Bundle, is_bundle, open_bundle
@@ -158,7 +160,18 @@ def _rows(bundle: Bundle, name: str, terms: QualityTerms) -> Rows:
         return rows_of(signatures, terms, None, Requests(), signatures)[name]
     recorded = [v for v in bundle.vectors(name) if v.id != "extremes"]
     own = [v for v in recorded if v.id.startswith("user_")]
-    return Rows([v.inputs for v in own or recorded], "the recorded examples" if own else "the recorded requests")
+    state = any(v.state for v in bundle.manifest.vectors if v.signature == name)
+    requests = [row for v in own or recorded for row in ([v.inputs] if state else _single(signatures[name], v.inputs))]
+    return Rows(requests, "the recorded examples" if own else "the recorded requests")
+
+
+def _single(signature: Signature, inputs: Mapping[str, np.ndarray]) -> list[Mapping[str, np.ndarray]]:
+    """A request as one a row where the batch of all inputs is free: a .tflite may have been written for one."""
+    sizes = {array.shape[:1] for array in inputs.values()}
+    if len(sizes) != 1 or not all(t.shape and t.shape[0] == -1 for t in signature.inputs):
+        return [inputs]
+    ((count,),) = sizes
+    return [{name: array[at : at + 1] for name, array in inputs.items()} for at in range(count)]
 
 
 def _asker(stack: ExitStack, limits: Limits, progress: Progress, *, keep_state: bool) -> _Ask:

@@ -151,6 +151,11 @@ class _Proof:
     needed: dict[str, Any]
     accept_unproved: bool
 
+    @property
+    def converting(self) -> dict[str, Any]:
+        """The options of the steps that make other formats."""
+        return {**self.needed, "shapes_if_refused": {name: list(shape) for name, shape in self.requests.shapes.items()}}
+
 
 def _fill(
     folder: Path,
@@ -180,7 +185,7 @@ def _fill(
     reference = stack.enter_context(Supervisor(recorder.name, environments.prepare(recorder.source, progress), proof.limits))
     # TensorFlow's process and the reference work side by side.
     pool, context = stack.enter_context(ThreadPoolExecutor(1)), copy_context()
-    converting = pool.submit(context.run, converted, folder, entries[0], formats, proof.needed, made_with, saved.python, progress)
+    converting = pool.submit(context.run, converted, folder, entries[0], formats, proof.converting, made_with, saved.python, progress)
     seeding = Seeding(proof.requests.faults, proof.requests.seed, proof.tolerance, progress)
 
     def one(entry: Artifact) -> tuple[list[Vectors], dict[str, Signature]]:

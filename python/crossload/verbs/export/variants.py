@@ -82,7 +82,8 @@ def with_examples(terms: VariantTerms, examples: Mapping[str, np.ndarray] | None
         return
     with temporary.scratch() as folder:
         file = folder / "example_inputs.npz"
-        np.savez(file, **examples)  # type: ignore[arg-type]  # NumPy's stubs take each for its allow_pickle
+        plain = {name: array.astype("S") if array.dtype == object else array for name, array in examples.items()}  # objects are pickled
+        np.savez(file, **plain)  # type: ignore[arg-type]  # NumPy's stubs take each for its allow_pickle
         yield replace(terms, representative=file, examples=True)
 
 
