@@ -21,7 +21,7 @@ from crossload.artifacts.tflite import tflite_file
 from crossload.contract.manifest import Binding
 from crossload.errors import WorkerFailure
 from crossload.inputs.requests import Requests, complete, draw
-from crossload.releases import tflite_forms, tflite_probes
+from crossload.releases import tflite_probes
 from crossload.releases.tflite_kernels import DATA, NOT_ASKED, OUTCOMES, TYPES
 from crossload.runtimes import environments, registry
 from crossload.runtimes.registry import Runtime
@@ -111,7 +111,7 @@ def _say(text: str) -> None:
 
 def kernel_files(codes: dict[str, int]) -> Iterator[tuple[str, str, bytes]]:
     """Every question about a kernel, a datatype or an oddity: the operator, the key of the answer, the file."""
-    for probe in tflite_probes.probes(codes, _unions()):
+    for probe in tflite_probes.probes(codes, unions()):
         yield probe.op, probe.key, probe.file
     for probe in tflite_probes.special(codes):
         yield probe.op, probe.key, probe.file
@@ -120,16 +120,18 @@ def kernel_files(codes: dict[str, int]) -> Iterator[tuple[str, str, bytes]]:
             yield "", datatype, tflite_probes.carried(datatype)
 
 
-def _unions() -> dict[str, int]:
+def unions() -> dict[str, int]:
     """The number of each operator's options in the union BuiltinOptions: that of the table with the operator's name in its name."""
     import tflite
 
     unions = {name.removesuffix("Options").lower(): n for name, n in vars(tflite.BuiltinOptions).items() if not name.startswith("_")}
     shared = {
-        "AVERAGE_POOL_2D": "pool2d", "MAX_POOL_2D": "pool2d", "L2_POOL_2D": "pool2d", "ARG_MAX": "argmax",
-        "LOCAL_RESPONSE_NORMALIZATION": "localresponsenormalization", "LEAKY_RELU": "leakyrelu",
+        **dict.fromkeys(("AVERAGE_POOL_2D", "MAX_POOL_2D", "L2_POOL_2D"), "pool2d"),
+        **dict.fromkeys(("MEAN", "SUM", "REDUCE_MAX", "REDUCE_MIN", "REDUCE_PROD", "REDUCE_ANY", "REDUCE_ALL"), "reducer"),
+        "CONV_3D_TRANSPOSE": "conv3d", "L2_NORMALIZATION": "l2norm", "UNIDIRECTIONAL_SEQUENCE_RNN": "sequencernn",
     }  # fmt: skip
-    return {op: unions[shared.get(op, op.replace("_", "").lower())] for op, form in tflite_forms.FORMS.items() if form.options}
+    named = {op: shared.get(op, op.replace("_", "").lower()) for op in tflite_file.builtin_codes()}
+    return {op: unions[name] for op, name in named.items() if name in unions}
 
 
 class _Asking:

@@ -32,10 +32,10 @@ def probes(codes: Mapping[str, int], unions: Mapping[str, int]) -> Iterator[Prob
     """A file for each combination of each form; `codes` are the numbers of BuiltinOperator, `unions` those of each operator's options."""
     for op, form in FORMS.items():
         for combination in form.combinations:
-            yield _probe(op, form, combination, codes, unions)
+            yield probe(op, form, combination, codes, unions)
     for hazard, (op, form) in HAZARDS.items():
         for combination in form.combinations:
-            found = _probe(op, form, combination, codes, unions)
+            found = probe(op, form, combination, codes, unions)
             yield Probe(op, f"{found.key} with {hazard}", found.file)
 
 
@@ -76,7 +76,8 @@ def special(codes: Mapping[str, int]) -> Iterator[Probe]:
     yield Probe("", EXTERNAL, written(offset).ljust(offset, b"\0") + struct.pack("<4f", 1, 2, 3, 4))
 
 
-def _probe(op: str, form: Form, combination: str, codes: Mapping[str, int], unions: Mapping[str, int]) -> Probe:
+def probe(op: str, form: Form, combination: str, codes: Mapping[str, int], unions: Mapping[str, int], version: int = 1) -> Probe:
+    """The file for an operator of this version in one of the combinations of a form; `codes` and `unions` as for `probes`."""
     chosen = dict(zip("ABCD", combination.split(), strict=False))
     buffers: list[bytes | Mapping[int, Any]] = [b""]
     tensors: list[dict[int, Any]] = []
@@ -107,7 +108,7 @@ def _probe(op: str, form: Form, combination: str, codes: Mapping[str, int], unio
     operator: dict[int, Any] = {0: ("I", 0), 1: ("i", indices[0]), 2: ("i", indices[1])}
     if form.options:
         operator |= {3: ("B", unions[op]), 4: {n: (code, _option(value, chosen)) for n, (code, value) in form.options.items()}}
-    file = _model([(codes[op], "", 1)], tensors, inputs, indices[1], [operator], buffers)
+    file = _model([(codes[op], "", version)], tensors, inputs, indices[1], [operator], buffers)
     return Probe(op, key_of(types[0], types[1]), file)
 
 

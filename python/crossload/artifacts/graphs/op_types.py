@@ -23,7 +23,7 @@ _FIXED_OPS = {
     "INT32": "NonMaxSuppression NonMaxSuppressionV2 NonMaxSuppressionV3 Rank StringLength",
     "INT64": "LookupTableSize LookupTableSizeV2 StringToHashBucket StringToHashBucketFast StringToHashBucketStrong Where",
     "UINT8": "DecodeBmp DecodeGif DecodeJpeg",
-    "FP32": "ExtractGlimpse ResizeBicubic ResizeBilinear",
+    "FP32": "ExtractGlimpse FakeQuantWithMinMaxArgs FakeQuantWithMinMaxVars ResizeBicubic ResizeBilinear",
 }
 _FIXED = {op: datatype for datatype, ops in _FIXED_OPS.items() for op in ops.split()}
 # Outputs whose datatype has its own attribute, with the default in case the exporter stripped it.

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _DATATYPES = (
     "FP32", "FP16", "INT32", "UINT8", "INT64", "BYTES", "BOOL", "INT16", "COMPLEX64", "INT8", "FP64", "COMPLEX128", "UINT64", "", "",
-    "UINT32", "UINT16", "INT4", "BF16",
+    "UINT32", "UINT16", "INT4", "BF16", "", "UINT4",
 )  # fmt: skip
 _MODEL: flatbuffer.Fields = {
     "operator_codes": Field(
@@ -57,6 +57,7 @@ _MODEL: flatbuffer.Fields = {
                     "inputs": Field(1, "i", vector=True),
                     "outputs": Field(2, "i", vector=True),
                     "options": Field(4, "slots"),
+                    "custom_options": Field(5, "bytes"),
                 },
                 vector=True,
             ),
@@ -113,18 +114,28 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Operator:
-    """An operator, and the tensors that it reads (-1 for an optional one that is absent) and makes; `calls` are subgraphs that it runs."""
+    """An operator, and the tensors that it reads (-1 for an optional one that is absent) and makes; `calls` are subgraphs that it runs.
+
+    `kind` is builtin, flex or custom. `options` are the extents of its options' fields by number; a flex or a custom operator has its own
+    bytes at `custom_options` instead (first byte, length).
+    """
 
     op: str
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     version: int = 1
     calls: tuple[int, ...] = ()
+    kind: str = "builtin"
+    options: Mapping[int, tuple[int, int]] = field(default_factory=dict)
+    custom_options: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
 class Inner:
-    """A subgraph, number `subgraph` of the file, its operators in the order of execution; `key` is its signature's, if it has one."""
+    """A subgraph, number `subgraph` of the file, its operators in the order of execution.
+
+    `key` is that of the signature it was asked for by, or of its first one; `keys` are those of all its signatures.
+    """
 
     data: bytes
     key: str | None
@@ -134,6 +145,7 @@ class Inner:
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     name: str = ""
+    keys: tuple[str, ...] = ()
 
     def value(self, tensor: Tensor) -> np.ndarray | None:
         """A constant's value; None for a tensor that is computed, that is no array of numbers, or whose bytes do not fit its shape."""
@@ -157,17 +169,23 @@ def read(path: Path, key: str | None = None) -> Inner:
         return _subgraph(data, model, key, at)
 
 
-def read_all(path: Path) -> list[Inner]:
+def read_all(path: Path, *, weights: bool = False) -> list[Inner]:
     """Every subgraph, in the file's order, each with its signature's key if it has one; raises ArtifactError as `read` does.
 
-    The weights of a large file are not read: `data` is empty, and `value` answers nothing.
+    Without `weights`, those of a large file are not read: `data` is empty, and `value` answers nothing.
     """
+    if weights:
+        return _subgraphs(path, content(path))
     with tflite_file.mapped(path) as data:
-        model = _decoded(path, data)
-        keys = {d["subgraph_index"]: d["key"] for d in reversed(model["signature_defs"])}
-        with damage(path):
-            graphs = [_subgraph(data, model, keys.get(at), at) for at in range(len(model["subgraphs"]))]
+        graphs = _subgraphs(path, data)
     return [replace(graph, data=b"") for graph in graphs]
+
+
+def _subgraphs(path: Path, data: flatbuffer.Buffer) -> list[Inner]:
+    model = _decoded(path, data)
+    keys = {d["subgraph_index"]: d["key"] for d in reversed(model["signature_defs"])}
+    with damage(path):
+        return [_subgraph(data, model, keys.get(at), at) for at in range(len(model["subgraphs"]))]
 
 
 def decoded(data: flatbuffer.Buffer) -> dict[str, Any]:
@@ -194,7 +212,7 @@ def _subgraph(data: flatbuffer.Buffer, model: dict[str, Any], key: str | None, a
     graph = model["subgraphs"][at]
     # Weights of large files are after the flatbuffer, at an offset from the file's beginning.
     buffers = [b["data"] or ((b["offset"], b["size"]) if b["offset"] > 1 else None) for b in model["buffers"]]
-    codes = [(tflite_file.op_of(code)[1], int(code["version"])) for code in model["operator_codes"]]
+    codes = [(*tflite_file.op_of(code), int(code["version"])) for code in model["operator_codes"]]
     tensors = tuple(
         Tensor(
             index,
@@ -212,12 +230,14 @@ def _subgraph(data: flatbuffer.Buffer, model: dict[str, Any], key: str | None, a
         for index, t in enumerate(graph["tensors"])
     )
     operators = tuple(
-        Operator(codes[o["code"]][0], tuple(o["inputs"]), tuple(o["outputs"]), codes[o["code"]][1], calls(data, codes[o["code"]][0], o))
+        Operator(op, tuple(o["inputs"]), tuple(o["outputs"]), version, calls(data, op, o), kind, o["options"] or {}, o["custom_options"])
         for o in graph["operators"]
+        for kind, op, version in [codes[o["code"]]]
     )
+    keys = tuple(d["key"] or "" for d in model["signature_defs"] if d["subgraph_index"] == at)
     if strange := next((i for o in operators for i in (*o.inputs, *o.outputs) if not -1 <= i < len(tensors)), None):
         raise FlatbufferError(f"an operator refers to tensor {strange} of {len(tensors)}")
-    return Inner(data, key, at, tensors, operators, tuple(graph["inputs"]), tuple(graph["outputs"]), graph["name"] or "")
+    return Inner(data, key, at, tensors, operators, tuple(graph["inputs"]), tuple(graph["outputs"]), graph["name"] or "", keys)
 
 
 def calls(data: flatbuffer.Buffer, op: str, operator: dict[str, Any]) -> tuple[int, ...]:

@@ -11,6 +11,7 @@ from typing import Any
 from crossload.artifacts.content import in_words
 from crossload.edits import meta_graphs, tensorboard, tflite_signatures
 from crossload.edits.freezing import freeze
+from crossload.edits.from_tflite import edge
 from crossload.errors import CrossloadError
 from crossload.runtimes.tf_process import StepName
 
@@ -55,9 +56,13 @@ EDGES = (
     Edge("graph_def", "graph_def", "freeze_graph_def", freeze.of_graph_def),
     Edge("graph_def", "tensorboard", tensorboard.edge),
     Edge("tflite", "tflite", tflite_signatures.tflite_to_tflite),
+    Edge("tflite", "graph_def", edge.tflite_to_graph_def),
 )
 # Pairs that the edges would allow, but that the formats do not.
-_NEVER = {("graph_def", "checkpoint"): "its variables have become constants, so a checkpoint would be empty"}
+_NEVER = {
+    ("graph_def", "checkpoint"): "its variables have become constants, so a checkpoint would be empty",
+    ("tflite", "checkpoint"): "its weights are constants, so a checkpoint would be empty",
+}
 SOURCES = tuple(dict.fromkeys(e.source for e in EDGES))
 TARGETS = ("saved_model", "graph_def", "tflite", "keras", "keras_h5", "checkpoint", "tensorboard")
 
