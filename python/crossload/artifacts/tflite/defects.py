@@ -43,7 +43,7 @@ def _order(graph: Inner) -> Iterator[str]:
     empty = {t.index for t in graph.tensors if 0 in t.shape}  # a constant without elements needs no bytes
     for at, operator in enumerate(graph.operators):
         for index in operator.inputs:
-            if index >= 0 and index not in there | empty and graph.tensors[index].datatype:
+            if index >= 0 and index not in there | empty and graph.tensors[index].datatype in DATATYPES:
                 yield f"operator #{at} {operator.op} reads {_name(graph, graph.tensors[index])}, which nothing before it makes"
         there.update(operator.outputs)
     yield from (f"the output {_name(graph, graph.tensors[i])} is made by nothing" for i in graph.outputs if i not in there | empty)

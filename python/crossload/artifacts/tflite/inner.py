@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from crossload.artifacts.content import content
 from crossload.artifacts.tflite import flatbuffer, tflite_file
 from crossload.artifacts.tflite.flatbuffer import Field, FlatbufferError
+from crossload.artifacts.tflite.tflite_file import DATATYPE_NAMES
 from crossload.contract import datatypes
 from crossload.contract.datatypes import DATATYPES
 from crossload.errors import ArtifactError
@@ -19,10 +20,6 @@ from crossload.errors import ArtifactError
 if TYPE_CHECKING:
     import numpy as np
 
-_DATATYPES = (
-    "FP32", "FP16", "INT32", "UINT8", "INT64", "BYTES", "BOOL", "INT16", "COMPLEX64", "INT8", "FP64", "COMPLEX128", "UINT64", "", "",
-    "UINT32", "UINT16", "INT4", "BF16", "", "UINT4",
-)  # fmt: skip
 _MODEL: flatbuffer.Fields = {
     "operator_codes": Field(
         1,
@@ -217,7 +214,7 @@ def _subgraph(data: flatbuffer.Buffer, model: dict[str, Any], key: str | None, a
         Tensor(
             index,
             t["name"] or "",
-            _DATATYPES[t["type"]] if 0 <= t["type"] < len(_DATATYPES) else "",
+            DATATYPE_NAMES[t["type"]] if 0 <= t["type"] < len(DATATYPE_NAMES) else "",
             tuple(t["shape"]),
             tuple((t["quantization"] or {}).get("scale") or ()),
             tuple((t["quantization"] or {}).get("zero_point") or ()),

@@ -21,8 +21,8 @@ from crossload.errors import ArtifactError
 from crossload.support.text import near
 
 _IDENTIFIER = b"TFL3"
-# enum TensorType, in its order; resource and variant have no tensors on the wire (types.proto's 20 and 21).
-_DATATYPES = (
+# enum TensorType, in its order: the contract's names; resource and variant have no tensors on the wire (types.proto's 20 and 21).
+DATATYPE_NAMES = (
     "FP32", "FP16", "INT32", "UINT8", "INT64", "BYTES", "BOOL", "INT16", "COMPLEX64", "INT8", "FP64", "COMPLEX128", "UINT64", "DT_20",
     "DT_21", "UINT32", "UINT16", "INT4", "BF16", "DT_31", "UINT4",
 )  # fmt: skip
@@ -310,7 +310,7 @@ class _Model:
 
     def _spec(self, subgraph: int, index: int, name: str | None = None) -> TensorSpec:
         tensor = _at(_at(self.subgraphs, subgraph, "subgraph")["tensors"], index, "tensor")
-        datatype = _DATATYPES[tensor["type"]] if 0 <= tensor["type"] < len(_DATATYPES) else "DT_0"
+        datatype = DATATYPE_NAMES[tensor["type"]] if 0 <= tensor["type"] < len(DATATYPE_NAMES) else "DT_0"
         dimensions = tensor["shape_signature"] or tensor["shape"]
         of_any_rank = self.tells_rank and not tensor["has_rank"] and not dimensions
         shape = None if of_any_rank else tuple(max(-1, d) for d in dimensions)

@@ -92,6 +92,15 @@ class GraphBuilder:
         self.nodes[node.name] = node
         return [Value(f"{node.name}:{n}", from_enum(number)) for n, number in enumerate(output_types(node, definition))]
 
+    def copy(self, node: Any, inputs: Sequence[Value], datatypes_made: Sequence[str]) -> list[Value]:
+        """Add a copy of a NodeDef with these inputs; its outputs, of these datatypes."""
+        made = message_class("tensorflow.NodeDef")(name=self._unused(f"{self._scope}/{node.op}".strip("/")), op=node.op)
+        for key, value in node.attr.items():
+            made.attr[key].CopyFrom(value)
+        made.input.extend(value.tensor.removesuffix(":0") for value in inputs)
+        self.nodes[made.name] = made
+        return [Value(f"{made.name}:{n}", datatype) for n, datatype in enumerate(datatypes_made)]
+
     def placeholder(self, name: str, datatype: str, shape: Sequence[int] | None) -> Value:
         """An input of the graph."""
         return self.add("Placeholder", name=name, dtype=datatype, shape=shape)

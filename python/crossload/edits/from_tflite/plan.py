@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from crossload.artifacts.tflite.inner import Inner
-from crossload.edits.from_tflite.table import OPERATORS
+from crossload.edits.from_tflite.table import rewrite_of
 from crossload.errors import CrossloadError
 from crossload.support.reach import endless, reached
 
@@ -22,7 +22,7 @@ def refuse_unknown(path: Path, graphs: list[Inner], roots: Iterable[int]) -> Non
     used = needed(graphs, roots)
     if endless({g.subgraph: [c for o in g.operators for c in o.calls] for g in used}):
         raise CrossloadError(f"{path} has a subgraph that runs itself, which no interpreter runs; convert its source again")
-    unknown = Counter(o.op for g in used for o in g.operators if o.kind != "builtin" or o.op not in OPERATORS)
+    unknown = Counter(o.op for g in used for o in g.operators if rewrite_of(o) is None)
     refuse(path, {f"{op} (of {count})" if count > 1 else op: "has no counterpart" for op, count in unknown.items()})
 
 

@@ -14,7 +14,7 @@ from crossload.edits.from_tflite import quantised
 from crossload.edits.from_tflite.graph_builder import GraphBuilder, Unsupported, Value
 from crossload.edits.from_tflite.operation import Operation
 from crossload.edits.from_tflite.options import Options
-from crossload.edits.from_tflite.table import OPERATORS
+from crossload.edits.from_tflite.table import rewrite_of
 from crossload.edits.from_tflite.tensors import REAL, datatype_of, is_real, name_of, same_steps
 from crossload.edits.from_tflite.values import Values
 from crossload.releases import nodes
@@ -82,7 +82,9 @@ class SubgraphWriter:
 
         options = Options(graph.data, operator)
         operation = Operation(builder, operator.op, inputs, outputs, options, operator.calls, values, bodies)
-        made = OPERATORS[operator.op](operation)
+        rewrite = rewrite_of(operator)
+        assert rewrite  # plan.refuse_unknown has looked
+        made = rewrite(operation)
         results = [made] if isinstance(made, Value) else list(made)
         results = [_as_stated(operation, t, v) for t, v in zip(outputs, results, strict=False)]
         _refuse_invalid(builder)
