@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from crossload.cli.framework import CONVERSION, WHAT, Command, option
 from crossload.errors import CrossloadError
+
+# The receiver of each option that only one takes.
+_OF = {"release": "java", "package": "java", "arena": "tflm", "flash": "tflm"}
 
 
 @click.command(
@@ -18,16 +22,18 @@ from crossload.errors import CrossloadError
         "handoff digits/ --to java -o digits-java/ --package com.example.digits --release 0.5.0",
         "handoff digits/ --to java -o digits-java/ --artifact graph_def --overwrite",
         "handoff digits/ --to c -o digits-c/ --artifact tflite",
+        "handoff digits/ --to tflm -o digits-tflm/ --artifact tflite:int8 --flash 262144",
     ],
     exit_status="0 written, 2 input that cannot be used.",
 )
 @click.argument("bundle", type=click.Path(path_type=Path))
 @option(
     "--to",
-    type=click.Choice(["java", "c"]),
+    type=click.Choice(["java", "c", "tflm"]),
     required=True,
     group=CONVERSION,
-    help="The receiver: java is a Maven project for Java 17 or newer, c a C99 project over LiteRT's C API.",
+    help="The receiver: java is a Maven project for Java 17 or newer, c a C99 project over LiteRT's C API, tflm a project over TensorFlow "
+    "Lite Micro for microcontrollers.",
 )
 @option(
     "--release",
@@ -36,23 +42,43 @@ from crossload.errors import CrossloadError
     help="The release of TensorFlow Java: 1.1.0 (the default), 1.0.0, 0.5.0, 0.4.2, 0.3.3, or 1.15.0, TensorFlow 1's own API.",
 )
 @option("--package", metavar="NAME", group=CONVERSION, help="The Java package; default: com.example. and the model's name.")
+@option(
+    "--arena",
+    type=click.IntRange(1),
+    metavar="BYTES",
+    group=CONVERSION,
+    help="tflm: the size of the tensor arena; default: the smallest in which tflite-micro answers, and a quarter.",
+)
+@option(
+    "--flash",
+    type=click.IntRange(1),
+    metavar="BYTES",
+    group=CONVERSION,
+    help="tflm: refuse a model that has more bytes, or more with its vectors.",
+)
 @option("--artifact", "-a", metavar="ID", group=WHAT, help="The artifact to hand over; default: the first one that the receiver loads.")
 @option("--output", "-o", type=click.Path(path_type=Path, file_okay=False), required=True, metavar="DIR", help="The project's folder.")
 @option("--overwrite", is_flag=True, help="Replace an existing handoff.")
-def command(bundle: Path, to: str, output: Path, release: str | None, package: str | None, artifact: str | None, overwrite: bool) -> None:
+def command(bundle: Path, to: str, output: Path, artifact: str | None, overwrite: bool, **options: Any) -> None:
     """Write BUNDLE as a project in the receiver's language.
 
     The project holds the artifact, its manifest and recorded answers, a typed client (a function for each signature, with a record for
     its inputs and one for its outputs), a test over all vectors, a main program and a README. It needs neither Python nor crossload:
-    for Java a JDK and Maven, for C a compiler, make and libLiteRt.so. Its test proves that the model gives the recorded answers there.
+    for Java a JDK and Maven, for C a compiler, make and libLiteRt.so, for a microcontroller its compiler and TensorFlow Lite Micro's
+    sources. Its test proves that the model gives the recorded answers there.
     """
     from crossload.verbs.handoff.handoff import handoff
 
-    options = {name: value for name, value in (("release", release), ("package", package)) if value is not None}
-    if to != "java" and options:
-        raise CrossloadError(f"--{next(iter(options))} is of --to java, and this is --to {to}; leave it out")
-    made = handoff(bundle, output, to=to, artifact=artifact, overwrite=overwrite, **options)
+    given = {name: value for name, value in options.items() if value is not None}
+    for name in given:
+        if _OF[name] != to:
+            raise CrossloadError(f"--{name} is of --to {_OF[name]}, and this is --to {to}; leave it out")
+    if to == "tflm":
+        given["progress"] = lambda text: click.echo(text, err=True)
+    made = handoff(bundle, output, to=to, artifact=artifact, overwrite=overwrite, **given)
     click.echo(f"{made.root}: {made.client} for {made.engine}; {made.artifact.id}, {made.signatures} signature(s), {made.vectors} vectors")
+    for note in made.notes:
+        click.echo(note)
     for signature, reason in made.left_out.items():
         click.echo(f"left out: {signature}: {reason}")
     click.echo(f"next: {made.test}")

@@ -14,6 +14,7 @@ from crossload.errors import CrossloadError, ManifestError
 from crossload.runtimes.registry import Runtime, shortest_name
 from crossload.support import files
 from crossload.support.text import near
+from crossload.verbs.check import tflite_prediction
 from crossload.verbs.check.prediction import PREDICTED, Prediction, predict
 
 
@@ -53,23 +54,42 @@ def chosen(bundle: Bundle, runtime: Runtime, wanted: str | None) -> Choice:
     choices, reasons = [], []
     for artifact in loadable:
         recorded = [v.signature for v in bundle.manifest.vectors if v.count and v.signature in artifact.bindings]
-        if artifact.format not in PREDICTED:
+        prediction = _predicted(bundle, artifact, runtime)
+        if prediction is None:
             return Choice(artifact, tuple(recorded), {n: "no answers are recorded" for n in artifact.bindings if n not in recorded})
-        prediction = predict(bundle.path(artifact), runtime, tags=artifact.tags, bindings=artifact.bindings)
         answered = tuple(name for name in recorded if prediction.signatures.get(name) == "ok")
         why = {name: _reason(prediction, name) for name in artifact.bindings if name not in answered}
         if len(answered) == len(bundle.manifest.signatures):
             return Choice(artifact, answered, {})
         if answered:
             choices.append(Choice(artifact, answered, why))
-        reasons.append(f"{artifact.id}: {prediction.explanation() or 'its signatures have no recorded answers'}")
+        reasons.append(f"{artifact.id}: {_obstacles(prediction) or 'its signatures have no recorded answers'}")
     if choices:
         return max(choices, key=lambda c: len(c.signatures))
     first = bundle.path(loadable[0])
-    raise CrossloadError(
-        f"{runtime.title} would not run {bundle.root}: {'; '.join(reasons)}. Convert it, then export the result: "
+    step = (
+        f"crossload check {first} says which runtimes run it; change the model, then convert and export it again"
+        if loadable[0].format == "tflite"
+        else "Convert it, then export the result: "
         f"crossload convert {first} PATH --runtime {runtime.title}, then crossload export PATH -o BUNDLE"
     )
+    raise CrossloadError(f"{runtime.title} would not run {bundle.root}: {'; '.join(reasons)}. {step}")
+
+
+def _predicted(bundle: Bundle, artifact: Artifact, runtime: Runtime) -> Prediction | None:
+    """None where `check` does not predict this format."""
+    path = bundle.path(artifact)
+    if artifact.format == "tflite":
+        return tflite_prediction.would_do(path, [runtime], bindings=artifact.bindings)[0]
+    return predict(path, runtime, tags=artifact.tags, bindings=artifact.bindings) if artifact.format in PREDICTED else None
+
+
+def _obstacles(prediction: Prediction) -> str:
+    """What stops a .tflite, once for each operator, for no conversion mends it; of a graph the first obstacle."""
+    if prediction.tensorflow:
+        return prediction.explanation()
+    found = {f.op or f.sentence: f.sentence for f in reversed(prediction.findings)}
+    return ", ".join(s.removeprefix(f"{prediction.runtime} ") for s in reversed(found.values()))
 
 
 def _named(bundle: Bundle, wanted: str) -> Artifact:

@@ -10,9 +10,10 @@ from crossload.errors import CrossloadError
 from crossload.verbs.handoff.c import project as c
 from crossload.verbs.handoff.handed import Handoff
 from crossload.verbs.handoff.java import project as java
+from crossload.verbs.handoff.tflm import project as tflm
 
 # By the value of `--to`: called with the bundle, the destination, `artifact`, `overwrite` and the options of that receiver.
-RECEIVERS: dict[str, Callable[..., Handoff]] = {"java": java.write, "c": c.write}
+RECEIVERS: dict[str, Callable[..., Handoff]] = {"java": java.write, "c": c.write, "tflm": tflm.write}
 
 
 def handoff(
@@ -28,9 +29,13 @@ def handoff(
 
     `to` is the receiver: "java" is a Maven project; its `options` are `release`, that of TensorFlow Java (1.15.0 is TensorFlow 1's own
     API), and `package`, the Java package (default: from the model's name); "c" is a C99 project over LiteRT's C API, which carries bool,
-    integers of 8 to 64 bits, float32 and float64. `artifact` is the id of the artifact to hand over.
-    Raises CrossloadError for a path that is not a bundle or holds no answers, for an unknown receiver, release or artifact, and for a
-    destination that holds something else. Needs and starts no TensorFlow.
+    integers of 8 to 64 bits, float32 and float64; "tflm" is a C99 and C++11 project over TensorFlow Lite Micro, with everything in arrays,
+    which carries the same; its `options` are `arena`, the bytes of the tensor arena (default: measured in the runtime tflite-micro, and a
+    quarter), `flash`, the bytes that the model and its vectors may have, and `progress`, which is called with what is being done.
+    `artifact` is the id of the artifact to hand over.
+    Raises CrossloadError for a path that is not a bundle or holds no answers, for an unknown receiver, release or artifact, for operators
+    that the receiver has not, and for a destination that holds something else; EnvironmentProblem if tflite-micro is not to be had. Starts
+    no TensorFlow; "tflm" starts tflite-micro, unless `arena` is given.
     """
     if to not in RECEIVERS:
         raise CrossloadError(f"there is no handoff to {to!r}; there are: {', '.join(RECEIVERS)}")

@@ -101,5 +101,5 @@ def _fields(signature: str, specs: Iterable[TensorSpec], file_names: Mapping[str
                 "and float64; hand over an artifact without it"
             )
         if t.shape is not None and len(t.shape) > _MOST_RANK:
-            raise CrossloadError(f"{t.name!r} of {signature} has {len(t.shape)} dimensions, and LiteRT's C API takes at most {_MOST_RANK}")
+            raise CrossloadError(f"{t.name!r} of {signature} has {len(t.shape)} dimensions, and the C client carries at most {_MOST_RANK}")
     return tuple(Field(t.name, file_names[t.name], called[t.name], t.datatype, None if t.shape is None else tuple(t.shape)) for t in specs)

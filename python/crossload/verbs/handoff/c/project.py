@@ -50,7 +50,9 @@ def write(bundle: str | Path, destination: str | Path, *, artifact: str | None =
                 files.write_text(at / file.name, file.read_text("utf-8"))
             rows = _record(source, functions, Tolerances(dict(manifest.tolerance)), folder / "vectors.bin")
             files.write_text(folder / "src" / "vectors.c", tables(functions, rows, manifest))
-            _render(folder, context)
+            write_client(folder / "src", context)
+            files.write_text(folder / "README.md", environment().get_template("README.md.j2").render(context))
+            files.write_text(folder / ".gitignore", "build/\n")
     vectors = sum(map(len, rows.values()))
     return Handoff(there, f"src/{prefix}.h", "LiteRT's C API", handed, len(functions), vectors, f"make -C {there}", choice.left_out)
 
@@ -59,9 +61,7 @@ def tables(functions: Sequence[client.Function], rows: Mapping[str, Sequence[rec
     """The source of vectors.c: the rows of each function, and what identifies the one artifact and the vectors files of a manifest."""
     digests = {v.signature: v.sha256 for v in manifest.vectors}
     return (
-        _environment()
-        .get_template("vectors.c.j2")
-        .render(functions=functions, tables=rows, artifact=manifest.artifacts[0], digests=digests)
+        environment().get_template("vectors.c.j2").render(functions=functions, tables=rows, artifact=manifest.artifacts[0], digests=digests)
     )
 
 
@@ -90,19 +90,16 @@ def _record(source: Bundle, functions: Sequence[client.Function], tolerances: To
         return {f.name: recorded.written(stream, f, recorded.complete(f, source.vectors(f.signature)), tolerances) for f in functions}
 
 
-def _render(folder: Path, context: Mapping[str, Any]) -> None:
-    environment = _environment()
-    for template, target in (
-        ("client.h", f"src/{context['prefix']}.h"),
-        ("client.c", f"src/{context['prefix']}.c"),
-        ("README.md", "README.md"),
-    ):
-        files.write_text(folder / target, environment.get_template(f"{template}.j2").render(context))
-    files.write_text(folder / ".gitignore", "build/\n")
+def write_client(folder: Path, context: Mapping[str, Any]) -> None:
+    """Write the typed client, PREFIX.h and PREFIX.c; the context has `model`, `crossload`, `prefix` and `functions`."""
+    for suffix in ("h", "c"):
+        text = environment().get_template(f"client.{suffix}.j2").render(context)
+        files.write_text(folder / f"{context['prefix']}.{suffix}", text)
 
 
-def _environment() -> Environment:
-    return templates(_ROOM / "templates", {"literal": names.literal, "comment": names.comment})
+def environment(room: Path = _ROOM) -> Environment:
+    """The templates of a room, with filters for C literals, for comments and for Markdown."""
+    return templates(room / "templates", {"literal": names.literal, "comment": names.comment})
 
 
 def _is_handoff(there: Path) -> bool:

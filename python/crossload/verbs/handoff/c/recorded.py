@@ -15,7 +15,7 @@ from crossload.contract.vectors import Vector
 from crossload.verbs.handoff.c.client import Function
 from crossload.verbs.handoff.c.names import literal
 
-_ALIGNMENT = 64
+ALIGNMENT = 64
 
 
 @dataclass(frozen=True)
@@ -28,12 +28,14 @@ class Table:
     bounds: tuple[str, ...]
 
 
-def written(stream: BinaryIO, function: Function, vectors: Sequence[Vector], tolerances: Tolerances) -> list[Table]:
-    """Append the tensors of a signature's vectors to `stream`, little-endian and aligned to 64 bytes; returns their tables."""
+def written(
+    stream: BinaryIO, function: Function, vectors: Sequence[Vector], tolerances: Tolerances, alignment: int = ALIGNMENT
+) -> list[Table]:
+    """Append the tensors of a signature's vectors to `stream`, little-endian and aligned to so many bytes; returns their tables."""
     found = []
     for vector in vectors:
-        inputs = tuple(_stored(stream, f.tensor, vector.inputs[f.name]) for f in function.inputs)
-        outputs = tuple(_stored(stream, f.tensor, vector.outputs[f.name]) for f in function.outputs)
+        inputs = tuple(_stored(stream, f.tensor, vector.inputs[f.name], alignment) for f in function.inputs)
+        outputs = tuple(_stored(stream, f.tensor, vector.outputs[f.name], alignment) for f in function.outputs)
         limits = tuple(_bound(vector, f.name, tolerances) for f in function.outputs)
         found.append(Table(vector.id, inputs, outputs, limits))
     return found
@@ -44,8 +46,8 @@ def complete(function: Function, vectors: Sequence[Vector]) -> list[Vector]:
     return [v for v in vectors if all(f.name in v.inputs for f in function.inputs) and all(f.name in v.outputs for f in function.outputs)]
 
 
-def _stored(stream: BinaryIO, name: str, array: np.ndarray) -> str:
-    stream.write(bytes(-stream.tell() % _ALIGNMENT))
+def _stored(stream: BinaryIO, name: str, array: np.ndarray, alignment: int) -> str:
+    stream.write(bytes(-stream.tell() % alignment))
     at, data = stream.tell(), bytes(datatypes.encode(array))
     stream.write(data)
     shape = ", ".join(map(str, array.shape)) or "0"

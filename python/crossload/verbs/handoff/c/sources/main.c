@@ -5,11 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "answers.h"
 #include "runner.h"
-#include "vectors.h"
 
 typedef struct {
-    FILE *recorded, *report;
+    FILE *recorded;
+    crossload_answers *report; /* NULL: none is wanted */
     int verbose, passed, failed;
 } run;
 
@@ -30,61 +31,8 @@ static void release(crossload_tensor *tensors, size_t count) {
     free(tensors);
 }
 
-static void quote(FILE *to, const char *text) {
-    fputc('"', to);
-    for (; *text != '\0'; text++) {
-        unsigned char c = (unsigned char)*text;
-        if (c == '"' || c == '\\') fprintf(to, "\\%c", c);
-        else if (c < 0x20) fprintf(to, "\\u%04x", c);
-        else fputc(c, to);
-    }
-    fputc('"', to);
-}
-
-static void report_outputs(FILE *to, const crossload_tensor *outputs, size_t count) {
-    for (size_t at = 0; at < count; at++) {
-        fprintf(to, "%s{\"name\": ", at > 0 ? ", " : "");
-        quote(to, outputs[at].name);
-        fprintf(to, ", \"datatype\": \"%s\", \"shape\": [", crossload_name(outputs[at].datatype));
-        for (int d = 0; d < outputs[at].rank; d++) fprintf(to, "%s%d", d > 0 ? ", " : "", (int)outputs[at].shape[d]);
-        fputs("], \"hex\": \"", to);
-        for (size_t byte = 0; byte < outputs[at].bytes; byte++) fprintf(to, "%02x", ((const unsigned char *)outputs[at].data)[byte]);
-        fputs("\"}", to);
-    }
-}
-
-static void report(run *all, const crossload_suite *suite, const char *id, const crossload_tensor *outputs, const char *error) {
-    if (all->report == NULL) return;
-    fprintf(all->report, "%s\n  {\"signature\": ", all->passed + all->failed > 0 ? "," : "");
-    quote(all->report, suite->signature);
-    fputs(", \"vector\": ", all->report);
-    quote(all->report, id);
-    if (error != NULL) {
-        fputs(", \"error\": ", all->report);
-        quote(all->report, error);
-    } else {
-        fputs(", \"outputs\": [", all->report);
-        report_outputs(all->report, outputs, suite->output_count);
-        fputc(']', all->report);
-    }
-    fputc('}', all->report);
-}
-
-static void begin(FILE *to, const char *device) {
-    fputs("{\"crossload_device\": 1, \"runtime\": \"litert-c\", \"artifact\": ", to);
-    quote(to, crossload_artifact);
-    fprintf(to, ", \"sha256\": \"%s\", \"vectors\": {", crossload_sha256);
-    for (size_t at = 0; at < crossload_suite_count; at++) {
-        fputs(at > 0 ? ", " : "", to);
-        quote(to, crossload_suites[at].signature);
-        fprintf(to, ": \"%s\"", crossload_suites[at].sha256);
-    }
-    fputs("}, \"device\": {", to);
-    if (device != NULL) {
-        fputs("\"name\": ", to);
-        quote(to, device);
-    }
-    fputs("}, \"answers\": [", to);
+static void to_file(void *to, const char *text) {
+    fputs(text, to);
 }
 
 static void judge(run *all, const crossload_suite *suite, const crossload_vector *vector, const crossload_tensor *wanted, const crossload_tensor *given) {
@@ -114,10 +62,10 @@ static int ask(run *all, crossload_model *model, const crossload_suite *suite, c
     }
     if (read == 0 && crossload_run(model, suite->key, inputs, suite->input_count, given, suite->output_count) != 0) {
         printf("FAIL %s/%s: %s\n", suite->signature, vector->id, crossload_error(model));
-        report(all, suite, vector->id, NULL, crossload_error(model));
+        if (all->report != NULL) crossload_answers_add(all->report, suite, vector->id, NULL, crossload_error(model));
         all->failed++;
     } else if (read == 0) {
-        report(all, suite, vector->id, given, NULL);
+        if (all->report != NULL) crossload_answers_add(all->report, suite, vector->id, given, NULL);
         judge(all, suite, vector, wanted, given);
     }
     release(inputs, suite->input_count);
@@ -134,6 +82,7 @@ static int usage(const char *program) {
 int main(int count, char **words) {
     const char *path = crossload_file, *recorded = "vectors.bin", *json = NULL, *device = NULL;
     char error[512];
+    crossload_answers report = {to_file, NULL, 0};
     run all = {NULL, NULL, 0, 0, 0};
     for (int at = 1; at < count; at++) {
         if (strcmp(words[at], "--verbose") == 0) all.verbose = 1;
@@ -149,11 +98,13 @@ int main(int count, char **words) {
     if ((all.recorded = fopen(recorded, "rb")) == NULL) {
         fprintf(stderr, "%s cannot be read; run this in the project's folder, or name it: --vectors FILE\n", recorded);
         status = 2;
-    } else if (json != NULL && (all.report = fopen(json, "w")) == NULL) {
+    } else if (json != NULL && (report.to = fopen(json, "w")) == NULL) {
         fprintf(stderr, "%s cannot be written\n", json);
         status = 2;
+    } else if (json != NULL) {
+        all.report = &report;
+        crossload_answers_begin(all.report, "litert-c", device);
     }
-    if (all.report != NULL) begin(all.report, device);
     for (size_t at = 0; status == 0 && at < crossload_suite_count; at++) {
         const crossload_suite *suite = &crossload_suites[at];
         if (crossload_reset(model) != 0) { /* what one signature leaves in a variable is not the next one's */
@@ -168,8 +119,8 @@ int main(int count, char **words) {
         }
     }
     if (all.report != NULL) {
-        fputs("\n]}\n", all.report);
-        if (fclose(all.report) != 0) status = 2;
+        crossload_answers_end(all.report);
+        if (fclose(report.to) != 0) status = 2;
     }
     if (all.recorded != NULL) fclose(all.recorded);
     crossload_close(model);

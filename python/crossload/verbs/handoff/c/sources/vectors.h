@@ -1,4 +1,4 @@
-/* The recorded requests and answers: their bytes are in vectors.bin, their shapes and bounds in vectors.c. */
+/* The recorded requests and answers: their shapes and bounds. Their bytes are elsewhere, at the places named here. */
 #ifndef CROSSLOAD_VECTORS_H
 #define CROSSLOAD_VECTORS_H
 
@@ -9,7 +9,7 @@ typedef struct {
     crossload_datatype datatype;
     int rank;
     int32_t shape[CROSSLOAD_RANK];
-    size_t at, bytes; /* in vectors.bin */
+    size_t at, bytes; /* among the recorded bytes */
 } crossload_stored;
 
 typedef struct {
