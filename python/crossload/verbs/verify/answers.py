@@ -151,21 +151,35 @@ def _winners(
 
 
 def completed(signature: Signature, recorded: list[vectors.Vector]) -> Signature:
-    """The signature with the datatypes and shapes of outputs that the artifact does not state, from the answers."""
+    """The signature with the datatypes and shapes of outputs that the artifact does not state, from the answers.
+
+    A dimension that all answers have in common is stated only if the requests had two sizes in every dimension that they may choose.
+    """
 
     def learn(spec: TensorSpec) -> TensorSpec:
-        answers = [v.outputs[spec.name] for v in recorded if spec.name in v.outputs]
-        if not answers or (spec.datatype in datatypes.DATATYPES and spec.shape is not None):
+        answered = [v for v in recorded if spec.name in v.outputs]
+        if not answered or (spec.datatype in datatypes.DATATYPES and spec.shape is not None):
             return spec
-        return replace(spec, datatype=datatypes.of_array(answers[0]), shape=_common_shape(answers) if spec.shape is None else spec.shape)
+        answers = [v.outputs[spec.name] for v in answered]
+        shape = _common_shape(answers, varied=_varied(signature, answered)) if spec.shape is None else spec.shape
+        return replace(spec, datatype=datatypes.of_array(answers[0]), shape=shape)
 
     return replace(signature, outputs=tuple(learn(t) for t in signature.outputs))
 
 
-def _common_shape(arrays: list[np.ndarray]) -> tuple[int, ...] | None:
-    """The shape that all have in common, -1 where dimensions differ; None if the ranks differ."""
+def _varied(signature: Signature, requests: Sequence[vectors.Vector]) -> bool:
+    """Whether every free dimension of the inputs has two sizes in the requests; of an input of any rank, the first one."""
+    for spec in signature.inputs:
+        given = [v.inputs[spec.name].shape for v in requests if spec.name in v.inputs]
+        free = [0] if spec.shape is None else [at for at, size in enumerate(spec.shape) if size == -1]
+        if any(len({shape[at : at + 1] for shape in given}) < 2 for at in free if any(given)):
+            return False
+    return True
+
+
+def _common_shape(arrays: list[np.ndarray], *, varied: bool) -> tuple[int, ...] | None:
+    """The shape that all have in common, -1 where dimensions differ or might; None if the ranks differ."""
     if len({a.ndim for a in arrays}) != 1:
         return None
-    return tuple(
-        next(iter(sizes)) if len(sizes) == 1 else -1 for sizes in (set(dims) for dims in zip(*(a.shape for a in arrays), strict=True))
-    )
+    sizes = [set(dims) for dims in zip(*(a.shape for a in arrays), strict=True)]
+    return tuple(next(iter(found)) if varied and len(found) == 1 else -1 for found in sizes)
