@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from crossload.cli import options
 from crossload.cli.framework import CONVERSION, WHAT, Command, option
 from crossload.errors import CrossloadError
 
@@ -44,22 +45,20 @@ _OF = {"release": "java", "package": "java", "arena": "tflm", "flash": "tflm"}
 @option("--package", metavar="NAME", group=CONVERSION, help="The Java package; default: com.example. and the model's name.")
 @option(
     "--arena",
-    type=click.IntRange(1),
-    metavar="BYTES",
+    metavar="SIZE",
     group=CONVERSION,
-    help="tflm: the size of the tensor arena; default: the smallest in which tflite-micro answers, and a quarter.",
+    help="tflm: the bytes of the tensor arena (20000, 64K); default: the smallest in which tflite-micro answers, and a quarter.",
 )
 @option(
     "--flash",
-    type=click.IntRange(1),
-    metavar="BYTES",
+    metavar="SIZE",
     group=CONVERSION,
-    help="tflm: refuse a model that has more bytes, or more with its vectors.",
+    help="tflm: refuse a model that has more bytes (262144, 256K), or more with its vectors.",
 )
 @option("--artifact", "-a", metavar="ID", group=WHAT, help="The artifact to hand over; default: the first one that the receiver loads.")
 @option("--output", "-o", type=click.Path(path_type=Path, file_okay=False), required=True, metavar="DIR", help="The project's folder.")
 @option("--overwrite", is_flag=True, help="Replace an existing handoff.")
-def command(bundle: Path, to: str, output: Path, artifact: str | None, overwrite: bool, **options: Any) -> None:
+def command(bundle: Path, to: str, output: Path, artifact: str | None, overwrite: bool, **chosen: Any) -> None:
     """Write BUNDLE as a project in the receiver's language.
 
     The project holds the artifact, its manifest and recorded answers, a typed client (a function for each signature, with a record for
@@ -69,11 +68,12 @@ def command(bundle: Path, to: str, output: Path, artifact: str | None, overwrite
     """
     from crossload.verbs.handoff.handoff import handoff
 
-    given = {name: value for name, value in options.items() if value is not None}
+    given = {name: value for name, value in chosen.items() if value is not None}
     for name in given:
         if _OF[name] != to:
             raise CrossloadError(f"--{name} is of --to {_OF[name]}, and this is --to {to}; leave it out")
     if to == "tflm":
+        given |= {name: options.size(f"--{name}", given[name]) for name in ("arena", "flash") if name in given}
         given["progress"] = lambda text: click.echo(text, err=True)
     made = handoff(bundle, output, to=to, artifact=artifact, overwrite=overwrite, **given)
     click.echo(f"{made.root}: {made.client} for {made.engine}; {made.artifact.id}, {made.signatures} signature(s), {made.vectors} vectors")

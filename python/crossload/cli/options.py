@@ -207,7 +207,7 @@ def load_options(given: dict[str, Any]) -> dict[str, Any]:
     """The options of `keras`, `loader`, `arena` and `op_libraries` in the form that ModelSource takes; raises CrossloadError."""
     named = {
         "loader": given.get("loader"),
-        "arena_bytes": _size("--arena", given.get("arena")),
+        "arena_bytes": size("--arena", given.get("arena")),
         "custom_objects": given["custom_objects"] and str(given["custom_objects"].resolve()),
         "allow_code": given["allow_code"],
         "op_libraries": [str(library.resolve()) for library in given.get("op_libraries") or ()],
@@ -241,7 +241,7 @@ def to_limits(given: dict[str, Any]) -> Limits:
             seconds[phase] = 0.0
         if phase not in ("start", "load", "run") or not 0 < seconds[phase] < float("inf"):
             raise CrossloadError(f"--time-limit {text!r}: write start, load or run, then =SECONDS")
-    return Limits(**seconds, memory=_size("--memory-limit", given["memory_limit"]))
+    return Limits(**seconds, memory=size("--memory-limit", given["memory_limit"]))
 
 
 def to_requests(given: dict[str, Any]) -> Requests:
@@ -319,7 +319,8 @@ def to_tags(text: str | None) -> tuple[str, ...] | None:
     return None if text is None else listed(text) or ()
 
 
-def _size(option: str, text: str | None) -> int | None:
+def size(option: str, text: str | None) -> int | None:
+    """The bytes of a size such as 64K, the value of this option; K, M and G are powers of 1024. Raises CrossloadError."""
     if text is None:
         return None
     match = re.fullmatch(r"(\d+(?:\.\d+)?)([KMG]?)i?B?", text)
