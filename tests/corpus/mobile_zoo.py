@@ -31,27 +31,23 @@ def mobilenet() -> tuple[keras.Model, Samples]:
     return model, {model.inputs[0].name: images}
 
 
-def _recurrent(layer: keras.layers.Layer) -> tuple[keras.Model, Samples]:
-    x = keras.Input((12, 6), name="frames")
-    return keras.Model(x, layers.Dense(4, activation="softmax", name="classes")(layer(x))), {"frames": _waves(32, 12, 6)}
-
-
-def lstm() -> tuple[keras.Model, Samples]:
-    """A Keras LSTM over 12 frames."""
+def _recurrent(batch: int | None, **options: bool) -> tuple[keras.Model, Samples]:
     keras.utils.set_random_seed(SEED)
-    return _recurrent(layers.LSTM(16, name="lstm"))
+    x = keras.Input((12, 6), batch, name="frames")
+    y = layers.GRU(16, name="gru", **options)(layers.LSTM(16, return_sequences=True, name="lstm", **options)(x))
+    return keras.Model(x, layers.Dense(4, activation="softmax", name="classes")(y)), {
+        "frames": _waves(32 if batch is None else batch, 12, 6)
+    }
 
 
-def unrolled_lstm() -> tuple[keras.Model, Samples]:
-    """The same LSTM without a loop, which TensorFlow's converter can quantise."""
-    keras.utils.set_random_seed(SEED)
-    return _recurrent(layers.LSTM(16, unroll=True, name="lstm"))
+def recurrent() -> tuple[keras.Model, Samples]:
+    """A Keras LSTM and a GRU over 12 frames, as loops; the converter needs the batch: --shape frames=1,12,6."""
+    return _recurrent(None)
 
 
-def gru() -> tuple[keras.Model, Samples]:
-    """A Keras GRU over 12 frames."""
-    keras.utils.set_random_seed(SEED)
-    return _recurrent(layers.GRU(16, name="gru"))
+def unrolled() -> tuple[keras.Model, Samples]:
+    """The same without loops, which TensorFlow's converter can quantise."""
+    return _recurrent(1, unroll=True)
 
 
 def stateful_lstm() -> tuple[keras.Model, Samples]:

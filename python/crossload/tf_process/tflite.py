@@ -232,6 +232,11 @@ def _settle(converter: Any, options: Mapping[str, Any], specs: Mapping[str, repr
     if quantize == "float16":
         converter.target_spec.supported_types = [tf.float16]
     if quantize in _CALIBRATED:
+        strings = next((n for own in specs.values() for n, (dtype, _) in own.items() if dtype is object), None)
+        if strings:  # TensorFlow's calibrator dies of one
+            raise ModelError(
+                f"{quantize} measures ranges, and the converter cannot do that with strings (the input {strings!r}); take dynamic"
+            )
         requests = representative.samples(Path(options["representative"]), specs)
         converter.representative_dataset = lambda: iter(requests)
         supported = [ops.TFLITE_BUILTINS_INT8]
