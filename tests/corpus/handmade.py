@@ -179,6 +179,7 @@ class Tensor:
     zero_point: Sequence[int] = ()
     axis: int = 0
     has_rank: bool = False
+    variable: bool = False
 
 
 @dataclass
@@ -304,6 +305,8 @@ def _tensor(b: Any, tensor: Tensor) -> int:
         tflite.TensorAddShapeSignature(b, free)
     if tensor.has_rank:
         tflite.TensorAddHasRank(b, True)
+    if tensor.variable:
+        tflite.TensorAddIsVariable(b, True)
     return int(tflite.TensorEnd(b))
 
 

@@ -14,6 +14,8 @@ from crossload.errors import CrossloadError
 from crossload.verbs.handoff.c import client
 from crossload.verbs.handoff.handoff import handoff
 from tests.attacks import hostile_bundle
+from tests.corpus.handmade import Lite, Tensor
+from tests.verbs.handoff import made
 
 NAMES = {"serve": {"x": "x", "y": "y"}}
 
@@ -42,6 +44,16 @@ def test_free_dimensions_and_ranks_come_from_the_caller() -> None:
     assert (one.inputs[0].type, one.inputs[0].initial("in"), one.inputs[0].rank("in")) == ("int8_t", "in->x.shape[0], 3", "2")
     (any_rank,) = functions(TensorSpec("x", "INT8", None))
     assert (any_rank.inputs[0].rank("in"), any_rank.inputs[0].dimensions) == ("in->x.rank", "of any shape")
+
+
+def test_variable_tensors_are_refused_before_anything_is_written(tmp_path: Path) -> None:
+    x, y = Lite().tensors
+    lite = Lite((x, y, Tensor("state", variable=True)))
+    lite.signatures = {"serve": ({"x": 0}, {"y": 1})}
+    bundle = made.bundle(tmp_path / "bundle", lite, made.vector("one"))
+    with pytest.raises(CrossloadError, match=r"keeps state in variable tensors \(state\), and LiteRT's C API does not load such a file"):
+        handoff(bundle, tmp_path / "out", to="c")
+    assert not (tmp_path / "out").exists()
 
 
 def test_an_option_of_another_receiver_is_refused(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from crossload.errors import CrossloadError
 from crossload.verbs.handoff.handoff import handoff
 from crossload.verbs.handoff.tflm import operators
 from tests.corpus.handmade import Lite, Tensor
-from tests.verbs.handoff.tflm import made
+from tests.verbs.handoff import made
 from tests.verbs.handoff.tflm.test_operators import DECLARED
 
 TODAY = DECLARED.parents[3]

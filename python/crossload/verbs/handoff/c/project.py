@@ -13,6 +13,7 @@ from crossload.contract.manifest import FILE_NAME, Artifact, Manifest
 from crossload.errors import CrossloadError
 from crossload.runtimes import registry
 from crossload.support import files
+from crossload.support.text import printable
 from crossload.verbs import destinations
 from crossload.verbs.destinations import only_writer
 from crossload.verbs.handoff import carried_bundle
@@ -66,11 +67,21 @@ def tables(functions: Sequence[client.Function], rows: Mapping[str, Sequence[rec
 
 
 def _file_names(source: Bundle, artifact: Artifact, signatures: Sequence[str]) -> dict[str, dict[str, str]]:
-    """The file's names of each signature's tensors, by the manifest's; raises CrossloadError for a file without signatures."""
+    """The file's names of each signature's tensors, by the manifest's.
+
+    Raises CrossloadError for what LiteRT's C API does not take: a file without signatures, or one with variable tensors, which
+    LiteRtCreateModelFromFile of 2.3.0 refuses (status 5).
+    """
     from crossload.artifacts.tflite import tflite_file
 
     path = source.path(artifact)
     read = tflite_file.read(path)
+    if read.variables:
+        state = ", ".join(map(printable, read.variables[:4]))
+        raise CrossloadError(
+            f"{path} keeps state in variable tensors ({state}), and LiteRT's C API does not load such a file; make the state "
+            "an input and an output of the model, then export it again"
+        )
     found = {}
     for name in signatures:
         binding = artifact.bindings[name]
