@@ -109,10 +109,10 @@ def tensorflow_libraries() -> Path:
 
 
 def tflm_tree() -> Path:
-    """A source tree of TensorFlow Lite Micro of 2020 with its library built, made once for this machine; skipped without cargo or g++."""
+    """A source tree of TensorFlow Lite Micro of 2020 with its library built, made once for this machine; skipped without what builds it."""
     version, digest = _TFMICRO
     tree = cache_folder() / "tests" / f"tfmicro-{version}"
-    for tool, package in (("cargo", "cargo"), ("g++", "g++")):
+    for tool, package in (("cargo", "cargo"), ("g++", "g++"), ("make", "make"), ("cmake", "cmake")):
         if shutil.which(tool) is None:
             pytest.skip(f"there is no {tool} on this machine (Debian: apt-get install {package})")
     with locked(tree.with_suffix(".lock")):
