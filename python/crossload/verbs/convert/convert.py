@@ -34,7 +34,7 @@ from crossload.verbs import destinations
 from crossload.verbs.convert import keep_float, prepare, sign
 from crossload.verbs.convert.backport import backport, runtimes_of
 from crossload.verbs.convert.edges import TARGETS, Edge, way
-from crossload.verbs.convert.quantised import proved
+from crossload.verbs.convert.quantised import approximates, proved, restored
 from crossload.verbs.convert.walk import FOLDERS, resolved, walk
 from crossload.verbs.convert.walk import made as made_of
 from crossload.verbs.destinations import only_writer
@@ -223,7 +223,8 @@ def _compare(
                 of = without(entry, left_out)
                 made, found = keep_float.search(source, made, lambda kept, there: walked(of, there, kept), quality, room / "layers")
             return *proved(source, made, quality), found
-        report = source.compare(made)
+        why = approximates(entry)
+        report = restored(source, made, quality, why) if why else source.compare(made)
         stateful = next((v for v in source.manifest.vectors if v.state), None) if report.exit_status else None
         if stateful and (off := _with_state_off(source, made, stateful, signatures)):
             return made, *off, None

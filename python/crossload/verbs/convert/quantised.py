@@ -7,20 +7,31 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
+from crossload.artifacts.tflite import quantised
 from crossload.compare import quality
 from crossload.compare.quality import Bounds
+from crossload.contract import vectors
 from crossload.contract.bundle import Bundle
-from crossload.contract.manifest import Artifact, Manifest, Model, Quality
+from crossload.contract.manifest import Artifact, Manifest, Model, Quality, Tolerance
 from crossload.contract.signatures import Signature
 from crossload.contract.vectors import Vector
 from crossload.errors import ConversionRefused
 from crossload.report.results import Report
 from crossload.runtimes import environments, registry
 from crossload.runtimes.supervisor import ModelSource, Supervisor
-from crossload.verbs.verify.prove import Recorded, one_by_one
+from crossload.verbs.verify.prove import Recorded, answering, one_by_one
 from crossload.verbs.verify.quality import QualityTerms, Rows, measured, own_signatures, recorded_requests, rows_of
 from crossload.verbs.verify.record import record, references
 
+_WAYS_BACK = "state the bound that you accept: --bound {bound}; --no-verify writes it anyway and records that"
+_APPROXIMATE: Mapping[str, str] = {
+    "dynamic": "the .tflite quantises as it runs, the graph computes in float",
+    # Its rescaling multiplies by 15 bits (MultiplyByQuantizedMultiplier of an int64): in the demo, 18 % of the logits are a step apart from
+    # those of exact rounding, none two, and a softmax makes many steps of 1/32768 of that.
+    "16x8": "LiteRT's 16-bit kernels rescale by 15 bits, the graph exactly, a step apart in each layer",
+}
+# The errors are those of the float answers as numbers of 64 bits; the comparison takes differences in 32.
+_MARGIN = 1e-6
 Measured = Callable[[Artifact], list[Quality]]
 _WAYS_OUT = (
     "give --representative and --data real inputs of the whole range, keep the layers that lose most in float (int8: --keep-float auto "
@@ -48,6 +59,42 @@ def proved(source: Recorded, made: Artifact, wanted: QualityTerms) -> tuple[Arti
             "--no-verify writes it anyway and records that"
         )
     return made, report, own
+
+
+def approximates(source: Artifact) -> str | None:
+    """Why a .tflite is not compared in steps with a graph made of it; None for one that is, and for another artifact."""
+    kinds = {quantised.kind(Path(source.path), b.key) for b in source.bindings.values()} if source.format == "tflite" else set()
+    return next((why for kind, why in _APPROXIMATE.items() if kind in kinds), None)
+
+
+def restored(source: Recorded, made: Artifact, wanted: QualityTerms, why: str) -> Report:
+    """The report of a graph made of a .tflite that approximates what the graph computes (`why`, see `approximates`).
+
+    The file is measured by the bounds as if it were quantised from the graph, on the requests that both answer. Within the bounds, the
+    errors that were measured are the report's tolerance. Raises ConversionRefused.
+    """
+    entry, terms, signatures = source.source, source.terms, source.manifest.signatures
+    rows = {
+        v.signature: Rows([one.inputs for one in vectors.read(source.room / v.path)], "the compared requests")
+        for v in source.manifest.vectors
+    }
+    with ExitStack() as stack:
+        judge = answering(made.format, terms.load_with, terms.load_options)
+        name, alive = registry.shortest_name(judge), {**source.alive}
+        if name not in alive:
+            alive[name] = stack.enter_context(Supervisor(name, environments.prepare(judge.source, terms.progress), terms.limits))
+        tags = None if made.tags is None else tuple(made.tags)
+        graph = ModelSource(Path(made.path), made.format, made.bindings, tags, terms.load_options, signatures)
+        lite = ModelSource(Path(entry.path), "tflite", entry.bindings, signatures=signatures)
+        found = measured((alive[name], graph), (alive[_judge()], lite, entry), rows, terms.progress)
+        refuse_beyond(wanted.bounds, found, Path(made.path).name, _WAYS_BACK)
+        for line in quality.lines(found):
+            terms.progress(line)
+        errors = {q.output: Tolerance(rtol=0, atol=(1 + _MARGIN) * q.max_abs, ulp=0) for q in found if q.max_abs}
+        manifest = source.manifest.model_copy(update={"tolerance": {**errors, **terms.tolerance}})
+        report = replace(source, alive=alive, manifest=manifest).compare(made)
+    report.cautions = [f"compared by the bounds of quality: {why}", *(c for c in report.cautions if not c.startswith("tolerance of "))]
+    return report
 
 
 def measuring(stack: ExitStack, source: Recorded, made: Artifact, wanted: QualityTerms) -> Measured:
