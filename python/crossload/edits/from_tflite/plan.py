@@ -23,18 +23,18 @@ def refuse_unknown(path: Path, graphs: list[Inner], roots: Iterable[int]) -> Non
     if endless({g.subgraph: [c for o in g.operators for c in o.calls] for g in used}):
         raise CrossloadError(f"{path} has a subgraph that runs itself, which no interpreter runs; convert its source again")
     unknown = Counter(o.op for g in used for o in g.operators if rewrite_of(o) is None)
-    refuse(path, {f"{op} (of {count})" if count > 1 else op: "has no counterpart" for op, count in unknown.items()})
+    if unknown:
+        listed = ", ".join(f"{op} ({count} of them)" if count > 1 else op for op, count in sorted(unknown.items()))
+        raise _refusal(path, f"{listed} {'has' if len(unknown) == 1 else 'have'} no counterpart in TensorFlow")
 
 
 def refuse(path: Path, reasons: Mapping[str, str]) -> None:
-    """Raise CrossloadError if there are reasons, by operator; those with the same reason are listed together."""
-    if not reasons:
-        return
-    by_reason: dict[str, list[str]] = {}
-    for op, reason in reasons.items():
-        by_reason.setdefault(reason, []).append(op)
-    listed = "; ".join(f"{', '.join(sorted(ops))} {reason}" for reason, ops in by_reason.items())
-    raise CrossloadError(
-        f"{path} cannot become a graph: {listed}. `crossload show {path}` lists its operators; "
-        "`--to tflite` needs no graph, and its source, if you have it, converts to every format"
+    """Raise CrossloadError with the reasons, if there are any, by operator."""
+    if reasons:
+        raise _refusal(path, "; ".join(f"{op} {reason}" for op, reason in sorted(reasons.items())))
+
+
+def _refusal(path: Path, why: str) -> CrossloadError:
+    return CrossloadError(
+        f"{path} cannot become a graph: {why}; convert the model that it was made from, or see which interpreters run it: crossload check {path}"
     )
