@@ -58,7 +58,7 @@ static _Noreturn void malformed(const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
-    fputs("tensorflow-c worker: ", stderr);
+    fprintf(stderr, "%s worker: ", worker_name);
     vfprintf(stderr, format, arguments);
     fputs("; the stream cannot be read on\n", stderr);
     va_end(arguments);
@@ -189,13 +189,8 @@ bool strings_are_whole(const struct tensor *tensor, size_t *count)
 
 static void read_data(FILE *source, struct frame *frame, struct tensor *tensor)
 {
-    char *data = NULL, name[128];
-    if (tensor->datatype->size == 0) {
-        data = take(&frame->arena, tensor->size, 1);
-    } else if (element_count(tensor) >= 0) {
-        tensor->held = tf.TF_AllocateTensor(tensor->datatype->type, tensor->shape, tensor->rank, tensor->size);
-        data = tf.TF_TensorData(tensor->held);
-    }
+    char name[128];
+    char *data = tensor->datatype->size ? tensor_memory(frame, tensor) : take(&frame->arena, tensor->size, 1);
     if (tensor->size && data == NULL)
         malformed("a frame's %s of %zu bytes does not fit in memory", called(name, tensor->name), tensor->size);
     read_whole(source, data, tensor->size, called(name, tensor->name));
@@ -216,7 +211,7 @@ static void read_tensors(FILE *source, struct frame *frame)
             if (side == 0)
                 frame->inputs[frame->count++] = tensor;
             else if (tensor.held != NULL)
-                tf.TF_DeleteTensor(tensor.held); /* a request's outputs bring no bytes that anybody needs */
+                delete_held(tensor.held); /* a request's outputs bring no bytes that anybody needs */
         }
     }
 }
@@ -253,7 +248,7 @@ void release_tensors(const struct tensor *tensors, size_t count)
 {
     for (size_t i = 0; i < count; i++)
         if (tensors[i].held != NULL)
-            tf.TF_DeleteTensor(tensors[i].held);
+            delete_held(tensors[i].held);
 }
 
 void release_frame(struct frame *frame)
@@ -287,7 +282,7 @@ void write_frame(FILE *target, struct text header, const struct tensor *tensors,
     for (size_t i = 0; i < count && written; i++)
         written = tensors[i].size == 0 || fwrite(tensors[i].data, 1, tensors[i].size, target) == tensors[i].size;
     if (!written || fflush(target) != 0) {
-        fputs("tensorflow-c worker: nobody reads the answers any more\n", stderr);
+        fprintf(stderr, "%s worker: nobody reads the answers any more\n", worker_name);
         exit(1);
     }
 }

@@ -36,7 +36,13 @@ struct frame {
     struct arena arena;
 };
 
-/* Read the next frame; false at the stream's end. Tensors of fixed size are read into memory of TensorFlow's.
+/* What each worker has its own of: its name; memory for the bytes of a tensor of fixed size, NULL if there is none, with
+ * `held` set where it has to be deleted; and that deletion. */
+extern const char worker_name[];
+char *tensor_memory(struct frame *frame, struct tensor *tensor);
+void delete_held(TF_Tensor *held);
+
+/* Read the next frame; false at the stream's end.
  *
  * Bytes that are not a frame end the process with a sentence: nobody knows where the next frame begins.
  */

@@ -8,16 +8,6 @@
 
 static const char *const SIDES[] = {"", "input", "output"};
 
-bool refuse(struct refusal *refusal, const char *code, const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(refusal->sentence, sizeof refusal->sentence, format, arguments);
-    va_end(arguments);
-    refusal->code = code;
-    return false;
-}
-
 bool succeeded(struct refusal *refusal)
 {
     /* PERMISSION_DENIED (7) and FAILED_PRECONDITION (9) would say that the worker declines: a worker's decision, not

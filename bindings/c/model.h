@@ -2,8 +2,8 @@
 #ifndef CROSSLOAD_MODEL_H
 #define CROSSLOAD_MODEL_H
 
-#include "frames.h"
 #include "messages.h"
+#include "serving.h"
 
 /* One input or output of a signature. */
 struct port {
@@ -28,15 +28,6 @@ struct model {
     struct arena arena;
 };
 
-/* Why a request cannot be answered: the name of a google.rpc.Code, and one sentence. */
-struct refusal {
-    const char *code;
-    char sentence[1024];
-};
-
-/* Fill in the refusal; returns false. */
-bool refuse(struct refusal *refusal, const char *code, const char *format, ...) __attribute__((format(printf, 3, 4)));
-
 /* True if the status is OK; else the refusal is TensorFlow's error: its code, and its message's first line. */
 bool succeeded(struct refusal *refusal);
 
@@ -44,13 +35,6 @@ bool succeeded(struct refusal *refusal);
 struct model *load_model(const struct json *parameters, struct refusal *refusal);
 
 void delete_model(struct model *model);
-
-/* The outputs of a request, and how long TensorFlow's own call took. Their memory is the request's, or `held`. */
-struct answer {
-    struct tensor *outputs;
-    size_t count;
-    int64_t nanoseconds;
-};
 
 /* Run the signature that a ModelInfer request names. False, with the refusal, if it or TensorFlow does not take the
  * request. */

@@ -7,30 +7,27 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct tensorflow tf;
+const char worker_name[] = "probe";
 
 /* What TensorFlow does for frames, with memory alone. */
 struct TF_Tensor {
     void *data;
 };
 
-static TF_Tensor *allocate(TF_DataType type, const int64_t *dims, int dim_count, size_t size)
+char *tensor_memory(struct frame *frame, struct tensor *tensor)
 {
-    (void)type, (void)dims, (void)dim_count;
-    TF_Tensor *tensor = malloc(sizeof *tensor);
-    tensor->data = size <= (size_t)1 << 40 ? malloc(size) : NULL;
-    return tensor;
+    (void)frame;
+    if (element_count(tensor) < 0)
+        return NULL;
+    tensor->held = malloc(sizeof *tensor->held);
+    tensor->held->data = tensor->size <= (size_t)1 << 40 ? malloc(tensor->size) : NULL;
+    return tensor->held->data;
 }
 
-static void *data_of(const TF_Tensor *tensor)
+void delete_held(TF_Tensor *held)
 {
-    return tensor->data;
-}
-
-static void delete(TF_Tensor *tensor)
-{
-    free(tensor->data);
-    free(tensor);
+    free(held->data);
+    free(held);
 }
 
 /* A value as JSON, numbers that are no 64-bit integers as "#". */
@@ -115,7 +112,6 @@ static void answer_each(void (*answer)(struct buffer *, char *, size_t))
  * fill its bytes. */
 static void answer_frames(void)
 {
-    tf = (struct tensorflow){.TF_AllocateTensor = allocate, .TF_TensorData = data_of, .TF_DeleteTensor = delete};
     for (struct frame frame; read_frame(stdin, &frame);) {
         struct buffer header = {0};
         append(&header, "{\"header\":", 10);
