@@ -102,6 +102,12 @@ def launch_of_c(temporary: pytest.TempPathFactory) -> Launch:
     return Launch((str(c_program(temporary, "c_worker", *sorted(C.glob("*.c")))), str(tensorflow_libraries())))
 
 
+def litert_library() -> Path:
+    """The folder with the library of the runtime `litert`."""
+    (found,) = Path(launch_of("litert").argv[0]).parents[1].glob("lib/python3*/site-packages/ai_edge_litert")
+    return found
+
+
 def tensorflow_libraries() -> Path:
     """The folder with the C libraries of the runtime `tensorflow`."""
     (found,) = Path(launch_of("tensorflow").argv[0]).parents[1].glob("lib/python3*/site-packages/tensorflow")

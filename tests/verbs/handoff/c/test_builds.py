@@ -16,7 +16,7 @@ from crossload.verbs.export.export import export
 from crossload.verbs.handoff.handoff import handoff
 from crossload.verbs.verify.verify import verify
 from tests import CORPUS
-from tests.environment import compiled, launch_of
+from tests.environment import compiled, litert_library
 
 pytestmark = pytest.mark.slow
 USE = """
@@ -43,8 +43,7 @@ int main(int count, char **words) {
 
 @pytest.fixture(scope="module")
 def litert() -> Path:
-    (found,) = Path(launch_of("litert").argv[0]).parents[1].glob("lib/python3*/site-packages/ai_edge_litert")
-    return found
+    return litert_library()
 
 
 def built(project: Path, litert: Path, *sources: Path) -> Path:

@@ -54,6 +54,7 @@ LiteRtStatus LiteRtGetSignatureInputName(LiteRtSignature signature, LiteRtParamI
 LiteRtStatus LiteRtGetSignatureOutputName(LiteRtSignature signature, LiteRtParamIndex at, const char **name);
 LiteRtStatus LiteRtGetSignatureInputTensorByIndex(LiteRtSignature signature, LiteRtParamIndex at, LiteRtTensor *found);
 LiteRtStatus LiteRtGetSignatureOutputTensorByIndex(LiteRtSignature signature, LiteRtParamIndex at, LiteRtTensor *found);
+LiteRtStatus LiteRtGetTensorIndex(LiteRtTensor tensor, uint32_t *index);
 LiteRtStatus LiteRtGetRankedTensorType(LiteRtTensor tensor, LiteRtRankedTensorType *type);
 
 LiteRtStatus LiteRtCompiledModelResizeInputTensorNonStrict(

@@ -8,7 +8,7 @@
 
 #include "litert.h"
 
-enum { MOST_TENSORS = 64 };
+enum { MOST_TENSORS = CROSSLOAD_TENSORS };
 
 /* The buffers of the last call: the next one of the same signature and shapes uses them again, and so keeps the model's variables. */
 typedef struct {
@@ -154,10 +154,15 @@ static int read_output(crossload_model *model, LiteRtTensorBuffer buffer, const 
     return 0;
 }
 
+static bool takes(const call_buffers *last, size_t i, const crossload_tensor *input) {
+    return last->takes[i] == input->datatype && last->rank[i] == input->rank &&
+           memcmp(last->shape[i], input->shape, (size_t)input->rank * sizeof *input->shape) == 0;
+}
+
 static bool is_last(const call_buffers *last, LiteRtParamIndex signature, const crossload_tensor **inputs, size_t input_count, crossload_tensor **outputs, size_t output_count) {
     if (!last->made || last->signature != signature) return false;
     for (size_t i = 0; i < input_count; i++)
-        if (last->takes[i] != inputs[i]->datatype || last->rank[i] != inputs[i]->rank || memcmp(last->shape[i], inputs[i]->shape, (size_t)inputs[i]->rank * sizeof *inputs[i]->shape) != 0) return false;
+        if (!takes(last, i, inputs[i])) return false;
     for (size_t o = 0; o < output_count; o++)
         if (last->gives[o] != outputs[o]->datatype || last->room[o] != outputs[o]->bytes) return false;
     return true;
@@ -231,5 +236,63 @@ int crossload_run(crossload_model *model, const char *key, const crossload_tenso
         return fail(model, "the shapes of the answers cannot be read");
     for (size_t o = 0; o < output_count; o++)
         if (read_output(model, model->last.out[o], &layouts[o], placed[o]) != 0) return -1;
+    return 0;
+}
+
+typedef LiteRtStatus (*count_of)(LiteRtSignature, LiteRtParamIndex *);
+typedef LiteRtStatus (*name_of)(LiteRtSignature, LiteRtParamIndex, const char **);
+typedef LiteRtStatus (*tensor_of)(LiteRtSignature, LiteRtParamIndex, LiteRtTensor *);
+
+static int describe_side(crossload_model *model, LiteRtSignature signature, count_of count, name_of name, tensor_of tensor, crossload_side *side) {
+    LiteRtTensor found = NULL;
+    LiteRtRankedTensorType type;
+    if (count(signature, &side->count) != 0 || side->count > MOST_TENSORS) return fail(model, "the signature has more than %d tensors", MOST_TENSORS);
+    for (size_t at = 0; at < side->count; at++) {
+        crossload_tensor *made = &side->tensors[at];
+        memset(made, 0, sizeof *made);
+        if (name(signature, at, &made->name) != 0 || tensor(signature, at, &found) != 0 || LiteRtGetTensorIndex(found, &side->indices[at]) != 0)
+            return fail(model, "tensor %zu of the signature cannot be read", at);
+        if (LiteRtGetRankedTensorType(found, &type) != 0) return fail(model, "'%s' has no known rank", made->name);
+        int datatype = CROSSLOAD_BOOL;
+        while (datatype <= CROSSLOAD_FP64 && element_types[datatype] != type.element_type) datatype++;
+        if (datatype > CROSSLOAD_FP64) return fail(model, "'%s' has TfLiteType %d, which this client does not carry", made->name, type.element_type);
+        made->datatype = (crossload_datatype)datatype;
+        made->rank = (int)type.layout.rank;
+        for (int d = 0; d < made->rank; d++) made->shape[d] = type.layout.dimensions[d];
+    }
+    return 0;
+}
+
+int crossload_describe(crossload_model *model, const char *key, crossload_side *inputs, crossload_side *outputs) {
+    LiteRtParamIndex at = 0;
+    LiteRtSignature signature = NULL;
+    if (find_signature(model, key, &at, &signature) != 0) return -1;
+    if (describe_side(model, signature, LiteRtGetNumSignatureInputs, LiteRtGetSignatureInputName, LiteRtGetSignatureInputTensorByIndex, inputs) != 0) return -1;
+    return describe_side(model, signature, LiteRtGetNumSignatureOutputs, LiteRtGetSignatureOutputName, LiteRtGetSignatureOutputTensorByIndex, outputs);
+}
+
+int crossload_measure(crossload_model *model, const char *key, const crossload_side *inputs, crossload_side *outputs) {
+    LiteRtParamIndex at = 0;
+    LiteRtSignature signature = NULL;
+    LiteRtLayout layouts[MOST_TENSORS];
+    if (find_signature(model, key, &at, &signature) != 0) return -1;
+    bool same = model->last.made && model->last.signature == at;
+    for (size_t i = 0; same && i < inputs->count; i++) same = takes(&model->last, i, &inputs->tensors[i]);
+    if (!same) release_buffers(model); /* a resized model has others */
+    for (size_t i = 0; !same && i < inputs->count; i++) {
+        const crossload_tensor *input = &inputs->tensors[i];
+        int dimensions[CROSSLOAD_RANK];
+        for (int d = 0; d < input->rank; d++) dimensions[d] = input->shape[d];
+        if (LiteRtCompiledModelResizeInputTensorNonStrict(model->compiled, at, i, dimensions, (size_t)input->rank) != 0)
+            return fail(model, "'%s' does not take this shape", input->name);
+    }
+    if (LiteRtGetCompiledModelOutputTensorLayouts(model->compiled, at, outputs->count, layouts, !same) != 0)
+        return fail(model, "the shapes of the answers cannot be known before the call");
+    for (size_t o = 0; o < outputs->count; o++) {
+        crossload_tensor *output = &outputs->tensors[o];
+        output->rank = (int)layouts[o].rank;
+        for (int d = 0; d < output->rank; d++) output->shape[d] = layouts[o].dimensions[d];
+        output->bytes = crossload_count(output) * crossload_size(output->datatype);
+    }
     return 0;
 }

@@ -22,6 +22,22 @@ int crossload_reset(crossload_model *model);
  * and gets its shape and its bytes. Returns 0, or -1 with the reason in crossload_error. */
 int crossload_run(crossload_model *model, const char *key, const crossload_tensor *inputs, size_t input_count, crossload_tensor *outputs, size_t output_count);
 
+enum { CROSSLOAD_TENSORS = 64 }; /* the most inputs, and the most outputs, of a signature */
+
+/* The inputs or the outputs of a signature as the file has them: names, datatypes, shapes (-1: free), and their indices in the file. */
+typedef struct {
+    size_t count;
+    crossload_tensor tensors[CROSSLOAD_TENSORS];
+    uint32_t indices[CROSSLOAD_TENSORS];
+} crossload_side;
+
+/* For a caller that does not know the model. Returns 0, or -1 with the reason in crossload_error. */
+int crossload_describe(crossload_model *model, const char *key, crossload_side *inputs, crossload_side *outputs);
+
+/* Gives each output of `key` the shape and the bytes to which inputs of these shapes lead. The tensors are in the order of
+ * crossload_describe. Returns 0, or -1 with the reason in crossload_error. */
+int crossload_measure(crossload_model *model, const char *key, const crossload_side *inputs, crossload_side *outputs);
+
 /* Why the last call failed. */
 const char *crossload_error(const crossload_model *model);
 
