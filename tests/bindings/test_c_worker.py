@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -216,7 +216,7 @@ def exchange(worker: Conversation, frame: frames.Frame) -> dict[str, Any]:
 
 
 @st.composite
-def odd_requests(draw: st.DrawFn, path: str) -> dict[str, Any]:
+def odd_requests(draw: st.DrawFn, path: str, signatures: Mapping[str, Any] = SIGNATURES) -> dict[str, Any]:
     """A request in which anything may be something else."""
 
     def odd(value: Any) -> Any:
@@ -226,8 +226,8 @@ def odd_requests(draw: st.DrawFn, path: str) -> dict[str, Any]:
             return {k: odd(v) for k, v in value.items()}
         return [odd(v) for v in value] if isinstance(value, list) else value
 
-    signature = draw(st.sampled_from([*SIGNATURES, "other"]))
-    load = {"rpc": "RepositoryModelLoad", "parameters": {"path": path, "format": "graph_def", "signatures": SIGNATURES}}
+    signature = draw(st.sampled_from([*signatures, "other"]))
+    load = {"rpc": "RepositoryModelLoad", "parameters": {"path": path, "format": "graph_def", "signatures": signatures}}
     infer = {"rpc": "ModelInfer", "parameters": {"signature_name": signature}}
     other = {"rpc": draw(st.sampled_from(["RepositoryModelUnload", "ServerMetadata", "Echo", "Bake"]))}
     header = odd({"id": "1", "model_name": "m"} | draw(st.sampled_from([load, infer, other])))

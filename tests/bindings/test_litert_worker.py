@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import json
+import math
 import os
 import shutil
 import socket
@@ -15,7 +16,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from crossload.contract import frames
 from crossload.runtimes import registry, selftest
 from crossload.runtimes.environments import Command
 from crossload.runtimes.process import Launch
@@ -23,6 +27,7 @@ from crossload.runtimes.supervisor import Limits
 from crossload.verbs.handoff.c import project
 from crossload.verbs.verify.verify import verify
 from tests import CORPUS, environment
+from tests.bindings.test_c_worker import exchange, odd_requests
 from tests.workers.conversation import Conversation
 
 pytestmark = pytest.mark.slow
@@ -41,6 +46,17 @@ def worker(tmp_path_factory: pytest.TempPathFactory) -> Path:
     linked = (f"-L{library}", "-lLiteRt", f"-Wl,-rpath,{library}")
     program = tmp_path_factory.mktemp("worker") / "litert_worker"
     return environment.compiled(program, "-std=c11", f"-I{C}", f"-I{CLIENT}", *sources, *linked)
+
+
+@pytest.fixture(scope="module")
+def talking(worker: Path) -> Iterator[Conversation]:
+    """A worker in which a model is loaded; the sanitizers end it with another status at the first fault or leak."""
+    conversation = Conversation(Launch((str(worker),)))
+    bound = {"serve": {"key": "serving_default", "inputs": {"x": 0}, "outputs": {"sum": 4}}}
+    parameters = {"path": str(CORPUS / "binary" / "counter.tflite"), "signatures": bound}
+    assert conversation.ask("RepositoryModelLoad", model_name="m", parameters=parameters).code is None
+    yield conversation
+    assert conversation.end() == 0, conversation.stderr()
 
 
 def agrees(bundle: Path, command: Sequence[str | Path], folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,6 +118,24 @@ def test_a_model_with_variables_keeps_them_from_call_to_call(worker: Path) -> No
     ]
     np.testing.assert_array_equal(np.diff(answers, axis=0), np.ones((2, 3)))
     assert conversation.end() == 0, conversation.stderr()
+
+
+@settings(max_examples=150)
+@given(data=st.data())
+def test_whatever_a_request_says_it_is_answered_and_the_worker_lives(talking: Conversation, data: st.DataObject) -> None:
+    bound = {"serve": {"key": "serving_default", "inputs": {"x": 0}, "outputs": {"sum": 4}}}
+    header = data.draw(odd_requests(str(CORPUS / "binary" / "counter.tflite"), bound))
+    tensors = []
+    if header.get("rpc") == "ModelInfer" and data.draw(st.booleans()):
+        shape = data.draw(st.lists(st.integers(0, 3), max_size=9))
+        tensors = [bytes(4 * math.prod(shape))]
+        entry = frames.tensor_entry(
+            data.draw(st.sampled_from(["x", "sum", ""])), data.draw(st.sampled_from(["FP32", "INT32"])), shape, len(tensors[0])
+        )
+        header |= {"inputs": [entry], "outputs": [{"name": data.draw(st.sampled_from(["sum", "x"]))}]}
+    answered = exchange(talking, frames.Frame(header, tensors))
+    assert isinstance(answered["id"], str)
+    assert ("error" in answered) == ("code" in answered)
 
 
 @contextmanager
