@@ -10,7 +10,7 @@ from crossload.artifacts.tflite import inner
 from crossload.artifacts.tflite.inner import Inner
 from crossload.edits import frozen_graphs
 from crossload.edits.freezing.inlining import op_def
-from crossload.edits.from_tflite import plan, quantised
+from crossload.edits.from_tflite import once, plan, quantised
 from crossload.edits.from_tflite.graph_builder import GraphBuilder, Value, operation_name
 from crossload.edits.from_tflite.subgraphs import SubgraphWriter
 from crossload.edits.from_tflite.tensors import is_real
@@ -29,7 +29,8 @@ def tflite_to_graph_def(source: Path, target: Path, bindings: Bindings, options:
     with inner.damage(source):
         homes = {name: _home(graphs, b.get("key")) for name, b in bindings.items()}
         plan.refuse_unknown(source, graphs, homes.values())
-        writer, builder = SubgraphWriter(graphs), GraphBuilder()
+        used = plan.needed(graphs, homes.values())
+        writer, builder = SubgraphWriter(graphs, once.filled(graphs, used)), GraphBuilder()
         made = {
             name: _signature(writer, builder, graphs[at], bindings[name], f"{operation_name(name)}/" if len(homes) > 1 else "")
             for name, at in homes.items()

@@ -7,7 +7,7 @@ from typing import Any
 
 from crossload.artifacts.messages import message_class
 from crossload.artifacts.tflite.flatbuffer import FlatbufferError
-from crossload.edits.from_tflite.graph_builder import Unsupported, Value
+from crossload.edits.from_tflite.graph_builder import RESOURCE, Unsupported, Value
 from crossload.edits.from_tflite.operation import Operation
 from crossload.edits.from_tflite.tensors import is_real
 
@@ -16,6 +16,8 @@ def rewrite(o: Operation) -> Sequence[Value]:
     """Add the node with the operator's inputs; raises Unsupported for one that takes or makes a quantised tensor."""
     if any(t is not None and is_real(t) for t in (*o.inputs, *o.outputs)):
         raise Unsupported("takes the integers of a quantised tensor")
+    if any(t.datatype == RESOURCE for t in o.outputs):
+        raise Unsupported("keeps a resource that nothing in a frozen graph fills")
     return o.graph.copy(_node(o), o.all(), [t.datatype for t in o.outputs])
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from crossload.artifacts.tflite.inner import Tensor
 from crossload.edits.from_tflite.graph_builder import GraphBuilder, Operand, Unsupported, Value
+from crossload.edits.from_tflite.once import Filled
 from crossload.edits.from_tflite.options import Options
 from crossload.edits.from_tflite.tensors import datatype_of
 from crossload.edits.from_tflite.values import Values
@@ -26,6 +27,7 @@ class Operation:
     """An operator: `inputs` (None: absent) and `outputs` are the file's tensors. Quantised ones are real numbers here, in float32.
 
     `bodies(subgraph, condition=False)` writes a subgraph as a function, that of a condition with a scalar result, and returns its name.
+    `filled` are the tables and variables that the file fills before its first run.
     """
 
     graph: GraphBuilder
@@ -36,6 +38,7 @@ class Operation:
     calls: tuple[int, ...]
     values: Values
     bodies: Callable[..., str]
+    filled: Filled
 
     def __getitem__(self, at: int) -> Value:
         """The value of an input; raises Unsupported for an absent one."""

@@ -11,7 +11,7 @@ from crossload.artifacts.tflite import flatbuffer
 from crossload.artifacts.tflite.flatbuffer import FlatbufferError
 from crossload.artifacts.tflite.inner import Operator
 
-# A field: its number, its kind (a struct code, or `[code]` for a vector), and its default if that is not 0.
+# A field: its number, its kind (a struct code, `[code]` for a vector, "s" for text), and its default if that is not 0.
 Field = tuple[int, str] | tuple[int, str, int]
 _FUSED: Mapping[str, Field] = {"fused": (0, "b")}
 _REDUCER: Mapping[str, Field] = {"keep_dims": (0, "?")}
@@ -64,6 +64,8 @@ FIELDS: Mapping[str, Mapping[str, Field]] = {
     "REVERSE_SEQUENCE": {"seq_dim": (0, "i"), "batch_dim": (1, "i")},
     "GELU": {"approximate": (0, "?")},
     "BUCKETIZE": {"boundaries": (0, "[f]")},
+    "HASHTABLE": {"table_id": (0, "i"), "key_dtype": (1, "b"), "value_dtype": (2, "b")},
+    "VAR_HANDLE": {"container": (0, "s"), "shared_name": (1, "s")},
     "UNIDIRECTIONAL_SEQUENCE_LSTM": {"fused": (0, "b"), "cell_clip": (1, "f"), "proj_clip": (2, "f"), "time_major": (3, "?")},
     "UNIDIRECTIONAL_SEQUENCE_RNN": {"time_major": (0, "?"), "fused": (1, "b")},
 }  # fmt: skip
@@ -81,6 +83,8 @@ class Options:
         start, end = self.operator.options.get(number, (0, 0))
         if kind.startswith("["):
             return _vector(self.data, start, kind[1]) if end else []
+        if kind == "s":
+            return bytes(_vector(self.data, start, "B")).decode("utf-8", "surrogateescape") if end else ""
         if end - start < struct.calcsize(kind):
             return struct.unpack(f"<{kind}", struct.pack(f"<{kind}", default))[0]
         return struct.unpack_from(f"<{kind}", self.data, start)[0]

@@ -35,5 +35,5 @@ def refuse(path: Path, reasons: Mapping[str, str]) -> None:
 
 
 def _refusal(path: Path, why: str) -> CrossloadError:
-    step = f"convert the model that it was made from, or see which interpreters run it: crossload check {path}"
-    return CrossloadError(f"{path} cannot become a graph: {why}; {step}")
+    cure = f"convert the model that it was made from, or see which interpreters run it: crossload check {path}"
+    return CrossloadError(f"{path} cannot become a graph: {why}; {cure}")

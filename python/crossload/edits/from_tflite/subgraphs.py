@@ -11,7 +11,8 @@ from crossload.artifacts.tflite import quantised as steps
 from crossload.artifacts.tflite.inner import Inner, Operator, Tensor
 from crossload.contract.datatypes import for_people
 from crossload.edits.from_tflite import quantised
-from crossload.edits.from_tflite.graph_builder import GraphBuilder, Unsupported, Value
+from crossload.edits.from_tflite.graph_builder import RESOURCE, GraphBuilder, Unsupported, Value
+from crossload.edits.from_tflite.once import Filled
 from crossload.edits.from_tflite.operation import Operation
 from crossload.edits.from_tflite.options import Options
 from crossload.edits.from_tflite.table import rewrite_of
@@ -27,8 +28,8 @@ _ROUNDING = ("QUANTIZE", "RELU", "RELU6")
 class SubgraphWriter:
     """Writes subgraphs, each that operators run once, as a function; `reasons` has what none of them can become, by operator."""
 
-    def __init__(self, graphs: Sequence[Inner]) -> None:
-        self.graphs = graphs
+    def __init__(self, graphs: Sequence[Inner], filled: Filled) -> None:
+        self.graphs, self.filled = graphs, filled
         self.reasons: dict[str, str] = {}
         self._functions: dict[tuple[int, bool], str] = {}
 
@@ -66,7 +67,7 @@ class SubgraphWriter:
             except Unsupported as reason:
                 self.reasons.setdefault(operator.op, str(reason))
                 results = [builder.placeholder(name, datatype_of(t), None) for t in outputs]
-            if len(results) == 1:
+            if len(results) == 1 and outputs[0].datatype != RESOURCE:
                 results = [builder.named(results[0], name)]
         values.update({t.index: v for t, v in zip(outputs, results, strict=False)})
 
@@ -81,7 +82,7 @@ class SubgraphWriter:
             return self.function(builder, at, condition=condition)
 
         options = Options(graph.data, operator)
-        operation = Operation(builder, operator.op, inputs, outputs, options, operator.calls, values, bodies)
+        operation = Operation(builder, operator.op, inputs, outputs, options, operator.calls, values, bodies, self.filled)
         rewrite = rewrite_of(operator)
         assert rewrite  # plan.refuse_unknown has looked
         made = rewrite(operation)
@@ -93,6 +94,8 @@ class SubgraphWriter:
 
 def _as_stated(operation: Operation, tensor: Tensor, value: Value) -> Value:
     """The value of an output, rounded to its steps if the file states steps that the operator's inputs do not have."""
+    if tensor.datatype == RESOURCE:
+        return value
     if value.datatype != datatype_of(tensor):
         taken = ", ".join(for_people(t.datatype) for t in operation.inputs if t)
         raise Unsupported(f"makes {for_people(tensor.datatype)} of {taken}, and TensorFlow {for_people(value.datatype)}")
