@@ -55,6 +55,7 @@ _saver = stacked(
     examples=[
         "convert saved_model/ frozen.pb",
         "convert old.h5 model.tflite",
+        "convert phone.tflite restored.pb",
         "convert unknown.pb named.pb --output-tensor probabilities=Softmax:0",
         "convert model.ckpt-100 models/digits --to saved_model --version-directory",
         "convert two_tags/ serving/ --tags serve",
