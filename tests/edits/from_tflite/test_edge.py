@@ -19,6 +19,7 @@ from crossload.edits.tflite_signatures import inject_signatures
 from crossload.errors import ArtifactError, CrossloadError
 from crossload.releases import tflite_extraction, tflite_probes
 from crossload.releases.tflite_forms import FORMS, Form
+from tests.edits.from_tflite.one_operator import more
 
 
 def bound(signature: Signature, key: str | None = None) -> dict[str, object]:
@@ -140,3 +141,26 @@ def test_a_constant_with_too_few_bytes_is_a_damaged_file(tmp_path: Path) -> None
     place = data.index(np.float32([1] * 4).tobytes()) - 4
     with pytest.raises(ArtifactError, match="has other bytes than"):
         graph_of(data[:place] + (8).to_bytes(4, "little") + data[place + 4 :], tmp_path)
+
+
+def test_a_damaged_file_gives_a_graph_or_a_sentence_and_no_other_error(demo: Path, tmp_path: Path) -> None:
+    random = np.random.default_rng(5)
+    files = [(demo / "model_int8.tflite").read_bytes(), *(p.file for p in more())]
+    refused = 0
+    for number in range(600):
+        data = bytearray(files[number % len(files)])
+        for place in random.integers(0, len(data), random.integers(1, 6)):
+            data[place] = random.integers(0, 256)
+        try:
+            graph_of(bytes(data), tmp_path)
+        except CrossloadError:
+            refused += 1
+    assert refused > 100
+
+
+def test_numbers_that_would_fill_the_memory_are_refused(tmp_path: Path) -> None:
+    form = Form(
+        "A[1,4,4,2] A[1,3,3,2]=1 A[2]=1 -> A[1,4,4,2]", {0: ("b", 0), 1: ("i", 1), 2: ("i", 1), 5: ("i", 1 << 30), 6: ("i", 1 << 30)}
+    )
+    with pytest.raises(CrossloadError, match="DEPTHWISE_CONV_2D is dilated by 1073741824, 1073741824"):
+        graph_of(probe("DEPTHWISE_CONV_2D", form, "float32"), tmp_path)

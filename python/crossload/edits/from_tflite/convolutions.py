@@ -7,6 +7,9 @@ import numpy as np
 from crossload.edits.from_tflite.graph_builder import Value
 from crossload.edits.from_tflite.operation import Operation, Rewrite, Unsupported
 
+# Only hostile files have more groups, or filters that dilation spreads over more elements.
+_MOST_GROUPS, _MOST_SPREAD = 1 << 12, 1 << 24
+
 
 def _biased(o: Operation, value: Value, bias: int) -> Value:
     return o.activated(o.add("BiasAdd", value, o[bias]) if o.has(bias) else value)
@@ -21,6 +24,8 @@ def _conv_2d(o: Operation) -> Value:
     window = {"strides": _square(o, "stride_h", "stride_w"), "padding": o.padding, "dilations": _square(o, "dilation_h", "dilation_w")}
     if groups == 1:
         return _biased(o, o.add("Conv2D", o[0], taken, **window), 2)
+    if groups > _MOST_GROUPS:
+        raise Unsupported(f"has {groups:,} groups")
     # No release's CPU kernel is bound to take groups: each is a convolution of its own.
     images, filters = (o.graph.outputs("Split", 3, x, num_split=groups) for x in (o[0], taken))
     parts = [o.add("Conv2D", x, f, **window) for x, f in zip(images, filters, strict=True)]
@@ -33,6 +38,8 @@ def _depthwise(o: Operation) -> Value:
         raise Unsupported("has a filter that is computed")
     by, strides = (o.options["dilation_h"], o.options["dilation_w"]), (o.options["stride_h"], o.options["stride_w"])
     _, height, width, made = filters.shape
+    if ((height - 1) * by[0] + 1) * ((width - 1) * by[1] + 1) * made > _MOST_SPREAD:
+        raise Unsupported(f"is dilated by {by[0]}, {by[1]}")
     spread = np.zeros(((height - 1) * by[0] + 1, (width - 1) * by[1] + 1, made), np.float32)
     spread[:: by[0], :: by[1]] = filters[0]
     channels = o.tensor(0).shape[-1]

@@ -11,7 +11,7 @@ from crossload.artifacts.tflite.inner import Inner
 from crossload.edits import frozen_graphs
 from crossload.edits.freezing.inlining import op_def
 from crossload.edits.from_tflite import once, plan, quantised
-from crossload.edits.from_tflite.graph_builder import GraphBuilder, Value, operation_name
+from crossload.edits.from_tflite.graph_builder import GraphBuilder, Unsupported, Value, operation_name
 from crossload.edits.from_tflite.subgraphs import SubgraphWriter
 from crossload.edits.from_tflite.tensors import is_real
 
@@ -31,10 +31,13 @@ def tflite_to_graph_def(source: Path, target: Path, bindings: Bindings, options:
         plan.refuse_unknown(source, graphs, homes.values())
         used = plan.needed(graphs, homes.values())
         writer, builder = SubgraphWriter(graphs, once.filled(graphs, used)), GraphBuilder()
-        made = {
-            name: _signature(writer, builder, graphs[at], bindings[name], f"{operation_name(name)}/" if len(homes) > 1 else "")
-            for name, at in homes.items()
-        }
+        try:
+            made = {
+                name: _signature(writer, builder, graphs[at], bindings[name], f"{operation_name(name)}/" if len(homes) > 1 else "")
+                for name, at in homes.items()
+            }
+        except Unsupported as reason:  # of an input or an output; an operator's are in writer.reasons
+            raise plan.refusal(source, f"it {reason}") from reason
         plan.refuse(source, writer.reasons)
     named = [tensor for binding in made.values() for side in ("inputs", "outputs") for tensor in binding[side].values()]
     return frozen_graphs.write(builder.graph_def(named), made, target, op_def, name_outputs=bool(options.get("name_outputs")))

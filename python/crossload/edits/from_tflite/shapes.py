@@ -44,15 +44,15 @@ def _strided_slice(o: Operation) -> Value:
 
 
 def _split(o: Operation) -> Sequence[Value]:
-    return o.graph.outputs("Split", o.scalar(0), o[1], num_split=o.options["count"])
+    return o.graph.outputs("Split", o.scalar(0), o[1], num_split=len(o.outputs))
 
 
 def _split_v(o: Operation) -> Sequence[Value]:
-    return o.graph.outputs("SplitV", o[0], o[1], o.scalar(2), num_split=o.options["count"])
+    return o.graph.outputs("SplitV", o[0], o[1], o.scalar(2), num_split=len(o.outputs))
 
 
 def _unpack(o: Operation) -> Sequence[Value]:
-    return o.graph.outputs("Unpack", o[0], num=o.options["count"], axis=o.options["axis"])
+    return o.graph.outputs("Unpack", o[0], num=len(o.outputs), axis=o.options["axis"])
 
 
 def _gather(o: Operation) -> Value:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from crossload.artifacts.tflite import quantised as steps
+from crossload.artifacts.tflite.flatbuffer import FlatbufferError
 from crossload.artifacts.tflite.inner import Inner, Operator, Tensor
 from crossload.contract.datatypes import for_people
 from crossload.edits.from_tflite import quantised
@@ -67,6 +68,10 @@ class SubgraphWriter:
             except Unsupported as reason:
                 self.reasons.setdefault(operator.op, str(reason))
                 results = [builder.placeholder(name, datatype_of(t), None) for t in outputs]
+            except FlatbufferError:
+                raise
+            except (ArithmeticError, LookupError, RecursionError, TypeError, ValueError) as error:
+                raise FlatbufferError(f"the operator {operator.op} does not fit its tensors ({error})") from error
             if len(results) == 1 and outputs[0].datatype != RESOURCE:
                 results = [builder.named(results[0], name)]
         values.update({t.index: v for t, v in zip(outputs, results, strict=False)})

@@ -52,7 +52,10 @@ class Constants:
     def __getitem__(self, at: int) -> np.ndarray:
         """The value, of a quantised tensor its real numbers; raises FlatbufferError where the file's bytes do not fit the shape."""
         if at not in self._read:
-            self._read[at] = _value(self._graph, self._graph.tensors[at])
+            try:
+                self._read[at] = _value(self._graph, self._graph.tensors[at])
+            except (LookupError, ValueError, struct.error) as error:
+                raise FlatbufferError(f"the constant {self._graph.tensors[at].name!r} is damaged ({error})") from error
         return self._read[at]
 
     def add(self, at: int, value: np.ndarray) -> None:
