@@ -9,6 +9,7 @@ import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.List;
+import java.util.stream.Collectors;
 import java.util.stream.LongStream;
 
 /**
@@ -77,7 +78,7 @@ public final class Tensor {
         return ofBytes(
                 Arrays.stream(values)
                         .map(value -> value.getBytes(StandardCharsets.UTF_8))
-                        .toList(),
+                        .collect(Collectors.toList()),
                 shape);
     }
 
@@ -120,7 +121,7 @@ public final class Tensor {
     /** A tensor of INT8, UINT8, INT4 or UINT4, one element a byte; INT4 is sign-extended. */
     public static Tensor of(Datatype datatype, byte[] values, long... shape) {
         ByteBuffer data = integers(datatype, 1, values.length, shape);
-        data.put(0, values);
+        data.duplicate().put(values);
         return new Tensor(datatype, boxed(shape), data);
     }
 
@@ -171,7 +172,7 @@ public final class Tensor {
     static Tensor copyOf(TensorEntry entry) {
         ByteBuffer source = entry.data();
         ByteBuffer data = ByteBuffer.allocate(source.remaining()).order(ByteOrder.LITTLE_ENDIAN);
-        data.put(0, source, source.position(), source.remaining());
+        data.duplicate().put(source.duplicate());
         return new Tensor(entry.datatype(), entry.shape(), data);
     }
 
@@ -279,7 +280,7 @@ public final class Tensor {
     public byte[] bytes() {
         require("bytes", Elements.isInteger(datatype) && datatype.size() == 1);
         byte[] values = new byte[size()];
-        data.get(0, values);
+        data.duplicate().get(values);
         return values;
     }
 
@@ -384,7 +385,7 @@ public final class Tensor {
     }
 
     private static List<Long> boxed(long[] shape) {
-        return LongStream.of(shape).boxed().toList();
+        return List.of(LongStream.of(shape).boxed().toArray(Long[]::new));
     }
 
     private static long product(List<Long> shape) {

@@ -5,9 +5,11 @@ import io.crossload.contract.FrameException;
 import io.crossload.contract.TensorEntry;
 import io.crossload.contract.Tolerance;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
@@ -63,10 +65,7 @@ public final class Judge {
                     return first == LEAST.contains(metric) ? b : a;
                 })));
         return new Judgement(
-                outputs.stream()
-                        .map(Judgement::agreement)
-                        .max(Agreement::compareTo)
-                        .orElseThrow(),
+                Collections.max(outputs.stream().map(Judgement::agreement).collect(Collectors.toList())),
                 worst,
                 outputs.stream()
                         .map(Judgement::reason)
@@ -118,14 +117,15 @@ public final class Judge {
         if (differing == 0) {
             return new Judgement(Agreement.IDENTICAL, Map.of(), "");
         }
-        String reason = "'%s' differs in %d of %d elements, first at %s: %s, the reference's is %s"
-                .formatted(
-                        name,
-                        differing,
-                        wanted.size(),
-                        index(first, reference.shape()),
-                        got.get(first),
-                        wanted.get(first));
+        String reason = String.format(
+                Locale.ROOT,
+                "'%s' differs in %d of %d elements, first at %s: %s, the reference's is %s",
+                name,
+                differing,
+                wanted.size(),
+                index(first, reference.shape()),
+                got.get(first),
+                wanted.get(first));
         return new Judgement(Agreement.DIFFERENT, Map.of("differing", (long) differing), reason);
     }
 
@@ -150,7 +150,7 @@ public final class Judge {
         StringBuilder word = new StringBuilder("b'");
         for (byte value : element) {
             boolean plain = value >= ' ' && value <= '~' && value != '\\' && value != '\'';
-            word.append(plain ? Character.toString(value) : "\\x%02x".formatted(value & 0xff));
+            word.append(plain ? Character.toString((char) value) : String.format(Locale.ROOT, "\\x%02x", value & 0xff));
         }
         return word.append('\'').toString();
     }

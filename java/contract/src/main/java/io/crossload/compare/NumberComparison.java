@@ -293,8 +293,8 @@ final class NumberComparison {
                 worst = at;
             }
         }
-        return " at %s: %s, the reference's is %s"
-                .formatted(Judge.index(worst, shape), Text.general(got(worst), 6), Text.general(wanted(worst), 6));
+        return " at " + Judge.index(worst, shape) + ": " + Text.general(got(worst), 6) + ", the reference's is "
+                + Text.general(wanted(worst), 6);
     }
 
     private BigDecimal exact(ByteBuffer data, int at) {

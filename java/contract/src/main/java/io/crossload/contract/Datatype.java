@@ -1,5 +1,6 @@
 package io.crossload.contract;
 
+import java.nio.Buffer;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
@@ -120,6 +121,7 @@ public enum Datatype {
         for (byte[] element : elements) {
             data.putInt(element.length).put(element);
         }
-        return data.flip();
+        ((Buffer) data).flip(); // ByteBuffer's own flip() is not on older Androids
+        return data;
     }
 }

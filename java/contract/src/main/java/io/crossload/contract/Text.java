@@ -3,8 +3,10 @@ package io.crossload.contract;
 import java.math.BigDecimal;
 import java.math.MathContext;
 import java.math.RoundingMode;
+import java.util.Arrays;
 import java.util.Collection;
 import java.util.List;
+import java.util.Locale;
 import java.util.stream.Collectors;
 
 /** Formats numbers and names for messages. */
@@ -23,16 +25,15 @@ public final class Text {
         if (exponent >= -4 && exponent < digits) {
             return rounded.toPlainString();
         }
-        return "%se%s%02d"
-                .formatted(
-                        rounded.movePointLeft(exponent).toPlainString(), exponent < 0 ? "-" : "+", Math.abs(exponent));
+        String mantissa = rounded.movePointLeft(exponent).toPlainString();
+        return String.format(Locale.ROOT, "%se%s%02d", mantissa, exponent < 0 ? "-" : "+", Math.abs(exponent));
     }
 
     /** The first non-blank line of an exception's message, else the name of its class; native TensorFlow appends lines of detail. */
     public static String sentence(Throwable error) {
         String message = error.getMessage() == null ? "" : error.getMessage();
-        return message.lines()
-                .map(String::strip)
+        return Arrays.stream(message.split("\\R"))
+                .map(String::trim)
                 .filter(line -> !line.isEmpty())
                 .findFirst()
                 .orElse(error.getClass().getSimpleName());
@@ -40,7 +41,9 @@ public final class Text {
 
     /** Names in quotes, separated by commas; {@code none} for an empty collection. */
     public static String listed(Collection<String> names) {
-        return names.isEmpty() ? "none" : names.stream().map("'%s'"::formatted).collect(Collectors.joining(", "));
+        return names.isEmpty()
+                ? "none"
+                : names.stream().map(name -> "'" + name + "'").collect(Collectors.joining(", "));
     }
 
     /**
@@ -52,7 +55,7 @@ public final class Text {
     public static String near(String name, Collection<String> known) {
         int reach = Math.max(1, name.length() / 3);
         List<String> near =
-                known.stream().filter(k -> distance(name, k) <= reach).toList();
+                known.stream().filter(k -> distance(name, k) <= reach).collect(Collectors.toList());
         return near.isEmpty() ? "; there are: " + listed(known) : "; did you mean " + listed(near) + "?";
     }
 
