@@ -14,6 +14,7 @@ from crossload.cli import main
 from crossload.compare.tolerance import Tolerances
 from crossload.contract import datatypes
 from crossload.contract.bundle import Bundle, open_bundle
+from crossload.contract.vectors import Vector
 from crossload.errors import CrossloadError
 from crossload.report.results import Result
 from crossload.verbs.verify import devices
@@ -122,3 +123,52 @@ def test_a_file_of_answers_that_does_not_exist_is_called_that(bundle: Bundle, tm
     done = CliRunner().invoke(main, ["verify", str(bundle.root), "--from", str(tmp_path / "nothing.json")])
     assert done.exit_code == 2
     assert f"--from {tmp_path / 'nothing.json'} does not exist" in done.stderr
+
+
+def of_gpu(bundle: Bundle, delegate: str, change: float, name: str = "phone") -> dict[str, Any]:
+    """What a GPU answers to `recorded`: each element less a share of it."""
+    written = content(bundle) | {"device": {"name": name, "soc": "chip", "delegate": delegate}}
+    for answer, vector in zip(written["answers"], recorded(bundle), strict=True):
+        for output in answer["outputs"]:
+            array = vector.outputs[output["name"]] * np.float32(1 - change)
+            output |= {"shape": list(array.shape), "hex": array.astype("<f4").tobytes().hex()}
+    return written
+
+
+def recorded(bundle: Bundle) -> list[Vector]:
+    """The bundle's vectors with answers that are not zero."""
+    generator = np.random.default_rng(0)
+    return [
+        Vector(v.id, v.inputs, {n: generator.normal(size=(4, 3)).astype(np.float32) for n in v.outputs}) for v in bundle.vectors(SIGNATURE)
+    ]
+
+
+def judged_together(bundle: Bundle, tmp_path: Path, *written: dict[str, Any]) -> list[tuple[str, list[Result]]]:
+    files = [tmp_path / f"{at}.json" for at in range(len(written))]
+    for file, one in zip(files, written, strict=True):
+        file.write_text(json.dumps(one), "utf-8")
+    plan = Plan(str(bundle.root), signatures=(SIGNATURE,), devices=tuple(map(str, files)))
+    found = devices.results(devices.found(bundle, plan), {SIGNATURE: recorded(bundle)}, plan, Tolerances())
+    return [(device.name, results) for device, results in found]
+
+
+def test_answers_that_agree_only_with_float32_forced_are_called_half_precision(bundle: Bundle, tmp_path: Path) -> None:
+    half, forced = of_gpu(bundle, "gpu", 1e-3), of_gpu(bundle, "gpu-float32", 0)
+    (name, narrow), (other, agreeing) = judged_together(bundle, tmp_path, half, forced)
+    assert (name, other) == ("device:phone gpu", "device:phone gpu-float32")
+    assert {r.outcome for r in agreeing} == {"ok"}
+    found = [(r.outcome, r.cause and r.cause.kind, r.cause and r.cause.evidence) for r in narrow]
+    assert set(found) == {("mismatch", "narrower", "device:phone gpu-float32 agrees")}
+
+
+def test_another_phone_with_float32_forced_says_nothing_of_half_precision(bundle: Bundle, tmp_path: Path) -> None:
+    half, forced = of_gpu(bundle, "gpu", 1e-3), of_gpu(bundle, "gpu-float32", 0, "tablet")
+    (_, narrow), _ = judged_together(bundle, tmp_path, half, forced)
+    assert {r.outcome for r in narrow} == {"mismatch"}
+    assert not any(r.cause and "half precision" in r.cause.text for r in narrow)
+
+
+def test_an_output_that_is_zero_in_every_answer_is_called_that(bundle: Bundle, tmp_path: Path) -> None:
+    ((_, results),) = judged_together(bundle, tmp_path, of_gpu(bundle, "gpu", 1))
+    assert {r.outcome for r in results} == {"mismatch"}
+    assert "is zero in every answer" in str(results[0].cause)

@@ -5,17 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from crossload.compare.tolerance import Tolerances
 from crossload.contract import device
 from crossload.contract.bundle import Bundle
+from crossload.contract.causes import Cause
 from crossload.contract.manifest import Artifact
 from crossload.contract.vectors import Vector
 from crossload.errors import CrossloadError, FrameError
 from crossload.report.results import Case, Result
 from crossload.verbs.verify.plan import Plan
 from crossload.verbs.verify.run import judged
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from crossload.compare.pairs import Answers
+
+# The end of a delegate's name where it must compute in float32.
+_FORCED = "-float32"
 
 
 @dataclass(frozen=True)
@@ -31,30 +40,73 @@ class Device:
         """What the report says of the device, as of a runtime."""
         return {"runtime": self.name, "version": self.file.runtime, "source": str(self.source)} | self.file.device
 
+    def is_narrower_than(self, other: Device) -> bool:
+        """Whether the other is the same delegate of the same device, made to compute in float32, and this one is not."""
+        own, forced = self.file.device, other.file.device
+        same = own.get("name") == forced.get("name") and own.get("soc") == forced.get("soc")
+        delegate = own.get("delegate")
+        return same and delegate is not None and forced.get("delegate") == f"{delegate}{_FORCED}"
+
     def results(self, recorded: Mapping[str, Sequence[Vector]], plan: Plan, tolerances: Tolerances) -> Iterator[Result]:
-        """A result for every recorded vector of the artifact that the plan takes."""
+        """A result for every recorded vector of the artifact that the plan takes, mismatches with their cause where the answers show it."""
         answers = {(a.signature, a.vector): a for a in self.file.answers}
         for signature in self.artifact.bindings if plan.takes(self.artifact.id) else ():
+            found, asked = [], []
             for vector in recorded.get(signature, ()) if plan.signatures is None or signature in plan.signatures else ():
                 case = Case(self.artifact.id, self.name, signature, vector.id)
                 if plan.takes_case(case):
-                    result = self._result(case, vector, answers.get((signature, vector.id)), plan, tolerances)
+                    result, outputs = self._result(case, vector, answers.get((signature, vector.id)), plan, tolerances)
                     if result.outcome != "ok":
                         one = {"artifacts": (case.artifact,), "signatures": (signature,), "vectors": (vector.id,)}
                         result.reproduce = replace(plan, only=None, **one).to_command()  # type: ignore[arg-type]
-                    yield result
+                    found.append(result)
+                    if outputs is not None:
+                        asked.append((vector.outputs, outputs, vector.rounding))
+            _explain([r for r in found if r.outcome == "mismatch"], asked, tolerances)
+            yield from found
 
-    def _result(self, case: Case, vector: Vector, answer: device.DeviceAnswer | None, plan: Plan, tolerances: Tolerances) -> Result:
+    def _result(
+        self, case: Case, vector: Vector, answer: device.DeviceAnswer | None, plan: Plan, tolerances: Tolerances
+    ) -> tuple[Result, dict[str, np.ndarray] | None]:
         if answer is None:
-            return Result(case, "not_run", error=f"{self.source} has no answer to it; run all vectors on the device")
+            return Result(case, "not_run", error=f"{self.source} has no answer to it; run all vectors on the device"), None
         if answer.error is not None:
-            return Result(case, "run_error", error=answer.error)
+            return Result(case, "run_error", error=answer.error), None
         try:
             outputs = {t.name: t.array() for t in answer.outputs}
         except FrameError as error:
-            return Result(case, "protocol_error", error=f"{self.source}: {error}")
+            return Result(case, "protocol_error", error=f"{self.source}: {error}"), None
         seconds = None if answer.nanoseconds is None else answer.nanoseconds / 1e9
-        return judged(case, vector, outputs, plan, tolerances, seconds=seconds)[0]
+        return judged(case, vector, outputs, plan, tolerances, seconds=seconds)[0], outputs
+
+
+def results(
+    devices: Sequence[Device], recorded: Mapping[str, Sequence[Vector]], plan: Plan, tolerances: Tolerances
+) -> list[tuple[Device, list[Result]]]:
+    """The results of each device. Where one delegate of a device agrees with float32 forced and not without, that is the cause."""
+    found = [(one, list(one.results(recorded, plan, tolerances))) for one in devices]
+    for one, own in found:
+        for other, forced in found:
+            if one.is_narrower_than(other):
+                agreeing = {(r.case.artifact, r.case.signature, r.case.vector) for r in forced if r.outcome == "ok"}
+                for result in own:
+                    if result.outcome == "mismatch" and (result.case.artifact, result.case.signature, result.case.vector) in agreeing:
+                        result.cause = Cause(
+                            kind="narrower",
+                            text="the delegate computes in half precision: it agrees with float32 forced, not without",
+                            evidence=f"{other.name} agrees",
+                        )
+    return found
+
+
+def _explain(differing: Sequence[Result], asked: Answers, tolerances: Tolerances) -> None:
+    """Put the cause that the answers show beside the mismatches, such as an output that is zero in every answer."""
+    if differing:
+        from crossload.compare import causes  # loaded where something differs, not where all agrees
+
+        cause = causes.explain(asked, tolerances)
+        for result in differing:
+            result.cause = cause if cause.kind != "unknown" else None
 
 
 def found(bundle: Bundle, plan: Plan) -> list[Device]:
@@ -77,6 +129,6 @@ def found(bundle: Bundle, plan: Plan) -> list[Device]:
                 "hand this bundle over and run it on the device again"
             )
         word = file.device.get("name") or path.stem
-        name = f"device:{word}"
+        name = f"device:{word} {file.device.get('delegate', '')}".rstrip()
         devices.append(Device(name if name not in {d.name for d in devices} else f"{name} ({len(devices) + 1})", file, artifact, path))
     return devices

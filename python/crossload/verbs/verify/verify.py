@@ -158,11 +158,11 @@ def _verify(
         report.cautions += dict.fromkeys(said for rooms in given.values() for said in rooms.cautions)
         tolerances = Tolerances({**opened.manifest.tolerance, **plan.tolerance})
         run([j for j in jobs if j.cases], report, plan, tolerances, progress, on_result)
-        for device in joined:
+        for device, found in _answered(joined, recorded, plan, tolerances):
             report.columns.append(device.name)
             report.runtimes.append(device.identity())
             report.cautions.append(f"{device.name} answered elsewhere; {device.source} holds its answers, which are judged here")
-            for result in device.results(recorded, plan, tolerances):
+            for result in found:
                 report.results.append(result)
                 on_result(result)
         report.cautions += conditions.differences([v.reference for v in opened.manifest.vectors], report.runtimes)
@@ -181,6 +181,16 @@ def _joined(bundle: Bundle, plan: Plan) -> list[Device]:
     from crossload.verbs.verify import devices  # loaded where it is needed alone
 
     return devices.found(bundle, plan)
+
+
+def _answered(
+    joined: list[Device], recorded: Mapping[str, Sequence[Vector]], plan: Plan, tolerances: Tolerances
+) -> list[tuple[Device, list[Result]]]:
+    if not joined:
+        return []
+    from crossload.verbs.verify import devices  # loaded where it is needed alone
+
+    return devices.results(joined, recorded, plan, tolerances)
 
 
 def _refuse_changed(report: Report, bundle: Bundle, given: Mapping[str, HandedOut], plan: Plan) -> None:
