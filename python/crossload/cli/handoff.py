@@ -11,8 +11,8 @@ from crossload.cli import options
 from crossload.cli.framework import CONVERSION, WHAT, Command, option
 from crossload.errors import CrossloadError
 
-# The receiver of each option that only one takes.
-_OF = {"release": "java", "package": "java", "arena": "tflm", "flash": "tflm"}
+# The receivers that have an option.
+_OWNERS = {"release": ("java",), "package": ("java", "android"), "arena": ("tflm",), "flash": ("tflm",)}
 
 
 @click.command(
@@ -24,17 +24,18 @@ _OF = {"release": "java", "package": "java", "arena": "tflm", "flash": "tflm"}
         "handoff digits/ --to java -o digits-java/ --artifact graph_def --overwrite",
         "handoff digits/ --to c -o digits-c/ --artifact tflite",
         "handoff digits/ --to tflm -o digits-tflm/ --artifact tflite:int8 --flash 262144",
+        "handoff digits/ --to android -o digits-android/ --artifact tflite --package com.example.digits",
     ],
     exit_status="0 written, 2 input that cannot be used.",
 )
 @click.argument("bundle", type=click.Path(path_type=Path))
 @option(
     "--to",
-    type=click.Choice(["java", "c", "tflm"]),
+    type=click.Choice(["java", "c", "tflm", "android"]),
     required=True,
     group=CONVERSION,
     help="The receiver: java is a Maven project for Java 17 or newer, c a C99 project over LiteRT's C API, tflm a project over TensorFlow "
-    "Lite Micro for microcontrollers.",
+    "Lite Micro for microcontrollers, android a Gradle project.",
 )
 @option(
     "--release",
@@ -42,7 +43,7 @@ _OF = {"release": "java", "package": "java", "arena": "tflm", "flash": "tflm"}
     group=CONVERSION,
     help="The release of TensorFlow Java: 1.1.0 (the default), 1.0.0, 0.5.0, 0.4.2, 0.3.3, or 1.15.0, TensorFlow 1's own API.",
 )
-@option("--package", metavar="NAME", group=CONVERSION, help="The Java package; default: com.example. and the model's name.")
+@option("--package", metavar="NAME", group=CONVERSION, help="With java, android: the package; default: com.example. and the model's name.")
 @option(
     "--arena",
     metavar="SIZE",
@@ -64,14 +65,14 @@ def command(bundle: Path, to: str, output: Path, artifact: str | None, overwrite
     The project holds the artifact, its manifest and recorded answers, a typed client (a function for each signature, with a record for
     its inputs and one for its outputs), a test over all vectors, a main program and a README. It needs neither Python nor crossload:
     for Java a JDK and Maven, for C a compiler, make and libLiteRt.so, for a microcontroller its compiler and TensorFlow Lite Micro's
-    sources. Its test proves that the model gives the recorded answers there.
+    sources, for Android its SDK and Gradle. Its test proves that the model gives the recorded answers there.
     """
     from crossload.verbs.handoff.handoff import handoff
 
     given = {name: value for name, value in chosen.items() if value is not None}
     for name in given:
-        if _OF[name] != to:
-            raise CrossloadError(f"--{name} is of --to {_OF[name]}, and this is --to {to}; leave it out")
+        if to not in (owners := _OWNERS[name]):
+            raise CrossloadError(f"--{name} is of --to {' and '.join(owners)}, and this is --to {to}; leave it out")
     if to == "tflm":
         given |= {name: options.size(f"--{name}", given[name]) for name in ("arena", "flash") if name in given}
         given["progress"] = lambda text: click.echo(text, err=True)

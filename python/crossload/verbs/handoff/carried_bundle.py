@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -138,3 +138,23 @@ def write(bundle: Bundle, manifest: Manifest, folder: Path) -> None:
             shutil.copyfile(source, target)
     files.write_text(folder / manifests.FILE_NAME, manifest.to_json())
     open_bundle(folder)
+
+
+def file_names(source: Bundle, artifact: Artifact, signatures: Sequence[str]) -> dict[str, dict[str, str]]:
+    """A .tflite's names of each signature's tensors, by the manifest's; raises CrossloadError for a file without signatures."""
+    from crossload.artifacts.tflite import tflite_file
+
+    path = source.path(artifact)
+    read = tflite_file.read(path)
+    found = {}
+    for name in signatures:
+        binding = artifact.bindings[name]
+        if binding.key is None:
+            raise CrossloadError(
+                f"{path} has no SignatureDef, by which the client calls it; export the model again with one: "
+                "crossload export MODEL --formats tflite"
+            )
+        own = read.signature(binding.key)
+        tensors = {str(t.tensor): t.name for t in (*own.inputs, *own.outputs)}
+        found[name] = {n: tensors.get(str(t), n) for n, t in (*binding.inputs.items(), *binding.outputs.items())}
+    return found

@@ -59,4 +59,4 @@ def test_variable_tensors_are_refused_before_anything_is_written(tmp_path: Path)
 def test_an_option_of_another_receiver_is_refused(tmp_path: Path) -> None:
     done = CliRunner().invoke(main, ["handoff", str(tmp_path), "--to", "c", "-o", str(tmp_path / "out"), "--package", "com.example"])
     assert done.exit_code == 2
-    assert "--package is of --to java, and this is --to c; leave it out" in done.stderr
+    assert "--package is of --to java and android, and this is --to c; leave it out" in done.stderr

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from crossload import __version__
 from crossload.compare.tolerance import Tolerances
 from crossload.contract.bundle import Bundle
-from crossload.contract.manifest import FILE_NAME, Artifact, Manifest
+from crossload.contract.manifest import FILE_NAME, Manifest
 from crossload.errors import CrossloadError
 from crossload.runtimes import registry
 from crossload.support import files
@@ -33,7 +33,9 @@ def write(bundle: str | Path, destination: str | Path, *, artifact: str | None =
     choice = carried_bundle.chosen(source, registry.one("litert"), artifact)
     manifest, handed = carried_bundle.reduced(source.manifest, choice), choice.artifact
     prefix = names.identifier(manifest.model.name)
-    functions = client.functions(handed, manifest.signatures, _file_names(source, handed, choice.signatures), prefix)
+    _refuse_variables(source.path(handed))
+    in_file = carried_bundle.file_names(source, handed, choice.signatures)
+    functions = client.functions(handed, manifest.signatures, in_file, prefix)
     context: dict[str, Any] = {
         "crossload": __version__,
         "manifest": manifest,
@@ -66,34 +68,16 @@ def tables(functions: Sequence[client.Function], rows: Mapping[str, Sequence[rec
     )
 
 
-def _file_names(source: Bundle, artifact: Artifact, signatures: Sequence[str]) -> dict[str, dict[str, str]]:
-    """The file's names of each signature's tensors, by the manifest's.
-
-    Raises CrossloadError for what LiteRT's C API does not take: a file without signatures, or one with variable tensors, which
-    LiteRtCreateModelFromFile of 2.3.0 refuses (status 5).
-    """
+def _refuse_variables(path: Path) -> None:
+    """Raises CrossloadError for a file with variable tensors, which LiteRtCreateModelFromFile of 2.3.0 refuses (status 5)."""
     from crossload.artifacts.tflite import tflite_file
 
-    path = source.path(artifact)
-    read = tflite_file.read(path)
-    if read.variables:
-        state = ", ".join(map(printable, read.variables[:4]))
+    if variables := tflite_file.read(path, ops=False).variables:
+        state = ", ".join(map(printable, variables[:4]))
         raise CrossloadError(
             f"{path} keeps state in variable tensors ({state}), and LiteRT's C API does not load such a file; make the state "
             "an input and an output of the model, then export it again"
         )
-    found = {}
-    for name in signatures:
-        binding = artifact.bindings[name]
-        if binding.key is None:
-            raise CrossloadError(
-                f"{path} has no SignatureDef, by which LiteRT's C API is called; export the model again with one: "
-                "crossload export MODEL --formats tflite"
-            )
-        own = read.signature(binding.key)
-        tensors = {str(t.tensor): t.name for t in (*own.inputs, *own.outputs)}
-        found[name] = {n: tensors.get(str(t), n) for n, t in (*binding.inputs.items(), *binding.outputs.items())}
-    return found
 
 
 def _record(source: Bundle, functions: Sequence[client.Function], tolerances: Tolerances, target: Path) -> dict[str, list[recorded.Table]]:
