@@ -91,7 +91,7 @@ def test_an_unknown_release_an_invalid_package_and_another_language_are_refused(
         handoff(bundle, tmp_path / "out", release="2.0")
     with pytest.raises(CrossloadError, match="'class' is not a valid name in it"):
         handoff(bundle, tmp_path / "out", package="com.class")
-    with pytest.raises(CrossloadError, match="no handoff to 'go'; there are: java, c, android"):
+    with pytest.raises(CrossloadError, match="no handoff to 'go'; there are: java, c, tflm, android"):
         handoff(bundle, tmp_path / "out", to="go")
 
 
