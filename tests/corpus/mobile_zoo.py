@@ -20,10 +20,10 @@ def _waves(*shape: int) -> np.ndarray:
 
 
 def mobilenet() -> tuple[keras.Model, Samples]:
-    """MobileNetV2 of 32 × 32 pixels, the smallest width; its statistics are those of the samples, as after training."""
+    """MobileNetV2 of 48 × 48 pixels, the smallest width; its statistics are those of the samples, as after training."""
     keras.utils.set_random_seed(SEED)
-    model = keras.applications.MobileNetV2((32, 32, 3), alpha=0.35, weights=None, classes=10)
-    images = _waves(32, 32, 32, 3)
+    model = keras.applications.MobileNetV2((48, 48, 3), alpha=0.35, weights=None, classes=10)
+    images = _waves(32, 48, 48, 3)
     for layer in model.layers:
         if isinstance(layer, layers.BatchNormalization):
             layer.momentum = 0.0

@@ -33,7 +33,6 @@ FORMATS = {
     "recurrent": ("dynamic",),
     "unrolled": ("int8",),
     "transformer": ("int8",),
-    "mobilenet": ("int8",),
     "intent": (),
 }
 SHAPES = {"recurrent": {"frames": (1, 12, 6)}}
@@ -63,7 +62,6 @@ def zoo(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 formats=["saved_model", "tflite", *(f"tflite:{v}" for v in variants)],
                 requests=Requests(4, faults=0, shapes=SHAPES.get(name, {})),
                 representative=folder / "frames.npz" if name == "keyword_spotter" else None,
-                quality=crossload.QualityTerms(bounds=crossload.Bounds(decisions=0.5)),  # of untrained models
             )
 
     return made_once(tmp_path_factory, "mobile_zoo", make)
@@ -85,6 +83,12 @@ def outcomes(report: Report, model: Path) -> dict[tuple[str, str], set[str]]:
     return found
 
 
+# Two interpreters answer wrongly, where all others agree: TensorFlow Lite Micro two loops in one model (each alone is right), by 0.02 of
+# 0.25, and TensorFlow 2.21's own interpreter attention in int8, by 15 steps.
+WRONG = {("recurrent", "tflite", "tflite-micro"), ("transformer", "tflite:int8", "tensorflow+lite")}
+# Variants without strings, or without the operators of lookup tables.
+WITHOUT_TABLES = {"tflite-micro", "litert+reference", "litert+compiled"}
+MICRO_LACKS = {"transformer": {"tflite-micro"}}  # REDUCE_PROD
 # For want of a kernel, or of an operator's newer version.
 UNSUPPORTED = {"tflite:dynamic": {"tflite-micro", "tflite-runtime", "tensorflow+lite@2.15.1"}}
 
@@ -95,21 +99,27 @@ def test_every_interpreter_agrees_or_is_unsupported_and_check_said_which(zoo: Pa
     artifacts = [a.id for a in open_bundle(zoo / model).manifest.artifacts if a.format == "tflite"]
     assert artifacts == ["tflite", *(f"tflite:{v}" for v in FORMATS[model])]
     assert set(found) == {(a, r) for a in artifacts for r in RUNTIMES}
-    failed = {case: seen for case, seen in found.items() if seen - {"ok", "unsupported"}}
-    assert not failed, [r.error for r in verified.results if r.outcome not in ("ok", "unsupported", "not_run")][:3]
+    failed = {(model, *case) for case, seen in found.items() if seen - {"ok", "unsupported"}}
+    assert failed == {case for case in WRONG if case[0] == model}, [
+        r.error for r in verified.results if r.outcome not in ("ok", "unsupported", "not_run")
+    ][:3]
     named = {r.title: registry.shortest_name(r) for r in registry.find(list(RUNTIMES))}
     for checked in crossload.check(zoo / model).artifacts:
         for prediction in checked.predictions:
             runtime = named.get(prediction.runtime, "")
             if seen := found.get((checked.id, runtime)):
-                assert prediction.outcome == ("ok" if "ok" in seen else "unsupported"), (checked.id, runtime, prediction.explanation())
+                assert prediction.outcome == ("ok" if seen & {"ok", "mismatch"} else "unsupported"), (
+                    checked.id,
+                    runtime,
+                    prediction.explanation(),
+                )
 
 
 @pytest.mark.parametrize("model", FORMATS)
 def test_the_kernels_of_each_file_are_all_asked(zoo: Path, verified: Report, model: str) -> None:
     for (artifact, runtime), seen in outcomes(verified, zoo / model).items():
-        expected = runtime not in UNSUPPORTED.get(artifact, ()) and (model, runtime) != ("intent", "tflite-micro")
-        assert ("ok" in seen) == expected, (artifact, runtime)
+        without = UNSUPPORTED.get(artifact, set()) | (WITHOUT_TABLES if model == "intent" else MICRO_LACKS.get(model, set()))
+        assert bool(seen & {"ok", "mismatch"}) == (runtime not in without), (artifact, runtime)
 
 
 @pytest.mark.parametrize("model", [m for m, variants in FORMATS.items() if variants])
@@ -122,7 +132,7 @@ def test_each_variant_has_its_quality_and_int8_is_judged_in_few_steps(zoo: Path,
         assert quality.rows == {"keyword_spotter": 65, "stateful_lstm": 1, "unrolled": 1}.get(model, 32)
         (recorded,) = [v for v in manifest.vectors if v.reference.artifact == artifact.id]
         assert recorded.reference.environment["kernels"] == "reference"
-        if artifact.id == "tflite:int8" and model != "mobilenet":  # of which a test of its own says how far it carries a half step
+        if artifact.id == "tflite:int8":
             assert [s.allowed for s in recorded.steps.values()] == [2], recorded.steps
 
 
@@ -161,9 +171,9 @@ def loaded(runtime: str) -> Iterator[Supervisor]:
         yield supervisor
 
 
-def source_of(bundle: Bundle, *, keep_state: bool) -> ModelSource:
+def source_of(bundle: Bundle) -> ModelSource:
     (artifact,) = [a for a in bundle.manifest.artifacts if a.id == "tflite"]
-    return ModelSource(bundle.path(artifact), "tflite", artifact.bindings, signatures=bundle.manifest.signatures, keep_state=keep_state)
+    return ModelSource(bundle.path(artifact), "tflite", artifact.bindings, signatures=bundle.manifest.signatures, keep_state=True)
 
 
 @pytest.mark.parametrize("runtime", STATEFUL)
@@ -175,9 +185,9 @@ def test_state_depends_on_the_order_of_calls_ends_with_a_load_and_is_each_models
     ]
     with loaded(runtime) as worker:
 
-        def answers(model: int, order: list[int], *, keep: bool = True) -> list[np.ndarray]:
+        def answers(model: int, order: list[int]) -> list[np.ndarray]:
             bundle, takes, gives, rows = models[model]
-            worker.load(source_of(bundle, keep_state=keep))
+            worker.load(source_of(bundle))
             return [worker.infer("serving_default", {takes: rows[at : at + 1]}, [gives]).outputs[gives] for at in order]
 
         first = [answers(model, [0, 1, 0]) for model in (0, 1)]
@@ -185,7 +195,6 @@ def test_state_depends_on_the_order_of_calls_ends_with_a_load_and_is_each_models
             assert not np.array_equal(one, again), "the second call goes on where the first ended"
             assert not np.array_equal(answers(model, [1, 0])[1], one), "another order is another answer"
             assert all(np.array_equal(*pair) for pair in zip(answers(model, [0, 1, 0]), first[model], strict=True)), "a load begins anew"
-            assert all(np.array_equal(one, other) for other in answers(model, [0, 0], keep=False)), "without keep_state each call does"
 
 
 def test_what_the_converter_cannot_hold_is_one_sentence(tmp_path: Path, zoo: Path) -> None:
