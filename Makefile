@@ -142,8 +142,8 @@ pins: $(UV) ## resolve all pinned requirements again
 registrations: setup ## extract again what every release of TensorFlow registers (the data of `crossload check`)
 	@$(BIN)/python -m crossload.releases.extraction
 
-tflite-kernels: setup ## ask again what every interpreter of .tflite files registers (the data of `crossload check`; about 15 minutes)
-	@$(BIN)/python -m crossload.releases.tflite_extraction
+tflite-kernels: setup ## ask again what every interpreter of .tflite files registers (the data of `crossload check`; about 25 minutes; ASK=--new: only new questions)
+	@$(BIN)/python -m crossload.releases.tflite_extraction $(ASK)
 
 schema: $(VENV)/ready ## write the manifest's JSON Schema from its classes
 	@$(BIN)/python -c "from crossload.contract import manifest; print(manifest.json_schema(), end='')" > bindings/contract/manifest.schema.json

@@ -28,7 +28,7 @@ _MOST_FINDINGS = 5
         "check saved_model/ --runtime tensorflow-java@0.4.2",
         "check digits/ --runtime 'tensorflow-java@*' --json",
         "check frozen.pb --runtime tensorflow-java-legacy@1.15.0 --all",
-        "check model.tflite --runtime android@2.16.1,litert,tflite-micro",
+        "check model.tflite --runtime android@2.16.1,ios@2.17.0,tflite-micro",
         "check models/ 'more/*.pb' --runtime tensorflow-java@0.5.0",
     ],
     exit_status="0 every named release will load and run it, 1 one of them will not, 2 input that cannot be used. "
@@ -58,8 +58,9 @@ def command(
     what its Java layer accepts. TensorFlow is not needed and no part of the model runs, so wrong shapes and values that
     a model rejects show only when it runs (`crossload verify`).
 
-    For a .tflite: the operators with their versions and datatypes that each interpreter has, its custom and Flex ops, and options
-    that kill it. android@2.16.1 does not run here: what it has is inferred from the releases of the same sources before and after it.
+    For a .tflite: the operators with their versions and datatypes that each interpreter has, its custom and Flex ops, the ranks and
+    broadcasts that it takes, operands that must be constants, options that kill it, and answers that are known to be others
+    (mismatch). android@ and ios@ do not run here: what they have is inferred from the releases of the same sources.
 
     Several paths, a folder of artifacts, a pattern, or a list on standard input (-) are a table with a row for each artifact and its
     worst obstacle. Formats that check does not cover are listed and do not fail.

@@ -2,7 +2,8 @@
 
 A form such as `A[1,4] i[1]=0 -> A[1]` names an operator's tensors: a letter of a combination (A, B, C …) or i for int32, l for int64,
 f for float32, b for bool, v for a variable of float32; the shape; the values of a constant (the last one repeats), or none for an input.
-`-` is an absent tensor, as in a combination; `~` in a combination leaves the tensor out.
+`-` is an absent tensor, as in a combination; `~` in a combination leaves the tensor out. After the shape, `!` makes a tensor a variable
+and `@-11` gives it the scale 2^-11.
 """
 
 from __future__ import annotations
@@ -34,16 +35,16 @@ _PAIRS = tuple(f"{a} {b}" for a, b in itertools.product(_EACH, _EACH))
 _QUANTIZE = tuple(f"{a} {b}" for a, b in itertools.product(("float32", *_QUANTISED, "int32q"), (*_QUANTISED, "int32q", "int4q")))
 _DEQUANTIZE = tuple(f"{a} {b}" for a in (*_QUANTISED, "int32q", "int4q", "float16", "bfloat16") for b in ("float32", "float16"))
 _INDEXED = tuple(f"{a} {i}" for a, i in itertools.product(_EACH, ("int16", "int32", "int64")))
-_ELEMENTWISE = (
+ELEMENTWISE = (
     "ABS", "CEIL", "COS", "ELU", "EXP", "FLOOR", "HARD_SWISH", "LOG", "LOGISTIC", "LOGICAL_NOT", "LOG_SOFTMAX", "L2_NORMALIZATION", "NEG",
     "RELU", "RELU6", "RELU_N1_TO_1", "RELU_0_TO_1", "ROUND", "RSQRT", "SIGN", "SIN", "SQRT", "SQUARE", "TANH", "ZEROS_LIKE", "GELU",
 )  # fmt: skip
-_BINARY = (
+BINARY = (
     "ADD", "SUB", "MUL", "DIV", "MAXIMUM", "MINIMUM", "POW", "FLOOR_DIV", "FLOOR_MOD", "SQUARED_DIFFERENCE", "PRELU", "LOGICAL_AND",
     "LOGICAL_OR", "BITWISE_XOR", "RIGHT_SHIFT", "ATAN2",
 )  # fmt: skip
-_COMPARISONS = ("EQUAL", "NOT_EQUAL", "LESS", "LESS_EQUAL", "GREATER", "GREATER_EQUAL")
-_REDUCERS = ("MEAN", "SUM", "REDUCE_MAX", "REDUCE_MIN", "REDUCE_PROD", "REDUCE_ANY", "REDUCE_ALL")
+COMPARISONS = ("EQUAL", "NOT_EQUAL", "LESS", "LESS_EQUAL", "GREATER", "GREATER_EQUAL")
+REDUCERS = ("MEAN", "SUM", "REDUCE_MAX", "REDUCE_MIN", "REDUCE_PROD", "REDUCE_ANY", "REDUCE_ALL")
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ class Form:
     tensors: str
     options: Mapping[int, tuple[str, Any]]
     combinations: Sequence[str] = _EACH
+    intermediates: str = ""
 
 
 def _f(tensors: str, combinations: Sequence[str] = _EACH, /, **options: Any) -> Form:
@@ -65,12 +67,12 @@ def _f(tensors: str, combinations: Sequence[str] = _EACH, /, **options: Any) -> 
 _STRIDES = {"_1": ("i", 1), "_2": ("i", 1)}
 _POOL = {**_STRIDES, "_3": ("i", 2), "_4": ("i", 2)}
 FORMS: dict[str, Form] = {
-    **dict.fromkeys(_ELEMENTWISE, _f("A[1,4] -> A[1,4]")),
+    **dict.fromkeys(ELEMENTWISE, _f("A[1,4] -> A[1,4]")),
     "SOFTMAX": _f("A[1,4] -> A[1,4]", _0=("f", 1.0)),
     "LEAKY_RELU": _f("A[1,4] -> A[1,4]", _0=("f", 0.5)),
-    **dict.fromkeys(_BINARY, _f("A[1,4] A[1,4] -> A[1,4]")),
-    **dict.fromkeys(_COMPARISONS, _f("A[1,4] A[1,4] -> b[1,4]")),
-    **dict.fromkeys(_REDUCERS, _f("A[1,4] i[1]=1 -> A[1]")),
+    **dict.fromkeys(BINARY, _f("A[1,4] A[1,4] -> A[1,4]")),
+    **dict.fromkeys(COMPARISONS, _f("A[1,4] A[1,4] -> b[1,4]")),
+    **dict.fromkeys(REDUCERS, _f("A[1,4] i[1]=1 -> A[1]")),
     "CONV_2D": _f("A[1,4,4,2] B[3,1,1,2]=1 C[3]=1 -> D[1,4,4,3]", _CONV, **_STRIDES, _4=("i", 1), _5=("i", 1), _6=("b", "C")),
     "DEPTHWISE_CONV_2D": _f("A[1,4,4,2] B[1,1,1,2]=1 C[2]=1 -> D[1,4,4,2]", _CONV, **_STRIDES, _3=("i", 1), _5=("i", 1), _6=("i", 1)),
     "TRANSPOSE_CONV": _f("i[4]=1,4,4,3 B[3,1,1,2]=1 A[1,4,4,2] C[3]=1 -> D[1,4,4,3]", _CONV, **_STRIDES, _4=("b", "C")),
@@ -88,7 +90,7 @@ FORMS: dict[str, Form] = {
     "TRANSPOSE": _f("A[1,4] i[2]=1,0 -> A[4,1]"),
     "PAD": _f("A[1,4] i[2,2]=1 -> A[3,6]"),
     "PADV2": _f("A[1,4] i[2,2]=1 A[1]=0 -> A[3,6]"),
-    "MIRROR_PAD": _f("A[1,4] i[2,2]=0,0,1,1 -> A[1,6]"),
+    "MIRROR_PAD": _f("A[1,4] i[2,2]=0,0,1,1 -> A[1,6]", _0=("b", 0)),
     "SLICE": _f("A[1,4] i[2]=0 i[2]=1 -> A[1,1]"),
     "STRIDED_SLICE": _f("A[1,4] i[2]=0 i[2]=1,2 i[2]=1 -> A[1,2]"),
     "SPLIT": _f("i[1]=1 A[1,4] -> A[1,2] A[1,2]", _0=("i", 2)),
@@ -134,12 +136,67 @@ FORMS: dict[str, Form] = {
     "DYNAMIC_UPDATE_SLICE": _f("A[2,4] A[1,4] i[2]=0 -> A[2,4]"),
     "SVDF": _f("A[1,4] B[2,4]=1 C[2,2]=1 - v[1,4] -> D[1,2]", ("float32 float32 float32 float32",), _0=("i", 1)),
 }  # fmt: skip
-# Options and values on which an interpreter does otherwise than with plain ones: by the name of the hazard, its operator and form.
-HAZARDS: dict[str, tuple[str, Form]] = {
-    "a stride of 0": ("CONV_2D", Form(FORMS["CONV_2D"].tensors, {0: ("b", 1), 4: ("i", 1), 5: ("i", 1)}, _CONV[:3])),
-    "a split into 0": ("SPLIT", Form("i[1]=1 A[1,4] -> A[1,2] A[1,2]", {}, ("float32",))),
-    "an index beyond the end": ("SPARSE_TO_DENSE", Form("i[1,1]=9 i[1]=4 A[1]=1 A[]=0 -> A[4]", {}, ("float32",))),
+_GATES = "B[4,3]=1 B[4,3]=1 B[4,3]=1 B[4,3]=1 B[4,4]=1 B[4,4]=1 B[4,4]=1 B[4,4]=1"
+_WITHOUT_INPUT_GATE = "- B[4,3]=1 B[4,3]=1 B[4,3]=1 - B[4,4]=1 B[4,4]=1 B[4,4]=1"
+_BIASES = "C[4]=0 C[4]=0 C[4]=0 C[4]=0"
+_STATES = "D[1,4]! E[1,4]!@-11"
+_NONE, _NO_LAYER_NORM = "- - -", "- - - -"
+_FLOATING = (*(f"float32 {w} float32 float32 float32" for w in ("float32", "int8q", "uint8q", "int4q", "float16")),)
+_INTEGER = ("int8q int8q int32q int8q int16q", "int16q int8q int32q int16q int16q", "int16q int8q int64q int16q int16q")
+_INTERMEDIATES = "h[0]@-12 h[0]@-12 h[0]@-12 h[0]@-12 D[0]@-7"
+_HALF = f"{_GATES} {_NONE} {_BIASES} - -"
+# Further forms of operators, whose tensors are optional ones: LSTM with and without layer normalisation's, coupled gates, peepholes, a
+# projection; SVDF with a bias.
+MORE: tuple[tuple[str, Form], ...] = (
+    *(
+        (op, Form(f"A[{shape}3] {inside} -> A[{shape}4]", {0: ("b", 4)}, kinds, intermediates))
+        for op, shape in (("UNIDIRECTIONAL_SEQUENCE_LSTM", "1,2,"), ("LSTM", "1,"))
+        for inside, kinds, intermediates in (
+            (f"{_HALF} {_STATES} {_NO_LAYER_NORM}", _FLOATING, ""),
+            (f"{_HALF} {_STATES}", _FLOATING, ""),
+            (f"{_HALF} {_STATES} {_NO_LAYER_NORM}", _INTEGER, _INTERMEDIATES),
+            (f"{_HALF} {_STATES}", _INTEGER, _INTERMEDIATES),
+        )
+    ),
+    *(
+        ("BIDIRECTIONAL_SEQUENCE_LSTM",
+         Form(f"A[1,2,3] {_HALF} {_HALF} {_STATES} {_STATES} - {_NO_LAYER_NORM} {_NO_LAYER_NORM} -> {outputs}",
+              {0: ("b", 4), 3: ("?", merged), 4: ("?", False)}, _FLOATING))
+        for outputs, merged in (("A[1,2,4] A[1,2,4]", False), ("A[1,2,8]", True))
+    ),
+    ("RNN", Form("A[1,3] B[4,3]=1 B[4,4]=1 C[4]=0 D[1,4]! -> A[1,4]", {0: ("b", 4)}, _FLOATING)),
+    ("UNIDIRECTIONAL_SEQUENCE_RNN",
+     Form("A[1,2,3] B[4,3]=1 B[4,4]=1 C[4]=0 D[1,4]! -> A[1,2,4]", {0: ("?", False), 1: ("b", 4)}, _FLOATING)),
+    ("BIDIRECTIONAL_SEQUENCE_RNN",
+     Form("A[1,2,3] B[4,3]=1 B[4,4]=1 C[4]=0 D[1,4]! B[4,3]=1 B[4,4]=1 C[4]=0 D[1,4]! - - - -> A[1,2,4] A[1,2,4]",
+          {0: ("?", False), 1: ("b", 4)}, _FLOATING)),
+    ("SVDF", Form("A[1,4] B[2,4]=1 C[2,2]=1 D[2]=0 E[1,4]! -> F[1,2]", {0: ("i", 1), 1: ("b", 1)},
+                  ("float32 float32 float32 float32 float32 float32", "float32 int8q float32 float32 float32 float32",
+                   "int8q int8q int16q int32q int16q int8q", "int8q int8q int8q int32q int8q int8q"))),
+    ("SVDF", Form("A[1,4] B[2,4]=1 C[2,2]=1 - E[1,4]! -> F[1,2]", {0: ("i", 1)}, ("float32 int8q float32 - float32 float32",))),
+)  # fmt: skip
+# What an LSTM may have beside its gates, by the first operand that has it (its absence, of the input gate): the operands' forms.
+PEEPHOLES, PROJECTION, LAYER_NORM, NO_INPUT_GATE = "peepholes", "a projection", "layer normalisation", "no input gate"
+NO_VARIABLE = "a state that is no variable"
+_LSTM_PARTS = {
+    NO_VARIABLE: f"{_HALF} D[1,4] E[1,4] {_NO_LAYER_NORM}",
+    PEEPHOLES: f"{_GATES} C[4]=1 C[4]=1 C[4]=1 {_BIASES} - - {_STATES} {_NO_LAYER_NORM}",
+    PROJECTION: f"{_GATES} {_NONE} {_BIASES} B[4,4]=1 C[4]=0 {_STATES} {_NO_LAYER_NORM}",
+    LAYER_NORM: f"{_GATES} {_NONE} {_BIASES} - - {_STATES} C[4]=1 C[4]=1 C[4]=1 C[4]=1",
+    NO_INPUT_GATE: f"{_WITHOUT_INPUT_GATE} {_NONE} - C[4]=0 C[4]=0 C[4]=0 - - {_STATES} {_NO_LAYER_NORM}",
 }
+BEYOND = "an index beyond the end"
+# Options and values on which an interpreter does otherwise than with plain ones: by the name of the hazard, its operator and form.
+HAZARDS: tuple[tuple[str, str, Form], ...] = (
+    ("a stride of 0", "CONV_2D", Form(FORMS["CONV_2D"].tensors, {0: ("b", 1), 4: ("i", 1), 5: ("i", 1)}, _CONV[:3])),
+    ("a split into 0", "SPLIT", Form("i[1]=1 A[1,4] -> A[1,2] A[1,2]", {}, ("float32",))),
+    (BEYOND, "SPARSE_TO_DENSE", Form("i[1,1]=9 i[1]=4 A[1]=1 A[]=0 -> A[4]", {}, ("float32",))),
+    *(
+        (part, op, Form(f"A[{shape}3] {inside} -> A[{shape}4]", {0: ("b", 4)}, _FLOATING[:3]))
+        for op, shape in (("UNIDIRECTIONAL_SEQUENCE_LSTM", "1,2,"), ("LSTM", "1,"))
+        for part, inside in _LSTM_PARTS.items()
+    ),
+)
 # Files that are out of the ordinary as a whole.
 CYCLE, EXTERNAL = "a subgraph that runs itself", "weights after the flatbuffer"
 # The range of an output that a kernel demands: scale and zero point.

@@ -19,10 +19,18 @@ TYPES = (
 )  # fmt: skip
 # No tensors of these go in or out; int2 is in no contract yet.
 NOT_ASKED = ("resource", "variant", "int2")
-# The letters of the data for what an interpreter did with a file, and the phase in which it did.
-OUTCOMES = {"o": "ok", "u": "unsupported", "l": "load_error", "r": "run_error", "c": "crash", "t": "timeout"}
-# An interpreter that does not run here, by the two measured releases of the same sources before and after it: what both do, it does.
-INFERRED = {"android@2.16.1": ("tensorflow+lite@2.15.1", "tflite-java@2.18.0")}
+# A hazard of READ_VARIABLE.
+UNASSIGNED = "nothing that assigns it"
+# The letters of the data for what an interpreter did with a file; upper case: at loading. d: it computed something else than LiteRT does.
+OUTCOMES = {"o": "ok", "d": "mismatch", "u": "unsupported", "l": "load_error", "r": "run_error", "c": "crash", "t": "timeout"}
+# An interpreter that does not run here, by the measured releases of the same sources before and after it, or of the same version: what
+# these do, it does. Android: org.tensorflow:tensorflow-lite. iOS: the pods TensorFlowLiteSwift and TensorFlowLiteC, whose releases were
+# 2.14.0 (github.com/tensorflow/tensorflow/issues/71180), then 2.17.0, the last (github.com/tensorflow/flutter-tflite/issues/308).
+INFERRED = {
+    "android@2.16.1": ("tensorflow+lite@2.15.1", "tflite-java@2.18.0"),
+    "ios@2.14.0": ("tflite-runtime@2.14.0",),
+    "ios@2.17.0": ("tensorflow+lite@2.15.1", "tflite-java@2.18.0"),
+}
 
 
 @dataclass(frozen=True)
@@ -77,9 +85,32 @@ class Interpreter:
         found = {_answer(letters[n]) for n in self.numbers} if letters else set()
         return found.pop() if len(found) == 1 else None
 
+    def limit(self, op: str, key: str, hazard: str) -> Answer | None:
+        """What it does with an operator on these datatypes where the file has `hazard` (a rank, a broadcast); None if nobody knows.
+
+        For datatypes that were not asked about, what it does on all that were, if that is the same.
+        """
+        if f"{key} with {hazard}" in _data()["kernels"].get(op, {}):
+            return self.answer(op, f"{key} with {hazard}")
+        plain = [k for k in _with_hazard().get((op, hazard), ()) if (found := self.answer(op, k)) is not None and found.outcome == "ok"]
+        answers = {self.answer(op, f"{k} with {hazard}") for k in plain}
+        answer = answers.pop() if len(answers) == 1 else None
+        return None if answer is None or answer.outcome == "mismatch" else answer
+
     def carries(self, datatype: str) -> Answer | None:
         """What it does with a model whose input and output have this datatype."""
         return self.answer("", datatype)
+
+
+@cache
+def _with_hazard() -> dict[tuple[str, str], list[str]]:
+    """The datatypes with which an operator was asked about a hazard."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for op, letters in _data()["kernels"].items():
+        for key, separator, hazard in (k.partition(" with ") for k in letters):
+            if separator:
+                found.setdefault((op, hazard), []).append(key)
+    return found
 
 
 def _answer(letter: str) -> Answer | None:
@@ -89,6 +120,11 @@ def _answer(letter: str) -> Answer | None:
 def key_of(inputs: Iterable[str], outputs: Iterable[str]) -> str:
     """The datatypes of an operator's tensors, as the data name them: a repeated one counts once, a quantised one ends in q."""
     return "->".join(" ".join(name for name, _ in groupby(side)) for side in (inputs, outputs))
+
+
+def without_kernel(op: str) -> str:
+    """The question about a subgraph that `op` runs and that has an operator without a kernel: what happens, and when."""
+    return f"an operator without a kernel in what {op} runs"
 
 
 @cache

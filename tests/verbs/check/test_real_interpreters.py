@@ -1,11 +1,13 @@
 """No wrong prediction for .tflite files: `check` says what each real interpreter does with every file of the corpus and more.
 
-A file that makes an interpreter write outside of its tensors answers or kills it, as chance has it: there check predicts an answer, with
-a note that the interpreter may die.
+An answer that is nothing like that of LiteRT's reference kernels is a mismatch, which `check` predicts where it knows of it. A file that
+makes an interpreter write outside of its tensors answers or kills it, as chance has it: there check predicts an answer, with a note that
+the interpreter may die.
 """
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from crossload.contract.signatures import Signature
 from crossload.errors import WorkerFailure
 from crossload.inputs.requests import Requests, complete, draw
 from crossload.releases import tflite_extraction, tflite_kernels, tflite_probes
+from crossload.releases.tflite_answers import Outputs, alike
 from crossload.releases.tflite_kernels import interpreters
 from crossload.runtimes import environments, registry
 from crossload.runtimes.supervisor import Limits, ModelSource, Supervisor
@@ -64,34 +67,37 @@ def files(corpus: Path, demo: Path, tmp_path_factory: pytest.TempPathFactory) ->
     (made / "newest_operator.tflite").write_bytes(tflite_probes.registration(newest, 1))
     vectors = (Tensor("x"), Tensor("y"))
     (made / "two_operators.tflite").write_bytes(Lite(vectors, operators=(tflite_file.builtin_codes()["ABS"], "my-op")).build())
+    with zipfile.ZipFile(CORPUS / "binary" / "lite_kinds.zip") as kinds:
+        kinds.extractall(made)
     found = [*corpus.glob("*.tflite"), *CORPUS.rglob("*.tflite"), *demo.glob("*.tflite"), *made.iterdir()]
-    assert len(found) >= 60
+    assert len(found) >= 120
     return sorted(found, key=lambda p: p.name)
 
 
 def outcomes(
     supervisor: Supervisor, path: Path, bindings: dict[str, Binding], signatures: dict[str, Signature]
-) -> Iterator[tuple[str, str, str]]:
-    """What the interpreter does with each signature, and its words."""
+) -> Iterator[tuple[str, str, str, Outputs]]:
+    """What the interpreter does with each signature, its words, and its answer."""
     try:
         supervisor.load(ModelSource(path, "tflite", bindings))
     except WorkerFailure as failure:
-        yield from ((name, failure.outcome, failure.message) for name in bindings)
+        yield from ((name, failure.outcome, failure.message, {}) for name in bindings)
         return
     for name, signature in signatures.items():
         inputs = complete(signature, draw(signature, Requests(count=1))[0].inputs)
         try:
-            supervisor.infer(name, inputs, [t.name for t in signature.outputs])
-            yield name, "ok", ""
+            yield name, "ok", "", supervisor.infer(name, inputs, [t.name for t in signature.outputs]).outputs
         except WorkerFailure as failure:
-            yield name, failure.outcome, failure.message
+            yield name, failure.outcome, failure.message, {}
 
 
 @pytest.mark.parametrize("title", MEASURED)
 def test_every_prediction_is_what_the_interpreter_does(files: list[Path], title: str) -> None:
-    (runtime,) = registry.find([title])
-    wrong = []
-    with Supervisor(runtime.name, environments.prepare(runtime.source), Limits()) as supervisor:
+    (runtime, reference), wrong = registry.find([title, "litert+reference"]), []
+    with (
+        Supervisor(runtime.name, environments.prepare(runtime.source), Limits()) as supervisor,
+        Supervisor(reference.name, environments.prepare(reference.source), Limits()) as referring,
+    ):
         for path in files:
             found = tflite_file.read(path)
             signatures = found.signatures or {"s": found.signature()}
@@ -104,7 +110,11 @@ def test_every_prediction_is_what_the_interpreter_does(files: list[Path], title:
                 for name, s in signatures.items()
             }
             (predicted,) = would_do(path, [title], bindings=bindings, found=found)
-            for name, outcome, said in outcomes(supervisor, path, bindings, signatures):
-                if predicted.signatures[name] != outcome and not (outcome == "crash" and any("may die" in n for n in predicted.notes)):
+            stated = {name: (outcome, answer) for name, outcome, _, answer in outcomes(referring, path, bindings, signatures)}
+            for name, did, words, answer in outcomes(supervisor, path, bindings, signatures):
+                differs = did == "ok" and stated[name][0] == "ok" and not alike(answer, stated[name][1])
+                outcome, said = ("mismatch", f"{answer} for {stated[name][1]}") if differs else (did, words)
+                by_chance = any("may die" in n or "is chance" in n for n in predicted.notes)
+                if predicted.signatures[name] != outcome and not (outcome in ("crash", "mismatch") and by_chance):
                     wrong.append(f"{path.name}/{name}: {predicted.signatures[name]} ({predicted.explanation()}), but {outcome}: {said}")
     assert not wrong, "\n".join(wrong)

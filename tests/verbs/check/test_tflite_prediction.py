@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,8 +11,9 @@ import tflite
 
 from crossload.artifacts.tflite import tflite_file
 from crossload.errors import CrossloadError
-from crossload.releases import tflite_probes
-from crossload.releases.tflite_forms import CYCLE
+from crossload.releases import tflite_builder, tflite_extraction, tflite_probes
+from crossload.releases.tflite_forms import CYCLE, EXTERNAL
+from crossload.releases.tflite_kernels import UNASSIGNED, without_kernel
 from crossload.verbs.check.check import check
 from crossload.verbs.check.tflite_prediction import interpreter_of
 from tests.corpus.handmade import Lite, Tensor
@@ -146,3 +148,111 @@ def test_what_no_small_device_holds_and_what_no_operator_makes_are_notes(file: P
         "a tensor of the file has 2,147,483,648 elements: no 32-bit device holds it",
         "no operator makes the output tensor 2: what is read there is chance",
     )
+
+
+def question(op: str, key: str) -> bytes:
+    """The file of a question that interpreters were asked."""
+    return next(content for o, k, content in tflite_extraction.kernel_files(tflite_file.builtin_codes()) if (o, k) == (op, key))
+
+
+def test_ios_is_inferred_from_the_same_release_or_its_neighbours_and_names_the_pod(file: Path) -> None:
+    file.write_bytes(Lite(VECTORS, operators=("FlexAddV2",)).build())
+    assert "the pod TensorFlowLiteSelectTfOps 2.17.0 brings them" in said(file, "ios")[1]
+    file.write_bytes(Lite(VECTORS, operators=(tflite.BuiltinOperator.ABS,)).build())
+    (older, newer) = check(file, ["ios@2.14.0", "ios@2.17.0"]).artifacts[0].predictions
+    assert older.notes[0] == "inferred from tflite-runtime@2.14.0, which is made of the same sources"
+    assert newer.notes[0] == "inferred from tensorflow+lite@2.15.1 and tflite-java@2.18.0, whose sources are before and after it"
+
+
+@pytest.mark.parametrize(
+    ("op", "key", "words"),
+    [
+        ("TRANSPOSE", "float32 int32->float32 with rank 6", "TRANSPOSE on float32 int32 → float32 with rank 6 (node 'TRANSPOSE 0')"),
+        ("PRELU", "float32->float32 with a broadcast of rank 5", "dies of PRELU on float32 → float32 with "),
+        ("PAD", "float32 int32->float32 with input 1 computed", "with input 1 computed; it takes a constant there: convert the model with"),
+        ("UNIDIRECTIONAL_SEQUENCE_LSTM", "float32 - float32 -->float32 with peepholes", "with peepholes"),
+    ],
+)
+def test_what_only_some_shapes_and_operands_do_is_named(file: Path, op: str, key: str, words: str) -> None:
+    file.write_bytes(question(op, key))
+    outcome, sentence = said(file, "tflite-micro")
+    assert outcome != "ok" and words in sentence
+    assert said(file, "litert")[0] == "ok"
+
+
+def test_a_limit_of_a_rank_holds_for_datatypes_that_nobody_asked_about(file: Path) -> None:
+    tensors = (Tensor("x", tflite.TensorType.INT16, (1, 1, 1, 1, 1, 2)), Tensor("y", tflite.TensorType.INT16, (1, 1, 1, 1, 1, 2)))
+    file.write_bytes(Lite(tensors, operators=(tflite.BuiltinOperator.CONCATENATION,)).build())
+    assert said(file, "tflite-micro")[0] == "ok"
+    file.write_bytes(
+        Lite(tuple(replace(t, shape=(1, *t.shape)) for t in tensors), operators=(tflite.BuiltinOperator.CONCATENATION,)).build()
+    )
+    assert said(file, "tflite-micro")[1].endswith("CONCATENATION on int16 → int16 with rank 7 (node 'CONCATENATION 0')")
+
+
+@pytest.mark.parametrize(
+    ("op", "outcome", "loads"), [("WHILE", "unsupported", False), ("IF", "unsupported", False), ("CALL_ONCE", "run_error", True)]
+)
+def test_an_operator_in_what_another_runs_is_found_when_that_one_is_prepared(file: Path, op: str, outcome: str, loads: bool) -> None:
+    file.write_bytes(question("", without_kernel(op)))
+    for prediction in check(file, ["litert", "tflite-runtime", "tflite-java"]).artifacts[0].predictions:
+        assert (prediction.outcome, prediction.loads) == (outcome, loads)
+        assert "does not have the custom op crossload-unknown" in prediction.explanation() and "of subgraph" in prediction.explanation()
+    assert said(file, "tflite-micro")[0] == "unsupported"
+
+
+def test_a_variable_that_nothing_assigns_is_named(file: Path) -> None:
+    file.write_bytes(question("READ_VARIABLE", f"resource->float32 with {UNASSIGNED}"))
+    assert said(file, "litert")[0] == "ok"  # it reads zeros
+    outcome, sentence = said(file, "tflite-runtime")
+    assert outcome == "run_error" and "READ_VARIABLE on resource → float32 with nothing that assigns it" in sentence
+
+
+def test_an_answer_that_is_known_to_be_another_is_a_mismatch(file: Path) -> None:
+    file.write_bytes(question("", EXTERNAL))
+    micro = interpreter_of("tflite-micro").title
+    assert said(file, "tflite-micro") == (
+        "mismatch",
+        f"{micro} computes something else than LiteRT for a file with weights after the flatbuffer",
+    )
+    assert said(file, "litert")[0] == "ok"
+
+
+def test_tensors_without_a_name_are_named_by_their_index(file: Path) -> None:
+    file.write_bytes(Lite((Tensor(""), Tensor("y")), operators=(tflite.BuiltinOperator.ABS,)).build())
+    (prediction,) = check(file, ["litert"]).artifacts[0].predictions
+    assert prediction.notes[-1] == "tensor 0 has no name of its own"
+
+
+def test_the_oldest_runtime_that_a_file_names_is_a_note(file: Path) -> None:
+    file.write_bytes(replace(PLAIN, metadata={"min_runtime_version": b"2.17.0"}).build())
+    notes = {p.runtime: p.notes for p in check(file).artifacts[0].predictions}
+    words = "the file names 2.17.0 as the oldest runtime that should run it"
+    assert words in notes["tflite-runtime@2.14.0"] and words in notes["android@2.16.1"] and words not in notes["ios@2.17.0"]
+
+
+def test_a_flatbuffer_beyond_2_gb_is_refused_by_the_interpreters_that_verify_it_and_weights_after_it_are_not(file: Path) -> None:
+    codes, far = tflite_file.builtin_codes(), (1 << 31) + (1 << 20)
+    tensors = [tflite_builder.tensor(n, (1, 4), "float32", at == 1) for at, n in enumerate("xwy")]
+    add = {0: ("I", 0), 1: ("i", [0, 1]), 2: ("i", [2])}
+    values = struct.pack("<4f", 1, 2, 3, 4)
+
+    def sparse(content: bytes, end: bytes) -> None:
+        with file.open("wb") as stream:
+            stream.write(content)
+            stream.seek(far)
+            stream.write(end)
+
+    after = tflite_builder.model([(codes["ADD"], "", 1)], tensors, [0], [2], [add], ({}, {1: ("Q", far), 2: ("Q", 16)}))
+    sparse(after, values)
+    assert said(file, "litert") == ("ok", "")
+    inside = bytearray(tflite_builder.model([(codes["ADD"], "", 1)], tensors, [0], [2], [add], (b"", values)))
+    vector = inside.index(values) - 4
+    (at,) = (p for p in range(0, len(inside) - 4, 4) if p + struct.unpack_from("<I", inside, p)[0] == vector)
+    struct.pack_into("<I", inside, at, far - at)
+    sparse(bytes(inside), struct.pack("<I", 16) + values)
+    outcome, sentence = said(file, "litert")
+    assert outcome == "load_error" and sentence.startswith(
+        "litert@2.3.0 reads no flatbuffer beyond 2 GB, and this one ends at byte 2,148,532,"
+    )
+    assert said(file, "tflite-runtime")[0] == "ok"

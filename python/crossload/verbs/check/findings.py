@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-# The worst first: datatypes matter only after loading, and running only if the datatypes are carried.
-SEVERITY = ("crash", "timeout", "load_error", "unsupported", "run_error")
+# The worst first: datatypes matter only after loading, running only if the datatypes are carried, and answers only if there are any.
+SEVERITY = ("crash", "timeout", "load_error", "unsupported", "run_error", "mismatch")
 
 
 @dataclass(frozen=True)

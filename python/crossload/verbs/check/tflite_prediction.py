@@ -87,7 +87,7 @@ def _of_signature(
 def _merged(found: Sequence[Finding], signatures: Sequence[str]) -> list[Finding]:
     """Without repetitions; what stops every signature at loading belongs to none."""
     merged = [replace(f, signature=None) if f.at_load or len(signatures) == 1 else f for f in found]
-    return sorted(dict.fromkeys(merged), key=lambda f: not f.at_load)
+    return sorted(dict.fromkeys(merged), key=lambda f: (not f.at_load, f.outcome == "mismatch"))
 
 
 def _notes(interpreter: Interpreter, about: TFLite, graph: Graph, bindings: Mapping[str, Binding]) -> Iterable[str]:
@@ -96,7 +96,8 @@ def _notes(interpreter: Interpreter, about: TFLite, graph: Graph, bindings: Mapp
     if unmade := graph.unmade:
         yield f"no operator makes the output tensor {unmade[0]}: what is read there is chance"
     if interpreter.between:
-        yield f"inferred from {' and '.join(interpreter.between)}, whose sources are before and after it"
+        apart = "whose sources are before and after it" if len(interpreter.between) > 1 else "which is made of the same sources"
+        yield f"inferred from {' and '.join(interpreter.between)}, {apart}"
     needs = about.producer.get("min_runtime_version", "")
     if needs and interpreter.name not in ("litert", "tflite-micro") and _is_older(interpreter.title.partition("@")[2], needs):
         yield f"the file names {needs} as the oldest runtime that should run it"
@@ -104,6 +105,8 @@ def _notes(interpreter: Interpreter, about: TFLite, graph: Graph, bindings: Mapp
         yield "runs the shapes that the file was written with"
     if any(b.key is None for b in bindings.values()):
         yield "the file has no signature: its tensors are bound by index"
+        if graph.nameless:
+            yield f"tensor {', '.join(map(str, graph.nameless))} {'have' if len(graph.nameless) > 1 else 'has'} no name of its own"
 
 
 def _is_older(release: str, needed: str) -> bool:
