@@ -26,7 +26,7 @@ from crossload.errors import WorkerFailure
 from crossload.inputs.requests import Requests, complete, draw
 from crossload.releases import tflite_bodies, tflite_forms, tflite_probes
 from crossload.releases.tflite_answers import Outputs, alike
-from crossload.releases.tflite_kernels import DATA, NOT_ASKED, OUTCOMES, TYPES
+from crossload.releases.tflite_kernels import DATA, NOT_ASKED, OUTCOMES, TYPES, UNASSIGNED
 from crossload.runtimes import environments, registry
 from crossload.runtimes.registry import Runtime
 from crossload.runtimes.supervisor import Limits, ModelSource, Supervisor
@@ -89,7 +89,9 @@ def reference(questions: Container[Question]) -> dict[Question, Outputs]:
 def _is_chance(op: str, key: str) -> bool:
     """Whether what is computed for a question tells nothing: beyond a tensor's end, or in a recurrent kernel of integers, where the
     question's scales, which are no model's, saturate."""
-    return key.endswith(tflite_forms.BEYOND) or (op in ("LSTM", "UNIDIRECTIONAL_SEQUENCE_LSTM", "SVDF") and key.startswith("int"))
+    return key.endswith((tflite_forms.BEYOND, UNASSIGNED)) or (
+        op in ("LSTM", "UNIDIRECTIONAL_SEQUENCE_LSTM", "SVDF") and key.startswith("int")
+    )
 
 
 def _computed(runtime: Runtime, questions: Container[Question]) -> dict[Question, Outputs]:

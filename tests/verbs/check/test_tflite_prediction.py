@@ -203,7 +203,9 @@ def test_an_operator_in_what_another_runs_is_found_when_that_one_is_prepared(fil
 
 def test_a_variable_that_nothing_assigns_is_named(file: Path) -> None:
     file.write_bytes(question("READ_VARIABLE", f"resource->float32 with {UNASSIGNED}"))
-    assert said(file, "litert")[0] == "ok"  # it reads zeros
+    (prediction,) = check(file, ["litert"]).artifacts[0].predictions
+    assert prediction.outcome == "ok"
+    assert prediction.notes[0] == "READ_VARIABLE 1 reads a variable that nothing assigns: what it answers is chance"
     outcome, sentence = said(file, "tflite-runtime")
     assert outcome == "run_error" and "READ_VARIABLE on resource → float32 with nothing that assigns it" in sentence
 

@@ -74,7 +74,8 @@ def test_a_file_that_the_older_runtime_runs_is_refused_by_the_newer_one_and_the_
 def test_a_variable_without_a_value_is_read_by_the_newer_runtime_and_fails_in_the_older_one(file: Path) -> None:
     file.write_bytes(question("READ_VARIABLE", f"resource->float32 with {UNASSIGNED}"))
     found = said(file, "litert", "tflite-runtime")
-    assert found["litert"][0] == {"ok"} and found["tflite-runtime"][0] == {"run_error"}
+    assert found["litert"][0] <= {"ok", "mismatch"}  # what it reads is chance
+    assert found["tflite-runtime"][0] == {"run_error"}
     assert "fails when it runs READ_VARIABLE on resource → float32 with nothing that assigns it" in found["tflite-runtime"][1]
 
 

@@ -73,12 +73,17 @@ def _where_it_runs(finding: Finding, by: str, interpreter: Interpreter) -> Findi
 
 
 def risks(graph: Graph, interpreter: Interpreter) -> Iterator[str]:
-    """Operators that write outside of their tensors where an interpreter does not look: what happens then is chance."""
-    for node in (n for nodes in graph.subgraphs for n in nodes if BEYOND in _special(graph, n)):
-        key = f"{key_of(map(_name, node.inputs), map(_name, node.outputs))} with {BEYOND}"
-        answer = interpreter.answer(node.code.op, key)
-        if answer is not None and answer.outcome == "ok":
-            yield f"{node.code.op} {node.number} has {BEYOND} of its output and writes there: the interpreter may die at any time after"
+    """Operators that read or write outside of what they are given where an interpreter does not look: what happens then is chance."""
+    for node in (n for nodes in graph.subgraphs for n in nodes):
+        for hazard in (h for h in _special(graph, node) if h in (BEYOND, UNASSIGNED)):
+            answer = interpreter.limit(node.code.op, _keys(node)[0], hazard)
+            if answer is None or answer.outcome != "ok":
+                continue
+            place = f"{node.code.op} {node.number}"
+            if hazard == BEYOND:
+                yield f"{place} has {BEYOND} of its output and writes there: the interpreter may die at any time after"
+            else:
+                yield f"{place} reads a variable that nothing assigns: what it answers is chance"
 
 
 def _unregistered(code: Code, interpreter: Interpreter) -> str:
