@@ -1,7 +1,7 @@
-"""The questions about ranks, broadcasts and computed operands: operators' forms at every rank (`tflite_forms` has the notation).
+"""The questions about ranks, broadcasts and computed operands: the forms of operators at every rank (notation: `tflite_forms`).
 
-In a shape here `*` stands for as many dimensions of 2 as the rank, `-` for one less, `%` for 1 and 2 in turn, and `n` for the rank
-itself; `=^` are the axes in reverse.
+In a shape here `*` stands for as many dimensions of 2 as the rank, `-` for one less, `.` for as many ones, `%` for 1 and 2 in turn, and
+`n` for the rank itself; `=^` are the axes in reverse.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _RANKED: dict[str, str] = {
     "PADV2": "A[*] i[n,2]=0 A[1]=0 -> A[*]",
     "MIRROR_PAD": "A[*] i[n,2]=0 -> A[*]",
     "SLICE": "A[*] i[n]=0 i[n]=2 -> A[*]",
-    "STRIDED_SLICE": "A[*] i[n]=0 i[n]=2 i[n]=1 -> A[*]",
+    "STRIDED_SLICE": "A[*] i[n]=0 i[n]=2 i[n]=2 -> A[.]",
     "SPLIT": "i[1]=0 A[*] -> A[1,-] A[1,-]",
     "SPLIT_V": "A[*] i[2]=1 i[1]=0 -> A[1,-] A[1,-]",
     "PACK": "A[-] A[-] -> A[2,-]",
@@ -128,7 +128,13 @@ def computed(position: int) -> str:
 
 
 def _at(op: str, text: str, number: int) -> Form:
-    twos = {"*": ["2"] * number, "-": ["2"] * (number - 1), "%": [str(1 + at % 2) for at in range(number)], "n": [str(number)]}
+    twos = {
+        "*": ["2"] * number,
+        "-": ["2"] * (number - 1),
+        "%": [str(1 + at % 2) for at in range(number)],
+        "n": [str(number)],
+        ".": ["1"] * number,
+    }
 
     def shape(found: re.Match[str]) -> str:
         return "[" + ",".join(d for part in found[1].split(",") for d in twos.get(part, [part] if part else [])) + "]"
