@@ -143,7 +143,7 @@ def more() -> Iterator[Probe]:
     codes, unions = tflite_file.builtin_codes(), tflite_extraction.unions()
     for number, (op, form) in enumerate(MORE):
         oldest, _ = _litert().versions(op) or (1, 1)
-        made = tflite_probes.probe(op, form, form.combinations[0], codes, unions, oldest)
+        made = tflite_probes.probe(op, form, form.combinations[0], codes, unions, version=oldest)
         yield Probe(op, f"{made.key}, form {number}", made.file)
 
 
