@@ -42,7 +42,8 @@ def _gelu(o: Operation) -> Value:
         cubic = o.add("Mul", 0.044715, o.add("Mul", x, o.add("Square", x)))
         inner = o.add("Tanh", o.add("Mul", math.sqrt(2 / math.pi), o.add("AddV2", x, cubic)))
         return o.add("Mul", o.add("Mul", 0.5, x), o.add("AddV2", 1.0, inner))
-    return o.add("Mul", o.add("Mul", 0.5, x), o.add("Erfc", o.add("Mul", x, -math.sqrt(0.5))))
+    # As tf.nn.gelu writes it: TFLite's converter knows this pattern, and no operator for Erf or Erfc alone.
+    return o.add("Mul", o.add("Mul", 0.5, x), o.add("AddV2", 1.0, o.add("Erf", o.add("RealDiv", x, math.sqrt(2)))))
 
 
 def _prelu(o: Operation) -> Value:
