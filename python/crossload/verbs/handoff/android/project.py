@@ -157,7 +157,7 @@ def _write_assets(source: Bundle, manifest: Manifest, choice: Choice, in_file: M
         }
         for name, signature in manifest.signatures.items()
     }
-    variables = bool(tflite_file.read(source.path(choice.artifact)).variables)
+    variables = bool(tflite_file.read(source.path(choice.artifact)).variables) or any(v.state for v in manifest.vectors)
     files.write_text(folder / "handed.json", json.dumps({"variables": variables, "signatures": signatures}, indent=2) + "\n")
 
 
