@@ -172,3 +172,9 @@ def test_an_output_that_is_zero_in_every_answer_is_called_that(bundle: Bundle, t
     ((_, results),) = judged_together(bundle, tmp_path, of_gpu(bundle, "gpu", 1))
     assert {r.outcome for r in results} == {"mismatch"}
     assert "is zero in every answer" in str(results[0].cause)
+
+
+def test_a_zero_output_stays_called_that_where_float32_forced_agrees(bundle: Bundle, tmp_path: Path) -> None:
+    (_, zero), _ = judged_together(bundle, tmp_path, of_gpu(bundle, "gpu", 1), of_gpu(bundle, "gpu-float32", 0))
+    assert "is zero in every answer" in str(zero[0].cause)
+    assert "with float32 forced, device:phone gpu-float32 agrees" in str(zero[0].cause)

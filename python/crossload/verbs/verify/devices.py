@@ -91,12 +91,16 @@ def results(
                 agreeing = {(r.case.artifact, r.case.signature, r.case.vector) for r in forced if r.outcome == "ok"}
                 for result in own:
                     if result.outcome == "mismatch" and (result.case.artifact, result.case.signature, result.case.vector) in agreeing:
-                        result.cause = Cause(
-                            kind="narrower",
-                            text="the delegate computes in half precision: it agrees with float32 forced, not without",
-                            evidence=f"{other.name} agrees",
-                        )
+                        result.cause = _narrow(result.cause, other.name)
     return found
+
+
+def _narrow(own: Cause | None, forced: str) -> Cause:
+    """The cause of an answer that agrees where float32 is forced; one that has collapsed stays called that."""
+    if own is not None and own.kind in ("zero", "constant", "nan", "infinite"):
+        return replace(own, evidence=f"{own.evidence}; with float32 forced, {forced} agrees")
+    text = "the delegate computes in half precision: it agrees with float32 forced, not without"
+    return Cause(kind="narrower", text=text, evidence=f"{forced} agrees")
 
 
 def _explain(differing: Sequence[Result], asked: Answers, tolerances: Tolerances) -> None:
