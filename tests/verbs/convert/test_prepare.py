@@ -81,6 +81,14 @@ def test_a_signature_that_cannot_be_added_is_refused(tmp_path: Path, source: str
 
 
 @pytest.mark.slow
+def test_a_quantised_tflite_under_other_names_answers_the_same(tmp_path: Path) -> None:
+    made = convert(BROUGHT / "int8-io" / "int8.tflite", tmp_path / "named.tflite", signatures=["serve=serving_default"])
+    assert made.report
+    assert {r.agreement for r in made.report.results} == {"identical"}
+    assert list(artifacts.read(made.path).signatures) == ["serve"]  # type: ignore[union-attr]
+
+
+@pytest.mark.slow
 def test_a_pinned_dropout_repeats_itself(tmp_path: Path) -> None:
     graph = BROUGHT / "keep-prob" / "graph.pb"
     for target in ("x.pb", "saved"):
