@@ -1,4 +1,4 @@
-"""Real .tflite files of the kinds that interpreters differ on, written by the converter: the content of binary/lite_kinds.zip.
+"""Real .tflite files of the kinds that interpreters differ on, written by the converter: the content of lite_kinds.zip.
 
 `python make_lite_kinds.py FOLDER KIND…`, in an environment with TensorFlow. With 2.15, whose converter fuses Keras' layers: `recurrent`.
 With 2.21: `stateful` (variables, tables), `control` flow, `dynamic` (shapes that are known only at a run), `ranks` above four.

@@ -67,7 +67,7 @@ def files(corpus: Path, demo: Path, tmp_path_factory: pytest.TempPathFactory) ->
     (made / "newest_operator.tflite").write_bytes(tflite_probes.registration(newest, 1))
     vectors = (Tensor("x"), Tensor("y"))
     (made / "two_operators.tflite").write_bytes(Lite(vectors, operators=(tflite_file.builtin_codes()["ABS"], "my-op")).build())
-    with zipfile.ZipFile(CORPUS / "binary" / "lite_kinds.zip") as kinds:
+    with zipfile.ZipFile(CORPUS / "lite_kinds.zip") as kinds:
         kinds.extractall(made)
     found = [*corpus.glob("*.tflite"), *CORPUS.rglob("*.tflite"), *demo.glob("*.tflite"), *made.iterdir()]
     assert len(found) >= 120

@@ -39,7 +39,7 @@ def question(op: str, key: str) -> bytes:
 
 def of_kind(name: str, file: Path) -> Path:
     """A file that the converter wrote."""
-    with zipfile.ZipFile(CORPUS / "binary" / "lite_kinds.zip") as kinds:
+    with zipfile.ZipFile(CORPUS / "lite_kinds.zip") as kinds:
         file.write_bytes(kinds.read(f"{name}.tflite"))
     return file
 
