@@ -49,7 +49,7 @@ $(DEMO)/digits/crossload.json: python/demo/digits.py | setup-python
 	@touch $@
 
 # One file runs on one core: start the longest files first.
-LONGEST_FIRST := tests/test_distribution.py tests/runtimes/test_soak.py tests/docs tests/verbs tests/cli tests/tf_process tests/workers
+LONGEST_FIRST := tests/test_distribution.py tests/runtimes/test_soak.py tests/verbs/test_mobile_zoo.py tests/docs tests/verbs tests/cli tests/tf_process tests/workers
 
 demo-java: demo ## the demo in every release of TensorFlow Java, plain and backported, in JPype and in the JVM's TensorFlow Lite
 	@$(BIN)/crossload convert $(DEMO)/digits $(DEMO)/everywhere --runtime 'tensorflow-java@*,tensorflow-java-legacy' --overwrite
