@@ -83,8 +83,8 @@ def outcomes(report: Report, model: Path) -> dict[tuple[str, str], set[str]]:
     return found
 
 
-# Two interpreters answer wrongly, where all others agree: TensorFlow Lite Micro two loops in one model (each alone is right), by 0.02 of
-# 0.25, and TensorFlow 2.21's own interpreter attention in int8, by 15 steps.
+# Two interpreters answer wrongly, where all others agree: TensorFlow Lite Micro two loops in one model (each alone is right; it takes a
+# slice's shape from the file), by 0.02 of 0.25, and TensorFlow 2.21's own interpreter attention in int8, by 15 steps.
 WRONG = {("recurrent", "tflite", "tflite-micro"), ("transformer", "tflite:int8", "tensorflow+lite")}
 # Variants without strings, or without the operators of lookup tables.
 WITHOUT_TABLES = {"tflite-micro", "litert+reference", "litert+compiled"}
