@@ -7,7 +7,7 @@ import lzma
 
 import pytest
 
-from crossload.artifacts.tflite import tflite_file
+from crossload.artifacts.tflite import operator_names
 from crossload.releases import tflite_extraction
 from crossload.releases.tflite_forms import CYCLE, EXTERNAL, FORMS
 from crossload.releases.tflite_kernels import DATA, INFERRED, interpreters, key_of
@@ -31,7 +31,7 @@ def test_a_form_runs_in_some_interpreter_so_that_its_refusals_are_about_datatype
 
 @pytest.mark.slow
 def test_what_the_files_ask_is_what_the_data_answer() -> None:
-    asked = {(op, key) for op, key, _ in tflite_extraction.kernel_files(tflite_file.builtin_codes())}
+    asked = {(op, key) for op, key, _ in tflite_extraction.kernel_files(operator_names.builtin_codes())}
     answered = {(op, key) for op, letters in content()["kernels"].items() for key in letters}  # type: ignore[attr-defined]
     assert asked == answered and ("", CYCLE) in asked and ("", EXTERNAL) in asked
 

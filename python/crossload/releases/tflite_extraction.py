@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from crossload.artifacts.tflite import tflite_file
+from crossload.artifacts.tflite import operator_names, tflite_file
 from crossload.contract.manifest import Binding
 from crossload.errors import WorkerFailure
 from crossload.inputs.requests import Requests, complete, draw
@@ -62,7 +62,7 @@ def ask(runtime: Runtime, found: dict[str, Any] | None = None, stated: Mapping[Q
 
     `found` are earlier answers, which stand; `stated` is what the reference computes for a question (`reference`).
     """
-    codes = tflite_file.builtin_codes()
+    codes = operator_names.builtin_codes()
     anew, stated = found is None, stated or {}
     found = found or {"versions": {}, "custom": [], "kernels": {}}
     with _asking(runtime) as asking:
@@ -96,7 +96,7 @@ def _is_chance(op: str, key: str) -> bool:
 
 def _computed(runtime: Runtime, questions: Container[Question]) -> dict[Question, Outputs]:
     files: dict[Question, bytes] = {}
-    for op, key, file in kernel_files(tflite_file.builtin_codes()):
+    for op, key, file in kernel_files(operator_names.builtin_codes()):
         if (op, key) in questions:
             files.setdefault((op, key), file)  # as in `ask`, the first file of a question counts
     with _asking(runtime) as asking:
@@ -178,7 +178,7 @@ def unions() -> dict[str, int]:
         **dict.fromkeys(("MEAN", "SUM", "REDUCE_MAX", "REDUCE_MIN", "REDUCE_PROD", "REDUCE_ANY", "REDUCE_ALL"), "reducer"),
         "CONV_3D_TRANSPOSE": "conv3d", "L2_NORMALIZATION": "l2norm", "UNIDIRECTIONAL_SEQUENCE_RNN": "sequencernn",
     }  # fmt: skip
-    named = {op: shared.get(op, op.replace("_", "").lower()) for op in tflite_file.builtin_codes()}
+    named = {op: shared.get(op, op.replace("_", "").lower()) for op in operator_names.builtin_codes()}
     return {op: unions[name] for op, name in named.items() if name in unions}
 
 
@@ -261,7 +261,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     earlier = {r.title: known[r.title] for r in chosen if r.title in known and (given.new or given.only)}
     for found in earlier.values() if given.only else ():
         found["kernels"] = {op: letters for op, letters in found["kernels"].items() if op not in given.only.split(",")}
-    asked = [(op, key) for op, key, _ in kernel_files(tflite_file.builtin_codes())]
+    asked = [(op, key) for op, key, _ in kernel_files(operator_names.builtin_codes())]
     stated = reference({(op, key) for op, key in asked for r in chosen if key not in _letters(earlier.get(r.title), op)})
     for runtime in chosen:
         _say(f"asking {runtime.title}")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from crossload.artifacts.tflite import tflite_file
+from crossload.artifacts.tflite import operator_names
 from crossload.edits.from_tflite.table import OPERATORS
 from crossload.releases import tflite_extraction, tflite_probes
 from crossload.releases.tflite_forms import Form
@@ -131,7 +131,7 @@ _DATATYPES = {"float32", "int32", "int64", "bool", "string", "uint8q", "int8q", 
 def asked() -> Iterator[Probe]:
     """The files that interpreters are asked with, on the datatypes of converted models, which LiteRT runs."""
     litert = _litert()
-    for probe in tflite_probes.probes(tflite_file.builtin_codes(), tflite_extraction.unions()):
+    for probe in tflite_probes.probes(operator_names.builtin_codes(), tflite_extraction.unions()):
         answer = litert.answer(probe.op, probe.key)
         named = {name for side in probe.key.split("->") for name in side.split()}
         if probe.op in OPERATORS and " with " not in probe.key and named <= _DATATYPES and answer and answer.outcome == "ok":
@@ -140,7 +140,7 @@ def asked() -> Iterator[Probe]:
 
 def more() -> Iterator[Probe]:
     """The files of `MORE`."""
-    codes, unions = tflite_file.builtin_codes(), tflite_extraction.unions()
+    codes, unions = operator_names.builtin_codes(), tflite_extraction.unions()
     for number, (op, form) in enumerate(MORE):
         oldest, _ = _litert().versions(op) or (1, 1)
         made = tflite_probes.probe(op, form, form.combinations[0], codes, unions, version=oldest)

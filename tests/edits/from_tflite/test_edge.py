@@ -9,7 +9,7 @@ import pytest
 
 from crossload import artifacts
 from crossload.artifacts.graphs import protos
-from crossload.artifacts.tflite import tflite_file
+from crossload.artifacts.tflite import operator_names, tflite_file
 from crossload.artifacts.tflite.inner import Inner, Operator, Tensor
 from crossload.contract.signatures import Signature
 from crossload.edits.from_tflite import plan
@@ -28,7 +28,7 @@ def bound(signature: Signature, key: str | None = None) -> dict[str, object]:
 
 
 def probe(op: str, form: Form, combination: str) -> bytes:
-    return tflite_probes.probe(op, form, combination, tflite_file.builtin_codes(), tflite_extraction.unions()).file
+    return tflite_probes.probe(op, form, combination, operator_names.builtin_codes(), tflite_extraction.unions()).file
 
 
 def graph_of(data: bytes, folder: Path) -> protos.GraphDefProto:
@@ -116,7 +116,7 @@ def test_a_custom_operator_with_a_builtin_name_is_no_builtin() -> None:
 
 
 def test_a_subgraph_that_runs_itself_is_refused(tmp_path: Path) -> None:
-    cycle = next(p.file for p in tflite_probes.special(tflite_file.builtin_codes()))
+    cycle = next(p.file for p in tflite_probes.special(operator_names.builtin_codes()))
     with pytest.raises(CrossloadError, match="runs itself"):
         graph_of(cycle, tmp_path)
 
@@ -133,7 +133,7 @@ def test_what_an_operator_asks_beyond_tensorflow_s_op_is_refused_with_the_reason
 
 def test_a_flex_operator_without_its_node_is_a_damaged_file(tmp_path: Path) -> None:
     with pytest.raises(ArtifactError, match="FlexAddV2 has no node of TensorFlow in its bytes; copy or convert it again"):
-        graph_of(tflite_probes.used(tflite_file.builtin_codes()["CUSTOM"], "FlexAddV2"), tmp_path)
+        graph_of(tflite_probes.used(operator_names.builtin_codes()["CUSTOM"], "FlexAddV2"), tmp_path)
 
 
 def test_a_constant_with_too_few_bytes_is_a_damaged_file(tmp_path: Path) -> None:

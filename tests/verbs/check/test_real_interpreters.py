@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from crossload.artifacts.tflite import tflite_file
+from crossload.artifacts.tflite import operator_names, tflite_file
 from crossload.contract.manifest import Binding
 from crossload.contract.signatures import Signature
 from crossload.errors import WorkerFailure
@@ -58,15 +58,15 @@ ONE_OPERATOR = {
 def files(corpus: Path, demo: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """The .tflite files of the corpus and the demo, real ones that users brought, some of one operator, and some for one device."""
     made = tmp_path_factory.mktemp("lites")
-    for op, key, content in tflite_extraction.kernel_files(tflite_file.builtin_codes()):
+    for op, key, content in tflite_extraction.kernel_files(operator_names.builtin_codes()):
         if key in ONE_OPERATOR.get(op, ()) or (not op and key not in tflite_kernels.TYPES):
             (made / f"{op}-{key.replace('->', '-').replace(' ', '_')}.tflite").write_bytes(content)
     (made / "edgetpu.tflite").write_bytes(Lite(operators=("edgetpu-custom-op",)).build())
     (made / "signal.tflite").write_bytes(signal_energy())
-    newest = tflite_file.builtin_codes()["STABLEHLO_COMPOSITE"]
+    newest = operator_names.builtin_codes()["STABLEHLO_COMPOSITE"]
     (made / "newest_operator.tflite").write_bytes(tflite_probes.registration(newest, 1))
     vectors = (Tensor("x"), Tensor("y"))
-    (made / "two_operators.tflite").write_bytes(Lite(vectors, operators=(tflite_file.builtin_codes()["ABS"], "my-op")).build())
+    (made / "two_operators.tflite").write_bytes(Lite(vectors, operators=(operator_names.builtin_codes()["ABS"], "my-op")).build())
     with zipfile.ZipFile(CORPUS / "lite_kinds.zip") as kinds:
         kinds.extractall(made)
     found = [*corpus.glob("*.tflite"), *CORPUS.rglob("*.tflite"), *demo.glob("*.tflite"), *made.iterdir()]

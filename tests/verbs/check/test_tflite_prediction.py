@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import tflite
 
-from crossload.artifacts.tflite import tflite_file
+from crossload.artifacts.tflite import operator_names
 from crossload.errors import CrossloadError
 from crossload.releases import tflite_builder, tflite_extraction, tflite_probes
 from crossload.releases.tflite_forms import CYCLE, EXTERNAL
@@ -87,7 +87,7 @@ def test_a_datatype_without_a_kernel_is_named_with_the_operator_and_its_place(fi
 
 
 def test_a_subgraph_that_runs_itself_is_found_and_ends_the_search(file: Path) -> None:
-    (probe,) = (p for p in tflite_probes.special(tflite_file.builtin_codes()) if p.key == CYCLE)
+    (probe,) = (p for p in tflite_probes.special(operator_names.builtin_codes()) if p.key == CYCLE)
     file.write_bytes(probe.file)
     for prediction in check(file, ["litert", "tflite-runtime", "tflite-java"]).artifacts[0].predictions:
         assert prediction.outcome == "crash" and CYCLE in prediction.explanation()
@@ -152,7 +152,7 @@ def test_what_no_small_device_holds_and_what_no_operator_makes_are_notes(file: P
 
 def question(op: str, key: str) -> bytes:
     """The file of a question that interpreters were asked."""
-    return next(content for o, k, content in tflite_extraction.kernel_files(tflite_file.builtin_codes()) if (o, k) == (op, key))
+    return next(content for o, k, content in tflite_extraction.kernel_files(operator_names.builtin_codes()) if (o, k) == (op, key))
 
 
 def test_ios_is_inferred_from_the_same_release_or_its_neighbours_and_names_the_pod(file: Path) -> None:
@@ -234,7 +234,7 @@ def test_the_oldest_runtime_that_a_file_names_is_a_note(file: Path) -> None:
 
 
 def test_a_flatbuffer_beyond_2_gb_is_refused_by_the_interpreters_that_verify_it_and_weights_after_it_are_not(file: Path) -> None:
-    codes, far = tflite_file.builtin_codes(), (1 << 31) + (1 << 20)
+    codes, far = operator_names.builtin_codes(), (1 << 31) + (1 << 20)
     tensors = [tflite_builder.tensor(n, (1, 4), "float32", at == 1) for at, n in enumerate("xwy")]
     add = {0: ("I", 0), 1: ("i", [0, 1]), 2: ("i", [2])}
     values = struct.pack("<4f", 1, 2, 3, 4)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from crossload.artifacts.tflite import tflite_file
+from crossload.artifacts.tflite import operator_names
 from crossload.releases import tflite_extraction
 from crossload.releases.tflite_forms import EXTERNAL
 from crossload.releases.tflite_kernels import UNASSIGNED
@@ -34,7 +34,7 @@ def said(file: Path, *runtimes: str) -> dict[str, tuple[set[str], str]]:
 
 def question(op: str, key: str) -> bytes:
     """The file of a question that interpreters were asked."""
-    return next(content for o, k, content in tflite_extraction.kernel_files(tflite_file.builtin_codes()) if (o, k) == (op, key))
+    return next(content for o, k, content in tflite_extraction.kernel_files(operator_names.builtin_codes()) if (o, k) == (op, key))
 
 
 def of_kind(name: str, file: Path) -> Path:

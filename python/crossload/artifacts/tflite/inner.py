@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crossload.artifacts.content import content
-from crossload.artifacts.tflite import flatbuffer, tflite_file
+from crossload.artifacts.tflite import flatbuffer, operator_names, tflite_file
 from crossload.artifacts.tflite.flatbuffer import Field, FlatbufferError
 from crossload.artifacts.tflite.tflite_file import DATATYPE_NAMES
 from crossload.contract import datatypes
@@ -209,7 +209,7 @@ def _subgraph(data: flatbuffer.Buffer, model: dict[str, Any], key: str | None, a
     graph = model["subgraphs"][at]
     # Weights of large files are after the flatbuffer, at an offset from the file's beginning.
     buffers = [b["data"] or ((b["offset"], b["size"]) if b["offset"] > 1 else None) for b in model["buffers"]]
-    codes = [(*tflite_file.op_of(code), int(code["version"])) for code in model["operator_codes"]]
+    codes = [(*operator_names.op_of(code), int(code["version"])) for code in model["operator_codes"]]
     tensors = tuple(
         Tensor(
             index,

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from crossload.artifacts.content import head
-from crossload.artifacts.tflite import flatbuffer, inner, tflite_file
+from crossload.artifacts.tflite import flatbuffer, inner, operator_names
 from crossload.artifacts.tflite.flatbuffer import FlatbufferError
 from crossload.support.reach import endless
 
@@ -143,7 +143,7 @@ def read(path: Path) -> Graph:
 
 
 def _graph(data: flatbuffer.Buffer, found: dict[str, Any]) -> Graph:
-    codes = tuple(Code(*tflite_file.op_of(c), max(1, c["version"])) for c in found["operator_codes"])
+    codes = tuple(Code(*operator_names.op_of(c), max(1, c["version"])) for c in found["operator_codes"])
     subgraphs = tuple(
         tuple(_node(data, n, o, codes, subgraph["tensors"], found["buffers"]) for n, o in enumerate(subgraph["operators"]))
         for subgraph in found["subgraphs"]

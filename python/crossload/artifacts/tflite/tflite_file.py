@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
 import mmap
 from collections import Counter
@@ -15,6 +14,7 @@ from typing import Any, Literal
 from crossload.artifacts.content import described, facts, head
 from crossload.artifacts.tflite import flatbuffer
 from crossload.artifacts.tflite.flatbuffer import Field, Fields, FlatbufferError
+from crossload.artifacts.tflite.operator_names import op_of
 from crossload.artifacts.tflite.tensor_names import readable
 from crossload.contract.signatures import Signature, TensorSpec
 from crossload.errors import ArtifactError
@@ -26,10 +26,6 @@ DATATYPE_NAMES = (
     "FP32", "FP16", "INT32", "UINT8", "INT64", "BYTES", "BOOL", "INT16", "COMPLEX64", "INT8", "FP64", "COMPLEX128", "UINT64", "DT_20",
     "DT_21", "UINT32", "UINT16", "INT4", "BF16", "DT_31", "UINT4",
 )  # fmt: skip
-# OperatorCode: codes above this are in builtin_code, because deprecated_builtin_code is one byte (PLACEHOLDER_FOR_GREATER_OP_CODES).
-_MOST_DEPRECATED_CODE = 127
-_CUSTOM = 32
-_FLEX = "Flex"
 _RANDOM = ("RANDOM_UNIFORM", "RANDOM_STANDARD_NORMAL", "MULTINOMIAL")
 _ASSIGNING = "ASSIGN_VARIABLE"
 _MOST_TEXT = 256
@@ -389,35 +385,6 @@ def _at(items: list[Any], index: int, what: str) -> Any:
     if not 0 <= index < len(items):
         raise FlatbufferError(f"it refers to {what} {index} of {len(items)}")
     return items[index]
-
-
-def op_of(code: dict[str, Any]) -> tuple[str, str]:
-    """The kind and the name of an operator code."""
-    number = code["code"] if code["deprecated_code"] == _MOST_DEPRECATED_CODE else max(code["code"], code["deprecated_code"])
-    if number == _CUSTOM:
-        name = code["custom_code"] or "(without a name)"
-        return ("flex", name) if name.startswith(_FLEX) else ("custom", name)
-    return "builtin", _builtin_names().get(number, f"BUILTIN_{number}")
-
-
-_NAMES: dict[int, str] = {}
-
-
-def builtin_codes() -> dict[str, int]:
-    """The numbers of the schema's enum BuiltinOperator by their names."""
-    return {name: number for number, name in sorted(_builtin_names().items())}
-
-
-def _builtin_names() -> dict[int, str]:
-    """Names by number, from the schema's enum BuiltinOperator; that module alone, because its package imports 170 others."""
-    if not _NAMES:
-        package = importlib.util.find_spec("tflite")
-        assert package and package.origin
-        spec = importlib.util.spec_from_file_location("tflite_builtin_operator", Path(package.origin).with_name("BuiltinOperator.py"))
-        assert spec and spec.loader
-        spec.loader.exec_module(module := importlib.util.module_from_spec(spec))
-        _NAMES.update({number: name for name, number in vars(module.BuiltinOperator).items() if name.isupper()})
-    return _NAMES
 
 
 def _quantization(parameters: dict[str, Any] | None) -> dict[str, Any] | None:
