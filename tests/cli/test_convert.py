@@ -159,7 +159,7 @@ def test_a_graph_that_is_not_frozen_is_recognised(sources: Path, tmp_path: Path)
         ("nothing", "x.pb", [], "does not exist"),
         ("saved_model", "x.pb", ["--to", "tflite"], "x.pb is a name for graph_def, but --to is tflite"),
         ("saved_model", "x", ["--to", "onnx"], "there is no format 'onnx' to convert to; there are: saved_model"),
-        ("model.tflite", "x.pb", [], "a .tflite file cannot become a GraphDef; it can become: tflite"),
+        ("model.tflite", "x.keras", [], "a .tflite file cannot become a .keras file; it can become: saved_model, graph_def, tflite"),
         ("saved_model", "x", ["--tags", "train"], "has no MetaGraph with the tags train; its tag sets are: serve"),
         ("saved_model", "x", ["--signature", "sevring_default"], "has no signature 'sevring_default'"),
         ("saved_model", "x.pb", ["--load-with", "tensorflow@1.0"], "there is no runtime 'tensorflow@1.0'"),
