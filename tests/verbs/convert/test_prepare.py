@@ -70,14 +70,17 @@ def test_a_signature_is_added_to_a_tflite_beside_its_own(tmp_path: Path) -> None
     [
         ("m.tflite", {}, "has a signature 'first'; choose another name, or rename that one with --signature NEW=first"),
         ("m.tflite", {"signatures": ["first"]}, "--add-signature keeps the file's signatures: leave out --signature"),
+        ("free.tflite", {"pinned": {"x": 1.0}}, r"--pin takes GraphDef, .* and this is a \.tflite file"),
         ("g.pb", {}, r"--add-signature takes a \.tflite, and .*g.pb is a GraphDef; name tensors with --output-tensor"),
     ],
 )
 def test_a_signature_that_cannot_be_added_is_refused(tmp_path: Path, source: str, more: dict[str, Any], cause: str) -> None:
     (tmp_path / "m.tflite").write_bytes(Lite(signatures={"first": ({"x": 0}, {"y": 1})}).build())
+    (tmp_path / "free.tflite").write_bytes(Lite().build())
     (tmp_path / "g.pb").write_bytes(handmade.dropout().SerializeToString())
+    options = {"add_signature": "first", "pinned": more.pop("pinned", {})}
     with pytest.raises(CrossloadError, match=cause):
-        convert(tmp_path / source, tmp_path / "out.tflite", options={"add_signature": "first"}, **more)
+        convert(tmp_path / source, tmp_path / "out.tflite", options=options, **more)
 
 
 @pytest.mark.slow

@@ -57,7 +57,8 @@ def chosen(
     if key is not None:
         if names or drop:
             raise CrossloadError("--add-signature keeps the file's signatures: leave out --signature and --drop-signature")
-        return *with_signature(source, key, inputs, outputs), Preparation({}, {})
+        entry, signatures = with_signature(source, key, inputs, outputs)
+        return entry, signatures, Preparation({}, pinned_values(pinned, entry.format, signatures))
     renamed = dict[str, str]()
     if drop or any("=" in name for name in names or ()):
         names, renamed = names_of(names, drop, list(choose(source, tags, None, inputs, outputs)[0].bindings))
