@@ -136,11 +136,11 @@ def measure(
             lane.end()
         measured = [lane for lane in lanes if lane.cost.outcome == "ok"]
         embedded = [lane for lane in measured if arena.OPTION in lane.supervisor.options()]
-        watched = [lane for lane in measured if operators.OPTION in lane.supervisor.options()]
-    for lane in watched:
-        progress(f"timing each operator of {_said(lane.cost)}")
-        found, why = operators.times(lane.cost.runtime, lane.launch, lane.target, lane.source, limits)
-        lane.cost.operators, lane.cost.note = found, "; ".join(filter(None, (lane.cost.note, why))) or None
+        for lane in measured:
+            if operators.OPTION in lane.supervisor.options():
+                progress(f"timing each operator of {_said(lane.cost)}")
+                lane.cost.operators, why = operators.times(lane.supervisor, lane.target, lane.source)
+                lane.cost.note = "; ".join(filter(None, (lane.cost.note, why))) or None
     for lane in embedded:
         progress(f"searching the smallest arena of {lane.target.artifact} in {lane.cost.runtime}")
         lane.cost.arena = arena.smallest(lane.cost.runtime, lane.launch, lane.target, limits)

@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 
 from crossload.errors import WorkerFailure
-from crossload.runtimes.process import Launch
-from crossload.runtimes.supervisor import Limits, ModelSource, Supervisor
+from crossload.runtimes.supervisor import ModelSource, Supervisor
 from crossload.verbs.profile.targets import Target
 
 # The load option of a worker whose runtime tells the time of each operator (bindings/contract/README.md).
@@ -34,15 +33,14 @@ class OperatorTime:
         return {key: value for key, value in vars(self).items() if value is not None}
 
 
-def times(runtime: str, launch: Launch, target: Target, source: ModelSource, limits: Limits) -> tuple[list[OperatorTime], str | None]:
-    """The operators in the order in which they ran; or none, and why.
+def times(supervisor: Supervisor, target: Target, source: ModelSource) -> tuple[list[OperatorTime], str | None]:
+    """The operators in the order in which they ran; or none, and why. The supervisor has the watched model loaded afterwards.
 
     Runs whose operators are not those of the first one (a loop may end earlier) are left out of the means.
     """
     try:
-        with Supervisor(runtime, launch, limits) as supervisor:
-            supervisor.load(replace(source, options={**source.options, OPTION: True}))
-            answers = [supervisor.infer(target.signature, target.inputs, list(target.outputs)) for _ in range(_RUNS + 1)]
+        supervisor.load(replace(source, options={**source.options, OPTION: True}))
+        answers = [supervisor.infer(target.signature, target.inputs, list(target.outputs)) for _ in range(_RUNS + 1)]
     except WorkerFailure as failure:
         return [], f"no time by operator: {failure}"
     watched = [answer.operators for answer in answers[1:]]
