@@ -48,9 +48,6 @@ $(DEMO)/digits/crossload.json: python/demo/digits.py | setup-python
 	@$(BIN)/crossload export python/demo/digits.py:classifier -o $(DEMO)/digits --overwrite --formats saved_model,graph_def,tflite,tflite:int8
 	@touch $@
 
-# One file runs on one core: start the longest files first.
-LONGEST_FIRST := tests/test_distribution.py tests/runtimes/test_soak.py tests/verbs/test_mobile_zoo.py tests/docs tests/verbs tests/cli tests/tf_process tests/workers
-
 demo-java: demo ## the demo in every release of TensorFlow Java, plain and backported, in JPype and in the JVM's TensorFlow Lite
 	@$(BIN)/crossload convert $(DEMO)/digits $(DEMO)/everywhere --runtime 'tensorflow-java@*,tensorflow-java-legacy' --overwrite
 	@echo "older releases cannot load the plain SavedModel; they load the backport"
@@ -68,7 +65,7 @@ demo-arm: setup $(DEMO)/digits/crossload.json ## the demo on an emulated ARM pro
 test: setup ## all tests, Python's and Java's
 	@$(BIN)/python -m pytest -m 'not slow' --numprocesses auto
 	@# The walls are tried by `make test-docker`, alone: a fork bomb disturbs its neighbours.
-	@$(BIN)/python -m pytest -m slow --numprocesses auto --dist loadfile --no-loadscope-reorder --ignore tests/runtimes/walls $(LONGEST_FIRST) tests
+	@$(BIN)/python -m pytest -m slow --numprocesses auto --dist loadfile --no-loadscope-reorder --ignore tests/runtimes/walls tests
 	@$(MVN) verify
 
 test-fast: setup-python ## the tests that start no real runtime; they need no JDK
