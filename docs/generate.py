@@ -20,7 +20,7 @@ import click
 import crossload
 from crossload import errors
 from crossload.artifacts.graphs import protos
-from crossload.artifacts.tflite import tflite_file
+from crossload.artifacts.tflite import operator_names, tflite_file
 from crossload.cli import COMMANDS
 from crossload.cli.framework import GROUPS
 from crossload.edits.from_tflite import table
@@ -318,7 +318,7 @@ def _tflite_operators() -> str:
     for family, operators in table.FAMILIES.items():
         lines += [f"## {family.capitalize()}", "", "| operator | ops |", "|---|---|"]
         lines += [f"| `{op}` | {_ops_of(op)} |" for op in sorted(operators)] + [""]
-    others = sorted(op for op in tflite_file.builtin_codes() if op not in table.OPERATORS and not op.startswith(_NO_OPERATORS))
+    others = sorted(op for op in operator_names.builtin_codes() if op not in table.OPERATORS and not op.startswith(_NO_OPERATORS))
     lines += ["## Without a counterpart here", "", ", ".join(f"`{op}`" for op in others) + ".", ""]
     return "\n".join(lines)
 
@@ -328,7 +328,7 @@ def _ops_of(op: str) -> str:
     if op in _OPS_OF:
         return _OPS_OF[op]
     for combination in FORMS[op].combinations:
-        probe = tflite_probes.probe(op, FORMS[op], combination, tflite_file.builtin_codes(), tflite_extraction.unions())
+        probe = tflite_probes.probe(op, FORMS[op], combination, operator_names.builtin_codes(), tflite_extraction.unions())
         if (found := _graph_of(probe.file)) is not None:
             made = dict.fromkeys(n.op for n in found.node if n.op not in ("Const", "Placeholder"))
             return ", ".join(f"`{name}`" for name in made if name != "Identity" or len(made) == 1)
