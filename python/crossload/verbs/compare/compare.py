@@ -118,8 +118,8 @@ def compare_variants(
     if "tflite" not in interpreter.formats:
         raise CrossloadError(f"{interpreter.title} does not run .tflite files; name one that does: litert, tflite-runtime, tflite-micro")
     pairs = [(target, _runtime(target, interpreter, options)) for target in chosen]
-    rows = _rows(bundle, name, terms)
     keep = any(v.state for v in bundle.manifest.vectors if v.signature == name)
+    rows = _rows(bundle, name, terms, keep_state=keep)
     with ExitStack() as stack:
         ask = _asker(stack, limits, progress, keep_state=keep)
         try:
@@ -153,15 +153,14 @@ def _runtime(target: Target, interpreter: Runtime, options: Mapping[str, Any]) -
     return interpreter if target.source.format == "tflite" else next(iter(references(target.source.format, [interpreter])))
 
 
-def _rows(bundle: Bundle, name: str, terms: QualityTerms) -> Rows:
+def _rows(bundle: Bundle, name: str, terms: QualityTerms, *, keep_state: bool) -> Rows:
     """The rows of the user's data, else the recorded requests but the extremes, which say nothing of a model's answers."""
     signatures = {name: bundle.manifest.signatures[name]}
     if terms.data:
         return rows_of(signatures, terms, None, Requests(), signatures)[name]
     recorded = [v for v in bundle.vectors(name) if v.id != "extremes"]
     own = [v for v in recorded if v.id.startswith("user_")]
-    state = any(v.state for v in bundle.manifest.vectors if v.signature == name)
-    requests = [row for v in own or recorded for row in ([v.inputs] if state else _single(signatures[name], v.inputs))]
+    requests = [row for v in own or recorded for row in ([v.inputs] if keep_state else _single(signatures[name], v.inputs))]
     return Rows(requests, "the recorded examples" if own else "the recorded requests")
 
 

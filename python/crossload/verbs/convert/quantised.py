@@ -18,6 +18,7 @@ from crossload.contract.vectors import Vector
 from crossload.errors import ConversionRefused
 from crossload.report.results import Report
 from crossload.runtimes import environments, registry
+from crossload.runtimes.registry import Runtime
 from crossload.runtimes.supervisor import ModelSource, Supervisor
 from crossload.verbs.verify.prove import Recorded, answering, one_by_one
 from crossload.verbs.verify.quality import QualityTerms, Rows, measured, own_signatures, recorded_requests, rows_of
@@ -35,8 +36,7 @@ _MARGIN = 1e-6
 Measured = Callable[[Artifact], list[Quality]]
 _WAYS_OUT = (
     "give --representative and --data real inputs of the whole range, keep the layers that lose most in float (int8: --keep-float auto "
-    "finds them), take "
-    "--quantize 16x8 or dynamic, or state the bound that you accept: --bound {bound}; --no-verify writes it anyway and records that"
+    f"finds them), take --quantize 16x8 or dynamic, or {_WAYS_BACK}"
 )
 
 
@@ -79,10 +79,8 @@ def restored(source: Recorded, made: Artifact, wanted: QualityTerms, why: str) -
         for v in source.manifest.vectors
     }
     with ExitStack() as stack:
-        judge = answering(made.format, terms.load_with, terms.load_options)
-        name, alive = registry.shortest_name(judge), {**source.alive}
-        if name not in alive:
-            alive[name] = stack.enter_context(Supervisor(name, environments.prepare(judge.source, terms.progress), terms.limits))
+        recorder = answering(made.format, terms.load_with, terms.load_options)
+        name, alive = registry.shortest_name(recorder), _with(stack, source, recorder)
         tags = None if made.tags is None else tuple(made.tags)
         graph = ModelSource(Path(made.path), made.format, made.bindings, tags, terms.load_options, signatures)
         lite = ModelSource(Path(entry.path), "tflite", entry.bindings, signatures=signatures)
@@ -113,10 +111,15 @@ def _judge() -> str:
 
 def _litert(stack: ExitStack, source: Recorded) -> dict[str, Supervisor]:
     """The living workers, LiteRT among them."""
-    name, terms = _judge(), source.terms
+    return _with(stack, source, references("tflite")[0])
+
+
+def _with(stack: ExitStack, source: Recorded, runtime: Runtime) -> dict[str, Supervisor]:
+    """The living workers, this runtime's among them; one that is started here lives until `stack` ends."""
+    name, terms = registry.shortest_name(runtime), source.terms
     if name in source.alive:
         return {**source.alive}
-    launch = environments.prepare(references("tflite")[0].source, terms.progress)
+    launch = environments.prepare(runtime.source, terms.progress)
     return {**source.alive, name: stack.enter_context(Supervisor(name, launch, terms.limits))}
 
 

@@ -36,14 +36,7 @@ def write(bundle: str | Path, destination: str | Path, *, artifact: str | None =
     _refuse_variables(source.path(handed))
     in_file = carried_bundle.file_names(source, handed, choice.signatures)
     functions = client.functions(handed, manifest.signatures, in_file, prefix)
-    context: dict[str, Any] = {
-        "crossload": __version__,
-        "manifest": manifest,
-        "model": manifest.model,
-        "artifact": handed,
-        "prefix": prefix,
-        "functions": functions,
-    }
+    context = context_of(manifest, prefix, functions)
     with only_writer(there, "handoff"):
         destinations.check(there, "handoff", _is_handoff, overwrite=overwrite)
         with files.folder_written_whole(there) as folder:
@@ -58,6 +51,18 @@ def write(bundle: str | Path, destination: str | Path, *, artifact: str | None =
             files.write_text(folder / ".gitignore", "build/\n")
     vectors = sum(map(len, rows.values()))
     return Handoff(there, f"src/{prefix}.h", "LiteRT's C API", handed, len(functions), vectors, f"make -C {there}", choice.left_out)
+
+
+def context_of(manifest: Manifest, prefix: str, functions: Sequence[client.Function]) -> dict[str, Any]:
+    """What the templates of the typed client take, of a manifest with the one artifact that is handed over."""
+    return {
+        "crossload": __version__,
+        "manifest": manifest,
+        "model": manifest.model,
+        "artifact": manifest.artifacts[0],
+        "prefix": prefix,
+        "functions": functions,
+    }
 
 
 def tables(functions: Sequence[client.Function], rows: Mapping[str, Sequence[recorded.Table]], manifest: Manifest) -> str:
@@ -86,7 +91,7 @@ def _record(source: Bundle, functions: Sequence[client.Function], tolerances: To
 
 
 def write_client(folder: Path, context: Mapping[str, Any]) -> None:
-    """Write the typed client, PREFIX.h and PREFIX.c; the context has `model`, `crossload`, `prefix` and `functions`."""
+    """Write the typed client, PREFIX.h and PREFIX.c; the context is that of `context_of`."""
     for suffix in ("h", "c"):
         text = environment().get_template(f"client.{suffix}.j2").render(context)
         files.write_text(folder / f"{context['prefix']}.{suffix}", text)

@@ -6,9 +6,7 @@ import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from crossload import __version__
 from crossload.compare.tolerance import Tolerances
 from crossload.contract.bundle import Bundle
 from crossload.contract.manifest import FILE_NAME, Artifact
@@ -80,13 +78,8 @@ def write(
     with only_writer(there, "handoff"):
         destinations.check(there, "handoff", _is_handoff, overwrite=overwrite)
         room = Arena(arena) if arena else _measured(source, handed, micro, vectors, runtime, progress)
-        context: dict[str, Any] = {
-            "crossload": __version__,
-            "manifest": manifest,
-            "model": manifest.model,
-            "artifact": handed,
-            "prefix": prefix,
-            "functions": functions,
+        context = {
+            **c_project.context_of(manifest, prefix, functions),
             "micro": micro,
             "arena": room,
             "vectors": vectors,
