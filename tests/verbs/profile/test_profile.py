@@ -155,15 +155,24 @@ def told_by(found: crossload.Profile) -> dict[tuple[str, str], list[OperatorTime
 
 @pytest.mark.slow
 def test_each_operator_has_its_time_where_the_runtime_tells_it(demo: Path) -> None:
-    runtimes = ["litert", "litert+builtin", "tflite-runtime", "tensorflow"]
+    runtimes = ["litert", "litert+builtin", "tflite-runtime", "tensorflow", "tensorflow-java"]
     found = crossload.profile(demo, runtimes, artifacts=["tflite", "graph_def"], threads=[1], **QUICK)  # type: ignore[arg-type]
     told = told_by(found)
     layers = found.layers["tflite"]
     assert [layers[o.at].op for o in told["tflite", "litert+builtin"] if isinstance(o.at, int)] == [layer.op for layer in layers]
     assert any(o.at is None and "Convolution" in o.name for o in told["tflite", "litert"]), "XNNPACK names its own operators"
-    assert any("Conv2D" in o.name and str(o.at).endswith("Relu") for o in told["graph_def", "tensorflow"])
+    for runtime in ("tensorflow", "tensorflow-java"):
+        assert any("Conv2D" in o.name and str(o.at).endswith("Relu") for o in told["graph_def", runtime])
     assert all(sum(o.seconds for o in told[key]) > 0 for key in told if key[1] != "tflite-runtime")
     assert told["tflite", "tflite-runtime"] == []
+
+
+@pytest.mark.slow
+def test_every_release_of_tensorflow_java_tells_the_time_of_each_operator(demo: Path) -> None:
+    found = crossload.profile(demo, ["tensorflow-java@*", "tensorflow-java-legacy"], artifacts=["graph_def"], **QUICK)  # type: ignore[arg-type]
+    told = {c.runtime: [o.name for o in c.operators] for c in found.costs}
+    assert len(told) == 6
+    assert [runtime for runtime, names in told.items() if not any("Conv2D" in name for name in names)] == []
 
 
 @pytest.mark.slow

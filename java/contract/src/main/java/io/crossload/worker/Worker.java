@@ -43,6 +43,7 @@ public interface Worker {
      * @param keepState whether an answer may depend on the requests since the load; otherwise a model that keeps state starts each run
      *     from the state that the file describes, if the runtime can reset it
      * @param opLibraries the user's libraries of custom ops, to load before the artifact
+     * @param operatorTimes whether each answer is to have the time of each operator, if the runtime tells it
      */
     record LoadRequest(
             Path path,
@@ -50,10 +51,11 @@ public interface Worker {
             List<String> tags,
             Map<String, Binding> signatures,
             boolean keepState,
-            List<Path> opLibraries) {
-        /** A request for a model that starts each run from the same state, without custom ops. */
+            List<Path> opLibraries,
+            boolean operatorTimes) {
+        /** A request for a model that starts each run from the same state, without custom ops and times of operators. */
         public LoadRequest(Path path, String format, List<String> tags, Map<String, Binding> signatures) {
-            this(path, format, tags, signatures, false, List.of());
+            this(path, format, tags, signatures, false, List.of(), false);
         }
     }
 
@@ -68,14 +70,31 @@ public interface Worker {
     record InferRequest(String signature, Binding binding, List<TensorEntry> inputs, List<String> outputs) {}
 
     /**
+     * How long an operator took in one run.
+     *
+     * @param name the operator, as the runtime names it
+     * @param nanoseconds of its computation
+     * @param at the name of its node in the graph
+     */
+    record OperatorTime(String name, long nanoseconds, String at) {}
+
+    /**
      * The answer to a ModelInfer request.
      *
      * @param outputs the requested outputs, in the request's order; valid until the answer is closed
      * @param nanoseconds the time of the runtime's own call, without encoding and decoding
      * @param note one sentence to show beside the answer, or null
+     * @param operators in the order in which they ran; empty unless {@link LoadRequest#operatorTimes} asks for them
      * @param memory frees the outputs' bytes
      */
-    record Answer(List<TensorEntry> outputs, long nanoseconds, String note, Runnable memory) implements AutoCloseable {
+    record Answer(
+            List<TensorEntry> outputs, long nanoseconds, String note, List<OperatorTime> operators, Runnable memory)
+            implements AutoCloseable {
+        /** An answer without the times of operators. */
+        public Answer(List<TensorEntry> outputs, long nanoseconds, String note, Runnable memory) {
+            this(outputs, nanoseconds, note, List.of(), memory);
+        }
+
         @Override
         public void close() {
             memory.run();

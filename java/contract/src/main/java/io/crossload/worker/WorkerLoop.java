@@ -193,7 +193,13 @@ public final class WorkerLoop {
                 .map(library -> Path.of(library.asText()))
                 .toList();
         return new LoadRequest(
-                path, format, tags, signatures, asked.path("keep_state").asBoolean(false), opLibraries);
+                path,
+                format,
+                tags,
+                signatures,
+                asked.path("keep_state").asBoolean(false),
+                opLibraries,
+                asked.path("options").path("operator_times").asBoolean(false));
     }
 
     private static Path path(JsonNode asked) throws WorkerException {
@@ -269,6 +275,9 @@ public final class WorkerLoop {
         ObjectNode parameters = response.putObject("parameters").put("nanoseconds", answer.nanoseconds());
         if (answer.note() != null) {
             parameters.put("note", answer.note());
+        }
+        if (!answer.operators().isEmpty()) {
+            parameters.set("operators", Frames.JSON.valueToTree(answer.operators()));
         }
         return new Response(response, answer.outputs(), answer.memory());
     }

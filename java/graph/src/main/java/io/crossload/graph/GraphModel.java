@@ -10,6 +10,7 @@ import io.crossload.worker.Worker.Answer;
 import io.crossload.worker.Worker.Binding;
 import io.crossload.worker.Worker.InferRequest;
 import io.crossload.worker.Worker.Model;
+import io.crossload.worker.Worker.OperatorTime;
 import io.crossload.worker.WorkerException;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -32,6 +33,7 @@ public final class GraphModel<O, T extends AutoCloseable> implements Model {
 
     private final GraphSession<O, T> session;
     private final UnaryOperator<TensorName> names;
+    private final boolean operatorTimes;
     private final Map<String, Resolved<O>> resolved = new ConcurrentHashMap<>();
 
     /** A tensor of the graph and its datatype. */
@@ -40,10 +42,12 @@ public final class GraphModel<O, T extends AutoCloseable> implements Model {
     /**
      * @param session runs the graph; {@link #close} closes it
      * @param names the name in the graph of a tensor of the artifact
+     * @param operatorTimes whether an answer has the time of each operator
      */
-    public GraphModel(GraphSession<O, T> session, UnaryOperator<TensorName> names) {
+    public GraphModel(GraphSession<O, T> session, UnaryOperator<TensorName> names, boolean operatorTimes) {
         this.session = session;
         this.names = names;
+        this.operatorTimes = operatorTimes;
     }
 
     @Override
@@ -101,7 +105,8 @@ public final class GraphModel<O, T extends AutoCloseable> implements Model {
             for (int i = 0; i < names.size(); i++) {
                 outputs.add(session.toEntry(names.get(i), fetched.tensors().get(positions.get(i))));
             }
-            return new Answer(outputs, nanoseconds, null, fetched.memory());
+            List<OperatorTime> operators = operatorTimes ? StepStats.operators(fetched.trace()) : List.of();
+            return new Answer(outputs, nanoseconds, null, operators, fetched.memory());
         } catch (WorkerException | RuntimeException | Error error) {
             fetched.memory().run();
             throw error;
@@ -110,7 +115,7 @@ public final class GraphModel<O, T extends AutoCloseable> implements Model {
 
     private Fetched<T> ran(List<Feed<O, T>> feeds, List<O> fetches) throws WorkerException {
         try {
-            return session.run(feeds, fetches);
+            return session.run(feeds, fetches, operatorTimes);
         } catch (RuntimeException error) {
             Matcher handle = UNFED_HANDLE.matcher(String.valueOf(error.getMessage()));
             if (handle.find()) {

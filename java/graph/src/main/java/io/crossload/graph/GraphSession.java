@@ -36,9 +36,10 @@ public interface GraphSession<O, T extends AutoCloseable> extends AutoCloseable 
      * The result of a run.
      *
      * @param tensors one for each fetched output, in order
+     * @param trace a serialised tensorflow.RunMetadata; null unless the run was traced
      * @param memory closes the tensors
      */
-    record Fetched<T>(List<T> tensors, Runnable memory) {}
+    record Fetched<T>(List<T> tensors, byte[] trace, Runnable memory) {}
 
     /** The operation with this name, null if the graph has none. */
     Operation<O> operation(String name);
@@ -68,8 +69,12 @@ public interface GraphSession<O, T extends AutoCloseable> extends AutoCloseable 
      */
     TensorEntry toEntry(String name, T tensor) throws WorkerException;
 
-    /** Runs the graph. */
-    Fetched<T> run(List<Feed<O, T>> feeds, List<O> fetches);
+    /**
+     * Runs the graph.
+     *
+     * @param traced whether to record when each node ran, which slows the run
+     */
+    Fetched<T> run(List<Feed<O, T>> feeds, List<O> fetches, boolean traced);
 
     /** Frees the graph. */
     @Override

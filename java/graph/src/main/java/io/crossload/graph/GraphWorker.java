@@ -49,7 +49,9 @@ public abstract class GraphWorker<S extends GraphSession<?, ?>> implements Worke
                 "threads",
                 Runtime.getRuntime().availableProcessors(),
                 "datatypes",
-                datatypes());
+                datatypes(),
+                "options",
+                List.of("operator_times"));
         return new Metadata(name, release, List.of(SAVED_MODEL, GRAPH_DEF), parameters);
     }
 
@@ -64,15 +66,15 @@ public abstract class GraphWorker<S extends GraphSession<?, ?>> implements Worke
             }
         }
         if (request.format().equals(GRAPH_DEF)) {
-            return model(openGraphDef(request.path()));
+            return model(openGraphDef(request.path()), request.operatorTimes());
         }
         List<String> tags = request.tags() == null ? SavedModels.SERVE : request.tags();
-        return model(openSavedModel(request.path(), tags));
+        return model(openSavedModel(request.path(), tags), request.operatorTimes());
     }
 
-    private Model model(OpenGraph<S> graph) {
+    private Model model(OpenGraph<S> graph, boolean operatorTimes) {
         GraphSession<?, ?> session = graph.session();
-        return new GraphModel<>(session, graph.names());
+        return new GraphModel<>(session, graph.names(), operatorTimes);
     }
 
     /**

@@ -110,8 +110,21 @@ final class WorkerProcess implements AutoCloseable {
     /** Loads an artifact as model m, whose one signature has these bindings. */
     Frame load(String format, Path path, List<String> tags, Map<String, String> inputs, Map<String, String> outputs)
             throws IOException {
+        return load(format, path, tags, inputs, outputs, "{}");
+    }
+
+    /** The same; {@code options} is the request's JSON object of that name. */
+    Frame load(
+            String format,
+            Path path,
+            List<String> tags,
+            Map<String, String> inputs,
+            Map<String, String> outputs,
+            String options)
+            throws IOException {
         ObjectNode parameters =
                 Frames.JSON.createObjectNode().put("path", path.toString()).put("format", format);
+        parameters.set("options", Frames.JSON.readTree(options));
         if (tags != null) {
             parameters.set("tags", Frames.JSON.valueToTree(tags));
         }

@@ -94,6 +94,31 @@ public abstract class WorkerTest {
                         carried.stream().sorted().map(Datatype::name).toList());
     }
 
+    @Test
+    @DisplayName("tells the time of each operator only to a load that asks for it")
+    void operatorTimes() throws IOException {
+        assertThat(worker.ask("ServerMetadata", "", null)
+                        .header()
+                        .at("/parameters/options")
+                        .toString())
+                .isEqualTo("[\"operator_times\"]");
+        TensorEntry x = tensor("x", Datatype.FP32, List.of(2L), elements(Datatype.FP32, List.of(2L)));
+        Path graph = identityGraph(Datatype.FP32);
+        ok(worker.loadGraph(graph, X, Y));
+        assertThat(ok(worker.infer(List.of(x))).header().path("parameters").has("operators"))
+                .isFalse();
+        ok(worker.load("graph_def", graph, null, X, Y, "{\"operator_times\": true}"));
+        Frame answer = ok(worker.infer(List.of(x)));
+        assertThat(answer.outputs()).hasSize(1);
+        assertThat(answer.header().at("/parameters/operators").elements())
+                .toIterable()
+                .anySatisfy(operator -> {
+                    assertThat(operator.get("name").textValue()).isEqualTo("Identity");
+                    assertThat(operator.get("at").textValue()).isEqualTo("y");
+                    assertThat(operator.get("nanoseconds").longValue()).isNotNegative();
+                });
+    }
+
     @TestFactory
     @DisplayName("carries every bit of a datatype that TensorFlow Java has, in any shape")
     Stream<DynamicTest> identity() {

@@ -62,7 +62,7 @@ public final class AddressFedModel implements AutoCloseable {
     private AddressFedModel(OpenGraph<TensorFlowSession> graph) {
         this.session = graph.session();
         this.names = graph.names();
-        this.model = new GraphModel<>(session, names);
+        this.model = new GraphModel<>(session, names, false);
     }
 
     /**

@@ -19,12 +19,20 @@ import org.tensorflow.Output;
 import org.tensorflow.Result;
 import org.tensorflow.Session;
 import org.tensorflow.Tensor;
+import org.tensorflow.proto.RunMetadata;
+import org.tensorflow.proto.RunOptions;
 import org.tensorflow.proto.SignatureDef;
 
 /** A graph and its session in TensorFlow Java from 0.3 on. */
 final class TensorFlowSession implements GraphSession<Output<?>, Tensor> {
-    // Session.Runner.run gives a Result from 0.5 on, a List<Tensor> before: the one method whose descriptor differs.
-    private static final MethodHandle RUN = run();
+    // Session.Runner's methods give a Result from 0.5 on; before, a List<Tensor> or a Session.Run: only these
+    // descriptors differ.
+    private static final MethodHandle RUN = method("run");
+    private static final MethodHandle RUN_TRACED = method("runAndFetchMetadata");
+
+    private static final RunOptions TRACED = RunOptions.newBuilder()
+            .setTraceLevel(RunOptions.TraceLevel.FULL_TRACE)
+            .build();
 
     private final Graph graph;
     private final Session session;
@@ -84,43 +92,62 @@ final class TensorFlowSession implements GraphSession<Output<?>, Tensor> {
     }
 
     @Override
-    public Fetched<Tensor> run(List<Feed<Output<?>, Tensor>> feeds, List<Output<?>> fetches) {
+    public Fetched<Tensor> run(List<Feed<Output<?>, Tensor>> feeds, List<Output<?>> fetches, boolean traced) {
         Session.Runner runner = session.runner();
         feeds.forEach(feed -> runner.feed(feed.output(), feed.tensor()));
         fetches.forEach(runner::fetch);
-        Object ran = ran(runner);
+        if (traced) {
+            runner.setOptions(TRACED);
+        }
+        Object ran = ran(traced ? RUN_TRACED : RUN, runner);
         if (ran instanceof List<?> list) {
-            List<Tensor> tensors = list.stream().map(Tensor.class::cast).toList();
-            return new Fetched<>(tensors, () -> tensors.forEach(Tensor::close));
+            return listed(list, null);
+        }
+        if (ran.getClass().getEnclosingClass() == Session.class) { // a Session.Run; those releases have no class Result
+            return listed((List<?>) field(ran, "outputs"), ((RunMetadata) field(ran, "metadata")).toByteArray());
         }
         Result result = (Result) ran;
         try {
             List<Tensor> tensors =
                     IntStream.range(0, result.size()).mapToObj(result::get).toList();
-            return new Fetched<>(tensors, result::close);
+            byte[] trace = result.getMetadata().map(RunMetadata::toByteArray).orElse(null);
+            return new Fetched<>(tensors, trace, result::close);
         } catch (RuntimeException | Error error) {
             result.close();
             throw error;
         }
     }
 
-    private static Object ran(Session.Runner runner) {
+    private static Fetched<Tensor> listed(List<?> list, byte[] trace) {
+        List<Tensor> tensors = list.stream().map(Tensor.class::cast).toList();
+        return new Fetched<>(tensors, trace, () -> tensors.forEach(Tensor::close));
+    }
+
+    private static Object field(Object run, String name) {
         try {
-            return (Object) RUN.invokeExact(runner);
-        } catch (RuntimeException | Error error) {
-            throw error;
-        } catch (Throwable error) {
-            throw new IllegalStateException(error); // run declares none
+            return run.getClass().getField(name).get(run);
+        } catch (ReflectiveOperationException error) {
+            throw new IllegalStateException("this release of TensorFlow Java has no Session.Run." + name, error);
         }
     }
 
-    private static MethodHandle run() {
+    private static Object ran(MethodHandle method, Session.Runner runner) {
+        try {
+            return (Object) method.invokeExact(runner);
+        } catch (RuntimeException | Error error) {
+            throw error;
+        } catch (Throwable error) {
+            throw new IllegalStateException(error); // neither declares one
+        }
+    }
+
+    private static MethodHandle method(String name) {
         try {
             return MethodHandles.lookup()
-                    .unreflect(Session.Runner.class.getMethod("run"))
+                    .unreflect(Session.Runner.class.getMethod(name))
                     .asType(MethodType.methodType(Object.class, Session.Runner.class));
         } catch (ReflectiveOperationException error) {
-            throw new IllegalStateException("this release of TensorFlow Java has no Session.Runner.run", error);
+            throw new IllegalStateException("this release of TensorFlow Java has no Session.Runner." + name, error);
         }
     }
 

@@ -12,6 +12,7 @@ import org.tensorflow.GraphOperation;
 import org.tensorflow.Output;
 import org.tensorflow.Session;
 import org.tensorflow.Tensor;
+import org.tensorflow.proto.RunOptions;
 
 /**
  * A graph and its session in TensorFlow 1's Java API.
@@ -21,6 +22,10 @@ import org.tensorflow.Tensor;
  * @param owned frees both
  */
 record LegacySession(Graph graph, Session session, Runnable owned) implements GraphSession<Output<?>, Tensor<?>> {
+    private static final byte[] TRACED = RunOptions.newBuilder()
+            .setTraceLevel(RunOptions.TraceLevel.FULL_TRACE)
+            .build()
+            .toByteArray();
 
     @Override
     public Operation<Output<?>> operation(String name) {
@@ -52,12 +57,19 @@ record LegacySession(Graph graph, Session session, Runnable owned) implements Gr
     }
 
     @Override
-    public Fetched<Tensor<?>> run(List<Feed<Output<?>, Tensor<?>>> feeds, List<Output<?>> fetches) {
+    public Fetched<Tensor<?>> run(List<Feed<Output<?>, Tensor<?>>> feeds, List<Output<?>> fetches, boolean traced) {
         Session.Runner runner = session.runner();
         feeds.forEach(feed -> runner.feed(feed.output(), feed.tensor()));
         fetches.forEach(runner::fetch);
-        List<Tensor<?>> tensors = runner.run();
-        return new Fetched<>(tensors, () -> tensors.forEach(Tensor::close));
+        if (traced) {
+            Session.Run run = runner.setOptions(TRACED).runAndFetchMetadata();
+            return fetched(run.outputs, run.metadata);
+        }
+        return fetched(runner.run(), null);
+    }
+
+    private static Fetched<Tensor<?>> fetched(List<Tensor<?>> tensors, byte[] trace) {
+        return new Fetched<>(tensors, trace, () -> tensors.forEach(Tensor::close));
     }
 
     @Override
