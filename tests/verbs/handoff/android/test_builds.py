@@ -31,7 +31,7 @@ USE = """package use
 
 import com.example.digits.DigitsClient
 import com.example.digits.DigitsModel
-import io.crossload.Tensor
+import io.crossload.HostTensor
 import io.crossload.android.EngineOptions
 import io.crossload.android.Engines
 import io.crossload.android.HandedBundle
@@ -44,8 +44,8 @@ fun main(words: Array<String>) {
     val calls = ModelCalls(bundle, Engines.load(null, bundle, EngineOptions.of("cpu")))
     DigitsModel(DigitsClient.over(calls)).use { model ->
         val recorded = bundle.recorded("serving_default").first { it.id() == "batch_0" }
-        val wanted = Tensor.viewOf(recorded.outputs().getValue("probabilities")).floats()
-        val answer = model.servingDefault(pixels = Tensor.viewOf(recorded.inputs().getValue("pixels")).floats()).probabilities
+        val wanted = HostTensor.viewOf(recorded.outputs().getValue("probabilities")).floats()
+        val answer = model.servingDefault(pixels = HostTensor.viewOf(recorded.inputs().getValue("pixels")).floats()).probabilities
         println("${answer.size} ${answer.indices.maxOf { kotlin.math.abs(answer[it] - wanted[it]) }}")
         try {
             model.servingDefault(FloatArray(65))

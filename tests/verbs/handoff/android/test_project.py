@@ -65,12 +65,12 @@ def test_a_package_that_java_does_not_accept_and_an_option_of_another_receiver_a
 
 def test_kotlin_names_are_java_s_in_backticks_where_kotlin_keeps_the_word() -> None:
     assert [kotlin.name(n) for n in ("pixels", "in", "object", "fun", "class_")] == ["pixels", "`in`", "`object`", "`fun`", "class_"]
-    assert [kotlin.type_of(t) for t in ("float[]", "byte[]", "boolean", "int", "Tensor")] == [
+    assert [kotlin.type_of(t) for t in ("float[]", "byte[]", "boolean", "int", "HostTensor")] == [
         "FloatArray",
         "ByteArray",
         "Boolean",
         "Int",
-        "Tensor",
+        "HostTensor",
     ]
 
 
@@ -91,7 +91,7 @@ def test_the_assets_are_a_bundle_with_plain_names_and_the_jar_holds_the_judge(de
     assert opened.vectors("serving_default@int8")
     assert json.loads((assets / "handed.json").read_text())["signatures"]["serving_default@int8"]["key"] == "serving_default"
     with zipfile.ZipFile(tmp_path / "digits/model/libs/crossload-judge.jar") as jar:
-        assert {"io/crossload/compare/Judge.class", "io/crossload/Tensor.class"} <= set(jar.namelist())
+        assert {"io/crossload/compare/Judge.class", "io/crossload/HostTensor.class"} <= set(jar.namelist())
     again = ["handoff", str(demo), "--to", "android", "-o", str(tmp_path / "digits")]
     refused = CliRunner().invoke(main, again)
     assert (refused.exit_code, "--overwrite replaces it" in refused.output) == (2, True)

@@ -38,13 +38,13 @@ def test_java_types_are_an_array_if_its_length_gives_the_shape_a_value_for_a_sca
         "größe": "boolean[]",
         "raw": "byte[][]",
         "threshold": "Float",
-        "free": "Tensor",
+        "free": "HostTensor",
         "image": "byte[]",
     }
-    assert [c.type for c in made.outputs] == ["float[]", "float", "Tensor", "byte[]"]
+    assert [c.type for c in made.outputs] == ["float[]", "float", "HostTensor", "byte[]"]
     assert [str(c.to_tensor) for c in made.inputs if c.name in ("1st", "image")] == [
-        "Tensor.of(new long[] {inputs._1st()})",
-        "Tensor.of(Datatype.UINT8, inputs.image(), free(inputs.image().length, 48), 4, 4, 3)",
+        "HostTensor.over(new long[] {inputs._1st()})",
+        "HostTensor.over(Datatype.UINT8, inputs.image(), free(inputs.image().length, 48), 4, 4, 3)",
     ]
 
 

@@ -11,7 +11,7 @@ from crossload.runtimes.registry import WORKERS
 # Files of one date make one jar of one source, whenever it is written; zip's dates begin here.
 _DATE = (1980, 1, 1, 0, 0, 0)
 _PARTS = (
-    "io/crossload/Tensor",
+    "io/crossload/HostTensor",
     "io/crossload/compare/",
     "io/crossload/contract/Datatype",
     "io/crossload/contract/Elements",

@@ -22,7 +22,7 @@ _TYPES = {
     "int": "Int",
     "long": "Long",
     "short": "Short",
-    "Tensor": "Tensor",
+    "HostTensor": "HostTensor",
 }
 
 

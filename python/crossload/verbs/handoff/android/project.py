@@ -166,7 +166,7 @@ def _used(methods: list[records.Method]) -> set[str]:
     types = {c.type for m in methods for c in (*m.inputs, *m.outputs)}
     code = " ".join(str(c.to_tensor) for m in methods for c in m.inputs)
     found = {name for name in ("Datatype", "free") if re.search(rf"\b{name}\b", code)}
-    return found | ({"Tensor"} & types)
+    return found | ({"HostTensor"} & types)
 
 
 def _render(folder: Path, context: Mapping[str, Any]) -> None:

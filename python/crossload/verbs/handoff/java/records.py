@@ -1,7 +1,7 @@
 """A signature in Java: records for its inputs and outputs, and the expressions that convert them to tensors and back.
 
 An array stands for a tensor if its length determines the shape (at most one free dimension); a scalar is a plain value; a tensor with
-more free dimensions, or without an array type in Java, stays an `io.crossload.Tensor`.
+more free dimensions, or without an array type in Java, stays an `io.crossload.HostTensor`.
 """
 
 from __future__ import annotations
@@ -23,12 +23,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class _Kind:
-    """An element in Java: its type, its box type (nullable), Tensor's accessor, and the arguments of Tensor.of before the array."""
+    """An element in Java: its type, its box type (nullable), HostTensor's accessor and factory, the factory's arguments before the array."""
 
     element: str
     box: str
     accessor: str
     told: tuple[str, ...] = ()
+    factory: str = "over"
 
 
 _KINDS = {
@@ -38,8 +39,8 @@ _KINDS = {
     "UINT8": _Kind("byte", "Byte", "bytes()", ("Datatype.UINT8",)),
     "INT32": _Kind("int", "Integer", "ints()"),
     "INT64": _Kind("long", "Long", "longs()"),
-    "BOOL": _Kind("boolean", "Boolean", "booleans()"),
-    "BYTES": _Kind("String", "String", "strings()"),
+    "BOOL": _Kind("boolean", "Boolean", "booleans()", factory="of"),
+    "BYTES": _Kind("String", "String", "strings()", factory="of"),
 }
 _INT_MAX = 2**31 - 1
 _MOST_SHOWN = 6
@@ -133,17 +134,17 @@ def _component(spec: TensorSpec, java: str, recorded: list[np.ndarray]) -> Compo
     given, optional, kind = f"inputs.{java}()", spec.default is not None, _KINDS.get(spec.datatype)
     to_tensor: Call | str
     if kind is None or not _told_by_length(spec.shape):
-        java_type, to_tensor, suffix = "Tensor", given, ""
+        java_type, to_tensor, suffix = "HostTensor", given, ".copy()"
     elif spec.datatype == "BYTES" and not all(_is_text(e) for array in recorded for e in array.ravel()):
         java_type, suffix = "byte[][]", ".byteStrings().toArray(byte[][]::new)"
-        to_tensor = Call("Tensor.ofBytes(", (f"List.of({given})", *_dimensions(spec, f"{given}.length")))
+        to_tensor = Call("HostTensor.ofBytes(", (f"List.of({given})", *_dimensions(spec, f"{given}.length")))
     elif spec.shape == ():
         java_type = kind.box if optional else kind.element
         array = f"new {kind.element}[] {{{given}}}"
-        to_tensor, suffix = Call("Tensor.of(", (*kind.told, array)), f".{kind.accessor}[0]"
+        to_tensor, suffix = Call(f"HostTensor.{kind.factory}(", (*kind.told, array)), f".{kind.accessor}[0]"
     else:
         java_type, suffix = f"{kind.element}[]", f".{kind.accessor}"
-        to_tensor = Call("Tensor.of(", (*kind.told, given, *_dimensions(spec, f"{given}.length")))
+        to_tensor = Call(f"HostTensor.{kind.factory}(", (*kind.told, given, *_dimensions(spec, f"{given}.length")))
     return Component(spec.name, java, java_type, _description(spec), to_tensor, suffix, optional)
 
 

@@ -24,7 +24,7 @@ import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 /** A signature of an open bundle: a function from named inputs to named outputs. Safe for use by several threads at once. */
-public final class Signature {
+public final class BoundSignature {
     private final Bundle bundle;
     private final String name;
     private final Manifest.Signature promised;
@@ -32,9 +32,10 @@ public final class Signature {
     private final Map<Datatype, Datatype> carriers;
     private final List<String> inputs;
     private final Map<String, Datatype> outputs;
+    private final List<String> all;
     private final Set<Datatype> missing;
 
-    private Signature(
+    private BoundSignature(
             Bundle bundle,
             String name,
             Manifest.Signature promised,
@@ -50,9 +51,11 @@ public final class Signature {
         this.inputs = promised.inputs().stream().map(TensorSpec::name).toList();
         this.outputs = new LinkedHashMap<>();
         promised.outputs().forEach(output -> outputs.put(output.name(), output.datatype()));
+        this.all = List.copyOf(outputs.keySet());
     }
 
-    static Signature of(Bundle bundle, String name, Manifest.Signature promised, Binding binding, Metadata metadata) {
+    static BoundSignature of(
+            Bundle bundle, String name, Manifest.Signature promised, Binding binding, Metadata metadata) {
         Set<Datatype> missing = Stream.concat(promised.inputs().stream(), promised.outputs().stream())
                 .map(TensorSpec::datatype)
                 .filter(datatype -> metadata.parameters().get("datatypes") instanceof Collection<?> carried
@@ -61,11 +64,11 @@ public final class Signature {
         Bridge bridge = binding.bridge();
         if (missing.isEmpty() || bridge == null) {
             Worker.Binding direct = new Worker.Binding(binding.key(), binding.inputs(), binding.outputs());
-            return new Signature(bundle, name, promised, direct, Map.of(), missing);
+            return new BoundSignature(bundle, name, promised, direct, Map.of(), missing);
         }
         missing.removeAll(bridge.carriers().keySet());
         Worker.Binding bridged = new Worker.Binding(bridge.key(), bridge.inputs(), bridge.outputs());
-        return new Signature(bundle, name, promised, bridged, bridge.carriers(), missing);
+        return new BoundSignature(bundle, name, promised, bridged, bridge.carriers(), missing);
     }
 
     /** The signature's key in the manifest. */
@@ -91,8 +94,8 @@ public final class Signature {
      * @throws CrossloadException INVALID_ARGUMENT for an unknown name, a missing input, another datatype or shape; UNIMPLEMENTED if the
      *     engine lacks a datatype of the signature; FAILED_PRECONDITION if the bundle is closed; the engine's own code if the model fails
      */
-    public Map<String, Tensor> call(Map<String, Tensor> inputs) {
-        return call(inputs, outputs.keySet());
+    public Map<String, HostTensor> call(Map<String, HostTensor> inputs) {
+        return call(inputs, all);
     }
 
     /**
@@ -103,7 +106,32 @@ public final class Signature {
      * @return these outputs by name; they remain valid after the bundle is closed
      * @throws CrossloadException as {@link #call(Map)}
      */
-    public Map<String, Tensor> call(Map<String, Tensor> inputs, Collection<String> wanted) {
+    public Map<String, HostTensor> call(Map<String, HostTensor> inputs, Collection<String> wanted) {
+        try (Outputs outputs = run(inputs, wanted)) {
+            return outputs.copied();
+        }
+    }
+
+    /**
+     * Runs the model for all outputs and leaves them in the engine's memory: for large tensors, of which {@link #call(Map)} makes a copy.
+     *
+     * @param inputs as for {@link #call(Map)}
+     * @return the outputs, which the caller closes
+     * @throws CrossloadException as {@link #call(Map)}
+     */
+    public Outputs run(Map<String, HostTensor> inputs) {
+        return run(inputs, all);
+    }
+
+    /**
+     * Runs the model for some outputs and leaves them in the engine's memory.
+     *
+     * @param inputs as for {@link #call(Map)}
+     * @param wanted names of outputs
+     * @return the outputs, which the caller closes
+     * @throws CrossloadException as {@link #call(Map)}
+     */
+    public Outputs run(Map<String, HostTensor> inputs, Collection<String> wanted) {
         if (!missing.isEmpty()) {
             throw new CrossloadException(Code.UNIMPLEMENTED, lacking());
         }
@@ -114,20 +142,20 @@ public final class Signature {
         }
         InferRequest request = new InferRequest(name, binding, fed(inputs), List.copyOf(wanted));
         Worker.Model model = bundle.model();
-        try (Answer answer = Engines.calling(bundle.worker(), "signature '" + name + "'", () -> model.infer(request))) {
-            Map<String, Tensor> given = new LinkedHashMap<>();
-            for (TensorEntry output : answer.outputs()) {
-                given.put(output.name(), Tensor.copyOf(returned(output)));
-            }
-            return given;
+        Answer answer = Engines.calling(bundle.worker(), "signature '" + name + "'", () -> model.infer(request));
+        try {
+            return new Outputs(answer, carriers.isEmpty() ? answer.outputs() : returned(answer.outputs()));
+        } catch (RuntimeException | Error error) {
+            answer.close();
+            throw error;
         }
     }
 
-    private List<TensorEntry> fed(Map<String, Tensor> given) {
+    private List<TensorEntry> fed(Map<String, HostTensor> given) {
         List<TensorEntry> entries = new ArrayList<>(inputs.size());
         int known = 0;
         for (TensorSpec spec : promised.inputs()) {
-            Tensor tensor = given.get(spec.name());
+            HostTensor tensor = given.get(spec.name());
             TensorEntry entry;
             if (tensor != null) {
                 check(spec, tensor);
@@ -148,7 +176,7 @@ public final class Signature {
         return entries;
     }
 
-    private void check(TensorSpec spec, Tensor tensor) {
+    private void check(TensorSpec spec, HostTensor tensor) {
         boolean fits = tensor.datatype() == spec.datatype();
         List<Long> wanted = spec.shape();
         if (fits && wanted != null) {
@@ -164,6 +192,12 @@ public final class Signature {
         }
     }
 
+    private List<TensorEntry> returned(List<TensorEntry> carried) {
+        List<TensorEntry> entries = new ArrayList<>();
+        carried.forEach(output -> entries.add(returned(output)));
+        return entries;
+    }
+
     private TensorEntry returned(TensorEntry output) {
         Datatype promisedType = outputs.get(output.name());
         try {
@@ -176,7 +210,7 @@ public final class Signature {
         }
     }
 
-    private String unknown(Map<String, Tensor> given) {
+    private String unknown(Map<String, HostTensor> given) {
         return given.keySet().stream()
                 .filter(key -> !inputs.contains(key))
                 .findFirst()

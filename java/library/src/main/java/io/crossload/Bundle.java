@@ -34,7 +34,7 @@ public final class Bundle implements AutoCloseable {
     private final Worker engine;
     private final Metadata metadata;
     private final Model model;
-    private final Map<String, Signature> signatures = new LinkedHashMap<>();
+    private final Map<String, BoundSignature> signatures = new LinkedHashMap<>();
     private volatile boolean closed;
 
     private Bundle(Path root, Manifest manifest, Artifact artifact, Worker engine, Metadata metadata)
@@ -46,13 +46,20 @@ public final class Bundle implements AutoCloseable {
         this.metadata = metadata;
         Map<String, Worker.Binding> bindings = new LinkedHashMap<>();
         artifact.bindings().forEach((name, binding) -> {
-            Signature signature = Signature.of(this, name, manifest.signatures().get(name), binding, metadata);
+            BoundSignature signature =
+                    BoundSignature.of(this, name, manifest.signatures().get(name), binding, metadata);
             signatures.put(name, signature);
             bindings.put(name, signature.binding());
         });
         boolean keepState = manifest.vectors().stream().anyMatch(v -> v.state() != null);
         model = engine.load(new LoadRequest(
-                root.resolve(artifact.path()), artifact.format(), artifact.tags(), bindings, keepState, List.of()));
+                root.resolve(artifact.path()),
+                artifact.format(),
+                artifact.tags(),
+                bindings,
+                keepState,
+                List.of(),
+                false));
     }
 
     /**
@@ -115,8 +122,8 @@ public final class Bundle implements AutoCloseable {
      * @param name its key in the manifest
      * @throws CrossloadException NOT_FOUND if the artifact has no such signature
      */
-    public Signature signature(String name) {
-        Signature signature = signatures.get(name);
+    public BoundSignature signature(String name) {
+        BoundSignature signature = signatures.get(name);
         if (signature == null) {
             throw new CrossloadException(
                     Code.NOT_FOUND,
@@ -173,11 +180,11 @@ public final class Bundle implements AutoCloseable {
         if (manifest.vectors().stream().anyMatch(v -> v.state() != null)) {
             return;
         }
-        for (Signature signature : signatures.values()) {
+        for (BoundSignature signature : signatures.values()) {
             List<Vector> vectors = vectors(signature.name(), verify);
             if (!vectors.isEmpty() && signature.carried()) {
-                Map<String, Tensor> inputs = new LinkedHashMap<>();
-                vectors.get(0).inputs().forEach((name, entry) -> inputs.put(name, Tensor.viewOf(entry)));
+                Map<String, HostTensor> inputs = new LinkedHashMap<>();
+                vectors.get(0).inputs().forEach((name, entry) -> inputs.put(name, HostTensor.viewOf(entry)));
                 signature.call(inputs);
             }
         }

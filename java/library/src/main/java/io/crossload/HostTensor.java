@@ -7,143 +7,179 @@ import io.crossload.contract.TensorEntry;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.stream.Collectors;
-import java.util.stream.LongStream;
 
 /**
- * A tensor: datatype, shape and elements (row major). Immutable, except that {@link #of(Datatype, ByteBuffer, long...)} does not copy its
- * buffer. It holds no native memory and needs no closing.
+ * A tensor in Java's memory: datatype, shape and elements (row major). It needs no closing.
+ *
+ * <p>The factories {@code of} copy an array, so that the tensor is immutable; {@code over} and those of a buffer do not copy, and the caller
+ * must not change the elements while the tensor is in use. A tensor of {@link Outputs} throws
+ * CrossloadException (FAILED_PRECONDITION) when it is read after these were closed; {@link #copy} stays.
  *
  * <p>The factories throw IllegalArgumentException if the elements do not fill the shape. They infer no shape: without dimensions the tensor
- * is a scalar, {@code Tensor.of(new float[] {1, 2}, 2)} has shape [2].
+ * is a scalar, {@code HostTensor.of(new float[] {1, 2}, 2)} has shape [2].
  */
-public final class Tensor {
-    private final Datatype datatype;
-    private final List<Long> shape;
-    private final ByteBuffer data;
+public final class HostTensor {
+    private final TensorEntry entry;
+    private final Outputs owner;
 
-    private Tensor(Datatype datatype, List<Long> shape, ByteBuffer data) {
-        this.datatype = datatype;
-        this.shape = shape;
-        this.data = data;
+    private HostTensor(TensorEntry entry) {
+        this(entry, null);
+    }
+
+    private HostTensor(TensorEntry entry, Outputs owner) {
+        this.entry = entry;
+        this.owner = owner;
     }
 
     /** A float32 tensor. */
-    public static Tensor of(float[] values, long... shape) {
-        ByteBuffer data = allocate(Datatype.FP32, values.length, shape);
-        data.asFloatBuffer().put(values);
-        return new Tensor(Datatype.FP32, boxed(shape), data);
+    public static HostTensor of(float[] values, long... shape) {
+        return over(values.clone(), shape);
     }
 
     /** A float64 tensor. */
-    public static Tensor of(double[] values, long... shape) {
-        ByteBuffer data = allocate(Datatype.FP64, values.length, shape);
-        data.asDoubleBuffer().put(values);
-        return new Tensor(Datatype.FP64, boxed(shape), data);
+    public static HostTensor of(double[] values, long... shape) {
+        return over(values.clone(), shape);
     }
 
     /** An int32 tensor. */
-    public static Tensor of(int[] values, long... shape) {
+    public static HostTensor of(int[] values, long... shape) {
         return of(Datatype.INT32, values, shape);
     }
 
     /** An int64 tensor. */
-    public static Tensor of(long[] values, long... shape) {
+    public static HostTensor of(long[] values, long... shape) {
         return of(Datatype.INT64, values, shape);
     }
 
     /** An int16 tensor. */
-    public static Tensor of(short[] values, long... shape) {
+    public static HostTensor of(short[] values, long... shape) {
         return of(Datatype.INT16, values, shape);
     }
 
     /** An int8 tensor; {@link #of(Datatype, byte[], long...)} makes one of uint8. */
-    public static Tensor of(byte[] values, long... shape) {
+    public static HostTensor of(byte[] values, long... shape) {
         return of(Datatype.INT8, values, shape);
     }
 
     /** A bool tensor. */
-    public static Tensor of(boolean[] values, long... shape) {
-        ByteBuffer data = allocate(Datatype.BOOL, values.length, shape);
+    public static HostTensor of(boolean[] values, long... shape) {
+        byte[] bytes = new byte[values.length];
         for (int at = 0; at < values.length; at++) {
-            data.put(at, (byte) (values[at] ? 1 : 0));
+            bytes[at] = (byte) (values[at] ? 1 : 0);
         }
-        return new Tensor(Datatype.BOOL, boxed(shape), data);
+        return over(Datatype.BOOL, bytes, values.length, shape);
     }
 
     /** A string tensor; its elements are the texts in UTF-8. */
-    public static Tensor of(String[] values, long... shape) {
-        return ofBytes(
-                Arrays.stream(values)
-                        .map(value -> value.getBytes(StandardCharsets.UTF_8))
-                        .collect(Collectors.toList()),
-                shape);
+    public static HostTensor of(String[] values, long... shape) {
+        byte[][] texts = new byte[values.length][];
+        for (int at = 0; at < values.length; at++) {
+            texts[at] = values[at].getBytes(StandardCharsets.UTF_8);
+        }
+        return over(Datatype.BYTES, texts, texts.length, shape);
     }
 
     /** A float32 scalar. */
-    public static Tensor scalar(float value) {
-        return of(new float[] {value});
+    public static HostTensor scalar(float value) {
+        return over(new float[] {value});
     }
 
     /** A float64 scalar. */
-    public static Tensor scalar(double value) {
-        return of(new double[] {value});
+    public static HostTensor scalar(double value) {
+        return over(new double[] {value});
     }
 
     /** An int32 scalar. */
-    public static Tensor scalar(int value) {
-        return of(new int[] {value});
+    public static HostTensor scalar(int value) {
+        return over(Datatype.INT32, new int[] {value});
     }
 
     /** An int64 scalar. */
-    public static Tensor scalar(long value) {
-        return of(new long[] {value});
+    public static HostTensor scalar(long value) {
+        return over(Datatype.INT64, new long[] {value});
     }
 
     /** A bool scalar. */
-    public static Tensor scalar(boolean value) {
+    public static HostTensor scalar(boolean value) {
         return of(new boolean[] {value});
     }
 
     /** A string scalar: the text in UTF-8. */
-    public static Tensor scalar(String value) {
+    public static HostTensor scalar(String value) {
         return of(new String[] {value});
     }
 
-    /** A string tensor with elements of any bytes, such as serialised messages. */
-    public static Tensor ofBytes(List<byte[]> values, long... shape) {
-        fill(values.size(), shape);
-        return new Tensor(Datatype.BYTES, boxed(shape), Datatype.encodeBytes(values));
+    /** A string tensor with elements of any bytes, such as serialised messages. The elements themselves are not copied. */
+    public static HostTensor ofBytes(List<byte[]> values, long... shape) {
+        return over(Datatype.BYTES, values.toArray(byte[][]::new), values.size(), shape);
     }
 
     /** A tensor of INT8, UINT8, INT4 or UINT4, one element a byte; INT4 is sign-extended. */
-    public static Tensor of(Datatype datatype, byte[] values, long... shape) {
-        ByteBuffer data = integers(datatype, 1, values.length, shape);
-        data.duplicate().put(values);
-        return new Tensor(datatype, boxed(shape), data);
+    public static HostTensor of(Datatype datatype, byte[] values, long... shape) {
+        return over(datatype, values.clone(), shape);
     }
 
     /** A tensor of INT16 or UINT16; a short holds the bits of a UINT16. */
-    public static Tensor of(Datatype datatype, short[] values, long... shape) {
-        ByteBuffer data = integers(datatype, 2, values.length, shape);
-        data.asShortBuffer().put(values);
-        return new Tensor(datatype, boxed(shape), data);
+    public static HostTensor of(Datatype datatype, short[] values, long... shape) {
+        return over(datatype, values.clone(), shape);
     }
 
     /** A tensor of INT32 or UINT32; an int holds the bits of a UINT32. */
-    public static Tensor of(Datatype datatype, int[] values, long... shape) {
-        ByteBuffer data = integers(datatype, 4, values.length, shape);
-        data.asIntBuffer().put(values);
-        return new Tensor(datatype, boxed(shape), data);
+    public static HostTensor of(Datatype datatype, int[] values, long... shape) {
+        return over(datatype, values.clone(), shape);
     }
 
     /** A tensor of INT64 or UINT64; a long holds the bits of a UINT64. */
-    public static Tensor of(Datatype datatype, long[] values, long... shape) {
-        ByteBuffer data = integers(datatype, 8, values.length, shape);
-        data.asLongBuffer().put(values);
-        return new Tensor(datatype, boxed(shape), data);
+    public static HostTensor of(Datatype datatype, long[] values, long... shape) {
+        return over(datatype, values.clone(), shape);
+    }
+
+    /** A float32 tensor over an array, which is not copied and must not change while the tensor is in use. */
+    public static HostTensor over(float[] values, long... shape) {
+        return over(Datatype.FP32, values, values.length, shape);
+    }
+
+    /** A float64 tensor over an array, which is not copied and must not change while the tensor is in use. */
+    public static HostTensor over(double[] values, long... shape) {
+        return over(Datatype.FP64, values, values.length, shape);
+    }
+
+    /** An int32 tensor over an array, which is not copied and must not change while the tensor is in use. */
+    public static HostTensor over(int[] values, long... shape) {
+        return over(Datatype.INT32, values, shape);
+    }
+
+    /** An int64 tensor over an array, which is not copied and must not change while the tensor is in use. */
+    public static HostTensor over(long[] values, long... shape) {
+        return over(Datatype.INT64, values, shape);
+    }
+
+    /** An int8 tensor over an array, which is not copied and must not change while the tensor is in use. */
+    public static HostTensor over(byte[] values, long... shape) {
+        return over(Datatype.INT8, values, shape);
+    }
+
+    /** A tensor of INT8, UINT8, INT4 or UINT4 over an array, which is not copied and must not change while the tensor is in use. */
+    public static HostTensor over(Datatype datatype, byte[] values, long... shape) {
+        return over(integers(datatype, 1), values, values.length, shape);
+    }
+
+    /** A tensor of INT16 or UINT16 over an array, which is not copied and must not change while the tensor is in use. */
+    public static HostTensor over(Datatype datatype, short[] values, long... shape) {
+        return over(integers(datatype, 2), values, values.length, shape);
+    }
+
+    /** A tensor of INT32 or UINT32 over an array, which is not copied and must not change while the tensor is in use. */
+    public static HostTensor over(Datatype datatype, int[] values, long... shape) {
+        return over(integers(datatype, 4), values, values.length, shape);
+    }
+
+    /** A tensor of INT64 or UINT64 over an array, which is not copied and must not change while the tensor is in use. */
+    public static HostTensor over(Datatype datatype, long[] values, long... shape) {
+        return over(integers(datatype, 8), values, values.length, shape);
     }
 
     /**
@@ -155,7 +191,7 @@ public final class Tensor {
      * @param shape the dimensions, none for a scalar
      * @throws IllegalArgumentException if the bytes do not fill the shape
      */
-    public static Tensor of(Datatype datatype, ByteBuffer data, long... shape) {
+    public static HostTensor of(Datatype datatype, ByteBuffer data, long... shape) {
         ByteBuffer view = data.slice().order(ByteOrder.LITTLE_ENDIAN);
         if (datatype == Datatype.BYTES) {
             fill(strings(view).size(), shape);
@@ -165,45 +201,83 @@ public final class Tensor {
         } else {
             fill(view.remaining() / datatype.size(), shape);
         }
-        return new Tensor(datatype, boxed(shape), view);
+        return new HostTensor(new TensorEntry("", datatype, boxed(shape), view));
+    }
+
+    private static HostTensor over(Datatype datatype, Object values, int count, long[] shape) {
+        fill(count, shape);
+        return new HostTensor(TensorEntry.of("", datatype, boxed(shape), values));
     }
 
     /** A copy of a tensor of a frame. */
-    static Tensor copyOf(TensorEntry entry) {
+    static HostTensor copyOf(TensorEntry entry) {
+        if (entry.array() != null) {
+            return new HostTensor(entry); // an engine hands out only arrays that it made for the answer
+        }
+        if (entry.datatype() == Datatype.FP32) {
+            float[] values = new float[Math.toIntExact(entry.elements())];
+            entry.data()
+                    .duplicate()
+                    .order(ByteOrder.LITTLE_ENDIAN)
+                    .asFloatBuffer()
+                    .get(values);
+            return new HostTensor(TensorEntry.of("", Datatype.FP32, entry.shape(), values));
+        }
         ByteBuffer source = entry.data();
         ByteBuffer data = ByteBuffer.allocate(source.remaining()).order(ByteOrder.LITTLE_ENDIAN);
         data.duplicate().put(source.duplicate());
-        return new Tensor(entry.datatype(), entry.shape(), data);
+        return new HostTensor(new TensorEntry("", entry.datatype(), entry.shape(), data));
+    }
+
+    /** A tensor over an engine's memory, which is valid until these outputs are closed. */
+    static HostTensor of(TensorEntry entry, Outputs owner) {
+        return new HostTensor(entry, owner);
     }
 
     /** A tensor of a frame, such as an input of a recorded vector. Its bytes are not copied and must not change. */
-    public static Tensor viewOf(TensorEntry entry) {
-        return new Tensor(entry.datatype(), entry.shape(), entry.data().slice().order(ByteOrder.LITTLE_ENDIAN));
+    public static HostTensor viewOf(TensorEntry entry) {
+        if (entry.array() != null) {
+            return new HostTensor(entry);
+        }
+        ByteBuffer data = entry.data().slice().order(ByteOrder.LITTLE_ENDIAN);
+        return new HostTensor(new TensorEntry("", entry.datatype(), entry.shape(), data));
     }
 
     /** This tensor with a name. */
     TensorEntry entry(String name) {
-        return new TensorEntry(name, datatype, shape, data.duplicate());
+        return entry().named(name);
+    }
+
+    /** A tensor with the same elements that stays valid when its {@link Outputs} are closed. */
+    public HostTensor copy() {
+        return owner == null ? this : copyOf(entry());
+    }
+
+    private TensorEntry entry() {
+        if (owner != null) {
+            owner.check();
+        }
+        return entry;
     }
 
     /** The datatype. */
     public Datatype datatype() {
-        return datatype;
+        return entry.datatype();
     }
 
     /** The dimensions; empty for a scalar. The array is a copy. */
     public long[] shape() {
-        return shape.stream().mapToLong(Long::longValue).toArray();
+        return entry.shape().stream().mapToLong(Long::longValue).toArray();
     }
 
     /** The dimensions, unmodifiable. */
     List<Long> dimensions() {
-        return shape;
+        return entry.shape();
     }
 
     /** The number of elements. */
     public int size() {
-        return Math.toIntExact(product(shape));
+        return Math.toIntExact(entry.elements());
     }
 
     /**
@@ -212,16 +286,33 @@ public final class Tensor {
      * @throws IllegalStateException if the datatype is another
      */
     public float[] floats() {
-        float[] values = new float[size()];
-        if (datatype == Datatype.FP32) {
-            data.asFloatBuffer().get(values);
+        return floats(new float[size()]);
+    }
+
+    /**
+     * The same, copied into an array that is there already.
+     *
+     * @param into at least as long as the tensor; what is behind its elements stays
+     * @return {@code into}
+     * @throws IllegalStateException if the datatype is another
+     * @throws IllegalArgumentException if the array is too short
+     */
+    public float[] floats(float[] into) {
+        int size = size();
+        if (into.length < size) {
+            throw new IllegalArgumentException("the tensor has " + size + " elements, and the array " + into.length);
+        }
+        if (entry().array() instanceof float[] values) {
+            System.arraycopy(values, 0, into, 0, size);
+        } else if (datatype() == Datatype.FP32) {
+            entry().data().asFloatBuffer().get(into, 0, size);
         } else {
-            require("floats", Elements.isFloating(datatype) && datatype != Datatype.FP64);
-            for (int at = 0; at < values.length; at++) {
-                values[at] = (float) Elements.real(datatype, data, at);
+            require("floats", Elements.isFloating(datatype()) && datatype() != Datatype.FP64);
+            for (int at = 0; at < size; at++) {
+                into[at] = (float) Elements.real(datatype(), entry().data(), at);
             }
         }
-        return values;
+        return into;
     }
 
     /**
@@ -230,12 +321,13 @@ public final class Tensor {
      * @throws IllegalStateException if the datatype is another
      */
     public double[] doubles() {
-        double[] values = new double[size()];
         require(
                 "doubles",
-                Elements.isFloating(datatype) || Elements.isInteger(datatype) && datatype.size() < Long.BYTES);
+                Elements.isFloating(datatype())
+                        || Elements.isInteger(datatype()) && datatype().size() < Long.BYTES);
+        double[] values = new double[size()];
         for (int at = 0; at < values.length; at++) {
-            values[at] = Elements.real(datatype, data, at);
+            values[at] = Elements.real(datatype(), entry().data(), at);
         }
         return values;
     }
@@ -246,13 +338,16 @@ public final class Tensor {
      * @throws IllegalStateException if the datatype is another
      */
     public int[] ints() {
+        if (datatype() == Datatype.INT32 && entry().array() instanceof int[] values) {
+            return values.clone();
+        }
         int[] values = new int[size()];
-        if (datatype == Datatype.INT32) {
-            data.asIntBuffer().get(values);
+        if (datatype() == Datatype.INT32) {
+            entry().data().asIntBuffer().get(values);
         } else {
-            require("ints", Elements.isInteger(datatype) && datatype.size() < Integer.BYTES);
+            require("ints", Elements.isInteger(datatype()) && datatype().size() < Integer.BYTES);
             for (int at = 0; at < values.length; at++) {
-                values[at] = (int) Elements.integer(datatype, data, at);
+                values[at] = (int) Elements.integer(datatype(), entry().data(), at);
             }
         }
         return values;
@@ -264,10 +359,13 @@ public final class Tensor {
      * @throws IllegalStateException if the datatype is another
      */
     public long[] longs() {
-        require("longs", Elements.isInteger(datatype));
+        require("longs", Elements.isInteger(datatype()));
+        if (entry().array() instanceof long[] values) {
+            return values.clone();
+        }
         long[] values = new long[size()];
         for (int at = 0; at < values.length; at++) {
-            values[at] = Elements.integer(datatype, data, at);
+            values[at] = Elements.integer(datatype(), entry().data(), at);
         }
         return values;
     }
@@ -278,9 +376,12 @@ public final class Tensor {
      * @throws IllegalStateException if the datatype is another
      */
     public byte[] bytes() {
-        require("bytes", Elements.isInteger(datatype) && datatype.size() == 1);
+        require("bytes", Elements.isInteger(datatype()) && datatype().size() == 1);
+        if (entry().array() instanceof byte[] values) {
+            return values.clone();
+        }
         byte[] values = new byte[size()];
-        data.duplicate().get(values);
+        entry().data().duplicate().get(values);
         return values;
     }
 
@@ -290,10 +391,10 @@ public final class Tensor {
      * @throws IllegalStateException if the datatype is another
      */
     public boolean[] booleans() {
-        require("booleans", datatype == Datatype.BOOL);
+        require("booleans", datatype() == Datatype.BOOL);
         boolean[] values = new boolean[size()];
         for (int at = 0; at < values.length; at++) {
-            values[at] = data.get(at) != 0;
+            values[at] = entry().data().get(at) != 0;
         }
         return values;
     }
@@ -304,9 +405,12 @@ public final class Tensor {
      * @throws IllegalStateException if the datatype is another
      */
     public String[] strings() {
-        return byteStrings().stream()
-                .map(bytes -> new String(bytes, StandardCharsets.UTF_8))
-                .toArray(String[]::new);
+        List<byte[]> elements = elements();
+        String[] texts = new String[elements.size()];
+        for (int at = 0; at < texts.length; at++) {
+            texts[at] = new String(elements.get(at), StandardCharsets.UTF_8);
+        }
+        return texts;
     }
 
     /**
@@ -315,25 +419,31 @@ public final class Tensor {
      * @throws IllegalStateException if the datatype is another
      */
     public List<byte[]> byteStrings() {
-        require("byteStrings", datatype == Datatype.BYTES);
-        return strings(data);
+        List<byte[]> elements = new ArrayList<>();
+        elements().forEach(element -> elements.add(element.clone()));
+        return elements;
+    }
+
+    private List<byte[]> elements() {
+        require("byteStrings", datatype() == Datatype.BYTES);
+        return entry().array() == null ? strings(entry().data()) : Arrays.asList((byte[][]) entry().array());
     }
 
     /** The wire bytes, little-endian and row major, as a read-only buffer. */
     public ByteBuffer buffer() {
-        return data.asReadOnlyBuffer().order(ByteOrder.LITTLE_ENDIAN);
+        return entry().data().asReadOnlyBuffer().order(ByteOrder.LITTLE_ENDIAN);
     }
 
     /** Datatype and shape: {@code float32 [1, 10]}. */
     @Override
     public String toString() {
-        return datatype.tensorflow() + " " + shape;
+        return datatype().tensorflow() + " " + entry.shape();
     }
 
     private void require(String accessor, boolean holds) {
         if (!holds) {
-            throw new IllegalStateException("a tensor of " + datatype.tensorflow() + " has no " + accessor + "(); use "
-                    + accessor(datatype) + "()");
+            throw new IllegalStateException("a tensor of " + datatype().tensorflow() + " has no " + accessor
+                    + "(); use " + accessor(datatype()) + "()");
         }
     }
 
@@ -348,18 +458,12 @@ public final class Tensor {
         };
     }
 
-    private static ByteBuffer integers(Datatype datatype, int size, int count, long[] shape) {
+    private static Datatype integers(Datatype datatype, int size) {
         if (!Elements.isInteger(datatype) || datatype.size() != size) {
             throw new IllegalArgumentException(datatype.tensorflow() + " is not an integer datatype of " + size
-                    + " bytes; use Tensor.of(Datatype, ByteBuffer, ...)");
+                    + " bytes; use HostTensor.of(Datatype, ByteBuffer, ...)");
         }
-        return allocate(datatype, count, shape);
-    }
-
-    // Heap buffers are collected at once, direct ones wait for their cleaner; the engine copies both equally fast.
-    private static ByteBuffer allocate(Datatype datatype, int count, long[] shape) {
-        fill(count, shape);
-        return ByteBuffer.allocate(Math.multiplyExact(count, datatype.size())).order(ByteOrder.LITTLE_ENDIAN);
+        return datatype;
     }
 
     private static void fill(int count, long[] shape) {
@@ -367,7 +471,7 @@ public final class Tensor {
             throw new IllegalArgumentException(count + " elements do not make a tensor of shape "
                     + Arrays.toString(shape)
                     + (shape.length == 0
-                            ? ", a scalar; the shape follows the elements: Tensor.of(values, " + count + ")"
+                            ? ", a scalar; the shape follows the elements: HostTensor.of(values, " + count + ")"
                             : ""));
         }
     }
@@ -385,15 +489,11 @@ public final class Tensor {
     }
 
     private static List<Long> boxed(long[] shape) {
-        return List.of(LongStream.of(shape).boxed().toArray(Long[]::new));
-    }
-
-    private static long product(List<Long> shape) {
-        long product = 1;
-        for (long dimension : shape) {
-            product *= dimension;
+        Long[] dimensions = new Long[shape.length];
+        for (int at = 0; at < shape.length; at++) {
+            dimensions[at] = shape[at];
         }
-        return product;
+        return List.of(dimensions);
     }
 
     private static List<byte[]> strings(ByteBuffer data) {

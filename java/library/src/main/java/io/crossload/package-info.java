@@ -3,7 +3,7 @@
  *
  * <pre>{@code
  * try (Bundle bundle = Bundle.open(Path.of("digits"))) {
- *     Map<String, Tensor> answer = bundle.signature("serving_default").call(Map.of("pixels", Tensor.of(pixels, 1, 8, 8, 1)));
+ *     Map<String, HostTensor> answer = bundle.signature("serving_default").call(Map.of("pixels", HostTensor.of(pixels, 1, 8, 8, 1)));
  *     float[] probabilities = answer.get("probabilities").floats();
  * }
  * }</pre>

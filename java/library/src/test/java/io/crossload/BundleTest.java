@@ -84,7 +84,7 @@ class BundleTest {
         Path paper = Files.writeString(folder.resolve("paper.txt"), "paper");
         Path glass = Files.writeString(folder.resolve("glass.txt"), "glass");
         Path vectors = folder.resolve("same.oip");
-        Tensor tensor = Tensor.of(new float[] {1, 2}, 2);
+        HostTensor tensor = HostTensor.of(new float[] {1, 2}, 2);
         try (FileChannel channel = FileChannel.open(vectors, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
             Frames frames = new Frames(null, channel);
             frames.write(Frames.JSON.createObjectNode().put("id", "0"), List.of(tensor.entry("x")), null);
@@ -100,12 +100,26 @@ class BundleTest {
         try (Bundle bundle = Bundle.open(folder, options)) {
             assertThat(bundle.artifact().id()).isEqualTo("glass");
             assertThat(engine.events).containsExactly("load glass.txt", "infer", "freed");
-            Tensor y = bundle.signature("same")
-                    .call(Map.of("x", Tensor.of(new float[] {3}, 1)))
+            HostTensor y = bundle.signature("same")
+                    .call(Map.of("x", HostTensor.of(new float[] {3}, 1)))
                     .get("y");
             assertThat(y.floats()).containsExactly(3);
         }
         assertThat(engine.events).endsWith("infer", "freed", "close");
+    }
+
+    @Test
+    @DisplayName("keeps the outputs of a run in the engine's memory until they are closed, once")
+    void outputs() {
+        try (Bundle bundle = Bundle.open(folder, options.withWarmUp(false))) {
+            Outputs outputs = bundle.signature("same").run(Map.of("x", HostTensor.of(new float[] {3}, 1)));
+            assertThat(engine.events).endsWith("infer");
+            assertThat(outputs.names()).containsExactly("y");
+            outputs.close();
+            outputs.close();
+            assertThat(engine.events).endsWith("infer", "freed").containsOnlyOnce("freed");
+            assertThat(code(() -> outputs.get("y"))).isEqualTo(Code.FAILED_PRECONDITION);
+        }
     }
 
     @Test
@@ -125,7 +139,7 @@ class BundleTest {
         bundle.close();
         bundle.close();
         assertThat(engine.events).containsExactly("load glass.txt", "close");
-        assertThat(code(() -> bundle.signature("same").call(Map.of("x", Tensor.of(new float[1], 1)))))
+        assertThat(code(() -> bundle.signature("same").call(Map.of("x", HostTensor.of(new float[1], 1)))))
                 .isEqualTo(Code.FAILED_PRECONDITION);
     }
 

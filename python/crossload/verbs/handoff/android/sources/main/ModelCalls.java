@@ -1,6 +1,6 @@
 package io.crossload.android;
 
-import io.crossload.Tensor;
+import io.crossload.HostTensor;
 import io.crossload.contract.TensorEntry;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -19,7 +19,7 @@ public final class ModelCalls implements AutoCloseable {
     }
 
     /** The outputs of a signature. */
-    public synchronized Map<String, Tensor> call(String signature, Map<String, Tensor> inputs) {
+    public synchronized Map<String, HostTensor> call(String signature, Map<String, HostTensor> inputs) {
         Map<String, TensorEntry> given = new LinkedHashMap<>();
         inputs.forEach((name, tensor) -> {
             List<Long> shape = new ArrayList<>();
@@ -28,8 +28,8 @@ public final class ModelCalls implements AutoCloseable {
             }
             given.put(name, new TensorEntry(name, tensor.datatype(), shape, tensor.buffer()));
         });
-        Map<String, Tensor> answer = new LinkedHashMap<>();
-        runner.run(signatures.get(signature), given).forEach((name, entry) -> answer.put(name, Tensor.viewOf(entry)));
+        Map<String, HostTensor> answer = new LinkedHashMap<>();
+        runner.run(signatures.get(signature), given).forEach((name, entry) -> answer.put(name, HostTensor.viewOf(entry)));
         return answer;
     }
 

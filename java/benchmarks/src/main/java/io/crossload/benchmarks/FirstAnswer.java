@@ -1,8 +1,8 @@
 package io.crossload.benchmarks;
 
 import io.crossload.Bundle;
+import io.crossload.HostTensor;
 import io.crossload.Options;
-import io.crossload.Tensor;
 import java.nio.file.Path;
 import java.util.Map;
 
@@ -13,7 +13,7 @@ public final class FirstAnswer {
     /** Calls the model once and exits. */
     public static void main(String[] arguments) {
         try (Bundle bundle = Bundle.open(Path.of(arguments[0]), Options.DEFAULTS.withWarmUp(false))) {
-            Tensor pixels = Tensor.of(new float[64], 1, 8, 8, 1);
+            HostTensor pixels = HostTensor.of(new float[64], 1, 8, 8, 1);
             System.out.println(bundle.signature("serving_default")
                     .call(Map.of("pixels", pixels))
                     .get("probabilities"));

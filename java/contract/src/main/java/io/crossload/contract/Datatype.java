@@ -40,6 +40,14 @@ public enum Datatype {
     private static final Map<String, Datatype> BY_NAME =
             Arrays.stream(values()).collect(Collectors.toMap(Enum::name, Function.identity()));
 
+    private static final Datatype[] BY_NUMBER = new Datatype[31];
+
+    static {
+        for (Datatype datatype : values()) {
+            BY_NUMBER[datatype.number] = datatype;
+        }
+    }
+
     private final String tensorflow;
     private final int number;
     private final int size;
@@ -78,10 +86,7 @@ public enum Datatype {
      */
     public static Datatype ofNumber(int number) {
         int plain = number > 100 ? number - 100 : number;
-        return Arrays.stream(values())
-                .filter(d -> d.number == plain)
-                .findFirst()
-                .orElse(null);
+        return plain >= 0 && plain < BY_NUMBER.length ? BY_NUMBER[plain] : null;
     }
 
     /**

@@ -13,7 +13,6 @@ import io.crossload.worker.Worker.Model;
 import io.crossload.worker.Worker.OperatorTime;
 import io.crossload.worker.WorkerException;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
@@ -53,57 +52,77 @@ public final class GraphModel<O, T extends AutoCloseable> implements Model {
     @Override
     public Answer infer(InferRequest request) throws WorkerException {
         Binding binding = request.binding();
+        int wanted = request.outputs().size();
         // Two outputs may be the same tensor; TensorFlow Java fetches a tensor only once.
-        List<O> fetches = new ArrayList<>();
-        List<Integer> positions = new ArrayList<>();
-        for (String name : request.outputs()) {
+        List<O> fetches = new ArrayList<>(wanted);
+        int[] positions = new int[wanted];
+        for (int at = 0; at < wanted; at++) {
             // Checks the datatype before the run: a result without tensor type would leak.
+            String name = request.outputs().get(at);
             O output = resolve(name, binding.outputs().get(name)).output();
             if (!fetches.contains(output)) {
                 fetches.add(output);
             }
-            positions.add(fetches.indexOf(output));
+            positions[at] = fetches.indexOf(output);
         }
-        // So may two inputs, which is fed only once.
-        Map<O, TensorEntry> given = new LinkedHashMap<>();
-        List<Feed<O, T>> feeds = new ArrayList<>();
+        List<Feed<O, T>> feeds = new ArrayList<>(request.inputs().size());
         try {
-            for (TensorEntry entry : request.inputs()) {
-                Resolved<O> input = resolve(entry.name(), binding.inputs().get(entry.name()));
-                if (input.datatype() != entry.datatype()) {
-                    throw new WorkerException(
-                            Code.INVALID_ARGUMENT,
-                            "input '%s' takes %s; the request has %s"
-                                    .formatted(
-                                            entry.name(),
-                                            input.datatype().tensorflow(),
-                                            entry.datatype().tensorflow()));
-                }
-                TensorEntry other = given.putIfAbsent(input.output(), entry);
-                if (other == null) {
-                    feeds.add(new Feed<>(input.output(), session.toNative(entry)));
-                } else if (!other.shape().equals(entry.shape()) || !other.data().equals(entry.data())) {
-                    throw new WorkerException(
-                            Code.INVALID_ARGUMENT,
-                            "the inputs '%s' and '%s' are one tensor of the graph, and two different values were given for it"
-                                    .formatted(other.name(), entry.name()));
-                }
+            for (int at = 0; at < request.inputs().size(); at++) {
+                feed(feeds, request, at);
             }
             return run(feeds, fetches, request.outputs(), positions);
         } finally {
-            feeds.forEach(feed -> close(feed.tensor()));
+            for (Feed<O, T> feed : feeds) {
+                close(feed.tensor());
+            }
         }
     }
 
-    private Answer run(List<Feed<O, T>> feeds, List<O> fetches, List<String> names, List<Integer> positions)
+    /** Adds an input's feed, unless an earlier input is the same tensor, which is fed only once. */
+    private void feed(List<Feed<O, T>> feeds, InferRequest request, int at) throws WorkerException {
+        TensorEntry entry = request.inputs().get(at);
+        Resolved<O> input = resolve(entry.name(), request.binding().inputs().get(entry.name()));
+        if (input.datatype() != entry.datatype()) {
+            throw new WorkerException(
+                    Code.INVALID_ARGUMENT,
+                    "input '%s' takes %s; the request has %s"
+                            .formatted(
+                                    entry.name(),
+                                    input.datatype().tensorflow(),
+                                    entry.datatype().tensorflow()));
+        }
+        for (int earlier = 0; earlier < feeds.size(); earlier++) {
+            if (feeds.get(earlier).output().equals(input.output())) {
+                checkSame(request, input.output(), entry);
+                return;
+            }
+        }
+        feeds.add(new Feed<>(input.output(), session.toNative(entry)));
+    }
+
+    private void checkSame(InferRequest request, O output, TensorEntry entry) throws WorkerException {
+        for (TensorEntry other : request.inputs()) {
+            O same = resolve(other.name(), request.binding().inputs().get(other.name()))
+                    .output();
+            if (same.equals(output)
+                    && !(other.shape().equals(entry.shape()) && other.data().equals(entry.data()))) {
+                throw new WorkerException(
+                        Code.INVALID_ARGUMENT,
+                        "the inputs '%s' and '%s' are one tensor of the graph, and two different values were given for it"
+                                .formatted(other.name(), entry.name()));
+            }
+        }
+    }
+
+    private Answer run(List<Feed<O, T>> feeds, List<O> fetches, List<String> names, int[] positions)
             throws WorkerException {
         long start = System.nanoTime();
         Fetched<T> fetched = ran(feeds, fetches);
         long nanoseconds = System.nanoTime() - start;
         try {
-            List<TensorEntry> outputs = new ArrayList<>();
-            for (int i = 0; i < names.size(); i++) {
-                outputs.add(session.toEntry(names.get(i), fetched.tensors().get(positions.get(i))));
+            List<TensorEntry> outputs = new ArrayList<>(positions.length);
+            for (int at = 0; at < positions.length; at++) {
+                outputs.add(session.toEntry(names.get(at), fetched.tensors().get(positions[at])));
             }
             List<OperatorTime> operators = operatorTimes ? StepStats.operators(fetched.trace()) : List.of();
             return new Answer(outputs, nanoseconds, null, operators, fetched.memory());

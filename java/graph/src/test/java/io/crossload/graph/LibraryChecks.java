@@ -3,11 +3,12 @@ package io.crossload.graph;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.crossload.BoundSignature;
 import io.crossload.Bundle;
 import io.crossload.CrossloadException;
+import io.crossload.HostTensor;
 import io.crossload.Options;
-import io.crossload.Signature;
-import io.crossload.Tensor;
+import io.crossload.Outputs;
 import io.crossload.contract.Datatype;
 import io.crossload.contract.TensorEntry;
 import java.nio.file.Files;
@@ -29,26 +30,42 @@ final class LibraryChecks {
 
     static {
         CHECKS.put("a recorded vector is answered as it was recorded", (bundle, folder) -> {
-            Map<String, Tensor> inputs = new LinkedHashMap<>();
+            Map<String, HostTensor> inputs = new LinkedHashMap<>();
             for (TensorEntry entry : bundle.vectors("square").get(0).inputs().values()) {
                 long[] shape = entry.shape().stream().mapToLong(Long::longValue).toArray();
-                inputs.put(entry.name(), Tensor.of(entry.datatype(), entry.data(), shape));
+                inputs.put(entry.name(), HostTensor.of(entry.datatype(), entry.data(), shape));
             }
             assertThat(bundle.signature("square").call(inputs).get("y").floats())
                     .containsExactly(2, 5, 10);
         });
         CHECKS.put("an input that is left out is its default", (bundle, folder) -> assertThat(square(bundle, 3))
                 .containsExactly(9.5f));
+        CHECKS.put("outputs are read from the engine's memory, into an array of the caller", (bundle, folder) -> {
+            HostTensor kept;
+            HostTensor lost;
+            float[] into = new float[3];
+            try (Outputs outputs =
+                    bundle.signature("square").run(Map.of("x", HostTensor.over(new float[] {1, 2}, 2)))) {
+                lost = outputs.get("y");
+                kept = lost.copy();
+                assertThat(lost.floats(into)).isSameAs(into).containsExactly(1.5f, 4.5f, 0);
+                assertThatThrownBy(() -> lost.floats(new float[1]))
+                        .hasMessage("the tensor has 2 elements, and the array 1");
+                assertThatThrownBy(() -> outputs.get("yy")).hasMessage("there is no output 'yy'; did you mean 'y'?");
+            }
+            assertThat(kept.floats()).containsExactly(1.5f, 4.5f);
+            assertThatThrownBy(lost::floats).hasMessageContaining("the outputs of this run are closed");
+        });
         CHECKS.put("strings are any bytes", (bundle, folder) -> {
             List<byte[]> strings = List.of(new byte[] {'a', 0, (byte) 0xff}, new byte[0]);
-            Tensor tensor = bundle.signature("echo")
-                    .call(Map.of("s", Tensor.ofBytes(strings, 2)))
+            HostTensor tensor = bundle.signature("echo")
+                    .call(Map.of("s", HostTensor.ofBytes(strings, 2)))
                     .get("t");
             assertThat(tensor.byteStrings()).containsExactlyElementsOf(strings);
         });
         CHECKS.put("a datatype without tensor type goes over the bridge and comes back", (bundle, folder) -> {
-            Tensor z = Tensor.of(new byte[] {-128, 0, 127}, 3);
-            Tensor w = bundle.signature("steps").call(Map.of("z", z)).get("w");
+            HostTensor z = HostTensor.of(new byte[] {-128, 0, 127}, 3);
+            HostTensor w = bundle.signature("steps").call(Map.of("z", z)).get("w");
             assertThat(w.datatype()).isEqualTo(Datatype.INT8);
             assertThat(w.ints()).containsExactly(-128, 0, 127);
         });
@@ -57,8 +74,8 @@ final class LibraryChecks {
                 (bundle, folder) -> IntStream.range(0, 2000).parallel().forEach(i -> assertThat(square(bundle, i % 100))
                         .containsExactly((float) (i % 100) * (i % 100) + 0.5f)));
         CHECKS.put("a misspelt input, output or signature is answered with near names", (bundle, folder) -> {
-            Signature square = bundle.signature("square");
-            Tensor x = Tensor.of(new float[] {1}, 1);
+            BoundSignature square = bundle.signature("square");
+            HostTensor x = HostTensor.of(new float[] {1}, 1);
             assertThatThrownBy(() -> square.call(Map.of("x", x, "biass", x)))
                     .isInstanceOf(CrossloadException.class)
                     .hasMessage("signature 'square' has no input 'biass'; did you mean 'bias'?");
@@ -68,10 +85,10 @@ final class LibraryChecks {
         });
         CHECKS.put(
                 "another datatype or shape, and a missing input, are told before the model runs", (bundle, folder) -> {
-                    Signature square = bundle.signature("square");
-                    assertThatThrownBy(() -> square.call(Map.of("x", Tensor.scalar(1f))))
+                    BoundSignature square = bundle.signature("square");
+                    assertThatThrownBy(() -> square.call(Map.of("x", HostTensor.scalar(1f))))
                             .hasMessage("signature 'square' takes 'x' as float32 [-1], and float32 [] was given");
-                    assertThatThrownBy(() -> square.call(Map.of("x", Tensor.of(new double[] {1}, 1))))
+                    assertThatThrownBy(() -> square.call(Map.of("x", HostTensor.of(new double[] {1}, 1))))
                             .hasMessage("signature 'square' takes 'x' as float32 [-1], and float64 [1] was given");
                     assertThatThrownBy(() -> square.call(Map.of()))
                             .hasMessage("signature 'square' needs the input 'x' (float32 [-1]), which is missing");
@@ -100,7 +117,7 @@ final class LibraryChecks {
 
     private static float[] square(Bundle bundle, float x) {
         return bundle.signature("square")
-                .call(Map.of("x", Tensor.of(new float[] {x}, 1)))
+                .call(Map.of("x", HostTensor.of(new float[] {x}, 1)))
                 .get("y")
                 .floats();
     }

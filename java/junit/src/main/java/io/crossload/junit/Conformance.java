@@ -2,8 +2,8 @@ package io.crossload.junit;
 
 import io.crossload.Bundle;
 import io.crossload.CrossloadException;
+import io.crossload.HostTensor;
 import io.crossload.Options;
-import io.crossload.Tensor;
 import io.crossload.compare.Agreement;
 import io.crossload.compare.Judge;
 import io.crossload.compare.Judgement;
@@ -163,7 +163,7 @@ final class Conformance implements AutoCloseable {
     }
 
     private static Map<String, TensorEntry> call(Bundle model, String signature, Vector vector) {
-        Map<String, Tensor> inputs = new LinkedHashMap<>();
+        Map<String, HostTensor> inputs = new LinkedHashMap<>();
         vector.inputs().forEach((name, entry) -> inputs.put(name, tensor(entry)));
         Map<String, TensorEntry> answer = new LinkedHashMap<>();
         try {
@@ -175,12 +175,12 @@ final class Conformance implements AutoCloseable {
         return answer;
     }
 
-    private static Tensor tensor(TensorEntry entry) {
+    private static HostTensor tensor(TensorEntry entry) {
         long[] shape = entry.shape().stream().mapToLong(Long::longValue).toArray();
-        return Tensor.of(entry.datatype(), entry.data(), shape);
+        return HostTensor.of(entry.datatype(), entry.data(), shape);
     }
 
-    private static TensorEntry entry(String name, Tensor tensor) {
+    private static TensorEntry entry(String name, HostTensor tensor) {
         List<Long> shape = java.util.Arrays.stream(tensor.shape()).boxed().toList();
         return new TensorEntry(name, tensor.datatype(), shape, tensor.buffer());
     }

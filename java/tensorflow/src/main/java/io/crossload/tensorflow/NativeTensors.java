@@ -5,16 +5,19 @@ import io.crossload.contract.TensorEntry;
 import io.crossload.graph.TensorTypes;
 import io.crossload.worker.Inputs;
 import io.crossload.worker.WorkerException;
+import java.lang.invoke.MethodHandle;
+import java.lang.invoke.MethodHandles;
 import java.nio.ByteBuffer;
-import java.util.ArrayList;
+import java.nio.ByteOrder;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
-import java.util.stream.LongStream;
 import org.bytedeco.javacpp.BytePointer;
 import org.bytedeco.javacpp.Pointer;
 import org.tensorflow.Tensor;
+import org.tensorflow.ndarray.NdArray;
 import org.tensorflow.ndarray.Shape;
+import org.tensorflow.ndarray.buffer.DataBuffer;
 import org.tensorflow.ndarray.buffer.DataBuffers;
 import org.tensorflow.ndarray.buffer.DataStorageVisitor;
 import org.tensorflow.proto.DataType;
@@ -36,6 +39,26 @@ final class NativeTensors {
     private static final Map<Datatype, Class<? extends TType>> TYPES = types();
 
     private static final TensorTypes CARRIED = new TensorTypes(TensorFlowWorker.RELEASE, TYPES.keySet());
+
+    private static final DataStorageVisitor<ByteBuffer> MEMORY = new DataStorageVisitor<>() {
+        @Override
+        public ByteBuffer visit(ByteBuffer buffer) {
+            return buffer.duplicate();
+        }
+
+        @Override
+        public ByteBuffer visit(long address, long length, long scale) {
+            return new BorrowedMemory(address, length * scale).asByteBuffer();
+        }
+
+        @Override
+        public ByteBuffer fallback() {
+            return null;
+        }
+    };
+
+    // NdArray.copyTo from ndarray 0.4 on, read before.
+    private static final MethodHandle COPY_ALL = copyAll();
 
     private NativeTensors() {}
 
@@ -81,15 +104,15 @@ final class NativeTensors {
     static Tensor toNative(TensorEntry entry) throws WorkerException {
         CARRIED.check(entry.datatype());
         Class<? extends TType> type = TYPES.get(entry.datatype());
-        Shape shape = Shape.of(entry.shape().stream().mapToLong(Long::longValue).toArray());
+        Shape shape = shape(entry.shape());
         if (entry.datatype() == Datatype.BYTES) {
             return TString.tensorOfBytes(
                     shape, DataBuffers.of(Inputs.strings(entry).toArray(byte[][]::new), true, false));
         }
         Tensor tensor = Tensor.of(type, shape);
         try {
-            if (entry.data().hasRemaining()) {
-                copy(entry.data(), memory(tensor), entry.datatype());
+            if (entry.elements() > 0) {
+                fill(memory(tensor), entry);
             }
             return tensor;
         } catch (RuntimeException | Error error) {
@@ -101,66 +124,83 @@ final class NativeTensors {
     /** A frame's tensor over a native tensor's memory, valid while that is open; for BYTES and BOOL a copy. */
     static TensorEntry toEntry(String name, Tensor tensor) throws WorkerException {
         Datatype datatype = datatype(tensor.dataType());
-        List<Long> shape = LongStream.of(tensor.shape().asArray()).boxed().toList();
-        return new TensorEntry(name, datatype, shape, data(tensor, datatype));
-    }
-
-    private static ByteBuffer data(Tensor tensor, Datatype datatype) {
+        List<Long> shape = dimensions(tensor.shape());
         if (tensor.shape().size() == 0) {
-            return ByteBuffer.allocate(0);
+            return new TensorEntry(name, datatype, shape, ByteBuffer.allocate(0));
         }
         if (datatype == Datatype.BYTES) {
-            return Datatype.encodeBytes(elements((TString) tensor));
+            return TensorEntry.of(name, datatype, shape, elements((TString) tensor));
         }
         ByteBuffer memory = memory(tensor);
-        if (datatype == Datatype.BOOL) {
-            ByteBuffer copy = ByteBuffer.allocateDirect(memory.remaining());
-            copy(memory, copy.duplicate(), datatype);
-            return copy;
-        }
-        return memory;
+        return new TensorEntry(name, datatype, shape, datatype == Datatype.BOOL ? truths(memory) : memory);
     }
 
-    private static void copy(ByteBuffer source, ByteBuffer target, Datatype datatype) {
-        ByteBuffer from = source.duplicate();
-        if (datatype != Datatype.BOOL) {
-            target.put(from);
-            return;
-        }
-        while (from.hasRemaining()) {
-            target.put((byte) (from.get() == 0 ? 0 : 1));
+    private static void fill(ByteBuffer target, TensorEntry entry) {
+        if (entry.datatype() == Datatype.BOOL) {
+            target.put(truths(entry.data()));
+        } else {
+            entry.copyTo(target);
         }
     }
 
-    // One by one: the method that copies all has another name in each release of ndarray.
-    private static List<byte[]> elements(TString tensor) {
-        List<byte[]> elements = new ArrayList<>();
-        tensor.asBytes().scalars().forEach(scalar -> elements.add(scalar.getObject()));
+    private static ByteBuffer truths(ByteBuffer bytes) {
+        byte[] copy = new byte[bytes.remaining()];
+        bytes.duplicate().get(copy);
+        for (int at = 0; at < copy.length; at++) {
+            copy[at] = (byte) (copy[at] == 0 ? 0 : 1);
+        }
+        return ByteBuffer.wrap(copy).order(ByteOrder.LITTLE_ENDIAN);
+    }
+
+    private static Shape shape(List<Long> dimensions) {
+        long[] shape = new long[dimensions.size()];
+        for (int axis = 0; axis < shape.length; axis++) {
+            shape[axis] = dimensions.get(axis);
+        }
+        return Shape.of(shape);
+    }
+
+    private static List<Long> dimensions(Shape shape) {
+        long[] sizes = shape.asArray();
+        Long[] dimensions = new Long[sizes.length];
+        for (int axis = 0; axis < sizes.length; axis++) {
+            dimensions[axis] = sizes[axis];
+        }
+        return List.of(dimensions);
+    }
+
+    private static byte[][] elements(TString tensor) {
+        byte[][] elements = new byte[Math.toIntExact(tensor.size())][];
+        try {
+            COPY_ALL.invoke(tensor.asBytes(), DataBuffers.of(elements, false, false));
+        } catch (RuntimeException | Error error) {
+            throw error;
+        } catch (Throwable error) {
+            throw new IllegalStateException(error); // it declares none
+        }
         return elements;
+    }
+
+    private static MethodHandle copyAll() {
+        for (String name : List.of("copyTo", "read")) {
+            try {
+                return MethodHandles.lookup().unreflect(NdArray.class.getMethod(name, DataBuffer.class));
+            } catch (NoSuchMethodException absent) {
+                // The other release's name.
+            } catch (IllegalAccessException error) {
+                throw new IllegalStateException(error);
+            }
+        }
+        throw new IllegalStateException("this release of TensorFlow Java does not copy an NdArray to a DataBuffer");
     }
 
     /** The memory of a tensor with fixed-size elements, at least one. */
     private static ByteBuffer memory(Tensor tensor) {
-        ByteBuffer memory = tensor.asRawTensor().data().accept(new DataStorageVisitor<>() {
-            @Override
-            public ByteBuffer visit(ByteBuffer buffer) {
-                return buffer.duplicate();
-            }
-
-            @Override
-            public ByteBuffer visit(long address, long length, long scale) {
-                return new BorrowedMemory(address, length * scale).asByteBuffer();
-            }
-
-            @Override
-            public ByteBuffer fallback() {
-                return null;
-            }
-        });
+        ByteBuffer memory = tensor.asRawTensor().data().accept(MEMORY);
         if (memory == null) {
             throw new IllegalStateException("this release of TensorFlow Java hides the memory of its tensors");
         }
-        return memory;
+        return memory.order(ByteOrder.LITTLE_ENDIAN);
     }
 
     /** A pointer to memory that its owner frees. */

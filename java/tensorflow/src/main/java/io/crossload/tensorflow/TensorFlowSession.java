@@ -7,10 +7,10 @@ import io.crossload.worker.WorkerException;
 import java.lang.invoke.MethodHandle;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.MethodType;
+import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
-import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import java.util.stream.StreamSupport;
 import org.tensorflow.Graph;
@@ -108,8 +108,10 @@ final class TensorFlowSession implements GraphSession<Output<?>, Tensor> {
         }
         Result result = (Result) ran;
         try {
-            List<Tensor> tensors =
-                    IntStream.range(0, result.size()).mapToObj(result::get).toList();
+            List<Tensor> tensors = new ArrayList<>(fetches.size());
+            for (int at = 0; at < fetches.size(); at++) {
+                tensors.add(result.get(at));
+            }
             byte[] trace = result.getMetadata().map(RunMetadata::toByteArray).orElse(null);
             return new Fetched<>(tensors, trace, result::close);
         } catch (RuntimeException | Error error) {
