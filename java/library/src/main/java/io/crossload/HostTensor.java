@@ -23,15 +23,15 @@ import java.util.List;
  */
 public final class HostTensor {
     private final TensorEntry entry;
-    private final Outputs owner;
+    private final Runnable usable; // throws when the elements are gone; null where they stay
 
     private HostTensor(TensorEntry entry) {
         this(entry, null);
     }
 
-    private HostTensor(TensorEntry entry, Outputs owner) {
+    private HostTensor(TensorEntry entry, Runnable usable) {
         this.entry = entry;
-        this.owner = owner;
+        this.usable = usable;
     }
 
     /** A float32 tensor. */
@@ -114,7 +114,7 @@ public final class HostTensor {
 
     /** A string tensor with elements of any bytes, such as serialised messages. The elements themselves are not copied. */
     public static HostTensor ofBytes(List<byte[]> values, long... shape) {
-        return over(Datatype.BYTES, values.toArray(byte[][]::new), values.size(), shape);
+        return over(Datatype.BYTES, values.toArray(new byte[0][]), values.size(), shape);
     }
 
     /** A tensor of INT8, UINT8, INT4 or UINT4, one element a byte; INT4 is sign-extended. */
@@ -229,9 +229,9 @@ public final class HostTensor {
         return new HostTensor(new TensorEntry("", entry.datatype(), entry.shape(), data));
     }
 
-    /** A tensor over an engine's memory, which is valid until these outputs are closed. */
-    static HostTensor of(TensorEntry entry, Outputs owner) {
-        return new HostTensor(entry, owner);
+    /** A tensor over an engine's memory; {@code usable} throws once that is freed. */
+    static HostTensor of(TensorEntry entry, Runnable usable) {
+        return new HostTensor(entry, usable);
     }
 
     /** A tensor of a frame, such as an input of a recorded vector. Its bytes are not copied and must not change. */
@@ -250,12 +250,12 @@ public final class HostTensor {
 
     /** A tensor with the same elements that stays valid when its {@link Outputs} are closed. */
     public HostTensor copy() {
-        return owner == null ? this : copyOf(entry());
+        return usable == null ? this : copyOf(entry());
     }
 
     private TensorEntry entry() {
-        if (owner != null) {
-            owner.check();
+        if (usable != null) {
+            usable.run();
         }
         return entry;
     }

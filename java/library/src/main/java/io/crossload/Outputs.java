@@ -34,7 +34,7 @@ public final class Outputs implements AutoCloseable {
         check();
         for (TensorEntry entry : entries) {
             if (entry.name().equals(name)) {
-                return HostTensor.of(entry, this);
+                return HostTensor.of(entry, this::check);
             }
         }
         throw new CrossloadException(
@@ -49,7 +49,7 @@ public final class Outputs implements AutoCloseable {
     }
 
     /** Throws CrossloadException (FAILED_PRECONDITION) after {@link #close}. */
-    void check() {
+    private void check() {
         if (closed) {
             throw new CrossloadException(
                     Code.FAILED_PRECONDITION,
