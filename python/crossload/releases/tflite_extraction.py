@@ -50,8 +50,8 @@ _LIMITS = Limits(load=20.0, run=20.0)
 _NOT_ASKED = "."
 _LETTERS = {outcome: letter for letter, outcome in OUTCOMES.items()}
 _UNREGISTERED = re.compile(
-    r"lacks at least one|Didn't find op for|too new for this interpreter|needs the custom op|needs Flex|get registration from op code"
-    r"|code out of range"
+    r"lacks at least one|Didn't find op for|needs the (?:builtin opcode|operator number|custom op)|needs Flex"
+    r"|get registration from op code|code out of range"
 )
 # The workers' words for a tensor that goes in or out and has no array in an interpreter's API.
 _NOT_CARRIED = re.compile(r"cannot carry|Python API|no tensor type")

@@ -38,6 +38,7 @@ _WAYS_OUT = (
     "give --representative and --data real inputs of the whole range, keep the layers that lose most in float (int8: --keep-float auto "
     f"finds them), take --quantize 16x8 or dynamic, or {_WAYS_BACK}"
 )
+_WAYS_OUT_OF_WEIGHTS = f"give --data real inputs of the whole range, or {_WAYS_BACK}"  # float16, dynamic: no ranges are measured
 
 
 def proved(source: Recorded, made: Artifact, wanted: QualityTerms) -> tuple[Artifact, Report, dict[str, Signature]]:
@@ -50,7 +51,7 @@ def proved(source: Recorded, made: Artifact, wanted: QualityTerms) -> tuple[Arti
         alive, rows = _litert(stack, source), _rows(source, own, wanted)
         found = _quality(source, made, own, alive[_judge()], rows)
         file = Path(made.path).name
-        refuse_beyond(wanted.bounds, found, file)
+        refuse_beyond(wanted.bounds, found, file, _WAYS_OUT if calibrated(Path(made.path)) else _WAYS_OUT_OF_WEIGHTS)
         report = _own_answers(source, made, own, alive, rows)
     made = made.model_copy(update={"quality": found})
     if report.exit_status:
@@ -128,7 +129,12 @@ def _rows(source: Recorded, own: Mapping[str, Signature], wanted: QualityTerms) 
     return rows_of(source.manifest.signatures, wanted, Path(given) if given else None, source.terms.requests, own)
 
 
-def refuse_beyond(bounds: Bounds, found: Sequence[Quality], file: str, ways: str = _WAYS_OUT) -> None:
+def calibrated(file: Path) -> bool:
+    """Whether the file computes in integers, whose ranges come from representative inputs. Raises ArtifactError."""
+    return quantised.kind(file) in ("int8", "16x8")
+
+
+def refuse_beyond(bounds: Bounds, found: Sequence[Quality], file: str, ways: str) -> None:
     """Raise ConversionRefused, with the figures and the `ways` out, where an output does not meet a bound."""
     unmet = [sentence for q in found for sentence in bounds.unmet(q)]
     if unmet:

@@ -26,10 +26,11 @@ from crossload.verbs.verify.record import record, references
 QUANTIZATIONS = ("float16", "dynamic", "int8", "16x8")
 FORMATS = tuple(f"tflite:{quantize}" for quantize in QUANTIZATIONS)
 _CALIBRATED = ("int8", "16x8")
+_ACCEPT = "leave the variant out of --formats, or state the bound that you accept: --bound {bound}"
 _WAYS_OUT = (
-    "give --representative and --data real inputs of the whole range, leave the variant out of --formats, or state the bound that you "
-    "accept: --bound {bound}; crossload convert --keep-float LAYER leaves layers in float"
+    f"give --representative and --data real inputs of the whole range, {_ACCEPT}; crossload convert --keep-float leaves layers in float"
 )
+_WAYS_OUT_OF_WEIGHTS = f"give --data real inputs of the whole range, {_ACCEPT}"  # float16, dynamic: no ranges are measured
 
 
 @dataclass(frozen=True)
@@ -156,7 +157,7 @@ def finished(
     result = ModelSource(path, "tflite", artifact.bindings, signatures=own)
     found = measured((model.supervisor, source), (litert, result, artifact), rows, progress)
     try:
-        refuse_beyond(terms.quality.bounds, found, artifact.id, _WAYS_OUT)
+        refuse_beyond(terms.quality.bounds, found, artifact.id, _WAYS_OUT if suffix in _CALIBRATED else _WAYS_OUT_OF_WEIGHTS)
     except ConversionRefused as refused:
         raise ExportRefused(str(refused), refused.table) from refused
     recorded: list[Vectors] = []

@@ -204,9 +204,9 @@ def missing(path: str, ops: Iterable[str], text: str) -> Refusal | None:
         device = "; it was compiled for an Edge TPU: verify the file it was made from" if found[1] == "edgetpu-custom-op" else ""
         return Refusal("UNIMPLEMENTED", f"{path} needs the custom op {found[1]}, which this interpreter does not have{device}")
     if found := re.search(r"Didn't find op for ([^.\n]+)", text):
-        return Refusal("UNIMPLEMENTED", f"{path} is too new for this interpreter, which does not have the {found[1]}")
+        return Refusal("UNIMPLEMENTED", f"{path} needs the {found[1]}, which this interpreter does not have")
     if found := re.search(r"builtin_code out of range: (\d+)", text):
-        return Refusal("UNIMPLEMENTED", f"{path} is too new for this interpreter, which does not know the operator number {found[1]}")
+        return Refusal("UNIMPLEMENTED", f"{path} needs the operator number {found[1]}, which this interpreter does not know")
     if found := re.search(r"Unsupported data type (\d+)", text):
         return Refusal(
             "UNIMPLEMENTED", f"{path} has a datatype (number {found[1]} of the TFLite schema) that this interpreter does not know"

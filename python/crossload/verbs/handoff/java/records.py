@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class _Kind:
-    """An element in Java: its type, its box type (nullable), HostTensor's accessor and factory, the factory's arguments before the array."""
+    """An element in Java: its type, its box type (nullable), HostTensor's accessor, its factory and what that takes before the array."""
 
     element: str
     box: str
