@@ -25,17 +25,18 @@ _OWNERS = {"release": ("java",), "package": ("java", "android"), "arena": ("tflm
         "handoff digits/ --to c -o digits-c/ --artifact tflite",
         "handoff digits/ --to tflm -o digits-tflm/ --artifact tflite:int8 --flash 262144",
         "handoff digits/ --to android -o digits-android/ --artifact tflite --package com.example.digits",
+        "handoff digits/ --to ios -o digits-ios/ --artifact tflite",
     ],
     exit_status="0 written, 2 input that cannot be used.",
 )
 @click.argument("bundle", type=click.Path(path_type=Path))
 @option(
     "--to",
-    type=click.Choice(["java", "c", "tflm", "android"]),
+    type=click.Choice(["java", "c", "tflm", "android", "ios"]),
     required=True,
     group=CONVERSION,
     help="The receiver: java is a Maven project for Java 17 or newer, c a C99 project over LiteRT's C API, tflm a project over TensorFlow "
-    "Lite Micro for microcontrollers, android a Gradle project.",
+    "Lite Micro for microcontrollers, android a Gradle project, ios a Swift package and a pod over TensorFlow Lite.",
 )
 @option(
     "--release",
@@ -65,7 +66,7 @@ def command(bundle: Path, to: str, output: Path, artifact: str | None, overwrite
     The project holds the artifact, its manifest and recorded answers, a typed client (a function for each signature, with a record for
     its inputs and one for its outputs), a test over all vectors, a main program and a README. It needs neither Python nor crossload:
     for Java a JDK and Maven, for C a compiler, make and libLiteRt.so, for a microcontroller its compiler and TensorFlow Lite Micro's
-    sources, for Android its SDK and Gradle. Its test proves that the model gives the recorded answers there.
+    sources, for Android its SDK and Gradle, for iOS Xcode. Its test proves that the model gives the recorded answers there.
     """
     from crossload.verbs.handoff.handoff import handoff
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from crossload.contract import manifest as manifests
@@ -109,6 +109,26 @@ def _listed(words: Iterable[str]) -> str:
     return ", ".join(dict.fromkeys(words)) or "nothing"
 
 
+def carried(choice: Choice, client: str, obstacle: Callable[[str], str | None], path: Path) -> Choice:
+    """The choice without the signatures for which `obstacle` states why the client cannot call them.
+
+    Raises CrossloadError if none is left, with each reason; `path` is the bundle's.
+    """
+    why = {name: reason for name in choice.signatures if (reason := obstacle(name))}
+    left = tuple(name for name in choice.signatures if name not in why)
+    if not left:
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in why.items())
+        raise CrossloadError(f"the {client} client carries no signature of {path}: {reasons}")
+    return replace(choice, signatures=left, left_out=choice.left_out | why)
+
+
+def explained(source: Bundle, choice: Choice, interpreter: str) -> str:
+    """Why `check` expects an interpreter not to run the chosen .tflite; empty if it expects no obstacle."""
+    bindings = {name: choice.artifact.bindings[name] for name in choice.signatures}
+    (found,) = tflite_prediction.would_do(source.path(choice.artifact), [interpreter], bindings=bindings)
+    return found.explanation() or ""
+
+
 def reduced(manifest: Manifest, choice: Choice) -> Manifest:
     """The manifest of a bundle with this artifact alone: the signatures to hand over, their vectors and tolerances."""
     signatures = {name: s for name, s in manifest.signatures.items() if name in choice.signatures}
@@ -126,18 +146,23 @@ def reduced(manifest: Manifest, choice: Choice) -> Manifest:
     )
 
 
-def write(bundle: Bundle, manifest: Manifest, folder: Path) -> None:
-    """Write the bundle of this reduced manifest into a new folder."""
-    folder.mkdir(parents=True)
-    for path in [a.path for a in manifest.artifacts] + [v.path for v in manifest.vectors]:
-        source, target = bundle.root / path, folder / path
+def write(bundle: Bundle, manifest: Manifest, folder: Path, placed: Manifest | None = None) -> None:
+    """Write the bundle of this reduced manifest into a folder; `placed` is the same manifest with the paths that the files get there."""
+    placed = placed or manifest
+    folder.mkdir(parents=True, exist_ok=True)
+    for path, new in zip(_paths(manifest), _paths(placed), strict=True):
+        source, target = bundle.root / path, folder / new
         target.parent.mkdir(parents=True, exist_ok=True)
         if source.is_dir():
             shutil.copytree(source, target)
         else:
             shutil.copyfile(source, target)
-    files.write_text(folder / manifests.FILE_NAME, manifest.to_json())
+    files.write_text(folder / manifests.FILE_NAME, placed.to_json())
     open_bundle(folder)
+
+
+def _paths(manifest: Manifest) -> list[str]:
+    return [a.path for a in manifest.artifacts] + [v.path for v in manifest.vectors]
 
 
 def file_names(source: Bundle, artifact: Artifact, signatures: Sequence[str]) -> dict[str, dict[str, str]]:

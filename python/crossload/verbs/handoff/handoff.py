@@ -10,11 +10,18 @@ from crossload.errors import CrossloadError
 from crossload.verbs.handoff.android import project as android
 from crossload.verbs.handoff.c import project as c
 from crossload.verbs.handoff.handed import Handoff
+from crossload.verbs.handoff.ios import project as ios
 from crossload.verbs.handoff.java import project as java
 from crossload.verbs.handoff.tflm import project as tflm
 
 # By the value of `--to`: called with the bundle, the destination, `artifact`, `overwrite` and the options of that receiver.
-RECEIVERS: dict[str, Callable[..., Handoff]] = {"java": java.write, "c": c.write, "tflm": tflm.write, "android": android.write}
+RECEIVERS: dict[str, Callable[..., Handoff]] = {
+    "java": java.write,
+    "c": c.write,
+    "tflm": tflm.write,
+    "android": android.write,
+    "ios": ios.write,
+}
 
 
 def handoff(
@@ -34,7 +41,9 @@ def handoff(
     which carries the same; its `options` are `arena`, the bytes of the tensor arena (default: measured in the runtime tflite-micro, and a
     quarter), `flash`, the bytes that the model and its vectors may have, and `progress`, which is called with what is being done.
     "android" is a Gradle project over TensorFlow Lite or LiteRT, whose option is `package`, and which leaves out signatures with other
-    datatypes than bool, int8 to int64, uint8 and float32. `artifact` is the id of the artifact to hand over.
+    datatypes than bool, int8 to int64, uint8 and float32. "ios" is a Swift package and a pod over TensorFlow Lite's Swift API, which
+    reads answers in bool, uint8, int16 to int64, float32 and float64; signatures with others are left out. `artifact` is the id of the
+    artifact to hand over.
     Raises CrossloadError for a path that is not a bundle or holds no answers, for an unknown receiver, release or artifact, for operators
     that the receiver has not, and for a destination that holds something else; EnvironmentProblem if tflite-micro is not to be had. Starts
     no TensorFlow; "tflm" starts tflite-micro, unless `arena` is given.

@@ -14,7 +14,6 @@ from crossload.contract.bundle import Bundle
 from crossload.contract.datatypes import for_people
 from crossload.contract.manifest import FILE_NAME, Manifest
 from crossload.contract.signatures import Signature
-from crossload.errors import CrossloadError
 from crossload.runtimes import registry
 from crossload.support import files
 from crossload.verbs import destinations
@@ -78,7 +77,7 @@ def write(
         "kotlin": f"{model}Model",
         "methods": methods,
         "used": _used(methods),
-        "predicted": _predicted(source, choice),
+        "predicted": carried_bundle.explained(source, choice, _INTERPRETER),
     }
     with only_writer(there, "handoff"):
         destinations.check(there, "handoff", _is_handoff, overwrite=overwrite)
@@ -99,13 +98,7 @@ def write(
 
 def carried(manifest: Manifest, choice: Choice, path: Path) -> Choice:
     """The choice without the signatures that Android's clients cannot carry; raises CrossloadError if none is left."""
-    why = {name: reason for name in choice.signatures if (reason := _obstacle(manifest.signatures[name]))}
-    left = tuple(name for name in choice.signatures if name not in why)
-    if not left:
-        raise CrossloadError(
-            f"the Android client carries no signature of {path}: {'; '.join(f'{name}: {reason}' for name, reason in why.items())}"
-        )
-    return replace(choice, signatures=left, left_out=choice.left_out | why)
+    return carried_bundle.carried(choice, "Android", lambda name: _obstacle(manifest.signatures[name]), path)
 
 
 def _obstacle(signature: Signature) -> str | None:
@@ -114,15 +107,6 @@ def _obstacle(signature: Signature) -> str | None:
             carried = ", ".join(for_people(d) for d in _CARRIED)
             return f"{t.name!r} is {for_people(t.datatype)}, and TensorFlow Lite's Java API carries {carried}"
     return None if signature.inputs else "it has no input, and TensorFlow Lite's Java API calls no such signature"
-
-
-def _predicted(source: Bundle, choice: Choice) -> str:
-    """Why `check` expects TensorFlow Lite on Android not to run the file; empty if it expects no obstacle."""
-    from crossload.verbs.check import tflite_prediction
-
-    bindings = {name: choice.artifact.bindings[name] for name in choice.signatures}
-    (found,) = tflite_prediction.would_do(source.path(choice.artifact), [_INTERPRETER], bindings=bindings)
-    return found.explanation() or ""
 
 
 def _without_defaults(signature: Signature) -> Signature:
@@ -140,15 +124,7 @@ def _in_assets(manifest: Manifest) -> Manifest:
 def _write_assets(source: Bundle, manifest: Manifest, choice: Choice, in_file: Mapping[str, Mapping[str, str]], folder: Path) -> None:
     from crossload.artifacts.tflite import tflite_file
 
-    own = carried_bundle.reduced(source.manifest, choice)
-    carried_bundle.write(source, own, folder)
-    moved = [(own.artifacts[0].path, "model.tflite"), *((a.path, b.path) for a, b in zip(own.vectors, manifest.vectors, strict=True))]
-    for path, target in moved:
-        (folder / path).rename(folder / target)
-    for left in sorted(folder.rglob("*"), reverse=True):
-        if left.is_dir() and not any(left.iterdir()):
-            left.rmdir()
-    files.write_text(folder / FILE_NAME, manifest.to_json())
+    carried_bundle.write(source, carried_bundle.reduced(source.manifest, choice), folder, manifest)
     signatures = {
         name: {
             "key": choice.artifact.bindings[name].key,

@@ -25,7 +25,7 @@ TYPES = {
     "FP32": "float",
     "FP64": "double",
 }
-_MOST_RANK = 8
+MOST_RANK = 8
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Field:
     def initial(self, struct: str) -> str:
         """The shape as an initialiser, free dimensions taken from the struct."""
         if self.shape is None:
-            return ", ".join(f"{struct}->{self.field}.shape[{at}]" for at in range(_MOST_RANK))
+            return ", ".join(f"{struct}->{self.field}.shape[{at}]" for at in range(MOST_RANK))
         return ", ".join(f"{struct}->{self.field}.shape[{at}]" if d < 0 else str(d) for at, d in enumerate(self.shape)) or "0"
 
     def rank(self, struct: str) -> str:
@@ -100,6 +100,6 @@ def _fields(signature: str, specs: Iterable[TensorSpec], file_names: Mapping[str
                 f"{t.name!r} of {signature} is {for_people(t.datatype)}, and the C client carries bool, integers of 8 to 64 bits, float32 "
                 "and float64; hand over an artifact without it"
             )
-        if t.shape is not None and len(t.shape) > _MOST_RANK:
-            raise CrossloadError(f"{t.name!r} of {signature} has {len(t.shape)} dimensions, and the C client carries at most {_MOST_RANK}")
+        if t.shape is not None and len(t.shape) > MOST_RANK:
+            raise CrossloadError(f"{t.name!r} of {signature} has {len(t.shape)} dimensions, and the C client carries at most {MOST_RANK}")
     return tuple(Field(t.name, file_names[t.name], called[t.name], t.datatype, None if t.shape is None else tuple(t.shape)) for t in specs)

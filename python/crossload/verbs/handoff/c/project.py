@@ -44,7 +44,7 @@ def write(bundle: str | Path, destination: str | Path, *, artifact: str | None =
             for file in sorted((_ROOM / "sources").iterdir()):
                 at = folder if file.name in ("Makefile", "CMakeLists.txt") else folder / "src"
                 files.write_text(at / file.name, file.read_text("utf-8"))
-            rows = _record(source, functions, Tolerances(dict(manifest.tolerance)), folder / "vectors.bin")
+            rows = record(source, functions, Tolerances(dict(manifest.tolerance)), folder / "vectors.bin")
             files.write_text(folder / "src" / "vectors.c", tables(functions, rows, manifest))
             write_client(folder / "src", context)
             files.write_text(folder / "README.md", environment().get_template("README.md.j2").render(context))
@@ -85,7 +85,8 @@ def _refuse_variables(path: Path) -> None:
         )
 
 
-def _record(source: Bundle, functions: Sequence[client.Function], tolerances: Tolerances, target: Path) -> dict[str, list[recorded.Table]]:
+def record(source: Bundle, functions: Sequence[client.Function], tolerances: Tolerances, target: Path) -> dict[str, list[recorded.Table]]:
+    """Write vectors.bin; returns the tables of each function."""
     with target.open("wb") as stream:
         return {f.name: recorded.written(stream, f, recorded.complete(f, source.vectors(f.signature)), tolerances) for f in functions}
 

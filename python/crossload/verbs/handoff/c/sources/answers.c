@@ -49,7 +49,7 @@ static void put_tensor(crossload_answers *answers, const crossload_tensor *tenso
     put(answers, "\"}");
 }
 
-void crossload_answers_begin(crossload_answers *answers, const char *runtime, const char *device) {
+void crossload_answers_begin(crossload_answers *answers, const char *runtime, const char *const *device) {
     answers->count = 0;
     put(answers, "{\"crossload_device\": 1, \"runtime\": ");
     quote(answers, runtime);
@@ -66,9 +66,11 @@ void crossload_answers_begin(crossload_answers *answers, const char *runtime, co
         put(answers, "\"");
     }
     put(answers, "}, \"device\": {");
-    if (device != NULL) {
-        put(answers, "\"name\": ");
-        quote(answers, device);
+    for (size_t at = 0; device != NULL && device[at] != NULL; at += 2) {
+        if (at > 0) put(answers, ", ");
+        quote(answers, device[at]);
+        put(answers, ": ");
+        quote(answers, device[at + 1]);
     }
     put(answers, "}, \"answers\": [");
 }

@@ -15,8 +15,8 @@ typedef struct {
     size_t count; /* answers so far */
 } crossload_answers;
 
-/* `device` names the board; it may be NULL. */
-void crossload_answers_begin(crossload_answers *answers, const char *runtime, const char *device);
+/* `device` is words about the board, a name and a value in turn, and NULL behind them: {"name", "Pi 5", NULL}. It may be NULL. */
+void crossload_answers_begin(crossload_answers *answers, const char *runtime, const char *const *device);
 
 /* One answer: `outputs`, or the `error` that the runtime met. */
 void crossload_answers_add(crossload_answers *answers, const crossload_suite *suite, const char *id, const crossload_tensor *outputs, const char *error);

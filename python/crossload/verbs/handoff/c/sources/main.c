@@ -102,8 +102,9 @@ int main(int count, char **words) {
         fprintf(stderr, "%s cannot be written\n", json);
         status = 2;
     } else if (json != NULL) {
+        const char *const board[] = {"name", device, NULL};
         all.report = &report;
-        crossload_answers_begin(all.report, "litert-c", device);
+        crossload_answers_begin(all.report, "litert-c", device != NULL ? board : NULL);
     }
     for (size_t at = 0; status == 0 && at < crossload_suite_count; at++) {
         const crossload_suite *suite = &crossload_suites[at];

@@ -102,8 +102,9 @@ int crossload_print_answers(crossload_print print, const char *device) {
     crossload_answers report = {to_print, &all, 0};
     crossload_model *model = opened(print);
     if (model == NULL) return 2;
+    const char *const board[] = {"name", device, NULL};
     all.report = &report;
-    crossload_answers_begin(&report, "tflite-micro-c", device);
+    crossload_answers_begin(&report, "tflite-micro-c", device != NULL ? board : NULL);
     int status = ask_all(&all, model);
     crossload_answers_end(&report);
     return status;

@@ -1,0 +1,1 @@
+/* Only declarations: the functions are in the library. */
