@@ -71,6 +71,7 @@ def test_the_project_is_a_bundle_and_holds_what_the_app_ships_apart_from_what_ju
     assert found == [
         ".gitattributes",
         ".gitignore",
+        ".swift-format",
         "DigitsModel.podspec",
         "Package.swift",
         "Podfile",

@@ -104,6 +104,7 @@ def _render(folder: Path, context: Mapping[str, Any]) -> None:
         ("podspec", f"{module}.podspec"),
         ("Podfile", "Podfile"),
         ("README.md", "README.md"),
+        ("swift-format", ".swift-format"),
         ("Client.swift", f"Sources/{module}/{context['client']}.swift"),
         ("Conformance.swift", f"Tests/{module}Tests/Conformance.swift"),
         ("ConformanceTests.swift", f"Tests/{module}Tests/ConformanceTests.swift"),

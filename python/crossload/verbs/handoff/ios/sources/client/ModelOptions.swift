@@ -4,9 +4,9 @@ import TensorFlowLite
 public struct ModelOptions: Equatable {
     /// What computes.
     public enum Compute: String, CaseIterable {
-        /// No delegate is asked for. The library may use XNNPACK by its own default.
+        /// The CPU as TensorFlow Lite uses it by default.
         case cpu
-        /// The CPU with XNNPACK.
+        /// The CPU with XNNPACK asked for, which refuses a model that computes shapes as it runs.
         case xnnpack
         /// The GPU, perhaps in half precision.
         case metal
@@ -22,7 +22,7 @@ public struct ModelOptions: Equatable {
     /// The threads of the CPU; nil for TensorFlow Lite's own choice.
     public var threads: Int?
 
-    public init(compute: Compute = .xnnpack, threads: Int? = nil) {
+    public init(compute: Compute = .cpu, threads: Int? = nil) {
         self.compute = compute
         self.threads = threads
     }
@@ -42,7 +42,15 @@ public struct ModelOptions: Equatable {
         options.threadCount = threads
         options.isXNNPackEnabled = compute == .xnnpack
         let chosen = try delegate()
-        return try Interpreter(modelPath: path, options: options, delegates: chosen.map { [$0] })
+        do {
+            return try Interpreter(modelPath: path, options: options, delegates: chosen.map { [$0] })
+        } catch {
+            guard compute != .cpu else { throw error }
+            throw ModelError(
+                "TensorFlow Lite does not load the model with the delegate '\(compute.rawValue)' (\(error)); it prints why. A delegate refuses"
+                    + " shapes that the model computes as it runs, such as those of a free batch: take cpu, or convert it at a fixed shape"
+            )
+        }
     }
 
     private func delegate() throws -> Delegate? {
