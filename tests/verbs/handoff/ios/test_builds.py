@@ -117,6 +117,7 @@ def test_a_delegate_that_cannot_be_had_fails_with_a_sentence_and_the_others_are_
     assert "nothing: 'nothing' is no delegate; there are: cpu, xnnpack, metal" in said
     assert "cpu: PASS" in said
     assert "Executed 1 test, with 3 failures" in said
+    assert "CROSSLOAD_DELEGATES names no delegate" in built.judged(built.digits, "+")
     assert "coreml: this device has no Neural Engine; coreml-all takes any device" in built.judged(built.counter, "coreml")
 
 

@@ -19,7 +19,7 @@ IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9]*_?[0-9]*")
         ("serving_default", "servingDefault", "ServingDefault"),
         ("class", "class_", "Class"),
         ("self", "self_", "Self"),
-        ("inputs", "inputs_", "Inputs"),
+        ("reset", "reset_", "Reset"),
         ("1st", "x1st", "X1st"),
         ("größe", "grE", "GrE"),
         ("日本", "unnamed", "Unnamed"),
@@ -41,7 +41,7 @@ def test_every_list_of_names_becomes_as_many_identifiers_that_are_no_keywords(gi
         found = [n.lower() for n in made.values()]
         assert len(set(found)) == len(given_names)
         assert all(IDENTIFIER.fullmatch(n) for n in made.values())
-    keywords = {"class", "func", "in", "init", "inout", "let", "self", "true", "where", "reset", "inputs"}
+    keywords = {"class", "func", "in", "init", "inout", "let", "self", "true", "where", "reset", "file", "handed"}
     assert not keywords & set(names.members([*given_names, *keywords]).values())
 
 

@@ -65,12 +65,14 @@ def context_of(manifest: Manifest, prefix: str, functions: Sequence[client.Funct
     }
 
 
-def tables(functions: Sequence[client.Function], rows: Mapping[str, Sequence[recorded.Table]], manifest: Manifest) -> str:
-    """The source of vectors.c: the rows of each function, and what identifies the one artifact and the vectors files of a manifest."""
-    digests = {v.signature: v.sha256 for v in manifest.vectors}
-    return (
-        environment().get_template("vectors.c.j2").render(functions=functions, tables=rows, artifact=manifest.artifacts[0], digests=digests)
-    )
+def tables(
+    functions: Sequence[client.Function], rows: Mapping[str, Sequence[recorded.Table]], manifest: Manifest, folder: str = "model/"
+) -> str:
+    """The source of vectors.c: the rows of each function, and what identifies the one artifact and the vectors files of a manifest, which
+    lies in `folder`."""
+    (artifact,), digests = manifest.artifacts, {v.signature: v.sha256 for v in manifest.vectors}
+    template = environment().get_template("vectors.c.j2")
+    return template.render(functions=functions, tables=rows, artifact=artifact, digests=digests, file=f"{folder}{artifact.path}")
 
 
 def _refuse_variables(path: Path) -> None:

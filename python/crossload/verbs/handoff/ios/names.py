@@ -21,8 +21,8 @@ _KEYWORDS = frozenset(
         true try actor any async macro package some unowned weak""",
     )
 )
-# The client's own members, and the parameter of its functions.
-_TAKEN = frozenset({"inputs", "reset"})
+# The client's own members.
+_TAKEN = frozenset({"file", "handed", "reset"})
 _PLAIN = frozenset(" !#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[]^_`abcdefghijklmnopqrstuvwxyz{|}~")
 _LONGEST = 40
 

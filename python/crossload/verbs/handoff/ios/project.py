@@ -66,7 +66,7 @@ def write(bundle: str | Path, destination: str | Path, *, artifact: str | None =
             resources = folder / "Tests" / f"{module}Tests" / "Resources"
             resources.mkdir(parents=True)
             rows = c_project.record(source, functions, Tolerances(dict(manifest.tolerance)), resources / "vectors.bin")
-            files.write_text(folder / "Sources" / judge / "vectors.c", c_project.tables(functions, rows, placed))
+            files.write_text(folder / "Sources" / judge / "vectors.c", c_project.tables(functions, rows, placed, folder=""))
             _render(folder, context)
     vectors = sum(map(len, rows.values()))
     test = f"cd {there} && xcodebuild test -scheme {module} -destination '{_SIMULATOR}'"
