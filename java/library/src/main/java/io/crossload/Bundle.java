@@ -16,9 +16,11 @@ import io.crossload.worker.WorkerException;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.EnumSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.stream.Collectors;
 
 /**
@@ -28,6 +30,12 @@ import java.util.stream.Collectors;
  * throw.
  */
 public final class Bundle implements AutoCloseable {
+    private static final System.Logger LOGGER = System.getLogger(Bundle.class.getName());
+
+    // Codes of a failure that is of this artifact in this release: another artifact of the same model may run.
+    private static final Set<Code> ANOTHER_MAY_RUN = EnumSet.of(
+            Code.INVALID_ARGUMENT, Code.NOT_FOUND, Code.UNIMPLEMENTED, Code.INTERNAL, Code.UNKNOWN, Code.ABORTED);
+
     private final Path root;
     private final Manifest manifest;
     private final Artifact artifact;
@@ -73,7 +81,8 @@ public final class Bundle implements AutoCloseable {
     }
 
     /**
-     * Loads a bundle's artifact.
+     * Loads a bundle's artifact: the one that the options name, else the first in the manifest's order that loads, and gives a first answer,
+     * in this release; the log tells which others were tried.
      *
      * @param path a bundle's folder, or an artifact with its manifest {@code <artifact>.crossload.json} beside it
      * @param options the artifact's id, whether to check hashes and to warm up, the engine
@@ -83,19 +92,50 @@ public final class Bundle implements AutoCloseable {
      */
     public static Bundle open(Path path, Options options) {
         Located located = locate(path);
-        Manifest manifest = located.manifest();
+        Worker engine = options.engine() == null ? Engines.find() : options.engine();
+        Metadata metadata = Engines.metadata(engine);
+        List<Artifact> candidates = candidates(located, options.artifact(), metadata);
+        Map<Artifact, CrossloadException> failures = new LinkedHashMap<>();
+        for (Artifact artifact : candidates) {
+            try {
+                Bundle bundle = open(located, artifact, engine, metadata, options);
+                failures.forEach((other, failure) -> LOGGER.log(
+                        System.Logger.Level.WARNING,
+                        "{0} is taken, because {1} fails: {2}",
+                        bundle,
+                        other.id(),
+                        failure.getMessage()));
+                return bundle;
+            } catch (CrossloadException error) {
+                if (candidates.size() == 1 || !ANOTHER_MAY_RUN.contains(error.code())) {
+                    throw error;
+                }
+                failures.put(artifact, error);
+            }
+        }
+        CrossloadException first = failures.values().iterator().next();
+        throw new CrossloadException(
+                first.code(),
+                "no artifact of " + located.root() + " runs in " + metadata.name() + " " + metadata.version() + ": "
+                        + failures.entrySet().stream()
+                                .map(e -> e.getKey().id() + ": " + e.getValue().getMessage())
+                                .collect(Collectors.joining("; "))
+                        + "; make one that does in Python: crossload convert " + located.root()
+                        + " DESTINATION --runtime "
+                        + metadata.name() + "@" + metadata.version(),
+                first);
+    }
+
+    private static Bundle open(Located located, Artifact artifact, Worker engine, Metadata metadata, Options options) {
         Bundle bundle = null;
         try {
-            Worker engine = options.engine() == null ? Engines.find() : options.engine();
-            Metadata metadata = Engines.metadata(engine);
-            Artifact artifact = choose(located, options.artifact(), metadata);
             if (options.verifyHashes()) {
                 Hashes.check(located.root(), artifact.path(), artifact.sha256());
             }
             bundle = Engines.calling(
                     engine,
                     located.root().resolve(artifact.path()) + " cannot be loaded",
-                    () -> new Bundle(located.root(), manifest, artifact, engine, metadata));
+                    () -> new Bundle(located.root(), located.manifest(), artifact, engine, metadata));
             if (options.warmUp()) {
                 bundle.warmUp(options.verifyHashes());
             }
@@ -244,7 +284,8 @@ public final class Bundle implements AutoCloseable {
                         + " -o BUNDLE");
     }
 
-    private static Artifact choose(Located located, String id, Metadata metadata) {
+    /** The artifacts that the engine may load, in the manifest's order: at least one. */
+    private static List<Artifact> candidates(Located located, String id, Metadata metadata) {
         List<Artifact> all = located.manifest().artifacts().stream()
                 .filter(a -> located.wanted() == null || a.path().equals(located.wanted()))
                 .toList();
@@ -256,16 +297,18 @@ public final class Bundle implements AutoCloseable {
         }
         List<Artifact> wanted =
                 all.stream().filter(a -> id == null || a.id().equals(id)).toList();
-        return wanted.stream()
+        List<Artifact> taken = wanted.stream()
                 .filter(a -> metadata.formats().contains(a.format()))
-                .findFirst()
-                .orElseThrow(() -> new CrossloadException(
-                        Code.UNIMPLEMENTED,
-                        metadata.name() + " loads " + Text.listed(metadata.formats()) + ", and the artifacts of "
-                                + located.root() + " are "
-                                + Text.listed(
-                                        wanted.stream().map(Artifact::format).collect(Collectors.toSet()))
-                                + "; convert one in Python: crossload convert"));
+                .toList();
+        if (taken.isEmpty()) {
+            throw new CrossloadException(
+                    Code.UNIMPLEMENTED,
+                    metadata.name() + " loads " + Text.listed(metadata.formats()) + ", and the artifacts of "
+                            + located.root() + " are "
+                            + Text.listed(wanted.stream().map(Artifact::format).collect(Collectors.toSet()))
+                            + "; convert one in Python: crossload convert");
+        }
+        return taken;
     }
 
     /** The bundle's folder, the artifact's id, the engine's name and release. */

@@ -6,7 +6,7 @@ import io.crossload.worker.Worker;
  * Options for {@link Bundle#open(java.nio.file.Path, Options)}, made from {@link #DEFAULTS}:
  * {@code Options.DEFAULTS.withArtifact("frozen")}.
  *
- * @param artifact the id of the artifact to load; null for the manifest's first artifact that the engine loads
+ * @param artifact the id of the artifact to load; null for the first in the manifest's order that runs in the engine
  * @param verifyHashes whether to check the artifact and the vectors files against the manifest's hashes
  * @param warmUp whether to run the first vector of each signature before {@link Bundle#open} returns
  * @param engine the engine that loads and runs the artifact; null for the engine on the class path
@@ -16,7 +16,7 @@ public record Options(String artifact, boolean verifyHashes, boolean warmUp, Wor
     /** The first artifact that the engine loads, with checked hashes, warmed up, in the engine on the class path. */
     public static final Options DEFAULTS = new Options(null, true, true, null);
 
-    /** These options with another artifact: its id, or null for the first that the engine loads. */
+    /** These options with another artifact: its id, or null for the first that runs in the engine. */
     public Options withArtifact(String id) {
         return new Options(id, verifyHashes, warmUp, engine);
     }

@@ -16,6 +16,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
@@ -49,16 +50,21 @@ class BundleTest {
     /** An engine that answers with its input, and records what happens to it. */
     private static final class Mirror implements Worker {
         private final List<String> events = new ArrayList<>();
+        private final Map<String, WorkerException> unloadable = new HashMap<>();
+        private List<String> formats = List.of("glass");
         private WorkerException failure;
 
         @Override
         public Metadata metadata() {
-            return new Metadata("mirror", "1", List.of("glass"), Map.of());
+            return new Metadata("mirror", "1", formats, Map.of());
         }
 
         @Override
-        public Model load(LoadRequest request) {
+        public Model load(LoadRequest request) throws WorkerException {
             events.add("load " + request.path().getFileName());
+            if (unloadable.containsKey(request.format())) {
+                throw unloadable.get(request.format());
+            }
             return new Model() {
                 @Override
                 public Answer infer(InferRequest asked) throws WorkerException {
@@ -106,6 +112,37 @@ class BundleTest {
             assertThat(y.floats()).containsExactly(3);
         }
         assertThat(engine.events).endsWith("infer", "freed", "close");
+    }
+
+    @Test
+    @DisplayName("takes the next artifact if this release cannot run the first one, unless one was asked for")
+    void fallsBack() {
+        engine.formats = List.of("paper", "glass");
+        engine.unloadable.put("paper", new WorkerException(Code.NOT_FOUND, "Op type not registered 'Fold'"));
+        try (Bundle bundle = Bundle.open(folder, options)) {
+            assertThat(bundle.artifact().id()).isEqualTo("glass");
+            assertThat(engine.events).startsWith("load paper.txt", "load glass.txt");
+        }
+        CrossloadException asked = catchThrowableOfType(
+                CrossloadException.class, () -> Bundle.open(folder, options.withArtifact("paper")));
+        assertThat(asked).hasMessageEndingWith("paper.txt cannot be loaded: Op type not registered 'Fold'");
+        engine.unloadable.put("glass", new WorkerException(Code.UNIMPLEMENTED, "it is opaque"));
+        CrossloadException none = catchThrowableOfType(CrossloadException.class, () -> Bundle.open(folder, options));
+        assertThat(none.code()).isEqualTo(Code.NOT_FOUND);
+        assertThat(none)
+                .hasMessageContaining("runs in mirror 1: paper: ")
+                .hasMessageContaining("'Fold'; glass: ")
+                .hasMessageContaining("it is opaque; make one that does in Python: crossload convert");
+    }
+
+    @Test
+    @DisplayName("does not pass over a damaged artifact, nor an engine out of memory")
+    void failsAtOnce() throws IOException {
+        engine.formats = List.of("paper", "glass");
+        engine.unloadable.put("paper", new WorkerException(Code.RESOURCE_EXHAUSTED, "no memory"));
+        assertThat(code(() -> Bundle.open(folder, options))).isEqualTo(Code.RESOURCE_EXHAUSTED);
+        Files.writeString(folder.resolve("paper.txt"), "torn");
+        assertThat(code(() -> Bundle.open(folder, options))).isEqualTo(Code.DATA_LOSS);
     }
 
     @Test
