@@ -45,7 +45,8 @@ public final class Bundle implements AutoCloseable {
     private final Map<String, BoundSignature> signatures = new LinkedHashMap<>();
     private volatile boolean closed;
 
-    private Bundle(Path root, Manifest manifest, Artifact artifact, Worker engine, Metadata metadata)
+    private Bundle(
+            Path root, Manifest manifest, Artifact artifact, Worker engine, Metadata metadata, byte[] sessionConfig)
             throws WorkerException {
         this.root = root;
         this.manifest = manifest;
@@ -67,6 +68,7 @@ public final class Bundle implements AutoCloseable {
                 bindings,
                 keepState,
                 List.of(),
+                sessionConfig,
                 false));
     }
 
@@ -135,7 +137,8 @@ public final class Bundle implements AutoCloseable {
             bundle = Engines.calling(
                     engine,
                     located.root().resolve(artifact.path()) + " cannot be loaded",
-                    () -> new Bundle(located.root(), located.manifest(), artifact, engine, metadata));
+                    () -> new Bundle(
+                            located.root(), located.manifest(), artifact, engine, metadata, options.sessionConfig()));
             if (options.warmUp()) {
                 bundle.warmUp(options.verifyHashes());
             }

@@ -9,30 +9,41 @@ import io.crossload.worker.Worker;
  * @param artifact the id of the artifact to load; null for the first in the manifest's order that runs in the engine
  * @param verifyHashes whether to check the artifact and the vectors files against the manifest's hashes
  * @param warmUp whether to run the first vector of each signature before {@link Bundle#open} returns
+ * @param sessionConfig how TensorFlow's session is configured: a serialised tensorflow.ConfigProto; null for one that allows soft placement
  * @param engine the engine that loads and runs the artifact; null for the engine on the class path
  */
-public record Options(String artifact, boolean verifyHashes, boolean warmUp, Worker engine) {
+public record Options(String artifact, boolean verifyHashes, boolean warmUp, byte[] sessionConfig, Worker engine) {
 
-    /** The first artifact that the engine loads, with checked hashes, warmed up, in the engine on the class path. */
-    public static final Options DEFAULTS = new Options(null, true, true, null);
+    /** The first artifact that the engine runs, with checked hashes, warmed up, in the engine on the class path. */
+    public static final Options DEFAULTS = new Options(null, true, true, null, null);
 
     /** These options with another artifact: its id, or null for the first that runs in the engine. */
     public Options withArtifact(String id) {
-        return new Options(id, verifyHashes, warmUp, engine);
+        return new Options(id, verifyHashes, warmUp, sessionConfig, engine);
     }
 
     /** These options with or without the check of hashes, which reads the whole artifact once more. */
     public Options withVerifyHashes(boolean verify) {
-        return new Options(artifact, verify, warmUp, engine);
+        return new Options(artifact, verify, warmUp, sessionConfig, engine);
     }
 
     /** These options with or without the warm-up; without it the first call of each signature takes longer. */
     public Options withWarmUp(boolean warm) {
-        return new Options(artifact, verifyHashes, warm, engine);
+        return new Options(artifact, verifyHashes, warm, sessionConfig, engine);
+    }
+
+    /**
+     * These options with another configuration of TensorFlow's session: threads, devices, memory of a GPU. It replaces the default, which
+     * only allows soft placement (an operation runs on another device if the model's own is not there).
+     *
+     * @param configProto a serialised tensorflow.ConfigProto, {@code ConfigProto.newBuilder()….build().toByteArray()}; null for the default
+     */
+    public Options withSessionConfig(byte[] configProto) {
+        return new Options(artifact, verifyHashes, warmUp, configProto, engine);
     }
 
     /** These options with another engine, or null for the engine on the class path. */
     public Options withEngine(Worker worker) {
-        return new Options(artifact, verifyHashes, warmUp, worker);
+        return new Options(artifact, verifyHashes, warmUp, sessionConfig, worker);
     }
 }

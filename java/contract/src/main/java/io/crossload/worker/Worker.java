@@ -43,6 +43,8 @@ public interface Worker {
      * @param keepState whether an answer may depend on the requests since the load; otherwise a model that keeps state starts each run
      *     from the state that the file describes, if the runtime can reset it
      * @param opLibraries the user's libraries of custom ops, to load before the artifact
+     * @param sessionConfig how the session is configured: a serialised tensorflow.ConfigProto; null for the worker's own, which allows soft
+     *     placement
      * @param operatorTimes whether each answer is to have the time of each operator, if the runtime tells it
      */
     record LoadRequest(
@@ -52,10 +54,11 @@ public interface Worker {
             Map<String, Binding> signatures,
             boolean keepState,
             List<Path> opLibraries,
+            byte[] sessionConfig,
             boolean operatorTimes) {
         /** A request for a model that starts each run from the same state, without custom ops and times of operators. */
         public LoadRequest(Path path, String format, List<String> tags, Map<String, Binding> signatures) {
-            this(path, format, tags, signatures, false, List.of(), false);
+            this(path, format, tags, signatures, false, List.of(), null, false);
         }
     }
 

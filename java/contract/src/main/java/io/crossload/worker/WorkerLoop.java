@@ -199,6 +199,7 @@ public final class WorkerLoop {
                 signatures,
                 asked.path("keep_state").asBoolean(false),
                 opLibraries,
+                null,
                 asked.path("options").path("operator_times").asBoolean(false));
     }
 

@@ -1,5 +1,6 @@
 package io.crossload.graph;
 
+import com.google.protobuf.InvalidProtocolBufferException;
 import io.crossload.worker.Code;
 import io.crossload.worker.Worker;
 import io.crossload.worker.WorkerException;
@@ -7,6 +8,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.function.UnaryOperator;
+import org.tensorflow.proto.ConfigProto;
 import org.tensorflow.proto.GraphDef;
 
 /**
@@ -66,10 +68,10 @@ public abstract class GraphWorker<S extends GraphSession<?, ?>> implements Worke
             }
         }
         if (request.format().equals(GRAPH_DEF)) {
-            return model(openGraphDef(request.path()), request.operatorTimes());
+            return model(openGraphDef(request.path(), request.sessionConfig()), request.operatorTimes());
         }
         List<String> tags = request.tags() == null ? SavedModels.SERVE : request.tags();
-        return model(openSavedModel(request.path(), tags), request.operatorTimes());
+        return model(openSavedModel(request.path(), tags, request.sessionConfig()), request.operatorTimes());
     }
 
     private Model model(OpenGraph<S> graph, boolean operatorTimes) {
@@ -82,13 +84,16 @@ public abstract class GraphWorker<S extends GraphSession<?, ?>> implements Worke
      *
      * @param folder the SavedModel's folder
      * @param tags the MetaGraph's tags, all of them
+     * @param sessionConfig a serialised tensorflow.ConfigProto; null for one that only allows soft placement
      * @throws WorkerException if {@link SavedModels} finds the cause of a failure; else TensorFlow's own exception is thrown
      */
-    public final OpenGraph<S> openSavedModel(Path folder, List<String> tags) throws WorkerException {
+    public final OpenGraph<S> openSavedModel(Path folder, List<String> tags, byte[] sessionConfig)
+            throws WorkerException {
         SavedModels.check(folder);
         try {
             return new OpenGraph<>(
-                    loadSavedModel(folder.toString(), tags.toArray(String[]::new)), UnaryOperator.identity());
+                    loadSavedModel(folder.toString(), tags.toArray(String[]::new), configuration(sessionConfig)),
+                    UnaryOperator.identity());
         } catch (RuntimeException error) {
             SavedModels.explain(folder, tags);
             throw error;
@@ -99,11 +104,26 @@ public abstract class GraphWorker<S extends GraphSession<?, ?>> implements Worke
      * Imports a GraphDef into a graph of its own.
      *
      * @param file binary or text
+     * @param sessionConfig a serialised tensorflow.ConfigProto; null for one that only allows soft placement
      * @throws WorkerException if the file is not a GraphDef; TensorFlow's own exception is thrown if the import fails
      */
-    public final OpenGraph<S> openGraphDef(Path file) throws WorkerException {
+    public final OpenGraph<S> openGraphDef(Path file, byte[] sessionConfig) throws WorkerException {
         GraphDefs.Importable importable = GraphDefs.importable(GraphDefs.read(file));
-        return new OpenGraph<>(importGraph(importable.graph()), importable::actual);
+        return new OpenGraph<>(importGraph(importable.graph(), configuration(sessionConfig)), importable::actual);
+    }
+
+    // Models name the devices that they were made on; this machine may have others.
+    private static ConfigProto configuration(byte[] sessionConfig) throws WorkerException {
+        try {
+            return sessionConfig == null
+                    ? ConfigProto.newBuilder().setAllowSoftPlacement(true).build()
+                    : ConfigProto.parseFrom(sessionConfig);
+        } catch (InvalidProtocolBufferException error) {
+            throw new WorkerException(
+                    Code.INVALID_ARGUMENT,
+                    "the session's configuration is no serialised tensorflow.ConfigProto",
+                    error);
+        }
     }
 
     /** The version of native TensorFlow. */
@@ -116,10 +136,10 @@ public abstract class GraphWorker<S extends GraphSession<?, ?>> implements Worke
     protected abstract void loadLibrary(String file);
 
     /** Loads a SavedModel with SavedModelBundle. */
-    protected abstract S loadSavedModel(String folder, String[] tags);
+    protected abstract S loadSavedModel(String folder, String[] tags, ConfigProto config);
 
     /** Imports a GraphDef into a new graph; frees the graph if that fails. */
-    protected abstract S importGraph(GraphDef content);
+    protected abstract S importGraph(GraphDef content, ConfigProto config);
 
     /**
      * The code of an exception of the release's API, for {@link #code}.

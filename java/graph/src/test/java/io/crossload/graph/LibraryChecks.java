@@ -102,6 +102,14 @@ final class LibraryChecks {
             assertThatThrownBy(() -> Bundle.open(changed)).hasMessageContaining("is not the file that was exported");
             Bundle.open(changed, Options.DEFAULTS.withVerifyHashes(false)).close();
         });
+        CHECKS.put("the session is configured by a ConfigProto, and another message is refused", (bundle, folder) -> {
+            byte[] oneThread = {16, 1}; // config.proto: intra_op_parallelism_threads, field 2
+            try (Bundle own = Bundle.open(folder, Options.DEFAULTS.withSessionConfig(oneThread))) {
+                assertThat(square(own, 2)).containsExactly(4.5f);
+            }
+            assertThatThrownBy(() -> Bundle.open(folder, Options.DEFAULTS.withSessionConfig(new byte[] {16})))
+                    .hasMessageContaining("is no serialised tensorflow.ConfigProto");
+        });
         CHECKS.put("an artifact is opened by its own path, too", (bundle, folder) -> {
             try (Bundle own = Bundle.open(folder.resolve("graph.pbtxt"))) {
                 assertThat(square(own, 2)).containsExactly(4.5f);

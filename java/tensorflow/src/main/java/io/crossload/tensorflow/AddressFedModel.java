@@ -73,7 +73,7 @@ public final class AddressFedModel implements AutoCloseable {
      * @throws WorkerException with the worker protocol's code for the failure
      */
     public static AddressFedModel savedModel(String path, String[] tags) throws WorkerException {
-        return coded(() -> new AddressFedModel(RUNTIME.openSavedModel(existing(path), List.of(tags))));
+        return coded(() -> new AddressFedModel(RUNTIME.openSavedModel(existing(path), List.of(tags), null)));
     }
 
     /**
@@ -83,7 +83,7 @@ public final class AddressFedModel implements AutoCloseable {
      * @throws WorkerException with the worker protocol's code for the failure
      */
     public static AddressFedModel graphDef(String path) throws WorkerException {
-        return coded(() -> new AddressFedModel(RUNTIME.openGraphDef(existing(path))));
+        return coded(() -> new AddressFedModel(RUNTIME.openGraphDef(existing(path), null)));
     }
 
     /** Three texts: TensorFlow Java's release, native TensorFlow's version, the contract's names of the datatypes with a tensor type. */

@@ -26,10 +26,6 @@ public final class TensorFlowWorker extends GraphWorker<TensorFlowSession> {
     /** The release of TensorFlow Java: the system property crossload.runtime.version, else the release of the jar on the class path. */
     static final String RELEASE = release();
 
-    // Models name the devices that they were made on; this machine may have others.
-    private static final ConfigProto CONFIG =
-            ConfigProto.newBuilder().setAllowSoftPlacement(true).build();
-
     /** For java.util.ServiceLoader. */
     public TensorFlowWorker() {
         super("tensorflow-java", RELEASE);
@@ -51,9 +47,9 @@ public final class TensorFlowWorker extends GraphWorker<TensorFlowSession> {
     }
 
     @Override
-    protected TensorFlowSession loadSavedModel(String folder, String[] tags) {
+    protected TensorFlowSession loadSavedModel(String folder, String[] tags, ConfigProto config) {
         SavedModelBundle bundle = SavedModelBundle.loader(folder)
-                .withConfigProto(CONFIG)
+                .withConfigProto(config)
                 .withTags(tags)
                 .load();
         return new TensorFlowSession(
@@ -61,11 +57,11 @@ public final class TensorFlowWorker extends GraphWorker<TensorFlowSession> {
     }
 
     @Override
-    protected TensorFlowSession importGraph(GraphDef content) {
+    protected TensorFlowSession importGraph(GraphDef content, ConfigProto config) {
         Graph graph = new Graph();
         try {
             graph.importGraphDef(content);
-            Session session = new Session(graph, CONFIG);
+            Session session = new Session(graph, config);
             return new TensorFlowSession(graph, session, Map.of(), session, graph);
         } catch (RuntimeException | Error error) {
             graph.close();

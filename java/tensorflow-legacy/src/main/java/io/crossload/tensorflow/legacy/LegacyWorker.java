@@ -16,10 +16,6 @@ public final class LegacyWorker extends GraphWorker<LegacySession> {
     /** The release of TensorFlow and of its Java API. */
     static final String RELEASE = TensorFlow.version();
 
-    // Models name the devices that they were made on; this machine may have others.
-    private static final byte[] CONFIG =
-            ConfigProto.newBuilder().setAllowSoftPlacement(true).build().toByteArray();
-
     /** For java.util.ServiceLoader. */
     public LegacyWorker() {
         super("tensorflow-java-legacy", RELEASE);
@@ -41,20 +37,20 @@ public final class LegacyWorker extends GraphWorker<LegacySession> {
     }
 
     @Override
-    protected LegacySession loadSavedModel(String folder, String[] tags) {
+    protected LegacySession loadSavedModel(String folder, String[] tags, ConfigProto config) {
         SavedModelBundle bundle = SavedModelBundle.loader(folder)
-                .withConfigProto(CONFIG)
+                .withConfigProto(config.toByteArray())
                 .withTags(tags)
                 .load();
         return new LegacySession(bundle.graph(), bundle.session(), bundle::close);
     }
 
     @Override
-    protected LegacySession importGraph(GraphDef content) {
+    protected LegacySession importGraph(GraphDef content, ConfigProto config) {
         Graph graph = new Graph();
         try {
             graph.importGraphDef(content.toByteArray());
-            Session session = new Session(graph, CONFIG);
+            Session session = new Session(graph, config.toByteArray());
             Runnable owned = () -> {
                 session.close();
                 graph.close();
