@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from crossload import artifacts
 from crossload.artifacts.tflite import tflite_file
-from crossload.edits.tflite_signatures import inject_signatures, tflite_to_tflite
+from crossload.edits.tflite_edits import tflite_to_tflite
+from crossload.edits.tflite_signatures import inject_signatures
 from crossload.errors import ArtifactError, CrossloadError
 from tests.corpus.handmade import Lite, Tensor
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from crossload.cli import options
-from crossload.cli.framework import CHECKPOINTS, CLOSE, CONVERSION, LOADING, WHAT, Command, listed, option, said, stacked
+from crossload.cli.framework import CHECKPOINTS, CLOSE, CONVERSION, EDITS, LOADING, WHAT, Command, listed, option, said, stacked
 from crossload.errors import CrossloadError
 from crossload.support.text import printable
 
@@ -47,6 +47,19 @@ _saver = stacked(
         help="Save only these variables, under new names; repeatable.",
     ),
 )
+_edits = stacked(
+    option("--strip", is_flag=True, group=EDITS, help="Drop operators, tensors, buffers and subgraphs that no output needs."),
+    option("--strip-names", is_flag=True, group=EDITS, help="Drop the names of inner tensors."),
+    option(
+        "--set-metadata",
+        multiple=True,
+        metavar="NAME=FILE",
+        group=EDITS,
+        help="Set the metadata NAME to the file's bytes; repeatable.",
+    ),
+    option("--drop-metadata", multiple=True, metavar="NAME", group=EDITS, help="Drop the metadata NAME; repeatable."),
+    option("--description", metavar="TEXT", group=EDITS, help="Set the file's description."),
+)
 
 
 @click.command(
@@ -62,6 +75,8 @@ _saver = stacked(
         "convert digits/ digits-everywhere/ --runtime 'tensorflow-java@*,tensorflow-java-legacy'",
         "convert model/ serving/ --signature serving_default=image_quality",
         "convert unsigned.tflite signed.tflite --add-signature serving_default --input-tensor pixels=0",
+        "convert model.tflite embedding.tflite --output-tensor embedding=dense_1/Relu",
+        "convert model.tflite small.tflite --strip --strip-names",
         "convert models/ 'more/*.h5' -o lite/ --to tflite",
     ],
     exit_status="0 written and verified, 1 the result answers differently (nothing is written), 2 input that cannot be used. "
@@ -171,6 +186,7 @@ _saver = stacked(
 @options.accept_unproved
 @option("--no-verify", is_flag=True, group=CLOSE, help="Do not compare the answers; the manifest records that.")
 @options.requests
+@_edits
 @_saver
 @options.limits
 @option("--overwrite", is_flag=True, help="Replace an existing destination.")
@@ -316,13 +332,26 @@ def _edge_options(given: dict[str, Any], shapes: Any) -> dict[str, Any]:
         "variables": _renamed(given["variables"]),
         **{k: str(given[k]) for k in ("representative", "weights") if given[k]},
         "keep_float": list(given["keep_float"]) or None,
+        "set_metadata": _metadata(given["set_metadata"]) or None,
+        "drop_metadata": list(given["drop_metadata"]) or None,
         **options.load_options(given),
     }
-    plain = ("optimize", "quantize", "inference_type", "per_tensor", "allow_flex", "allow_custom_ops", "by_name", "max_to_keep",
+    plain = ("strip", "strip_names", "description",
+             "optimize", "quantize", "inference_type", "per_tensor", "allow_flex", "allow_custom_ops", "by_name", "max_to_keep",
              "keep_every_n_hours",
              "pad_step_number", "sharded", "absolute_paths")  # fmt: skip
     found = {**named, **{k: given[k] for k in plain}}
     return {k: v for k, v in found.items() if (v is not None and v is not False)}
+
+
+def _metadata(texts: tuple[str, ...]) -> dict[str, str]:
+    found = {}
+    for text in texts:
+        name, _, file = text.partition("=")
+        if not name or not file:
+            raise CrossloadError(f"--set-metadata {text!r}: write NAME=FILE")
+        found[name] = file
+    return found
 
 
 def _renamed(variables: tuple[str, ...]) -> dict[str, str] | None:

@@ -10,12 +10,13 @@ import click
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 # In this order in every help page; an option names its group.
-WHAT, CLOSE, REQUESTS, LOADING, CONVERSION, CHECKPOINTS, LIMITS, OUTPUT = GROUPS = (
+WHAT, CLOSE, REQUESTS, LOADING, CONVERSION, EDITS, CHECKPOINTS, LIMITS, OUTPUT = GROUPS = (
     "What",
     "How close",
     "Requests",
     "Loading",
     "Conversion",
+    "Edits of a .tflite",
     "Checkpoints",
     "Limits",
     "Output",

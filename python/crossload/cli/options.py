@@ -146,7 +146,8 @@ tensors = stacked(
         multiple=True,
         metavar="[NAME=]TENSOR",
         group=WHAT,
-        help="A graph's input, as OPERATION or OPERATION:INDEX, with a name for it; repeatable. Default: the inputs that the outputs need.",
+        help="A graph's input, as OPERATION or OPERATION:INDEX, with a name for it; repeatable. Default: the inputs that the outputs need. "
+        "Of a .tflite: a tensor's name or number.",
     ),
     option(
         "--output-tensor",

@@ -24,6 +24,13 @@ def with_outputs(there: Inner, key: str, inputs: dict[str, int], outputs: dict[s
     return inject_signatures(bytes(edited), {key: {"key": there.key, "inputs": inputs, "outputs": outputs}})
 
 
+def with_more_outputs(there: Inner, tensors: Sequence[int]) -> bytes:
+    """The file with these inner tensors as further outputs, after its own."""
+    edited = bytearray(there.data)
+    _set_vector(edited, there.subgraph, _OUTPUTS, [*there.outputs, *tensors])
+    return bytes(edited)
+
+
 def one_operator(there: Inner, key: str, at: int, inputs: dict[str, int], outputs: dict[str, int]) -> bytes:
     """The file with the operator number `at` alone, its signature taking and giving these tensors."""
     edited = bytearray(there.data)

@@ -6,6 +6,7 @@ import struct
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from crossload.artifacts.tflite import flatbuffer_writer
 from crossload.releases.tflite_kernels import TYPES
 
 _MOST_DEPRECATED = 127
@@ -54,8 +55,6 @@ def model(
     others: Sequence[dict[int, Any]] = (),
 ) -> bytes:
     """A file: operators as number, custom name and version; the first subgraph's content; buffers as bytes or fields; other subgraphs."""
-    import flatbuffers
-
     written = [
         {0: ("b", min(code, _MOST_DEPRECATED)), 2: ("i", version), 3: ("i", code), **({1: custom} if custom else {})}
         for code, custom, version in codes
@@ -68,9 +67,7 @@ def model(
         3: "crossload",
         4: [data if isinstance(data, Mapping) else {0: data} if data else {} for data in buffers],
     }
-    builder = flatbuffers.Builder(1024)
-    builder.Finish(_table(builder, content), file_identifier=b"TFL3")
-    return bytes(builder.Output())
+    return flatbuffer_writer.model(content)
 
 
 def subgraph(
@@ -78,55 +75,3 @@ def subgraph(
 ) -> dict[int, Any]:
     """A subgraph of the file."""
     return {0: list(tensors), 1: ("i", list(inputs)), 2: ("i", list(outputs)), 3: list(operators), 4: "main"}
-
-
-def _table(builder: Any, fields: Mapping[int, Any]) -> int:
-    """Write a table by its fields' numbers: a struct code with a number or a list of them, text, bytes, a table, a list of tables."""
-    offsets = {n: _child(builder, value) for n, value in fields.items() if not _is_scalar(value)}
-    builder.StartObject(max(fields, default=-1) + 1)
-    for number, value in fields.items():
-        if number in offsets:
-            builder.PrependUOffsetTRelativeSlot(number, offsets[number], 0)
-        else:
-            _slot(builder, number, *value)
-    return int(builder.EndObject())
-
-
-def _is_scalar(value: Any) -> bool:
-    return isinstance(value, tuple) and not isinstance(value[1], list)
-
-
-def _child(builder: Any, value: Any) -> int:
-    if isinstance(value, str):
-        return int(builder.CreateString(value))
-    if isinstance(value, bytes):
-        builder.StartVector(1, len(value), 16)
-        builder.head -= len(value)
-        builder.Bytes[builder.head : builder.head + len(value)] = value
-        return int(builder.EndVector())
-    if isinstance(value, Mapping):
-        return _table(builder, value)
-    if isinstance(value, tuple):
-        code, numbers = value
-        width = struct.calcsize(code)
-        builder.StartVector(width, len(numbers), width)
-        for number in reversed(numbers):
-            _prepend(builder, code, number)
-        return int(builder.EndVector())
-    tables = [_table(builder, item) for item in value]
-    builder.StartVector(4, len(tables), 4)
-    for offset in reversed(tables):
-        builder.PrependUOffsetTRelative(offset)
-    return int(builder.EndVector())
-
-
-_KINDS = {"b": "Int8", "B": "Uint8", "?": "Bool", "i": "Int32", "I": "Uint32", "q": "Int64", "Q": "Uint64", "f": "Float32"}
-
-
-def _prepend(builder: Any, code: str, number: Any) -> None:
-    getattr(builder, f"Prepend{_KINDS[code]}")(number)
-
-
-def _slot(builder: Any, at: int, code: str, number: Any) -> None:
-    """The default is one that no field here has, so that every field is written."""
-    getattr(builder, f"Prepend{_KINDS[code]}Slot")(at, number, None)

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crossload import artifacts
-from crossload.artifacts.canonical import canonical_graph, canonical_hash, canonical_tflite
+from crossload.artifacts.canonical import canonical_graph, canonical_hash
 from crossload.artifacts.messages import message_class
 from crossload.errors import ArtifactError
 from tests.corpus import checkpoints, handmade, keras_files, meta_graphs
@@ -440,35 +440,6 @@ def test_a_tflites_hash_covers_content_not_layout(tmp_path: Path) -> None:
     named = [handmade.Tensor("x", free=(-1, 4)), inner, stray]
     renamed = [*named[:2], handmade.Tensor("inner_7450_longer")]
     assert lite(path, tensors=named) == lite(path, tensors=renamed)
-
-
-def test_the_table_of_vector_options_matches_the_schema() -> None:
-    """For every options table in the schema's generated classes: the vector and string fields, and the width of their elements."""
-    from importlib import import_module
-
-    from tflite.BuiltinOptions import BuiltinOptions
-    from tflite.BuiltinOptions2 import BuiltinOptions2
-
-    width = {"Int32Flags": 4, "Uint32Flags": 4, "Float32Flags": 4, "Int64Flags": 8, "BoolFlags": 1, "Uint8Flags": 1}
-    for side, union in (("options", BuiltinOptions), ("options_2", BuiltinOptions2)):
-        found: dict[int, dict[int, int]] = {}
-        for name, number in vars(union).items():
-            if name.startswith("_") or name == "NONE":
-                continue
-            options = getattr(import_module(f"tflite.{name}"), name)
-            for method in (m for m in dir(options) if not m.startswith("_") and hasattr(getattr(options, m), "__code__")):
-                code = getattr(options, method).__code__
-                slots = [(c - 4) // 2 for c in code.co_consts if isinstance(c, int) and c >= 4]
-                if method.endswith("Length"):
-                    kinds = [width[n] for n in getattr(options, method.removesuffix("Length")).__code__.co_names if n in width]
-                    found.setdefault(number, {})[slots[0]] = kinds[0]
-                elif "String" in code.co_names:
-                    found.setdefault(number, {})[slots[0]] = 1
-                assert "Indirect" not in code.co_names
-        known = canonical_tflite.VECTORS[side]
-        assert found.items() <= known.items()
-        # Newer than the generated classes: StablehloCaseOptions.
-        assert known.keys() - found.keys() <= ({23} if side == "options_2" else set())
 
 
 EXPORTS = """

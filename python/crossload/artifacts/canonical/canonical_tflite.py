@@ -17,104 +17,11 @@ from typing import Any
 
 from crossload.artifacts.canonical.canonical_graph import hashed
 from crossload.artifacts.tflite import flatbuffer
-from crossload.artifacts.tflite.flatbuffer import Field, Fields, FlatbufferError
+from crossload.artifacts.tflite.flatbuffer import FlatbufferError
+from crossload.artifacts.tflite.schema import MODEL, UNIONS
 from crossload.errors import ArtifactError
 
-_NUMBERS: Fields = {"values": Field(0, "bytes")}
-_SPARSITY: Fields = {
-    "traversal_order": Field(0, "i", vector=True),
-    "block_map": Field(1, "i", vector=True),
-    "dim_metadata": Field(
-        2,
-        {
-            "format": Field(0, "b"),
-            "dense_size": Field(1, "i"),
-            "segments_type": Field(2, "B"),
-            "segments": Field(3, _NUMBERS),
-            "indices_type": Field(4, "B"),
-            "indices": Field(5, _NUMBERS),
-        },
-        vector=True,
-    ),
-}
-# union SparseIndexVector: the bytes of an element.
-_SPARSE_WIDTH = {1: 4, 2: 2, 3: 1}
-_TENSOR: Fields = {
-    "shape": Field(0, "i", vector=True),
-    "type": Field(1, "b"),
-    "buffer": Field(2, "I"),
-    "name": Field(3, "string"),
-    "quantization": Field(
-        4,
-        {
-            "min": Field(0, "I", vector=True),  # floats, by their bits
-            "max": Field(1, "I", vector=True),
-            "scale": Field(2, "I", vector=True),
-            "zero_point": Field(3, "q", vector=True),
-            "details_type": Field(4, "B"),
-            "axis": Field(6, "i"),
-        },
-    ),
-    "is_variable": Field(5, "?"),
-    "sparsity": Field(6, _SPARSITY),
-    "shape_signature": Field(7, "i", vector=True),
-    "has_rank": Field(8, "?"),
-}
-_OPERATOR: Fields = {
-    "opcode_index": Field(0, "I"),
-    "inputs": Field(1, "i", vector=True),
-    "outputs": Field(2, "i", vector=True),
-    "options_type": Field(3, "B"),
-    "options": Field(4, "slots"),
-    "custom_options": Field(5, "bytes"),
-    "mutating": Field(7, "?", vector=True),
-    "intermediates": Field(8, "i", vector=True),
-    "large_custom_offset": Field(9, "Q"),
-    "large_custom_size": Field(10, "Q"),
-    "options_2_type": Field(11, "B"),
-    "options_2": Field(12, "slots"),
-}
-_TENSOR_MAP: Fields = {"name": Field(0, "string"), "tensor_index": Field(1, "I")}
-_MODEL: Fields = {
-    "version": Field(0, "I"),
-    "operator_codes": Field(
-        1,
-        {"deprecated_code": Field(0, "b"), "custom_code": Field(1, "string"), "version": Field(2, "i", default=1), "code": Field(3, "i")},
-        vector=True,
-    ),
-    "subgraphs": Field(
-        2,
-        {
-            "tensors": Field(0, _TENSOR, vector=True),
-            "inputs": Field(1, "i", vector=True),
-            "outputs": Field(2, "i", vector=True),
-            "operators": Field(3, _OPERATOR, vector=True),
-        },
-        vector=True,
-    ),
-    "buffers": Field(4, {"data": Field(0, "bytes"), "offset": Field(1, "Q"), "size": Field(2, "Q")}, vector=True),
-    "metadata": Field(6, {"name": Field(0, "string"), "buffer": Field(1, "I")}, vector=True),
-    "signature_defs": Field(
-        7,
-        {
-            "inputs": Field(0, _TENSOR_MAP, vector=True),
-            "outputs": Field(1, _TENSOR_MAP, vector=True),
-            "key": Field(2, "string"),
-            "subgraph_index": Field(4, "I"),
-        },
-        vector=True,
-    ),
-}
-# Options that are not plain numbers: by the unions' numbers, each field's number and the size of its vector's elements. A field that is
-# missing here is a number in the table itself; an offset read as a number would differ from file to file.
-VECTORS: dict[str, dict[int, dict[int, int]]] = {
-    "options": {3: {1: 4, 2: 4}, 17: {0: 4}, 30: {0: 4}, 111: {0: 1, 1: 1}, 115: {0: 4}},
-    "options_2": {
-        2: {0: 8}, 3: {0: 8, 1: 8, 2: 8}, 4: {0: 8, 1: 8, 2: 8, 3: 8, 4: 1, 7: 8, 10: 8, 13: 8, 16: 4}, 5: {0: 1, 2: 1, 4: 4, 5: 1},
-        6: {0: 8}, 7: {1: 8, 2: 8, 3: 8}, 9: {0: 8}, 10: {0: 8, 1: 8, 2: 8}, 12: {0: 8, 1: 8, 2: 8, 3: 8, 4: 4},
-        13: {0: 8, 1: 8, 2: 8, 3: 8, 4: 8}, 16: {0: 8, 1: 8, 2: 8, 4: 8}, 17: {0: 8}, 21: {0: 1, 2: 1}, 23: {0: 4},
-    },
-}  # fmt: skip
+_QUANTIZATION = ("min", "max", "scale", "zero_point", "details_type", "axis")
 _VOLATILE = "CONVERSION_METADATA"
 
 
@@ -122,7 +29,7 @@ def digest(path: Path) -> bytes:
     """The digest of a .tflite's content; raises ArtifactError where the file is truncated or corrupt."""
     try:
         with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            return _Content(data, flatbuffer.decode(data, _MODEL)).digest()
+            return _Content(data, flatbuffer.decode(data, MODEL)).digest()
     except (FlatbufferError, struct.error, ValueError) as error:
         raise ArtifactError(f"{path} is a truncated or corrupt .tflite: {error}; copy or convert it again") from error
 
@@ -158,7 +65,7 @@ class _Content:
             _numbers(tensor["shape_signature"]),
             _text(tensor["name"]) if named else b"",
             # Some writers express "no quantisation" as quantisation without scales.
-            *(_numbers(v if isinstance(v, list) else [v]) for v in quantization.values() if quantization["scale"]),
+            *(_numbers(v if isinstance(v := quantization[n], list) else [v]) for n in _QUANTIZATION if quantization.get("scale")),
             self._sparsity(tensor["sparsity"]),
             self._buffer(tensor["buffer"]),
         )
@@ -170,9 +77,9 @@ class _Content:
         for dimension in sparsity["dim_metadata"]:
             parts = [_numbers([dimension["format"], dimension["dense_size"]])]
             for side in ("segments", "indices"):
-                extent = (dimension[side] or {}).get("values")
-                width = _SPARSE_WIDTH.get(dimension[f"{side}_type"], 1)
-                parts.append(self._bytes(extent[0], extent[1] * width) if extent else b"")
+                vectors = UNIONS[side].vectors.get(dimension[f"{side}_type"], {})
+                places = [start for n, (start, _) in (dimension[side] or {}).items() if n in vectors]
+                parts.append(self._vector(places[0], vectors[0]) if places else b"")
             dimensions.append(hashed(*parts))
         return hashed(_numbers(sparsity["traversal_order"]), _numbers(sparsity["block_map"]), *dimensions)
 
@@ -191,15 +98,11 @@ class _Content:
 
     def _options(self, operator: Mapping[str, Any], side: str) -> bytes:
         kind, slots = operator[f"{side}_type"], operator[side]
-        vectors = VECTORS[side].get(kind, {})
+        vectors = UNIONS[side].vectors.get(kind, {})
         parts = []
         for number, (start, end) in sorted((slots or {}).items()):
-            if number in vectors:
-                begin, count = flatbuffer.vector(self.data, start)
-                value = self._bytes(begin, count * vectors[number])
-            else:
-                # Little-endian, so that neither the padding after a number nor its width counts.
-                value = bytes(self.data[start:end]).rstrip(b"\0")
+            # Little-endian, so that neither the padding after a number nor its width counts.
+            value = self._vector(start, vectors[number]) if number in vectors else bytes(self.data[start:end]).rstrip(b"\0")
             parts.append(hashed(_number(number), value))
         return hashed(_number(kind), *parts)
 
@@ -215,6 +118,11 @@ class _Content:
             start, size = buffer["data"] or (buffer["offset"], buffer["size"])
             self._buffers[index] = self._bytes(start, size) if size else b""
         return self._buffers[index]
+
+    def _vector(self, at: int, width: int) -> bytes:
+        """The digest of the vector whose offset is at `at`, of elements of this width."""
+        start, count = flatbuffer.vector(self.data, at)
+        return self._bytes(start, count * width)
 
     def _bytes(self, start: int, size: int) -> bytes:
         """The digest of bytes of the file."""

@@ -27,6 +27,10 @@ class FlatbufferError(ValueError):
     """Bytes that are not a flatbuffer of the described form."""
 
 
+class UnknownField(FlatbufferError):
+    """A field that the description of its table does not have, in a file of a newer schema."""
+
+
 @dataclass(frozen=True)
 class Field:
     """A field of a table: its number in the schema and its kind.
@@ -45,12 +49,13 @@ class Field:
 Fields = Mapping[str, Field]
 
 
-def decode(data: Buffer, fields: Fields) -> dict[str, Any]:
+def decode(data: Buffer, fields: Fields, *, complete: bool = False) -> dict[str, Any]:
     """The root table as a dict with an entry for every field; an absent field has its default, or None, or is empty.
 
-    Raises FlatbufferError where an offset or a length points outside the data.
+    `complete`: the description has every field of every table; the dict has only those that are there, and one that is not described is
+    an UnknownField. Raises FlatbufferError where an offset or a length points outside the data.
     """
-    reader = _Reader(data)
+    reader = _Reader(data, complete)
     return reader.table(reader.follow(0), fields)
 
 
@@ -87,8 +92,9 @@ def numbers(data: Buffer, at: int, kind: str) -> list[Any]:
 class _Reader:
     """The data, and the remaining budget for reading."""
 
-    def __init__(self, data: Buffer) -> None:
+    def __init__(self, data: Buffer, complete: bool = False) -> None:
         self.data = data
+        self.complete = complete
         self.size = len(data)
         self.allowance = _SHARING * self.size + 1024
         self.numbers = _MOST_NUMBERS
@@ -127,10 +133,14 @@ class _Reader:
         self.span(at, size)
         slots = max(0, (length - 4) // 2)
         offsets = _coder(f"<{slots}H").unpack_from(self.data, self.span(vtable + 4, 2 * slots))
+        if self.complete and any(offsets[len(fields) :]):
+            unknown = next(n for n, offset in enumerate(offsets) if offset and n >= len(fields))
+            raise UnknownField(f"field {unknown} of the table with {', '.join(fields)}")
         found = {}
         for name, field in fields.items():
             offset = offsets[field.number] if field.number < slots else 0
-            found[name] = self.field(at + offset, field) if offset else _absent(field)
+            if offset or not self.complete:
+                found[name] = self.field(at + offset, field) if offset else _absent(field)
         return found
 
     def slots(self, at: int) -> dict[int, tuple[int, int]]:

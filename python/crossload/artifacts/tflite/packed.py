@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import zipfile
 import zlib
 from collections import Counter
@@ -18,6 +19,7 @@ from crossload.support import files
 _MOST_BYTES, _MOST_FILES = 1 << 30, 10_000
 _PIECE = 1 << 20
 _ENCRYPTED = 1
+_END, _ENTRY, _MOST_TAIL = struct.Struct("<4s4H2IH"), struct.Struct("<4s6H3I5H2I"), (1 << 16) + 22
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,50 @@ def _write(path: Path, archive: zipfile.ZipFile, entry: zipfile.ZipInfo, target:
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError, RuntimeError) as error:
         raise ArtifactError(f"the packed file {entry.filename!r} of {path} cannot be read: {error}; copy the model again") from error
     return written
+
+
+@dataclass(frozen=True)
+class Archive:
+    """Where the archive is in the file's bytes: its first packed file, its directory, and the record after that."""
+
+    start: int
+    directory: int
+    end: int
+
+
+def archive(data: Any) -> Archive | None:
+    """The archive at the end of a .tflite's bytes; None where there is none whose offsets count from the file's beginning.
+
+    APPNOTE.TXT of the zip format: end of central directory (4.3.16) and its entries (4.3.12).
+    """
+    end = data.rfind(b"PK\5\6", max(0, len(data) - _MOST_TAIL))
+    if not 0 <= end <= len(data) - _END.size:
+        return None
+    _, _, _, _, count, size, start, _ = _END.unpack_from(data, end)
+    if start + size != end or not start:
+        return None
+    at, first = start, start
+    for _ in range(count):
+        if data[at : at + 4] != b"PK\1\2" or at + _ENTRY.size > end:
+            return None
+        *_, name, extra, comment, _, _, _, place = _ENTRY.unpack_from(data, at)
+        first = min(first, place)
+        at += _ENTRY.size + name + extra + comment
+    return Archive(first, start, end)
+
+
+def moved(data: Any, there: Archive, to: int) -> bytes:
+    """The archive's bytes with the offsets that it has when it begins at `to` in another file. Raises CrossloadError beyond 4 GB."""
+    by, tail, at = to - there.start, bytearray(data[there.start :]), there.directory - there.start
+    if to + len(tail) >= 1 << 32:
+        raise CrossloadError("the files packed with the .tflite would be beyond the 4 GB that their archive can address; remove them first")
+    end = there.end - there.start
+    while at < end:
+        *_, name, extra, comment, _, _, _, place = _ENTRY.unpack_from(tail, at)
+        struct.pack_into("<I", tail, at + _ENTRY.size - 4, place + by)
+        at += _ENTRY.size + name + extra + comment
+    struct.pack_into("<I", tail, end + 16, there.directory + by)
+    return bytes(tail)
 
 
 @contextmanager

@@ -195,20 +195,24 @@ class TFLite:
     def _by_index(self, side: Literal["input", "output"], named: Mapping[str, str]) -> dict[int, str]:
         found: dict[int, str] = {}
         for name, text in named.items():
-            index = self._one_of(side, text)
+            index = self.end(side, text)
             if index in found:
                 raise ArtifactError(f"the {side} {text!r} of {self.path} is called {found[index]!r} and {name!r}; choose one name")
             found[index] = name
         return found
 
-    def _one_of(self, side: Literal["input", "output"], text: str) -> int:
-        """The index of the tensor with this name, name in the only signature, readable name, or index."""
+    def end(self, side: Literal["input", "output"], text: str) -> int:
+        """The index of the first subgraph's input or output with this name, name in the only signature, readable name, or index.
+
+        Raises ArtifactError for a tensor that is not one, with near matches.
+        """
         there = self.inputs if side == "input" else self.outputs
         own = {name: index for index, name in self._named(side).items()}
         if text in own:
             return own[text]
         for spec, short in zip(there, _renamed(there, {}, side), strict=True):
-            if text in (spec.name, spec.name.removesuffix(":0"), short.name, str(spec.tensor)) and isinstance(spec.tensor, int):
+            spelt = (spec.name, spec.name.removesuffix(":0"), short.name, str(spec.tensor), f"#{spec.tensor}")
+            if text in spelt and isinstance(spec.tensor, int):
                 return spec.tensor
         listed = ", ".join(f"{t.name!r} (tensor {t.tensor})" for t in there[:8])
         raise ArtifactError(f"{self.path} has no {side} {text!r}{near(text, [t.name for t in there])}; its {side}s are: {listed}")

@@ -31,7 +31,7 @@ from crossload.runtimes.supervisor import Limits, Supervisor
 from crossload.support import files
 from crossload.support.text import printable
 from crossload.verbs import destinations
-from crossload.verbs.convert import keep_float, prepare, sign
+from crossload.verbs.convert import cut, edit, keep_float, prepare, sign
 from crossload.verbs.convert.backport import backport, runtimes_of
 from crossload.verbs.convert.edges import TARGETS, Edge, way
 from crossload.verbs.convert.quantised import approximates, proved, restored
@@ -112,22 +112,20 @@ def convert(
     target = _format(destination, to)
     needed = runtimes_of(runtimes, target) if runtimes else []
     searching = options.get("keep_float") == [keep_float.AUTO]
-    if searching and (options.get("quantize") != "int8" or target != "tflite" or not verified):
-        raise CrossloadError("--keep-float auto searches by the quality of an int8 .tflite: add --quantize int8, without --no-verify")
-    if warm_up and (target != "saved_model" or not verified):
-        raise CrossloadError("--warm-up writes the compared requests into a SavedModel: convert to saved_model, without --no-verify")
-    if verified and (options.get("keep_variables") or options.get("without_graph")):
-        raise CrossloadError("a graph with kept variables and a checkpoint without its graph cannot be verified: add --no-verify")
+    _check_together(target, options, verified=verified, warm_up=warm_up)
     with (
         tf_process.kept() if searching else nullcontext(),
-        sign.signed(source, options.pop("sign", ()), tags, load_with, progress) as own,
+        sign.signed(source, options.pop("sign", ()), tags, load_with, progress) as signed,
+        cut.exposed(signed, inputs, outputs, target, options) as exposed,
     ):
-        entry, chosen, preparation = prepare.chosen(own, tags, signatures, inputs, outputs, options)
+        entry, chosen, preparation = prepare.chosen(exposed.path, tags, signatures, exposed.inputs, exposed.outputs, options)
+        options = exposed.options(entry, options)
         path = way(entry.format, target)
-        if entry.format == "checkpoint" and (said := state_file.moved(own)):
+        edit.check(source, entry.format, target, options)
+        if entry.format == "checkpoint" and (said := state_file.moved(exposed.path)):
             progress(said)
         progress(f"path: {' → '.join([entry.format, *(e.target for e in path)])}")
-        _check_size(own, path)
+        _check_size(exposed.path, path)
         terms = Terms(
             requests or Requests(),
             dict(tolerance or {}),
@@ -162,8 +160,10 @@ def convert(
                         return made_of(target, result, bound, without_graph=bool(options.get("without_graph")))
 
                     made = walked(entry, room)
+                    edit.say_what_is_left(source, made, entry.format, options, progress)
                     if verified and target != "tensorboard":
-                        made, report, chosen, found = _compare(entry, made, chosen, room, terms, walked, quality)
+                        made, report, chosen, found = _compare(entry, made, chosen, room, terms, walked, quality, exposed)
+                    chosen = exposed.signatures(chosen)
                     made = made.model_copy(
                         update={"made": Made(source=entry.format, way=[e.target for e in path], verified=report is not None)}
                     )
@@ -175,6 +175,17 @@ def convert(
                 _hand_over(result, destination, target)
             made = _described(made, destination, chosen, options, tolerance or {})
         return Converted(destination, target, tuple(made.made.way if made.made else ()), made, report, found)
+
+
+def _check_together(target: str, options: Mapping[str, Any], *, verified: bool, warm_up: bool) -> None:
+    """Raise CrossloadError for options that do not go together."""
+    searching = options.get("keep_float") == [keep_float.AUTO]
+    if searching and (options.get("quantize") != "int8" or target != "tflite" or not verified):
+        raise CrossloadError("--keep-float auto searches by the quality of an int8 .tflite: add --quantize int8, without --no-verify")
+    if warm_up and (target != "saved_model" or not verified):
+        raise CrossloadError("--warm-up writes the compared requests into a SavedModel: convert to saved_model, without --no-verify")
+    if verified and (options.get("keep_variables") or options.get("without_graph")):
+        raise CrossloadError("a graph with kept variables and a checkpoint without its graph cannot be verified: add --no-verify")
 
 
 def _described(
@@ -204,6 +215,7 @@ def _compare(
     terms: Terms,
     walked: Callable[..., Artifact],
     quality: QualityTerms,
+    exposed: cut.Cut,
 ) -> tuple[Artifact, Report, dict[str, Signature], keep_float.Search | None]:
     """Record the source's answers and compare the result's; the result, the report, and the signatures completed from the answers.
 
@@ -214,9 +226,10 @@ def _compare(
     name = Path(made.path).name
     if lost := set(entry.bindings) - set(made.bindings):
         raise ConversionRefused(f"{name} was not written: the conversion lost the signature {sorted(lost)[0]!r}")
-    with recorded(entry, signatures, room, terms) as source:
-        if left_out := source.without_answers():
+    with recorded(entry, signatures, room, terms) as whole:
+        if left_out := whole.without_answers():
             made = walked(without(entry, left_out), room / "again")
+        source = exposed.of_answers(whole, made)
         edited = entry.format == made.format == "tflite"  # the same function under other names
         if made.format == "tflite" and not edited and any(quantised.kind(Path(made.path), b.key) for b in made.bindings.values()):
             found = None

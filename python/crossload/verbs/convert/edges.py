@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from crossload.artifacts.content import in_words
-from crossload.edits import meta_graphs, tensorboard, tflite_signatures
+from crossload.edits import meta_graphs, tensorboard, tflite_edits
 from crossload.edits.freezing import freeze
 from crossload.edits.from_tflite import edge
 from crossload.errors import CrossloadError
@@ -55,7 +55,7 @@ EDGES = (
     Edge("graph_def", "tflite", "convert_graph_def"),
     Edge("graph_def", "graph_def", "freeze_graph_def", freeze.of_graph_def),
     Edge("graph_def", "tensorboard", tensorboard.edge),
-    Edge("tflite", "tflite", tflite_signatures.tflite_to_tflite),
+    Edge("tflite", "tflite", tflite_edits.tflite_to_tflite),
     Edge("tflite", "graph_def", edge.tflite_to_graph_def),
 )
 # Pairs that the edges would allow, but that the formats do not.

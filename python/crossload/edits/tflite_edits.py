@@ -1,0 +1,97 @@
+"""A .tflite edited without TensorFlow: cut to other inputs and outputs, stripped, with other metadata, at other shapes (schema.fbs).
+
+Names alone are edited in place (edits/tflite_signatures.py), so that all other bytes stay; any other edit writes the file anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from crossload.artifacts.content import content
+from crossload.artifacts.tflite.inner import damage
+from crossload.edits import tflite_strip, tflite_tree
+from crossload.edits.tflite_signatures import inject_signatures
+from crossload.edits.tflite_tree import Tree
+
+Bindings = dict[str, Any]
+# What an edit is asked for by, among the options of a conversion.
+WRITING = ("cut", "strip", "strip_names", "set_metadata", "drop_metadata", "description", "tensor_shapes")
+
+
+def tflite_to_tflite(source: Path, target: Path, bindings: Bindings, options: dict[str, Any]) -> Bindings:
+    """The .tflite with exactly the signatures of `bindings`, under their names; an edge of the planner that runs in the core.
+
+    Options: `cut` (the tensors of the first subgraph's only signature, `{key: {"inputs": {name: index}, "outputs": {…}}}`; inner ones, too,
+    and what they do not need goes), `strip`, `strip_names`, `set_metadata` (files by name), `drop_metadata` (names), `description`,
+    `tensor_shapes` (shapes of the first subgraph's tensors by number). Raises ArtifactError for a damaged file, and CrossloadError for one
+    that cannot be written anew, or as `inject_signatures` does.
+    """
+    wanted = {name: options[name] for name in WRITING if options.get(name) is not None}
+    data = content(source) if "cut" in wanted else inject_signatures(source, bindings)
+    with target.open("wb") as stream:
+        stream.writelines(edited(source, data, **wanted) if wanted else [data])
+    # The numbers of tensors may have changed: the file's own signatures tell them.
+    return {name: {**b, "key": name} for name, b in bindings.items()}
+
+
+def edited(
+    path: Path,
+    data: bytes,
+    *,
+    cut: Mapping[str, Mapping[str, Mapping[str, int]]] | None = None,
+    strip: bool = False,
+    strip_names: bool = False,
+    set_metadata: Mapping[str, str] | None = None,
+    drop_metadata: Sequence[str] = (),
+    description: str | None = None,
+    tensor_shapes: Mapping[int, Sequence[int]] | None = None,
+) -> list[bytes | memoryview]:
+    """The parts of the edited file. Raises as `tflite_to_tflite`; `path` is the file's name in errors."""
+    tree = tflite_tree.read(path, data)
+    with damage(path):
+        if cut:
+            _cut(tree, cut)
+        _drop(tree, drop_metadata)
+        for name, file in (set_metadata or {}).items():
+            _set(tree, name, Path(file).read_bytes())
+        if description is not None:
+            tree["description"] = description
+        for index, shape in (tensor_shapes or {}).items():
+            _reshape(tree["subgraphs"][0]["tensors"][index], list(shape))
+        if strip or cut:
+            tflite_strip.strip(tree)
+        elif set_metadata or drop_metadata:
+            tflite_strip.buffers(tree)
+        if strip_names:
+            tflite_strip.strip_names(tree)
+    return tflite_tree.write(path, data, tree)
+
+
+def _cut(tree: Tree, cut: Mapping[str, Mapping[str, Mapping[str, int]]]) -> None:
+    ((key, sides),) = cut.items()
+    for side, tensors in sides.items():
+        tree["subgraphs"][0][side] = list(tensors.values())
+    maps = {side: [{"name": name, "tensor_index": index} for name, index in tensors.items()] for side, tensors in sides.items()}
+    tree["signature_defs"] = [{**maps, "key": key, "subgraph_index": 0}]
+
+
+def _drop(tree: Tree, names: Sequence[str]) -> None:
+    if names:
+        tree["metadata"] = [entry for entry in tree.get("metadata", []) if entry.get("name", "") not in names]
+
+
+def _set(tree: Tree, name: str, value: bytes) -> None:
+    """Set an entry of the metadata, in the place of one with this name."""
+    buffers, metadata = tree.setdefault("buffers", [{}]), tree.setdefault("metadata", [])
+    buffers.append({"data": value})
+    entry = next((e for e in metadata if e.get("name") == name), None)
+    if entry is None:
+        metadata.append(entry := {"name": name})
+    entry["buffer"] = len(buffers) - 1
+
+
+def _reshape(tensor: Tree, shape: list[int]) -> None:
+    tensor["shape"] = shape
+    tensor.pop("shape_signature", None)
