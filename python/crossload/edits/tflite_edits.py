@@ -5,6 +5,7 @@ Names alone are edited in place (edits/tflite_signatures.py), so that all other 
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from crossload.edits.tflite_tree import Tree
 
 Bindings = dict[str, Any]
 # What an edit is asked for by, among the options of a conversion.
-WRITING = ("cut", "strip", "strip_names", "set_metadata", "drop_metadata", "description", "tensor_shapes")
+WRITING = ("cut", "strip", "strip_names", "set_metadata", "drop_metadata", "description", "tensor_shapes", "reshapes")
 
 
 def tflite_to_tflite(source: Path, target: Path, bindings: Bindings, options: dict[str, Any]) -> Bindings:
@@ -25,8 +26,8 @@ def tflite_to_tflite(source: Path, target: Path, bindings: Bindings, options: di
 
     Options: `cut` (the tensors of the first subgraph's only signature, `{key: {"inputs": {name: index}, "outputs": {…}}}`; inner ones, too,
     and what they do not need goes), `strip`, `strip_names`, `set_metadata` (files by name), `drop_metadata` (names), `description`,
-    `tensor_shapes` (shapes of the first subgraph's tensors by number). Raises ArtifactError for a damaged file, and CrossloadError for one
-    that cannot be written anew, or as `inject_signatures` does.
+    `tensor_shapes` (shapes of the first subgraph's tensors by number), `reshapes` (what its Reshapes make, by position). Raises
+    ArtifactError for a damaged file, and CrossloadError for one that cannot be written anew, or as `inject_signatures` does.
     """
     wanted = {name: options[name] for name in WRITING if options.get(name) is not None}
     data = content(source) if "cut" in wanted else inject_signatures(source, bindings)
@@ -47,6 +48,7 @@ def edited(
     drop_metadata: Sequence[str] = (),
     description: str | None = None,
     tensor_shapes: Mapping[int, Sequence[int]] | None = None,
+    reshapes: Mapping[int, Sequence[int]] | None = None,
 ) -> list[bytes | memoryview]:
     """The parts of the edited file. Raises as `tflite_to_tflite`; `path` is the file's name in errors."""
     tree = tflite_tree.read(path, data)
@@ -59,10 +61,12 @@ def edited(
         if description is not None:
             tree["description"] = description
         for index, shape in (tensor_shapes or {}).items():
-            _reshape(tree["subgraphs"][0]["tensors"][index], list(shape))
+            _resize(tree["subgraphs"][0]["tensors"][index], list(shape))
+        for position, shape in (reshapes or {}).items():
+            _reshape_to(tree, tree["subgraphs"][0]["operators"][position], list(shape))
         if strip or cut:
             tflite_strip.strip(tree)
-        elif set_metadata or drop_metadata:
+        elif set_metadata or drop_metadata or reshapes:
             tflite_strip.buffers(tree)
         if strip_names:
             tflite_strip.strip_names(tree)
@@ -92,6 +96,21 @@ def _set(tree: Tree, name: str, value: bytes) -> None:
     entry["buffer"] = len(buffers) - 1
 
 
-def _reshape(tensor: Tree, shape: list[int]) -> None:
+def _resize(tensor: Tree, shape: list[int]) -> None:
     tensor["shape"] = shape
     tensor.pop("shape_signature", None)
+
+
+def _reshape_to(tree: Tree, operator: Tree, shape: list[int]) -> None:
+    """Give a RESHAPE a constant of its own, and the same shape in its options (ReshapeOptions), where old interpreters look."""
+    tensors, operators = tree["subgraphs"][0]["tensors"], tree["subgraphs"][0]["operators"]
+    at = operator["inputs"][1]
+    own = {**tensors[at], "shape": [len(shape)], "buffer": len(tree["buffers"])}
+    tree["buffers"].append({"data": struct.pack(f"<{len(shape)}i", *shape)})
+    if sum(o.get("inputs", []).count(at) for o in operators) == 1:
+        tensors[at] = own
+    else:
+        operator["inputs"][1] = len(tensors)
+        tensors.append(own)
+    if 0 in operator.get("options", {}):
+        tflite_tree.set_numbers(operator["options"], 0, shape)

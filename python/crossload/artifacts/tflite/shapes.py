@@ -49,15 +49,11 @@ def about(path: Path, key: str | None, error: str) -> str:
 
     Empty where the error names no operator of the signature's subgraph. `path` is a .tflite, `key` its signature.
     """
-    named = _NODE.search(error)
-    if not named:
-        return ""
     try:
         graph = inner.read(path, key)
     except ArtifactError:
         return ""
-    at = int(named[1])
-    if at >= len(graph.operators) or graph.operators[at].op != named[2]:
+    if (at := failed(graph, error)) is None:
         return ""
     if known := next((f for f in fixed_batches(graph) if f.at == at), None):
         return known.sentence
@@ -70,6 +66,14 @@ def about(path: Path, key: str | None, error: str) -> str:
         if -1 not in shape:
             return _reshape(at, made, shape)
     return f"operator #{at} {operator.op} makes {made.name!r}, which the file has as {list(made.free or made.shape)}"
+
+
+def failed(graph: Inner, error: str) -> int | None:
+    """The position of the operator that an interpreter's error names; None where it names none of this subgraph."""
+    if not (named := _NODE.search(error)):
+        return None
+    at = int(named[1])
+    return at if at < len(graph.operators) and graph.operators[at].op == named[2] else None
 
 
 def _fixed(graph: Inner, at: int, operator: Operator, taken: Tensor) -> FixedBatch | None:

@@ -119,9 +119,7 @@ def convert(
         cut.exposed(signed, inputs, outputs, target, options) as exposed,
     ):
         entry, chosen, preparation = prepare.chosen(exposed.path, tags, signatures, exposed.inputs, exposed.outputs, options)
-        options = exposed.options(entry, options)
         path = way(entry.format, target)
-        edit.check(source, entry.format, target, options)
         if entry.format == "checkpoint" and (said := state_file.moved(exposed.path)):
             progress(said)
         progress(f"path: {' → '.join([entry.format, *(e.target for e in path)])}")
@@ -138,6 +136,8 @@ def convert(
             progress=progress,
         )
         check_requests(terms.requests, chosen)
+        plan = edit.planned(source, exposed, entry, chosen, target, terms)
+        terms, chosen, options = plan.terms, plan.asked, dict(plan.terms.options)
         (quality := quality or QualityTerms()).check([t.name for s in chosen.values() for t in s.inputs])
         with only_writer(destination, "conversion"):
             if not (target == "checkpoint" and has_state(destination)):  # another checkpoint is added
@@ -162,8 +162,8 @@ def convert(
                     made = walked(entry, room)
                     edit.say_what_is_left(source, made, entry.format, options, progress)
                     if verified and target != "tensorboard":
-                        made, report, chosen, found = _compare(entry, made, chosen, room, terms, walked, quality, exposed)
-                    chosen = exposed.signatures(chosen)
+                        made, report, chosen, found = _compare(entry, made, chosen, room, terms, walked, quality, plan)
+                    chosen = plan.signatures(chosen)
                     made = made.model_copy(
                         update={"made": Made(source=entry.format, way=[e.target for e in path], verified=report is not None)}
                     )
@@ -215,7 +215,7 @@ def _compare(
     terms: Terms,
     walked: Callable[..., Artifact],
     quality: QualityTerms,
-    exposed: cut.Cut,
+    plan: edit.Plan,
 ) -> tuple[Artifact, Report, dict[str, Signature], keep_float.Search | None]:
     """Record the source's answers and compare the result's; the result, the report, and the signatures completed from the answers.
 
@@ -229,7 +229,7 @@ def _compare(
     with recorded(entry, signatures, room, terms) as whole:
         if left_out := whole.without_answers():
             made = walked(without(entry, left_out), room / "again")
-        source = exposed.of_answers(whole, made)
+        source = plan.of_answers(whole, made)
         edited = entry.format == made.format == "tflite"  # the same function under other names
         if made.format == "tflite" and not edited and any(quantised.kind(Path(made.path), b.key) for b in made.bindings.values()):
             found = None

@@ -1,8 +1,9 @@
-"""Edits of a .tflite that a conversion is asked for, checked before anything is written."""
+"""Edits of a .tflite that a conversion is asked for: checked before anything is written, planned, and proved by the right answers."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +11,50 @@ from crossload import artifacts
 from crossload.artifacts.content import in_words
 from crossload.artifacts.tflite import tflite_file
 from crossload.contract.manifest import Artifact
+from crossload.contract.signatures import Signature
 from crossload.edits.tflite_edits import WRITING
 from crossload.errors import CrossloadError
 from crossload.support import files
 from crossload.support.text import near
+from crossload.verbs.convert import resize
+from crossload.verbs.convert.cut import Cut
+from crossload.verbs.convert.resize import Resized
+from crossload.verbs.verify.prove import Recorded, Terms
 
 # Options that edit a .tflite and that no other format has.
 _OPTIONS = ("strip", "strip_names", "set_metadata", "drop_metadata", "description")
 # A flatbuffer has at most 2 GB, the model included.
 _MOST_METADATA = 1 << 30
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How the source is asked (`terms`, `asked`: its signatures), and what its answers say of the edited file.
+
+    Without an edit, both are the conversion's own.
+    """
+
+    terms: Terms
+    asked: dict[str, Signature]
+    cut: Cut
+    resized: Resized
+
+    def of_answers(self, source: Recorded, made: Artifact) -> Recorded:
+        """The requests and answers of the edited file."""
+        return self.cut.of_answers(self.resized.of_answers(source), made)
+
+    def signatures(self, asked: Mapping[str, Signature]) -> dict[str, Signature]:
+        """The signatures of the edited file."""
+        return self.cut.signatures(self.resized.signatures(asked))
+
+
+def planned(source: Path, cut: Cut, entry: Artifact, signatures: dict[str, Signature], target: str, terms: Terms) -> Plan:
+    """The edits that `terms.options` ask for; the plan's terms have those of the edge. Raises CrossloadError."""
+    check(source, entry.format, target, terms.options)
+    resized = resize.planned(source, entry, signatures, target, terms)
+    options = {**cut.options(entry, terms.options), **resized.options}
+    asked = signatures if resized.batches else resized.signatures(signatures)
+    return Plan(replace(resized.terms(terms), options=options), asked, cut, resized)
 
 
 def check(source: Path, kind: str, target: str, options: Mapping[str, Any]) -> None:
