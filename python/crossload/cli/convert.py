@@ -214,6 +214,9 @@ def command(
     frozen if repairs are not enough, and verified in each of them. If SOURCE is a bundle, DESTINATION is a bundle too: everything in
     SOURCE, plus a backport of each graph that those runtimes do not run.
 
+    A .tflite becomes an edited .tflite: --output-tensor and --input-tensor cut it at any of its tensors, --shape (without -1) gives an
+    input another batch, --strip and the other edits write the file anew.
+
     With -o, many sources are converted in one run, each to a file in FOLDER that is named after its source. One that fails does not keep
     the others; FOLDER/conversions.jsonl has a line for each.
     """

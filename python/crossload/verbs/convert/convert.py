@@ -91,9 +91,11 @@ def convert(
     """Convert the artifact `source` to `destination`, in the format `to` or that of the suffix, and write a manifest beside it.
 
     `tags` chooses a MetaGraph, `signatures` some of its signatures (`NEW=OLD` renames one); `inputs` and `outputs` name a graph's tensors
-    (`name=operation:index`, `operation`) as its signature. `options` has `pinned` (values of inputs that become constants, by name),
-    `drop_signatures`, `add_signature` (the key of one more signature of a .tflite), and `sign` (functions of a SavedModel's objects that
-    become signatures: `FUNCTION`, `KEY=FUNCTION`); the others go to the conversions (verbs.convert.walk.walk).
+    (`name=operation:index`, `operation`) as its signature, or cut a .tflite (`name=tensor`, by name or number). `options` has
+    `pinned` (values of inputs that become constants, by name), `drop_signatures`, `add_signature` (the key of one more signature of a
+    .tflite), and `sign` (functions of a SavedModel's objects that become signatures: `FUNCTION`, `KEY=FUNCTION`). `strip`, `strip_names`,
+    `set_metadata` (files by name), `drop_metadata`, `description` and `shapes` (by input) edit a .tflite. The others go to the conversions
+    (verbs.convert.walk.walk).
     `load_with` is the TensorFlow that loads the source. Source and result answer the same vectors (`requests`); a result that does not
     agree within `tolerance` is not written, nor one whose source answers too few of them (unless `accept_unproved`). `runtimes` are those
     that the result (a SavedModel or a GraphDef) must run in: it is repaired as far as necessary, and verified there. `warm_up` adds the
@@ -136,8 +138,6 @@ def convert(
             progress=progress,
         )
         check_requests(terms.requests, chosen)
-        plan = edit.planned(source, exposed, entry, chosen, target, terms)
-        terms, chosen, options = plan.terms, plan.asked, dict(plan.terms.options)
         (quality := quality or QualityTerms()).check([t.name for s in chosen.values() for t in s.inputs])
         with only_writer(destination, "conversion"):
             if not (target == "checkpoint" and has_state(destination)):  # another checkpoint is added
@@ -149,6 +149,8 @@ def convert(
                 destinations.check(destination, kind, partial(_is_replaceable, target), overwrite=overwrite, source=source)
             with files.folder_beside(destination) as room:
                 entry, chosen = preparation.apply(entry, chosen, room, progress)
+                plan = edit.planned(source, exposed, entry, chosen, target, terms)
+                terms, chosen, options = plan.terms, plan.asked, dict(plan.terms.options)
                 report = found = None
                 if needed:
                     made, chosen, report = backport(entry, chosen, target, room, destination, options, needed, terms, verified=verified)

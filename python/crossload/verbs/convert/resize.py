@@ -37,10 +37,12 @@ _MOST_RUNS = 256
 class Resized:
     """The new shapes of the first subgraph's tensors by index; empty where nothing is resized.
 
-    `reshapes` are constants of Reshapes, by the operator's position. `batches` are the old and the new batch, where rows are put together.
+    `bindings` say by which names. `reshapes` are constants of Reshapes, by the operator's position. `batches` are the old and the new
+    batch, where rows are put together.
     """
 
     shapes: Mapping[int, Shape] = field(default_factory=dict)
+    bindings: Mapping[str, Binding] = field(default_factory=dict)
     reshapes: Mapping[int, Shape] = field(default_factory=dict)
     batches: tuple[int, int] | None = None
 
@@ -52,10 +54,13 @@ class Resized:
     def signatures(self, source: Mapping[str, Signature]) -> dict[str, Signature]:
         """The signatures at the new shapes."""
 
-        def each(specs: Sequence[TensorSpec]) -> tuple[TensorSpec, ...]:
-            return tuple(replace(t, shape=self.shapes.get(t.tensor, t.shape)) if isinstance(t.tensor, int) else t for t in specs)
+        def each(specs: Sequence[TensorSpec], tensors: Mapping[str, str | int]) -> tuple[TensorSpec, ...]:
+            return tuple(replace(t, shape=self.shapes.get(int(tensors[t.name]), t.shape)) for t in specs)
 
-        return {key: replace(s, inputs=each(s.inputs), outputs=each(s.outputs)) for key, s in source.items()}
+        return {
+            key: replace(s, inputs=each(s.inputs, self.bindings[key].inputs), outputs=each(s.outputs, self.bindings[key].outputs))
+            for key, s in (source if self.shapes else {}).items()
+        } or dict(source)
 
     def terms(self, terms: Terms) -> Terms:
         """The terms on which the source is asked: for enough rows, at its own batch, where rows are put together."""
@@ -112,8 +117,12 @@ def planned(source: Path, entry: Artifact, signatures: Mapping[str, Signature], 
         return Resized()
     graph = inner.read(Path(entry.path))
     _check(source, graph, entry, specs, wanted)
-    _fill(source, specs, wanted)
-    taken = {name: int(tensor) for b in entry.bindings.values() for name, tensor in b.inputs.items()}
+    # Signatures of one subgraph have the same inputs, under names of their own.
+    binding = next((b for b in entry.bindings.values() if all(name in b.inputs for name in wanted)), None)
+    if binding is None:
+        raise CrossloadError(f"{source}: give --shape by the names of one signature: {', '.join(entry.bindings)}")
+    taken = {name: int(tensor) for name, tensor in binding.inputs.items()}
+    _fill(source, {name: specs[name] for name in taken}, wanted)
     before = {name: graph.tensors[at].shape for name, at in taken.items()}
     old = {before[name][0] for name, shape in wanted.items() if before[name] and before[name][1:] == shape[1:]}
     runtime = answering("tflite", terms.load_with, terms.load_options)
@@ -122,9 +131,8 @@ def planned(source: Path, entry: Artifact, signatures: Mapping[str, Signature], 
     with Supervisor(runtime.title, environments.prepare(runtime.source, terms.progress), terms.limits) as supervisor:
         found, freed = _inferred(source, supervisor, graph, taken, zeros, old, wanted)
     new = {**{taken[name]: shape for name, shape in wanted.items()}, **found}
-    return Resized(
-        new, {at: found[graph.operators[at].outputs[0]] for at in freed}, _batches(source, taken, before, wanted) if freed else None
-    )
+    reshapes = {at: found[made] for at in freed if (made := graph.operators[at].outputs[0]) in found}
+    return Resized(new, entry.bindings, reshapes, _batches(source, taken, before, wanted) if freed else None)
 
 
 def _batches(source: Path, taken: Mapping[str, int], before: Mapping[str, Shape], wanted: Mapping[str, Shape]) -> tuple[int, int]:

@@ -1,0 +1,315 @@
+"""A .tflite that is cut, resized, stripped and given metadata: each edit is proved in LiteRT, and what cannot be done is refused."""
+
+from __future__ import annotations
+
+import struct
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tflite
+
+import crossload
+from crossload.artifacts.tflite import inner, tflite_file
+from crossload.contract.sidecar import sidecar_of
+from crossload.edits import tflite_edits
+from crossload.errors import ConversionRefused, CrossloadError
+from crossload.inputs.requests import Requests
+from crossload.releases.tflite_builder import model, tensor
+from crossload.runtimes.supervisor import Supervisor
+from crossload.verbs.convert.convert import Converted, convert
+from tests import CORPUS
+from tests.environment import launch_of
+
+OPS = tflite.BuiltinOperator
+BIAS = np.arange(12, dtype=np.float32)
+
+
+def op(code: int, inputs: Sequence[int], outputs: Sequence[int], **more: Any) -> dict[int, Any]:
+    return {0: ("I", code), 1: ("i", list(inputs)), 2: ("i", list(outputs)), **{int(n[1:]): v for n, v in more.items()}}
+
+
+def layers(*, to: Sequence[int] = (1, 12), mean: bool = False) -> bytes:
+    """y = Reshape(|x|) + bias, with the batch 1 in the Reshape; `other` goes through a NEG of its own, `z`.
+
+    With `mean`, y is less its mean over the batch: rows are not independent.
+    """
+    names = ["x", "abs", "shape", "flat", "bias", "y", "other", "z", "axis", "mean", "less"]
+    shapes = [[1, 2, 6], [1, 2, 6], [len(to)], to, to[-1:], to, [1, 3], [1, 3], [1], [1, 12], to]
+    kinds = ["float32", "float32", "int32", *["float32"] * 5, "int32", "float32", "float32"]
+    buffers = [0, 0, 1, 0, 2, 0, 0, 0, 3, 0, 0]
+    tensors = [tensor(*one) for one in zip(names, shapes, kinds, buffers, strict=True)]
+    codes = [(code, "", 1) for code in (OPS.ABS, OPS.RESHAPE, OPS.ADD, OPS.NEG, OPS.MEAN, OPS.SUB)]
+    operators = [
+        op(0, [0], [1]),
+        op(1, [1, 2], [3], _3=("B", 17), _4={0: ("i", list(to))}),
+        op(2, [3, 4], [5], _3=("B", 11), _4={}),
+        op(3, [6], [7]),
+    ]
+    ends = ([0, 6], [5, 7])
+    if mean:
+        ends = ([0], [10])
+        operators[3:] = [op(4, [5, 8], [9], _3=("B", 27), _4={0: ("?", True)}), op(5, [5, 9], [10], _3=("B", 28), _4={})]
+    constants = [b"", struct.pack(f"<{len(to)}i", *to), BIAS[: to[-1]].tobytes(), struct.pack("<i", 0)]
+    return model(codes, tensors, *ends, operators, constants)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    file = tmp_path / "layers.tflite"
+    file.write_bytes(layers())
+    return file
+
+
+@pytest.fixture(scope="module")
+def alive() -> Iterator[Mapping[str, Supervisor]]:
+    """LiteRT, started once for all these tests."""
+    with Supervisor("litert", launch_of("litert")) as supervisor:
+        yield {"litert": supervisor}
+
+
+def kind(name: str, folder: Path) -> Path:
+    with zipfile.ZipFile(CORPUS / "lite_kinds.zip") as kinds:
+        return Path(kinds.extract(name, folder))
+
+
+def edited(path: Path, alive: Mapping[str, Supervisor], **terms: Any) -> tuple[Converted, inner.Inner, list[str]]:
+    """The conversion, the inside of its first subgraph, and what was said."""
+    said: list[str] = []
+    made = convert(path, path.with_name("edited.tflite"), alive=alive, overwrite=True, progress=said.append, **terms)
+    return made, inner.read(made.path), said
+
+
+def refused(path: Path, **terms: Any) -> str:
+    destination = path.with_name("edited.tflite")
+    with pytest.raises(CrossloadError) as error:
+        convert(path, destination, **terms)
+    assert not destination.exists()
+    assert not sidecar_of(destination).exists()
+    return str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("terms", "says"),
+    [
+        ({"outputs": ["e=bias"]}, r"the tensor 4 \('bias'\) is a constant of the file, so it cannot become an output"),
+        ({"inputs": ["e=bias"]}, r"the tensor 4 \('bias'\) is a constant of the file, so it cannot become an input"),
+        ({"outputs": ["e=x"]}, r"the tensor 0 \('x'\) is an input of the graph, so it cannot become an output"),
+        ({"inputs": ["e=y"]}, r"the tensor 5 \('y'\) is an output of the graph, which it cannot take"),
+        (
+            {"outputs": ["e=fla"]},
+            "has no output and no inner tensor 'fla'; near it are 'flat'; `crossload show .* --all` lists",
+        ),
+        ({"outputs": ["e=77"]}, "has no output and no inner tensor '77'"),
+        ({"outputs": ["e=flat", "e=abs"]}, "two outputs would be called 'e'"),
+        ({"outputs": ["e=flat", "f=3"]}, r"two outputs, one of them 'f', are the tensor 3 \('flat'\); choose one name"),
+        ({"outputs": ["e=flat"], "inputs": ["e=flat"]}, "would be an input and an output; leave one out"),
+        ({"outputs": ["y=y"], "inputs": ["b=other"]}, r"the outputs do not need the tensor 6 \('other'\); leave out --input-tensor b"),
+        ({"inputs": ["other=flat"]}, "two inputs would be called 'other'; write --input-tensor OTHER=TENSOR"),
+        ({"inputs": ["e=flat"], "options": {"add_signature": "k"}}, r"cut it without --add-signature, and go on with the result"),
+    ],
+)
+def test_a_tensor_that_a_file_cannot_be_cut_at_is_refused_with_its_reason(path: Path, terms: dict[str, Any], says: str) -> None:
+    with pytest.raises(CrossloadError, match=says):
+        convert(path, path.with_name("edited.tflite"), **terms)
+    assert not path.with_name("edited.tflite").exists()
+
+
+def test_variables_handles_and_tensors_of_loops_are_no_places_to_cut(tmp_path: Path) -> None:
+    variable = refused(kind("lstm.tflite", tmp_path), outputs=["e=sequential/lstm/zeros"])
+    assert "is a variable, which keeps its value between calls" in variable
+    counter = tmp_path / "counter.tflite"
+    counter.write_bytes((CORPUS / "binary" / "counter.tflite").read_bytes())
+    assert "is a handle to a variable or a table, which has no value that a caller could pass" in refused(counter, outputs=["e=acc"])
+    loop = refused(kind("loop.tflite", tmp_path), outputs=["e=while/mul"])
+    assert "the tensor 'while/mul' is in subgraph 2, that of a loop, a branch or another signature" in loop
+
+
+def test_an_operator_that_makes_a_fed_tensor_and_a_needed_one_is_no_place_to_cut(tmp_path: Path) -> None:
+    """It would write over what the caller feeds."""
+    tensors = [tensor(n, s, k, b) for n, s, k, b in (("axis", [], "int32", 1), ("x", [4], "float32", 0), ("a", [2], "float32", 0))]
+    tensors += [tensor(n, [2], "float32", 0) for n in ("b", "y")]
+    operators = [op(0, [0, 1], [2, 3], _3=("B", 35), _4={0: ("i", 2)}), op(1, [2, 3], [4], _3=("B", 11), _4={})]
+    path = tmp_path / "split.tflite"
+    path.write_bytes(model([(OPS.SPLIT, "", 1), (OPS.ADD, "", 1)], tensors, [1], [4], operators, [b"", bytes(4)]))
+    said = refused(path, inputs=["a=a"])
+    assert "the tensor 2 ('a') and the tensor 3 ('b') are made by one SPLIT, and both are needed; feed both" in said
+
+
+def test_edits_of_a_tflite_are_refused_for_other_formats(path: Path, tmp_path: Path) -> None:
+    with pytest.raises(CrossloadError, match=r"--strip edits a \.tflite, and this goes from a \.tflite file to a GraphDef"):
+        convert(path, tmp_path / "x.pb", options={"strip": True})
+
+
+def test_metadata_that_is_not_there_or_too_large_is_refused(path: Path, tmp_path: Path) -> None:
+    huge = tmp_path / "huge"
+    with huge.open("wb") as stream:
+        stream.truncate(3 << 30)  # a hole: no bytes are written
+    assert "metadata of 3,221,225,472 bytes, but a .tflite holds 2 GB in all" in refused(path, options={"set_metadata": {"a": str(huge)}})
+    assert "there is no such file; check its path" in refused(path, options={"set_metadata": {"a": str(tmp_path / "none")}})
+    assert "--drop-metadata a: " in refused(path, options={"drop_metadata": ["a"]})
+
+
+@pytest.mark.parametrize(
+    ("shape", "says"),
+    [
+        ((0, 2, 6), "has a dimension that is not positive; a .tflite's batch is 1 or more"),
+        ((4, 12), "has 2 dimensions, and .* takes"),
+        ((4, 3, 6), "of which the batch and open dimensions"),
+    ],
+)
+def test_a_shape_that_the_file_cannot_have_is_refused(path: Path, shape: tuple[int, ...], says: str) -> None:
+    with pytest.raises(CrossloadError, match=f"--shape x: .*{says}"):
+        convert(path, path.with_name("edited.tflite"), options={"shapes": {"x": shape}}, requests=Requests(shapes={"x": shape}))
+
+
+def test_the_shapes_inside_a_loop_are_not_changed(tmp_path: Path) -> None:
+    shape = {"x": (2, 4)}
+    said = refused(kind("loop.tflite", tmp_path), options={"shapes": shape}, requests=Requests(shapes=shape))
+    assert "has a WHILE, whose inner shapes crossload cannot change; convert the model it was made from, with --shape" in said
+
+
+@pytest.mark.slow
+def test_a_file_is_cut_at_an_inner_tensor_and_answers_what_the_source_has_there(path: Path, alive: Mapping[str, Supervisor]) -> None:
+    made, graph, said = edited(path, alive, outputs=["embedding=flat"])
+    assert [o.op for o in graph.operators] == ["ABS", "RESHAPE"]
+    assert [graph.tensors[i].name for i in graph.inputs] == ["x"]  # the cut needs no `other`
+    assert any(line.startswith("left: 2 of 4 operators, 4 of 11 tensors") for line in said)
+    assert made.report is not None
+    assert {r.agreement for r in made.report.results} == {"identical"}
+    value = np.linspace(-1, 1, 12, dtype=np.float32).reshape(1, 2, 6)
+    with crossload.load(made.path, runtime="litert") as loaded:
+        np.testing.assert_array_equal(loaded.signatures["serving_default"](x=value)["embedding"], np.abs(value).reshape(1, 12))
+
+
+@pytest.mark.slow
+def test_the_beginning_is_cut_off_where_an_inner_tensor_is_fed(path: Path, alive: Mapping[str, Supervisor]) -> None:
+    made, graph, _ = edited(path, alive, inputs=["embedding=flat"], outputs=["y=y"])
+    assert [o.op for o in graph.operators] == ["ADD"]
+    assert made.report is not None
+    assert len(made.report.results) == 8
+    with crossload.load(made.path, runtime="litert") as loaded:
+        np.testing.assert_array_equal(loaded.signatures["serving_default"](embedding=np.ones((1, 12), np.float32))["y"], 1 + BIAS[None])
+    _, graph, _ = edited(path, alive, inputs=["embedding=flat"])  # all outputs, so the other input stays
+    assert [graph.tensors[i].name for i in graph.inputs] == ["other", "flat"]
+
+
+@pytest.mark.slow
+def test_fewer_outputs_take_their_operators_and_inputs_along(path: Path, alive: Mapping[str, Supervisor]) -> None:
+    made, graph, _ = edited(path, alive, outputs=["z=z"])
+    assert [o.op for o in graph.operators] == ["NEG"]
+    assert [t.name for t in graph.tensors] == ["other", "z"]
+    assert list(tflite_file.read(made.path).signatures) == ["serving_default"]
+
+
+@pytest.mark.slow
+def test_an_inner_tensor_is_added_beside_the_file_s_own_outputs(path: Path, alive: Mapping[str, Supervisor]) -> None:
+    convert(path, path.with_name("named.tflite"), alive=alive)
+    made, graph, _ = edited(path.with_name("named.tflite"), alive, outputs=["embedding=flat"], options={"add_signature": "embed"})
+    found = tflite_file.read(made.path).signatures
+    assert {key: [t.name for t in s.outputs] for key, s in found.items()} == {"serving_default": ["y", "z"], "embed": ["embedding"]}
+    assert len(graph.operators) == 4
+
+
+@pytest.mark.slow
+def test_a_wrong_cut_is_not_written(path: Path, alive: Mapping[str, Supervisor], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The proof is by the source's values, not by the cut file's own: an edit that damages a constant is noticed."""
+    right = tflite_edits.edited
+
+    def wrong(*arguments: Any, **wanted: Any) -> list[Any]:
+        return [b"".join(right(*arguments, **wanted)).replace(BIAS.tobytes(), (BIAS + 1).tobytes())]
+
+    monkeypatch.setattr(tflite_edits, "edited", wrong)
+    for terms in ({"inputs": ["e=flat"], "outputs": ["y=y"]}, {"outputs": ["y=y"]}, {"options": {"strip": True}}):
+        with pytest.raises(ConversionRefused, match=r"edited\.tflite was not written"):
+            edited(path, alive, **terms)
+        assert not path.with_name("edited.tflite").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["int8-io/int8.tflite", "hybrid/dynamic_range.tflite"])
+def test_quantised_files_are_cut_and_stripped(name: str, tmp_path: Path, alive: Mapping[str, Supervisor]) -> None:
+    path = tmp_path / "quantised.tflite"
+    path.write_bytes((CORPUS / "brought" / name).read_bytes())
+    before = inner.read(path)
+    middle = before.operators[len(before.operators) // 2].outputs[0]
+    made, graph, _ = edited(path, alive, outputs=[f"middle={middle}"], options={"strip_names": True})
+    assert len(graph.operators) < len(before.operators)
+    assert made.report is not None
+    assert made.report.exit_status == 0
+
+
+@pytest.mark.slow
+def test_another_batch_is_proved_row_by_row_where_a_reshape_holds_the_old_one(path: Path, alive: Mapping[str, Supervisor]) -> None:
+    shapes = {"x": (4, 2, 6), "other": (4, 3)}
+    made, graph, _ = edited(path, alive, options={"shapes": shapes}, requests=Requests(shapes=shapes))
+    assert [graph.tensors[i].shape for i in (*graph.inputs, *graph.outputs)] == [(4, 2, 6), (4, 3), (4, 12), (4, 3)]
+    assert {t.name: t.shape for t in graph.tensors}["flat"] == (4, 12)
+    assert made.report is not None
+    assert len(made.report.results) == 8
+    report = crossload.verify(made.path, ["litert", "tflite-runtime", "tflite-micro"])
+    assert report.exit_status == 0  # TensorFlow Lite Micro takes shapes from the file
+    assert all(r.outcome == "ok" for r in report.results)
+    again = path.with_name("one.tflite")
+    back = {"x": (2, 2, 6), "other": (2, 3)}
+    convert(made.path, again, alive=alive, options={"shapes": back}, requests=Requests(shapes=back))
+    assert inner.read(again).tensors[graph.outputs[0]].shape == (2, 12)
+
+
+@pytest.mark.slow
+def test_another_batch_of_a_file_that_can_be_resized_is_proved_against_the_source(tmp_path: Path, alive: Mapping[str, Supervisor]) -> None:
+    path = tmp_path / "dynamic_range.tflite"
+    path.write_bytes((CORPUS / "brought" / "hybrid" / "dynamic_range.tflite").read_bytes())
+    (spec,) = tflite_file.read(path).inputs
+    assert spec.shape
+    name = next(iter(tflite_file.read(path).signatures.values())).inputs[0].name
+    shape = {name: (5, *spec.shape[1:])}
+    made, graph, _ = edited(path, alive, options={"shapes": shape}, requests=Requests(shapes=shape))
+    assert {graph.tensors[i].shape[0] for i in (*graph.inputs, *graph.outputs)} == {5}
+    assert not any(-1 in t.free for t in graph.tensors)
+    assert crossload.verify(made.path, ["litert"]).exit_status == 0
+
+
+@pytest.mark.slow
+def test_a_signature_is_renamed_and_resized_at_once(path: Path, alive: Mapping[str, Supervisor]) -> None:
+    convert(path, path.with_name("named.tflite"), alive=alive)
+    shapes = {"x": (2, 2, 6), "other": (2, 3)}
+    terms = {"signatures": ["serve=serving_default"], "options": {"shapes": shapes}, "requests": Requests(shapes=shapes)}
+    made, _, _ = edited(path.with_name("named.tflite"), alive, **terms)
+    (signature,) = tflite_file.read(made.path).signatures.values()
+    assert (signature.key, [t.shape for t in signature.inputs]) == ("serve", [(2, 2, 6), (2, 3)])
+    assert made.artifact.bindings.keys() == {"serve"}
+
+
+@pytest.mark.slow
+def test_a_reshape_that_does_not_begin_with_the_batch_is_named(tmp_path: Path, alive: Mapping[str, Supervisor]) -> None:
+    path = tmp_path / "layers.tflite"
+    path.write_bytes(layers(to=(2, 6)))
+    shapes = {"x": (4, 2, 6), "other": (4, 3)}
+    said = refused(path, options={"shapes": shapes}, requests=Requests(shapes=shapes), alive=alive)
+    assert "cannot take x [4, 2, 6], other [4, 3]: " in said
+    assert "operator #1 RESHAPE ('flat') has the fixed shape [2, 6]" in said
+
+
+@pytest.mark.slow
+def test_a_file_whose_rows_depend_on_each_other_is_not_put_together_from_rows(tmp_path: Path, alive: Mapping[str, Supervisor]) -> None:
+    path = tmp_path / "layers.tflite"
+    path.write_bytes(layers(mean=True))
+    shapes = {"x": (4, 2, 6)}
+    said = refused(path, options={"shapes": shapes}, requests=Requests(shapes=shapes), alive=alive)
+    assert "edited.tflite was not written" in said
+
+
+@pytest.mark.slow
+def test_metadata_and_a_description_are_written_and_the_answers_stay(path: Path, alive: Mapping[str, Supervisor]) -> None:
+    about = path.with_name("about.txt")
+    about.write_text("made for tests")
+    made, _, _ = edited(path, alive, options={"set_metadata": {"about": str(about)}, "description": "layers"})
+    found = tflite_file.read(made.path)
+    assert [(m.name, m.text) for m in found.metadata] == [("about", "made for tests")]
+    assert found.description == "layers"
+    _, _, said = edited(made.path.rename(path), alive, options={"drop_metadata": ["about"]})
+    assert any(line.endswith("; without the metadata 'about'") for line in said)
