@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 import tflite
+from hypothesis import given
+from hypothesis import strategies as st
 
 from crossload.artifacts.tflite import inner, tflite_file
 from crossload.artifacts.tflite.inner import Inner
 from crossload.artifacts.tflite.tflite_file import TFLite
 from crossload.edits import tflite_edits
-from crossload.errors import ArtifactError
+from crossload.errors import ArtifactError, CrossloadError
 from crossload.releases import tflite_builder
 from crossload.releases.tflite_builder import subgraph, tensor
 
@@ -165,3 +168,13 @@ def test_a_number_that_leads_nowhere_is_a_damaged_file(tmp_path: Path) -> None:
     bad = tflite_builder.model(CODES, [tensor("x", [4], "float32", 0)], [0], [0], [op(ASSIGN, [7], [])])
     with pytest.raises(ArtifactError, match=r"m\.tflite is a truncated or corrupt \.tflite: a number in it leads nowhere"):
         edit(bad, tmp_path, strip=True)
+
+
+@given(st.data())
+def test_damaged_files_are_edited_or_refused(data: st.DataObject) -> None:
+    damaged = bytearray(two_towers())
+    for _ in range(data.draw(st.integers(1, 6))):
+        damaged[data.draw(st.integers(8, len(damaged) - 1))] = data.draw(st.sampled_from([0, 1, 127, 255]))
+    with suppress(CrossloadError):
+        made = b"".join(tflite_edits.edited(Path("m.tflite"), bytes(damaged), strip=True, strip_names=True, description="d"))
+        assert tflite_file.of(Path("m.tflite"), made).description == "d"

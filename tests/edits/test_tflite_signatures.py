@@ -97,13 +97,17 @@ def test_a_signature_that_does_not_fit_is_refused(signature: dict[str, dict[str,
         inject_signatures(Lite().build(), {"k": signature})
 
 
-def test_weights_after_the_flatbuffer_are_refused(tmp_path: Path) -> None:
-    data = Lite(buffers=[(4096, 100)]).build().ljust(8192, b"\1")
-    source = tmp_path / "large.tflite"
+def test_weights_after_the_flatbuffer_cannot_have_anything_put_before_them(tmp_path: Path) -> None:
+    data = Lite(buffers=[(4096, 100)]).build().ljust(4096, b"\0") + bytes(range(100))
+    source, target = tmp_path / "large.tflite", tmp_path / "x.tflite"
     source.write_bytes(data)
     with pytest.raises(CrossloadError, match=r"large\.tflite has weights after its flatbuffer"):
-        tflite_to_tflite(source, tmp_path / "x.tflite", NAMED, {})
-    assert not (tmp_path / "x.tflite").exists()
+        inject_signatures(source, NAMED)
+    tflite_to_tflite(source, target, NAMED, {})  # writes the file anew
+    made = target.read_bytes()
+    assert names(made) == {"serving_default": [{"pixels": 0}, {"probabilities": 1}]}
+    assert made.endswith(bytes(range(100)))
+    assert inject_signatures(made, NAMED) == made  # nothing is changed, so nothing is refused
 
 
 def test_a_file_that_is_not_a_tflite_is_refused(tmp_path: Path) -> None:

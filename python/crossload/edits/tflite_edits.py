@@ -1,6 +1,7 @@
 """A .tflite edited without TensorFlow: cut to other inputs and outputs, stripped, with other metadata, at other shapes (schema.fbs).
 
-Names alone are edited in place (edits/tflite_signatures.py), so that all other bytes stay; any other edit writes the file anew.
+Names alone are edited in place (edits/tflite_signatures.py), so that all other bytes stay; any other edit writes the file anew, and so
+does one of a file with weights behind its flatbuffer.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from crossload.artifacts.content import content
+from crossload.artifacts.tflite import tflite_file
 from crossload.artifacts.tflite.inner import damage
-from crossload.edits import tflite_strip, tflite_tree
+from crossload.edits import tflite_signatures, tflite_strip, tflite_tree
 from crossload.edits.tflite_signatures import inject_signatures
 from crossload.edits.tflite_tree import Tree
 
@@ -30,9 +32,11 @@ def tflite_to_tflite(source: Path, target: Path, bindings: Bindings, options: di
     ArtifactError for a damaged file, and CrossloadError for one that cannot be written anew, or as `inject_signatures` does.
     """
     wanted = {name: options[name] for name in WRITING if options.get(name) is not None}
-    data = content(source) if "cut" in wanted else inject_signatures(source, bindings)
+    data = content(source)
+    # What is behind the flatbuffer is addressed from the file's beginning, so that nothing can be put in front of it.
+    anew = bool(wanted) or tflite_file.of(source, data, ops=False).external_bytes > 0
     with target.open("wb") as stream:
-        stream.writelines(edited(source, data, **wanted) if wanted else [data])
+        stream.writelines(edited(source, data, bindings, **wanted) if anew else [inject_signatures(source, bindings)])
     # The numbers of tensors may have changed: the file's own signatures tell them.
     return {name: {**b, "key": name} for name, b in bindings.items()}
 
@@ -40,6 +44,7 @@ def tflite_to_tflite(source: Path, target: Path, bindings: Bindings, options: di
 def edited(
     path: Path,
     data: bytes,
+    signatures: Bindings | None = None,
     *,
     cut: Mapping[str, Mapping[str, Mapping[str, int]]] | None = None,
     strip: bool = False,
@@ -50,11 +55,13 @@ def edited(
     tensor_shapes: Mapping[int, Sequence[int]] | None = None,
     reshapes: Mapping[int, Sequence[int]] | None = None,
 ) -> list[bytes | memoryview]:
-    """The parts of the edited file. Raises as `tflite_to_tflite`; `path` is the file's name in errors."""
+    """The parts of the edited file, with these signatures, or its own. Raises as `tflite_to_tflite`; `path` is its name in errors."""
     tree = tflite_tree.read(path, data)
     with damage(path):
         if cut:
             _cut(tree, cut)
+        elif signatures is not None:
+            tflite_signatures.in_tree(path, data, tree, signatures)
         _drop(tree, drop_metadata)
         for name, file in (set_metadata or {}).items():
             _set(tree, name, Path(file).read_bytes())
@@ -77,8 +84,7 @@ def _cut(tree: Tree, cut: Mapping[str, Mapping[str, Mapping[str, int]]]) -> None
     ((key, sides),) = cut.items()
     for side, tensors in sides.items():
         tree["subgraphs"][0][side] = list(tensors.values())
-    maps = {side: [{"name": name, "tensor_index": index} for name, index in tensors.items()] for side, tensors in sides.items()}
-    tree["signature_defs"] = [{**maps, "key": key, "subgraph_index": 0}]
+    tree["signature_defs"] = [tflite_signatures.definition(key, 0, sides)]
 
 
 def _drop(tree: Tree, names: Sequence[str]) -> None:

@@ -13,8 +13,10 @@ from typing import Any
 
 from crossload.artifacts.content import content
 from crossload.artifacts.tflite import flatbuffer, flatbuffer_writer, packed, tflite_file
-from crossload.artifacts.tflite.flatbuffer import Field, Fields, FlatbufferError
+from crossload.artifacts.tflite.flatbuffer import Field, Fields
+from crossload.artifacts.tflite.inner import damage
 from crossload.artifacts.tflite.tflite_file import Subgraph
+from crossload.edits.tflite_tree import Tree
 from crossload.errors import ArtifactError, CrossloadError
 
 # Flatbuffers have at most 2 GB; the new beginning is a multiple of a cache line, so aligned data (buffers: force_align 16) stays aligned.
@@ -42,24 +44,13 @@ def inject_signatures(source: Path | bytes, signatures: Mapping[str, Mapping[str
 
 def _edited(path: Path, data: flatbuffer.Buffer, signatures: Mapping[str, Mapping[str, Any]]) -> list[Any]:
     """The parts of the edited file."""
-    found = tflite_file.of(path, data, ops=False)
-    try:
+    definitions, same = _checked(path, data, signatures)
+    if same:
+        return [data]
+    with damage(path):
         content = flatbuffer.decode(data, _MODEL)
         fields = flatbuffer.root_fields(data)
         places = {n: at if n == _VERSION else flatbuffer.follow(data, at) for n, at in fields.items() if n <= _LAST_FIELD}
-    except FlatbufferError as error:
-        raise ArtifactError(f"{path} is a truncated or corrupt .tflite: {error}; copy or convert it again") from error
-    homes = {d["key"] or "": int(d["subgraph_index"]) for d in content["signature_defs"]}
-    definitions = []
-    for key, signature in signatures.items():
-        at = homes.get(signature.get("key") or key, 0)
-        if at >= len(found.subgraphs):
-            raise ArtifactError(f"{path} is a corrupt .tflite: its signature {key!r} refers to a missing subgraph; convert it again")
-        _check(path, key, signature, found.subgraphs[at])
-        definitions.append((key, at, signature))
-    held = {key: [{t.name: t.tensor for t in side} for side in (s.inputs, s.outputs)] for key, s in found.signatures.items()}
-    if held == {key: [s["inputs"], s["outputs"]] for key, s in signatures.items()}:
-        return [data]
     _refuse_what_cannot_move(path, content, fields)
     beginning = _beginning(data, places, definitions)
     if len(beginning) + len(data) > _MOST_BYTES:
@@ -68,6 +59,35 @@ def _edited(path: Path, data: flatbuffer.Buffer, signatures: Mapping[str, Mappin
     if archive is None:
         return [beginning, memoryview(data)]
     return [beginning, memoryview(data)[: archive.start], packed.moved(data, archive, len(beginning) + archive.start)]
+
+
+def in_tree(path: Path, data: flatbuffer.Buffer, tree: Tree, signatures: Mapping[str, Mapping[str, Any]]) -> None:
+    """Give the tree of a file (tflite_tree) exactly these signatures; weights may be after the flatbuffer. Raises CrossloadError."""
+    tree["signature_defs"] = [definition(*one) for one in _checked(path, data, signatures)[0]]
+
+
+def definition(key: str, subgraph: int, signature: Mapping[str, Any]) -> Tree:
+    """A signature in a tree."""
+    sides = {side: [{"name": n, "tensor_index": int(at)} for n, at in signature[side].items()] for side in ("inputs", "outputs")}
+    return {**sides, "key": key, "subgraph_index": subgraph}
+
+
+def _checked(
+    path: Path, data: flatbuffer.Buffer, signatures: Mapping[str, Mapping[str, Any]]
+) -> tuple[list[tuple[str, int, Mapping[str, Any]]], bool]:
+    """The signatures with their subgraphs, and whether the file has exactly them. Raises CrossloadError for one that does not fit."""
+    found = tflite_file.of(path, data, ops=False)
+    with damage(path):
+        homes = {d["key"] or "": int(d["subgraph_index"]) for d in flatbuffer.decode(data, _MODEL)["signature_defs"]}
+    definitions = []
+    for key, signature in signatures.items():
+        at = homes.get(signature.get("key") or key, 0)
+        if at >= len(found.subgraphs):
+            raise ArtifactError(f"{path} is a corrupt .tflite: its signature {key!r} refers to a missing subgraph; convert it again")
+        _check(path, key, signature, found.subgraphs[at])
+        definitions.append((key, at, signature))
+    held = {key: [{t.name: t.tensor for t in side} for side in (s.inputs, s.outputs)] for key, s in found.signatures.items()}
+    return definitions, held == {key: [s["inputs"], s["outputs"]] for key, s in signatures.items()}
 
 
 def _refuse_what_cannot_move(path: Path, content: Mapping[str, Any], fields: Mapping[int, int]) -> None:

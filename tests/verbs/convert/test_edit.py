@@ -13,12 +13,14 @@ import pytest
 import tflite
 
 import crossload
-from crossload.artifacts.tflite import inner, tflite_file
+from crossload.artifacts.tflite import inner, operator_names, tflite_file
 from crossload.contract.sidecar import sidecar_of
 from crossload.edits import tflite_edits
 from crossload.errors import ConversionRefused, CrossloadError
 from crossload.inputs.requests import Requests
+from crossload.releases import tflite_probes
 from crossload.releases.tflite_builder import model, tensor
+from crossload.releases.tflite_forms import EXTERNAL
 from crossload.runtimes.supervisor import Supervisor
 from crossload.verbs.convert.convert import Converted, convert
 from tests import CORPUS
@@ -301,6 +303,19 @@ def test_a_file_whose_rows_depend_on_each_other_is_not_put_together_from_rows(tm
     shapes = {"x": (4, 2, 6)}
     said = refused(path, options={"shapes": shapes}, requests=Requests(shapes=shapes), alive=alive)
     assert "edited.tflite was not written" in said
+
+
+@pytest.mark.slow
+def test_weights_behind_the_flatbuffer_are_found_after_an_edit(tmp_path: Path, alive: Mapping[str, Supervisor]) -> None:
+    """As in files of more than 2 GB."""
+    path = tmp_path / "large.tflite"
+    path.write_bytes(next(p.file for p in tflite_probes.special(operator_names.builtin_codes()) if p.key == EXTERNAL))
+    made, graph, _ = edited(path, alive, outputs=["sum=y"], options={"strip": True, "description": "moved"})
+    assert made.report is not None
+    assert {r.outcome for r in made.report.results} == {"ok"}
+    (weights,) = [t.extent for t in graph.tensors if t.extent]
+    assert made.path.read_bytes()[weights[0] : sum(weights)] == struct.pack("<4f", 1, 2, 3, 4)
+    assert tflite_file.read(made.path).external_bytes == 16
 
 
 @pytest.mark.slow
