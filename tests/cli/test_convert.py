@@ -139,6 +139,35 @@ def test_version_directories_count_up_as_serving_reads_them(sources: Path, tmp_p
     assert artifacts.read(tmp_path / "served" / "8").meta_graphs[0].tags == ("serve", "cpu")
 
 
+def test_a_tflite_is_cut_and_described_without_tensorflow(sources: Path, tmp_path: Path) -> None:
+    about, made = tmp_path / "about.txt", tmp_path / "hidden.tflite"
+    about.write_text("the hidden layer")
+    options = ["--output-tensor", "hidden=functional_1/dense_1/Tanh", "--set-metadata", f"about={about}", "--description", "hidden"]
+    done = run("convert", sources / "model.tflite", made, *options, "--strip-names")
+    assert done.returncode == 0, done.stderr
+    assert "left: 3 of 6 operators, 6 of 11 tensors, " in done.stderr
+    assert "agree: identical" in done.stdout
+    found = artifacts.read(made)
+    assert [t.name for t in found.signatures["serving_default"].outputs] == ["hidden"]  # type: ignore[union-attr]
+    page = run("show", made, "--all").stdout
+    assert "metadata: about = the hidden layer" in page
+    assert "description: hidden" in page
+    assert "dense_1/MatMul" not in page
+
+
+def test_an_edit_that_cannot_be_done_is_one_sentence(sources: Path, tmp_path: Path) -> None:
+    tflite, target = sources / "model.tflite", tmp_path / "x.tflite"
+    assert "--set-metadata 'about': write NAME=FILE" in refused(tflite, target, "--set-metadata", "about")
+    assert "has no output and no inner tensor 'Tan'; near it are" in refused(tflite, target, "--output-tensor", "h=Tan")
+    assert "--strip edits a .tflite, and this goes from a SavedModel to a .tflite file" in refused(
+        sources / "saved_model", target, "--strip"
+    )
+    assert "--shape left: [0, 4] has a dimension that is not positive" in refused(tflite, target, "--shape", "left=0,4")
+    (tmp_path / "half.tflite").write_bytes(tflite.read_bytes()[:900])
+    assert "half.tflite is a truncated or corrupt .tflite" in refused(tmp_path / "half.tflite", target, "--strip")
+    assert not target.exists()
+
+
 def test_a_wrong_tensor_name_lists_near_names(sources: Path, tmp_path: Path) -> None:
     said = refused(sources / "graph.pb", tmp_path / "x.pb", "--output-tensor", "StatefulPartitionedCal")
     assert "has no tensor 'StatefulPartitionedCal'" in said

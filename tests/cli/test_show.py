@@ -198,6 +198,7 @@ def test_a_tflites_page_flags_flex_and_custom_ops_and_shows_quantisation(tmp_pat
     assert "flex ops: 1 of 1 kinds: FlexInv 1" in page
     assert "custom ops: 1 of 1 kinds: Own 1" in page
     assert "min_runtime_version = 1.5.0" in page
+    assert "made by an unknown version, for TFLite runtimes from 1.5.0" in page
     assert "no signature" in page
 
 

@@ -43,7 +43,9 @@ class Page:
         """What every artifact's page begins with."""
         from crossload.support import files
 
-        producer = ", ".join(f"{_producer_title(k)} {v}" for k, v in found.producer.items()) or "an unknown version"
+        known = [f"{_producer_title(k)} {v}" for k, v in found.producer.items()]
+        # A .tflite may say for whom it was made, and not by whom.
+        producer = ", ".join(known if set(found.producer) - {"min_runtime_version"} else ["an unknown version", *known])
         yield f"{strong(title)}  {printable(str(found.path))}"
         yield f"  {files.size_bytes(found.path):,} bytes, sha256 {files.sha256(found.path)}"
         yield from self.canonical_hash()
