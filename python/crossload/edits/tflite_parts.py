@@ -12,9 +12,12 @@ from collections.abc import Sequence
 from crossload.artifacts.tflite import flatbuffer
 from crossload.artifacts.tflite.inner import Inner
 from crossload.edits.tflite_signatures import inject_signatures
+from crossload.errors import CrossloadError
 
 _SUBGRAPHS, _INPUTS, _OUTPUTS, _OPERATORS = 2, 1, 2, 3
 _OFFSET = struct.Struct("<I")
+# What an offset can reach, with room for the vector.
+_MOST_BYTES = (1 << 32) - (1 << 24)
 
 
 def with_outputs(there: Inner, key: str, inputs: dict[str, int], outputs: dict[str, int]) -> bytes:
@@ -55,6 +58,8 @@ def _fields(data: bytearray, subgraph: int) -> dict[int, int]:
 
 
 def _set_vector(data: bytearray, subgraph: int, field: int, values: Sequence[int]) -> None:
+    if len(data) >= _MOST_BYTES:
+        raise CrossloadError("the .tflite has more than 4 GB with the weights behind its flatbuffer: its inner tensors cannot be outputs")
     at = _fields(data, subgraph)[field]
     data.extend(bytes(-len(data) % 4))
     _OFFSET.pack_into(data, at, len(data) - at)

@@ -174,6 +174,27 @@ def test_the_shapes_inside_a_loop_are_not_changed(tmp_path: Path) -> None:
     assert "has a WHILE, whose inner shapes crossload cannot change; convert the model it was made from, with --shape" in said
 
 
+@pytest.mark.parametrize(("name", "shapes"), [("lstm", {"input_1": (3, 5, 3)}), ("variable", {"x": (3, 4)})])
+def test_a_state_of_one_batch_is_not_given_another(name: str, shapes: dict[str, tuple[int, ...]], tmp_path: Path) -> None:
+    said = refused(kind(f"{name}.tflite", tmp_path), options={"shapes": shapes}, requests=Requests(shapes=shapes))
+    assert f"{name}.tflite keeps state for a batch of 1 (" in said
+    assert "which crossload cannot change; convert the model it was made from, with --shape" in said
+
+
+@pytest.mark.slow
+def test_a_source_that_does_not_run_is_named_and_not_its_copy(tmp_path: Path, alive: Mapping[str, Supervisor]) -> None:
+    path = kind("lstm_16x8.tflite", tmp_path)
+    said = refused(path, outputs=["e=14"], alive=alive)
+    assert said.startswith(f"{path} has no reference answers (litert")
+
+
+@pytest.mark.slow
+def test_inputs_that_are_text_are_resized(tmp_path: Path, alive: Mapping[str, Supervisor]) -> None:
+    shapes = {"x": (3,)}
+    _, graph, _ = edited(kind("table.tflite", tmp_path), alive, options={"shapes": shapes}, requests=Requests(shapes=shapes))
+    assert [graph.tensors[i].shape for i in (*graph.inputs, *graph.outputs)] == [(3,), (3,)]
+
+
 @pytest.mark.slow
 def test_a_file_is_cut_at_an_inner_tensor_and_answers_what_the_source_has_there(path: Path, alive: Mapping[str, Supervisor]) -> None:
     made, graph, said = edited(path, alive, outputs=["embedding=flat"])

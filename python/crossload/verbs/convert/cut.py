@@ -22,7 +22,7 @@ from crossload.contract.datatypes import DATATYPES
 from crossload.contract.manifest import Artifact, Vectors
 from crossload.contract.signatures import Signature
 from crossload.edits import tflite_parts, tflite_strip, tflite_tree
-from crossload.errors import ArtifactError, CrossloadError
+from crossload.errors import ArtifactError, CrossloadError, NoReference
 from crossload.support import files, temporary
 from crossload.support.text import near, printable
 from crossload.verbs.verify.prove import Recorded
@@ -136,7 +136,7 @@ def exposed(
         own = room / source.resolve().name if more else source
         if more:
             own.write_bytes(tflite_parts.with_more_outputs(graph, more))
-        yield Cut(
+        given = Cut(
             own,
             [f"{name}=#{at}" for name, at in taken.items() if name not in fed] or None,
             [f"{name}={tensor}" for name, tensor in {**named, **{f"{_FED}{n}": f"#{at}" for n, at in fed.items()}}.items()] or None,
@@ -144,12 +144,18 @@ def exposed(
             fed,
             lost or (),
         )
+        try:
+            yield given
+        except NoReference as error:  # about the copy, which the user does not know
+            raise NoReference(source, error.failures) from error
 
 
 def _named(found: TFLite, graph: Inner, side: Side, texts: Sequence[str] | None) -> dict[str, int]:
     named = [named_tensor(text) for text in texts or ()]
     if twice := next((n for at, (n, _) in enumerate(named) if n in dict(named[:at])), None):
         raise CrossloadError(f"{found.path}: two {side}s would be called {twice!r}; write --{side}-tensor OTHER=TENSOR")
+    if reserved := next((n for n, _ in named if n.startswith(_FED)), None):
+        raise CrossloadError(f"{found.path}: {reserved!r} is a name that crossload uses itself; choose another")
     indices = {name: _index(found, graph, side, text) for name, text in named}
     if twice := next((n for at, n in enumerate(indices) if indices[n] in [*indices.values()][:at]), None):
         raise CrossloadError(f"{found.path}: two {side}s, one of them {twice!r}, are {_called(graph, indices[twice])}; choose one name")

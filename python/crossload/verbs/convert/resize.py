@@ -125,9 +125,10 @@ def planned(source: Path, entry: Artifact, signatures: Mapping[str, Signature], 
     _fill(source, {name: specs[name] for name in taken}, wanted)
     before = {name: graph.tensors[at].shape for name, at in taken.items()}
     old = {before[name][0] for name, shape in wanted.items() if before[name] and before[name][1:] == shape[1:]}
+    _check_state(source, graph, {before[name][0] for name, shape in wanted.items() if shape and before[name][:1] != shape[:1]})
     runtime = answering("tflite", terms.load_with, terms.load_options)
     terms.progress(f"inferring the shapes in {runtime.title}")
-    zeros = {name: np.zeros(wanted.get(name, before[name]), datatypes.numpy_dtype(specs[name].datatype)) for name in taken}
+    zeros = {name: _zeros(wanted.get(name, before[name]), specs[name].datatype) for name in taken}
     with Supervisor(runtime.title, environments.prepare(runtime.source, terms.progress), terms.limits) as supervisor:
         found, freed = _inferred(source, supervisor, graph, taken, zeros, old, wanted)
     new = {**{taken[name]: shape for name, shape in wanted.items()}, **found}
@@ -167,6 +168,20 @@ def _check(source: Path, graph: Inner, entry: Artifact, specs: Mapping[str, Tens
         )
 
 
+def _check_state(source: Path, graph: Inner, batches: set[int]) -> None:
+    """Raise CrossloadError for state that has one of these batches, which change."""
+    read = {i for o in graph.operators if o.op == "READ_VARIABLE" for i in o.outputs}
+    if state := next((t for t in graph.tensors if (t.variable or t.index in read) and t.shape and t.shape[0] in batches), None):
+        raise CrossloadError(
+            f"{source} keeps state for a batch of {state.shape[0]} ({state.name!r}, {list(state.shape)}), which crossload cannot change; "
+            "convert the model it was made from, with --shape"
+        )
+
+
+def _zeros(shape: Shape, datatype: str) -> np.ndarray:
+    return np.full(shape, b"", object) if datatype == "BYTES" else np.zeros(shape, datatypes.numpy_dtype(datatype))
+
+
 def _fill(source: Path, specs: Mapping[str, TensorSpec], wanted: dict[str, Shape]) -> None:
     """Give inputs of a free batch the batch that all wanted shapes share."""
     batches = {shape[0] for shape in wanted.values() if shape}
@@ -194,13 +209,14 @@ def _inferred(
     data, freed = bytearray(graph.data), list[int]()
     made = [i for o in graph.operators for i in o.outputs if i >= 0 and graph.tensors[i].datatype in DATATYPES]
     outputs = {str(i): i for i in dict.fromkeys(made) if graph.tensors[i].datatype not in ("INT4", "UINT4")}
+    more = [i for i in outputs.values() if i not in graph.outputs]
     random = np.random.default_rng(0)
     others = {n: random.integers(-3, 4, a.shape).astype(a.dtype) if a.dtype.kind in "fi" else a for n, a in zeros.items()}
     with temporary.scratch() as room:
         while True:
             file = room / f"{len(freed)}.tflite"
-            file.write_bytes(tflite_parts.with_outputs(replace(graph, data=bytes(data)), _KEY, dict(taken), outputs))
-            binding = Binding(key=_KEY, inputs={**taken}, outputs={**outputs})
+            file.write_bytes(tflite_parts.with_more_outputs(replace(graph, data=bytes(data)), more))
+            binding = Binding(inputs={**taken}, outputs={**outputs})
             try:
                 supervisor.load(ModelSource(file, "tflite", {_KEY: binding}))
                 one = supervisor.infer(_KEY, zeros, list(outputs)).outputs
