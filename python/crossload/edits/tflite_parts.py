@@ -60,7 +60,9 @@ def _fields(data: bytearray, subgraph: int) -> dict[int, int]:
 def _set_vector(data: bytearray, subgraph: int, field: int, values: Sequence[int]) -> None:
     if len(data) >= _MOST_BYTES:
         raise CrossloadError("the .tflite has more than 4 GB with the weights behind its flatbuffer: its inner tensors cannot be outputs")
-    at = _fields(data, subgraph)[field]
+    at = _fields(data, subgraph).get(field)
+    if at is None:
+        raise CrossloadError("the .tflite states no inputs or no outputs at all, so none can be added; convert the model again")
     data.extend(bytes(-len(data) % 4))
     _OFFSET.pack_into(data, at, len(data) - at)
     data.extend(struct.pack(f"<I{len(values)}i", len(values), *values))

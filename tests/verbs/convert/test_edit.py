@@ -155,6 +155,22 @@ def test_metadata_that_is_not_there_or_too_large_is_refused(path: Path, tmp_path
     assert "--drop-metadata a: " in refused(path, options={"drop_metadata": ["a"]})
 
 
+def test_what_the_author_says_of_other_outputs_is_dropped_and_that_is_said(path: Path) -> None:
+    """Notes on inputs and outputs go by their positions, so after a cut they would be about others."""
+    notes, named = path.with_name("notes"), path.with_name("named.tflite")
+    notes.write_bytes(b"\4\0\0\0M001")
+    convert(path, named, options={"set_metadata": {"TFLITE_METADATA": str(notes), "other": str(notes)}}, verified=False)
+    for terms, left in (
+        ({"outputs": ["e=flat"]}, ["other"]),
+        ({"outputs": ["e=y", "f=z"]}, ["TFLITE_METADATA", "other"]),
+        ({"outputs": ["e=flat"], "options": {"add_signature": "k"}}, ["TFLITE_METADATA", "other"]),
+    ):
+        said: list[str] = []
+        made = convert(named, path.with_name("cut.tflite"), verified=False, overwrite=True, progress=said.append, **terms)
+        assert [m.name for m in tflite_file.read(made.path).metadata] == left
+        assert any("without the metadata 'TFLITE_METADATA'" in line for line in said) == ("TFLITE_METADATA" not in left)
+
+
 @pytest.mark.parametrize(
     ("shape", "says"),
     [
