@@ -37,11 +37,23 @@ _OPS_OF = {
     "UNSORTED_SEGMENT_MAX": "`UnsortedSegmentMax`", "UNSORTED_SEGMENT_MIN": "`UnsortedSegmentMin`",
     "UNSORTED_SEGMENT_PROD": "`UnsortedSegmentProd`", "UNSORTED_SEGMENT_SUM": "`UnsortedSegmentSum`", "CALL": "`PartitionedCall`",
     "IF": "`StatelessIf`, `If`", "WHILE": "`StatelessWhile`, `While`",
-    "UNIDIRECTIONAL_SEQUENCE_LSTM": "a `StatelessWhile` over the steps; no peepholes, projection, clipping or layer normalisation",
-    "UNIDIRECTIONAL_SEQUENCE_RNN": "a `StatelessWhile` over the steps", "CALL_ONCE": "nothing: what it fills is filled or constant",
-    "ASSIGN_VARIABLE": "nothing, inside `CALL_ONCE` only", "HASHTABLE_IMPORT": "nothing, inside `CALL_ONCE` only",
+    **dict.fromkeys(
+        ("UNIDIRECTIONAL_SEQUENCE_LSTM", "UNIDIRECTIONAL_SEQUENCE_RNN"), "a `StatelessWhile` over the steps; the state in a variable"
+    ),
+    **dict.fromkeys(
+        ("BIDIRECTIONAL_SEQUENCE_LSTM", "BIDIRECTIONAL_SEQUENCE_RNN"),
+        "two `StatelessWhile` over the steps; the states in variables; no auxiliary input",
+    ),
+    "LSTM": "`MatMul`, `Sigmoid`, `Tanh`, …; the state in a variable; not the kind BASIC",
+    "RNN": "`MatMul`, `AddV2`, the activation; the state in a variable",
+    "SVDF": "`MatMul`, `ConcatV2`, `Mul`, `Sum`; the state in a variable",
+    "NON_MAX_SUPPRESSION_V4": "`NonMaxSuppressionV4`", "NON_MAX_SUPPRESSION_V5": "`NonMaxSuppressionV5`; a sigma only with a threshold of 1 or more",
+    "RANDOM_UNIFORM": "`RandomUniform`", "RANDOM_STANDARD_NORMAL": "`RandomStandardNormal`", "MULTINOMIAL": "`Multinomial`",
+    "CALL_ONCE": "nothing: what it fills is filled or constant",
+    "ASSIGN_VARIABLE": "`AssignVariableOp`, at the end of a run", "HASHTABLE_IMPORT": "nothing, inside `CALL_ONCE` only",
     "HASHTABLE": "`HashTableV2`, `InitializeTableV2`", "HASHTABLE_FIND": "`LookupTableFindV2`", "HASHTABLE_SIZE": "`LookupTableSizeV2`",
-    "VAR_HANDLE": "a constant, for a variable that nothing changes as the model runs", "READ_VARIABLE": "`Identity`",
+    "VAR_HANDLE": "`VarHandleOp`, or a constant where nothing changes the variable",
+    "READ_VARIABLE": "`VarIsInitializedOp`, `If`, `ReadVariableOp`, `Identity`",
 }  # fmt: skip
 # Members of the schema's enum that no interpreter runs, or that are a compiler's own.
 _NO_OPERATORS = ("STABLEHLO_", "CUSTOM", "DELEGATE", "PLACEHOLDER")

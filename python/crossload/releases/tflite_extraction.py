@@ -176,6 +176,7 @@ def unions() -> dict[str, int]:
     shared = {
         **dict.fromkeys(("AVERAGE_POOL_2D", "MAX_POOL_2D", "L2_POOL_2D"), "pool2d"),
         **dict.fromkeys(("MEAN", "SUM", "REDUCE_MAX", "REDUCE_MIN", "REDUCE_PROD", "REDUCE_ANY", "REDUCE_ALL"), "reducer"),
+        **dict.fromkeys(("RANDOM_UNIFORM", "RANDOM_STANDARD_NORMAL", "MULTINOMIAL"), "random"),
         "CONV_3D_TRANSPOSE": "conv3d", "L2_NORMALIZATION": "l2norm", "UNIDIRECTIONAL_SEQUENCE_RNN": "sequencernn",
     }  # fmt: skip
     named = {op: shared.get(op, op.replace("_", "").lower()) for op in operator_names.builtin_codes()}

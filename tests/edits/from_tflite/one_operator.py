@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from crossload.artifacts.tflite import operator_names
+from crossload.contract.signatures import Signature, TensorSpec
 from crossload.edits.from_tflite.table import OPERATORS
 from crossload.releases import tflite_extraction, tflite_probes
 from crossload.releases.tflite_forms import Form
@@ -18,6 +19,11 @@ _SIDES = {"_0": 0, "_1": 1, "_2": 2, "_3": 3, "_4": 4, "_5": 5, "_6": 6, "_7": 7
 
 def _values(*shape: int, seed: int) -> str:
     drawn = np.random.default_rng(seed).normal(scale=0.5, size=shape).round(3)
+    return f"[{','.join(map(str, shape))}]={','.join(map(str, drawn.ravel()))}"
+
+
+def _wholes(*shape: int, seed: int) -> str:
+    drawn = np.random.default_rng(seed).integers(-3, 4, size=shape)
     return f"[{','.join(map(str, shape))}]={','.join(map(str, drawn.ravel()))}"
 
 
@@ -44,11 +50,33 @@ def _depthwise(stride: tuple[int, int] = (1, 1), padding: int = 0, multiplier: i
 
 _FILTERS, _BIAS = _values(4, 3, 3, 2, seed=1), _values(4, seed=2)
 _SPREAD = _values(1, 3, 3, 4, seed=3)
-_LSTM = " ".join(
-    ["f[2,3,4]", *("f" + _values(5, 4, seed=n) for n in range(4)), *("f" + _values(5, 5, seed=n + 4) for n in range(4)), "- - -",
-     *("f" + _values(5, seed=n + 8) for n in range(4)), "- - v[2,5] v[2,5] - - - -"]
-)  # fmt: skip
+
+
+def _constants(count: int, *shape: int, seed: int) -> str:
+    return " ".join("f" + _values(*shape, seed=seed + n) for n in range(count))
+
+
+def _gates(seed: int = 0, *, made: int = 5, peepholes: str = "- - -", projection: str = "- -") -> str:
+    """The weights of an LSTM of 5 units for inputs of 4 numbers."""
+    weights, recurrent, biases = _constants(4, 5, 4, seed=seed), _constants(4, 5, made, seed=seed + 4), _constants(4, 5, seed=seed + 8)
+    return f"{weights} {recurrent} {peepholes} {biases} {projection}"
+
+
+def _lstm(gates: str, *, norms: str = "- - - -", made: int = 5, batch: int = 2) -> str:
+    return f"f[2,3,4] {gates} v[{batch},{made}] v[{batch},5] {norms} -> f[2,3,{made}]"
+
+
+_LSTM = _lstm(_gates())
 _COUPLED = _LSTM.replace("f" + _values(5, 4, seed=0), "-").replace("f" + _values(5, 5, seed=4), "-").replace("f" + _values(5, seed=8), "-")
+_PEEPHOLES, _NORMS = _constants(3, 5, seed=20), _constants(4, 5, seed=23)
+_PROJECTED = _gates(made=3, projection=f"f{_values(3, 5, seed=27)} f{_values(3, seed=28)}")
+_ALL = _lstm(_gates(made=3, peepholes=_PEEPHOLES, projection=f"f{_values(3, 5, seed=27)} -"), norms=_NORMS, made=3)
+_BOTH = f"{_gates()} {_gates(30)} {' '.join(['v[2,5]'] * 4)} - - - - - - - - -"
+_BOTH_RNN = " ".join(f"f{_values(5, 4, seed=n)} f{_values(5, 5, seed=n + 1)} f{_values(5, seed=n + 2)} v[2,5]" for n in (1, 40))
+_RNN_STEP = f"f[2,4] f{_values(5, 4, seed=1)} f{_values(5, 5, seed=2)} f{_values(5, seed=3)} v[2,5] -> f[2,5]"
+_SVDF = f"f[2,4] f{_values(6, 4, seed=1)} f{_values(6, 3, seed=2)}"
+_SVDF_INT8 = f"A[2,4] B{_wholes(6, 4, seed=1)} C{_wholes(6, 3, seed=2)} D{_wholes(3, seed=3)} E[2,18]! -> F[2,3]"
+_BOXES = "f[4,4]=0,0,1,1,0,0.1,1,1.1,0,5,1,6,0,5.05,1,6.1 f[4]"
 _RNN = f"f[2,3,4] f{_values(5, 4, seed=1)} f{_values(5, 5, seed=2)} f{_values(5, seed=3)} v[2,5] -> f[2,3,5]"
 _POOLED = {"_0": ("b", 0), "_1": ("i", 2), "_2": ("i", 1), "_3": ("i", 2), "_4": ("i", 3)}
 MORE: tuple[tuple[str, Form], ...] = (
@@ -119,9 +147,29 @@ MORE: tuple[tuple[str, Form], ...] = (
     ("COMPLEX_ABS", _form("A[2,4] -> f[2,4]", "complex64")),
     ("REAL", _form("A[2,4] -> f[2,4]", "complex64")),
     ("IMAG", _form("A[2,4] -> f[2,4]", "complex64")),
-    ("UNIDIRECTIONAL_SEQUENCE_LSTM", _form(f"{_LSTM} -> f[2,3,5]", _0=("b", 4))),
-    ("UNIDIRECTIONAL_SEQUENCE_LSTM", _form(f"{_LSTM.replace('v[2,5]', 'v[3,5]')} -> f[2,3,5]", _0=("b", 4), _3=("?", True))),
-    ("UNIDIRECTIONAL_SEQUENCE_LSTM", _form(f"{_COUPLED} -> f[2,3,5]", _0=("b", 4))),
+    ("UNIDIRECTIONAL_SEQUENCE_LSTM", _form(_LSTM, _0=("b", 4))),
+    ("UNIDIRECTIONAL_SEQUENCE_LSTM", _form(_lstm(_gates(), batch=3), _0=("b", 4), _3=("?", True))),
+    ("UNIDIRECTIONAL_SEQUENCE_LSTM", _form(_COUPLED, _0=("b", 4))),
+    ("UNIDIRECTIONAL_SEQUENCE_LSTM", _form(_lstm(_gates(peepholes=_PEEPHOLES)), _0=("b", 4))),
+    ("UNIDIRECTIONAL_SEQUENCE_LSTM", _form(_lstm(_PROJECTED, made=3), _0=("b", 4), _1=("f", 0.5), _2=("f", 0.25))),
+    ("UNIDIRECTIONAL_SEQUENCE_LSTM", _form(_lstm(_gates(), norms=_NORMS), _0=("b", 4))),
+    ("UNIDIRECTIONAL_SEQUENCE_LSTM", _form(_ALL, _0=("b", 4))),
+    ("LSTM", _form(_LSTM.replace("[2,3,", "[2,"), _0=("b", 4))),
+    ("LSTM", _form(_ALL.replace("[2,3,", "[2,"), _0=("b", 4))),
+    ("BIDIRECTIONAL_SEQUENCE_LSTM", _form(f"f[2,3,4] {_BOTH} -> f[2,3,5] f[2,3,5]", _0=("b", 4), _4=("?", False))),
+    ("BIDIRECTIONAL_SEQUENCE_LSTM", _form(f"f[3,2,4] {_BOTH} -> f[3,2,10]", _0=("b", 4), _3=("?", True), _4=("?", True))),
+    ("RNN", _form(_RNN_STEP, _0=("b", 1))),
+    ("BIDIRECTIONAL_SEQUENCE_RNN", _form(f"f[2,3,4] {_BOTH_RNN} - - - -> f[2,3,5] f[2,3,5]", _1=("b", 4))),
+    ("BIDIRECTIONAL_SEQUENCE_RNN", _form(f"f[3,2,4] {_BOTH_RNN} - - - -> f[3,2,10]", _0=("?", True), _1=("b", 4), _2=("?", True))),
+    ("SVDF", _form(f"{_SVDF} f{_values(3, seed=3)} v[2,18] -> f[2,3]", _0=("i", 2), _1=("b", 1))),
+    ("SVDF", _form(f"{_SVDF} - v[2,18] -> f[2,6]", _0=("i", 1))),
+    ("SVDF", _form(_SVDF_INT8, "int8q int8q int16q int32q int16q int8q", _0=("i", 2), _1=("b", 1))),
+    ("NON_MAX_SUPPRESSION_V4", _form(f"{_BOXES} i[]=3 f[]=0.5 f[]=0.1 -> i[3] i[]")),
+    ("NON_MAX_SUPPRESSION_V5", _form(f"{_BOXES} i[]=3 f[]=0.5 f[]=0.1 f[]=0 -> i[3] f[3] i[]")),
+    ("NON_MAX_SUPPRESSION_V5", _form(f"{_BOXES} i[]=3 f[]=1 f[]=0.1 f[]=0.5 -> i[3] f[3] i[]")),
+    ("RANDOM_UNIFORM", _form("i[2]=3,4 -> f[3,4]", _0=("q", 5), _1=("q", 7))),
+    ("RANDOM_STANDARD_NORMAL", _form("i[2]=3,4 -> f[3,4]", _0=("q", 5), _1=("q", 7))),
+    ("MULTINOMIAL", _form("f[2,4] i[]=6 -> l[2,6]", _0=("q", 5), _1=("q", 7))),
     ("UNIDIRECTIONAL_SEQUENCE_RNN", _form(_RNN, _1=("b", 4))),
 )  # fmt: skip
 # Plain integers of these widths have no scale; what a kernel does with them differs from release to release.
@@ -145,6 +193,24 @@ def more() -> Iterator[Probe]:
         oldest, _ = _litert().versions(op) or (1, 1)
         made = tflite_probes.probe(op, form, form.combinations[0], codes, unions, version=oldest)
         yield Probe(op, f"{made.key}, form {number}", made.file)
+
+
+def drawn(signature: Signature) -> dict[str, np.ndarray]:
+    """A request for a file's signature."""
+    random = np.random.default_rng(11)
+    return {spec.name: _array(spec, random) for spec in signature.inputs}
+
+
+def _array(spec: TensorSpec, random: np.random.Generator) -> np.ndarray:
+    """Positive numbers, by which any operator divides and of which it takes the root."""
+    shape = [abs(d) for d in spec.shape or ()]
+    if spec.datatype == "BYTES":
+        return np.array(random.choice(["a", "ab", "b"], shape), object)
+    if spec.datatype == "BOOL":
+        return random.integers(0, 2, shape).astype(bool)
+    if spec.datatype.startswith(("FP", "COMPLEX")):
+        return random.uniform(0.5, 3, shape).astype({"FP32": np.float32, "COMPLEX64": np.complex64}[spec.datatype])
+    return random.integers(1, 4, shape).astype(spec.datatype.lower())
 
 
 def _litert() -> Interpreter:

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from itertools import chain
 from pathlib import Path
 
-import numpy as np
 import pytest
 import tflite
 
@@ -15,7 +14,6 @@ from crossload.artifacts.tflite import tflite_file
 from crossload.compare.judge import judge
 from crossload.compare.tolerance import Tolerances
 from crossload.contract.manifest import Artifact, Binding
-from crossload.contract.signatures import Signature, TensorSpec
 from crossload.edits.from_tflite.edge import tflite_to_graph_def
 from crossload.edits.from_tflite.options import FIELDS
 from crossload.edits.from_tflite.table import FAMILIES, OPERATORS
@@ -24,7 +22,7 @@ from crossload.releases.tflite_extraction import unions
 from crossload.releases.tflite_probes import Probe
 from crossload.runtimes.supervisor import ModelSource, Supervisor
 from crossload.verbs.verify import steps
-from tests.edits.from_tflite.one_operator import asked, more
+from tests.edits.from_tflite.one_operator import asked, drawn, more
 from tests.environment import launch_of
 
 # What LiteRT runs and TensorFlow does not, or not as LiteRT: by operator, the datatypes, and why.
@@ -93,7 +91,7 @@ def _difference(probe: Probe, litert: Supervisor, tensorflow: Supervisor, folder
     except CrossloadError as error:
         return f"refused: {error}"
     allowed = steps.of_artifact(file, Artifact(id="tflite", format="tflite", path="", sha256="", bindings={"s": binding})) or {}
-    given = _drawn(signature)
+    given = drawn(signature)
     try:
         litert.load(ModelSource(file, "tflite", {"s": binding}))
         wanted = litert.infer("s", given, list(outputs)).outputs
@@ -103,23 +101,6 @@ def _difference(probe: Probe, litert: Supervisor, tensorflow: Supervisor, folder
         return str(failure)
     judgement = judge(wanted, answer, Tolerances(), steps=allowed.get("s"))[0]
     return None if judgement.agreement != "different" else f"{judgement.reason}: {given} → {wanted}, {answer}"
-
-
-def _drawn(signature: Signature) -> dict[str, np.ndarray]:
-    random = np.random.default_rng(11)
-    return {spec.name: _array(spec, random) for spec in signature.inputs}
-
-
-def _array(spec: TensorSpec, random: np.random.Generator) -> np.ndarray:
-    """Positive numbers, by which any operator divides and of which it takes the root."""
-    shape = [abs(d) for d in spec.shape or ()]
-    if spec.datatype == "BYTES":
-        return np.array(random.choice(["a", "ab", "b"], shape), object)
-    if spec.datatype == "BOOL":
-        return random.integers(0, 2, shape).astype(bool)
-    if spec.datatype.startswith(("FP", "COMPLEX")):
-        return random.uniform(0.5, 3, shape).astype({"FP32": np.float32, "COMPLEX64": np.complex64}[spec.datatype])
-    return random.integers(1, 4, shape).astype(spec.datatype.lower())
 
 
 def test_the_numbers_of_options_are_those_of_the_schema() -> None:

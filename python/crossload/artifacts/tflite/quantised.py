@@ -48,7 +48,8 @@ def kind(path: Path, key: str | None = None) -> Kind | None:
     first = next((graph.subgraph for graph in graphs if graph.key == key), 0)
     run = reached([first], lambda at: [called for o in graphs[at].operators for called in o.calls if 0 <= called < len(graphs)])
     tensors = [graphs[at].tensors[index] for at in run for index in _used(graphs[at])]
-    computed = {t.datatype for t in tensors if t.scale and t.extent is None}
+    # The state of an int8 LSTM or SVDF has 16 bits.
+    computed = {t.datatype for t in tensors if t.scale and t.extent is None and not t.variable}
     if "INT16" in computed:
         return "16x8"
     if computed & {"INT8", "UINT8"}:

@@ -29,7 +29,7 @@ def _divided(o: Operation) -> Value:
 
 
 def _clipped(low: float, high: float) -> Callable[[Operation], Value]:
-    return lambda o: clipped(o, o[0], low, high)
+    return lambda o: clipped(o.graph, o[0], low, high)
 
 
 def _hard_swish(o: Operation) -> Value:

@@ -12,6 +12,7 @@ from crossload.edits import frozen_graphs
 from crossload.edits.freezing.inlining import op_def
 from crossload.edits.from_tflite import once, plan, quantised
 from crossload.edits.from_tflite.graph_builder import GraphBuilder, Unsupported, Value, operation_name
+from crossload.edits.from_tflite.state import State
 from crossload.edits.from_tflite.subgraphs import SubgraphWriter
 from crossload.edits.from_tflite.tensors import is_real
 
@@ -56,7 +57,10 @@ def _signature(writer: SubgraphWriter, builder: GraphBuilder, graph: Inner, bind
         inputs[name] = fed.tensor
         with builder.scope(f"{prefix}{name}"):
             values[tensor.index] = quantised.of_integers(builder, fed, tensor) if is_real(tensor) else fed
-    made = writer.write(graph, builder, values, prefix)
+    state = State(builder, graph.subgraph)
+    made = writer.write(graph, builder, values, prefix, state)
+    with builder.scope(f"{prefix}state".strip("/")):
+        ends = state.end()
     outputs = {}
     for name, at in binding["outputs"].items():
         tensor = graph.tensors[int(at)]
@@ -64,4 +68,5 @@ def _signature(writer: SubgraphWriter, builder: GraphBuilder, graph: Inner, bind
             value = made[tensor.index]
             value = quantised.given(builder, value, tensor) if is_real(tensor) else value
             outputs[name] = builder.add("Identity", value, name=f"{prefix}{name}").tensor
+            builder.added()[-1].input.extend(f"^{end}" for end in ends)
     return {"key": None, "inputs": inputs, "outputs": outputs}

@@ -12,6 +12,7 @@ from crossload.artifacts.tflite.inner import Tensor
 from crossload.edits.from_tflite.graph_builder import GraphBuilder, Operand, Unsupported, Value
 from crossload.edits.from_tflite.once import Filled
 from crossload.edits.from_tflite.options import Options
+from crossload.edits.from_tflite.state import State
 from crossload.edits.from_tflite.tensors import datatype_of
 from crossload.edits.from_tflite.values import Values
 
@@ -27,7 +28,7 @@ class Operation:
     """An operator: `inputs` (None: absent) and `outputs` are the file's tensors. Quantised ones are real numbers here, in float32.
 
     `bodies(subgraph, condition=False)` writes a subgraph as a function, that of a condition with a scalar result, and returns its name.
-    `filled` are the tables and variables that the file fills before its first run.
+    `filled` are the tables and variables that the file fills before its first run; `state` is None in a subgraph that operators run.
     """
 
     graph: GraphBuilder
@@ -39,6 +40,7 @@ class Operation:
     values: Values
     bodies: Callable[..., str]
     filled: Filled
+    state: State | None
 
     def __getitem__(self, at: int) -> Value:
         """The value of an input; raises Unsupported for an absent one."""
@@ -59,6 +61,27 @@ class Operation:
         """An input's value if the file holds it."""
         tensor = self.inputs[at] if at < len(self.inputs) else None
         return self.values.constants[tensor.index] if tensor is not None and tensor.index in self.values.constants else None
+
+    def kept(self, at: int) -> Value:
+        """The value of an input that the operator keeps between calls; raises Unsupported for one that is no variable."""
+        return self.variables.read(self._variable(at))
+
+    def keep(self, at: int, value: Value) -> None:
+        """Let the next call find this value in an input that the operator keeps."""
+        self.variables.assign(self._variable(at), value)
+
+    def _variable(self, at: int) -> Value:
+        tensor = self.tensor(at)
+        if not tensor.variable:
+            raise Unsupported("has a state that is no variable")
+        return self.variables.tensor(tensor.index, tensor.shape)
+
+    @property
+    def variables(self) -> State:
+        """What the operators of this subgraph keep between calls; raises Unsupported for a subgraph that operators run."""
+        if self.state is None:
+            raise Unsupported("keeps a state inside a branch, a loop or a call, which a graph's function cannot")
+        return self.state
 
     def rank(self, at: int = 0) -> int:
         """The number of dimensions of an input."""
@@ -90,7 +113,7 @@ class Operation:
         if kind == 0:
             return value
         if kind == RELU_N1_TO_1:
-            return clipped(self, value, -1.0, 1.0)
+            return clipped(self.graph, value, -1.0, 1.0)
         if kind not in _ACTIVATIONS:
             raise Unsupported(f"has the fused activation {kind}")
         return self.add(_ACTIVATIONS[kind], value)
@@ -107,6 +130,6 @@ class Operation:
 Rewrite = Callable[[Operation], "Value | Sequence[Value]"]
 
 
-def clipped(o: Operation, value: Value, low: float, high: float) -> Value:
+def clipped(graph: GraphBuilder, value: Value, low: float, high: float) -> Value:
     """The value within two bounds."""
-    return o.add("Minimum", o.add("Maximum", value, low), high)
+    return graph.add("Minimum", graph.add("Maximum", value, low), high)

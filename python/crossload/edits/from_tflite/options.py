@@ -23,6 +23,8 @@ _CONV_3D: Mapping[str, Field] = {
     "dilation_d": (5, "i", 1), "dilation_w": (6, "i", 1), "dilation_h": (7, "i", 1),
 }  # fmt: skip
 _BLOCK: Mapping[str, Field] = {"block_size": (0, "i")}
+_LSTM: Mapping[str, Field] = {"fused": (0, "b"), "cell_clip": (1, "f"), "proj_clip": (2, "f")}
+_RANDOM: Mapping[str, Field] = {"seed": (0, "q"), "seed2": (1, "q")}
 FIELDS: Mapping[str, Mapping[str, Field]] = {
     **dict.fromkeys(("ADD", "SUB", "MUL", "DIV", "L2_NORMALIZATION"), _FUSED),
     **dict.fromkeys(("MEAN", "SUM", "REDUCE_MAX", "REDUCE_MIN", "REDUCE_PROD", "REDUCE_ANY", "REDUCE_ALL"), _REDUCER),
@@ -64,7 +66,13 @@ FIELDS: Mapping[str, Mapping[str, Field]] = {
     "BUCKETIZE": {"boundaries": (0, "[f]")},
     "HASHTABLE": {"table_id": (0, "i"), "key_dtype": (1, "b"), "value_dtype": (2, "b")},
     "VAR_HANDLE": {"container": (0, "s"), "shared_name": (1, "s")},
-    "UNIDIRECTIONAL_SEQUENCE_LSTM": {"fused": (0, "b"), "cell_clip": (1, "f"), "proj_clip": (2, "f"), "time_major": (3, "?")},
+    **dict.fromkeys(("RANDOM_UNIFORM", "RANDOM_STANDARD_NORMAL", "MULTINOMIAL"), _RANDOM),
+    "SVDF": {"rank": (0, "i"), "fused": (1, "b")},
+    "LSTM": {**_LSTM, "kernel": (3, "b")},
+    "BIDIRECTIONAL_SEQUENCE_LSTM": {**_LSTM, "merge": (3, "?"), "time_major": (4, "?", 1)},
+    "RNN": _FUSED,
+    "BIDIRECTIONAL_SEQUENCE_RNN": {"time_major": (0, "?"), "fused": (1, "b"), "merge": (2, "?")},
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": {**_LSTM, "time_major": (3, "?")},
     "UNIDIRECTIONAL_SEQUENCE_RNN": {"time_major": (0, "?"), "fused": (1, "b")},
 }  # fmt: skip
 

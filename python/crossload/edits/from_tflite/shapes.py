@@ -121,6 +121,18 @@ def _top(o: Operation) -> Sequence[Value]:
     return o.graph.outputs("TopKV2", o[0], o.scalar(1))
 
 
+def _boxes(o: Operation) -> Sequence[Value]:
+    return o.graph.outputs("NonMaxSuppressionV4", o[0], o[1], *map(o.scalar, range(2, 5)), pad_to_max_output_size=True)
+
+
+def _soft_boxes(o: Operation) -> Sequence[Value]:
+    """With a sigma, TensorFlow weighs the scores of boxes beyond the threshold, and TFLite removes these."""
+    sigma, threshold = o.constant(5), o.constant(3)
+    if (sigma is None or sigma.any()) and (threshold is None or threshold.min() < 1):
+        raise Unsupported("has a sigma and a threshold below 1, of which TensorFlow ignores the threshold")
+    return o.graph.outputs("NonMaxSuppressionV5", o[0], o[1], *map(o.scalar, range(2, 6)), pad_to_max_output_size=True)
+
+
 OPERATORS: dict[str, Rewrite] = {
     "RESHAPE": _reshape, "SQUEEZE": _squeeze, "CONCATENATION": _concatenated,
     "EXPAND_DIMS": lambda o: o.add("ExpandDims", o[0], o.scalar(1)),
@@ -137,5 +149,5 @@ OPERATORS: dict[str, Rewrite] = {
     "MATRIX_DIAG": _same("MatrixDiag", 1), "MATRIX_SET_DIAG": _same("MatrixSetDiag", 2), "SEGMENT_SUM": _same("SegmentSum", 2),
     **{f"UNSORTED_SEGMENT_{kind.upper()}": _same(f"UnsortedSegment{kind}", 3) for kind in ("Max", "Min", "Prod", "Sum")},
     "REVERSE_SEQUENCE": _reverse_sequence, "SPARSE_TO_DENSE": _sparse_to_dense, "EMBEDDING_LOOKUP": _embedding_lookup,
-    "DYNAMIC_UPDATE_SLICE": _updated_slice,
+    "DYNAMIC_UPDATE_SLICE": _updated_slice, "NON_MAX_SUPPRESSION_V4": _boxes, "NON_MAX_SUPPRESSION_V5": _soft_boxes,
 }  # fmt: skip

@@ -16,6 +16,7 @@ from crossload.edits.from_tflite.graph_builder import RESOURCE, GraphBuilder, Un
 from crossload.edits.from_tflite.once import Filled
 from crossload.edits.from_tflite.operation import Operation
 from crossload.edits.from_tflite.options import Options
+from crossload.edits.from_tflite.state import State
 from crossload.edits.from_tflite.table import rewrite_of
 from crossload.edits.from_tflite.tensors import REAL, datatype_of, is_real, name_of, same_steps
 from crossload.edits.from_tflite.values import Values
@@ -34,11 +35,16 @@ class SubgraphWriter:
         self.reasons: dict[str, str] = {}
         self._functions: dict[tuple[int, bool], str] = {}
 
-    def write(self, graph: Inner, builder: GraphBuilder, inputs: Mapping[int, Value], prefix: str = "") -> Values:
-        """Write a subgraph's operators, given values of its inputs by tensor; returns the values of its tensors."""
+    def write(
+        self, graph: Inner, builder: GraphBuilder, inputs: Mapping[int, Value], prefix: str = "", state: State | None = None
+    ) -> Values:
+        """Write a subgraph's operators, given values of its inputs by tensor; returns the values of its tensors.
+
+        `state` keeps what the operators keep between calls; without it, none may.
+        """
         values = Values(graph, builder, inputs, prefix)
         for operator in graph.operators:
-            self._operator(graph, builder, operator, values, prefix)
+            self._operator(graph, builder, operator, values, prefix, state)
         return values
 
     def function(self, library: GraphBuilder, at: int, *, condition: bool = False) -> str:
@@ -56,7 +62,7 @@ class SubgraphWriter:
             self._functions[at, condition] = builder.function(name, list(arguments.values()), results)
         return self._functions[at, condition]
 
-    def _operator(self, graph: Inner, builder: GraphBuilder, operator: Operator, values: Values, prefix: str) -> None:
+    def _operator(self, graph: Inner, builder: GraphBuilder, operator: Operator, values: Values, prefix: str, state: State | None) -> None:
         outputs = tuple(graph.tensors[at] for at in operator.outputs)
         name = prefix + (name_of(outputs[0]) if outputs else operator.op)
         if _folds(graph, operator, values):
@@ -64,7 +70,7 @@ class SubgraphWriter:
             return
         with builder.scope(name):
             try:
-                results = self._rewritten(graph, builder, operator, values, outputs)
+                results = self._rewritten(graph, builder, operator, values, outputs, state)
             except Unsupported as reason:
                 self.reasons.setdefault(operator.op, str(reason))
                 results = [builder.placeholder(name, datatype_of(t), None) for t in outputs]
@@ -77,7 +83,7 @@ class SubgraphWriter:
         values.update({t.index: v for t, v in zip(outputs, results, strict=False)})
 
     def _rewritten(
-        self, graph: Inner, builder: GraphBuilder, operator: Operator, values: Values, outputs: tuple[Tensor, ...]
+        self, graph: Inner, builder: GraphBuilder, operator: Operator, values: Values, outputs: tuple[Tensor, ...], state: State | None
     ) -> list[Value]:
         inputs = tuple(graph.tensors[at] if at >= 0 else None for at in operator.inputs)
         if any(t is not None and t.sparse for t in inputs):
@@ -87,7 +93,7 @@ class SubgraphWriter:
             return self.function(builder, at, condition=condition)
 
         options = Options(graph.data, operator)
-        operation = Operation(builder, operator.op, inputs, outputs, options, operator.calls, values, bodies, self.filled)
+        operation = Operation(builder, operator.op, inputs, outputs, options, operator.calls, values, bodies, self.filled, state)
         rewrite = rewrite_of(operator)
         assert rewrite  # plan.refuse_unknown has looked
         made = rewrite(operation)

@@ -3,7 +3,18 @@
 from __future__ import annotations
 
 from crossload.artifacts.tflite.inner import Operator
-from crossload.edits.from_tflite import arithmetic, control_flow, convolutions, flex, quantised, recurrent, reductions, shapes, tables
+from crossload.edits.from_tflite import (
+    arithmetic,
+    control_flow,
+    convolutions,
+    flex,
+    quantised,
+    random_numbers,
+    recurrent,
+    reductions,
+    shapes,
+    tables,
+)
 from crossload.edits.from_tflite.operation import Rewrite
 from crossload.releases.registrations import releases
 
@@ -15,6 +26,7 @@ FAMILIES: dict[str, dict[str, Rewrite]] = {
     "quantised": quantised.OPERATORS,
     "control flow": control_flow.OPERATORS,
     "recurrent": recurrent.OPERATORS,
+    "random numbers": random_numbers.OPERATORS,
     "tables and variables": tables.OPERATORS,
 }
 OPERATORS: dict[str, Rewrite] = {op: rewrite for family in FAMILIES.values() for op, rewrite in family.items()}

@@ -1,11 +1,11 @@
-"""Lookup tables, which every run finds filled, and variables that nothing changes, which are constants."""
+"""Lookup tables, which every run finds filled, and variables: a constant where nothing changes them, else a variable of the graph."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from crossload.artifacts.tflite.tflite_file import DATATYPE_NAMES
-from crossload.edits.from_tflite.graph_builder import Operand, Unsupported, Value
+from crossload.edits.from_tflite.graph_builder import RESOURCE, Operand, Unsupported, Value
 from crossload.edits.from_tflite.once import handle_of
 from crossload.edits.from_tflite.operation import Operation, Rewrite
 from crossload.edits.from_tflite.tensors import datatype_of
@@ -38,18 +38,27 @@ def _asked(o: Operation, op: str, *inputs: Operand) -> Value:
 
 
 def _variable(o: Operation) -> Value:
-    """The variable's value, which stands for its handle."""
-    if (content := o.filled.contents.get(handle_of(o.options))) is None:
+    """The variable's handle, or its value, if nothing changes it."""
+    variable = handle_of(o.options)
+    if (content := o.filled.contents.get(variable)) is None:
         raise Unsupported("is a variable without a first value")
     ((tensor, value),) = content
-    return o.graph.constant(value, datatype_of(tensor))
+    if variable not in o.filled.changing:
+        return o.graph.constant(value, datatype_of(tensor))
+    return o.variables.variable(variable[1].strip("/"), value, datatype_of(tensor))
 
 
-def _refused(why: str) -> Rewrite:
-    def refuse(_: Operation) -> Value:
-        raise Unsupported(why)
+def _read(o: Operation) -> Value:
+    return o.add("Identity", o.variables.read(o[0]) if o[0].datatype == RESOURCE else o[0])
 
-    return refuse
+
+def _assigned(o: Operation) -> Sequence[Value]:
+    o.variables.assign(o[0], o[1])
+    return []
+
+
+def _imported(_: Operation) -> Value:
+    raise Unsupported("changes a table as it runs, which a frozen graph cannot keep")
 
 
 OPERATORS: dict[str, Rewrite] = {
@@ -58,8 +67,8 @@ OPERATORS: dict[str, Rewrite] = {
     "HASHTABLE_FIND": lambda o: _asked(o, "LookupTableFindV2", o[1], o.scalar(2)),
     "HASHTABLE_SIZE": lambda o: _asked(o, "LookupTableSizeV2"),
     "VAR_HANDLE": _variable,
-    "READ_VARIABLE": lambda o: o.add("Identity", o[0]),
-    # Known, so that a file whose CALL_ONCE fills its tables and variables is not refused for these.
-    "HASHTABLE_IMPORT": _refused("changes a table as it runs, which a frozen graph cannot keep"),
-    "ASSIGN_VARIABLE": _refused("changes a variable as it runs, which a frozen graph cannot keep"),
+    "READ_VARIABLE": _read,
+    "ASSIGN_VARIABLE": _assigned,
+    # Known, so that a file whose CALL_ONCE fills its tables is not refused for this.
+    "HASHTABLE_IMPORT": _imported,
 }

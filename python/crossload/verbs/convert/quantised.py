@@ -83,8 +83,9 @@ def restored(source: Recorded, made: Artifact, wanted: QualityTerms, why: str) -
         recorder = answering(made.format, terms.load_with, terms.load_options)
         name, alive = registry.shortest_name(recorder), _with(stack, source, recorder)
         tags = None if made.tags is None else tuple(made.tags)
-        graph = ModelSource(Path(made.path), made.format, made.bindings, tags, terms.load_options, signatures)
-        lite = ModelSource(Path(entry.path), "tflite", entry.bindings, signatures=signatures)
+        keep = any(v.state for v in source.manifest.vectors)
+        graph = ModelSource(Path(made.path), made.format, made.bindings, tags, terms.load_options, signatures, keep)
+        lite = ModelSource(Path(entry.path), "tflite", entry.bindings, signatures=signatures, keep_state=keep)
         found = measured((alive[name], graph), (alive[_judge()], lite, entry), rows, terms.progress)
         refuse_beyond(wanted.bounds, found, Path(made.path).name, _WAYS_BACK)
         for line in quality.lines(found):
