@@ -28,7 +28,6 @@ from tests.verbs.test_mobile_zoo import FORMATS, SHAPES, ZOO
 
 pytestmark = pytest.mark.slow
 TARGETS = {"graph_def": ".pb", "saved_model": ""}
-STATEFUL = ("keyword_spotter", "stateful_lstm")
 NAMED = {title: registry.find([title])[0].title for title in RELEASES}
 
 
@@ -117,7 +116,7 @@ def test_java_gives_the_answers_that_tensorflow_gave_before_there_was_a_tflite(
 
 
 @pytest.mark.parametrize("target", TARGETS)
-@pytest.mark.parametrize("model", [m for m in FORMATS if m not in STATEFUL])
+@pytest.mark.parametrize("model", FORMATS)
 def test_the_graph_becomes_a_tflite_that_answers_like_the_first_one(
     bundles: Path, restored: dict[tuple[str, str], Converted], alive: dict[str, Supervisor], tmp_path: Path, model: str, target: str
 ) -> None:

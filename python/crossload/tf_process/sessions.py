@@ -11,6 +11,7 @@ import tensorflow as tf
 from tensorflow.core.framework import variable_pb2
 from tensorflow.python.ops import ref_variable, resource_variable_ops
 
+from crossload.artifacts.graphs import unset
 from crossload.errors import ModelError
 from crossload.workers.kit import checkpoint_files, restore
 
@@ -45,13 +46,12 @@ def graph_def(source: Path) -> Iterator[Any]:
 
 
 def read_frozen(source: Path) -> Any:
-    """A GraphDef, binary or text, without devices. Raises ModelError for one that holds variables: a .pb has no values for them."""
+    """A GraphDef, binary or text, without devices. Raises ModelError for one with variables without a value: a .pb has no others."""
     try:
         graph = checkpoint_files.parsed(source, tf.compat.v1.GraphDef)
     except checkpoint_files.CannotRestore as error:
         raise ModelError(str(error)) from error
-    variables = sorted(n.name for n in graph.node if n.op in ("VarHandleOp", "Variable", "VariableV2"))
-    if variables:
+    if variables := unset.valueless(graph):
         raise ModelError(
             f"{source} is not frozen: it holds {len(variables)} variables ({', '.join(variables[:3])}), whose values a GraphDef cannot "
             "carry; convert the SavedModel, or the .meta with its checkpoint, instead"

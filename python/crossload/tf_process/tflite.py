@@ -22,7 +22,7 @@ from crossload.errors import ModelError
 from crossload.inputs import representative
 from crossload.inputs.requests import FREE_DIMENSION
 from crossload.support.text import near
-from crossload.tf_process import freeze, live_models, mixed_tflite, saved_model_builder, sessions
+from crossload.tf_process import freeze, kept_state, live_models, mixed_tflite, saved_model_builder, sessions
 from crossload.tf_process.constant_weights import with_constant_weights
 
 __all__ = ["ModelError", "graph_def_to_tflite", "saved_model_to_tflite"]
@@ -54,6 +54,8 @@ def saved_model_to_tflite(source: Path, target: Path, bindings: Bindings, option
     _check_signatures(source, tags, wanted)
     if options.get("shapes") and _has_variables(source) and not _meta_graph(source, tags).HasField("object_graph_def"):
         return _frozen_to_tflite(source, target, keys, {**options, "tags": tags})
+    if kept_state.keeps(_meta_graph(source, tags).graph_def):
+        return _of_its_graph(source, target, keys, {**options, "tags": tags})
     shapes = {name: list(shape) for name, shape in (options.get("shapes") or {}).items()}
     with tempfile.TemporaryDirectory(prefix="crossload-") as scratch, context.eager_mode():
         if (shapes and source not in live_models.SAVED_HERE) or (len(keys) > 1 and _exported_by_keras(source)):
@@ -109,21 +111,38 @@ def graph_def_to_tflite(source: Path, target: Path, bindings: Bindings, options:
     _check_options(options)
     bindings = {name: {**b, "key": None} for name, b in bindings.items()}
     with tempfile.TemporaryDirectory(prefix="crossload-") as scratch:
+        made = Path(scratch) / "model"
+        if kept_state.keeps(sessions.read_frozen(source)):
+            bound = kept_state.to_saved_model(source, made, bindings)
+            return saved_model_to_tflite(made, target, bound, {**options, "tags": ["serve"]})
         with sessions.graph_def(source) as session:
             taken = _inputs(session.graph, bindings)
         if any(not t.op.type.startswith("Placeholder") for t in taken.values()):
             # What is before an input amid the graph is cut off, since a function cannot be fed there.
             cut = Path(scratch) / "cut.pb"
             source, bindings = cut, freeze.of_graph_def(source, cut, bindings, {})
-        made = Path(scratch) / "model"
         bound = saved_model_builder.of_graph_def(source, made, bindings, {})
         return saved_model_to_tflite(made, target, bound, {**options, "tags": ["serve"]})
 
 
+def _of_its_graph(source: Path, target: Path, keys: Mapping[str, str], options: Mapping[str, Any]) -> Bindings:
+    """By way of the graph of a SavedModel, which has the first values of its variables."""
+    meta_graph = _meta_graph(source, options["tags"])
+    with tempfile.TemporaryDirectory(prefix="crossload-") as scratch:
+        graph = Path(scratch) / "graph.pb"
+        graph.write_bytes(meta_graph.graph_def.SerializeToString(deterministic=True))
+        made = graph_def_to_tflite(graph, target, _plain(meta_graph, keys), options)
+    return {name: made[key] for name, key in keys.items()}
+
+
+def _plain(meta_graph: Any, keys: Mapping[str, str]) -> Bindings:
+    stated = meta_graph.signature_def
+    return {k: {side: {n: i.name for n, i in getattr(stated[k], side).items()} for side in ("inputs", "outputs")} for k in keys.values()}
+
+
 def _frozen_to_tflite(source: Path, target: Path, keys: Mapping[str, str], options: Mapping[str, Any]) -> Bindings:
     """By way of a frozen graph: variables of TensorFlow 1 cannot be saved again behind inputs of other shapes."""
-    stated = _meta_graph(source, options["tags"]).signature_def
-    plain = {k: {side: {n: i.name for n, i in getattr(stated[k], side).items()} for side in ("inputs", "outputs")} for k in keys.values()}
+    plain = _plain(_meta_graph(source, options["tags"]), keys)
     with tempfile.TemporaryDirectory(prefix="crossload-") as scratch:
         frozen = Path(scratch) / "frozen.pb"
         freeze.of_saved_model(source, frozen, plain, {"tags": options["tags"]})

@@ -71,6 +71,7 @@ _COUPLED = _LSTM.replace("f" + _values(5, 4, seed=0), "-").replace("f" + _values
 _PEEPHOLES, _NORMS = _constants(3, 5, seed=20), _constants(4, 5, seed=23)
 _PROJECTED = _gates(made=3, projection=f"f{_values(3, 5, seed=27)} f{_values(3, seed=28)}")
 _ALL = _lstm(_gates(made=3, peepholes=_PEEPHOLES, projection=f"f{_values(3, 5, seed=27)} -"), norms=_NORMS, made=3)
+_BASIC = f"f[2,4] f[2,5] f{_values(20, 9, seed=29)} f{_values(20, seed=30)} f[2,5] -> f[2,5] f[2,5] f[2,9] f[2,20]"
 _BOTH = f"{_gates()} {_gates(30)} {' '.join(['v[2,5]'] * 4)} - - - - - - - - -"
 _BOTH_RNN = " ".join(f"f{_values(5, 4, seed=n)} f{_values(5, 5, seed=n + 1)} f{_values(5, seed=n + 2)} v[2,5]" for n in (1, 40))
 _RNN_STEP = f"f[2,4] f{_values(5, 4, seed=1)} f{_values(5, 5, seed=2)} f{_values(5, seed=3)} v[2,5] -> f[2,5]"
@@ -156,6 +157,7 @@ MORE: tuple[tuple[str, Form], ...] = (
     ("UNIDIRECTIONAL_SEQUENCE_LSTM", _form(_ALL, _0=("b", 4))),
     ("LSTM", _form(_LSTM.replace("[2,3,", "[2,"), _0=("b", 4))),
     ("LSTM", _form(_ALL.replace("[2,3,", "[2,"), _0=("b", 4))),
+    ("LSTM", _form(_BASIC, _0=("b", 4), _3=("b", 1))),
     ("BIDIRECTIONAL_SEQUENCE_LSTM", _form(f"f[2,3,4] {_BOTH} -> f[2,3,5] f[2,3,5]", _0=("b", 4), _4=("?", False))),
     ("BIDIRECTIONAL_SEQUENCE_LSTM", _form(f"f[3,2,4] {_BOTH} -> f[3,2,10]", _0=("b", 4), _3=("?", True), _4=("?", True))),
     ("RNN", _form(_RNN_STEP, _0=("b", 1))),

@@ -9,7 +9,7 @@ from zipfile import ZipFile
 import numpy as np
 import pytest
 
-from crossload.artifacts.graphs import hidden_state, protos
+from crossload.artifacts.graphs import hidden_state, protos, unset
 from crossload.artifacts.tflite import tflite_file
 from crossload.artifacts.tflite.inner import Inner, Operator, Tensor
 from crossload.contract.manifest import Binding
@@ -63,6 +63,17 @@ def test_the_graph_is_known_to_keep_a_state(tmp_path: Path) -> None:
     assert found["s"].changing
 
 
+def test_the_variables_of_the_graph_have_a_first_value_and_those_of_an_unfrozen_graph_do_not(tmp_path: Path) -> None:
+    graph, _ = graph_of("variable", tmp_path)
+    assert unset.begun(graph) == {n.name: m.name for n in graph.node for m in graph.node if (n.op, m.op) == ("VarHandleOp", "If")}
+    assert not unset.valueless(graph)
+    of_tensorflow_1 = protos.GraphDefProto()
+    of_tensorflow_1.node.add(name="v", op="VarHandleOp")
+    of_tensorflow_1.node.add(name="v/IsInitialized", op="VarIsInitializedOp", input=["v"])
+    of_tensorflow_1.node.add(name="v/Read", op="ReadVariableOp", input=["v"])
+    assert unset.valueless(of_tensorflow_1) == ["v"]
+
+
 def test_a_variable_that_nothing_assigns_is_a_constant(tmp_path: Path) -> None:
     graph, _ = graph_of("unassigned", tmp_path)
     assert "VarHandleOp" not in {n.op for n in graph.node}
@@ -80,6 +91,16 @@ def test_a_sequence_of_calls_is_answered_as_litert_answers_it(name: str, alive: 
     made = convert(file_of(name, tmp_path), tmp_path / "m.pb", alive=alive, requests=Requests(count=4, faults=0))
     assert made.report
     assert [r.outcome for r in made.report.results] == ["ok"] * 4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "between"), [("variable", "m.pb"), ("both_ways", "m.pb"), ("lstm", "saved_model")])
+def test_the_graph_becomes_a_tflite_that_keeps_the_state(name: str, between: str, alive: dict[str, Supervisor], tmp_path: Path) -> None:
+    graph = convert(file_of(name, tmp_path), tmp_path / between, alive=alive, requests=Requests(count=4, faults=0))
+    again = convert(graph.path, tmp_path / "again.tflite", alive=alive, requests=Requests(count=4, faults=0))
+    assert again.report
+    assert [r.outcome for r in again.report.results] == ["ok"] * 4
+    assert tflite_file.read(again.path).changing
 
 
 @pytest.mark.slow

@@ -105,6 +105,19 @@ class Reads:
         return None
 
 
+def begun(graph: Any) -> dict[str, str]:
+    """The variables to which a GraphDef gives a first value, by the `If` that asks whether they have one already and reads them."""
+    asked = {n.name: operation_of(n.input[0]) for n in graph.node if n.op == "VarIsInitializedOp"}
+    decided = ((asked.get(operation_of(n.input[0])), n) for n in graph.node if n.op == "If")
+    return {variable: node.name for variable, node in decided if variable in map(operation_of, node.input[1:])}
+
+
+def valueless(graph: Any) -> list[str]:
+    """The variables of a GraphDef without a value in it."""
+    known = begun(graph)
+    return sorted(n.name for n in graph.node if n.op in _VARIABLES and n.name not in known)
+
+
 def of_meta_graph(found: Any) -> Iterator[str]:
     """The sentences for a MetaGraph of a SavedModel (artifacts.graphs.saved_model), over all of its signatures."""
     proto, roots = found.proto, [operation_of(str(t.tensor)) for s in found.signatures.values() for t in s.outputs]

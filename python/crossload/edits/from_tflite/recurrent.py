@@ -176,12 +176,13 @@ def _over_time(o: Operation, cell: Cell, *, backwards: bool = False) -> Value:
 def _loop(o: Operation, taken: Value, cell: Cell) -> Value:
     """The outputs [time, batch, units] of all steps over what their inputs add to the gates; the last states are kept."""
     times = o.add("StridedSlice", o.add("Shape", taken), [0], [1], [1], shrink_axis_mask=1)
-    made = o.add("TensorListReserve", [-1, cell.units], times, element_dtype="FP32")
+    element = [o.tensor(cell.states[0]).shape[0], cell.units]  # the state's tensor has the batch; TFLite's converter must know it
+    made = o.add("TensorListReserve", element, times, element_dtype="FP32")
     arguments = [o.graph.constant(0, "INT32"), times, taken, made, *(o.kept(at) for at in cell.states)]
     functions = {"cond": _condition(o.graph, arguments), "body": _body(o.graph, arguments, cell.step)}
     loop = o.graph.outputs("StatelessWhile", arguments, **functions)
     _keep(o, cell, loop[4:])
-    return o.add("TensorListStack", loop[3], [-1, cell.units], element_dtype="FP32")
+    return o.add("TensorListStack", loop[3], element, element_dtype="FP32")
 
 
 def _inner(graph: GraphBuilder, arguments: Sequence[Value]) -> tuple[GraphBuilder, list[Value]]:
@@ -209,10 +210,18 @@ def _both_ways(o: Operation, forward: Cell, backward: Cell) -> list[Value]:
     return [o.add("ConcatV2", made, 2)] if o.options["merge"] else made
 
 
-def _lstm_of_one_step(o: Operation) -> Value:
-    if o.options["kernel"] == _BASIC:
-        raise Unsupported("is of the kind BASIC, which no converter has emitted since TensorFlow 1")
-    return _one_step(o, _lstm(o, _ONE_WAY))
+def _lstm_of_one_step(o: Operation) -> Value | list[Value]:
+    return _basic_lstm(o) if o.options["kernel"] == _BASIC else _one_step(o, _lstm(o, _ONE_WAY))
+
+
+def _basic_lstm(o: Operation) -> list[Value]:
+    """One step with the states as inputs and outputs; the gates are the input's, the cell's, the forgetting and the output's."""
+    taken = o.add("ConcatV2", [o[0], o[1]], 1)
+    summed = o.add("BiasAdd", o.add("MatMul", taken, o.arranged(2, (1, 0))), o[3])
+    let_in, new, forget, out = o.graph.outputs("Split", 1, summed, num_split=4)
+    new = o.add("Mul", o.add("Sigmoid", let_in), o.add("Tanh", new))
+    cell = o.add("AddV2", new, o.add("Mul", o.add("Sigmoid", forget), o[4]))
+    return [o.add("Mul", o.add("Tanh", cell), o.add("Sigmoid", out)), cell, taken, summed]
 
 
 def _svdf(o: Operation) -> Value:
