@@ -5,8 +5,9 @@ Their operators one by one, in all releases of TensorFlow Java: tests/edits/from
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,8 @@ from crossload.report.results import Report
 from crossload.runtimes import registry
 from crossload.runtimes.supervisor import ModelSource, Supervisor
 from crossload.verbs.convert.convert import Converted
+from crossload.verbs.verify.many import verify_many
+from crossload.verbs.verify.plan import Plan
 from tests.environment import launch_of, made_once
 from tests.runtimes.test_java_releases import RELEASES
 from tests.verbs.test_mobile_zoo import FORMATS, SHAPES, ZOO
@@ -86,6 +89,17 @@ def made_source(made: Converted, bundle: Bundle) -> ModelSource:
     return ModelSource(made.path, made.format, made.artifact.bindings, tags, signatures=signatures, keep_state=True)
 
 
+def one_by_one(recorded: list[Vector]) -> list[Vector]:
+    """The rows of vectors, at most four of each: for a file that was written for one row."""
+
+    def row(tensors: Mapping[str, np.ndarray], at: int) -> dict[str, np.ndarray]:
+        return {name: array[at : at + 1] for name, array in tensors.items()}
+
+    return [
+        replace(v, inputs=row(v.inputs, at), outputs=row(v.outputs, at)) for v in recorded for at in range(min(4, len(*v.inputs.values())))
+    ]
+
+
 def assert_answers(worker: Supervisor, source: ModelSource, name: str, recorded: list[Vector]) -> None:
     """The model gives the recorded answers, to the requests one after the other since it was loaded."""
     worker.load(source)
@@ -100,7 +114,8 @@ def assert_answers(worker: Supervisor, source: ModelSource, name: str, recorded:
 def test_the_way_back_agrees_with_the_tflite_in_java(restored: dict[tuple[str, str], Converted], model: str, target: str) -> None:
     report = restored[model, target].report
     assert report
-    assert [r.outcome for r in report.results] == ["ok"] * 4
+    assert {r.outcome for r in report.results} == {"ok"}
+    assert len(report.results) >= 3
 
 
 @pytest.mark.parametrize("target", TARGETS)
@@ -112,7 +127,8 @@ def test_java_gives_the_answers_that_tensorflow_gave_before_there_was_a_tflite(
     name, _ = source_of(bundle, "saved_model")
     recorded = bundle.vectors(name)
     assert len(recorded) >= 4
-    assert_answers(alive["tensorflow-java"], made_source(restored[model, target], bundle), name, recorded)
+    source = made_source(restored[model, target], bundle)
+    assert_answers(alive["tensorflow-java"], source, name, one_by_one(recorded) if model in SHAPES else recorded)
 
 
 @pytest.mark.parametrize("target", TARGETS)
@@ -124,29 +140,26 @@ def test_the_graph_becomes_a_tflite_that_answers_like_the_first_one(
     again = crossload.convert(restored[model, target].path, tmp_path / "again.tflite", alive=alive, requests=Requests(4, faults=0))
     name, first = source_of(bundle, "tflite")
     alive["litert"].load(first)
-    recorded = bundle.vectors(name)
-    own = [replace_outputs(v, alive["litert"].infer(name, v.inputs, list(v.outputs)).outputs) for v in recorded]
+    recorded = one_by_one(bundle.vectors(name)) if model in SHAPES else bundle.vectors(name)
+    own = [replace(v, outputs=alive["litert"].infer(name, v.inputs, list(v.outputs)).outputs, rounding={}) for v in recorded]
     assert_answers(alive["litert"], made_source(again, bundle), name, own)
 
 
-def replace_outputs(vector: Vector, outputs: dict[str, np.ndarray]) -> Vector:
-    return Vector(vector.id, vector.inputs, outputs)
-
-
 @pytest.fixture(scope="module")
-def in_java(restored: dict[tuple[str, str], Converted]) -> dict[Path, Report]:
-    """Each graph in all releases of TensorFlow Java."""
-    return {made.path: crossload.verify(made.path, list(RELEASES), requests=Requests(2, faults=0)) for made in restored.values()}
+def in_java(restored: dict[tuple[str, str], Converted]) -> Report:
+    """All graphs in all releases of TensorFlow Java, in one run."""
+    return verify_many([str(made.path) for made in restored.values()], Plan("", tuple(RELEASES), requests=Requests(2, faults=0)))
 
 
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("model", FORMATS)
 def test_every_release_of_java_does_with_the_graph_what_check_predicts(
-    restored: dict[tuple[str, str], Converted], in_java: dict[Path, Report], model: str, target: str
+    restored: dict[tuple[str, str], Converted], in_java: Report, model: str, target: str
 ) -> None:
     path = restored[model, target].path
     (checked,) = crossload.check(path, list(RELEASES)).artifacts
     predicted = {p.runtime: p.outcome for p in checked.predictions}
-    found = {NAMED[r.case.runtime]: r.outcome for r in in_java[path].results}
-    assert found == predicted, [r.error for r in in_java[path].results if r.error]
+    results = [r for r in in_java.results if r.case.artifact == str(path) or r.case.artifact.startswith(f"{path}:")]
+    found = {NAMED[r.case.runtime]: r.outcome for r in results}
+    assert found == predicted, {r.error for r in results if r.error}
     assert found[NAMED["tensorflow-java"]] == "ok"

@@ -22,7 +22,7 @@ from crossload.errors import ModelError
 from crossload.inputs import representative
 from crossload.inputs.requests import FREE_DIMENSION
 from crossload.support.text import near
-from crossload.tf_process import freeze, kept_state, live_models, mixed_tflite, saved_model_builder, sessions
+from crossload.tf_process import freeze, live_models, mixed_tflite, resources, saved_model_builder, sessions
 from crossload.tf_process.constant_weights import with_constant_weights
 
 __all__ = ["ModelError", "graph_def_to_tflite", "saved_model_to_tflite"]
@@ -54,7 +54,7 @@ def saved_model_to_tflite(source: Path, target: Path, bindings: Bindings, option
     _check_signatures(source, tags, wanted)
     if options.get("shapes") and _has_variables(source) and not _meta_graph(source, tags).HasField("object_graph_def"):
         return _frozen_to_tflite(source, target, keys, {**options, "tags": tags})
-    if kept_state.keeps(_meta_graph(source, tags).graph_def):
+    if _fills_itself(_meta_graph(source, tags), keys):
         return _of_its_graph(source, target, keys, {**options, "tags": tags})
     shapes = {name: list(shape) for name, shape in (options.get("shapes") or {}).items()}
     with tempfile.TemporaryDirectory(prefix="crossload-") as scratch, context.eager_mode():
@@ -112,8 +112,8 @@ def graph_def_to_tflite(source: Path, target: Path, bindings: Bindings, options:
     bindings = {name: {**b, "key": None} for name, b in bindings.items()}
     with tempfile.TemporaryDirectory(prefix="crossload-") as scratch:
         made = Path(scratch) / "model"
-        if kept_state.keeps(sessions.read_frozen(source)):
-            bound = kept_state.to_saved_model(source, made, bindings)
+        if resources.has_own(sessions.read_frozen(source), bindings):
+            bound = resources.to_saved_model(source, made, bindings)
             return saved_model_to_tflite(made, target, bound, {**options, "tags": ["serve"]})
         with sessions.graph_def(source) as session:
             taken = _inputs(session.graph, bindings)
@@ -125,8 +125,13 @@ def graph_def_to_tflite(source: Path, target: Path, bindings: Bindings, options:
         return saved_model_to_tflite(made, target, bound, {**options, "tags": ["serve"]})
 
 
+def _fills_itself(meta_graph: Any, keys: Mapping[str, str]) -> bool:
+    """Whether a SavedModel of a graph's kind fills its tables and begins its variables in a run, and not where it is loaded."""
+    return not meta_graph.HasField("object_graph_def") and resources.has_own(meta_graph.graph_def, _plain(meta_graph, keys))
+
+
 def _of_its_graph(source: Path, target: Path, keys: Mapping[str, str], options: Mapping[str, Any]) -> Bindings:
-    """By way of the graph of a SavedModel, which has the first values of its variables."""
+    """By way of the graph of a SavedModel, which fills its tables and begins its variables itself."""
     meta_graph = _meta_graph(source, options["tags"])
     with tempfile.TemporaryDirectory(prefix="crossload-") as scratch:
         graph = Path(scratch) / "graph.pb"

@@ -108,8 +108,8 @@ class Reads:
 def begun(graph: Any) -> dict[str, str]:
     """The variables to which a GraphDef gives a first value, by the `If` that asks whether they have one already and reads them."""
     asked = {n.name: operation_of(n.input[0]) for n in graph.node if n.op == "VarIsInitializedOp"}
-    decided = ((asked.get(operation_of(n.input[0])), n) for n in graph.node if n.op == "If")
-    return {variable: node.name for variable, node in decided if variable in map(operation_of, node.input[1:])}
+    decided = ((asked.get(operation_of(n.input[0]), ""), n) for n in graph.node if n.op == "If")
+    return {variable: node.name for variable, node in decided if variable in [operation_of(at) for at in node.input[1:]]}
 
 
 def valueless(graph: Any) -> list[str]:
