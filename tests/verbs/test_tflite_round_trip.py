@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 import crossload
+from crossload.artifacts.tflite import tflite_file
 from crossload.compare.judge import judge
 from crossload.compare.tolerance import Tolerances
 from crossload.contract.bundle import Bundle, open_bundle
@@ -143,6 +144,14 @@ def test_the_graph_becomes_a_tflite_that_answers_like_the_first_one(
     recorded = one_by_one(bundle.vectors(name)) if model in SHAPES else bundle.vectors(name)
     own = [replace(v, outputs=alive["litert"].infer(name, v.inputs, list(v.outputs)).outputs, rounding={}) for v in recorded]
     assert_answers(alive["litert"], made_source(again, bundle), name, own)
+
+
+def test_a_frozen_graph_with_a_table_becomes_a_tflite_with_it(bundles: Path, alive: dict[str, Supervisor], tmp_path: Path) -> None:
+    frozen = crossload.convert(bundles / "intent" / "saved_model", tmp_path / "frozen.pb", alive=alive, requests=Requests(4, faults=0))
+    made = crossload.convert(frozen.path, tmp_path / "again.tflite", alive=alive, requests=Requests(4, faults=0))
+    assert made.report
+    assert {r.outcome for r in made.report.results} == {"ok"}
+    assert "HASHTABLE_FIND" in tflite_file.read(made.path).ops["builtin"]
 
 
 @pytest.fixture(scope="module")

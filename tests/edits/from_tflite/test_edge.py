@@ -86,6 +86,13 @@ def test_integers_stay_the_inputs_and_outputs_of_an_int8_file(tmp_path: Path) ->
     assert [n.attr["DstT"].type for n in graph.node if n.op == "Cast"][-1] == 6
 
 
+def test_a_convolution_of_each_channel_is_one_node_however_many_channels_there_are(tmp_path: Path) -> None:
+    form = Form("A[1,7,7,64] B[64,3,3,1]=1 C[64]=0 -> D[1,7,7,64]", {0: ("b", 0), 1: ("i", 1), 2: ("i", 1)})
+    operations = [node.op for node in graph_of(probe("CONV_2D", form, "float32 float32 float32 float32"), tmp_path).node]
+    assert "Split" not in operations
+    assert [op for op in operations if "Conv" in op] == ["DepthwiseConv2dNative"]
+
+
 def test_what_moves_elements_of_the_same_steps_is_not_rounded_again(tmp_path: Path) -> None:
     graph = graph_of(probe("TRANSPOSE", FORMS["TRANSPOSE"], "int8q"), tmp_path)
     assert "FakeQuantWithMinMaxArgs" not in {node.op for node in graph.node}

@@ -20,7 +20,10 @@ def _square(o: Operation, height: str, width: str) -> list[int]:
 
 
 def _conv_2d(o: Operation) -> Value:
-    taken, groups = o.arranged(1, (1, 2, 3, 0)), o.tensor(0).shape[-1] // max(1, o.tensor(1).shape[-1])
+    groups = o.tensor(0).shape[-1] // max(1, o.tensor(1).shape[-1])
+    if groups > 1 and o.tensor(1).shape[-1] == 1 and (filters := o.constant(1)) is not None:
+        return _by_channel(o, filters.transpose(3, 1, 2, 0))
+    taken = o.arranged(1, (1, 2, 3, 0))
     window = {"strides": _square(o, "stride_h", "stride_w"), "padding": o.padding, "dilations": _square(o, "dilation_h", "dilation_w")}
     if groups == 1:
         return _biased(o, o.add("Conv2D", o[0], taken, **window), 2)
@@ -33,9 +36,16 @@ def _conv_2d(o: Operation) -> Value:
 
 
 def _depthwise(o: Operation) -> Value:
-    """The CPU's kernel has no dilation and one stride for both directions: the filter is spread, and rows are left out afterwards."""
     if (filters := o.constant(1)) is None:
         raise Unsupported("has a filter that is computed")
+    return _by_channel(o, filters)
+
+
+def _by_channel(o: Operation, filters: np.ndarray) -> Value:
+    """Filters [1, height, width, channels × multiplier], each over one channel.
+
+    The CPU's kernel has no dilation and one stride for both directions: the filter is spread, and rows are left out afterwards.
+    """
     by, strides = (o.options["dilation_h"], o.options["dilation_w"]), (o.options["stride_h"], o.options["stride_w"])
     _, height, width, made = filters.shape
     if ((height - 1) * by[0] + 1) * ((width - 1) * by[1] + 1) * made > _MOST_SPREAD:
