@@ -21,8 +21,9 @@ def _waves(size):
 
 
 def made(name):
-    """The model of this name, with 10 classes."""
-    model = getattr(keras.applications, name)(input_shape=(SIZES[name], SIZES[name], 3), weights=None, classes=10)
+    """The model of this name up to the logits of 10 classes: a softmax of random weights may be the same for all images."""
+    given = {"input_shape": (SIZES[name], SIZES[name], 3), "weights": None, "classes": 10, "classifier_activation": None}
+    model = getattr(keras.applications, name)(**given)
     normalising = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
     for layer in normalising:
         layer.momentum = 0.0

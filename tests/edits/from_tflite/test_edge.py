@@ -138,6 +138,13 @@ def test_what_an_operator_asks_beyond_tensorflow_s_op_is_refused_with_the_reason
         graph_of(
             probe("FULLY_CONNECTED", Form("A[1,4] B[3,4]=1 C[3]=1 -> D[1,3]", {1: ("b", 1)}), "float32 float32 float32 float32"), tmp_path
         )
+    with pytest.raises(CrossloadError, match="BIDIRECTIONAL_SEQUENCE_RNN has an auxiliary input"):
+        cell = "B[4,3]=1 B[4,4]=1 C[4]=0 D[1,4]!"
+        form = Form(f"A[1,2,3] {cell} {cell} A[1,2,3] - - -> A[1,2,4] A[1,2,4]", {1: ("b", 4)})
+        graph_of(probe("BIDIRECTIONAL_SEQUENCE_RNN", form, "float32 float32 float32 float32"), tmp_path)
+    with pytest.raises(CrossloadError, match="NON_MAX_SUPPRESSION_V5 has a sigma and a threshold below 1"):
+        form = Form("A[4,4]=1 A[4] i[]=3 f[]=0.5 f[]=0.1 f[]=0.5 -> i[3] f[3] i[]", {})
+        graph_of(probe("NON_MAX_SUPPRESSION_V5", form, "float32"), tmp_path)
     with pytest.raises(CrossloadError, match="TANH becomes a node that TensorFlow refuses: 'T' of Tanh may not be int8"):
         graph_of(probe("TANH", FORMS["TANH"], "int8"), tmp_path)
     assert not (tmp_path / "model.pb").exists()

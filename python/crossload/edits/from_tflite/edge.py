@@ -22,9 +22,9 @@ Bindings = dict[str, Any]
 def tflite_to_graph_def(source: Path, target: Path, bindings: Bindings, options: dict[str, Any]) -> Bindings:
     """Write the signatures of `bindings` as a frozen graph; an edge of the planner that runs in the core.
 
-    Inputs and outputs keep names, datatypes and shapes; weights become float32, quantised activations are rounded to the file's steps. With
-    several signatures, the nodes of each are below its name. Raises CrossloadError with all operators that have no counterpart, and
-    ArtifactError for a damaged file.
+    Inputs and outputs keep names, datatypes and shapes; weights become float32, quantised activations are rounded to the file's steps, and
+    state between calls is in variables. With several signatures, the nodes of each are below its name. Raises CrossloadError with all
+    operators that have no counterpart, and ArtifactError for a damaged file.
     """
     graphs = inner.read_all(source, weights=True)
     with inner.damage(source):

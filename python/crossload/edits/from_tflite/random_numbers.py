@@ -1,4 +1,7 @@
-"""Operators that draw at random: the graph draws the first call's numbers as the file does if that has a seed, and others without."""
+"""Operators that draw at random, from the file's seeds.
+
+TensorFlow draws what LiteRT draws, uniform and normal numbers in the first call only: it skips more numbers between calls
+(util/guarded_philox_random.h)."""
 
 from __future__ import annotations
 
