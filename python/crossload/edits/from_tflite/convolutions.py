@@ -21,8 +21,8 @@ def _square(o: Operation, height: str, width: str) -> list[int]:
 
 def _conv_2d(o: Operation) -> Value:
     groups = o.tensor(0).shape[-1] // max(1, o.tensor(1).shape[-1])
-    if groups > 1 and o.tensor(1).shape[-1] == 1 and (filters := o.constant(1)) is not None:
-        return _by_channel(o, filters.transpose(3, 1, 2, 0))
+    if groups > 1 and o.tensor(1).shape[-1] == 1 and (held := o.constant(1)) is not None:
+        return _by_channel(o, held.transpose(3, 1, 2, 0))
     taken = o.arranged(1, (1, 2, 3, 0))
     window = {"strides": _square(o, "stride_h", "stride_w"), "padding": o.padding, "dilations": _square(o, "dilation_h", "dilation_w")}
     if groups == 1:
