@@ -12,7 +12,7 @@ from tests import CORPUS
 from tests.environment import made_once, with_tensorflow
 
 pytestmark = pytest.mark.slow
-NAMES = ("DenseNet121", "Xception", "EfficientNetB0")
+NAMES = ("EfficientNetB0", "ConvNeXtTiny", "Xception")
 
 
 @pytest.fixture(scope="module")
