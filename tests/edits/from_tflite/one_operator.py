@@ -103,6 +103,7 @@ MORE: tuple[tuple[str, Form], ...] = (
                                 _1=("i", 2), _2=("i", 2), _3=("i", 2), _5=("i", 1), _6=("i", 1), _7=("i", 1))),
     ("BROADCAST_TO", _form("A[1,4] i[2]=2,4 -> A[2,4]")),
     ("FULLY_CONNECTED", _form(f"A[2,3,4] A{_values(5, 4, seed=1)} A{_values(5, seed=2)} -> A[2,3,5]", _2=("?", True), _0=("b", 1))),
+    ("FULLY_CONNECTED", _form(f"A[4] A{_values(5, 4, seed=1)} A{_values(5, seed=2)} -> A[5]", _2=("?", True), _0=("b", 0))),
     ("FULLY_CONNECTED", _form(f"A[2,3,4] A{_values(5, 4, seed=1)} - -> A[6,5]", _0=("b", 0))),
     ("FULLY_CONNECTED", _form(f"A[2,3,4] A{_values(5, 12, seed=1)} A{_values(5, seed=2)} -> A[2,5]", _0=("b", 3))),
     ("AVERAGE_POOL_2D", _form("A[2,7,6,2] -> A[2,7,3,2]", **_POOLED)),

@@ -16,6 +16,7 @@ from crossload.contract.manifest import Binding
 from crossload.edits.from_tflite.edge import tflite_to_graph_def
 from crossload.edits.from_tflite.graph_builder import RESOURCE, GraphBuilder
 from crossload.edits.from_tflite.once import Filled
+from crossload.edits.from_tflite.state import State
 from crossload.edits.from_tflite.subgraphs import SubgraphWriter
 from crossload.inputs.requests import Requests
 from crossload.runtimes.supervisor import ModelSource, Supervisor
@@ -61,6 +62,14 @@ def test_the_graph_is_known_to_keep_a_state(tmp_path: Path) -> None:
     _, binding = graph_of("variable", tmp_path)
     found = hidden_state.of_artifact(tmp_path / "m.pb", "graph_def", None, {"s": binding})
     assert found["s"].changing
+
+
+def test_signatures_that_name_the_same_variable_share_it() -> None:
+    builder = GraphBuilder()
+    handles = [State(builder, number).variable("total", np.zeros(2, np.float32), "FP32") for number in (0, 1)]
+    nodes = [builder.nodes[handle.tensor.partition(":")[0]] for handle in handles]
+    assert nodes[0].name != nodes[1].name
+    assert [node.attr["shared_name"].s for node in nodes] == [b"total"] * 2
 
 
 def test_the_variables_of_the_graph_have_a_first_value_and_those_of_an_unfrozen_graph_do_not(tmp_path: Path) -> None:

@@ -100,7 +100,8 @@ def _fully_connected(o: Operation) -> Value:
         return _biased(o, o.add("BatchMatMulV2", taken, weights), 2)
     if o.rank() != 2 or o.tensor(0).shape[-1] != o.tensor(1).shape[1]:
         taken = o.add("Reshape", taken, [-1, o.tensor(1).shape[1]])
-    return _biased(o, o.add("MatMul", taken, weights), 2)
+    made = _biased(o, o.add("MatMul", taken, weights), 2)
+    return o.add("Reshape", made, [-1]) if o.options["keep_num_dims"] and o.rank() == 1 else made
 
 
 def _batch_matmul(o: Operation) -> Value:
