@@ -27,7 +27,7 @@ from tests.environment import launch_of
 KINDS = CORPUS / "lite_kinds.zip"
 ALIVE = ("litert", "tensorflow")
 # Layers that TensorFlow 2.15's converter fuses into operators with a state, and a variable of the model's own.
-COMPARED = ("lstm", "lstm_last", "both_ways", "rnn", "variable", "lstm_int8", "lstm_dynamic")
+COMPARED = ("lstm", "lstm_last", "both_ways", "rnn", "variable", "lstm_int8", "lstm_dynamic", "lstm_last_dynamic")
 
 
 def file_of(name: str, folder: Path) -> Path:
