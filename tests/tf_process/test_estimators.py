@@ -44,6 +44,14 @@ def test_an_exported_estimator_verifies_in_today_s_runtimes(room: Path, receiver
     assert agreed == {(a, r) for a in ("saved_model", "graph_def") for r in ("tensorflow", "tensorflow-java")}
 
 
+def test_an_estimator_that_parses_tf_examples_is_backported_to_tensorflow_1(room: Path) -> None:
+    done = run("convert", room / "parsing", "--overwrite", room / "older", "--runtime", "tensorflow-java-legacy")
+    assert (done.returncode, "made 1 ParseExampleV2 a ParseExample" in done.stderr) == (0, True), done.stderr
+    report = crossload.verify(room / "older", runtimes=["tensorflow-java-legacy"])
+    agreed = {r.case.artifact for r in report.results if r.outcome == "ok"}
+    assert agreed == {"saved_model-backported", "graph_def-backported"}
+
+
 def test_the_bundle_names_the_release_that_trained_and_the_one_that_answered(room: Path) -> None:
     manifest = open_bundle(room / "raw").manifest
     assert manifest.producer["tensorflow"] == "2.15.1"

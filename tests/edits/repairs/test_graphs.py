@@ -77,6 +77,47 @@ def test_a_product_of_two_datatypes_is_not_rewritten() -> None:
     assert [o.node for o in obstacles(graph, [LEGACY])] == ["mixed"]
 
 
+def parsing(graph: Any, rank: int, **ragged: int) -> Any:
+    """ParseExampleV2 of two sparse features and a dense one, on examples of this rank."""
+    examples = add(graph, "examples", "Placeholder", dtype=STRING)
+    examples.attr["shape"].shape.dim.extend([examples.attr["shape"].shape.Dim(size=-1)] * rank)
+    for name in ("names", "sparse", "dense", "ragged", "default"):
+        add(graph, name, "Placeholder", dtype=STRING if name != "default" else FLOAT)
+    node = add(graph, "parse", "ParseExampleV2", "examples", "names", "sparse", "dense", "ragged", "default", "^examples")
+    node.attr["num_sparse"].i = 2
+    node.attr["sparse_types"].list.type.extend([FLOAT, STRING])
+    node.attr["Tdense"].list.type.append(FLOAT)
+    node.attr["dense_shapes"].list.shape.add()
+    for attribute in ("ragged_value_types", "ragged_split_types"):
+        node.attr[attribute].list.type.extend(ragged.values())
+    return node
+
+
+def test_examples_are_parsed_by_the_older_op_with_each_key_as_a_scalar() -> None:
+    graph = message_class("tensorflow.GraphDef")()
+    node = parsing(graph, rank=1)
+    add(graph, "parse_dense_keys", "Placeholder", dtype=STRING)
+    assert repair(graph, [LEGACY]).sentences() == [
+        "made 1 ParseExampleV2 a ParseExample (without ragged features both parse a vector of examples alike)"
+    ]
+    assert (node.op, node.attr["Nsparse"].i, node.attr["Ndense"].i) == ("ParseExample", 2, 1)
+    keys = ["parse_sparse_keys:0", "parse_sparse_keys:1", "parse_dense_keys_:0"]
+    assert list(node.input) == ["examples", "names", *keys, "default", "^examples"]
+    assert [(n.name, list(n.input), n.attr["num"].i) for n in graph.node if n.op == "Unpack"] == [
+        ("parse_sparse_keys", ["sparse"], 2),
+        ("parse_dense_keys_", ["dense"], 1),
+    ]
+    assert not obstacles(graph, [LEGACY])
+
+
+def test_ragged_features_and_examples_of_another_rank_keep_the_newer_parser() -> None:
+    for made in ({"rank": 1, "ragged": FLOAT}, {"rank": 0}):
+        graph = message_class("tensorflow.GraphDef")()
+        assert parsing(graph, **made).op == "ParseExampleV2"
+        repair(graph, [LEGACY])
+        assert [o.op for o in obstacles(graph, [LEGACY])] == ["ParseExampleV2"]
+
+
 def test_nothing_is_rewritten_for_a_release_that_knows_it() -> None:
     graph = message_class("tensorflow.GraphDef")()
     add(graph, "disable", "DisableCopyOnRead", "v")

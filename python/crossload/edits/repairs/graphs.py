@@ -47,30 +47,41 @@ class Repairs:
         return [sentence.format(n=n) for sentence, n in self.counts.items()]
 
 
-class Rewriting(NamedTuple):
-    """A replacement of an op that older releases do not know: `rewrite(node)` edits the node and returns whether it could."""
+_STRING = 7  # DT_STRING of types.proto
 
-    rewrite: Callable[[Any], bool]
+
+class Body(NamedTuple):
+    """The nodes of a graph, or of a function of it; `arguments` are those of a function: tensors without a node."""
+
+    function: str
+    nodes: Any
+    arguments: frozenset[str]
+
+
+class Rewriting(NamedTuple):
+    """A replacement of an op that older releases do not know: `rewrite(node, body)` edits the node and returns whether it could."""
+
+    rewrite: Callable[[Any, Body], bool]
     becomes: str
     reason: str
 
 
-def _to_no_op(node: Any) -> bool:
+def _to_no_op(node: Any, _: Body) -> bool:
     node.op = "NoOp"
     node.attr.clear()
     _set_inputs(node, dict.fromkeys(f"^{operation_of(at)}" for at in node.input))
     return True
 
 
-def _renamed(op: str) -> Callable[[Any], bool]:
-    def rewrite(node: Any) -> bool:
+def _renamed(op: str) -> Callable[[Any, Body], bool]:
+    def rewrite(node: Any, _: Body) -> bool:
         node.op = op
         return True
 
     return rewrite
 
 
-def _one_type(node: Any) -> bool:
+def _one_type(node: Any, _: Body) -> bool:
     types = {node.attr[a].type for a in ("Ta", "Tb", "Tout")}
     if len(types) > 1:
         return False
@@ -80,10 +91,49 @@ def _one_type(node: Any) -> bool:
     return True
 
 
+def _to_parse_example(node: Any, body: Body) -> bool:
+    """ParseExample takes each key as a scalar, and only a vector of examples (ops/parsing_ops.cc)."""
+    attributes = node.attr
+    if attributes["ragged_value_types"].list.type or attributes["ragged_split_types"].list.type or not _is_vector(node.input[0], body):
+        return False
+    examples, names, sparse_keys, dense_keys, _, *rest = node.input
+    sparse, dense = attributes["num_sparse"].i, len(attributes["Tdense"].list.type)
+    keys = [
+        *_unpacked(f"{node.name}_sparse_keys", sparse_keys, sparse, body),
+        *_unpacked(f"{node.name}_dense_keys", dense_keys, dense, body),
+    ]
+    node.op = "ParseExample"
+    for attribute in ("num_sparse", "ragged_value_types", "ragged_split_types"):
+        del attributes[attribute]
+    attributes["Nsparse"].i, attributes["Ndense"].i = sparse, dense
+    _set_inputs(node, [examples, names, *keys, *rest])
+    return True
+
+
+def _is_vector(tensor: str, body: Body) -> bool:
+    """Whether a placeholder of the graph says that the tensor has one dimension."""
+    made_by = next((n for n in body.nodes if n.name == operation_of(tensor)), None)
+    shape = made_by.attr["shape"].shape if made_by is not None and made_by.op == "Placeholder" else None
+    return shape is not None and not shape.unknown_rank and len(shape.dim) == 1
+
+
+def _unpacked(name: str, vector: str, number: int, body: Body) -> list[str]:
+    """The elements of a vector of strings as tensors, which a new node makes."""
+    if not number:
+        return []
+    taken = {n.name for n in body.nodes}
+    while name in taken:
+        name += "_"
+    node = body.nodes.add(name=name, op="Unpack", input=[vector])
+    node.attr["num"].i, node.attr["T"].type, node.attr["axis"].i = number, _STRING, 0
+    return [f"{name}:output:{at}" if body.function else f"{name}:{at}" for at in range(number)]
+
+
 # Only exact replacements: the same bits for every input that the newer op accepts.
 REWRITINGS = {
     "DisableCopyOnRead": Rewriting(_to_no_op, "NoOp", "it avoids copies and changes no value"),
     "CheckNumericsV2": Rewriting(_renamed("CheckNumerics"), "CheckNumerics", "only the error message differs"),
+    "ParseExampleV2": Rewriting(_to_parse_example, "ParseExample", "without ragged features both parse a vector of examples alike"),
     "BatchMatMulV3": Rewriting(_one_type, "BatchMatMulV2", "with one datatype both compute the same product"),
 }
 
@@ -129,7 +179,7 @@ def repair(graph: Any, targets: Sequence[Release]) -> Repairs:
     repairs = Repairs()
     functions = {f.signature.name for f in graph.library.function}
     for body in bodies(graph):
-        for node in body.nodes:
+        for node in list(body.nodes):
             if node.device:
                 node.device = ""
                 repairs.note("cleared the devices of {n} nodes")
@@ -146,14 +196,6 @@ def repair(graph: Any, targets: Sequence[Release]) -> Repairs:
     return repairs
 
 
-class Body(NamedTuple):
-    """The nodes of a graph, or of a function of it; `arguments` are those of a function: tensors without a node."""
-
-    function: str
-    nodes: Sequence[Any]
-    arguments: frozenset[str]
-
-
 def bodies(graph: Any) -> Iterator[Body]:
     """The graph's own nodes first, then those of each function."""
     yield Body("", graph.node, frozenset())
@@ -163,7 +205,7 @@ def bodies(graph: Any) -> Iterator[Body]:
 
 def _rewrite(node: Any, body: Body, repairs: Repairs) -> None:
     op, rewriting = node.op, REWRITINGS[node.op]
-    if rewriting.rewrite(node):
+    if rewriting.rewrite(node, body):
         # A function's argument is not a node, so it cannot be a control input; it exists before the function runs.
         _set_inputs(node, [at for at in node.input if not (at.startswith("^") and at[1:] in body.arguments)])
         repairs.note(f"made {{n}} {op} a {rewriting.becomes} ({rewriting.reason})")
