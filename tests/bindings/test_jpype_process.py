@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from tests import ROOT
+from tests.docs.blocks import blocks_of
+
 pytestmark = pytest.mark.slow
 Fresh = Callable[..., "subprocess.CompletedProcess[str]"]
 ANSWER = """
@@ -37,6 +40,13 @@ def last_line(done: subprocess.CompletedProcess[str]) -> str:
 def test_a_script_answers_and_ends_with_status_0(fresh: Fresh) -> None:
     done = fresh(ANSWER)
     assert (done.returncode, done.stdout.strip()) == (0, ANSWERED), done.stderr
+
+
+def test_the_readme_s_example_runs_on_the_demo(fresh: Fresh, demo: Path, tmp_path: Path) -> None:
+    (tmp_path / "digits").symlink_to(demo)
+    example = next(b.text for b in blocks_of(ROOT / "bindings/jpype/README.md") if b.language == "python")
+    done = fresh(f"{example}\nprint('ran')")
+    assert (done.returncode, done.stdout.strip()) == (0, "ran"), done.stderr
 
 
 def test_a_model_left_open_does_not_disturb_the_end_of_the_process(fresh: Fresh) -> None:
