@@ -25,9 +25,11 @@ settings.register_profile("short", max_examples=20, derandomize=True, **_patient
 settings.register_profile("search", max_examples=2000, **_patient)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "decide"))
 
-# A shell starts what it puts into the background without SIGINT, and children inherit that: Ctrl-C could not be tested.
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+# A shell starts what it puts into the background without SIGINT, nohup without SIGHUP, and children inherit that: neither Ctrl-C nor a
+# terminal that is closed could be tested.
+for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, handler)
 
 
 # Files that take long begin first, so that no processor waits for the last of them.
