@@ -108,11 +108,17 @@ class Noise:
 
 
 def measure(
-    pairs: Iterable[tuple[Target, Runtime]], threads: Sequence[int], seconds: float, limits: Limits, progress: Progress
+    pairs: Iterable[tuple[Target, Runtime]],
+    threads: Sequence[int],
+    seconds: float,
+    limits: Limits,
+    progress: Progress,
+    *,
+    by_operator: bool = False,
 ) -> tuple[list[Cost], Noise]:
     """The costs of each target in its runtime, with each number of threads that the runtime takes, and the machine's noise.
 
-    A runtime that fails has a cost that says so; the others go on.
+    A runtime that fails has a cost that says so; the others go on. `by_operator`: the time of each operator, too, where a runtime tells it.
     """
     costs: list[Cost] = []
     lanes: list[Lane] = []
@@ -136,7 +142,7 @@ def measure(
             lane.end()
         measured = [lane for lane in lanes if lane.cost.outcome == "ok"]
         embedded = [lane for lane in measured if arena.OPTION in lane.supervisor.options()]
-        for lane in measured:
+        for lane in measured if by_operator else ():
             if operators.OPTION in lane.supervisor.options():
                 progress(f"timing each operator of {_said(lane.cost)}")
                 lane.cost.operators, why = operators.times(lane.supervisor, lane.target, lane.source)

@@ -87,7 +87,7 @@ def profile(
     pairs = _pairs(Path(path), chosen, registry.find(list(runtimes) if runtimes else None), options)
     by_layer = {t.artifact: layers(t.source.path, t.key) for t in chosen if t.source.format == "tflite"}
     busy = round(os.getloadavg()[0], 2)
-    costs, noise = measure(pairs, numbers, seconds, limits or Limits(), progress)
+    costs, noise = measure(pairs, numbers, seconds, limits or Limits(), progress, by_operator=True)
     asked = {t.artifact: _asked(t) for t in chosen}
     left_out = [t.artifact for t in chosen if t.artifact not in {c.artifact for c in costs}]
     return Profile(str(path), costs, asked, by_layer, left_out, noise.share(), os.cpu_count() or 1, busy)
