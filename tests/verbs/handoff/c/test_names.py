@@ -30,6 +30,16 @@ def test_a_name_becomes_an_identifier_that_c_and_c_plus_plus_accept(name: str, i
     assert names.identifier(name) == identifier
 
 
+def test_a_client_is_not_called_like_another_file_of_its_project() -> None:
+    files = ["judge.c", "judge.h", "model.cpp"]
+    assert [names.prefix(n, files) for n in ("Judge", "model", "digits")] == ["judge_client", "model_client", "digits"]
+
+
+def test_a_function_is_not_called_like_the_types_of_another() -> None:
+    called = [names.function(n) for n in ("predict", "predict_inputs", "predict_outputs")]
+    assert called == ["predict", "predict_inputs_", "predict_outputs_"]
+
+
 def test_names_that_become_one_get_numbers() -> None:
     assert names.identifiers(["a-b", "a_b", "a b", "x1", "x_1", "X1"]) == {
         "a-b": "a_b",

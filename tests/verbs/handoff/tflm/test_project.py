@@ -94,6 +94,14 @@ def checked(project: Path, declarations: Path, standard: str) -> None:
         subprocess.run([compiler, *language, "-fsyntax-only", "-Wall", "-Wextra", "-Werror", str(source)], check=True)
 
 
+@pytest.mark.parametrize("name", ["model", "judge"])
+def test_a_model_called_like_a_file_of_the_project_leaves_that_file(tmp_path: Path, name: str) -> None:
+    bundle = made.bundle(tmp_path / "bundle", Lite(operators=(BUILTIN.SOFTMAX,)), made.vector("one"), name=name)
+    project = handoff(bundle, tmp_path / "out", to="tflm", **ARENA).root
+    assert (project / "src" / f"{name}_client.h").is_file()
+    checked(project, TODAY, "c++17")
+
+
 def test_every_operator_and_names_that_are_no_c_fit_the_api_of_today_and_the_one_before(tmp_path: Path) -> None:
     x, y = 'größe "); */ ??/', "class"
     lite = Lite((Tensor(x, shape=(1, 4)), Tensor(y, shape=(1, 2))), operators=(BUILTIN.SOFTMAX, "SignalRfft", BUILTIN.VAR_HANDLE))

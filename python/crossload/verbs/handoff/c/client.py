@@ -87,7 +87,7 @@ def functions(
     for key, signature in signatures.items():
         file_key = artifact.bindings[key].key or ""
         sides = (_fields(key, side, file_names[key]) for side in (signature.inputs, signature.outputs))
-        found.append(Function(key, file_key, f"{prefix}_{called[key]}", *sides))
+        found.append(Function(key, file_key, f"{prefix}_{names.function(called[key])}", *sides))
     return found
 
 

@@ -30,6 +30,17 @@ def identifiers(names: Iterable[str]) -> dict[str, str]:
     return each_once(names, identifier)
 
 
+def prefix(model: str, files: Iterable[str]) -> str:
+    """What the client's file is called, and what its names begin with: the model's name, unless one of the other files has it."""
+    made = identifier(model)
+    return f"{made}_client" if made in {file.partition(".")[0] for file in files} else made
+
+
+def function(signature: str) -> str:
+    """A function's name: the signature's identifier, unless it ends as the types of a function's inputs and outputs do."""
+    return f"{signature}_" if signature.endswith(("_inputs", "_outputs")) else signature
+
+
 def identifier(name: str) -> str:
     """One identifier: ASCII letters, digits and single underscores, in lower case."""
     made = re.sub(r"[^A-Za-z0-9]+", "_", name).strip("_").lower()[:_LONGEST].rstrip("_") or "unnamed"

@@ -32,7 +32,7 @@ def write(bundle: str | Path, destination: str | Path, *, artifact: str | None =
     source, there = carried_bundle.opened(Path(bundle)), Path(destination)
     choice = carried_bundle.chosen(source, registry.one("litert"), artifact)
     manifest, handed = carried_bundle.reduced(source.manifest, choice), choice.artifact
-    prefix = names.identifier(manifest.model.name)
+    prefix = names.prefix(manifest.model.name, [f.name for f in (_ROOM / "sources").iterdir()])
     _refuse_variables(source.path(handed))
     in_file = carried_bundle.file_names(source, handed, choice.signatures)
     functions = client.functions(handed, manifest.signatures, in_file, prefix)

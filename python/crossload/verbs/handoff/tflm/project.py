@@ -71,7 +71,7 @@ def write(
     choice = carried_bundle.chosen(source, runtime, artifact)
     manifest, handed = carried_bundle.reduced(source.manifest, choice), choice.artifact
     micro = micro_models.read(source.path(handed), handed, manifest.signatures)
-    prefix = names.identifier(manifest.model.name)
+    prefix = names.prefix(manifest.model.name, [*_SHARED, *(f.name for room in ("sources", "templates") for f in (_ROOM / room).iterdir())])
     functions = client.functions(handed, micro.signatures, {name: _same(s) for name, s in micro.signatures.items()}, prefix)
     vectors = _recorded(source, handed, micro, functions, Tolerances(dict(manifest.tolerance)))
     _check_flash(source.path(handed), micro, len(vectors.data), flash)

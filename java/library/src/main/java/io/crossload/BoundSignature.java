@@ -171,7 +171,8 @@ public final class BoundSignature {
             entries.add(carrier == null ? entry : CarrierConversion.toCarrier(entry, carrier));
         }
         if (known < given.size()) {
-            throw invalid(unknown(given).substring(2));
+            String other = unknown(given);
+            throw invalid(other.isEmpty() ? "was given null for an input" : other.substring(2));
         }
         return entries;
     }

@@ -109,7 +109,7 @@ public final class Bundle implements AutoCloseable {
                         failure.getMessage()));
                 return bundle;
             } catch (CrossloadException error) {
-                if (candidates.size() == 1 || !ANOTHER_MAY_RUN.contains(error.code())) {
+                if (candidates.size() == 1 || !options.fallback() || !ANOTHER_MAY_RUN.contains(error.code())) {
                     throw error;
                 }
                 failures.put(artifact, error);
@@ -133,6 +133,9 @@ public final class Bundle implements AutoCloseable {
         try {
             if (options.verifyHashes()) {
                 Hashes.check(located.root(), artifact.path(), artifact.sha256());
+            } else if (!Files.exists(located.root().resolve(artifact.path()))) {
+                throw new CrossloadException(
+                        Code.DATA_LOSS, located.root() + " has no " + artifact.path() + ", which its manifest names");
             }
             bundle = Engines.calling(
                     engine,

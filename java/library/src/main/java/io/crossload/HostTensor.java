@@ -10,6 +10,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.function.Function;
 
 /**
  * A tensor in Java's memory: datatype, shape and elements (row major). It needs no closing.
@@ -23,15 +24,25 @@ import java.util.List;
  */
 public final class HostTensor {
     private final TensorEntry entry;
-    private final Runnable usable; // throws when the elements are gone; null where they stay
+    private final Owner owner;
+
+    /** Who frees the memory of a tensor's elements. */
+    interface Owner {
+        /**
+         * Reads the elements, which are not freed meanwhile.
+         *
+         * @throws CrossloadException FAILED_PRECONDITION if they are freed already
+         */
+        <T> T reading(TensorEntry entry, Function<TensorEntry, T> reader);
+    }
 
     private HostTensor(TensorEntry entry) {
         this(entry, null);
     }
 
-    private HostTensor(TensorEntry entry, Runnable usable) {
+    private HostTensor(TensorEntry entry, Owner owner) {
         this.entry = entry;
-        this.usable = usable;
+        this.owner = owner;
     }
 
     /** A float32 tensor. */
@@ -229,9 +240,9 @@ public final class HostTensor {
         return new HostTensor(new TensorEntry("", entry.datatype(), entry.shape(), data));
     }
 
-    /** A tensor over an engine's memory; {@code usable} throws once that is freed. */
-    static HostTensor of(TensorEntry entry, Runnable usable) {
-        return new HostTensor(entry, usable);
+    /** A tensor over an engine's memory, which is freed with its owner. */
+    static HostTensor of(TensorEntry entry, Owner owner) {
+        return new HostTensor(viewOf(entry).entry, owner);
     }
 
     /** A tensor of a frame, such as an input of a recorded vector. Its bytes are not copied and must not change. */
@@ -243,21 +254,18 @@ public final class HostTensor {
         return new HostTensor(new TensorEntry("", entry.datatype(), entry.shape(), data));
     }
 
-    /** This tensor with a name. */
+    /** This tensor with a name; one of {@link Outputs} is copied. */
     TensorEntry entry(String name) {
-        return entry().named(name);
+        return copy().entry.named(name);
     }
 
     /** A tensor with the same elements that stays valid when its {@link Outputs} are closed. */
     public HostTensor copy() {
-        return usable == null ? this : copyOf(entry());
+        return owner == null ? this : read(HostTensor::copyOf);
     }
 
-    private TensorEntry entry() {
-        if (usable != null) {
-            usable.run();
-        }
-        return entry;
+    private <T> T read(Function<TensorEntry, T> reader) {
+        return owner == null ? reader.apply(entry) : owner.reading(entry, reader);
     }
 
     /** The datatype. */
@@ -302,17 +310,19 @@ public final class HostTensor {
         if (into.length < size) {
             throw new IllegalArgumentException("the tensor has " + size + " elements, and the array " + into.length);
         }
-        if (entry().array() instanceof float[] values) {
-            System.arraycopy(values, 0, into, 0, size);
-        } else if (datatype() == Datatype.FP32) {
-            entry().data().asFloatBuffer().get(into, 0, size);
-        } else {
-            require("floats", Elements.isFloating(datatype()) && datatype() != Datatype.FP64);
-            for (int at = 0; at < size; at++) {
-                into[at] = (float) Elements.real(datatype(), entry().data(), at);
+        require("floats", Elements.isFloating(datatype()) && datatype() != Datatype.FP64);
+        return read(entry -> {
+            if (entry.array() instanceof float[] values) {
+                System.arraycopy(values, 0, into, 0, size);
+            } else if (datatype() == Datatype.FP32) {
+                entry.data().asFloatBuffer().get(into, 0, size);
+            } else {
+                for (int at = 0; at < size; at++) {
+                    into[at] = (float) Elements.real(datatype(), entry.data(), at);
+                }
             }
-        }
-        return into;
+            return into;
+        });
     }
 
     /**
@@ -325,11 +335,13 @@ public final class HostTensor {
                 "doubles",
                 Elements.isFloating(datatype())
                         || Elements.isInteger(datatype()) && datatype().size() < Long.BYTES);
-        double[] values = new double[size()];
-        for (int at = 0; at < values.length; at++) {
-            values[at] = Elements.real(datatype(), entry().data(), at);
-        }
-        return values;
+        return read(entry -> {
+            double[] values = new double[size()];
+            for (int at = 0; at < values.length; at++) {
+                values[at] = Elements.real(datatype(), entry.data(), at);
+            }
+            return values;
+        });
     }
 
     /**
@@ -338,19 +350,24 @@ public final class HostTensor {
      * @throws IllegalStateException if the datatype is another
      */
     public int[] ints() {
-        if (datatype() == Datatype.INT32 && entry().array() instanceof int[] values) {
-            return values.clone();
-        }
-        int[] values = new int[size()];
-        if (datatype() == Datatype.INT32) {
-            entry().data().asIntBuffer().get(values);
-        } else {
-            require("ints", Elements.isInteger(datatype()) && datatype().size() < Integer.BYTES);
-            for (int at = 0; at < values.length; at++) {
-                values[at] = (int) Elements.integer(datatype(), entry().data(), at);
+        require(
+                "ints",
+                Elements.isInteger(datatype())
+                        && (datatype() == Datatype.INT32 || datatype().size() < Integer.BYTES));
+        return read(entry -> {
+            if (datatype() == Datatype.INT32 && entry.array() instanceof int[] given) {
+                return given.clone();
             }
-        }
-        return values;
+            int[] values = new int[size()];
+            if (datatype() == Datatype.INT32) {
+                entry.data().asIntBuffer().get(values);
+            } else {
+                for (int at = 0; at < values.length; at++) {
+                    values[at] = (int) Elements.integer(datatype(), entry.data(), at);
+                }
+            }
+            return values;
+        });
     }
 
     /**
@@ -360,14 +377,16 @@ public final class HostTensor {
      */
     public long[] longs() {
         require("longs", Elements.isInteger(datatype()));
-        if (entry().array() instanceof long[] values) {
-            return values.clone();
-        }
-        long[] values = new long[size()];
-        for (int at = 0; at < values.length; at++) {
-            values[at] = Elements.integer(datatype(), entry().data(), at);
-        }
-        return values;
+        return read(entry -> {
+            if (entry.array() instanceof long[] given) {
+                return given.clone();
+            }
+            long[] values = new long[size()];
+            for (int at = 0; at < values.length; at++) {
+                values[at] = Elements.integer(datatype(), entry.data(), at);
+            }
+            return values;
+        });
     }
 
     /**
@@ -377,12 +396,14 @@ public final class HostTensor {
      */
     public byte[] bytes() {
         require("bytes", Elements.isInteger(datatype()) && datatype().size() == 1);
-        if (entry().array() instanceof byte[] values) {
-            return values.clone();
-        }
-        byte[] values = new byte[size()];
-        entry().data().duplicate().get(values);
-        return values;
+        return read(entry -> {
+            if (entry.array() instanceof byte[] given) {
+                return given.clone();
+            }
+            byte[] values = new byte[size()];
+            entry.data().duplicate().get(values);
+            return values;
+        });
     }
 
     /**
@@ -392,11 +413,13 @@ public final class HostTensor {
      */
     public boolean[] booleans() {
         require("booleans", datatype() == Datatype.BOOL);
-        boolean[] values = new boolean[size()];
-        for (int at = 0; at < values.length; at++) {
-            values[at] = entry().data().get(at) != 0;
-        }
-        return values;
+        return read(entry -> {
+            boolean[] values = new boolean[size()];
+            for (int at = 0; at < values.length; at++) {
+                values[at] = entry.data().get(at) != 0;
+            }
+            return values;
+        });
     }
 
     /**
@@ -405,12 +428,15 @@ public final class HostTensor {
      * @throws IllegalStateException if the datatype is another
      */
     public String[] strings() {
-        List<byte[]> elements = elements();
-        String[] texts = new String[elements.size()];
-        for (int at = 0; at < texts.length; at++) {
-            texts[at] = new String(elements.get(at), StandardCharsets.UTF_8);
-        }
-        return texts;
+        require("byteStrings", datatype() == Datatype.BYTES);
+        return read(entry -> {
+            List<byte[]> elements = elements(entry);
+            String[] texts = new String[elements.size()];
+            for (int at = 0; at < texts.length; at++) {
+                texts[at] = new String(elements.get(at), StandardCharsets.UTF_8);
+            }
+            return texts;
+        });
     }
 
     /**
@@ -419,19 +445,21 @@ public final class HostTensor {
      * @throws IllegalStateException if the datatype is another
      */
     public List<byte[]> byteStrings() {
-        List<byte[]> elements = new ArrayList<>();
-        elements().forEach(element -> elements.add(element.clone()));
-        return elements;
-    }
-
-    private List<byte[]> elements() {
         require("byteStrings", datatype() == Datatype.BYTES);
-        return entry().array() == null ? strings(entry().data()) : Arrays.asList((byte[][]) entry().array());
+        return read(entry -> {
+            List<byte[]> copies = new ArrayList<>();
+            elements(entry).forEach(element -> copies.add(element.clone()));
+            return copies;
+        });
     }
 
-    /** The wire bytes, little-endian and row major, as a read-only buffer. */
+    private static List<byte[]> elements(TensorEntry entry) {
+        return entry.array() == null ? strings(entry.data()) : Arrays.asList((byte[][]) entry.array());
+    }
+
+    /** The wire bytes, little-endian and row major, as a read-only buffer; of a tensor of {@link Outputs} a copy. */
     public ByteBuffer buffer() {
-        return entry().data().asReadOnlyBuffer().order(ByteOrder.LITTLE_ENDIAN);
+        return copy().entry.data().asReadOnlyBuffer().order(ByteOrder.LITTLE_ENDIAN);
     }
 
     /** Datatype and shape: {@code float32 [1, 10]}. */

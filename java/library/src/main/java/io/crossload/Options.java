@@ -6,30 +6,37 @@ import io.crossload.worker.Worker;
  * Options for {@link Bundle#open(java.nio.file.Path, Options)}, made from {@link #DEFAULTS}:
  * {@code Options.DEFAULTS.withArtifact("frozen")}.
  *
- * @param artifact the id of the artifact to load; null for the first in the manifest's order that runs in the engine
+ * @param artifact the id of the artifact to load; null for the manifest's first one in a format of the engine
+ * @param fallback whether another artifact is loaded where that first one does not run in the engine's release
  * @param verifyHashes whether to check the artifact and the vectors files against the manifest's hashes
  * @param warmUp whether to run the first vector of each signature before {@link Bundle#open} returns
  * @param sessionConfig how TensorFlow's session is configured: a serialised tensorflow.ConfigProto; null for one that allows soft placement
  * @param engine the engine that loads and runs the artifact; null for the engine on the class path
  */
-public record Options(String artifact, boolean verifyHashes, boolean warmUp, byte[] sessionConfig, Worker engine) {
+public record Options(
+        String artifact, boolean fallback, boolean verifyHashes, boolean warmUp, byte[] sessionConfig, Worker engine) {
 
     /** The first artifact that the engine runs, with checked hashes, warmed up, in the engine on the class path. */
-    public static final Options DEFAULTS = new Options(null, true, true, null, null);
+    public static final Options DEFAULTS = new Options(null, true, true, true, null, null);
 
     /** These options with another artifact: its id, or null for the first that runs in the engine. */
     public Options withArtifact(String id) {
-        return new Options(id, verifyHashes, warmUp, sessionConfig, engine);
+        return new Options(id, fallback, verifyHashes, warmUp, sessionConfig, engine);
+    }
+
+    /** These options with or without the next artifact of the manifest where the release does not run the first. */
+    public Options withFallback(boolean fall) {
+        return new Options(artifact, fall, verifyHashes, warmUp, sessionConfig, engine);
     }
 
     /** These options with or without the check of hashes, which reads the whole artifact once more. */
     public Options withVerifyHashes(boolean verify) {
-        return new Options(artifact, verify, warmUp, sessionConfig, engine);
+        return new Options(artifact, fallback, verify, warmUp, sessionConfig, engine);
     }
 
     /** These options with or without the warm-up; without it the first call of each signature takes longer. */
     public Options withWarmUp(boolean warm) {
-        return new Options(artifact, verifyHashes, warm, sessionConfig, engine);
+        return new Options(artifact, fallback, verifyHashes, warm, sessionConfig, engine);
     }
 
     /**
@@ -39,11 +46,11 @@ public record Options(String artifact, boolean verifyHashes, boolean warmUp, byt
      * @param configProto a serialised tensorflow.ConfigProto, {@code ConfigProto.newBuilder()….build().toByteArray()}; null for the default
      */
     public Options withSessionConfig(byte[] configProto) {
-        return new Options(artifact, verifyHashes, warmUp, configProto, engine);
+        return new Options(artifact, fallback, verifyHashes, warmUp, configProto, engine);
     }
 
     /** These options with another engine, or null for the engine on the class path. */
     public Options withEngine(Worker worker) {
-        return new Options(artifact, verifyHashes, warmUp, sessionConfig, worker);
+        return new Options(artifact, fallback, verifyHashes, warmUp, sessionConfig, worker);
     }
 }

@@ -8,14 +8,24 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Function;
 
 /**
- * The outputs of a run, in the engine's own memory: an element is copied only when it is read, and only once. Close them; their tensors are
- * not valid afterwards, what was read from them is.
+ * The outputs of a run, left in the engine's own memory where that is possible (not strings, bool, and TensorFlow 1.15): an element is
+ * copied only when it is read. Close them; a tensor that is read afterwards throws, what was read before stays valid.
  */
 public final class Outputs implements AutoCloseable {
     private final Answer answer;
     private final List<TensorEntry> entries;
+    private final HostTensor.Owner owner = new HostTensor.Owner() {
+        @Override
+        public <T> T reading(TensorEntry entry, Function<TensorEntry, T> reader) {
+            synchronized (Outputs.this) { // close waits for a read in another thread
+                check();
+                return reader.apply(entry);
+            }
+        }
+    };
     private volatile boolean closed;
 
     Outputs(Answer answer, List<TensorEntry> entries) {
@@ -34,7 +44,7 @@ public final class Outputs implements AutoCloseable {
         check();
         for (TensorEntry entry : entries) {
             if (entry.name().equals(name)) {
-                return HostTensor.of(entry, this::check);
+                return HostTensor.of(entry, owner);
             }
         }
         throw new CrossloadException(

@@ -11,6 +11,7 @@ import io.crossload.worker.Code;
 import io.crossload.worker.Worker;
 import io.crossload.worker.WorkerException;
 import java.io.IOException;
+import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -53,6 +54,7 @@ class BundleTest {
         private final Map<String, WorkerException> unloadable = new HashMap<>();
         private List<String> formats = List.of("glass");
         private WorkerException failure;
+        private ByteBuffer answer;
 
         @Override
         public Metadata metadata() {
@@ -73,7 +75,7 @@ class BundleTest {
                         throw failure;
                     }
                     TensorEntry x = asked.inputs().get(0);
-                    TensorEntry y = new TensorEntry("y", x.datatype(), x.shape(), x.data());
+                    TensorEntry y = new TensorEntry("y", x.datatype(), x.shape(), answer == null ? x.data() : answer);
                     return new Answer(List.of(y), 1, null, () -> events.add("freed"));
                 }
 
@@ -127,6 +129,7 @@ class BundleTest {
                 CrossloadException.class, () -> Bundle.open(folder, options.withArtifact("paper")));
         assertThat(asked).hasMessageEndingWith("paper.txt cannot be loaded: Op type not registered 'Fold'");
         engine.unloadable.put("glass", new WorkerException(Code.UNIMPLEMENTED, "it is opaque"));
+        assertThat(code(() -> Bundle.open(folder, options.withFallback(false)))).isEqualTo(Code.NOT_FOUND);
         CrossloadException none = catchThrowableOfType(CrossloadException.class, () -> Bundle.open(folder, options));
         assertThat(none.code()).isEqualTo(Code.NOT_FOUND);
         assertThat(none)
@@ -143,6 +146,9 @@ class BundleTest {
         assertThat(code(() -> Bundle.open(folder, options))).isEqualTo(Code.RESOURCE_EXHAUSTED);
         Files.writeString(folder.resolve("paper.txt"), "torn");
         assertThat(code(() -> Bundle.open(folder, options))).isEqualTo(Code.DATA_LOSS);
+        Files.delete(folder.resolve("paper.txt"));
+        assertThat(code(() -> Bundle.open(folder, options.withVerifyHashes(false))))
+                .isEqualTo(Code.DATA_LOSS);
     }
 
     @Test
@@ -156,6 +162,24 @@ class BundleTest {
             outputs.close();
             assertThat(engine.events).endsWith("infer", "freed").containsOnlyOnce("freed");
             assertThat(code(() -> outputs.get("y"))).isEqualTo(Code.FAILED_PRECONDITION);
+        }
+    }
+
+    @Test
+    @DisplayName("reads an engine's buffer from its position, whatever its order is, and takes no null")
+    void buffersOfAnEngine() {
+        engine.answer = ByteBuffer.allocate(8).putInt(7).putInt(Integer.reverseBytes(Float.floatToIntBits(3)));
+        engine.answer.position(4);
+        try (Bundle bundle = Bundle.open(folder, options.withWarmUp(false))) {
+            BoundSignature same = bundle.signature("same");
+            Map<String, HostTensor> inputs = Map.of("x", HostTensor.of(new float[] {1}, 1));
+            assertThat(same.call(inputs).get("y").floats()).containsExactly(3);
+            try (Outputs outputs = same.run(inputs)) {
+                assertThat(outputs.get("y").floats()).containsExactly(3);
+            }
+            Map<String, HostTensor> nothing = new HashMap<>(inputs);
+            nothing.put("y", null);
+            assertThat(code(() -> same.call(nothing))).isEqualTo(Code.INVALID_ARGUMENT);
         }
     }
 

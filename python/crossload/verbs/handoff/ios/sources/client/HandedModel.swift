@@ -38,6 +38,7 @@ public final class HandedModel {
         lock.lock()
         defer { lock.unlock() }
         var called = try runners[key] ?? Runner(runner: interpreter.signatureRunner(with: key))
+        runners[key] = nil  // what is half resized is not used again
         for input in inputs where called.shapes[input.name] != input.tensor.shape {
             try called.runner.resizeInput(named: input.name, toShape: Tensor.Shape(input.tensor.shape))
             called.shapes[input.name] = input.tensor.shape

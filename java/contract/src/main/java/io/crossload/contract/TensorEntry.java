@@ -18,7 +18,7 @@ public final class TensorEntry {
     private final Object array;
     private final Double rounding;
     private final Steps steps;
-    private ByteBuffer data;
+    private volatile ByteBuffer data; // made of the array by the first thread that asks
 
     /**
      * The scale of a quantised output, and how many steps of it are close.
@@ -98,10 +98,12 @@ public final class TensorEntry {
 
     /** The wire bytes from position to limit. */
     public ByteBuffer data() {
-        if (data == null) {
-            data = encoded();
+        ByteBuffer bytes = data;
+        if (bytes == null) {
+            bytes = encoded();
+            data = bytes;
         }
-        return data;
+        return bytes;
     }
 
     /** The absolute distance of a recorded answer to the same computation in float64; null where it is not known. */

@@ -120,7 +120,7 @@ public abstract class GraphWorker<S extends GraphSession<?, ?>> implements Worke
                     : ConfigProto.parseFrom(sessionConfig);
         } catch (InvalidProtocolBufferException error) {
             throw new WorkerException(
-                    Code.INVALID_ARGUMENT,
+                    Code.FAILED_PRECONDITION,
                     "the session's configuration is no serialised tensorflow.ConfigProto",
                     error);
         }

@@ -51,6 +51,7 @@ final class Conformance implements AutoCloseable {
         Path path = path(wanted.value(), loader);
         Options options = Options.DEFAULTS
                 .withArtifact(wanted.artifact().isEmpty() ? null : wanted.artifact())
+                .withFallback(false) // an artifact that does not load must not pass by another's answers
                 .withWarmUp(false);
         Conformance conformance;
         try {

@@ -144,12 +144,13 @@ final class NativeTensors {
     }
 
     private static ByteBuffer truths(ByteBuffer bytes) {
-        byte[] copy = new byte[bytes.remaining()];
-        bytes.duplicate().get(copy);
-        for (int at = 0; at < copy.length; at++) {
-            copy[at] = (byte) (copy[at] == 0 ? 0 : 1);
+        ByteBuffer from = bytes.duplicate();
+        // Direct: AddressFedModel passes its address on.
+        ByteBuffer truths = ByteBuffer.allocateDirect(from.remaining());
+        while (from.hasRemaining()) {
+            truths.put((byte) (from.get() == 0 ? 0 : 1));
         }
-        return ByteBuffer.wrap(copy).order(ByteOrder.LITTLE_ENDIAN);
+        return truths.flip().order(ByteOrder.LITTLE_ENDIAN);
     }
 
     private static Shape shape(List<Long> dimensions) {
