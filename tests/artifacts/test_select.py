@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 
 import pytest
 
 from crossload.artifacts import select
 from crossload.errors import CrossloadError
+from tests import CORPUS
 from tests.corpus import handmade
 
 
@@ -29,6 +31,13 @@ def test_a_saved_model_without_signatures_is_called_by_its_tensors(tmp_path: Pat
     assert [t.tensor for t in signatures["serving_default"].inputs] == ["serving_default_x:0"]
     with pytest.raises(CrossloadError, match=r"no signature that can be called; .*--output-tensor.*show .*/m --nodes '\*'` lists them"):
         select.choose(path)
+
+
+def test_tensors_that_are_named_make_one_signature_and_another_name_is_refused(tmp_path: Path) -> None:
+    with zipfile.ZipFile(CORPUS / "lite_kinds.zip") as kinds:
+        file = Path(kinds.extract("variable.tflite", tmp_path))
+    with pytest.raises(CrossloadError, match="--signature double: tensors that are named make one signature, serving_default; leave out"):
+        select.choose(file, names=["double"], outputs=["e=3"])
 
 
 def test_the_error_for_a_resource_lost_in_freezing_names_it(tmp_path: Path) -> None:

@@ -34,6 +34,11 @@ def choose(
     entries, signatures = artifacts_of(source, str(source.resolve()), tags, unnamed=bool(inputs or outputs))
     entry = select(source, entries, tags, None)[0]
     if inputs or outputs:
+        if unknown := [n for n in names or () if n != artifacts.DEFAULT_KEY]:
+            raise CrossloadError(
+                f"--signature {unknown[0]}: tensors that are named make one signature, {artifacts.DEFAULT_KEY}; leave out --signature, "
+                f"or rename it: --signature {unknown[0]}={artifacts.DEFAULT_KEY}"
+            )
         if entry.format == "tflite":
             found: TFLite = artifacts.read(source)  # type: ignore[assignment]  # the entry says so
             signature = found.named(dict(map(named_tensor, inputs or ())), dict(map(named_tensor, outputs or ())))

@@ -62,9 +62,7 @@ def edited(
             _cut(tree, cut)
         elif signatures is not None:
             tflite_signatures.in_tree(path, data, tree, signatures)
-        _drop(tree, drop_metadata)
-        for name, file in (set_metadata or {}).items():
-            _set(tree, name, Path(file).read_bytes())
+        _drop(tree, [*drop_metadata, *([tflite_strip.BY_TENSOR] if tensor_shapes else [])])
         if description is not None:
             tree["description"] = description
         for index, shape in (tensor_shapes or {}).items():
@@ -73,7 +71,9 @@ def edited(
             _reshape_to(tree, tree["subgraphs"][0]["operators"][position], list(shape))
         if strip or cut:
             tflite_strip.strip(tree)
-        elif set_metadata or drop_metadata or reshapes:
+        for name, file in (set_metadata or {}).items():
+            _set(tree, name, Path(file).read_bytes())
+        if set_metadata or drop_metadata or tensor_shapes:
             tflite_strip.buffers(tree)
         if strip_names:
             tflite_strip.strip_names(tree)

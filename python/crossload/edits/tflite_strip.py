@@ -159,6 +159,8 @@ def buffers(tree: Tree) -> None:
     kept = sorted({0, *tree.get("metadata_buffer", ()), *(u.get("buffer", 0) for u in users if u.get("buffer", 0) in filled)})
     if not there:
         return
+    if stray := next((u["buffer"] for u in users if u.get("buffer", 0) >= len(there)), None):
+        raise FlatbufferError(f"it refers to buffer {stray} of {len(there)}")
     new = {old: at for at, old in enumerate(kept)}
     tree["buffers"] = [there[at] for at in kept]
     for user in users:

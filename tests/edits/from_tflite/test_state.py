@@ -58,6 +58,13 @@ def test_a_variable_is_read_and_assigned_once_a_run(tmp_path: Path) -> None:
     assert [operations.count(op) for op in ("VarHandleOp", "VarIsInitializedOp", "If", "AssignVariableOp")] == [1, 1, 1, 1]
 
 
+def test_a_variable_is_assigned_only_after_what_an_earlier_run_left_is_read(tmp_path: Path) -> None:
+    graph, _ = graph_of("variable", tmp_path)
+    (read,) = (n.name for n in graph.node if n.op == "If")
+    (assigned,) = (n for n in graph.node if n.op == "AssignVariableOp")
+    assert f"^{read}" in assigned.input
+
+
 def test_the_graph_is_known_to_keep_a_state(tmp_path: Path) -> None:
     _, binding = graph_of("variable", tmp_path)
     found = hidden_state.of_artifact(tmp_path / "m.pb", "graph_def", None, {"s": binding})

@@ -15,7 +15,7 @@ import tflite
 import crossload
 from crossload.artifacts.tflite import inner, operator_names, tflite_file
 from crossload.contract.sidecar import sidecar_of
-from crossload.edits import tflite_edits
+from crossload.edits import tflite_edits, tflite_tree
 from crossload.errors import ConversionRefused, CrossloadError
 from crossload.inputs.requests import Requests
 from crossload.releases import tflite_probes
@@ -177,11 +177,72 @@ def test_what_the_author_says_of_other_outputs_is_dropped_and_that_is_said(path:
         ((0, 2, 6), "has a dimension that is not positive; a .tflite's batch is 1 or more"),
         ((4, 12), "has 2 dimensions, and .* takes"),
         ((4, 3, 6), "of which the batch and open dimensions"),
+        ((-1, 2, 6), r"takes \[1, 2, 6\], and \[-1, 2, 6\] leaves open what it fixes; give numbers"),
     ],
 )
 def test_a_shape_that_the_file_cannot_have_is_refused(path: Path, shape: tuple[int, ...], says: str) -> None:
     with pytest.raises(CrossloadError, match=f"--shape x: .*{says}"):
         convert(path, path.with_name("edited.tflite"), options={"shapes": {"x": shape}}, requests=Requests(shapes={"x": shape}))
+
+
+@pytest.mark.parametrize("name", ["quantize", "optimize", "inference_type", "keep_float", "allow_flex"])
+def test_an_option_of_tflite_s_converter_is_refused_for_a_tflite(path: Path, name: str) -> None:
+    said = refused(path, options={name: ["a"] if name == "keep_float" else "int8"})
+    assert f"--{name.replace('_', '-')} is for what makes a .tflite, and {path} is one already" in said
+
+
+def test_a_folder_is_no_destination_for_a_file(path: Path, tmp_path: Path) -> None:
+    (folder := tmp_path / "there.tflite").mkdir()
+    with pytest.raises(CrossloadError, match=r"there\.tflite is a folder, but .* is one file; name a file in it"):
+        convert(path, folder, verified=False)
+    assert not list(folder.iterdir())
+
+
+def test_a_buffer_that_is_not_there_is_not_made_an_empty_one(path: Path) -> None:
+    tree = tflite_tree.read(path, path.read_bytes())
+    tree["subgraphs"][0]["tensors"][4]["buffer"] = 99
+    path.write_bytes(b"".join(bytes(part) for part in tflite_tree.write(path, path.read_bytes(), tree)))
+    assert "refers to buffer 99" in refused(path, options={"strip": True}, verified=False)
+
+
+def rows_mixed() -> bytes:
+    """y = softmax over all elements, whatever the batch: Reshape to [1, -1], SOFTMAX, Reshape to [-1, 4]."""
+    names, shapes = ["x", "one", "row", "soft", "back", "y"], [[1, 4], [2], [1, 4], [1, 4], [2], [1, 4]]
+    kinds, buffers = ["float32", "int32", "float32", "float32", "int32", "float32"], [0, 1, 0, 0, 2, 0]
+    tensors = [tensor(*one) for one in zip(names, shapes, kinds, buffers, strict=True)]
+    operators = [op(0, [0, 1], [2]), op(1, [2], [3], _3=("B", 9), _4={0: ("f", 1.0)}), op(0, [3, 4], [5])]
+    constants = [b"", struct.pack("<2i", 1, -1), struct.pack("<2i", -1, 4)]
+    return model([(OPS.RESHAPE, "", 1), (OPS.SOFTMAX, "", 1)], tensors, [0], [5], operators, constants)
+
+
+@pytest.mark.slow
+def test_rows_that_a_reshape_mixes_at_another_batch_are_not_proved(tmp_path: Path, alive: Mapping[str, Supervisor]) -> None:
+    (file := tmp_path / "mixed.tflite").write_bytes(rows_mixed())
+    shape = {"x": (2, 4)}
+    said = refused(file, alive=alive, options={"shapes": shape}, requests=Requests(shapes=shape))
+    assert "a row's answer depends on the other rows" in said
+
+
+@pytest.mark.slow
+def test_a_memory_plan_for_other_shapes_goes_with_them(path: Path, alive: Mapping[str, Supervisor], tmp_path: Path) -> None:
+    (plan := tmp_path / "plan").write_bytes(struct.pack("<14i", 1, 0, 11, *[-1] * 11))
+    planned, _, _ = edited(path, alive, options={"set_metadata": {"OfflineMemoryAllocation": str(plan)}})
+    source = planned.path.rename(path.with_name("planned.tflite"))
+    for terms in ({"outputs": ["a=abs", "y=y", "z=z"]}, {"options": {"shapes": {"other": (2, 3), "x": (2, 2, 6)}}}):
+        shapes = Requests(shapes=terms.get("options", {}).get("shapes", {}))  # type: ignore[attr-defined]
+        made, _, _ = edited(source, alive, requests=shapes, **terms)
+        assert [m.name for m in tflite_file.read(made.path).metadata] == []
+
+
+@pytest.mark.slow
+def test_a_file_is_cut_and_resized_at_once(demo: Path, tmp_path: Path, alive: Mapping[str, Supervisor]) -> None:
+    (source := tmp_path / "model.tflite").write_bytes((demo / "model.tflite").read_bytes())
+    dense = next(o for o in inner.read(source).operators if o.op == "FULLY_CONNECTED")
+    shape = {"pixels": (4, 8, 8, 1)}
+    made, graph, _ = edited(source, alive, inputs=[f"f={dense.inputs[0]}"], options={"shapes": shape}, requests=Requests(shapes=shape))
+    assert [graph.tensors[at].shape[0] for at in (*graph.inputs, *graph.outputs)] == [4, 4]
+    assert made.report is not None
+    assert made.report.exit_status == 0
 
 
 def test_the_shapes_inside_a_loop_are_not_changed(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ class State:
         self._handles: dict[str, Value] = {}
         self._first: dict[Value, tuple[np.ndarray, str]] = {}
         self._values: dict[Value, Value] = {}
+        self._begun: dict[Value, Value] = {}
         self._changed: dict[Value, None] = {}
 
     def tensor(self, index: int, shape: Sequence[int]) -> Value:
@@ -38,7 +39,7 @@ class State:
     def read(self, handle: Value) -> Value:
         """The variable's value at this place of the run."""
         if handle not in self._values:
-            self._values[handle] = self._before_this_run(handle)
+            self._values[handle] = self._begun[handle] = self._before_this_run(handle)
         return self._values[handle]
 
     def assign(self, handle: Value, value: Value) -> None:
@@ -52,7 +53,10 @@ class State:
         made = []
         for handle in self._changed:
             self._graph.outputs("AssignVariableOp", handle, self._values[handle])
-            made.append(self._graph.added()[-1].name)
+            node = self._graph.added()[-1]
+            if handle in self._begun:  # whoever reads what an earlier run left does so first
+                node.input.append(f"^{self._begun[handle].tensor.removesuffix(':0')}")
+            made.append(node.name)
         return made
 
     def _before_this_run(self, handle: Value) -> Value:

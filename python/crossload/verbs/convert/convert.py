@@ -140,13 +140,7 @@ def convert(
         check_requests(terms.requests, chosen)
         (quality := quality or QualityTerms()).check([t.name for s in chosen.values() for t in s.inputs])
         with only_writer(destination, "conversion"):
-            if not (target == "checkpoint" and has_state(destination)):  # another checkpoint is added
-                kind = (
-                    f"folder with an artifact, but {in_words(target)} is one"
-                    if target in FOLDERS
-                    else f"file, but {in_words(target)} is one"
-                )
-                destinations.check(destination, kind, partial(_is_replaceable, target), overwrite=overwrite, source=source)
+            _check_destination(source, destination, target, overwrite=overwrite)
             with files.folder_beside(destination) as room:
                 entry, chosen = preparation.apply(entry, chosen, room, progress)
                 plan = edit.planned(source, exposed, entry, chosen, target, terms)
@@ -165,7 +159,7 @@ def convert(
                     edit.say_what_is_left(source, made, entry.format, options, progress)
                     if verified and target != "tensorboard":
                         made, report, chosen, found = _compare(entry, made, chosen, room, terms, walked, quality, plan)
-                    chosen = plan.signatures(chosen)
+                    chosen = plan.signatures(chosen) if report is None else chosen
                     made = made.model_copy(
                         update={"made": Made(source=entry.format, way=[e.target for e in path], verified=report is not None)}
                     )
@@ -323,6 +317,15 @@ def _check_size(source: Path, path: Sequence[Edge]) -> None:
             f"the variables of {source} are {size:,} bytes, but a {bound} is one message of at most {_MOST_BYTES:,}; "
             "a SavedModel holds them beside its graph: --to saved_model"
         )
+
+
+def _check_destination(source: Path, destination: Path, target: str, *, overwrite: bool) -> None:
+    if target == "checkpoint" and has_state(destination):
+        return  # another checkpoint is added
+    if target not in FOLDERS and destination.is_dir():
+        raise CrossloadError(f"{destination} is a folder, but {in_words(target)} is one file; name a file in it")
+    kind = f"folder with an artifact, but {in_words(target)} is one" if target in FOLDERS else f"file, but {in_words(target)} is one"
+    destinations.check(destination, kind, partial(_is_replaceable, target), overwrite=overwrite, source=source)
 
 
 def _is_replaceable(target: str, there: Path) -> bool:

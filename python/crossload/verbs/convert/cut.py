@@ -51,15 +51,16 @@ class Cut:
 
     def options(self, entry: Artifact, options: Mapping[str, Any]) -> dict[str, Any]:
         """These options, and those of the edge that cuts (edits.tflite_edits); `entry` is the reference. Raises CrossloadError."""
+        options = {**options, "drop_metadata": [*options.get("drop_metadata", ()), *self.lost]} if self.lost else dict(options)
         if self.reads is None:
-            return dict(options)
+            return options
         ((key, binding),) = entry.bindings.items()
         inputs = {name: int(at) for name, at in binding.inputs.items() if at in self.reads}
         if clash := next((n for n in self.fed if n in inputs), None):
             raise CrossloadError(f"two inputs would be called {clash!r}; write --input-tensor OTHER=TENSOR")
         outputs = {n: int(at) for n, at in binding.outputs.items() if not n.startswith(_FED)}
         cut = {key: {"inputs": {**inputs, **self.fed}, "outputs": outputs}}
-        return {**options, "cut": cut, "drop_metadata": [*options.get("drop_metadata", ()), *self.lost]}
+        return {**options, "cut": cut}
 
     def signatures(self, of_reference: Mapping[str, Signature]) -> dict[str, Signature]:
         """The signatures of the cut file."""
@@ -123,10 +124,10 @@ def exposed(
             f"{source}: {_called(graph, next(iter(fed.values())))} can become an input of a .tflite that is cut to it: cut it without "
             "--add-signature, and go on with the result"
         )
-    reads = lost = None
+    reads, lost = None, list[str]()
     if target == "tflite" and not adding and (fed or (made and {*made.values()} != {*graph.outputs})):
         reads = _reads(graph, source, taken, fed, made)
-        lost = tuple(m.name for m in found.metadata if m.name == _BY_POSITION)
+        lost = [m.name for m in found.metadata if m.name == _BY_POSITION]
     if made or not fed:
         named = {name: f"#{at}" for name, at in made.items()}
     else:
@@ -134,6 +135,8 @@ def exposed(
     with temporary.scratch() as room:
         more = [at for at in dict.fromkeys([*made.values(), *fed.values()]) if at not in graph.outputs]
         own = room / source.resolve().name if more else source
+        if target == "tflite" and more:  # they live longer than the plan says
+            lost += [m.name for m in found.metadata if m.name == tflite_strip.BY_TENSOR]
         if more:
             own.write_bytes(tflite_parts.with_more_outputs(graph, more))
         given = Cut(
@@ -142,7 +145,7 @@ def exposed(
             [f"{name}={tensor}" for name, tensor in {**named, **{f"{_FED}{n}": f"#{at}" for n, at in fed.items()}}.items()] or None,
             reads,
             fed,
-            lost or (),
+            tuple(lost),
         )
         try:
             yield given

@@ -14,6 +14,7 @@ from crossload.contract.manifest import Artifact
 from crossload.contract.signatures import Signature
 from crossload.edits.tflite_edits import WRITING
 from crossload.errors import CrossloadError
+from crossload.inputs.requests import check_requests
 from crossload.support import files
 from crossload.support.text import near
 from crossload.verbs.convert import resize
@@ -23,6 +24,8 @@ from crossload.verbs.verify.prove import Recorded, Terms
 
 # Options that edit a .tflite and that no other format has.
 _OPTIONS = ("strip", "strip_names", "set_metadata", "drop_metadata", "description")
+# Options of TFLite's converter, which an edit does not run.
+_CONVERTERS = ("quantize", "optimize", "inference_type", "representative", "per_tensor", "keep_float", "allow_flex", "allow_custom_ops")
 # A flatbuffer has at most 2 GB, the model included.
 _MOST_METADATA = 1 << 30
 
@@ -54,12 +57,19 @@ def planned(source: Path, cut: Cut, entry: Artifact, signatures: dict[str, Signa
     resized = resize.planned(source, entry, signatures, target, terms)
     options = {**cut.options(entry, terms.options), **resized.options}
     asked = signatures if resized.batches else resized.signatures(signatures)
-    return Plan(replace(resized.terms(terms), options=options), asked, cut, resized)
+    asking = replace(resized.terms(terms), options=options)
+    if resized.shapes:
+        check_requests(asking.requests, asked)
+    return Plan(asking, asked, cut, resized)
 
 
 def check(source: Path, kind: str, target: str, options: Mapping[str, Any]) -> None:
     """Raise CrossloadError for edits of another format, of metadata that is not there, and for files that cannot be metadata."""
-    asked = [name for name in _OPTIONS if options.get(name)]
+    if kind == target == "tflite" and (of := next((n for n in _CONVERTERS if options.get(n)), None)):
+        raise CrossloadError(
+            f"--{of.replace('_', '-')} is for what makes a .tflite, and {source} is one already: convert the model it was made from"
+        )
+    asked = [name for name in _OPTIONS if options.get(name) is not None]
     if not asked:
         return
     if kind != "tflite" or target != "tflite":

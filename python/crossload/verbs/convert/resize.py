@@ -6,6 +6,7 @@ changed, too, and the reference is the source at its own batch: its rows, put to
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -66,8 +67,7 @@ class Resized:
         """The terms on which the source is asked: for enough rows, at its own batch, where rows are put together."""
         if self.batches is None:
             return terms
-        old, new = self.batches
-        several = max(1, new // old)
+        several = _several(*self.batches)
         requests = replace(terms.requests, shapes={}, count=several * max(1, min(terms.requests.count, _MOST_RUNS // several)))
         return replace(terms, requests=requests)
 
@@ -83,13 +83,14 @@ class Resized:
     def _joined(self, entry: Vectors, source: Path, target: Path) -> Vectors:
         assert self.batches
         old, new = self.batches
-        several = max(1, new // old)
+        several = _several(old, new)
         if entry.state:
             raise ConversionRefused(
                 f"{entry.signature}: {entry.state}, so its answers at a batch of {new} cannot be put together from rows"
             )
         there, made = vectors.read(source / entry.path, entry.count), list[Vector]()
-        for at in range(0, len(there) - several + 1, several):
+        starts = [*range(0, len(there) - several + 1, several)]
+        for at in starts if len(there) % several == 0 else [*starts, len(there) - several]:  # the last are the user's own
             group = there[at : at + several]
             if strange := next((n for n, a in group[0].outputs.items() if a.shape[:1] != (old,)), None):
                 raise ConversionRefused(
@@ -97,11 +98,16 @@ class Resized:
                 )
             rounding = {n: max(v.rounding.get(n, 0.0) for v in group) for n in group[0].rounding}
             inputs, outputs = _together([v.inputs for v in group]), _together([v.outputs for v in group])
-            for start in range(0, max(old, new), new):
+            for start in range(0, several * old, new):
                 rows = [{n: a[start : start + new] for n, a in side.items()} for side in (inputs, outputs)]
                 made.append(Vector(f"rows_{len(made)}", rows[0], rows[1], rounding, group[0].steps))
         vectors.write(target / entry.path, entry.signature, made)
         return entry.model_copy(update={"count": len(made), "sha256": files.sha256(target / entry.path)})
+
+
+def _several(old: int, new: int) -> int:
+    """How many requests of the old batch make whole ones of the new."""
+    return math.lcm(old, new) // old
 
 
 def _together(sides: Sequence[vectors.Tensors]) -> dict[str, np.ndarray]:
@@ -113,7 +119,10 @@ def planned(source: Path, entry: Artifact, signatures: Mapping[str, Signature], 
     specs = {t.name: t for s in signatures.values() for t in s.inputs}
     shapes_of = {name: tuple(shape) for name, shape in terms.options.get("shapes", {}).items() if -1 not in shape}
     wanted = {name: shape for name, shape in shapes_of.items() if name in specs and specs[name].shape != shape}
-    if entry.format != "tflite" or target != "tflite" or not wanted:
+    if entry.format != "tflite" or target != "tflite":
+        return Resized()
+    _check_open(source, terms.options.get("shapes", {}), specs)
+    if not wanted:
         return Resized()
     graph = inner.read(Path(entry.path))
     _check(source, graph, entry, specs, wanted)
@@ -133,7 +142,8 @@ def planned(source: Path, entry: Artifact, signatures: Mapping[str, Signature], 
         found, freed = _inferred(source, supervisor, graph, taken, zeros, old, wanted)
     new = {**{taken[name]: shape for name, shape in wanted.items()}, **found}
     reshapes = {at: found[made] for at in freed if (made := graph.operators[at].outputs[0]) in found}
-    return Resized(new, entry.bindings, reshapes, _batches(source, taken, before, wanted) if freed else None)
+    fixed = {name for name in wanted if before[name][:1] != wanted[name][:1] and graph.tensors[taken[name]].free[:1] != (-1,)}
+    return Resized(new, entry.bindings, reshapes, _batches(source, taken, before, wanted) if freed or fixed else None)
 
 
 def _batches(source: Path, taken: Mapping[str, int], before: Mapping[str, Shape], wanted: Mapping[str, Shape]) -> tuple[int, int]:
@@ -141,12 +151,19 @@ def _batches(source: Path, taken: Mapping[str, int], before: Mapping[str, Shape]
     pairs = {(before[name][0], shape[0]) for name, shape in wanted.items() if before[name][1:] == shape[1:]}
     if len(pairs) == 1 and set(wanted) == set(taken):
         (old, new) = min(pairs)
-        if old and max(old, new) % min(old, new) == 0:
+        if old and _several(old, new) <= _MOST_RUNS:
             return old, new
     raise CrossloadError(
-        f"{source}: a Reshape in it holds the batch, so the result is proved row by row: give --shape for every input, with one batch "
-        "that is a multiple or a part of the old one"
+        f"{source} was written for one batch, so the result is proved row by row: give --shape for every input, with one batch"
     )
+
+
+def _check_open(source: Path, asked: Mapping[str, Sequence[int]], specs: Mapping[str, TensorSpec]) -> None:
+    """Raise CrossloadError for a dimension that is to be left open, and that the file fixes."""
+    for name, shape in asked.items():
+        own = specs[name].shape if name in specs else None
+        if own is not None and len(own) == len(shape) and any(new == -1 != d for d, new in zip(own, shape, strict=True)):
+            raise CrossloadError(f"--shape {name}: {source} takes {list(own)}, and {list(shape)} leaves open what it fixes; give numbers")
 
 
 def _check(source: Path, graph: Inner, entry: Artifact, specs: Mapping[str, TensorSpec], wanted: Mapping[str, Shape]) -> None:
@@ -208,6 +225,8 @@ def _inferred(
     """
     data, freed = bytearray(graph.data), list[int]()
     made = [i for o in graph.operators for i in o.outputs if i >= 0 and graph.tensors[i].datatype in DATATYPES]
+    if not any(-1 in graph.tensors[i].free for i in taken.values()):  # what is free then depends on values
+        made = [i for i in made if -1 not in graph.tensors[i].free]
     outputs = {str(i): i for i in dict.fromkeys(made) if graph.tensors[i].datatype not in ("INT4", "UINT4")}
     more = [i for i in outputs.values() if i not in graph.outputs]
     random = np.random.default_rng(0)
@@ -226,7 +245,12 @@ def _inferred(
                 if at is None or at in freed or not _free(graph, data, at, old):
                     asked = ", ".join(f"{name} {list(shape)}" for name, shape in wanted.items())
                     raise CrossloadError(f"{source} cannot take {asked}: {failure.message}") from failure
-                freed.append(at)
+                shape = graph.tensors[graph.operators[at].inputs[1]].extent
+                freed += [
+                    n
+                    for n, o in enumerate(graph.operators)
+                    if o.op == "RESHAPE" and len(o.inputs) > 1 and graph.tensors[o.inputs[1]].extent == shape
+                ]
         try:
             other = supervisor.infer(_KEY, others, list(outputs)).outputs
         except WorkerFailure:  # a table or a gathering that these numbers do not fit
