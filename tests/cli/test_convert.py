@@ -158,6 +158,8 @@ def test_a_tflite_is_cut_and_described_without_tensorflow(sources: Path, tmp_pat
 def test_an_edit_that_cannot_be_done_is_one_sentence(sources: Path, tmp_path: Path) -> None:
     tflite, target = sources / "model.tflite", tmp_path / "x.tflite"
     assert "--set-metadata 'about': write NAME=FILE" in refused(tflite, target, "--set-metadata", "about")
+    twice = refused(tflite, target, "--set-metadata", "a=one", "--set-metadata", "a=two")
+    assert "--set-metadata: 'a' is given twice, as one and as two; leave one out" in twice
     assert "has no output and no inner tensor 'Tan'; near it are" in refused(tflite, target, "--output-tensor", "h=Tan")
     assert "--strip edits a .tflite, and this goes from a SavedModel to a .tflite file" in refused(
         sources / "saved_model", target, "--strip"

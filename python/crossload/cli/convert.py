@@ -348,11 +348,13 @@ def _edge_options(given: dict[str, Any], shapes: Any) -> dict[str, Any]:
 
 
 def _metadata(texts: tuple[str, ...]) -> dict[str, str]:
-    found = {}
+    found: dict[str, str] = {}
     for text in texts:
         name, _, file = text.partition("=")
         if not name or not file:
             raise CrossloadError(f"--set-metadata {text!r}: write NAME=FILE")
+        if name in found:
+            raise CrossloadError(f"--set-metadata: {name!r} is given twice, as {found[name]} and as {file}; leave one out")
         found[name] = file
     return found
 

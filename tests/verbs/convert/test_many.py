@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from crossload.contract.sidecar import sidecar_of
 from crossload.errors import CrossloadError
 from crossload.runtimes import tf_process
 from crossload.verbs.convert import many
+from tests import CORPUS
 from tests.corpus import handmade
 
 
@@ -105,6 +107,18 @@ def test_bad_words_are_one_sentence_and_status_2(words: list[str], said: str, tm
     assert (result.exit_code, result.stdout) == (2, "")
     assert said in result.stderr
     assert not Path("out").exists()
+
+
+def test_another_content_of_a_named_file_is_another_run(tmp_path: Path) -> None:
+    with zipfile.ZipFile(CORPUS / "lite_kinds.zip") as kinds:
+        kinds.extract("variable.tflite", tmp_path)
+    (note := tmp_path / "note").write_text("one")
+    words = (tmp_path / "variable.tflite", "-o", tmp_path / "out", "--to", "tflite", "--no-verify", "--set-metadata", f"note={note}")
+    assert run(*words).exit_code == 0
+    assert "1 kept" in run(*words, "--resume").stdout
+    note.write_text("two")
+    assert "1 converted" in run(*words, "--resume").stdout
+    assert b"two" in (tmp_path / "out" / "variable.tflite").read_bytes()
 
 
 def test_jobs_share_a_process_and_one_that_died_is_replaced(started: list[list[str]]) -> None:

@@ -76,7 +76,7 @@ def convert_many(
         raise CrossloadError(f"{folder} holds the conversions of an earlier run; go on with it by --resume, or --overwrite them")
     if folder.exists() and not folder.is_dir():
         raise CrossloadError(f"{folder} is not a folder; name another")
-    said = repr(sorted({**others, **(options or {}), "to": to, "load_with": load_with}.items()))
+    said = repr(sorted({**others, **(options or {}), "to": to, "load_with": load_with, "files": _digests(options or {})}.items()))
     earlier = _read(journal) if resume else {}
     results = names(sources, _SUFFIXES.get(to, ""), {s: _name(Path(c.result)) for s, c in earlier.items()})
     folder.mkdir(parents=True, exist_ok=True)
@@ -199,6 +199,12 @@ def _read(journal: Path) -> dict[str, Conversion]:
             continue
         found[conversion.source] = conversion
     return found
+
+
+def _digests(options: Mapping[str, Any]) -> list[str]:
+    """The hashes of the files that options name: another content is another option."""
+    named = [options.get("representative"), options.get("weights"), *(options.get("set_metadata") or {}).values()]
+    return [files.sha256(Path(file)) for file in named if file and Path(file).exists()]
 
 
 def _is_settled(before: Conversion, options: str) -> bool:

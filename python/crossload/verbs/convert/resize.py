@@ -94,7 +94,8 @@ class Resized:
             group = there[at : at + several]
             if strange := next((n for n, a in group[0].outputs.items() if a.shape[:1] != (old,)), None):
                 raise ConversionRefused(
-                    f"the output {strange!r} has no batch of {old}, so a batch of {new} cannot be put together from rows"
+                    f"the output {strange!r} has no batch of {old}, so a batch of {new} cannot be proved row by row; convert the "
+                    "model that the file was made from, with --shape"
                 )
             rounding = {n: max(v.rounding.get(n, 0.0) for v in group) for n in group[0].rounding}
             inputs, outputs = _together([v.inputs for v in group]), _together([v.outputs for v in group])
