@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from crossload.cli import main
 from crossload.contract.manifest import Artifact, Binding
 from crossload.contract.signatures import Signature, TensorSpec
 from crossload.errors import CrossloadError
-from crossload.verbs.handoff.c import client
+from crossload.verbs.handoff.c import client, recorded
 from crossload.verbs.handoff.handoff import handoff
 from tests.attacks import hostile_bundle
 from tests.corpus.handmade import Lite, Tensor
@@ -54,6 +55,15 @@ def test_variable_tensors_are_refused_before_anything_is_written(tmp_path: Path)
     with pytest.raises(CrossloadError, match=r"keeps state in variable tensors \(state\), and LiteRT's C API does not load such a file"):
         handoff(bundle, tmp_path / "out", to="c")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_signature_that_no_vector_could_judge_is_refused() -> None:
+    (one,) = functions(TensorSpec("x", "FP32", (-1, 4)))
+    whole = made.vector("one")
+    half = replace(whole, inputs={})  # the input has a default, which a .tflite lacks
+    assert recorded.complete(one, [half, whole]) == [whole]
+    with pytest.raises(CrossloadError, match="no recorded vector of serve has all of its inputs and outputs, so that its answers cannot"):
+        recorded.complete(one, [half])
 
 
 def test_an_option_of_another_receiver_is_refused(tmp_path: Path) -> None:

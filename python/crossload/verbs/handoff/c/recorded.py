@@ -12,6 +12,7 @@ from crossload.compare.judge import bounds
 from crossload.compare.tolerance import Tolerances
 from crossload.contract import datatypes
 from crossload.contract.vectors import Vector
+from crossload.errors import CrossloadError
 from crossload.verbs.handoff.c.client import Function
 from crossload.verbs.handoff.c.names import literal
 
@@ -42,8 +43,17 @@ def written(
 
 
 def complete(function: Function, vectors: Sequence[Vector]) -> list[Vector]:
-    """The vectors that state every input and output: a .tflite has no defaults."""
-    return [v for v in vectors if all(f.name in v.inputs for f in function.inputs) and all(f.name in v.outputs for f in function.outputs)]
+    """The vectors that state every input and output: a .tflite has no defaults.
+
+    Raises CrossloadError where there is none: a signature that nobody judges would pass with the others.
+    """
+    found = [v for v in vectors if all(f.name in v.inputs for f in function.inputs) and all(f.name in v.outputs for f in function.outputs)]
+    if not found:
+        raise CrossloadError(
+            f"no recorded vector of {function.signature} has all of its inputs and outputs, so that its answers cannot be judged there; "
+            "export the bundle again with some that have (--input-file FILE.npz)"
+        )
+    return found
 
 
 def _stored(stream: BinaryIO, name: str, array: np.ndarray, alignment: int) -> str:
