@@ -1,7 +1,8 @@
 """A .tflite at other input shapes: what shapes its tensors have then, as LiteRT infers them, and what proves the result.
 
-The reference is the source, which LiteRT resizes. A file whose batch is written into a Reshape cannot be resized; there that constant is
-changed, too, and the reference is the source at its own batch: its rows, put together, are what the result must answer.
+The reference of a file whose batch is open is the source, which LiteRT resizes. A file that was written for one batch may mix its rows
+when it is resized, and cannot be where a Reshape holds the batch (that constant is changed, too). There the reference is the source at its
+own batch: its rows, put together, are what the result must answer.
 """
 
 from __future__ import annotations
