@@ -78,8 +78,16 @@ def outcomes(
     supervisor: Supervisor, path: Path, bindings: dict[str, Binding], signatures: dict[str, Signature]
 ) -> Iterator[tuple[str, str, str, Outputs]]:
     """What the interpreter does with each signature, its words, and its answer."""
+    source = ModelSource(path, "tflite", bindings)
     try:
-        supervisor.load(ModelSource(path, "tflite", bindings))
+        try:
+            supervisor.load(source)
+        except WorkerFailure as failure:
+            # TensorFlow Lite 2.18 on the JVM sometimes hangs, idle, where XNNPACK gives a model up (2 of 6 runs of this test, at one of
+            # its files; alone that file always loads). A hang that a fresh worker does not repeat says nothing of the prediction.
+            if failure.outcome != "timeout":
+                raise
+            supervisor.load(source)
     except WorkerFailure as failure:
         yield from ((name, failure.outcome, failure.message, {}) for name in bindings)
         return
