@@ -7,9 +7,13 @@ from pathlib import Path
 import numpy as np
 
 from crossload.artifacts.entries import artifacts_of
+from crossload.artifacts.tflite import tflite_file
 from crossload.contract import vectors
 from crossload.contract.manifest import FILE_NAME, Manifest, Model, Reference, Vectors
+from crossload.edits.tflite_signatures import inject_signatures
 from crossload.support import files
+from crossload.verbs.export.export import export
+from tests import CORPUS
 from tests.corpus.handmade import Lite
 
 
@@ -32,3 +36,13 @@ def bundle(root: Path, lite: Lite, *recorded: vectors.Vector, name: str = "m") -
 def vector(name: str, rows: int = 1, x: str = "x", y: str = "y") -> vectors.Vector:
     """A request of so many rows of four, and its answer."""
     return vectors.Vector(name, {x: np.ones((rows, 4), np.float32)}, {y: np.ones((rows, 2), np.float32)})
+
+
+def counter(folder: Path, key: str, x: str, y: str) -> Path:
+    """The bundle of a .tflite that counts its calls, with names of the caller's for its signature, its input and its output."""
+    file = CORPUS / "binary" / "counter.tflite"
+    own = next(iter(tflite_file.read(file).signatures.values()))
+    ((taken,), (given,)) = own.inputs, own.outputs
+    named = {key: {"inputs": {x: int(str(taken.tensor))}, "outputs": {y: int(str(given.tensor))}, "key": "serving_default"}}
+    (folder / "1st.tflite").write_bytes(inject_signatures(file, named))
+    return export(folder / "1st.tflite", folder / "counter-bundle").root

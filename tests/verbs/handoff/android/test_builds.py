@@ -13,15 +13,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from crossload.artifacts.tflite import inner, tflite_file
+from crossload.artifacts.tflite import inner
 from crossload.contract.bundle import open_bundle
-from crossload.edits.tflite_signatures import inject_signatures
 from crossload.runtimes import environments, registry
 from crossload.support import files
-from crossload.verbs.export.export import export
 from crossload.verbs.handoff.handoff import handoff
 from crossload.verbs.verify.verify import verify
-from tests import CORPUS
+from tests.verbs.handoff import made as handoffs
 from tests.verbs.handoff.android.toolchain import ROOM, Toolchain, prepared
 
 pytestmark = pytest.mark.slow
@@ -98,7 +96,7 @@ def built(demo: Path, tmp_path_factory: pytest.TempPathFactory) -> Built:
     toolchain, folder = prepared(), tmp_path_factory.mktemp("android")
     made = Built(toolchain, folder / "digits", folder / "counter", folder)
     handoff(demo, made.demo, to="android", artifact="tflite")
-    handoff(_counter(folder), made.counter, to="android", package="org.acme.counter")
+    handoff(handoffs.counter(folder, '"); */ $x \\u000a', "class", "in"), made.counter, to="android", package="org.acme.counter")
     sources = made.demo / "model/src"
     own = [p for name in ("main", "tflite") for p in (sources / name).rglob("*.java")]
     clients = [p for kind in ("java", "kt") for p in (made.counter / "model/src/main").rglob(f"org/acme/**/*.{kind}")]
@@ -118,18 +116,6 @@ def built(demo: Path, tmp_path_factory: pytest.TempPathFactory) -> Built:
     desktop = sorted((ROOM / "desktop").glob("*.java"))
     toolchain.javac(made.classes("desktop"), desktop, made.classes("java"), made.judge, *interpreter()[1])
     return made
-
-
-def _counter(folder: Path) -> Path:
-    """The bundle of a .tflite that counts its calls, with names that no language takes."""
-    file = CORPUS / "binary" / "counter.tflite"
-    own = next(iter(tflite_file.read(file).signatures.values()))
-    ((x,), (y,)) = own.inputs, own.outputs
-    named = {
-        '"); */ $x \\u000a': {"inputs": {"class": int(str(x.tensor))}, "outputs": {"in": int(str(y.tensor))}, "key": "serving_default"}
-    }
-    (folder / "1st.tflite").write_bytes(inject_signatures(file, named))
-    return export(folder / "1st.tflite", folder / "counter-bundle").root
 
 
 def _build_files(project: Path, folder: Path) -> list[Path]:

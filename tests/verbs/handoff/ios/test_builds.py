@@ -10,13 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from crossload.artifacts.tflite import inner, tflite_file
+from crossload.artifacts.tflite import inner
 from crossload.contract.bundle import open_bundle
-from crossload.edits.tflite_signatures import inject_signatures
-from crossload.verbs.export.export import export
 from crossload.verbs.handoff.handoff import handoff
 from crossload.verbs.verify.verify import verify
-from tests import CORPUS
+from tests.verbs.handoff import made as handoffs
 from tests.verbs.handoff.ios.toolchain import ROOM, Swift, prepared
 
 pytestmark = pytest.mark.slow
@@ -68,24 +66,12 @@ def built(demo: Path, tmp_path_factory: pytest.TempPathFactory) -> Built:
     made = Built(prepared(folder), folder / "digits", folder / "counter")
     handoff(demo, made.digits, to="ios", artifact="tflite")
     (made.digits / "Tests/DigitsModelTests/UseTests.swift").write_text(USE.lstrip(), "utf-8")
-    handoff(_counter(folder), made.counter, to="ios")
+    handoff(handoffs.counter(folder, '"); */ \\(x)\n', "class", "größe"), made.counter, to="ios")
     for project, words in ((made.digits, ()), (made.counter, ("-Xswiftc", "-DCROSSLOAD_DELEGATES"))):
         done = made.swift.package("swift-build", project, "--build-tests", *words)
         assert done.returncode == 0, done.stdout + done.stderr
         assert "warning:" not in done.stdout + done.stderr
     return made
-
-
-def _counter(folder: Path) -> Path:
-    """The bundle of a .tflite that counts its calls, with names that no language takes."""
-    file = CORPUS / "binary" / "counter.tflite"
-    own = next(iter(tflite_file.read(file).signatures.values()))
-    ((x,), (y,)) = own.inputs, own.outputs
-    named = {
-        '"); */ \\(x)\n': {"inputs": {"class": int(str(x.tensor))}, "outputs": {"größe": int(str(y.tensor))}, "key": "serving_default"}
-    }
-    (folder / "1st.tflite").write_bytes(inject_signatures(file, named))
-    return export(folder / "1st.tflite", folder / "counter-bundle").root
 
 
 def test_the_demo_passes_and_verify_takes_its_answers(built: Built, demo: Path) -> None:
