@@ -14,17 +14,24 @@ import io.crossload.worker.Worker;
 import io.crossload.worker.Worker.Answer;
 import io.crossload.worker.Worker.InferRequest;
 import io.crossload.worker.Worker.Metadata;
+import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
 import java.util.Set;
 import java.util.stream.Collectors;
+import java.util.stream.LongStream;
 import java.util.stream.Stream;
 
 /** A signature of an open bundle: a function from named inputs to named outputs. Safe for use by several threads at once. */
 public final class BoundSignature {
+    // A warm-up is to cost little: a larger tensor of zeros is not made.
+    private static final int MOST_ZEROS = 64 << 20;
+
     private final Bundle bundle;
     private final String name;
     private final Manifest.Signature promised;
@@ -136,7 +143,7 @@ public final class BoundSignature {
             throw new CrossloadException(Code.UNIMPLEMENTED, lacking());
         }
         for (String output : wanted) {
-            if (!outputs.containsKey(output)) {
+            if (!outputs.containsKey(Objects.requireNonNull(output, "an output's name"))) {
                 throw invalid("has no output '" + output + "'" + Text.near(output, outputs.keySet()));
             }
         }
@@ -213,7 +220,7 @@ public final class BoundSignature {
 
     private String unknown(Map<String, HostTensor> given) {
         return given.keySet().stream()
-                .filter(key -> !inputs.contains(key))
+                .filter(key -> !inputs.contains(Objects.requireNonNull(key, "an input's name")))
                 .findFirst()
                 .map(key -> "; has no input '" + key + "'" + Text.near(key, inputs))
                 .orElse("");
@@ -233,6 +240,31 @@ public final class BoundSignature {
 
     private static String described(TensorSpec spec) {
         return spec.datatype().tensorflow() + " " + (spec.shape() == null ? "of any shape" : spec.shape());
+    }
+
+    /** Zeros (empty strings) for each required input, 1 for a free dimension; empty if one has no known rank or is too large. */
+    Optional<Map<String, HostTensor>> zeros() {
+        Map<String, HostTensor> zeros = new LinkedHashMap<>();
+        for (TensorSpec spec : promised.inputs()) {
+            if (spec.defaultValue() != null) {
+                continue;
+            }
+            if (spec.shape() == null) {
+                return Optional.empty();
+            }
+            long[] shape = spec.shape().stream().mapToLong(d -> d < 0 ? 1 : d).toArray();
+            // An empty string is its length alone, on the wire.
+            int width = spec.datatype() == Datatype.BYTES
+                    ? Integer.BYTES
+                    : spec.datatype().size();
+            double bytes = LongStream.of(shape).asDoubleStream().reduce(width, (one, other) -> one * other);
+            if (bytes > MOST_ZEROS) {
+                return Optional.empty();
+            }
+            ByteBuffer data = ByteBuffer.allocate((int) bytes);
+            zeros.put(spec.name(), HostTensor.of(spec.datatype(), data, shape));
+        }
+        return Optional.of(zeros);
     }
 
     /** Whether, for every datatype of the signature, the engine has a tensor type or the artifact a bridge. */

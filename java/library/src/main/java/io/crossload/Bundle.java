@@ -20,14 +20,18 @@ import java.util.EnumSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
+import java.util.function.Supplier;
 import java.util.stream.Collectors;
 
 /**
  * A loaded artifact of a bundle, with its signatures. Tags, signatures and tensor names come from the manifest; the library guesses none.
+ * {@link SavedModels} and {@link Graphs} open an artifact without a manifest as a bundle of one.
  *
  * <p>Safe for use by several threads at once. {@link #close} frees the model's native memory when the running calls have ended; later calls
- * throw.
+ * throw. An open bundle goes on with the model that it loaded if the files are replaced; only {@link #vectors} reads them again, and finds
+ * them changed (DATA_LOSS).
  */
 public final class Bundle implements AutoCloseable {
     private static final System.Logger LOGGER = System.getLogger(Bundle.class.getName());
@@ -42,17 +46,30 @@ public final class Bundle implements AutoCloseable {
     private final Worker engine;
     private final Metadata metadata;
     private final Model model;
+    private final Unpacked files; // null for files that are there already
     private final Map<String, BoundSignature> signatures = new LinkedHashMap<>();
     private volatile boolean closed;
 
+    /** Loads an artifact for its signatures, bound as the engine needs them. */
+    private interface Loading {
+        Model load(Map<String, Worker.Binding> signatures) throws WorkerException;
+    }
+
     private Bundle(
-            Path root, Manifest manifest, Artifact artifact, Worker engine, Metadata metadata, byte[] sessionConfig)
+            Path root,
+            Manifest manifest,
+            Artifact artifact,
+            Worker engine,
+            Metadata metadata,
+            Unpacked files,
+            Loading loading)
             throws WorkerException {
         this.root = root;
         this.manifest = manifest;
         this.artifact = artifact;
         this.engine = engine;
         this.metadata = metadata;
+        this.files = files;
         Map<String, Worker.Binding> bindings = new LinkedHashMap<>();
         artifact.bindings().forEach((name, binding) -> {
             BoundSignature signature =
@@ -60,22 +77,13 @@ public final class Bundle implements AutoCloseable {
             signatures.put(name, signature);
             bindings.put(name, signature.binding());
         });
-        boolean keepState = manifest.vectors().stream().anyMatch(v -> v.state() != null);
-        model = engine.load(new LoadRequest(
-                root.resolve(artifact.path()),
-                artifact.format(),
-                artifact.tags(),
-                bindings,
-                keepState,
-                List.of(),
-                sessionConfig,
-                false));
+        model = loading.load(bindings);
     }
 
     /**
      * Loads a bundle's artifact with {@link Options#DEFAULTS}: checks hashes, runs a first vector of each signature.
      *
-     * @param path a bundle's folder, or an artifact with its manifest {@code <artifact>.crossload.json} beside it
+     * @param path a bundle's folder, a zip or jar that holds one, or an artifact with its manifest {@code <artifact>.crossload.json} beside it
      * @throws CrossloadException as {@link #open(Path, Options)}
      */
     public static Bundle open(Path path) {
@@ -86,13 +94,51 @@ public final class Bundle implements AutoCloseable {
      * Loads a bundle's artifact: the one that the options name, else the first in the manifest's order that loads, and gives a first answer,
      * in this release; the log tells which others were tried.
      *
-     * @param path a bundle's folder, or an artifact with its manifest {@code <artifact>.crossload.json} beside it
+     * @param path a bundle's folder, a zip or jar that holds one (unpacked to a temporary folder until {@link #close}), or an artifact with
+     *     its manifest {@code <artifact>.crossload.json} beside it
      * @param options the artifact's id, whether to check hashes and to warm up, the engine
      * @throws CrossloadException NOT_FOUND if the path or the artifact's id does not exist; DATA_LOSS if the manifest or a file is damaged,
      *     missing or changed; FAILED_PRECONDITION if the path has no manifest, or the class path has no engine or two; UNIMPLEMENTED if
      *     the engine does not load the format; the engine's own code if loading or the first run fails
      */
     public static Bundle open(Path path, Options options) {
+        if (!Unpacked.isZip(path)) {
+            return open(path, options, null);
+        }
+        Unpacked files = Unpacked.zip(path);
+        return owning(files, () -> {
+            Path manifest = files.only(Manifest.FILE_NAME, file -> file.endsWith(Manifest.FILE_NAME));
+            return open(manifest.getParent(), options, files);
+        });
+    }
+
+    /**
+     * Loads a bundle from the class path, as {@link #open(Path, Options)} does: from a folder, a jar, or a jar in a fat jar. What lies in a
+     * jar is unpacked to a temporary folder, which {@link #close} deletes.
+     *
+     * @param anchor a class of the jar that holds the bundle
+     * @param folder the bundle's folder: absolute with a leading '/', else relative to the anchor's package. A module that is not open keeps
+     *     its folders to itself, but for those under {@code /META-INF}
+     * @param options as for {@link #open(Path, Options)}
+     * @throws CrossloadException as {@link #open(Path, Options)}; NOT_FOUND if there is no such resource; DATA_LOSS if its jar is damaged;
+     *     RESOURCE_EXHAUSTED if it cannot be unpacked
+     */
+    public static Bundle openResource(Class<?> anchor, String folder, Options options) {
+        Unpacked files = Unpacked.resource(anchor, folder, Manifest.FILE_NAME);
+        return owning(files, () -> open(files.path(), options, files));
+    }
+
+    /** Opens unpacked files, which are deleted if that fails. */
+    static Bundle owning(Unpacked files, Supplier<Bundle> opening) {
+        try {
+            return opening.get();
+        } catch (RuntimeException | Error error) {
+            files.close();
+            throw error;
+        }
+    }
+
+    private static Bundle open(Path path, Options options, Unpacked files) {
         Located located = locate(path);
         Worker engine = options.engine() == null ? Engines.find() : options.engine();
         Metadata metadata = Engines.metadata(engine);
@@ -100,7 +146,7 @@ public final class Bundle implements AutoCloseable {
         Map<Artifact, CrossloadException> failures = new LinkedHashMap<>();
         for (Artifact artifact : candidates) {
             try {
-                Bundle bundle = open(located, artifact, engine, metadata, options);
+                Bundle bundle = open(located, artifact, engine, metadata, options, files);
                 failures.forEach((other, failure) -> LOGGER.log(
                         System.Logger.Level.WARNING,
                         "{0} is taken, because {1} fails: {2}",
@@ -128,33 +174,110 @@ public final class Bundle implements AutoCloseable {
                 first);
     }
 
-    private static Bundle open(Located located, Artifact artifact, Worker engine, Metadata metadata, Options options) {
+    private static Bundle open(
+            Located located, Artifact artifact, Worker engine, Metadata metadata, Options options, Unpacked files) {
+        boolean keepState = located.manifest().vectors().stream().anyMatch(v -> v.state() != null);
+        Path file = located.root().resolve(artifact.path());
         Bundle bundle = null;
         try {
             if (options.verifyHashes()) {
                 Hashes.check(located.root(), artifact.path(), artifact.sha256());
-            } else if (!Files.exists(located.root().resolve(artifact.path()))) {
+            } else if (!Files.exists(file)) {
                 throw new CrossloadException(
                         Code.DATA_LOSS, located.root() + " has no " + artifact.path() + ", which its manifest names");
             }
             bundle = Engines.calling(
                     engine,
-                    located.root().resolve(artifact.path()) + " cannot be loaded",
+                    file + " cannot be loaded",
                     () -> new Bundle(
-                            located.root(), located.manifest(), artifact, engine, metadata, options.sessionConfig()));
+                            located.root(),
+                            located.manifest(),
+                            artifact,
+                            engine,
+                            metadata,
+                            files,
+                            signatures -> engine.load(new LoadRequest(
+                                    file,
+                                    artifact.format(),
+                                    artifact.tags(),
+                                    signatures,
+                                    keepState,
+                                    List.of(),
+                                    options.sessionConfig(),
+                                    false))));
             if (options.warmUp()) {
                 bundle.warmUp(options.verifyHashes());
             }
             return bundle;
         } catch (IOException | RuntimeException error) {
             if (bundle != null) {
-                bundle.close();
+                bundle.model.close(); // the files may hold another artifact that runs
             }
             if (error instanceof IOException damaged) {
                 throw new CrossloadException(Code.DATA_LOSS, damaged.getMessage(), damaged);
             }
             throw (RuntimeException) error;
         }
+    }
+
+    /**
+     * Loads an artifact without a manifest, with the signatures that the engine reads from it.
+     *
+     * @param path of the artifact
+     * @param format {@code saved_model} or {@code graph_def}
+     * @param tags of a SavedModel's MetaGraph; null for a GraphDef
+     * @param inputs names of a graph's tensors; null for its placeholders, or for the SignatureDefs of a SavedModel
+     * @param outputs names of a graph's tensors; null for those that nothing takes
+     * @param files what {@link #close} deletes; null for nothing
+     */
+    static Bundle bare(
+            Path path,
+            String format,
+            List<String> tags,
+            List<String> inputs,
+            List<String> outputs,
+            Options options,
+            Unpacked files) {
+        Worker engine = options.engine() == null ? Engines.find() : options.engine();
+        Metadata metadata = Engines.metadata(engine);
+        if (!metadata.formats().contains(format)) {
+            throw new CrossloadException(
+                    Code.UNIMPLEMENTED,
+                    metadata.name() + " loads " + Text.listed(metadata.formats()) + ", and " + path + " is '" + format
+                            + "'");
+        }
+        Bundle bundle = Engines.calling(engine, path + " cannot be loaded", () -> {
+            Model model = engine.load(
+                    new LoadRequest(path, format, tags, Map.of(), false, List.of(), options.sessionConfig(), false));
+            try {
+                Map<String, Manifest.Signature> promised = new LinkedHashMap<>();
+                Map<String, Manifest.Binding> bindings = new LinkedHashMap<>();
+                model.ownSignatures(inputs, outputs).forEach((key, own) -> {
+                    promised.put(key, own.signature());
+                    Worker.Binding bound = own.binding();
+                    bindings.put(key, new Manifest.Binding(bound.key(), bound.inputs(), bound.outputs(), null));
+                });
+                String name = path.getFileName().toString();
+                Artifact artifact = new Artifact(name, format, name, tags, null, bindings, null, null);
+                Manifest manifest = new Manifest(
+                        Manifest.SCHEMA_VERSION,
+                        new Manifest.Model(name, null),
+                        null,
+                        promised,
+                        List.of(artifact),
+                        null,
+                        null,
+                        null);
+                return new Bundle(path.getParent(), manifest, artifact, engine, metadata, files, signatures -> model);
+            } catch (WorkerException | RuntimeException | Error error) {
+                model.close();
+                throw error;
+            }
+        });
+        if (options.warmUp()) {
+            bundle.warmUp(false);
+        }
+        return bundle;
     }
 
     /** The names of the artifact's signatures, in the order of its bindings in the manifest. */
@@ -167,8 +290,10 @@ public final class Bundle implements AutoCloseable {
      *
      * @param name its key in the manifest
      * @throws CrossloadException NOT_FOUND if the artifact has no such signature
+     * @throws NullPointerException for a null name
      */
     public BoundSignature signature(String name) {
+        Objects.requireNonNull(name, "the signature's name");
         BoundSignature signature = signatures.get(name);
         if (signature == null) {
             throw new CrossloadException(
@@ -221,17 +346,29 @@ public final class Bundle implements AutoCloseable {
         }
     }
 
-    /** Runs a first vector of each signature, unless the model keeps state, which that would change. */
+    /**
+     * Runs a first vector of each signature, zeros if it has none, unless the model keeps state, which that would change. That zeros fail
+     * says nothing: they may be no value that the model takes.
+     */
     private void warmUp(boolean verify) {
         if (manifest.vectors().stream().anyMatch(v -> v.state() != null)) {
             return;
         }
         for (BoundSignature signature : signatures.values()) {
             List<Vector> vectors = vectors(signature.name(), verify);
-            if (!vectors.isEmpty() && signature.carried()) {
+            if (!signature.carried()) {
+                continue;
+            }
+            if (!vectors.isEmpty()) {
                 Map<String, HostTensor> inputs = new LinkedHashMap<>();
                 vectors.get(0).inputs().forEach((name, entry) -> inputs.put(name, HostTensor.viewOf(entry)));
                 signature.call(inputs);
+                continue;
+            }
+            try {
+                signature.zeros().ifPresent(signature::call);
+            } catch (CrossloadException error) {
+                LOGGER.log(System.Logger.Level.DEBUG, "{0} is not warmed up: {1}", this, error.getMessage());
             }
         }
     }
@@ -248,28 +385,41 @@ public final class Bundle implements AutoCloseable {
         return engine;
     }
 
-    /** Frees the model. A second call does nothing. */
+    /** Frees the model, and deletes what was unpacked for it. A second call does nothing. */
     @Override
     public synchronized void close() {
         if (!closed) {
             closed = true;
             model.close();
+            if (files != null) {
+                files.close();
+            }
         }
+    }
+
+    /**
+     * An absolute path.
+     *
+     * @throws CrossloadException NOT_FOUND if there is nothing
+     */
+    static Path existing(Path path) {
+        Path absolute = path.toAbsolutePath().normalize();
+        if (!Files.exists(absolute) || absolute.getFileName() == null) {
+            throw new CrossloadException(Code.NOT_FOUND, absolute + ": there is no such file or folder");
+        }
+        return absolute;
     }
 
     /** A manifest, the folder that its paths are relative to, and the path of the requested artifact (null for any). */
     private record Located(Path root, Manifest manifest, String wanted) {}
 
     private static Located locate(Path path) {
-        Path absolute = path.toAbsolutePath().normalize();
-        Path root = absolute.getParent() == null ? absolute : absolute.getParent();
+        Path absolute = existing(path);
+        Path root = absolute.getParent();
         Path name = absolute.getFileName();
         try {
             if (Files.isRegularFile(absolute.resolve(Manifest.FILE_NAME))) {
                 return new Located(absolute, Manifest.read(absolute.resolve(Manifest.FILE_NAME)), null);
-            }
-            if (!Files.exists(absolute) || name == null) {
-                throw new CrossloadException(Code.NOT_FOUND, absolute + ": there is no such file or folder");
             }
             for (Path file : List.of(
                     absolute.resolveSibling(name + "." + Manifest.FILE_NAME), root.resolve(Manifest.FILE_NAME))) {
@@ -287,7 +437,7 @@ public final class Bundle implements AutoCloseable {
                 Code.FAILED_PRECONDITION,
                 absolute + " has no manifest (no " + Manifest.FILE_NAME + " inside, no " + name + "."
                         + Manifest.FILE_NAME + " beside it); make one in Python: crossload export " + name
-                        + " -o BUNDLE");
+                        + " -o BUNDLE; or open it without: SavedModels.open, Graphs.open");
     }
 
     /** The artifacts that the engine may load, in the manifest's order: at least one. */

@@ -14,11 +14,15 @@ import java.util.List;
 import java.util.Properties;
 import java.util.ServiceConfigurationError;
 import java.util.ServiceLoader;
+import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 
 /** Finds the engine on the class path and turns its failures into {@link CrossloadException}s. */
 final class Engines {
     private static final String SERVICE = "META-INF/services/" + Worker.class.getName();
+
+    private static final Pattern UNSET =
+            Pattern.compile("not initialized|uninitialized|Error while reading resource variable");
 
     private Engines() {}
 
@@ -89,8 +93,23 @@ final class Engines {
             throw new CrossloadException(Code.FAILED_PRECONDITION, what + ": " + remedy(cause), error);
         } catch (RuntimeException error) {
             throw new CrossloadException(
-                    engine == null ? Code.INTERNAL : engine.code(error), what + ": " + Text.sentence(error), error);
+                    engine == null ? Code.INTERNAL : engine.code(error),
+                    what + ": " + Text.sentence(error) + unset(error),
+                    error);
+        } catch (OutOfMemoryError error) {
+            throw new CrossloadException(
+                    Code.RESOURCE_EXHAUSTED,
+                    what + ": " + Text.sentence(error)
+                            + "; give the JVM more heap (-Xmx), or JavaCPP more native memory (-Dorg.bytedeco.javacpp.maxPhysicalBytes)",
+                    error);
         }
+    }
+
+    /** The next step where a variable or table has no value; kernels: resource_variable_ops.cc, variable_ops.cc, lookup_table_op.cc. */
+    private static String unset(Throwable error) {
+        return UNSET.matcher(String.valueOf(error.getMessage())).find()
+                ? "; nothing gave it a value: a SavedModel needs its folders variables/ and assets/ and its init op, a graph is to be frozen"
+                : "";
     }
 
     private static String jar(URL service) {

@@ -4,19 +4,13 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
-import io.crossload.contract.Frames;
-import io.crossload.contract.Hashes;
-import io.crossload.contract.TensorEntry;
 import io.crossload.worker.Code;
-import io.crossload.worker.Worker;
 import io.crossload.worker.WorkerException;
 import java.io.IOException;
 import java.nio.ByteBuffer;
-import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
-import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -28,78 +22,15 @@ import org.junit.jupiter.api.io.TempDir;
 
 @DisplayName("A bundle")
 class BundleTest {
-    private static final String MANIFEST =
-            """
-            {"crossload": 1, "model": {"name": "mirror"},
-             "signatures": {"same": {"method_name": "",
-               "inputs": [{"name": "x", "datatype": "FP32", "shape": [-1]}],
-               "outputs": [{"name": "y", "datatype": "FP32", "shape": [-1]}]}},
-             "artifacts": [
-               {"id": "paper", "format": "paper", "path": "paper.txt", "sha256": "%1$s",
-                "bindings": {"same": {"key": null, "inputs": {"x": "a"}, "outputs": {"y": "b"}}}},
-               {"id": "glass", "format": "glass", "path": "glass.txt", "sha256": "%2$s",
-                "bindings": {"same": {"key": null, "inputs": {"x": "a"}, "outputs": {"y": "b"}}}}],
-             "vectors": [{"signature": "same", "path": "same.oip", "count": 1, "sha256": "%3$s", "seed": 0}]}
-            """;
-
     @TempDir
     Path folder;
 
     private final Mirror engine = new Mirror();
     private final Options options = Options.DEFAULTS.withEngine(engine);
 
-    /** An engine that answers with its input, and records what happens to it. */
-    private static final class Mirror implements Worker {
-        private final List<String> events = new ArrayList<>();
-        private final Map<String, WorkerException> unloadable = new HashMap<>();
-        private List<String> formats = List.of("glass");
-        private WorkerException failure;
-        private ByteBuffer answer;
-
-        @Override
-        public Metadata metadata() {
-            return new Metadata("mirror", "1", formats, Map.of());
-        }
-
-        @Override
-        public Model load(LoadRequest request) throws WorkerException {
-            events.add("load " + request.path().getFileName());
-            if (unloadable.containsKey(request.format())) {
-                throw unloadable.get(request.format());
-            }
-            return new Model() {
-                @Override
-                public Answer infer(InferRequest asked) throws WorkerException {
-                    events.add("infer");
-                    if (failure != null) {
-                        throw failure;
-                    }
-                    TensorEntry x = asked.inputs().get(0);
-                    TensorEntry y = new TensorEntry("y", x.datatype(), x.shape(), answer == null ? x.data() : answer);
-                    return new Answer(List.of(y), 1, null, () -> events.add("freed"));
-                }
-
-                @Override
-                public void close() {
-                    events.add("close");
-                }
-            };
-        }
-    }
-
     @BeforeEach
     void write() throws IOException {
-        Path paper = Files.writeString(folder.resolve("paper.txt"), "paper");
-        Path glass = Files.writeString(folder.resolve("glass.txt"), "glass");
-        Path vectors = folder.resolve("same.oip");
-        HostTensor tensor = HostTensor.of(new float[] {1, 2}, 2);
-        try (FileChannel channel = FileChannel.open(vectors, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
-            Frames frames = new Frames(null, channel);
-            frames.write(Frames.JSON.createObjectNode().put("id", "0"), List.of(tensor.entry("x")), null);
-            frames.write(Frames.JSON.createObjectNode().put("id", "0"), null, List.of(tensor.entry("y")));
-        }
-        String manifest = MANIFEST.formatted(Hashes.sha256(paper), Hashes.sha256(glass), Hashes.sha256(vectors));
-        Files.writeString(folder.resolve("crossload.json"), manifest);
+        Mirror.write(folder);
     }
 
     @Test
@@ -232,6 +163,53 @@ class BundleTest {
     void noEngine() {
         assertThatThrownBy(() -> Bundle.open(folder))
                 .hasMessageStartingWith("the class path has no engine; add crossload-");
+    }
+
+    @Test
+    @DisplayName("goes on with the model that it loaded when its files are replaced, whose vectors it refuses")
+    void replaced() throws IOException {
+        try (Bundle bundle = Bundle.open(folder, options)) {
+            Files.writeString(folder.resolve("glass.txt"), "another");
+            Files.writeString(folder.resolve("same.oip"), "another");
+            Map<String, HostTensor> inputs = Map.of("x", HostTensor.of(new float[] {3}, 1));
+            assertThat(bundle.signature("same").call(inputs).get("y").floats()).containsExactly(3);
+            assertThat(code(() -> bundle.vectors("same"))).isEqualTo(Code.DATA_LOSS);
+        }
+    }
+
+    @Test
+    @DisplayName("without vectors is warmed up with zeros, and opens if the model does not take them")
+    void withoutVectors() throws IOException {
+        String manifest = Files.readString(folder.resolve("crossload.json"));
+        Files.writeString(
+                folder.resolve("crossload.json"),
+                manifest.replaceFirst("(?s)\"vectors\": \\[.*\\]", "\"vectors\": []"));
+        Files.delete(folder.resolve("same.oip"));
+        try (Bundle bundle = Bundle.open(folder, options)) {
+            assertThat(engine.events).containsExactly("load glass.txt", "infer", "freed");
+            assertThat(bundle.vectors("same")).isEmpty();
+        }
+        engine.failure = new WorkerException(Code.INVALID_ARGUMENT, "zeros divide");
+        Bundle.open(folder, options).close();
+    }
+
+    @Test
+    @DisplayName("names a null signature, input and output")
+    void nulls() {
+        try (Bundle bundle = Bundle.open(folder, options)) {
+            BoundSignature same = bundle.signature("same");
+            Map<String, HostTensor> nameless = new HashMap<>(Map.of("x", HostTensor.of(new float[1], 1)));
+            assertThatThrownBy(() -> same.call(nameless, Arrays.asList((String) null)))
+                    .isInstanceOf(NullPointerException.class)
+                    .hasMessage("an output's name");
+            nameless.put(null, HostTensor.scalar(1));
+            assertThatThrownBy(() -> same.call(nameless))
+                    .isInstanceOf(NullPointerException.class)
+                    .hasMessage("an input's name");
+            assertThatThrownBy(() -> bundle.signature(null))
+                    .isInstanceOf(NullPointerException.class)
+                    .hasMessage("the signature's name");
+        }
     }
 
     private static Code code(ThrowingCallable call) {

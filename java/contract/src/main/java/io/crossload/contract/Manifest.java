@@ -19,6 +19,7 @@ import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.stream.Collectors;
 
 /**
@@ -400,7 +401,7 @@ public record Manifest(
     }
 
     private static <T> List<T> orEmpty(List<T> list) {
-        if (list != null && list.contains(null)) {
+        if (list != null && list.stream().anyMatch(Objects::isNull)) {
             throw new IllegalArgumentException("a list has null for an element");
         }
         return list == null ? List.of() : List.copyOf(list);

@@ -1,5 +1,6 @@
 package io.crossload.worker;
 
+import io.crossload.contract.Manifest.Signature;
 import io.crossload.contract.TensorEntry;
 import java.nio.file.Path;
 import java.util.List;
@@ -32,6 +33,14 @@ public interface Worker {
      * @param outputs tensor names or tensor indices, by output name
      */
     record Binding(String key, Map<String, String> inputs, Map<String, String> outputs) {}
+
+    /**
+     * A signature that the artifact itself describes.
+     *
+     * @param signature its inputs and outputs; the shape of a tensor is null if the artifact does not tell its rank
+     * @param binding the artifact's tensors that they are
+     */
+    record OwnSignature(Signature signature, Binding binding) {}
 
     /**
      * A RepositoryModelLoad request.
@@ -117,6 +126,18 @@ public interface Worker {
          * @throws WorkerException if the request does not fit the model, or the runtime cannot run it
          */
         Answer infer(InferRequest request) throws WorkerException;
+
+        /**
+         * The signatures that the artifact describes itself, by key.
+         *
+         * @param inputs names of a graph's tensors; null for its placeholders, or for the SignatureDefs of a SavedModel
+         * @param outputs names of a graph's tensors; null for those that nothing takes
+         * @throws WorkerException UNIMPLEMENTED if the runtime does not read them; NOT_FOUND for a name that is not in the graph
+         */
+        default Map<String, OwnSignature> ownSignatures(List<String> inputs, List<String> outputs)
+                throws WorkerException {
+            throw new WorkerException(Code.UNIMPLEMENTED, "this engine reads no signatures from an artifact");
+        }
 
         /** Frees the model. */
         @Override

@@ -5,19 +5,27 @@ import io.crossload.worker.Code;
 import io.crossload.worker.WorkerException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.stream.Collectors;
 import org.tensorflow.proto.AttrValue;
 import org.tensorflow.proto.GraphDef;
 import org.tensorflow.proto.NodeDef;
+import org.tensorflow.proto.TensorShapeProto;
 
 /** Reads GraphDef files, binary or text, and makes a function's body importable as a graph. */
 public final class GraphDefs {
     // The nodes of a function's arguments and return values: core/ops/function_ops.cc.
     private static final Set<String> ARGUMENTS = Set.of("_Arg", "_DeviceArg");
     private static final Set<String> RETURNS = Set.of("_Retval", "_DeviceRetval");
+
+    // python/crossload/artifacts/graphs/bridges.py, SCOPE.
+    private static final String BRIDGES = "crossload_bridge/";
 
     private GraphDefs() {}
 
@@ -36,6 +44,15 @@ public final class GraphDefs {
     }
 
     /**
+     * Where a graph begins and ends.
+     *
+     * @param placeholders its placeholders: their shapes by name; null for an unknown rank
+     * @param defaulted those of them with a default
+     * @param last the operations that compute something of which no operation takes a result, in the graph's order
+     */
+    public record Ends(Map<String, List<Long>> placeholders, Set<String> defaulted, List<String> last) {}
+
+    /**
      * Reads a GraphDef, binary or text; the file's name does not matter.
      *
      * @throws WorkerException INVALID_ARGUMENT if the file is not a GraphDef; NOT_FOUND if it cannot be read
@@ -50,7 +67,7 @@ public final class GraphDefs {
             throw new WorkerException(
                     Code.INVALID_ARGUMENT, path + " is no GraphDef: it is empty; copy or export it again");
         }
-        if (SavedModels.isSavedModel(content)) {
+        if (MetaGraphs.isSavedModel(content)) {
             throw new WorkerException(
                     Code.INVALID_ARGUMENT,
                     path + " is a SavedModel's file, no GraphDef; load the folder that holds it, as saved_model");
@@ -96,6 +113,47 @@ public final class GraphDefs {
             }
         }
         return new Importable(rewritten.build(), renamed);
+    }
+
+    /** The ends of a graph, without those of the bridges that {@code crossload export} adds. */
+    static Ends ends(GraphDef graph) {
+        Map<String, List<Long>> placeholders = new LinkedHashMap<>();
+        Set<String> defaulted = new HashSet<>();
+        Set<String> taken = new HashSet<>();
+        List<String> last = new ArrayList<>();
+        for (NodeDef node : graph.getNodeList()) {
+            if (node.getName().startsWith(BRIDGES)) {
+                continue;
+            }
+            node.getInputList()
+                    .forEach(input -> taken.add(TensorName.parse(input.startsWith("^") ? input.substring(1) : input)
+                            .operation()));
+            if (node.getOp().startsWith("Placeholder")) {
+                placeholders.put(node.getName(), shape(node, graph.getVersions().getProducer()));
+                if (node.getOp().equals("PlaceholderWithDefault")) {
+                    defaulted.add(node.getName());
+                }
+            } else if (!node.getOp().equals("Const") && !node.getOp().equals("NoOp")) {
+                last.add(node.getName());
+            }
+        }
+        last.removeAll(taken);
+        return new Ends(placeholders, defaulted, last);
+    }
+
+    private static List<Long> shape(NodeDef placeholder, int producer) {
+        TensorShapeProto shape = placeholder
+                .getAttrOrDefault("shape", AttrValue.getDefaultInstance())
+                .getShape();
+        // Before version 24 a placeholder without dimensions was one of any shape: core/ops/array_ops.cc, Placeholder.
+        boolean unknown = !placeholder.containsAttr("shape")
+                || shape.getUnknownRank()
+                || producer < 24 && shape.getDimCount() == 0;
+        return unknown
+                ? null
+                : shape.getDimList().stream()
+                        .map(dim -> Math.max(-1, dim.getSize()))
+                        .toList();
     }
 
     private static void rename(NodeDef.Builder node, Map<String, String> renamed) {

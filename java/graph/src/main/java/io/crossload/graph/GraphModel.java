@@ -2,6 +2,7 @@ package io.crossload.graph;
 
 import io.crossload.contract.Datatype;
 import io.crossload.contract.TensorEntry;
+import io.crossload.graph.GraphDefs.Ends;
 import io.crossload.graph.GraphSession.Feed;
 import io.crossload.graph.GraphSession.Fetched;
 import io.crossload.graph.GraphSession.Operation;
@@ -11,6 +12,7 @@ import io.crossload.worker.Worker.Binding;
 import io.crossload.worker.Worker.InferRequest;
 import io.crossload.worker.Worker.Model;
 import io.crossload.worker.Worker.OperatorTime;
+import io.crossload.worker.Worker.OwnSignature;
 import io.crossload.worker.WorkerException;
 import java.util.ArrayList;
 import java.util.List;
@@ -32,6 +34,7 @@ public final class GraphModel<O, T extends AutoCloseable> implements Model {
 
     private final GraphSession<O, T> session;
     private final UnaryOperator<TensorName> names;
+    private final Ends ends;
     private final boolean operatorTimes;
     private final Map<String, Resolved<O>> resolved = new ConcurrentHashMap<>();
 
@@ -41,11 +44,13 @@ public final class GraphModel<O, T extends AutoCloseable> implements Model {
     /**
      * @param session runs the graph; {@link #close} closes it
      * @param names the name in the graph of a tensor of the artifact
+     * @param ends a GraphDef's; null for a SavedModel
      * @param operatorTimes whether an answer has the time of each operator
      */
-    public GraphModel(GraphSession<O, T> session, UnaryOperator<TensorName> names, boolean operatorTimes) {
+    public GraphModel(GraphSession<O, T> session, UnaryOperator<TensorName> names, Ends ends, boolean operatorTimes) {
         this.session = session;
         this.names = names;
+        this.ends = ends;
         this.operatorTimes = operatorTimes;
     }
 
@@ -184,6 +189,22 @@ public final class GraphModel<O, T extends AutoCloseable> implements Model {
     private static WorkerException unbound(Code code, String name, String bound, String why) {
         return new WorkerException(
                 code, "'%s' is bound to '%s', %s; bind it to a tensor that is there".formatted(name, bound, why));
+    }
+
+    @Override
+    public Map<String, OwnSignature> ownSignatures(List<String> inputs, List<String> outputs) throws WorkerException {
+        return ends == null
+                ? OwnSignatures.ofSavedModel(session.signatureDefs())
+                : OwnSignatures.ofGraph(ends, inputs, outputs, this::described);
+    }
+
+    /** What is known of a tensor of the artifact before it runs: the number of its operation's outputs, its datatype. */
+    private OwnSignatures.Described described(String tensor) throws WorkerException {
+        Operation<O> operation =
+                session.operation(names.apply(TensorName.parse(tensor)).operation());
+        int outputs = operation == null ? 1 : operation.outputs();
+        return new OwnSignatures.Described(
+                outputs, outputs == 0 ? null : resolve(tensor, tensor).datatype());
     }
 
     @Override

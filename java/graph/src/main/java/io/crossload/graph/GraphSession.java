@@ -4,8 +4,10 @@ import io.crossload.contract.Datatype;
 import io.crossload.contract.TensorEntry;
 import io.crossload.worker.WorkerException;
 import java.util.List;
+import java.util.Map;
 import java.util.function.IntFunction;
 import java.util.stream.Stream;
+import org.tensorflow.proto.SignatureDef;
 
 /**
  * A loaded graph behind the API of TensorFlow Java, for {@link GraphModel}: TensorFlow Java 1.15 and later releases have different APIs.
@@ -43,6 +45,9 @@ public interface GraphSession<O, T extends AutoCloseable> extends AutoCloseable 
 
     /** The operation with this name, null if the graph has none. */
     Operation<O> operation(String name);
+
+    /** The MetaGraph's SignatureDefs, by key; empty for a GraphDef. */
+    Map<String, SignatureDef> signatureDefs();
 
     /** The names of the graph's operations. */
     Stream<String> names();

@@ -31,8 +31,9 @@ public abstract class GraphWorker<S extends GraphSession<?, ?>> implements Worke
      *
      * @param session runs the graph; the caller closes it
      * @param names the name in the graph of a tensor of the artifact
+     * @param ends a GraphDef's placeholders and the operations whose results nothing takes; null for a SavedModel
      */
-    public record OpenGraph<S>(S session, UnaryOperator<TensorName> names) {}
+    public record OpenGraph<S>(S session, UnaryOperator<TensorName> names, GraphDefs.Ends ends) {}
 
     /**
      * @param name the runtime's name, such as {@code tensorflow-java}
@@ -70,13 +71,13 @@ public abstract class GraphWorker<S extends GraphSession<?, ?>> implements Worke
         if (request.format().equals(GRAPH_DEF)) {
             return model(openGraphDef(request.path(), request.sessionConfig()), request.operatorTimes());
         }
-        List<String> tags = request.tags() == null ? SavedModels.SERVE : request.tags();
+        List<String> tags = request.tags() == null ? MetaGraphs.SERVE : request.tags();
         return model(openSavedModel(request.path(), tags, request.sessionConfig()), request.operatorTimes());
     }
 
     private Model model(OpenGraph<S> graph, boolean operatorTimes) {
         GraphSession<?, ?> session = graph.session();
-        return new GraphModel<>(session, graph.names(), operatorTimes);
+        return new GraphModel<>(session, graph.names(), graph.ends(), operatorTimes);
     }
 
     /**
@@ -85,17 +86,18 @@ public abstract class GraphWorker<S extends GraphSession<?, ?>> implements Worke
      * @param folder the SavedModel's folder
      * @param tags the MetaGraph's tags, all of them
      * @param sessionConfig a serialised tensorflow.ConfigProto; null for one that only allows soft placement
-     * @throws WorkerException if {@link SavedModels} finds the cause of a failure; else TensorFlow's own exception is thrown
+     * @throws WorkerException if {@link MetaGraphs} finds the cause of a failure; else TensorFlow's own exception is thrown
      */
     public final OpenGraph<S> openSavedModel(Path folder, List<String> tags, byte[] sessionConfig)
             throws WorkerException {
-        SavedModels.check(folder);
+        MetaGraphs.check(folder);
         try {
             return new OpenGraph<>(
                     loadSavedModel(folder.toString(), tags.toArray(String[]::new), configuration(sessionConfig)),
-                    UnaryOperator.identity());
+                    UnaryOperator.identity(),
+                    null);
         } catch (RuntimeException error) {
-            SavedModels.explain(folder, tags);
+            MetaGraphs.explain(folder, tags);
             throw error;
         }
     }
@@ -109,7 +111,10 @@ public abstract class GraphWorker<S extends GraphSession<?, ?>> implements Worke
      */
     public final OpenGraph<S> openGraphDef(Path file, byte[] sessionConfig) throws WorkerException {
         GraphDefs.Importable importable = GraphDefs.importable(GraphDefs.read(file));
-        return new OpenGraph<>(importGraph(importable.graph(), configuration(sessionConfig)), importable::actual);
+        return new OpenGraph<>(
+                importGraph(importable.graph(), configuration(sessionConfig)),
+                importable::actual,
+                GraphDefs.ends(importable.graph()));
     }
 
     // Models name the devices that they were made on; this machine may have others.

@@ -55,6 +55,25 @@ final class GraphTexts {
                         .collect(Collectors.joining());
     }
 
+    /** A SavedModel of one MetaGraph with the tag serve, and one SignatureDef, {@code doubled}: x (in:0) to y (out:0); it is loaded with the operation init. */
+    static String servedModel(String graph) {
+        return """
+                saved_model_schema_version: 1
+                meta_graphs {
+                  meta_info_def { tags: "serve" }
+                  graph_def {
+                %s  }
+                  signature_def { key: "doubled" value {
+                    inputs { key: "x" value { name: "in:0" dtype: DT_FLOAT tensor_shape { dim { size: -1 } } } }
+                    outputs { key: "y" value { name: "out:0" dtype: DT_FLOAT tensor_shape { dim { size: -1 } } } }
+                    method_name: "tensorflow/serving/predict" } }
+                  signature_def { key: "__saved_model_init_op" value {
+                    outputs { key: "__saved_model_init_op" value { name: "init" tensor_shape { unknown_rank: true } } } } }
+                }
+                """
+                .formatted(graph);
+    }
+
     static String type(Datatype datatype) {
         return "type: " + datatype.number();
     }

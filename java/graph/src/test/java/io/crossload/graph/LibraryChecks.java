@@ -1,15 +1,23 @@
 package io.crossload.graph;
 
+import static io.crossload.graph.GraphTexts.graph;
+import static io.crossload.graph.GraphTexts.node;
+import static io.crossload.graph.GraphTexts.placeholder;
+import static io.crossload.graph.GraphTexts.servedModel;
+import static io.crossload.graph.GraphTexts.type;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.crossload.BoundSignature;
 import io.crossload.Bundle;
 import io.crossload.CrossloadException;
+import io.crossload.Graphs;
 import io.crossload.HostTensor;
 import io.crossload.Options;
 import io.crossload.Outputs;
+import io.crossload.SavedModels;
 import io.crossload.contract.Datatype;
+import io.crossload.contract.Manifest.TensorSpec;
 import io.crossload.contract.TensorEntry;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
@@ -18,6 +26,8 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.IntStream;
+import java.util.zip.ZipEntry;
+import java.util.zip.ZipOutputStream;
 
 /** What the library promises, checked in a process that has what a receiver has: an engine's jar and TensorFlow. One line a check. */
 final class LibraryChecks {
@@ -117,6 +127,98 @@ final class LibraryChecks {
         CHECKS.put("an artifact is opened by its own path, too", (bundle, folder) -> {
             try (Bundle own = Bundle.open(folder.resolve("graph.pbtxt"))) {
                 assertThat(square(own, 2)).containsExactly(4.5f);
+            }
+        });
+        CHECKS.put(
+                "a SavedModel without manifest is called by its own signatures, from a folder and from a zip",
+                (b, folder) -> {
+                    String graph = graph(
+                            placeholder("in", Datatype.FP32),
+                            node("init", "NoOp", List.of(), Map.of()),
+                            node("out", "Add", List.of("in", "in"), Map.of("T", type(Datatype.FP32))));
+                    Path model = Files.createDirectories(folder.resolveSibling("served"));
+                    Files.writeString(model.resolve("saved_model.pbtxt"), servedModel(graph));
+                    Path zip = folder.resolveSibling("served.zip");
+                    try (ZipOutputStream stream = new ZipOutputStream(Files.newOutputStream(zip))) {
+                        stream.putNextEntry(new ZipEntry("served/saved_model.pbtxt"));
+                        stream.write(Files.readAllBytes(model.resolve("saved_model.pbtxt")));
+                    }
+                    for (Path path : List.of(model, zip)) {
+                        try (Bundle own = SavedModels.open(path)) {
+                            assertThat(own.signatures()).containsExactly("doubled");
+                            assertThat(own.signature("doubled").inputs())
+                                    .containsExactly(new TensorSpec("x", Datatype.FP32, List.of(-1L), null));
+                            HostTensor x = HostTensor.of(new float[] {1, 2}, 2);
+                            assertThat(own.signature("doubled")
+                                            .call(Map.of("x", x))
+                                            .get("y")
+                                            .floats())
+                                    .containsExactly(2, 4);
+                            assertThatThrownBy(() -> own.signature("doubled").call(Map.of("xx", x)))
+                                    .hasMessageEndingWith("which is missing; has no input 'xx'; did you mean 'x'?");
+                            assertThatThrownBy(() -> own.signature("double"))
+                                    .hasMessageEndingWith("did you mean 'doubled'?");
+                        }
+                    }
+                    assertThatThrownBy(() -> SavedModels.open(model, List.of("serve", "gpu"), Options.DEFAULTS))
+                            .hasMessageContaining("has no MetaGraph with the tags serve, gpu; its tag sets are: serve");
+                    assertThatThrownBy(() -> SavedModels.open(folder)).hasMessageContaining("holds no saved_model.pb");
+                    assertThatThrownBy(() -> SavedModels.open(folder.resolve("graph.pbtxt")))
+                            .hasMessageContaining("is a file");
+                });
+        CHECKS.put(
+                "a graph without manifest is called by its placeholders and ends, or by tensors that the caller names",
+                (b, folder) -> {
+                    Path file = folder.resolve("graph.pbtxt");
+                    HostTensor x = HostTensor.of(new float[] {1, 2}, 2);
+                    try (Bundle own = Graphs.open(file)) {
+                        BoundSignature all = own.signature(Graphs.SIGNATURE);
+                        assertThat(all.inputs()).extracting(TensorSpec::name).contains("x", "bias", "s");
+                        assertThat(all.outputs())
+                                .extracting(TensorSpec::name)
+                                .contains("y", "t")
+                                .doesNotContain("square");
+                    }
+                    try (Bundle own =
+                            Graphs.open(file, List.of("x", "bias:0"), List.of("square:0", "y"), Options.DEFAULTS)) {
+                        BoundSignature some = own.signature(Graphs.SIGNATURE);
+                        Map<String, HostTensor> answer = some.call(Map.of("x", x, "bias:0", HostTensor.scalar(1f)));
+                        assertThat(answer.get("square:0").floats()).containsExactly(1, 4);
+                        assertThat(answer.get("y").floats()).containsExactly(2, 5);
+                    }
+                    assertThatThrownBy(() -> Graphs.open(file, null, List.of("squar"), Options.DEFAULTS))
+                            .hasMessageContaining("'squar', which is not in the graph; near it are 'square'");
+                    assertThatThrownBy(() -> Graphs.open(folder)).hasMessageContaining("is a folder, no GraphDef");
+                    assertThatThrownBy(() -> Graphs.open(folder.resolve("missing.pb")))
+                            .hasMessageEndingWith("missing.pb: there is no such file or folder");
+                });
+        CHECKS.put("a variable and a table without a value are told with what gives them one", (b, folder) -> {
+            String table = graph(
+                    placeholder("in", Datatype.INT64),
+                    node(
+                            "table",
+                            "HashTableV2",
+                            List.of(),
+                            Map.of("key_dtype", type(Datatype.INT64), "value_dtype", type(Datatype.FP32))),
+                    node(
+                            "default",
+                            "Const",
+                            List.of(),
+                            Map.of(
+                                    "dtype",
+                                    type(Datatype.FP32),
+                                    "value",
+                                    "tensor { dtype: DT_FLOAT tensor_shape {} float_val: 0 }")),
+                    node(
+                            "out",
+                            "LookupTableFindV2",
+                            List.of("table", "in", "default"),
+                            Map.of("Tin", type(Datatype.INT64), "Tout", type(Datatype.FP32))));
+            Path file = Files.writeString(folder.resolveSibling("table.pbtxt"), table);
+            try (Bundle own = Graphs.open(file)) {
+                assertThatThrownBy(() ->
+                                own.signature(Graphs.SIGNATURE).call(Map.of("in", HostTensor.of(new long[] {1}, 1))))
+                        .hasMessageContaining("nothing gave it a value: a SavedModel needs its folders variables/");
             }
         });
         CHECKS.put("a closed bundle says so, and closing twice is no error", (bundle, folder) -> {

@@ -62,7 +62,7 @@ public final class AddressFedModel implements AutoCloseable {
     private AddressFedModel(OpenGraph<TensorFlowSession> graph) {
         this.session = graph.session();
         this.names = graph.names();
-        this.model = new GraphModel<>(session, names, false);
+        this.model = new GraphModel<>(session, names, graph.ends(), false);
     }
 
     /**
@@ -103,7 +103,7 @@ public final class AddressFedModel implements AutoCloseable {
      */
     public String signatures() {
         ObjectNode described = Frames.JSON.createObjectNode();
-        session.signatures().forEach((name, signature) -> {
+        session.signatureDefs().forEach((name, signature) -> {
             ObjectNode one = described.putObject(name);
             describe(one.putObject("inputs"), signature.getInputsMap());
             describe(one.putObject("outputs"), signature.getOutputsMap());

@@ -60,8 +60,8 @@ final class TensorFlowSession implements GraphSession<Output<?>, Tensor> {
                 : new Operation<>(operation.type(), operation.numOutputs(), index -> operation.output(index));
     }
 
-    /** The MetaGraph's signatures, by key; empty for a GraphDef. */
-    Map<String, SignatureDef> signatures() {
+    @Override
+    public Map<String, SignatureDef> signatureDefs() {
         return signatures;
     }
 

@@ -1,10 +1,12 @@
 package io.crossload.tensorflow.legacy;
 
+import com.google.protobuf.InvalidProtocolBufferException;
 import io.crossload.contract.Datatype;
 import io.crossload.contract.TensorEntry;
 import io.crossload.graph.GraphSession;
 import io.crossload.worker.WorkerException;
 import java.util.List;
+import java.util.Map;
 import java.util.stream.Stream;
 import java.util.stream.StreamSupport;
 import org.tensorflow.Graph;
@@ -12,16 +14,20 @@ import org.tensorflow.GraphOperation;
 import org.tensorflow.Output;
 import org.tensorflow.Session;
 import org.tensorflow.Tensor;
+import org.tensorflow.proto.MetaGraphDef;
 import org.tensorflow.proto.RunOptions;
+import org.tensorflow.proto.SignatureDef;
 
 /**
  * A graph and its session in TensorFlow 1's Java API.
  *
  * @param graph the session's graph
  * @param session runs the graph
+ * @param metaGraph a serialised tensorflow.MetaGraphDef; null for a GraphDef
  * @param owned frees both
  */
-record LegacySession(Graph graph, Session session, Runnable owned) implements GraphSession<Output<?>, Tensor<?>> {
+record LegacySession(Graph graph, Session session, byte[] metaGraph, Runnable owned)
+        implements GraphSession<Output<?>, Tensor<?>> {
     private static final byte[] TRACED = RunOptions.newBuilder()
             .setTraceLevel(RunOptions.TraceLevel.FULL_TRACE)
             .build()
@@ -33,6 +39,17 @@ record LegacySession(Graph graph, Session session, Runnable owned) implements Gr
         return operation == null
                 ? null
                 : new Operation<>(operation.type(), operation.numOutputs(), index -> operation.output(index));
+    }
+
+    @Override
+    public Map<String, SignatureDef> signatureDefs() {
+        try {
+            return metaGraph == null
+                    ? Map.of()
+                    : MetaGraphDef.parseFrom(metaGraph).getSignatureDefMap();
+        } catch (InvalidProtocolBufferException error) {
+            throw new IllegalStateException(error); // TensorFlow wrote it
+        }
     }
 
     @Override

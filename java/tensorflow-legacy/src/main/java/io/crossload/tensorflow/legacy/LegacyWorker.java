@@ -42,7 +42,7 @@ public final class LegacyWorker extends GraphWorker<LegacySession> {
                 .withConfigProto(config.toByteArray())
                 .withTags(tags)
                 .load();
-        return new LegacySession(bundle.graph(), bundle.session(), bundle::close);
+        return new LegacySession(bundle.graph(), bundle.session(), bundle.metaGraphDef(), bundle::close);
     }
 
     @Override
@@ -55,7 +55,7 @@ public final class LegacyWorker extends GraphWorker<LegacySession> {
                 session.close();
                 graph.close();
             };
-            return new LegacySession(graph, session, owned);
+            return new LegacySession(graph, session, null, owned);
         } catch (RuntimeException | Error error) {
             graph.close();
             throw error;

@@ -12,7 +12,7 @@ import java.util.stream.Stream;
 import org.tensorflow.proto.SavedModel;
 
 /** Explains why a SavedModel does not load, where SavedModelBundle's message does not: a wrong file, wrong tags. */
-public final class SavedModels {
+public final class MetaGraphs {
     /** The tags of a request without tags. It is SavedModelBundle's default, too, but not in its first release. */
     public static final List<String> SERVE = List.of("serve");
 
@@ -20,7 +20,7 @@ public final class SavedModels {
     private static final String BINARY = "saved_model.pb";
     private static final String TEXT = "saved_model.pbtxt";
 
-    private SavedModels() {}
+    private MetaGraphs() {}
 
     /**
      * Checks that a folder has a SavedModel's file.
@@ -73,7 +73,7 @@ public final class SavedModels {
                             .formatted(
                                     folder,
                                     named(tags),
-                                    there.stream().map(SavedModels::named).collect(Collectors.joining("; "))));
+                                    there.stream().map(MetaGraphs::named).collect(Collectors.joining("; "))));
         }
     }
 
