@@ -2,16 +2,15 @@ package io.crossload;
 
 import io.crossload.contract.Text;
 import io.crossload.worker.Code;
+import io.crossload.worker.TensorFlowClassPath;
 import io.crossload.worker.Worker;
 import io.crossload.worker.Worker.Metadata;
 import io.crossload.worker.WorkerException;
 import java.io.IOException;
-import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.net.URL;
 import java.util.Collections;
 import java.util.List;
-import java.util.Properties;
 import java.util.ServiceConfigurationError;
 import java.util.ServiceLoader;
 import java.util.regex.Pattern;
@@ -34,12 +33,10 @@ final class Engines {
     /**
      * The engine on the class path.
      *
-     * @throws CrossloadException FAILED_PRECONDITION if the class path has none or more than one
+     * @throws CrossloadException FAILED_PRECONDITION if the class path has none or more than one, or more than one TensorFlow Java
      */
     static Worker find() {
-        ClassLoader context = Thread.currentThread().getContextClassLoader();
-        boolean known = context != null && context.getResource(SERVICE) != null;
-        ClassLoader loader = known ? context : Worker.class.getClassLoader();
+        ClassLoader loader = loader();
         // Count jars, not classes: the engines of TensorFlow Java 0.x and 1.x have the same class name, and a loader
         // finds only the first.
         List<URL> jars;
@@ -55,6 +52,11 @@ final class Engines {
                     Code.FAILED_PRECONDITION,
                     "the class path has " + jars.size() + " engines, and one process holds one TensorFlow; keep one of "
                             + jars.stream().map(Engines::jar).collect(Collectors.joining(", ")));
+        }
+        try {
+            new TensorFlowClassPath(loader).requireNotTwo();
+        } catch (IllegalStateException error) {
+            throw new CrossloadException(Code.FAILED_PRECONDITION, error.getMessage(), error);
         }
         Worker[] found = calling(null, "no engine starts", () -> ServiceLoader.load(Worker.class, loader).stream()
                 .map(ServiceLoader.Provider::get)
@@ -117,52 +119,12 @@ final class Engines {
     }
 
     private static String remedy(Throwable error) {
-        String platform = platform();
-        String release = release("tensorflow-core-api");
-        String legacy = release("libtensorflow");
-        if (release == null && legacy == null) {
-            return "TensorFlow is not on the class path (" + Text.sentence(error)
-                    + "); add org.tensorflow:tensorflow-core-api and org.tensorflow:tensorflow-core-native with the classifier "
-                    + platform;
-        }
-        String natives;
-        if (release == null) {
-            natives = "org.tensorflow:libtensorflow_jni:" + legacy;
-        } else if (release.startsWith("0.")) {
-            natives = "org.tensorflow:tensorflow-core-api:" + release + ":" + platform;
-        } else {
-            natives = "org.tensorflow:tensorflow-core-native:" + release + ":" + platform;
-        }
-        return "TensorFlow's native library for " + platform + " is not on the class path or does not load ("
-                + Text.sentence(error) + "); add " + natives + ", if there is one for this platform";
+        return new TensorFlowClassPath(loader()).remedy(error);
     }
 
-    /** The platform as JavaCPP names it: {@code linux-x86_64}. */
-    private static String platform() {
-        String system = System.getProperty("os.name").toLowerCase(java.util.Locale.ROOT);
-        String os = system.startsWith("mac") ? "macosx" : system.startsWith("windows") ? "windows" : system;
-        String architecture = System.getProperty("os.arch");
-        return os + "-"
-                + switch (architecture) {
-                    case "amd64" -> "x86_64";
-                    case "aarch64" -> "arm64";
-                    default -> architecture;
-                };
-    }
-
-    /** The release of an artifact of org.tensorflow on the class path, null if the class path has none. */
-    private static String release(String artifact) {
-        String pom = "META-INF/maven/org.tensorflow/" + artifact + "/pom.properties";
-        ClassLoader loader = Thread.currentThread().getContextClassLoader();
-        try (InputStream stream = (loader == null ? Engines.class.getClassLoader() : loader).getResourceAsStream(pom)) {
-            Properties properties = new Properties();
-            if (stream == null) {
-                return null;
-            }
-            properties.load(stream);
-            return properties.getProperty("version");
-        } catch (IOException error) {
-            return null;
-        }
+    /** The loader that finds the engine: that of the running thread, if it knows one, else the library's own. */
+    private static ClassLoader loader() {
+        ClassLoader context = Thread.currentThread().getContextClassLoader();
+        return context != null && context.getResource(SERVICE) != null ? context : Worker.class.getClassLoader();
     }
 }

@@ -257,9 +257,9 @@ public abstract class WorkerTest {
             assertThat(bare.end()).isEqualTo(1);
             assertThat(bare.rest()).isEmpty();
             assertThat(bare.errors())
-                    .contains(runtime + " worker: the native library of ")
-                    .contains("cannot be loaded")
-                    .contains("add the jar of its natives for this platform");
+                    .contains(runtime + " worker: TensorFlow's native library for ")
+                    .contains("is not on the class path")
+                    .containsPattern("add org\\.tensorflow:\\S+, if there is one");
         }
     }
 

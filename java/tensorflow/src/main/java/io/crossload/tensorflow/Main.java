@@ -1,6 +1,6 @@
 package io.crossload.tensorflow;
 
-import io.crossload.graph.ClassPathCheck;
+import io.crossload.worker.TensorFlowClassPath;
 import io.crossload.worker.WorkerLoop;
 import java.io.IOException;
 import org.tensorflow.TensorFlow;
@@ -12,7 +12,7 @@ public final class Main {
     /** Answers the requests on standard input until it ends; exits with status 1 if the worker cannot start or its streams fail. */
     public static void main(String[] arguments) throws IOException {
         WorkerLoop.serve("tensorflow-java", () -> {
-            ClassPathCheck.requireOneTensorFlow(TensorFlow::version);
+            new TensorFlowClassPath(Main.class.getClassLoader()).start(TensorFlow::version);
             return new TensorFlowWorker();
         });
     }
