@@ -41,6 +41,7 @@ public final class BoundSignature {
     private final Map<String, Datatype> outputs;
     private final List<String> all;
     private final Set<Datatype> missing;
+    private final byte[] runOptions;
 
     private BoundSignature(
             Bundle bundle,
@@ -48,13 +49,15 @@ public final class BoundSignature {
             Manifest.Signature promised,
             Worker.Binding binding,
             Map<Datatype, Datatype> carriers,
-            Set<Datatype> missing) {
+            Set<Datatype> missing,
+            byte[] runOptions) {
         this.bundle = bundle;
         this.name = name;
         this.promised = promised;
         this.binding = binding;
         this.carriers = carriers;
         this.missing = missing;
+        this.runOptions = runOptions;
         this.inputs = promised.inputs().stream().map(TensorSpec::name).toList();
         this.outputs = new LinkedHashMap<>();
         promised.outputs().forEach(output -> outputs.put(output.name(), output.datatype()));
@@ -71,11 +74,21 @@ public final class BoundSignature {
         Bridge bridge = binding.bridge();
         if (missing.isEmpty() || bridge == null) {
             Worker.Binding direct = new Worker.Binding(binding.key(), binding.inputs(), binding.outputs());
-            return new BoundSignature(bundle, name, promised, direct, Map.of(), missing);
+            return new BoundSignature(bundle, name, promised, direct, Map.of(), missing, null);
         }
         missing.removeAll(bridge.carriers().keySet());
         Worker.Binding bridged = new Worker.Binding(bridge.key(), bridge.inputs(), bridge.outputs());
-        return new BoundSignature(bundle, name, promised, bridged, bridge.carriers(), missing);
+        return new BoundSignature(bundle, name, promised, bridged, bridge.carriers(), missing, null);
+    }
+
+    /**
+     * This signature with options for its runs, such as a time limit. The trace that they may ask for is not returned.
+     *
+     * @param options a serialised tensorflow.RunOptions, {@code RunOptions.newBuilder().setTimeoutInMs(500).build().toByteArray()}; null
+     *     for TensorFlow's own. A run that takes longer throws CrossloadException (DEADLINE_EXCEEDED)
+     */
+    public BoundSignature withRunOptions(byte[] options) {
+        return new BoundSignature(bundle, name, promised, binding, carriers, missing, options);
     }
 
     /** The signature's key in the manifest. */
@@ -99,7 +112,9 @@ public final class BoundSignature {
      * @param inputs by name, with the signature's datatypes and shapes; inputs with a default may be left out
      * @return the outputs by name, in the signature's order; they remain valid after the bundle is closed
      * @throws CrossloadException INVALID_ARGUMENT for an unknown name, a missing input, another datatype or shape; UNIMPLEMENTED if the
-     *     engine lacks a datatype of the signature; FAILED_PRECONDITION if the bundle is closed; the engine's own code if the model fails
+     *     engine lacks a datatype of the signature; FAILED_PRECONDITION if the bundle is closed, or an input is of closed {@link Outputs};
+     *     OUT_OF_RANGE for a tensor of 2 GiB or more; the engine's own code if the model fails
+     * @throws NullPointerException for a null name
      */
     public Map<String, HostTensor> call(Map<String, HostTensor> inputs) {
         return call(inputs, all);
@@ -147,7 +162,7 @@ public final class BoundSignature {
                 throw invalid("has no output '" + output + "'" + Text.near(output, outputs.keySet()));
             }
         }
-        InferRequest request = new InferRequest(name, binding, fed(inputs), List.copyOf(wanted));
+        InferRequest request = new InferRequest(name, binding, fed(inputs), List.copyOf(wanted), runOptions);
         Worker.Model model = bundle.model();
         Answer answer = Engines.calling(bundle.worker(), "signature '" + name + "'", () -> model.infer(request));
         try {

@@ -21,7 +21,8 @@ public final class CrossloadException extends RuntimeException {
     /**
      * The kind of failure: {@code INVALID_ARGUMENT} for a wrong request, {@code NOT_FOUND} for an unknown name or a missing file,
      * {@code DATA_LOSS} for a damaged bundle, {@code UNIMPLEMENTED} if the engine lacks a format, datatype or operation,
-     * {@code FAILED_PRECONDITION} for a wrong class path, a bundle without manifest or a closed bundle; other codes come from the engine.
+     * {@code FAILED_PRECONDITION} for a wrong class path, a bundle without manifest, a closed bundle or closed outputs, {@code OUT_OF_RANGE}
+     * for a tensor of 2 GiB or more, {@code RESOURCE_EXHAUSTED} if memory or the disk ends; other codes come from the engine.
      */
     public Code code() {
         return code;

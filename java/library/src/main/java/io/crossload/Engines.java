@@ -9,6 +9,7 @@ import io.crossload.worker.WorkerException;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.URL;
+import java.nio.BufferOverflowException;
 import java.util.Collections;
 import java.util.List;
 import java.util.ServiceConfigurationError;
@@ -93,6 +94,11 @@ final class Engines {
         } catch (ServiceConfigurationError error) {
             Throwable cause = error.getCause() == null ? error : error.getCause();
             throw new CrossloadException(Code.FAILED_PRECONDITION, what + ": " + remedy(cause), error);
+        } catch (ArithmeticException | BufferOverflowException error) { // exact arithmetic guards only sizes
+            throw new CrossloadException(
+                    Code.OUT_OF_RANGE,
+                    what + ": a tensor of 2 GiB or more does not fit a buffer of Java; split the batch",
+                    error);
         } catch (RuntimeException error) {
             throw new CrossloadException(
                     engine == null ? Code.INTERNAL : engine.code(error),

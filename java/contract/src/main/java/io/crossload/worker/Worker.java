@@ -78,8 +78,15 @@ public interface Worker {
      * @param binding the signature's binding
      * @param inputs the tensors to feed, may be fewer than the binding has; valid until {@link Model#infer} returns
      * @param outputs the names of the requested outputs
+     * @param runOptions how the session runs: a serialised tensorflow.RunOptions; null for the worker's own
      */
-    record InferRequest(String signature, Binding binding, List<TensorEntry> inputs, List<String> outputs) {}
+    record InferRequest(
+            String signature, Binding binding, List<TensorEntry> inputs, List<String> outputs, byte[] runOptions) {
+        /** A request with the worker's own run options. */
+        public InferRequest(String signature, Binding binding, List<TensorEntry> inputs, List<String> outputs) {
+            this(signature, binding, inputs, outputs, null);
+        }
+    }
 
     /**
      * How long an operator took in one run.

@@ -1,5 +1,6 @@
 package io.crossload.graph;
 
+import com.google.protobuf.InvalidProtocolBufferException;
 import io.crossload.contract.Datatype;
 import io.crossload.contract.TensorEntry;
 import io.crossload.graph.GraphDefs.Ends;
@@ -21,6 +22,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.UnaryOperator;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.tensorflow.proto.RunOptions;
 
 /**
  * A model that feeds and fetches the tensors of a session by name: a SavedModel or an imported GraphDef.
@@ -31,6 +33,10 @@ public final class GraphModel<O, T extends AutoCloseable> implements Model {
     // Native TensorFlow: "You must feed a value for placeholder tensor 'table' with dtype resource".
     private static final Pattern UNFED_HANDLE =
             Pattern.compile("feed a value for placeholder tensor '([^']*)' with dtype (?:resource|variant)");
+
+    private static final RunOptions TRACED = RunOptions.newBuilder()
+            .setTraceLevel(RunOptions.TraceLevel.FULL_TRACE)
+            .build();
 
     private final GraphSession<O, T> session;
     private final UnaryOperator<TensorName> names;
@@ -75,7 +81,7 @@ public final class GraphModel<O, T extends AutoCloseable> implements Model {
             for (int at = 0; at < request.inputs().size(); at++) {
                 feed(feeds, request, at);
             }
-            return run(feeds, fetches, request.outputs(), positions);
+            return run(feeds, fetches, request, positions);
         } finally {
             for (Feed<O, T> feed : feeds) {
                 close(feed.tensor());
@@ -119,15 +125,17 @@ public final class GraphModel<O, T extends AutoCloseable> implements Model {
         }
     }
 
-    private Answer run(List<Feed<O, T>> feeds, List<O> fetches, List<String> names, int[] positions)
+    private Answer run(List<Feed<O, T>> feeds, List<O> fetches, InferRequest request, int[] positions)
             throws WorkerException {
+        RunOptions options = options(request.runOptions());
         long start = System.nanoTime();
-        Fetched<T> fetched = ran(feeds, fetches);
+        Fetched<T> fetched = ran(feeds, fetches, options);
         long nanoseconds = System.nanoTime() - start;
         try {
             List<TensorEntry> outputs = new ArrayList<>(positions.length);
             for (int at = 0; at < positions.length; at++) {
-                outputs.add(session.toEntry(names.get(at), fetched.tensors().get(positions[at])));
+                outputs.add(session.toEntry(
+                        request.outputs().get(at), fetched.tensors().get(positions[at])));
             }
             List<OperatorTime> operators = operatorTimes ? StepStats.operators(fetched.trace()) : List.of();
             return new Answer(outputs, nanoseconds, null, operators, fetched.memory());
@@ -137,9 +145,22 @@ public final class GraphModel<O, T extends AutoCloseable> implements Model {
         }
     }
 
-    private Fetched<T> ran(List<Feed<O, T>> feeds, List<O> fetches) throws WorkerException {
+    private RunOptions options(byte[] given) throws WorkerException {
+        if (given == null) {
+            return operatorTimes ? TRACED : null;
+        }
         try {
-            return session.run(feeds, fetches, operatorTimes);
+            RunOptions options = RunOptions.parseFrom(given);
+            return operatorTimes ? TRACED.toBuilder().mergeFrom(options).build() : options;
+        } catch (InvalidProtocolBufferException error) {
+            throw new WorkerException(
+                    Code.INVALID_ARGUMENT, "the run options are no serialised tensorflow.RunOptions", error);
+        }
+    }
+
+    private Fetched<T> ran(List<Feed<O, T>> feeds, List<O> fetches, RunOptions options) throws WorkerException {
+        try {
+            return session.run(feeds, fetches, options, operatorTimes);
         } catch (RuntimeException error) {
             Matcher handle = UNFED_HANDLE.matcher(String.valueOf(error.getMessage()));
             if (handle.find()) {

@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.function.IntFunction;
 import java.util.stream.Stream;
+import org.tensorflow.proto.RunOptions;
 import org.tensorflow.proto.SignatureDef;
 
 /**
@@ -77,9 +78,10 @@ public interface GraphSession<O, T extends AutoCloseable> extends AutoCloseable 
     /**
      * Runs the graph.
      *
-     * @param traced whether to record when each node ran, which slows the run
+     * @param options null for TensorFlow's own
+     * @param traced whether the options ask for a trace, which is then in the result
      */
-    Fetched<T> run(List<Feed<O, T>> feeds, List<O> fetches, boolean traced);
+    Fetched<T> run(List<Feed<O, T>> feeds, List<O> fetches, RunOptions options, boolean traced);
 
     /** Frees the graph. */
     @Override

@@ -159,6 +159,10 @@ public abstract class GraphWorker<S extends GraphSession<?, ?>> implements Worke
         if (code == Code.UNKNOWN && String.valueOf(error.getMessage()).contains("Op type not registered")) {
             return Code.NOT_FOUND;
         }
+        // DirectSession::WaitForNotification: RunOptions.timeout_in_ms has passed.
+        if (String.valueOf(error.getMessage()).contains("Timed out waiting for notification")) {
+            return Code.DEADLINE_EXCEEDED;
+        }
         return code == null ? Worker.super.code(error) : code;
     }
 }

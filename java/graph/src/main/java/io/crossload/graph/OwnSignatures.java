@@ -86,7 +86,8 @@ final class OwnSignatures {
         }
         if (answered.isEmpty()) {
             throw new WorkerException(
-                    Code.INVALID_ARGUMENT, "the graph has no tensor that nothing takes; name the outputs");
+                    Code.INVALID_ARGUMENT,
+                    "the graph has no tensor that nothing takes and for which this release has a type; name the outputs");
         }
         return Map.of(
                 GRAPH_KEY,

@@ -45,6 +45,24 @@ public record TensorTypes(String release, Set<Datatype> carried) {
         return carried.stream().sorted().map(Datatype::name).toList();
     }
 
+    /**
+     * Checks that the elements of an output fit a Java buffer; those of BYTES do not lie in one.
+     *
+     * @throws WorkerException OUT_OF_RANGE if they have more than 2 GiB
+     */
+    public static void checkFits(String name, Datatype datatype, List<Long> shape) throws WorkerException {
+        double bytes = datatype.size();
+        for (long dimension : shape) {
+            bytes *= dimension;
+        }
+        if (bytes > Integer.MAX_VALUE) {
+            throw new WorkerException(
+                    Code.OUT_OF_RANGE,
+                    "the output '%s' has %,.0f bytes, and a tensor of 2 GiB or more does not fit a buffer of Java; split the batch"
+                            .formatted(name, bytes));
+        }
+    }
+
     private static String name(int number) {
         DataType type = DataType.forNumber(number);
         return type == null

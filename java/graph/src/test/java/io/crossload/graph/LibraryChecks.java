@@ -19,6 +19,7 @@ import io.crossload.SavedModels;
 import io.crossload.contract.Datatype;
 import io.crossload.contract.Manifest.TensorSpec;
 import io.crossload.contract.TensorEntry;
+import io.crossload.worker.Code;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -123,6 +124,53 @@ final class LibraryChecks {
             }
             assertThatThrownBy(() -> Bundle.open(folder, Options.DEFAULTS.withSessionConfig(new byte[] {16})))
                     .hasMessageEndingWith("is no serialised tensorflow.ConfigProto");
+        });
+        CHECKS.put(
+                "a run ends after the time that its options allow, and other options are refused", (bundle, folder) -> {
+                    Map<String, String> floats = Map.of("component_types", "list { type: DT_FLOAT }");
+                    Path file = Files.writeString(
+                            folder.resolveSibling("queue.pbtxt"),
+                            graph(
+                                    node("queue", "FIFOQueueV2", List.of(), floats),
+                                    node("out", "QueueDequeueV2", List.of("queue"), floats)));
+                    try (Bundle own = Graphs.open(file, null, null, Options.DEFAULTS.withWarmUp(false))) {
+                        BoundSignature empty = own.signature(Graphs.SIGNATURE);
+                        byte[] oneMillisecond = {16, 1}; // config.proto: RunOptions.timeout_in_ms, field 2
+                        assertThatThrownBy(() ->
+                                        empty.withRunOptions(oneMillisecond).call(Map.of()))
+                                .isInstanceOfSatisfying(CrossloadException.class, error -> assertThat(error.code())
+                                        .isEqualTo(Code.DEADLINE_EXCEEDED));
+                        assertThatThrownBy(() ->
+                                        empty.withRunOptions(new byte[] {16}).call(Map.of()))
+                                .hasMessageEndingWith("the run options are no serialised tensorflow.RunOptions");
+                    }
+                });
+        CHECKS.put("an output of 2 GiB is refused by its name, before it is cut off", (bundle, folder) -> {
+            Path file = Files.writeString(
+                    folder.resolveSibling("fill.pbtxt"),
+                    graph(
+                            placeholder("size", Datatype.INT32),
+                            node(
+                                    "one",
+                                    "Const",
+                                    List.of(),
+                                    Map.of(
+                                            "dtype",
+                                            type(Datatype.INT32),
+                                            "value",
+                                            "tensor { dtype: DT_INT32 tensor_shape {} int_val: 1 }")),
+                            node(
+                                    "out",
+                                    "Fill",
+                                    List.of("size", "one"),
+                                    Map.of("T", type(Datatype.INT32), "index_type", type(Datatype.INT32)))));
+            try (Bundle own = Graphs.open(file)) {
+                HostTensor size = HostTensor.of(new int[] {1 << 29}, 1);
+                assertThatThrownBy(() -> own.signature(Graphs.SIGNATURE).call(Map.of("size", size)))
+                        .hasMessageContaining("the output 'out' has 2,147,483,648 bytes")
+                        .isInstanceOfSatisfying(CrossloadException.class, error -> assertThat(error.code())
+                                .isEqualTo(Code.OUT_OF_RANGE));
+            }
         });
         CHECKS.put("an artifact is opened by its own path, too", (bundle, folder) -> {
             try (Bundle own = Bundle.open(folder.resolve("graph.pbtxt"))) {

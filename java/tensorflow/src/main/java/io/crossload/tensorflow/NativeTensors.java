@@ -131,6 +131,7 @@ final class NativeTensors {
         if (datatype == Datatype.BYTES) {
             return TensorEntry.of(name, datatype, shape, elements((TString) tensor));
         }
+        TensorTypes.checkFits(name, datatype, shape);
         ByteBuffer memory = memory(tensor);
         return new TensorEntry(name, datatype, shape, datatype == Datatype.BOOL ? truths(memory) : memory);
     }

@@ -30,10 +30,6 @@ final class TensorFlowSession implements GraphSession<Output<?>, Tensor> {
     private static final MethodHandle RUN = method("run");
     private static final MethodHandle RUN_TRACED = method("runAndFetchMetadata");
 
-    private static final RunOptions TRACED = RunOptions.newBuilder()
-            .setTraceLevel(RunOptions.TraceLevel.FULL_TRACE)
-            .build();
-
     private final Graph graph;
     private final Session session;
     private final Map<String, SignatureDef> signatures;
@@ -92,12 +88,13 @@ final class TensorFlowSession implements GraphSession<Output<?>, Tensor> {
     }
 
     @Override
-    public Fetched<Tensor> run(List<Feed<Output<?>, Tensor>> feeds, List<Output<?>> fetches, boolean traced) {
+    public Fetched<Tensor> run(
+            List<Feed<Output<?>, Tensor>> feeds, List<Output<?>> fetches, RunOptions options, boolean traced) {
         Session.Runner runner = session.runner();
         feeds.forEach(feed -> runner.feed(feed.output(), feed.tensor()));
         fetches.forEach(runner::fetch);
-        if (traced) {
-            runner.setOptions(TRACED);
+        if (options != null) {
+            runner.setOptions(options);
         }
         Object ran = ran(traced ? RUN_TRACED : RUN, runner);
         if (ran instanceof List<?> list) {

@@ -28,11 +28,6 @@ import org.tensorflow.proto.SignatureDef;
  */
 record LegacySession(Graph graph, Session session, byte[] metaGraph, Runnable owned)
         implements GraphSession<Output<?>, Tensor<?>> {
-    private static final byte[] TRACED = RunOptions.newBuilder()
-            .setTraceLevel(RunOptions.TraceLevel.FULL_TRACE)
-            .build()
-            .toByteArray();
-
     @Override
     public Operation<Output<?>> operation(String name) {
         GraphOperation operation = graph.operation(name);
@@ -74,12 +69,16 @@ record LegacySession(Graph graph, Session session, byte[] metaGraph, Runnable ow
     }
 
     @Override
-    public Fetched<Tensor<?>> run(List<Feed<Output<?>, Tensor<?>>> feeds, List<Output<?>> fetches, boolean traced) {
+    public Fetched<Tensor<?>> run(
+            List<Feed<Output<?>, Tensor<?>>> feeds, List<Output<?>> fetches, RunOptions options, boolean traced) {
         Session.Runner runner = session.runner();
         feeds.forEach(feed -> runner.feed(feed.output(), feed.tensor()));
         fetches.forEach(runner::fetch);
+        if (options != null) {
+            runner.setOptions(options.toByteArray());
+        }
         if (traced) {
-            Session.Run run = runner.setOptions(TRACED).runAndFetchMetadata();
+            Session.Run run = runner.runAndFetchMetadata();
             return fetched(run.outputs, run.metadata);
         }
         return fetched(runner.run(), null);

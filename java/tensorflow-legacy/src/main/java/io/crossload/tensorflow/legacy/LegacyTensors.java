@@ -81,6 +81,7 @@ final class LegacyTensors {
     static TensorEntry toEntry(String name, Tensor<?> tensor) throws WorkerException {
         Datatype datatype = DATATYPES.get(tensor.dataType());
         List<Long> shape = LongStream.of(tensor.shape()).boxed().toList();
+        TensorTypes.checkFits(name, datatype, shape);
         ByteBuffer memory = ByteBuffer.allocateDirect(shape.contains(0L) ? 0 : tensor.numBytes())
                 .order(ByteOrder.nativeOrder());
         if (memory.hasRemaining()) {
