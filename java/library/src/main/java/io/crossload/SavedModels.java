@@ -24,13 +24,14 @@ public final class SavedModels {
     private SavedModels() {}
 
     /**
-     * Loads the MetaGraph with the tag {@code serve}, with {@link Options#DEFAULTS}.
+     * Loads a MetaGraph with {@link Options#DEFAULTS}.
      *
      * @param path the folder that holds {@code saved_model.pb}, or a zip or jar with such a folder
+     * @param tags the tags of the MetaGraph, all of them; none for {@code serve}
      * @throws CrossloadException as {@link #open(Path, List, Options)}
      */
-    public static Bundle open(Path path) {
-        return open(path, SERVE, Options.DEFAULTS);
+    public static Bundle open(Path path, String... tags) {
+        return open(path, tags.length == 0 ? SERVE : List.of(tags), Options.DEFAULTS);
     }
 
     /**

@@ -70,6 +70,8 @@ final class LibraryChecks {
             assertThat(kept.floats()).containsExactly(1.5f, 4.5f);
             assertThat(bytes.getFloat(4)).isEqualTo(4.5f);
             assertThatThrownBy(lost::floats).hasMessageContaining("the outputs of this run are closed");
+            assertThatThrownBy(() -> bundle.signature("square").call(Map.of("x", lost)))
+                    .hasMessageContaining("the outputs of this run are closed");
         });
         CHECKS.put("strings are any bytes", (bundle, folder) -> {
             List<byte[]> strings = List.of(new byte[] {'a', 0, (byte) 0xff}, new byte[0]);
@@ -208,7 +210,7 @@ final class LibraryChecks {
                                     .hasMessageEndingWith("did you mean 'doubled'?");
                         }
                     }
-                    assertThatThrownBy(() -> SavedModels.open(model, List.of("serve", "gpu"), Options.DEFAULTS))
+                    assertThatThrownBy(() -> SavedModels.open(model, "serve", "gpu"))
                             .hasMessageContaining("has no MetaGraph with the tags serve, gpu; its tag sets are: serve");
                     assertThatThrownBy(() -> SavedModels.open(folder)).hasMessageContaining("holds no saved_model.pb");
                     assertThatThrownBy(() -> SavedModels.open(folder.resolve("graph.pbtxt")))
