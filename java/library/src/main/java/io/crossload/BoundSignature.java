@@ -34,6 +34,7 @@ public final class BoundSignature {
 
     private final Bundle bundle;
     private final String name;
+    private final String described; // made once: a call is to leave little for the garbage collector
     private final Manifest.Signature promised;
     private final Worker.Binding binding;
     private final Map<Datatype, Datatype> carriers;
@@ -53,6 +54,7 @@ public final class BoundSignature {
             byte[] runOptions) {
         this.bundle = bundle;
         this.name = name;
+        this.described = "signature '" + name + "'";
         this.promised = promised;
         this.binding = binding;
         this.carriers = carriers;
@@ -164,7 +166,7 @@ public final class BoundSignature {
         }
         InferRequest request = new InferRequest(name, binding, fed(inputs), List.copyOf(wanted), runOptions);
         Worker.Model model = bundle.model();
-        Answer answer = Engines.calling(bundle.worker(), "signature '" + name + "'", () -> model.infer(request));
+        Answer answer = Engines.calling(bundle.worker(), described, () -> model.infer(request));
         try {
             return new Outputs(answer, carriers.isEmpty() ? answer.outputs() : returned(answer.outputs()));
         } catch (RuntimeException | Error error) {
@@ -227,9 +229,7 @@ public final class BoundSignature {
             return carriers.containsKey(promisedType) ? CarrierConversion.fromCarrier(output, promisedType) : output;
         } catch (FrameException error) {
             throw new CrossloadException(
-                    Code.INTERNAL,
-                    "signature '" + name + "', output '" + output.name() + "': " + error.getMessage(),
-                    error);
+                    Code.INTERNAL, described + ", output '" + output.name() + "': " + error.getMessage(), error);
         }
     }
 
@@ -242,12 +242,12 @@ public final class BoundSignature {
     }
 
     private CrossloadException invalid(String what) {
-        return new CrossloadException(Code.INVALID_ARGUMENT, "signature '" + name + "' " + what);
+        return new CrossloadException(Code.INVALID_ARGUMENT, described + " " + what);
     }
 
     private String lacking() {
         Metadata engine = bundle.engine();
-        return "signature '" + name + "' has tensors of "
+        return described + " has tensors of "
                 + missing.stream().map(Datatype::tensorflow).sorted().collect(Collectors.joining(", "))
                 + ", for which " + engine.name() + " " + engine.version()
                 + " has no tensor type; export the bundle again, so that it has a bridge for them";

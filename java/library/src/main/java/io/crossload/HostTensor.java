@@ -242,16 +242,21 @@ public final class HostTensor {
 
     /** A tensor over an engine's memory, which is freed with its owner. */
     static HostTensor of(TensorEntry entry, Owner owner) {
-        return new HostTensor(viewOf(entry).entry, owner);
+        return new HostTensor(littleEndian(entry), owner);
     }
 
     /** A tensor of a frame, such as an input of a recorded vector. Its bytes are not copied and must not change. */
     public static HostTensor viewOf(TensorEntry entry) {
-        if (entry.array() != null) {
-            return new HostTensor(entry);
+        return new HostTensor(littleEndian(entry));
+    }
+
+    private static TensorEntry littleEndian(TensorEntry entry) {
+        if (entry.array() != null
+                || entry.data().position() == 0 && entry.data().order() == ByteOrder.LITTLE_ENDIAN) {
+            return entry;
         }
         ByteBuffer data = entry.data().slice().order(ByteOrder.LITTLE_ENDIAN);
-        return new HostTensor(new TensorEntry("", entry.datatype(), entry.shape(), data));
+        return new TensorEntry("", entry.datatype(), entry.shape(), data);
     }
 
     /** This tensor with a name; one of {@link Outputs} is copied. */
