@@ -9,7 +9,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
-JARS := $(addprefix python/crossload/workers/java/crossload-,tensorflow-java.jar tensorflow-java-0.x.jar tensorflow-java-legacy.jar tflite-java.jar junit.jar)
+JARS := $(addprefix python/crossload/workers/java/crossload-,tensorflow-java.jar tensorflow-java-0.x.jar tensorflow-java-legacy.jar tflite-java.jar djl.jar junit.jar)
 MVN := mvn -B -ntp -f java/pom.xml
 DEMO := build/demo
 

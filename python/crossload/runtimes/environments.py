@@ -46,7 +46,7 @@ class Jar:
 
     `libraries` is the folder of native libraries inside those jars: they are unpacked once, into the environment. Otherwise the legacy
     release unpacks them at every start, and a killed worker leaves them behind; JavaCPP unpacks them into the user's home.
-    `platforms` are the platforms of its native libraries, if known.
+    `platforms` are the platforms of its native libraries, if known. `arguments` are the worker's own.
     """
 
     jar: Path
@@ -54,6 +54,7 @@ class Jar:
     coordinates: tuple[str, ...]
     libraries: str = ""
     platforms: tuple[str, ...] = ()
+    arguments: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -143,7 +144,7 @@ def prepare(source: Source, progress: Progress = lambda _: None) -> Launch:
             (str(python_of(folder)), "-u", str(source.path), *source.arguments),
             {"PYTHONPATH": str(source.packages or ""), "PYTHONNOUSERSITE": "1", **embedded},
         )
-    command = (java(), *JAVA_OPTIONS, *library_path(source), "-cp", _class_path(source), source.main)
+    command = (java(), *JAVA_OPTIONS, *library_path(source), "-cp", _class_path(source), source.main, *source.arguments)
     return Launch((*command[:1], *class_archive.options(command, source.jar, folder, progress), *command[1:]))
 
 

@@ -83,6 +83,17 @@ def _tflite_java(version: str, presets: str) -> Runtime:
     return _java("tflite-java", "tflite-java", "tflite", version, coordinates, libraries, formats=("tflite",))
 
 
+def _djl(version: str) -> tuple[Runtime, Runtime]:
+    """The Deep Java Library, which gets arrays with the inputs' names, or without: then it binds them in the order of the names."""
+    # DJL's API is TensorFlow Java 1.0.0's. Its own copy of the natives is not in Maven Central.
+    coordinates = (f"ai.djl.tensorflow:tensorflow-engine:{version}", f"org.tensorflow:tensorflow-core-native:1.0.0:{_platform()}")
+    libraries = f"org/tensorflow/internal/c_api/{_platform()}"
+    platforms = ("linux-x86_64", "linux-arm64", "macosx-arm64", "macosx-x86_64", "windows-x86_64")
+    djl = _java("djl", "djl", "djl", version, coordinates, libraries, platforms, formats=("saved_model",))
+    assert isinstance(djl.source, Jar)
+    return djl, replace(djl, name="djl+unnamed", source=replace(djl.source, arguments=("--unnamed",)))
+
+
 def _java(
     name: str,
     jar: str,
@@ -146,6 +157,7 @@ BUILT_IN = (
     _tensorflow_java("1.0.0"),
     _tensorflow_java("1.1.0", default=True),
     _tensorflow_java_jpype("1.1.0"),
+    *_djl("0.36.0"),
     _script("tflite-runtime", "tflite_runtime_worker", "2.14.0", "tflite"),
     *_variants("tflite-runtime", "tflite_runtime_worker", "2.14.0", **_KERNELS),
     _script("litert", "litert_worker", "2.3.0", "tflite"),

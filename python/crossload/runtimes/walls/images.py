@@ -80,7 +80,7 @@ def name_of(runtime: Runtime) -> str:
 def context_of(runtime: Runtime) -> Context:
     """What goes into the image of a built-in runtime; raises EnvironmentProblem for one whose environment is a command's own."""
     source = runtime.source
-    if isinstance(source, Script) and source.arguments:
+    if isinstance(source, Script | Jar) and source.arguments:
         raise EnvironmentProblem(f"{runtime.title} has no image of its own; put it behind the wall bubblewrap, or name another runtime")
     if isinstance(source, Script) and environments.pins_of(source.path).is_file():
         pins = environments.pins_of(source.path)

@@ -1,0 +1,2 @@
+/** The worker of the runtime djl: SavedModels through the Deep Java Library's TensorFlow engine. */
+package io.crossload.djl;
