@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from crossload.errors import CrossloadError
-from crossload.runtimes import registry
+from crossload.runtimes import environments, registry
 from crossload.runtimes.environments import Command, Confined, Jar, Script
 from crossload.runtimes.registry import Runtime
 
@@ -233,6 +233,15 @@ def test_a_java_runtime_of_another_platform_has_its_natives() -> None:
     assert isinstance(source, Jar)
     assert "org.tensorflow:tensorflow-core-native:1.0.0:linux-arm64" in source.coordinates
     assert source.libraries.endswith("/linux-arm64")
+
+
+def test_djl_with_and_without_names_shares_one_environment_and_must_be_named() -> None:
+    named, unnamed = registry.find(["djl*"])
+    assert (named.title, unnamed.title) == ("djl@0.36.0", "djl+unnamed@0.36.0")
+    assert isinstance(named.source, Jar) and isinstance(unnamed.source, Jar)
+    assert environments.folder_of(named.source) == environments.folder_of(unnamed.source)
+    assert (named.source.arguments, unnamed.source.arguments) == ((), ("--unnamed",))
+    assert not named.default and not unnamed.default
 
 
 def test_a_platform_that_is_not_there_or_not_behind_a_container_is_told() -> None:

@@ -128,6 +128,17 @@ def test_calls_of_tensorflow_java_leave_no_memory_behind(worker: Soaked, v1_mode
     flat(f"a call of {worker.runtime}", worker.soak(requests, calls), bound)
 
 
+@pytest.mark.parametrize("worker", ["djl"], indirect=True)
+def test_calls_of_djl_leave_no_memory_behind(worker: Soaked, v1_models: Path) -> None:
+    worker.load_as("m", v1_models / "v1_saved_model")
+    requests = [
+        request("m", "strings", words=WORDS),
+        request("m", "several_inputs", x=FLOATS[:9].reshape(3, 3), factor=np.float32(2), pick=np.array([1, 2], np.int32)),
+        request("m", "strings", words=WORDS[:1]),
+    ]
+    flat("a call of djl", worker.soak(requests, CALLS), BYTES_PER_CALL)
+
+
 @pytest.mark.parametrize("worker", ["tflite-java"], indirect=True)
 def test_calls_of_tflite_java_leave_no_memory_behind(worker: Soaked, corpus: Path) -> None:
     worker.load_as("network", corpus / "tflite_cnn.tflite")

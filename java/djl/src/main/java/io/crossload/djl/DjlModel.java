@@ -31,28 +31,24 @@ import org.tensorflow.proto.MetaGraphDef;
 import org.tensorflow.proto.SignatureDef;
 import org.tensorflow.proto.TensorInfo;
 
-/** A SavedModel in DJL, loaded once for each signature that is called: a ZooModel has one. */
+/** A SavedModel in DJL, loaded anew for each signature that is called: a ZooModel has one. */
 final class DjlModel implements Model {
     private final Path folder;
     private final List<String> tags;
     private final boolean named;
+    private final Map<String, ZooModel<NDList, NDList>> models = new HashMap<>(); // by the SignatureDef's key
     private final Map<String, Signature> signatures = new HashMap<>();
 
     /**
      * A signature as DJL calls it.
      *
+     * @param model loaded for this signature
+     * @param predictor calls it
      * @param order the inputs in the order in which they go into the NDList
      * @param note says that DJL takes them in another order; null if it does not
      */
-    record Signature(
-            ZooModel<NDList, NDList> model, Predictor<NDList, NDList> predictor, List<String> order, String note)
-            implements AutoCloseable {
-        @Override
-        public void close() {
-            predictor.close();
-            model.close();
-        }
-    }
+    private record Signature(
+            ZooModel<NDList, NDList> model, Predictor<NDList, NDList> predictor, List<String> order, String note) {}
 
     /**
      * @param folder the SavedModel
@@ -65,48 +61,50 @@ final class DjlModel implements Model {
         this.named = named;
     }
 
-    /**
-     * The model as loaded for a signature.
-     *
-     * @throws WorkerException if DJL does not load it, cannot call the signature or carry its tensors, or would call another one
-     */
-    Signature signature(String name, Binding binding) throws WorkerException {
-        Signature known = signatures.get(name);
+    private Signature signature(InferRequest request) throws WorkerException {
+        Signature known = signatures.get(request.signature());
         if (known == null) {
-            if (binding.key() == null) {
+            String key = request.binding().key();
+            if (key == null) {
                 throw new WorkerException(
                         Code.UNIMPLEMENTED,
-                        "DJL calls the signatures of a SavedModel, and '" + name + "' is none of them");
+                        "DJL calls the signatures of a SavedModel, and '%s' is none of them"
+                                .formatted(request.signature()));
             }
-            known = loaded(binding);
-            signatures.put(name, known);
+            ZooModel<NDList, NDList> model = load(key);
+            SignatureDef stated = stated(model, request.binding());
+            List<String> order = named ? sorted(stated) : CallOrder.of(metaGraph(model), stated);
+            known = new Signature(model, model.newPredictor(), order, note(order, stated));
+            signatures.put(request.signature(), known);
         }
         return known;
     }
 
-    private Signature loaded(Binding binding) throws WorkerException {
-        Criteria<NDList, NDList> criteria = Criteria.builder()
-                .setTypes(NDList.class, NDList.class)
-                .optEngine(DjlWorker.ENGINE)
-                .optModelPath(folder)
-                .optOption("Tags", String.join(",", tags))
-                .optOption("SignatureDefKey", binding.key())
-                .build();
-        ZooModel<NDList, NDList> model;
-        try {
-            model = criteria.loadModel();
-        } catch (IOException | ModelNotFoundException | MalformedModelException | RuntimeException error) {
-            SavedModels.explain(folder, tags);
-            throw error instanceof RuntimeException own ? own : rootOf(error);
+    /**
+     * Loads the SavedModel for a signature, unless that is done already.
+     *
+     * @param key the SignatureDef's; DJL takes any other signature for one that is missing
+     * @throws WorkerException if {@link SavedModels} finds the cause of a failure; else DJL's or TensorFlow's own exception is thrown
+     */
+    ZooModel<NDList, NDList> load(String key) throws WorkerException {
+        ZooModel<NDList, NDList> known = models.get(key);
+        if (known == null) {
+            Criteria<NDList, NDList> criteria = Criteria.builder()
+                    .setTypes(NDList.class, NDList.class)
+                    .optEngine(DjlWorker.ENGINE)
+                    .optModelPath(folder)
+                    .optOption("Tags", String.join(",", tags))
+                    .optOption("SignatureDefKey", key)
+                    .build();
+            try {
+                known = criteria.loadModel();
+            } catch (IOException | ModelNotFoundException | MalformedModelException | RuntimeException error) {
+                SavedModels.explain(folder, tags);
+                throw error instanceof RuntimeException own ? own : rootOf(error);
+            }
+            models.put(key, known);
         }
-        try {
-            SignatureDef stated = stated(model, binding);
-            List<String> order = named ? sorted(stated) : CallOrder.of(metaGraph(model), stated);
-            return new Signature(model, model.newPredictor(), order, note(order, stated));
-        } catch (WorkerException | RuntimeException error) {
-            model.close();
-            throw error;
-        }
+        return known;
     }
 
     /** DJL takes any other signature for a key that is missing, so that the key must be checked. */
@@ -154,7 +152,7 @@ final class DjlModel implements Model {
 
     @Override
     public Answer infer(InferRequest request) throws WorkerException {
-        Signature signature = signature(request.signature(), request.binding());
+        Signature signature = signature(request);
         Map<String, TensorEntry> given = new HashMap<>();
         request.inputs().forEach(entry -> given.put(entry.name(), entry));
         List<String> absent =
@@ -210,7 +208,9 @@ final class DjlModel implements Model {
 
     @Override
     public void close() {
-        signatures.values().forEach(Signature::close);
+        signatures.values().forEach(signature -> signature.predictor().close());
         signatures.clear();
+        models.values().forEach(ZooModel::close);
+        models.clear();
     }
 }

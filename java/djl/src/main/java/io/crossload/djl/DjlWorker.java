@@ -8,6 +8,7 @@ import io.crossload.worker.Worker;
 import io.crossload.worker.WorkerException;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import org.tensorflow.exceptions.TFInvalidArgumentException;
 import org.tensorflow.exceptions.TFResourceExhaustedException;
 import org.tensorflow.exceptions.TFUnimplementedException;
@@ -54,11 +55,13 @@ final class DjlWorker implements Worker {
         List<String> tags = request.tags() == null ? SavedModels.SERVE : request.tags();
         DjlModel model = new DjlModel(request.path(), tags, named);
         try {
-            // DJL loads a model anew for each signature; the first one shows whether it loads at all.
-            for (Map.Entry<String, Binding> first : request.signatures().entrySet()) {
-                model.signature(first.getKey(), first.getValue());
-                break;
-            }
+            // Shows whether the SavedModel loads at all. What is wrong with one signature must not keep the others from
+            // being called.
+            model.load(request.signatures().values().stream()
+                    .map(Binding::key)
+                    .filter(Objects::nonNull)
+                    .findFirst()
+                    .orElse("serving_default"));
             return model;
         } catch (WorkerException | RuntimeException | Error error) {
             model.close();
