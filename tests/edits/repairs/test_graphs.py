@@ -101,11 +101,11 @@ def test_examples_are_parsed_by_the_older_op_with_each_key_as_a_scalar() -> None
         "made 1 ParseExampleV2 a ParseExample (without ragged features both parse a vector of examples alike)"
     ]
     assert (node.op, node.attr["Nsparse"].i, node.attr["Ndense"].i) == ("ParseExample", 2, 1)
-    keys = ["parse_sparse_keys:0", "parse_sparse_keys:1", "parse_dense_keys_:0"]
+    keys = ["parse_sparse_keys:0", "parse_sparse_keys:1", "parse_dense_keys_1:0"]
     assert list(node.input) == ["examples", "names", *keys, "default", "^examples"]
     assert [(n.name, list(n.input), n.attr["num"].i) for n in graph.node if n.op == "Unpack"] == [
         ("parse_sparse_keys", ["sparse"], 2),
-        ("parse_dense_keys_", ["dense"], 1),
+        ("parse_dense_keys_1", ["dense"], 1),
     ]
     assert not obstacles(graph, [LEGACY])
 

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 
 from crossload.artifacts.graphs.functions import functions_named
 from crossload.artifacts.graphs.graph import operation_of
+from crossload.edits.repairs import bincount
+from crossload.edits.repairs.body import Body, set_inputs
 from crossload.releases.nodes import problems
 from crossload.releases.registrations import Release, releases
 from crossload.support.reach import reached
@@ -50,14 +52,6 @@ class Repairs:
 _STRING = 7  # DT_STRING of types.proto
 
 
-class Body(NamedTuple):
-    """The nodes of a graph, or of a function of it; `arguments` are those of a function: tensors without a node."""
-
-    function: str
-    nodes: Any
-    arguments: frozenset[str]
-
-
 class Rewriting(NamedTuple):
     """A replacement of an op that older releases do not know: `rewrite(node, body)` edits the node and returns whether it could."""
 
@@ -69,7 +63,7 @@ class Rewriting(NamedTuple):
 def _to_no_op(node: Any, _: Body) -> bool:
     node.op = "NoOp"
     node.attr.clear()
-    _set_inputs(node, dict.fromkeys(f"^{operation_of(at)}" for at in node.input))
+    set_inputs(node, dict.fromkeys(f"^{operation_of(at)}" for at in node.input))
     return True
 
 
@@ -106,13 +100,13 @@ def _to_parse_example(node: Any, body: Body) -> bool:
     for attribute in ("num_sparse", "ragged_value_types", "ragged_split_types"):
         del attributes[attribute]
     attributes["Nsparse"].i, attributes["Ndense"].i = sparse, dense
-    _set_inputs(node, [examples, names, *keys, *rest])
+    set_inputs(node, [examples, names, *keys, *rest])
     return True
 
 
 def _is_vector(tensor: str, body: Body) -> bool:
     """Whether a placeholder of the graph says that the tensor has one dimension."""
-    made_by = next((n for n in body.nodes if n.name == operation_of(tensor)), None)
+    made_by = body.maker(tensor)
     shape = made_by.attr["shape"].shape if made_by is not None and made_by.op == "Placeholder" else None
     return shape is not None and not shape.unknown_rank and len(shape.dim) == 1
 
@@ -121,12 +115,9 @@ def _unpacked(name: str, vector: str, number: int, body: Body) -> list[str]:
     """The elements of a vector of strings as tensors, which a new node makes."""
     if not number:
         return []
-    taken = {n.name for n in body.nodes}
-    while name in taken:
-        name += "_"
-    node = body.nodes.add(name=name, op="Unpack", input=[vector])
+    node, _ = body.add(name, "Unpack", [vector])
     node.attr["num"].i, node.attr["T"].type, node.attr["axis"].i = number, _STRING, 0
-    return [f"{name}:output:{at}" if body.function else f"{name}:{at}" for at in range(number)]
+    return [body.output(node, at) for at in range(number)]
 
 
 # Only exact replacements: the same bits for every input that the newer op accepts.
@@ -134,6 +125,8 @@ REWRITINGS = {
     "DisableCopyOnRead": Rewriting(_to_no_op, "NoOp", "it avoids copies and changes no value"),
     "CheckNumericsV2": Rewriting(_renamed("CheckNumerics"), "CheckNumerics", "only the error message differs"),
     "ParseExampleV2": Rewriting(_to_parse_example, "ParseExample", "without ragged features both parse a vector of examples alike"),
+    "DenseBincount": Rewriting(bincount.from_dense, "Bincount", "the rows are counted one after the other, in bins of their own"),
+    "RaggedBincount": Rewriting(bincount.from_ragged, "Bincount", "the rows are counted one after the other, in bins of their own"),
     "BatchMatMulV3": Rewriting(_one_type, "BatchMatMulV2", "with one datatype both compute the same product"),
 }
 
@@ -207,7 +200,7 @@ def _rewrite(node: Any, body: Body, repairs: Repairs) -> None:
     op, rewriting = node.op, REWRITINGS[node.op]
     if rewriting.rewrite(node, body):
         # A function's argument is not a node, so it cannot be a control input; it exists before the function runs.
-        _set_inputs(node, [at for at in node.input if not (at.startswith("^") and at[1:] in body.arguments)])
+        set_inputs(node, [at for at in node.input if not (at.startswith("^") and at[1:] in body.arguments)])
         repairs.note(f"made {{n}} {op} a {rewriting.becomes} ({rewriting.reason})")
 
 
@@ -308,9 +301,3 @@ def _hollow_function(function: Any) -> None:
         node = function.node_def.add(name=f"crossload_nothing_{result.name}", op="Placeholder")
         node.attr["dtype"].type = result.type
         function.ret[result.name] = f"{node.name}:output:0"
-
-
-def _set_inputs(node: Any, inputs: Iterable[str]) -> None:
-    taken = list(inputs)
-    del node.input[:]
-    node.input.extend(taken)
