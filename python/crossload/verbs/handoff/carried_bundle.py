@@ -51,7 +51,7 @@ def chosen(bundle: Bundle, runtime: Runtime, wanted: str | None) -> Choice:
             f"{shortest_name(runtime)} loads only {' and '.join(runtime.formats)}, not {_listed(a.format for a in candidates)}; "
             f"export {bundle.root} again with one of them: crossload export … --formats {','.join(runtime.formats)}"
         )
-    choices, reasons = [], []
+    choices, reasons, refused = [], [], []
     for artifact in loadable:
         recorded = [v.signature for v in bundle.manifest.vectors if v.count and v.signature in artifact.bindings]
         prediction = _predicted(bundle, artifact, runtime)
@@ -64,14 +64,14 @@ def chosen(bundle: Bundle, runtime: Runtime, wanted: str | None) -> Choice:
         if answered:
             choices.append(Choice(artifact, answered, why))
         reasons.append(f"{artifact.id}: {_obstacles(prediction) or 'its signatures have no recorded answers'}")
+        refused.append(prediction)
     if choices:
         return max(choices, key=lambda c: len(c.signatures))
-    first = bundle.path(loadable[0])
+    remedy = next((r for r in (p.remedy for p in refused) if r.startswith("crossload convert ")), "")
     step = (
-        f"crossload check {first} says which runtimes run it; change the model, then convert and export it again"
-        if loadable[0].format == "tflite"
-        else "Convert it, then export the result: "
-        f"crossload convert {first} PATH --runtime {runtime.title}, then crossload export PATH -o BUNDLE"
+        f"Convert it, then export the result: {remedy}, then crossload export DESTINATION -o BUNDLE"
+        if remedy
+        else f"crossload check {bundle.path(loadable[0])} says which runtimes run it; change the model, then convert and export it again"
     )
     raise CrossloadError(f"{runtime.title} would not run {bundle.root}: {'; '.join(reasons)}. {step}")
 
