@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 import crossload
 from crossload import features_of, tf_example
 from crossload.contract.bundle import open_bundle
+from crossload.verbs.check.prediction import predict
 from tests import SOURCES
 
 pytestmark = pytest.mark.slow
@@ -50,6 +52,19 @@ def test_an_estimator_that_parses_tf_examples_is_backported_to_tensorflow_1(room
     report = crossload.verify(room / "older", runtimes=["tensorflow-java-legacy"])
     agreed = {r.case.artifact for r in report.results if r.outcome == "ok"}
     assert agreed == {"saved_model-backported", "graph_def-backported"}
+
+
+@pytest.mark.parametrize("function", ["raw", "parsing"])
+def test_what_check_recommends_for_tensorflow_1_succeeds(room: Path, tmp_path: Path, function: str) -> None:
+    for artifact in ("saved_model", "frozen_graph.pb"):
+        found = predict(room / function / artifact, "tensorflow-java-legacy")
+        if found.outcome == "ok":
+            assert (function, artifact) == ("raw", "frozen_graph.pb")
+            continue
+        program, *command = shlex.split(found.remedy)
+        target = tmp_path / artifact
+        done = run(*(str(target) if word == "DESTINATION" else word for word in command))
+        assert (program, done.returncode, predict(target, "tensorflow-java-legacy").outcome) == ("crossload", 0, "ok"), done.stderr
 
 
 def test_the_bundle_names_the_release_that_trained_and_the_one_that_answered(room: Path) -> None:
