@@ -13,7 +13,7 @@ import ai.djl.translate.TranslateException;
 import io.crossload.contract.Datatype;
 import io.crossload.contract.TensorEntry;
 import io.crossload.contract.Text;
-import io.crossload.graph.SavedModels;
+import io.crossload.graph.MetaGraphs;
 import io.crossload.worker.Code;
 import io.crossload.worker.Worker.Answer;
 import io.crossload.worker.Worker.Binding;
@@ -99,7 +99,7 @@ final class DjlModel implements Model {
             try {
                 known = criteria.loadModel();
             } catch (IOException | ModelNotFoundException | MalformedModelException | RuntimeException error) {
-                SavedModels.explain(folder, tags);
+                MetaGraphs.explain(folder, tags);
                 throw error instanceof RuntimeException own ? own : rootOf(error);
             }
             models.put(key, known);

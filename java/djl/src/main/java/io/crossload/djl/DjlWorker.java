@@ -2,7 +2,7 @@ package io.crossload.djl;
 
 import ai.djl.engine.Engine;
 import io.crossload.graph.GraphWorker;
-import io.crossload.graph.SavedModels;
+import io.crossload.graph.MetaGraphs;
 import io.crossload.worker.Code;
 import io.crossload.worker.Worker;
 import io.crossload.worker.WorkerException;
@@ -51,8 +51,8 @@ final class DjlWorker implements Worker {
             throw new WorkerException(
                     Code.UNIMPLEMENTED, "DJL has no call that loads a library of custom ops; tensorflow-java has one");
         }
-        SavedModels.check(request.path());
-        List<String> tags = request.tags() == null ? SavedModels.SERVE : request.tags();
+        MetaGraphs.check(request.path());
+        List<String> tags = request.tags() == null ? MetaGraphs.SERVE : request.tags();
         DjlModel model = new DjlModel(request.path(), tags, named);
         try {
             // Shows whether the SavedModel loads at all. What is wrong with one signature must not keep the others from
