@@ -93,17 +93,17 @@ public final class BoundSignature {
         return new BoundSignature(bundle, name, promised, binding, carriers, missing, options);
     }
 
-    /** The signature's key in the manifest. */
+    /** {@return the signature's key in the manifest} */
     public String name() {
         return name;
     }
 
-    /** The inputs in the signature's order: name, datatype, shape (-1 for a free dimension), default. */
+    /** {@return the inputs in the signature's order: name, datatype, shape (-1 for a free dimension), default} */
     public List<TensorSpec> inputs() {
         return promised.inputs();
     }
 
-    /** The outputs in the signature's order: name, datatype, shape (-1 for a free dimension). */
+    /** {@return the outputs in the signature's order: name, datatype, shape (-1 for a free dimension)} */
     public List<TensorSpec> outputs() {
         return promised.outputs();
     }

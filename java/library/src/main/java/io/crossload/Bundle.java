@@ -84,6 +84,7 @@ public final class Bundle implements AutoCloseable {
      * Loads a bundle's artifact with {@link Options#DEFAULTS}: checks hashes, runs a first vector of each signature.
      *
      * @param path a bundle's folder, a zip or jar that holds one, or an artifact with its manifest {@code <artifact>.crossload.json} beside it
+     * @return the loaded artifact
      * @throws CrossloadException as {@link #open(Path, Options)}
      */
     public static Bundle open(Path path) {
@@ -91,12 +92,13 @@ public final class Bundle implements AutoCloseable {
     }
 
     /**
-     * Loads a bundle's artifact: the one that the options name, else the first in the manifest's order that loads, and gives a first answer,
-     * in this release; the log tells which others were tried.
+     * Loads a bundle's artifact: the one that the options name, else the first in the manifest's order that loads, and gives a first
+     * answer, in this release; the log tells which others were tried.
      *
      * @param path a bundle's folder, a zip or jar that holds one (unpacked to a temporary folder until {@link #close}), or an artifact with
      *     its manifest {@code <artifact>.crossload.json} beside it
      * @param options the artifact's id, whether to check hashes and to warm up, the engine
+     * @return the loaded artifact
      * @throws CrossloadException NOT_FOUND if the path or the artifact's id does not exist; DATA_LOSS if the manifest or a file is damaged,
      *     missing or changed; FAILED_PRECONDITION if the path has no manifest, or the class path has no engine or two; UNIMPLEMENTED if
      *     the engine does not load the format; the engine's own code if loading or the first run fails
@@ -280,13 +282,13 @@ public final class Bundle implements AutoCloseable {
         return bundle;
     }
 
-    /** The names of the artifact's signatures, in the order of its bindings in the manifest. */
+    /** {@return the names of the artifact's signatures, in the order of its bindings in the manifest} */
     public List<String> signatures() {
         return List.copyOf(signatures.keySet());
     }
 
     /**
-     * A signature of the artifact, which may be kept and called any number of times.
+     * {@return a signature of the artifact, which may be kept and called any number of times}
      *
      * @param name its key in the manifest
      * @throws CrossloadException NOT_FOUND if the artifact has no such signature
@@ -304,17 +306,17 @@ public final class Bundle implements AutoCloseable {
         return signature;
     }
 
-    /** The bundle's manifest. */
+    /** {@return the bundle's manifest} */
     public Manifest manifest() {
         return manifest;
     }
 
-    /** The loaded artifact. */
+    /** {@return the loaded artifact} */
     public Artifact artifact() {
         return artifact;
     }
 
-    /** The engine's identity: name, release, formats, parameters. */
+    /** {@return the engine's identity: name, release, formats, parameters} */
     public Metadata engine() {
         return metadata;
     }

@@ -15,8 +15,8 @@ import java.util.function.Function;
 /**
  * A tensor in Java's memory: datatype, shape and elements (row major). It needs no closing.
  *
- * <p>The factories {@code of} copy an array, so that the tensor is immutable; {@code over} and those of a buffer do not copy, and the caller
- * must not change the elements while the tensor is in use. A tensor of {@link Outputs} throws
+ * <p>The factories {@code of} copy an array, so that the tensor is immutable; {@code over} and those of a buffer do not copy, and the
+ * caller must not change the elements while the tensor is in use. A tensor of {@link Outputs} throws
  * CrossloadException (FAILED_PRECONDITION) when it is read after these were closed; {@link #copy} stays.
  *
  * <p>The factories throw IllegalArgumentException if the elements do not fill the shape. They infer no shape: without dimensions the tensor
@@ -45,37 +45,72 @@ public final class HostTensor {
         this.owner = owner;
     }
 
-    /** A float32 tensor. */
+    /**
+     * {@return a float32 tensor}
+     *
+     * @param values the elements, row major
+     * @param shape the dimensions; none for a scalar
+     */
     public static HostTensor of(float[] values, long... shape) {
         return over(values.clone(), shape);
     }
 
-    /** A float64 tensor. */
+    /**
+     * {@return a float64 tensor}
+     *
+     * @param values the elements, row major
+     * @param shape the dimensions; none for a scalar
+     */
     public static HostTensor of(double[] values, long... shape) {
         return over(values.clone(), shape);
     }
 
-    /** An int32 tensor. */
+    /**
+     * {@return an int32 tensor}
+     *
+     * @param values the elements, row major
+     * @param shape the dimensions; none for a scalar
+     */
     public static HostTensor of(int[] values, long... shape) {
         return of(Datatype.INT32, values, shape);
     }
 
-    /** An int64 tensor. */
+    /**
+     * {@return an int64 tensor}
+     *
+     * @param values the elements, row major
+     * @param shape the dimensions; none for a scalar
+     */
     public static HostTensor of(long[] values, long... shape) {
         return of(Datatype.INT64, values, shape);
     }
 
-    /** An int16 tensor. */
+    /**
+     * {@return an int16 tensor}
+     *
+     * @param values the elements, row major
+     * @param shape the dimensions; none for a scalar
+     */
     public static HostTensor of(short[] values, long... shape) {
         return of(Datatype.INT16, values, shape);
     }
 
-    /** An int8 tensor; {@link #of(Datatype, byte[], long...)} makes one of uint8. */
+    /**
+     * {@return an int8 tensor; {@link #of(Datatype, byte[], long...)} makes one of uint8}
+     *
+     * @param values the elements, row major
+     * @param shape the dimensions; none for a scalar
+     */
     public static HostTensor of(byte[] values, long... shape) {
         return of(Datatype.INT8, values, shape);
     }
 
-    /** A bool tensor. */
+    /**
+     * {@return a bool tensor}
+     *
+     * @param values the elements, row major
+     * @param shape the dimensions; none for a scalar
+     */
     public static HostTensor of(boolean[] values, long... shape) {
         byte[] bytes = new byte[values.length];
         for (int at = 0; at < values.length; at++) {
@@ -84,7 +119,12 @@ public final class HostTensor {
         return over(Datatype.BOOL, bytes, values.length, shape);
     }
 
-    /** A string tensor; its elements are the texts in UTF-8. */
+    /**
+     * {@return a string tensor; its elements are the texts in UTF-8}
+     *
+     * @param values the elements, row major
+     * @param shape the dimensions; none for a scalar
+     */
     public static HostTensor of(String[] values, long... shape) {
         byte[][] texts = new byte[values.length][];
         for (int at = 0; at < values.length; at++) {
@@ -93,109 +133,211 @@ public final class HostTensor {
         return over(Datatype.BYTES, texts, texts.length, shape);
     }
 
-    /** A float32 scalar. */
+    /**
+     * {@return a float32 scalar}
+     *
+     * @param value the element
+     */
     public static HostTensor scalar(float value) {
         return over(new float[] {value});
     }
 
-    /** A float64 scalar. */
+    /**
+     * {@return a float64 scalar}
+     *
+     * @param value the element
+     */
     public static HostTensor scalar(double value) {
         return over(new double[] {value});
     }
 
-    /** An int32 scalar. */
+    /**
+     * {@return an int32 scalar}
+     *
+     * @param value the element
+     */
     public static HostTensor scalar(int value) {
         return over(Datatype.INT32, new int[] {value});
     }
 
-    /** An int64 scalar. */
+    /**
+     * {@return an int64 scalar}
+     *
+     * @param value the element
+     */
     public static HostTensor scalar(long value) {
         return over(Datatype.INT64, new long[] {value});
     }
 
-    /** A bool scalar. */
+    /**
+     * {@return a bool scalar}
+     *
+     * @param value the element
+     */
     public static HostTensor scalar(boolean value) {
         return of(new boolean[] {value});
     }
 
-    /** A string scalar: the text in UTF-8. */
+    /**
+     * {@return a string scalar: the text in UTF-8}
+     *
+     * @param value the element
+     */
     public static HostTensor scalar(String value) {
         return of(new String[] {value});
     }
 
-    /** A string tensor with elements of any bytes, such as serialised messages. The elements themselves are not copied. */
+    /**
+     * {@return a string tensor with elements of any bytes, such as serialised messages} The elements themselves are not copied.
+     *
+     * @param values the elements, row major
+     * @param shape the dimensions; none for a scalar
+     */
     public static HostTensor ofBytes(List<byte[]> values, long... shape) {
         return over(Datatype.BYTES, values.toArray(new byte[0][]), values.size(), shape);
     }
 
-    /** A tensor of INT8, UINT8, INT4 or UINT4, one element a byte; INT4 is sign-extended. */
+    /**
+     * {@return a tensor of INT8, UINT8, INT4 or UINT4, one element a byte; INT4 is sign-extended}
+     *
+     * @param datatype INT8, UINT8, INT4 or UINT4
+     * @param values the elements, row major
+     * @param shape the dimensions; none for a scalar
+     */
     public static HostTensor of(Datatype datatype, byte[] values, long... shape) {
         return over(datatype, values.clone(), shape);
     }
 
-    /** A tensor of INT16 or UINT16; a short holds the bits of a UINT16. */
+    /**
+     * {@return a tensor of INT16 or UINT16; a short holds the bits of a UINT16}
+     *
+     * @param datatype INT16 or UINT16
+     * @param values the elements, row major
+     * @param shape the dimensions; none for a scalar
+     */
     public static HostTensor of(Datatype datatype, short[] values, long... shape) {
         return over(datatype, values.clone(), shape);
     }
 
-    /** A tensor of INT32 or UINT32; an int holds the bits of a UINT32. */
+    /**
+     * {@return a tensor of INT32 or UINT32; an int holds the bits of a UINT32}
+     *
+     * @param datatype INT32 or UINT32
+     * @param values the elements, row major
+     * @param shape the dimensions; none for a scalar
+     */
     public static HostTensor of(Datatype datatype, int[] values, long... shape) {
         return over(datatype, values.clone(), shape);
     }
 
-    /** A tensor of INT64 or UINT64; a long holds the bits of a UINT64. */
+    /**
+     * {@return a tensor of INT64 or UINT64; a long holds the bits of a UINT64}
+     *
+     * @param datatype INT64 or UINT64
+     * @param values the elements, row major
+     * @param shape the dimensions; none for a scalar
+     */
     public static HostTensor of(Datatype datatype, long[] values, long... shape) {
         return over(datatype, values.clone(), shape);
     }
 
-    /** A float32 tensor over an array, which is not copied and must not change while the tensor is in use. */
+    /**
+     * {@return a float32 tensor over an array, which is not copied and must not change while the tensor is in use}
+     *
+     * @param values the elements, row major
+     * @param shape the dimensions; none for a scalar
+     */
     public static HostTensor over(float[] values, long... shape) {
         return over(Datatype.FP32, values, values.length, shape);
     }
 
-    /** A float64 tensor over an array, which is not copied and must not change while the tensor is in use. */
+    /**
+     * {@return a float64 tensor over an array, which is not copied and must not change while the tensor is in use}
+     *
+     * @param values the elements, row major
+     * @param shape the dimensions; none for a scalar
+     */
     public static HostTensor over(double[] values, long... shape) {
         return over(Datatype.FP64, values, values.length, shape);
     }
 
-    /** An int32 tensor over an array, which is not copied and must not change while the tensor is in use. */
+    /**
+     * {@return an int32 tensor over an array, which is not copied and must not change while the tensor is in use}
+     *
+     * @param values the elements, row major
+     * @param shape the dimensions; none for a scalar
+     */
     public static HostTensor over(int[] values, long... shape) {
         return over(Datatype.INT32, values, shape);
     }
 
-    /** An int64 tensor over an array, which is not copied and must not change while the tensor is in use. */
+    /**
+     * {@return an int64 tensor over an array, which is not copied and must not change while the tensor is in use}
+     *
+     * @param values the elements, row major
+     * @param shape the dimensions; none for a scalar
+     */
     public static HostTensor over(long[] values, long... shape) {
         return over(Datatype.INT64, values, shape);
     }
 
-    /** An int8 tensor over an array, which is not copied and must not change while the tensor is in use. */
+    /**
+     * {@return an int8 tensor over an array, which is not copied and must not change while the tensor is in use}
+     *
+     * @param values the elements, row major
+     * @param shape the dimensions; none for a scalar
+     */
     public static HostTensor over(byte[] values, long... shape) {
         return over(Datatype.INT8, values, shape);
     }
 
-    /** A tensor of INT8, UINT8, INT4 or UINT4 over an array, which is not copied and must not change while the tensor is in use. */
+    /**
+     * {@return a tensor of INT8, UINT8, INT4 or UINT4 over an array, which is not copied and must not change while the tensor is in use}
+     *
+     * @param datatype INT8, UINT8, INT4 or UINT4
+     * @param values the elements, row major
+     * @param shape the dimensions; none for a scalar
+     */
     public static HostTensor over(Datatype datatype, byte[] values, long... shape) {
         return over(integers(datatype, 1), values, values.length, shape);
     }
 
-    /** A tensor of INT16 or UINT16 over an array, which is not copied and must not change while the tensor is in use. */
+    /**
+     * {@return a tensor of INT16 or UINT16 over an array, which is not copied and must not change while the tensor is in use}
+     *
+     * @param datatype INT16 or UINT16
+     * @param values the elements, row major
+     * @param shape the dimensions; none for a scalar
+     */
     public static HostTensor over(Datatype datatype, short[] values, long... shape) {
         return over(integers(datatype, 2), values, values.length, shape);
     }
 
-    /** A tensor of INT32 or UINT32 over an array, which is not copied and must not change while the tensor is in use. */
+    /**
+     * {@return a tensor of INT32 or UINT32 over an array, which is not copied and must not change while the tensor is in use}
+     *
+     * @param datatype INT32 or UINT32
+     * @param values the elements, row major
+     * @param shape the dimensions; none for a scalar
+     */
     public static HostTensor over(Datatype datatype, int[] values, long... shape) {
         return over(integers(datatype, 4), values, values.length, shape);
     }
 
-    /** A tensor of INT64 or UINT64 over an array, which is not copied and must not change while the tensor is in use. */
+    /**
+     * {@return a tensor of INT64 or UINT64 over an array, which is not copied and must not change while the tensor is in use}
+     *
+     * @param datatype INT64 or UINT64
+     * @param values the elements, row major
+     * @param shape the dimensions; none for a scalar
+     */
     public static HostTensor over(Datatype datatype, long[] values, long... shape) {
         return over(integers(datatype, 8), values, values.length, shape);
     }
 
     /**
-     * A tensor of any datatype over a buffer's bytes from position to limit. The bytes are not copied and must not change while the tensor
-     * is in use. With a direct buffer the engine copies them fastest.
+     * {@return a tensor of any datatype over a buffer's bytes from position to limit} The bytes are not copied and must not change while
+     * the tensor is in use. With a direct buffer the engine copies them fastest.
      *
      * @param datatype the datatype
      * @param data little-endian and row major; an element of BYTES is a uint32 length and that many bytes
@@ -245,7 +387,11 @@ public final class HostTensor {
         return new HostTensor(littleEndian(entry), owner);
     }
 
-    /** A tensor of a frame, such as an input of a recorded vector. Its bytes are not copied and must not change. */
+    /**
+     * {@return a tensor of a frame, such as an input of a recorded vector} Its bytes are not copied and must not change.
+     *
+     * @param entry a tensor of a frame
+     */
     public static HostTensor viewOf(TensorEntry entry) {
         return new HostTensor(littleEndian(entry));
     }
@@ -264,7 +410,7 @@ public final class HostTensor {
         return copy().entry.named(name);
     }
 
-    /** A tensor with the same elements that stays valid when its {@link Outputs} are closed. */
+    /** {@return a tensor with the same elements that stays valid when its {@link Outputs} are closed} */
     public HostTensor copy() {
         return owner == null ? this : read(HostTensor::copyOf);
     }
@@ -273,12 +419,12 @@ public final class HostTensor {
         return owner == null ? reader.apply(entry) : owner.reading(entry, reader);
     }
 
-    /** The datatype. */
+    /** {@return the datatype} */
     public Datatype datatype() {
         return entry.datatype();
     }
 
-    /** The dimensions; empty for a scalar. The array is a copy. */
+    /** {@return the dimensions; empty for a scalar} The array is a copy. */
     public long[] shape() {
         return entry.shape().stream().mapToLong(Long::longValue).toArray();
     }
@@ -288,13 +434,13 @@ public final class HostTensor {
         return entry.shape();
     }
 
-    /** The number of elements. */
+    /** {@return the number of elements} */
     public int size() {
         return Math.toIntExact(entry.elements());
     }
 
     /**
-     * The elements of a float32, float16, bfloat16 or float8 tensor.
+     * {@return the elements of a float32, float16, bfloat16 or float8 tensor}
      *
      * @throws IllegalStateException if the datatype is another
      */
@@ -331,7 +477,7 @@ public final class HostTensor {
     }
 
     /**
-     * The elements of a tensor whose numbers a double holds exactly: every float datatype, integers of up to 32 bits.
+     * {@return the elements of a tensor whose numbers a double holds exactly: every float datatype, integers of up to 32 bits}
      *
      * @throws IllegalStateException if the datatype is another
      */
@@ -350,7 +496,7 @@ public final class HostTensor {
     }
 
     /**
-     * The elements of an int8, int16, int32, uint8, uint16, int4 or uint4 tensor.
+     * {@return the elements of an int8, int16, int32, uint8, uint16, int4 or uint4 tensor}
      *
      * @throws IllegalStateException if the datatype is another
      */
@@ -376,7 +522,7 @@ public final class HostTensor {
     }
 
     /**
-     * The elements of a tensor of any integer datatype; for uint64 their bits ({@link Long#toUnsignedString(long)}).
+     * {@return the elements of a tensor of any integer datatype; for uint64 their bits ({@link Long#toUnsignedString(long)})}
      *
      * @throws IllegalStateException if the datatype is another
      */
@@ -395,7 +541,8 @@ public final class HostTensor {
     }
 
     /**
-     * The elements of an int8, uint8, int4 or uint4 tensor, one byte each; for uint8 their bits ({@link Byte#toUnsignedInt(byte)}).
+     * {@return the elements of an int8, uint8, int4 or uint4 tensor, one byte each; for uint8 their bits ({@link
+     * Byte#toUnsignedInt(byte)})}
      *
      * @throws IllegalStateException if the datatype is another
      */
@@ -412,7 +559,7 @@ public final class HostTensor {
     }
 
     /**
-     * The elements of a bool tensor.
+     * {@return the elements of a bool tensor}
      *
      * @throws IllegalStateException if the datatype is another
      */
@@ -428,7 +575,7 @@ public final class HostTensor {
     }
 
     /**
-     * The elements of a string tensor, decoded from UTF-8; {@link #byteStrings()} returns them undecoded.
+     * {@return the elements of a string tensor, decoded from UTF-8; {@link #byteStrings()} returns them undecoded}
      *
      * @throws IllegalStateException if the datatype is another
      */
@@ -445,7 +592,7 @@ public final class HostTensor {
     }
 
     /**
-     * The elements of a string tensor, as bytes.
+     * {@return the elements of a string tensor, as bytes}
      *
      * @throws IllegalStateException if the datatype is another
      */
@@ -462,7 +609,7 @@ public final class HostTensor {
         return entry.array() == null ? strings(entry.data()) : Arrays.asList((byte[][]) entry.array());
     }
 
-    /** The wire bytes, little-endian and row major, as a read-only buffer; of a tensor of {@link Outputs} a copy. */
+    /** {@return the wire bytes, little-endian and row major, as a read-only buffer; of a tensor of {@link Outputs} a copy} */
     public ByteBuffer buffer() {
         return copy().entry.data().asReadOnlyBuffer().order(ByteOrder.LITTLE_ENDIAN);
     }

@@ -19,29 +19,45 @@ public record Options(
     /** The first artifact that the engine runs, with checked hashes, warmed up, in the engine on the class path. */
     public static final Options DEFAULTS = new Options(null, true, true, true, null, null);
 
-    /** These options with another artifact: its id, or null for the first that runs in the engine. */
+    /**
+     * {@return these options with another artifact: its id, or null for the first that runs in the engine}
+     *
+     * @param id an artifact's id, or null
+     */
     public Options withArtifact(String id) {
         return new Options(id, fallback, verifyHashes, warmUp, sessionConfig, engine);
     }
 
-    /** These options with or without the next artifact of the manifest where the release does not run the first. */
+    /**
+     * {@return these options with or without the next artifact of the manifest where the release does not run the first}
+     *
+     * @param fall whether the next artifact is taken
+     */
     public Options withFallback(boolean fall) {
         return new Options(artifact, fall, verifyHashes, warmUp, sessionConfig, engine);
     }
 
-    /** These options with or without the check of hashes, which reads the whole artifact once more. */
+    /**
+     * {@return these options with or without the check of hashes, which reads the whole artifact once more}
+     *
+     * @param verify whether hashes are checked
+     */
     public Options withVerifyHashes(boolean verify) {
         return new Options(artifact, fallback, verify, warmUp, sessionConfig, engine);
     }
 
-    /** These options with or without the warm-up; without it the first call of each signature takes longer. */
+    /**
+     * {@return these options with or without the warm-up; without it the first call of each signature takes longer}
+     *
+     * @param warm whether a first vector of each signature runs
+     */
     public Options withWarmUp(boolean warm) {
         return new Options(artifact, fallback, verifyHashes, warm, sessionConfig, engine);
     }
 
     /**
-     * These options with another configuration of TensorFlow's session: threads, devices, memory of a GPU. It replaces the default, which
-     * only allows soft placement (an operation runs on another device if the model's own is not there).
+     * {@return these options with another configuration of TensorFlow's session: threads, devices, memory of a GPU} It replaces the
+     * default, which only allows soft placement (an operation runs on another device if the model's own is not there).
      *
      * @param configProto a serialised tensorflow.ConfigProto, {@code ConfigProto.newBuilder()….build().toByteArray()}; null for the default
      */
@@ -49,7 +65,11 @@ public record Options(
         return new Options(artifact, fallback, verifyHashes, warmUp, configProto, engine);
     }
 
-    /** These options with another engine, or null for the engine on the class path. */
+    /**
+     * {@return these options with another engine, or null for the engine on the class path}
+     *
+     * @param worker the engine, or null
+     */
     public Options withEngine(Worker worker) {
         return new Options(artifact, fallback, verifyHashes, warmUp, sessionConfig, worker);
     }

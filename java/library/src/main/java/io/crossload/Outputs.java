@@ -34,7 +34,7 @@ public final class Outputs implements AutoCloseable {
     }
 
     /**
-     * An output, valid until these outputs are closed.
+     * {@return an output, valid until these outputs are closed}
      *
      * @param name the output's name in the signature
      * @throws CrossloadException INVALID_ARGUMENT if there is no such output, or the run was not asked for it; FAILED_PRECONDITION after
@@ -51,7 +51,7 @@ public final class Outputs implements AutoCloseable {
                 Code.INVALID_ARGUMENT, "there is no output '" + name + "'" + Text.near(name, names()));
     }
 
-    /** The names of the outputs, in the order asked for. */
+    /** {@return the names of the outputs, in the order asked for} */
     public List<String> names() {
         List<String> names = new ArrayList<>();
         entries.forEach(entry -> names.add(entry.name()));

@@ -13,7 +13,11 @@ public enum Agreement {
     /** None of these; or another shape, datatype or name; or a NaN where the reference has none. */
     DIFFERENT;
 
-    /** Whether this agreement is {@code wanted} or closer. */
+    /**
+     * {@return whether this agreement is {@code wanted} or closer}
+     *
+     * @param wanted the agreement that is enough
+     */
     public boolean atLeast(Agreement wanted) {
         return compareTo(wanted) <= 0;
     }

@@ -11,8 +11,8 @@ import java.util.List;
  * The decisions of an answer: the argmax of each row along the last axis, and what it is worth where it changes.
  *
  * <p>A row is a tie if the tolerance may exchange its two elements: that it flips is no fault. A flip is confident if the reference put
- * its choice above the answer's by more than 1/64 of the output's range, and by more than 4 ULP of it (2 steps of integers, twice the allowed
- * steps of a quantised output).
+ * its choice above the answer's by more than 1/64 of the output's range, and by more than 4 ULP of it (2 steps of integers, twice the
+ * allowed steps of a quantised output).
  */
 final class Decisions {
     private static final double CONFIDENT = 1.0 / 64;

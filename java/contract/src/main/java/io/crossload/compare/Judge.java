@@ -28,7 +28,7 @@ public final class Judge {
     private Judge() {}
 
     /**
-     * The judgement of the whole answer: the agreement of its worst output, the worst value of each metric.
+     * {@return the judgement of the whole answer: the agreement of its worst output, the worst value of each metric}
      *
      * <p>A missing or an additional output, another datatype or shape, or no output at all is {@code different}.
      *
@@ -74,9 +74,13 @@ public final class Judge {
     }
 
     /**
-     * The judgement of one output.
+     * {@return the judgement of one output}
      *
      * @param name the output's name, for the reason
+     * @param reference the reference's output
+     * @param answer the output to compare with it
+     * @param tolerances by output name or by the contract's name of a datatype, as in the manifest
+     * @param forbidNan whether a NaN is different where the reference has one, too
      * @throws IllegalArgumentException if a BYTES tensor is malformed
      */
     public static Judgement output(

@@ -29,8 +29,10 @@ public final class CarrierConversion {
     }
 
     /**
-     * The tensor of {@code datatype} that a carrier tensor holds.
+     * {@return the tensor of {@code datatype} that a carrier tensor holds}
      *
+     * @param carried a tensor of the carrier datatype
+     * @param datatype the datatype that it carries
      * @throws FrameException if a value does not fit the datatype, or the carrier of a complex datatype has no last axis of 2
      */
     public static TensorEntry fromCarrier(TensorEntry carried, Datatype datatype) throws FrameException {

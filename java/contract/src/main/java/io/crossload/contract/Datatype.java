@@ -16,25 +16,45 @@ import java.util.stream.Collectors;
  * <p>Sources: Open Inference Protocol v2 (tensor data types), tensorflow/core/framework/types.proto (enum DataType).
  */
 public enum Datatype {
+    /** {@code float32}, 4 bytes an element. */
     FP32("float32", 1, 4),
+    /** {@code float64}, 8 bytes an element. */
     FP64("float64", 2, 8),
+    /** {@code int32}, 4 bytes an element. */
     INT32("int32", 3, 4),
+    /** {@code uint8}, one byte an element. */
     UINT8("uint8", 4, 1),
+    /** {@code int16}, 2 bytes an element. */
     INT16("int16", 5, 2),
+    /** {@code int8}, one byte an element. */
     INT8("int8", 6, 1),
+    /** {@code string}: bytes of any length. */
     BYTES("string", 7, 0),
+    /** {@code complex64}, 8 bytes an element. */
     COMPLEX64("complex64", 8, 8),
+    /** {@code int64}, 8 bytes an element. */
     INT64("int64", 9, 8),
+    /** {@code bool}, one byte an element. */
     BOOL("bool", 10, 1),
+    /** {@code bfloat16}, 2 bytes an element. */
     BF16("bfloat16", 14, 2),
+    /** {@code uint16}, 2 bytes an element. */
     UINT16("uint16", 17, 2),
+    /** {@code complex128}, 16 bytes an element. */
     COMPLEX128("complex128", 18, 16),
+    /** {@code float16}, 2 bytes an element. */
     FP16("float16", 19, 2),
+    /** {@code uint32}, 4 bytes an element. */
     UINT32("uint32", 22, 4),
+    /** {@code uint64}, 8 bytes an element. */
     UINT64("uint64", 23, 8),
+    /** {@code float8_e5m2}, one byte an element. */
     FP8_E5M2("float8_e5m2", 24, 1),
+    /** {@code float8_e4m3fn}, one byte an element. */
     FP8_E4M3FN("float8_e4m3fn", 25, 1),
+    /** {@code int4}, one byte an element. */
     INT4("int4", 29, 1),
+    /** {@code uint4}, one byte an element. */
     UINT4("uint4", 30, 1);
 
     private static final Map<String, Datatype> BY_NAME =
@@ -58,22 +78,26 @@ public enum Datatype {
         this.size = size;
     }
 
-    /** TensorFlow's name, for messages: {@code float32}. */
+    /** {@return TensorFlow's name, for messages: {@code float32}} */
     public String tensorflow() {
         return tensorflow;
     }
 
-    /** The number in TensorFlow's types.proto. */
+    /** {@return the number in TensorFlow's types.proto} */
     public int number() {
         return number;
     }
 
-    /** The bytes of an element on the wire; 0 for BYTES, whose elements have different lengths. */
+    /** {@return the bytes of an element on the wire; 0 for BYTES, whose elements have different lengths} */
     public int size() {
         return size;
     }
 
-    /** The datatype with this name in the contract, or null if the contract has none. */
+    /**
+     * {@return the datatype with this name in the contract, or null if the contract has none}
+     *
+     * @param name the contract's name: {@code FP32}
+     */
     public static Datatype ofName(String name) {
         return BY_NAME.get(name);
     }
@@ -90,8 +114,9 @@ public enum Datatype {
     }
 
     /**
-     * The elements of a BYTES tensor: each a uint32 length, then that many bytes of any value.
+     * {@return the elements of a BYTES tensor: each a uint32 length, then that many bytes of any value}
      *
+     * @param data from position to limit, little-endian
      * @throws FrameException if an element ends outside the data
      */
     public static List<byte[]> decodeBytes(ByteBuffer data) throws FrameException {
@@ -113,8 +138,9 @@ public enum Datatype {
     }
 
     /**
-     * The wire bytes of string elements: a direct, little-endian buffer.
+     * {@return the wire bytes of string elements: a direct, little-endian buffer}
      *
+     * @param elements the strings, row major
      * @throws ArithmeticException if they exceed a Java buffer (2 GiB)
      */
     public static ByteBuffer encodeBytes(Iterable<byte[]> elements) {

@@ -11,27 +11,47 @@ import java.nio.ByteBuffer;
 public final class Elements {
     private Elements() {}
 
-    /** Whether the datatype is an integer datatype. */
+    /**
+     * {@return whether the datatype is an integer datatype}
+     *
+     * @param datatype the datatype
+     */
     public static boolean isInteger(Datatype datatype) {
         return datatype.tensorflow().contains("int");
     }
 
-    /** Whether the datatype is an unsigned integer datatype. */
+    /**
+     * {@return whether the datatype is an unsigned integer datatype}
+     *
+     * @param datatype the datatype
+     */
     public static boolean isUnsigned(Datatype datatype) {
         return datatype.tensorflow().startsWith("uint");
     }
 
-    /** Whether the datatype is a (real) floating-point datatype. */
+    /**
+     * {@return whether the datatype is a (real) floating-point datatype}
+     *
+     * @param datatype the datatype
+     */
     public static boolean isFloating(Datatype datatype) {
         return datatype.tensorflow().contains("float");
     }
 
-    /** Whether the datatype is a complex datatype. */
+    /**
+     * {@return whether the datatype is a complex datatype}
+     *
+     * @param datatype the datatype
+     */
     public static boolean isComplex(Datatype datatype) {
         return datatype == Datatype.COMPLEX64 || datatype == Datatype.COMPLEX128;
     }
 
-    /** The datatype of the real and imaginary parts; for a datatype that is not complex, the datatype itself. */
+    /**
+     * {@return the datatype of the real and imaginary parts; for a datatype that is not complex, the datatype itself}
+     *
+     * @param datatype the datatype
+     */
     public static Datatype part(Datatype datatype) {
         return switch (datatype) {
             case COMPLEX64 -> Datatype.FP32;
@@ -41,8 +61,11 @@ public final class Elements {
     }
 
     /**
-     * An element of an integer datatype or BOOL; for UINT64 its bits.
+     * {@return an element of an integer datatype or BOOL; for UINT64 its bits}
      *
+     * @param datatype the datatype
+     * @param data wire bytes, little-endian
+     * @param at the index of the element
      * @throws IllegalArgumentException if the datatype is another
      */
     public static long integer(Datatype datatype, ByteBuffer data, int at) {
@@ -59,8 +82,11 @@ public final class Elements {
     }
 
     /**
-     * An element of a floating-point or integer datatype, or BOOL, as a double; 64-bit integers are rounded.
+     * {@return an element of a floating-point or integer datatype, or BOOL, as a double; 64-bit integers are rounded}
      *
+     * @param datatype the datatype
+     * @param data wire bytes, little-endian
+     * @param at the index of the element
      * @throws IllegalArgumentException if the datatype is BYTES or complex
      */
     public static double real(Datatype datatype, ByteBuffer data, int at) {
@@ -76,7 +102,13 @@ public final class Elements {
         };
     }
 
-    /** The bits of a floating-point element, in the lowest bits of a long. */
+    /**
+     * {@return the bits of a floating-point element, in the lowest bits of a long}
+     *
+     * @param datatype the datatype
+     * @param data wire bytes, little-endian
+     * @param at the index of the element
+     */
     public static long bits(Datatype datatype, ByteBuffer data, int at) {
         return switch (datatype.size()) {
             case 1 -> Byte.toUnsignedLong(data.get(at));
@@ -114,7 +146,11 @@ public final class Elements {
         }
     }
 
-    /** The double nearest to an unsigned 64-bit integer. */
+    /**
+     * {@return the double nearest to an unsigned 64-bit integer}
+     *
+     * @param bits the integer
+     */
     public static double unsigned(long bits) {
         return bits >= 0 ? bits : new BigInteger(Long.toUnsignedString(bits)).doubleValue();
     }

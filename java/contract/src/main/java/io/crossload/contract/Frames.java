@@ -63,6 +63,8 @@ public final class Frames {
     private ByteBuffer outgoing = direct(1 << 16);
 
     /**
+     * Frames that carry all tensors in the streams.
+     *
      * @param source a blocking channel to read from, null for a writer
      * @param target a blocking channel to write to, null for a reader
      */
@@ -71,6 +73,8 @@ public final class Frames {
     }
 
     /**
+     * Frames whose large tensors may lie in shared memory.
+     *
      * @param source a blocking channel to read from
      * @param target a blocking channel to write to
      * @param shared where large tensors of requests and answers lie; null if all of them are in the streams
@@ -81,7 +85,7 @@ public final class Frames {
         this.shared = shared;
     }
 
-    /** Whether large tensors may lie in shared memory. */
+    /** {@return whether large tensors may lie in shared memory} */
     public boolean hasSharedMemory() {
         return shared != null;
     }
@@ -124,6 +128,7 @@ public final class Frames {
     /**
      * Writes one frame: the header, with descriptions of {@code inputs} and {@code outputs} added, then the tensors' bytes.
      *
+     * @param header what the frame says beside its tensors
      * @param inputs null for a header without {@code inputs}
      * @param outputs null for a header without {@code outputs}
      * @throws IOException if the other end of the stream is closed

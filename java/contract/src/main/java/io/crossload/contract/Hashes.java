@@ -22,6 +22,7 @@ public final class Hashes {
     /**
      * The digest of a file's bytes; for a folder, of its files' lines {@code <sha256>  <path inside>\n} in the byte order of the paths.
      *
+     * @param path a file or a folder
      * @return 64 hexadecimal digits
      * @throws IOException if a file cannot be read
      */

@@ -60,7 +60,18 @@ public record Manifest(
             .enable(DeserializationFeature.FAIL_ON_NULL_FOR_PRIMITIVES)
             .build();
 
-    /** Replaces null lists and maps by empty ones. */
+    /**
+     * Replaces null lists and maps by empty ones.
+     *
+     * @param crossload the schema's version
+     * @param model the model's name and version
+     * @param producer versions of the software that exported it, by name
+     * @param signatures by key
+     * @param artifacts the saved models
+     * @param leftOut formats that the model could not be exported to
+     * @param vectors the vectors files, at most one a signature
+     * @param tolerance by output name or by the contract's name of a datatype
+     */
     public Manifest {
         producer = orEmpty(producer);
         signatures = orEmpty(signatures);
@@ -70,9 +81,19 @@ public record Manifest(
         tolerance = orEmpty(tolerance);
     }
 
-    /** A model's name and version. */
+    /**
+     * A model's name and version.
+     *
+     * @param name the name
+     * @param version the version
+     */
     public record Model(@JsonProperty(required = true) String name, String version) {
-        /** Replaces a null version by 1. */
+        /**
+         * Replaces a null version by 1.
+         *
+         * @param name the name
+         * @param version the version
+         */
         public Model {
             version = version == null ? "1" : version;
         }
@@ -82,6 +103,8 @@ public record Manifest(
      * A signature: named inputs and outputs, in order.
      *
      * @param methodName the SignatureDef's method name; may be empty
+     * @param inputs its inputs
+     * @param outputs its outputs
      */
     @JsonIgnoreProperties("key")
     public record Signature(
@@ -137,7 +160,18 @@ public record Manifest(
             Map<String, Binding> bindings,
             Made made,
             List<Quality> quality) {
-        /** Replaces a null map or list by an empty one. */
+        /**
+         * Replaces a null map or list by an empty one.
+         *
+         * @param id the artifact's name in the bundle
+         * @param format {@code saved_model}, {@code graph_def}, …
+         * @param path relative to the manifest's folder
+         * @param tags the tags of a SavedModel's MetaGraph; null for other formats
+         * @param sha256 of the file or folder ({@link Hashes})
+         * @param bindings by signature
+         * @param made how it was converted, or null
+         * @param quality how far a quantised artifact is from the float model, by output
+         */
         public Artifact {
             bindings = orEmpty(bindings);
             quality = orEmpty(quality);
@@ -189,7 +223,14 @@ public record Manifest(
      * @param bridge the tensors for runtimes that lack a datatype of the signature; null if there are none
      */
     public record Binding(String key, Map<String, String> inputs, Map<String, String> outputs, Bridge bridge) {
-        /** Replaces null maps by empty ones. */
+        /**
+         * Replaces null maps by empty ones.
+         *
+         * @param key the SignatureDef's key inside the artifact; null if the artifact has no SignatureDef for the signature
+         * @param inputs tensor names ({@code operation:index}) or tensor indices, by input name
+         * @param outputs tensor names or tensor indices, by output name
+         * @param bridge the tensors for runtimes that lack a datatype of the signature; null if there are none
+         */
         public Binding {
             inputs = orEmpty(inputs);
             outputs = orEmpty(outputs);
@@ -209,7 +250,14 @@ public record Manifest(
             Map<String, String> inputs,
             Map<String, String> outputs,
             @JsonProperty(required = true) Map<Datatype, Datatype> carriers) {
-        /** Replaces null maps by empty ones. */
+        /**
+         * Replaces null maps by empty ones.
+         *
+         * @param key the key of the bridge's own SignatureDef; null in a GraphDef
+         * @param inputs tensor names, by input name
+         * @param outputs tensor names, by output name
+         * @param carriers the carrier of each datatype that has one
+         */
         public Bridge {
             inputs = orEmpty(inputs);
             outputs = orEmpty(outputs);
@@ -228,7 +276,12 @@ public record Manifest(
     public record Made(
             String source, List<String> way, boolean verified, List<String> runtimes, List<String> repairs) {}
 
-    /** A request that the reference did not answer, or a format that the model could not be exported to, with the reason. */
+    /**
+     * A request that the reference did not answer, or a format that the model could not be exported to, with the reason.
+     *
+     * @param id the request's name, or the format
+     * @param reason one sentence
+     */
     public record LeftOut(String id, String reason) {}
 
     /**
@@ -259,7 +312,22 @@ public record Manifest(
             Map<String, Steps> steps,
             Strength strength,
             String state) {
-        /** Replaces a null list by an empty one. */
+        /**
+         * Replaces a null list by an empty one.
+         *
+         * @param signature the key of the signature
+         * @param path relative to the manifest's folder
+         * @param count the number of vectors in it
+         * @param sha256 of the file
+         * @param seed the seed of the random requests
+         * @param reference the runtime that recorded the answers
+         * @param leftOut requests that the reference did not answer
+         * @param rounding by output, how the rounding beside its answers was found, and the greatest of it
+         * @param steps by output of a quantised model, its scale and how many steps of it are close
+         * @param strength how many faults seeded into the reference's graph the vectors detect, or null
+         * @param state why an answer depends on the requests before it, or null; then the vectors are a sequence, which starts with a
+         *     freshly loaded model
+         */
         public VectorsFile {
             leftOut = orEmpty(leftOut);
             rounding = rounding == null ? Map.of() : rounding;
@@ -276,7 +344,14 @@ public record Manifest(
      * @param narrow the ops that have no kernel for float64
      */
     public record Rounding(String origin, double largest, List<String> narrow) {
-        /** Replaces a null list by an empty one. */
+        /**
+         * Replaces a null list by an empty one.
+         *
+         * @param origin {@code float64}: the distance to the same graph in float64; {@code perturbation}: the spread when inputs and
+         *     weights are moved by half a unit in the last place; {@code datatype}: a share of the largest element
+         * @param largest the greatest distance beside any recorded answer, absolute
+         * @param narrow the ops that have no kernel for float64
+         */
         public Rounding {
             narrow = orEmpty(narrow);
         }
@@ -290,7 +365,13 @@ public record Manifest(
      * @param ops the file's operators that allow the most steps
      */
     public record Steps(double scale, int allowed, List<String> ops) {
-        /** Replaces a null list by an empty one. */
+        /**
+         * Replaces a null list by an empty one.
+         *
+         * @param scale one step
+         * @param allowed how many steps are close
+         * @param ops the file's operators that allow the most steps
+         */
         public Steps {
             ops = orEmpty(ops);
         }
@@ -305,13 +386,25 @@ public record Manifest(
      * @param notMeasured why nothing was measured, or null
      */
     public record Strength(int seeded, int detected, List<SeededFault> unseen, String notMeasured) {
-        /** Replaces a null list by an empty one. */
+        /**
+         * Replaces a null list by an empty one.
+         *
+         * @param seeded the number of faults
+         * @param detected how many of them
+         * @param unseen the others
+         * @param notMeasured why nothing was measured, or null
+         */
         public Strength {
             unseen = orEmpty(unseen);
         }
     }
 
-    /** A node of the reference's graph, and what was done to it. */
+    /**
+     * A node of the reference's graph, and what was done to it.
+     *
+     * @param node the node's name
+     * @param kind the kind of fault
+     */
     public record SeededFault(String node, String kind) {}
 
     /**
@@ -327,6 +420,8 @@ public record Manifest(
     /**
      * Reads a manifest.
      *
+     * @param file the path of the manifest
+     * @return the manifest
      * @throws ManifestException if the file cannot be read, has a newer schema version, has an unknown or lacks a required key, or
      *     contradicts itself
      */

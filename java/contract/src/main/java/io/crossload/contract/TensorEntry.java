@@ -61,42 +61,52 @@ public final class TensorEntry {
         this(name, datatype, shape, null, data, rounding, steps);
     }
 
-    /** A tensor of wire bytes whose rounding is not known. */
+    /**
+     * A tensor of wire bytes whose rounding is not known.
+     *
+     * @param name its name in the signature
+     * @param datatype its datatype
+     * @param shape its dimensions, none negative; empty for a scalar
+     * @param data its wire bytes from position to limit
+     */
     public TensorEntry(String name, Datatype datatype, List<Long> shape, ByteBuffer data) {
         this(name, datatype, shape, null, data, null, null);
     }
 
     /**
-     * A tensor over an array, which is not copied.
+     * {@return a tensor over an array, which is not copied}
      *
-     * @param array its elements, row major: a float[] (FP32), double[] (FP64), long[], int[], short[] or byte[] (a datatype of as many bytes
-     *     an element) or byte[][] (BYTES)
+     * @param name its name in the signature
+     * @param datatype its datatype
+     * @param shape its dimensions, none negative; empty for a scalar
+     * @param array its elements, row major: a float[] (FP32), double[] (FP64), long[], int[], short[] or byte[] (a datatype of as many
+     *     bytes an element) or byte[][] (BYTES)
      */
     public static TensorEntry of(String name, Datatype datatype, List<Long> shape, Object array) {
         return new TensorEntry(name, datatype, shape, array, null, null, null);
     }
 
-    /** The name in the signature. */
+    /** {@return the name in the signature} */
     public String name() {
         return name;
     }
 
-    /** The datatype. */
+    /** {@return the datatype} */
     public Datatype datatype() {
         return datatype;
     }
 
-    /** The dimensions, empty for a scalar. */
+    /** {@return the dimensions, empty for a scalar} */
     public List<Long> shape() {
         return shape;
     }
 
-    /** The elements as {@link #of} takes them; null if the tensor was made of bytes. */
+    /** {@return the elements as {@link #of} takes them; null if the tensor was made of bytes} */
     public Object array() {
         return array;
     }
 
-    /** The wire bytes from position to limit. */
+    /** {@return the wire bytes from position to limit} */
     public ByteBuffer data() {
         ByteBuffer bytes = data;
         if (bytes == null) {
@@ -106,22 +116,26 @@ public final class TensorEntry {
         return bytes;
     }
 
-    /** The absolute distance of a recorded answer to the same computation in float64; null where it is not known. */
+    /** {@return the absolute distance of a recorded answer to the same computation in float64; null where it is not known} */
     public Double rounding() {
         return rounding;
     }
 
-    /** The steps of a recorded answer of a quantised model; null for any other. */
+    /** {@return the steps of a recorded answer of a quantised model; null for any other} */
     public Steps steps() {
         return steps;
     }
 
-    /** The same elements under another name. */
+    /**
+     * {@return the same elements under another name}
+     *
+     * @param other the name
+     */
     public TensorEntry named(String other) {
         return new TensorEntry(other, datatype, shape, array, data, rounding, steps);
     }
 
-    /** The number of elements, 1 for a scalar. Overflows silently only for shapes that {@link Frames#read} refuses. */
+    /** {@return the number of elements, 1 for a scalar} Overflows silently only for shapes that {@link Frames#read} refuses. */
     public long elements() {
         long elements = 1;
         for (long dimension : shape) {
@@ -131,7 +145,7 @@ public final class TensorEntry {
     }
 
     /**
-     * The elements of a BYTES tensor, row major.
+     * {@return the elements of a BYTES tensor, row major}
      *
      * @throws FrameException if an element ends outside the data, or the elements do not fill the shape
      */

@@ -13,7 +13,12 @@ import java.util.stream.Collectors;
 public final class Text {
     private Text() {}
 
-    /** A number with at most {@code digits} significant digits, in the format of C's {@code %g}. */
+    /**
+     * {@return a number with at most {@code digits} significant digits, in the format of C's {@code %g}}
+     *
+     * @param value the number
+     * @param digits how many digits, at least one
+     */
     public static String general(double value, int digits) {
         if (value == 0 || Double.isNaN(value) || Double.isInfinite(value)) {
             return Double.isInfinite(value) ? (value > 0 ? "inf" : "-inf") : Double.isNaN(value) ? "nan" : "0";
@@ -29,7 +34,11 @@ public final class Text {
         return String.format(Locale.ROOT, "%se%s%02d", mantissa, exponent < 0 ? "-" : "+", Math.abs(exponent));
     }
 
-    /** The first non-blank line of an exception's message, else the name of its class; native TensorFlow appends lines of detail. */
+    /**
+     * {@return the first non-blank line of an exception's message, else the name of its class; native TensorFlow appends lines of detail}
+     *
+     * @param error the exception
+     */
     public static String sentence(Throwable error) {
         String message = error.getMessage() == null ? "" : error.getMessage();
         return Arrays.stream(message.split("\\R"))
@@ -39,7 +48,11 @@ public final class Text {
                 .orElse(error.getClass().getSimpleName());
     }
 
-    /** Names in quotes, separated by commas; {@code none} for an empty collection. */
+    /**
+     * {@return names in quotes, separated by commas; {@code none} for an empty collection}
+     *
+     * @param names the names, in their order
+     */
     public static String listed(Collection<String> names) {
         return names.isEmpty()
                 ? "none"
@@ -47,7 +60,8 @@ public final class Text {
     }
 
     /**
-     * The end of a message about an unknown name: {@code ; did you mean 'pixels'?} if a known name is similar, else all known names.
+     * {@return the end of a message about an unknown name: {@code ; did you mean 'pixels'?} if a known name is similar, else all known
+     * names}
      *
      * @param name the unknown name
      * @param known the known names
@@ -59,7 +73,12 @@ public final class Text {
         return near.isEmpty() ? "; there are: " + listed(known) : "; did you mean " + listed(near) + "?";
     }
 
-    /** The Levenshtein distance of two names, ignoring case. */
+    /**
+     * {@return the Levenshtein distance of two names, ignoring case}
+     *
+     * @param one a name
+     * @param other another name
+     */
     public static int distance(String one, String other) {
         int[] row = new int[other.length() + 1];
         for (int j = 0; j <= other.length(); j++) {

@@ -14,6 +14,9 @@ public record Tolerance(double rtol, double atol, long ulp) {
     /**
      * Checks the values.
      *
+     * @param rtol the tolerance relative to the reference
+     * @param atol the absolute tolerance
+     * @param ulp units in the last place
      * @throws IllegalArgumentException if one is negative, infinite or NaN
      */
     public Tolerance {

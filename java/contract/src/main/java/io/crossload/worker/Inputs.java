@@ -9,8 +9,9 @@ public final class Inputs {
     private Inputs() {}
 
     /**
-     * The elements of a BYTES input, row major.
+     * {@return the elements of a BYTES input, row major}
      *
+     * @param input a BYTES tensor of a request
      * @throws WorkerException INVALID_ARGUMENT if an element ends outside the data, or the elements do not fill the shape
      */
     public static List<byte[]> strings(TensorEntry input) throws WorkerException {

@@ -65,7 +65,14 @@ public interface Worker {
             List<Path> opLibraries,
             byte[] sessionConfig,
             boolean operatorTimes) {
-        /** A request for a model that starts each run from the same state, without custom ops and times of operators. */
+        /**
+         * A request for a model that starts each run from the same state, without custom ops and times of operators.
+         *
+         * @param path the artifact's path
+         * @param format one of the worker's formats
+         * @param tags the MetaGraph's tags, may be empty; null if the request has no tags
+         * @param signatures the bindings, by signature name
+         */
         public LoadRequest(Path path, String format, List<String> tags, Map<String, Binding> signatures) {
             this(path, format, tags, signatures, false, List.of(), null, false);
         }
@@ -109,7 +116,14 @@ public interface Worker {
     record Answer(
             List<TensorEntry> outputs, long nanoseconds, String note, List<OperatorTime> operators, Runnable memory)
             implements AutoCloseable {
-        /** An answer without the times of operators. */
+        /**
+         * An answer without the times of operators.
+         *
+         * @param outputs the requested outputs, in the request's order; valid until the answer is closed
+         * @param nanoseconds the time of the runtime's own call
+         * @param note one sentence to show beside the answer, or null
+         * @param memory frees the outputs' bytes
+         */
         public Answer(List<TensorEntry> outputs, long nanoseconds, String note, Runnable memory) {
             this(outputs, nanoseconds, note, List.of(), memory);
         }
@@ -122,7 +136,7 @@ public interface Worker {
 
     /** A loaded artifact. Whether several threads may call it at once is up to the runtime. */
     interface Model extends AutoCloseable {
-        /** One sentence about how the artifact was loaded, to show beside the answers, or null. */
+        /** {@return one sentence about how the artifact was loaded, to show beside the answers, or null} */
         default String note() {
             return null;
         }
@@ -130,6 +144,8 @@ public interface Worker {
         /**
          * Runs a signature.
          *
+         * @param request the signature, its inputs and the names of the outputs
+         * @return the outputs
          * @throws WorkerException if the request does not fit the model, or the runtime cannot run it
          */
         Answer infer(InferRequest request) throws WorkerException;
@@ -151,18 +167,20 @@ public interface Worker {
         void close();
     }
 
-    /** The runtime's identity. */
+    /** {@return the runtime's identity} */
     Metadata metadata();
 
     /**
      * Loads an artifact.
      *
+     * @param request the artifact, its format and its bindings
+     * @return the model
      * @throws WorkerException if the artifact does not fit the request, or the runtime cannot load it
      */
     Model load(LoadRequest request) throws WorkerException;
 
     /**
-     * The operations that the runtime can run: a serialised tensorflow.OpList.
+     * {@return the operations that the runtime can run: a serialised tensorflow.OpList}
      *
      * @throws WorkerException UNIMPLEMENTED if the runtime cannot list them
      */
@@ -170,7 +188,11 @@ public interface Worker {
         throw new WorkerException(Code.UNIMPLEMENTED, metadata().name() + " does not list its operations");
     }
 
-    /** The code for an exception other than {@link WorkerException}. */
+    /**
+     * {@return the code for an exception other than {@link WorkerException}}
+     *
+     * @param error what a call of the worker threw
+     */
     default Code code(Throwable error) {
         return error instanceof OutOfMemoryError ? Code.RESOURCE_EXHAUSTED : Code.INTERNAL;
     }

@@ -4,19 +4,33 @@ package io.crossload.worker;
 public final class WorkerException extends Exception {
     private static final long serialVersionUID = 1;
 
+    /** The kind of failure. */
     private final Code code;
 
+    /**
+     * A failure.
+     *
+     * @param code the kind of failure
+     * @param sentence the message, one sentence
+     */
     public WorkerException(Code code, String sentence) {
         super(sentence);
         this.code = code;
     }
 
+    /**
+     * A failure with its cause.
+     *
+     * @param code the kind of failure
+     * @param sentence the message, one sentence
+     * @param cause what was thrown
+     */
     public WorkerException(Code code, String sentence, Throwable cause) {
         super(sentence, cause);
         this.code = code;
     }
 
-    /** The kind of failure. */
+    /** {@return the kind of failure} */
     public Code code() {
         return code;
     }

@@ -48,6 +48,12 @@ public final class WorkerLoop {
         }
     }
 
+    /**
+     * A loop that answers requests.
+     *
+     * @param worker the runtime
+     * @param frames where requests come from and responses go to
+     */
     public WorkerLoop(Worker worker, Frames frames) {
         this.worker = worker;
         this.frames = frames;

@@ -40,17 +40,17 @@ import org.junit.platform.commons.annotation.Testable;
 public @interface ConformsTo {
 
     /**
-     * The bundle's folder, or an artifact with its manifest beside it: a path, relative to the working directory (the project's root), or
-     * {@code classpath:} and the name of a resource.
+     * {@return the bundle's folder, or an artifact with its manifest beside it: a path, relative to the working directory (the project's
+     * root), or {@code classpath:} and the name of a resource}
      */
     String value();
 
-    /** The artifact's id; empty for the manifest's first artifact that the engine loads. */
+    /** {@return the artifact's id; empty for the manifest's first artifact that the engine loads} */
     String artifact() default "";
 
-    /** The signatures' keys; empty for all signatures of the artifact. */
+    /** {@return the signatures' keys; empty for all signatures of the artifact} */
     String[] signatures() default {};
 
-    /** The least agreement that passes. */
+    /** {@return the least agreement that passes} */
     Agreement agreement() default Agreement.CLOSE;
 }
