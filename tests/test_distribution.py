@@ -39,7 +39,7 @@ def test_the_wheel_carries_the_workers_the_harness_and_the_contract(wheel: Path)
         "crossload/py.typed",
         "crossload/artifacts/tensorflow.binpb",
     } <= names
-    assert any(n.endswith("licenses/LICENSE") for n in names)
+    assert all(any(n.endswith(f"licenses/{text}") for n in names) for text in ("LICENSE", "NOTICE"))
 
 
 @pytest.mark.slow

@@ -123,9 +123,11 @@ class ReleasedFilesIT {
     void checksumsAndLicence(Path file) throws IOException, GeneralSecurityException {
         byte[] content = Files.readAllBytes(file);
         for (String algorithm : List.of("MD5", "SHA-1")) {
-            Path beside = Path.of(file + "." + algorithm.toLowerCase(Locale.ROOT).replace("-", ""));
+            Path beside =
+                    Path.of(file + "." + algorithm.toLowerCase(Locale.ROOT).replace("-", ""));
             assertThat(Files.readString(beside))
-                    .isEqualTo(HexFormat.of().formatHex(MessageDigest.getInstance(algorithm).digest(content)));
+                    .isEqualTo(HexFormat.of()
+                            .formatHex(MessageDigest.getInstance(algorithm).digest(content)));
         }
         if (file.toString().endsWith(".jar")) {
             try (JarFile jar = new JarFile(file.toFile())) {
@@ -145,8 +147,9 @@ class ReleasedFilesIT {
             assertThat(entries.stream().filter(entry -> entry.endsWith(".class")))
                     .isNotEmpty()
                     .allMatch(entry -> entry.startsWith("io/crossload/"));
-            String module =
-                    ENGINES.contains(name) ? "io.crossload" : name.equals("crossload-junit") ? "io.crossload.junit" : "io.crossload.tflite";
+            String module = ENGINES.contains(name)
+                    ? "io.crossload"
+                    : name.equals("crossload-junit") ? "io.crossload.junit" : "io.crossload.tflite";
             assertThat(jar.getManifest().getMainAttributes().getValue("Automatic-Module-Name"))
                     .isEqualTo(module);
             assertThat(entries.contains("META-INF/services/io.crossload.worker.Worker"))
