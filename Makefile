@@ -85,12 +85,12 @@ lint: setup ## ruff, mypy, import contracts, Spotless
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
-	@$(MVN) -q -Pbench spotless:check
+	@$(MVN) -q -Pbench,release spotless:check
 
 format: setup ## format the code for the linters
 	@$(BIN)/ruff check --fix-only -q .
 	@$(BIN)/ruff format -q .
-	@$(MVN) -q -Pbench spotless:apply
+	@$(MVN) -q -Pbench,release spotless:apply
 
 bench: setup $(DEMO)/digits/crossload.json ## measure, as ratios in one run
 	@$(MVN) -q -Pbench -pl benchmarks -am -DskipTests package

@@ -1,8 +1,9 @@
 """Fenced blocks of a Markdown page, and how each kind runs.
 
 ```sh, ```python and ```java run; ```toml, ```python and ```java whose first line is a comment with a file's name (`# train.py`) are
-written as that file, for a later block to use. ```text, ```console and ```json are output or examples of form. An HTML comment before a
-block says what else there is to know: `<!-- not run: reason -->`, `<!-- exit status: 1 -->`, `<!-- with TensorFlow -->`.
+written as that file, for a later block to use. ```text, ```console, ```json and ```xml are output or examples of form.
+An HTML comment before a block says what else there is to know: `<!-- not run: reason -->`, `<!-- exit status: 1 -->`,
+`<!-- with TensorFlow -->`.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from crossload.runtimes import environments, registry
 from tests import ROOT, SOURCES
 
 RUN = ("sh", "python", "java")
-SHOWN = ("text", "console", "json")
+SHOWN = ("text", "console", "json", "xml")
 _FENCE = re.compile(r"^(?:<!-- (?P<said>[^\n]*) -->\n)?```(?P<language>[a-z]*)[^\n]*\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 _FILE = re.compile(r"(?:#|//) (\S+\.(?:py|java|toml))\n")
 _SECONDS = 900
