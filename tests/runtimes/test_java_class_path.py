@@ -145,7 +145,7 @@ def test_a_javacpp_of_another_release_is_told(program: Path) -> None:
 def test_a_module_that_nothing_requires_is_named(program: Path, tmp_path: Path) -> None:
     sources, out = tmp_path / "sources", tmp_path / "app"
     (sources / "app").mkdir(parents=True)
-    (sources / "module-info.java").write_text("module app { requires crossload.tensorflow.java; }\n", encoding="utf-8")
+    (sources / "module-info.java").write_text("module app { requires io.crossload; }\n", encoding="utf-8")
     (sources / "app" / "Opens.java").write_text(f"package app;\n{OPENS}", encoding="utf-8")
     path = os.pathsep.join([str(out), *jars(ONE)])
     files = [sources / "module-info.java", sources / "app" / "Opens.java"]

@@ -88,6 +88,7 @@ public final class BoundSignature {
      *
      * @param options a serialised tensorflow.RunOptions, {@code RunOptions.newBuilder().setTimeoutInMs(500).build().toByteArray()}; null
      *     for TensorFlow's own. A run that takes longer throws CrossloadException (DEADLINE_EXCEEDED)
+     * @return the same signature of the same bundle, with these options
      */
     public BoundSignature withRunOptions(byte[] options) {
         return new BoundSignature(bundle, name, promised, binding, carriers, missing, options);

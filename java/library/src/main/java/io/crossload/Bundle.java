@@ -122,6 +122,7 @@ public final class Bundle implements AutoCloseable {
      * @param folder the bundle's folder: absolute with a leading '/', else relative to the anchor's package. A module that is not open keeps
      *     its folders to itself, but for those under {@code /META-INF}
      * @param options as for {@link #open(Path, Options)}
+     * @return the loaded artifact
      * @throws CrossloadException as {@link #open(Path, Options)}; NOT_FOUND if there is no such resource; DATA_LOSS if its jar is damaged;
      *     RESOURCE_EXHAUSTED if it cannot be unpacked
      */

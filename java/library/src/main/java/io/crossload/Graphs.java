@@ -25,6 +25,7 @@ public final class Graphs {
      * Imports a graph with all its placeholders and all tensors that no operation takes, with {@link Options#DEFAULTS}.
      *
      * @param path the GraphDef's file, or a zip or jar with one file that ends with .pb or .pbtxt
+     * @return the loaded artifact, as a bundle without vectors
      * @throws CrossloadException as {@link #open(Path, List, List, Options)}
      */
     public static Bundle open(Path path) {
@@ -39,6 +40,7 @@ public final class Graphs {
      * @param inputs the tensors to feed, {@code operation} or {@code operation:index}; null for all placeholders
      * @param outputs the tensors to fetch; null for those that no operation takes
      * @param options the engine, its configuration, whether to warm up; the others are of bundles
+     * @return the loaded artifact, as a bundle without vectors
      * @throws CrossloadException NOT_FOUND if the path does not exist, or the graph has no such tensor (with near names); DATA_LOSS for a
      *     damaged zip; INVALID_ARGUMENT if the file is no GraphDef; FAILED_PRECONDITION if the class path has no engine or two; the engine's
      *     own code if the import fails
@@ -65,6 +67,7 @@ public final class Graphs {
      * @param inputs as for {@link #open(Path, List, List, Options)}
      * @param outputs as for {@link #open(Path, List, List, Options)}
      * @param options as for {@link #open(Path, List, List, Options)}
+     * @return the loaded artifact, as a bundle without vectors
      * @throws CrossloadException as {@link #open(Path, List, List, Options)} and {@link Bundle#openResource}
      */
     public static Bundle openResource(

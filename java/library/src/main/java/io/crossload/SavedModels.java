@@ -28,6 +28,7 @@ public final class SavedModels {
      *
      * @param path the folder that holds {@code saved_model.pb}, or a zip or jar with such a folder
      * @param tags the tags of the MetaGraph, all of them; none for {@code serve}
+     * @return the loaded artifact, as a bundle without vectors
      * @throws CrossloadException as {@link #open(Path, List, Options)}
      */
     public static Bundle open(Path path, String... tags) {
@@ -41,6 +42,7 @@ public final class SavedModels {
      *     until the bundle is closed
      * @param tags the tags of the MetaGraph, all of them; the message of a failure lists the tag sets that are there
      * @param options the engine, its configuration, whether to warm up; the others are of bundles
+     * @return the loaded artifact, as a bundle without vectors
      * @throws CrossloadException NOT_FOUND if the path does not exist, is no SavedModel, or has no MetaGraph of these tags; DATA_LOSS for a
      *     damaged zip; INVALID_ARGUMENT for a damaged SavedModel; FAILED_PRECONDITION if the class path has no engine or two; the engine's
      *     own code if loading fails
@@ -64,6 +66,7 @@ public final class SavedModels {
      * @param folder the SavedModel's folder: absolute with a leading '/', else relative to the anchor's package
      * @param tags as for {@link #open(Path, List, Options)}
      * @param options as for {@link #open(Path, List, Options)}
+     * @return the loaded artifact, as a bundle without vectors
      * @throws CrossloadException as {@link #open(Path, List, Options)} and {@link Bundle#openResource}
      */
     public static Bundle openResource(Class<?> anchor, String folder, List<String> tags, Options options) {

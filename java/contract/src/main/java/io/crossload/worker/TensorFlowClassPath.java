@@ -43,7 +43,11 @@ public final class TensorFlowClassPath {
         }
     }
 
-    /** @param loader finds the engine's classes and TensorFlow's */
+    /**
+     * What a class loader sees.
+     *
+     * @param loader finds the engine's classes and TensorFlow's
+     */
     public TensorFlowClassPath(ClassLoader loader) {
         this.loader = loader;
     }
@@ -82,7 +86,12 @@ public final class TensorFlowClassPath {
         }
     }
 
-    /** One sentence: what an engine that failed to link misses, and what to add or to take instead. */
+    /**
+     * What an engine that failed to link misses, and what to add or to take instead.
+     *
+     * @param error a LinkageError, or what wraps one
+     * @return one sentence
+     */
     public String remedy(Throwable error) {
         String missing = missing(error);
         String unresolved = missing == null ? null : unresolvedModule(missing);

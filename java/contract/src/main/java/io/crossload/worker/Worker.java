@@ -89,7 +89,14 @@ public interface Worker {
      */
     record InferRequest(
             String signature, Binding binding, List<TensorEntry> inputs, List<String> outputs, byte[] runOptions) {
-        /** A request with the worker's own run options. */
+        /**
+         * A request with the worker's own run options.
+         *
+         * @param signature the signature's name
+         * @param binding the signature's binding
+         * @param inputs the tensors to feed
+         * @param outputs the names of the requested outputs
+         */
         public InferRequest(String signature, Binding binding, List<TensorEntry> inputs, List<String> outputs) {
             this(signature, binding, inputs, outputs, null);
         }
@@ -155,6 +162,7 @@ public interface Worker {
          *
          * @param inputs names of a graph's tensors; null for its placeholders, or for the SignatureDefs of a SavedModel
          * @param outputs names of a graph's tensors; null for those that nothing takes
+         * @return the signatures, in the artifact's order
          * @throws WorkerException UNIMPLEMENTED if the runtime does not read them; NOT_FOUND for a name that is not in the graph
          */
         default Map<String, OwnSignature> ownSignatures(List<String> inputs, List<String> outputs)
