@@ -1,6 +1,7 @@
 """DenseBincount and RaggedBincount by the ops of TensorFlow 1: StringSplit, TextVectorization and the lookup layers count with them.
 
-Bincount counts a flat vector of int32 alone. Here each row of the input gets `size` bins of its own in one long vector.
+Bincount counts a flat vector of int32 alone. Here each row of the input gets `size` bins of its own in one long vector. That is exact
+below 2**31 bins in all; a float32 counts exactly to 2**24 in either op.
 """
 
 from __future__ import annotations
