@@ -38,6 +38,19 @@ SIGNATURES = {
         tuple(TensorSpec(f"medium_name_{n}", "FP32", (-1, 3)) for n in range(4)),
         tuple(TensorSpec(f"medium_output_{n}", "FP32", (-1, 3)) for n in range(3)),
     ),
+    "rows": Signature(
+        (
+            TensorSpec("input_ids", "INT32", (-1, -1)),
+            TensorSpec("all_values", "INT64", (-1, -1)),
+            TensorSpec("words", "BYTES", (-1, -1)),
+            TensorSpec("raw", "BYTES", (-1, -1)),
+            TensorSpec("unsigned", "UINT8", (-1, -1)),
+            TensorSpec("signed", "INT8", (-1, -1)),
+            TensorSpec("weights", "FP64", (-1, -1), default={"shape": [1, 1], "data": [1.0]}),
+            TensorSpec("label", "BYTES", ()),
+        ),
+        (TensorSpec("hidden", "FP32", (-1, -1, 768)), TensorSpec("label", "BYTES", ()), TensorSpec("that", "INT64", None)),
+    ),
     "nothing": Signature((), (TensorSpec("x", "INT32", None),)),
     "only-optional": Signature((TensorSpec("x", "INT32", (2,), default={"shape": [2], "data": [1, 2]}),), (TensorSpec("y", "FP64", (5,)),)),
 }

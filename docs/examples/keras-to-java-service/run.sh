@@ -8,7 +8,7 @@ crossload handoff pump --to java -o pump-java --overwrite
 
 # The handoff's own tests answer every recorded request again; then the service is built.
 mvn -B -ntp -q package
-grep -h '^Tests run' pump-java/target/surefire-reports/*.txt
+grep -h '^Tests run' pump-java/client/target/surefire-reports/*.txt
 
 # One pump, asked with crossload in the same runtime.
 crossload run pump --runtime tensorflow-java --input 'vibration=[[3.1, 2.5, 2.4]]' --input 'temperature=[[66]]' \

@@ -17,9 +17,9 @@ crossload run frozen.pb --runtime tensorflow-java \
 
 crossload export frozen.pb -o reviews --input-file reviews.npz --overwrite
 crossload handoff reviews --to java -o reviews-java --overwrite
-cp Classify.java reviews-java/src/main/java/com/example/reviews/
+cp Classify.java reviews-java/client/src/main/java/com/example/reviews/
 mvn -B -ntp -q -f reviews-java test
-grep -h '^Tests run' reviews-java/target/surefire-reports/*.txt
+grep -h '^Tests run' reviews-java/client/target/surefire-reports/*.txt
 
 # The same review, from words, through the typed client.
 mvn -B -ntp -q -f reviews-java exec:java -Dexec.mainClass=com.example.reviews.Classify \

@@ -12,7 +12,7 @@ from crossload.cli.framework import CONVERSION, WHAT, Command, option
 from crossload.errors import CrossloadError
 
 # The receivers that have an option.
-_OWNERS = {"release": ("java",), "package": ("java", "android"), "arena": ("tflm",), "flash": ("tflm",)}
+_OWNERS = {"release": ("java",), "without_vectors": ("java",), "package": ("java", "android"), "arena": ("tflm",), "flash": ("tflm",)}
 
 
 @click.command(
@@ -22,6 +22,7 @@ _OWNERS = {"release": ("java",), "package": ("java", "android"), "arena": ("tflm
         "handoff digits/ --to java -o digits-java/",
         "handoff digits/ --to java -o digits-java/ --package com.example.digits --release 0.5.0",
         "handoff digits/ --to java -o digits-java/ --artifact graph_def --overwrite",
+        "handoff digits/ --to java -o digits-java/ --without-vectors",
         "handoff digits/ --to c -o digits-c/ --artifact tflite",
         "handoff digits/ --to tflm -o digits-tflm/ --artifact tflite:int8 --flash 262144",
         "handoff digits/ --to android -o digits-android/ --artifact tflite --package com.example.digits",
@@ -45,6 +46,13 @@ _OWNERS = {"release": ("java",), "package": ("java", "android"), "arena": ("tflm
     help="The release of TensorFlow Java: 1.1.0 (the default), 1.0.0, 0.5.0, 0.4.2, 0.3.3, or 1.15.0, TensorFlow 1's own API.",
 )
 @option("--package", metavar="NAME", group=CONVERSION, help="With java, android: the package; default: com.example. and the model's name.")
+@option(
+    "--without-vectors",
+    is_flag=True,
+    default=None,
+    group=CONVERSION,
+    help="java: leave out the recorded answers, whose requests may be confidential; the project's test then only loads the model.",
+)
 @option(
     "--arena",
     metavar="SIZE",
@@ -73,7 +81,7 @@ def command(bundle: Path, to: str, output: Path, artifact: str | None, overwrite
     given = {name: value for name, value in chosen.items() if value is not None}
     for name in given:
         if to not in (owners := _OWNERS[name]):
-            raise CrossloadError(f"--{name} is of --to {' and '.join(owners)}, and this is --to {to}; leave it out")
+            raise CrossloadError(f"--{name.replace('_', '-')} is of --to {' and '.join(owners)}, and this is --to {to}; leave it out")
     if to == "tflm":
         given |= {name: options.size(f"--{name}", given[name]) for name in ("arena", "flash") if name in given}
         given["progress"] = lambda text: click.echo(text, err=True)

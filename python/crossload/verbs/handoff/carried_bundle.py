@@ -146,6 +146,20 @@ def reduced(manifest: Manifest, choice: Choice) -> Manifest:
     )
 
 
+def without_vectors(bundle: Bundle, manifest: Manifest) -> Manifest:
+    """The reduced manifest without recorded answers; raises CrossloadError where it notes beside them that the model keeps state.
+
+    The Java library warms up no model that keeps state, and has that note from nowhere else.
+    """
+    for recorded in manifest.vectors:
+        if recorded.state:
+            raise CrossloadError(
+                f"{bundle.root} can only be handed over with its recorded answers, because beside them the manifest notes that "
+                f"{recorded.signature} depends on earlier calls ({recorded.state}); leave out --without-vectors"
+            )
+    return manifest.model_copy(update={"vectors": []})
+
+
 def write(bundle: Bundle, manifest: Manifest, folder: Path, placed: Manifest | None = None) -> None:
     """Write the bundle of this reduced manifest into a folder; `placed` is the same manifest with the paths that the files get there."""
     placed = placed or manifest

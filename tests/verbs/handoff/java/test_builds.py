@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -16,12 +15,13 @@ from crossload.support import files
 from crossload.verbs.handoff.handoff import handoff
 from tests import SOURCES
 from tests.attacks import hostile_bundle
+from tests.verbs.handoff.java.maven import built, counted, maven
 
 pytestmark = pytest.mark.slow
 MODELS = SOURCES / "models.py"
 _SPOTLESS = """<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>
 <groupId>check</groupId><artifactId>check</artifactId><version>1</version><build><plugins><plugin><groupId>com.diffplug.spotless</groupId>
-<artifactId>spotless-maven-plugin</artifactId><version>2.44.3</version><configuration><java><includes><include>*/src/**/*.java</include>
+<artifactId>spotless-maven-plugin</artifactId><version>2.44.3</version><configuration><java><includes><include>*/client/src/**/*.java</include>
 </includes><palantirJavaFormat><version>2.50.0</version></palantirJavaFormat><removeUnusedImports/></java></configuration>
 </plugin></plugins></build></project>"""
 
@@ -30,17 +30,6 @@ _SPOTLESS = """<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A Maven repository that holds nothing: what a project needs must come from Maven Central or from its own lib/."""
     return tmp_path_factory.mktemp("repository")
-
-
-def maven(project: Path, repository: Path, *goals: str) -> tuple[int, str]:
-    command = ["mvn", "-B", "-ntp", "-f", str(project / "pom.xml"), f"-Dmaven.repo.local={repository}", *goals]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=project)
-    return done.returncode, done.stdout + done.stderr
-
-
-def counted(output: str) -> tuple[int, ...]:
-    found = re.findall(r"Tests run: (\d+), Failures: (\d+), Errors: (\d+), Skipped: (\d+)", output)
-    return tuple(map(int, found[-1])) if found else ()
 
 
 def printed(output: str) -> dict[str, list[float]]:
@@ -52,8 +41,7 @@ def printed(output: str) -> dict[str, list[float]]:
 def builds_and_prints(bundle: Path, project: Path, repository: Path, release: str = "1.1.0") -> None:
     """`mvn test` answers every vector, and main, through the typed client, the first one of each signature."""
     made = handoff(bundle, project, release=release)
-    status, output = maven(project, repository, "test", "exec:java")
-    assert status == 0, output[-6000:]
+    output = built(project, repository, "test", "exec:java")
     assert counted(output) == (made.vectors, 0, 0, 0)
     opened = open_bundle(project / "model")
     for signature in opened.manifest.signatures:
@@ -81,6 +69,16 @@ def test_the_demo_in_the_java_of_tensorflow_1(demo: Path, tmp_path: Path, reposi
 
 def test_the_demo_in_the_oldest_release_of_todays_api(demo: Path, tmp_path: Path, repository: Path) -> None:
     builds_and_prints(demo, tmp_path / "project", repository, "0.3.3")
+
+
+def test_a_project_without_recorded_answers_loads_the_model_and_says_what_it_takes(demo: Path, tmp_path: Path, repository: Path) -> None:
+    handoff(demo, tmp_path / "project", without_vectors=True)
+    handoff(demo, tmp_path / "sources" / "bare", without_vectors=True)
+    output = built(tmp_path / "project", repository, "test", "exec:java")
+    assert counted(output) == (1, 0, 0, 0)
+    assert "serving_default: (pixels float32 [-1, 8, 8, 1]) -> (probabilities float32 [-1, 10])" in output
+    (tmp_path / "sources" / "pom.xml").write_text(_SPOTLESS, encoding="utf-8")
+    built(tmp_path / "sources", repository, "com.diffplug.spotless:spotless-maven-plugin:check")
 
 
 def test_a_wrong_answer_fails_the_build_and_names_its_vector(demo: Path, tmp_path: Path, repository: Path) -> None:
@@ -119,8 +117,6 @@ def test_generated_code_is_formatted_and_compiles_without_a_warning_whatever_the
     handoff(bundle, tmp_path / "sources" / "hostile")
     monkeypatch.undo()
     handoff(demo, tmp_path / "sources" / "demo")
-    status, output = maven(tmp_path / "sources" / "hostile", repository, "test-compile")
-    assert status == 0, output[-6000:]
+    built(tmp_path / "sources" / "hostile", repository, "test-compile")
     (tmp_path / "sources" / "pom.xml").write_text(_SPOTLESS, encoding="utf-8")
-    status, output = maven(tmp_path / "sources", repository, "com.diffplug.spotless:spotless-maven-plugin:check")
-    assert status == 0, output[-6000:]
+    built(tmp_path / "sources", repository, "com.diffplug.spotless:spotless-maven-plugin:check")

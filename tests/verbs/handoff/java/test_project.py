@@ -48,6 +48,26 @@ def test_java_types_are_an_array_if_its_length_gives_the_shape_a_value_for_a_sca
     ]
 
 
+def test_an_input_with_two_free_dimensions_may_be_given_in_rows(bundle: Path) -> None:
+    made = methods(bundle)["rows"]
+    assert [c.declaration_of_rows for c in made.inputs] == [
+        "int[][] inputIds",
+        "long[][] allValues_",
+        "String[][] words",
+        "HostTensor raw",
+        "byte[][] unsigned",
+        "byte[][] signed",
+        "double[][] weights",
+        "String label",
+    ]
+    assert [str(a) for a in made.with_rows][4:6] == ['Rows.of(Datatype.UINT8, "unsigned", unsigned)', 'Rows.of("signed", signed)']
+    assert made.with_defaults[6] == "(HostTensor) null"
+
+
+def test_an_output_whose_shape_its_length_does_not_tell_keeps_it(bundle: Path) -> None:
+    assert {c.name: c.type for c in methods(bundle)["rows"].outputs} == {"hidden": "HostTensor", "label": "String", "that": "HostTensor"}
+
+
 def test_the_generated_request_of_hard_bytes_does_not_make_a_text_bytes() -> None:
     import numpy as np
 
@@ -95,6 +115,33 @@ def test_an_unknown_release_an_invalid_package_and_another_language_are_refused(
         handoff(bundle, tmp_path / "out", to="go")
 
 
+def test_a_model_that_keeps_state_is_handed_over_with_its_answers(tmp_path: Path, bundle: Path) -> None:
+    opened = open_bundle(bundle)
+    kept = [v.model_copy(update={"state": "AssignAddVariableOp"}) for v in opened.manifest.vectors]
+    with pytest.raises(
+        CrossloadError, match=r"serving_default depends on earlier calls \(AssignAddVariableOp\); leave out --without-vectors"
+    ):
+        carried_bundle.without_vectors(opened, opened.manifest.model_copy(update={"vectors": kept}))
+    assert carried_bundle.without_vectors(opened, opened.manifest).vectors == []
+
+
+def test_only_java_can_do_without_recorded_answers(tmp_path: Path, bundle: Path) -> None:
+    refused = CliRunner().invoke(main, ["handoff", str(bundle), "--to", "c", "-o", str(tmp_path / "out"), "--without-vectors"])
+    assert (refused.exit_code, "--without-vectors is of --to java, and this is --to c" in refused.output) == (2, True)
+
+
+@pytest.mark.slow
+def test_no_byte_of_a_recorded_request_is_in_a_project_without_vectors(demo: Path, tmp_path: Path) -> None:
+    made = handoff(demo, tmp_path / "project", without_vectors=True)
+    assert made.vectors == 0
+    assert "only loads the model" in made.notes[0]
+    asked = open_bundle(demo).vectors("serving_default")[0]
+    texts = [p.read_bytes() for p in (tmp_path / "project").rglob("*") if p.is_file()]
+    assert not [t for t in texts if asked.inputs["pixels"].tobytes() in t]
+    assert open_bundle(tmp_path / "project" / "model").manifest.vectors == []
+    assert not (tmp_path / "project" / "model" / "vectors").exists()
+
+
 @pytest.mark.slow
 def test_an_artifact_that_java_does_not_load_or_that_does_not_exist_is_refused(demo: Path) -> None:
     opened, java = open_bundle(demo), one("tensorflow-java")
@@ -129,7 +176,7 @@ def test_the_project_holds_a_bundle_of_its_own_with_the_one_artifact(project: Pa
     assert handed.signatures == {n: s for n, s in source.signatures.items() if n in own}
     assert (handed.vectors, handed.tolerance) == ([v for v in source.vectors if v.signature in own], source.tolerance)
     assert {p.name for p in (project / "model").iterdir()} == {"crossload.json", "saved_model", "vectors"}
-    assert (project / "src/main/java/org/acme/digits/DigitsClient.java").is_file()
+    assert (project / "client/src/main/java/org/acme/digits/DigitsClient.java").is_file()
 
 
 @pytest.mark.slow

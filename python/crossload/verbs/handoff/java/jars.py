@@ -1,8 +1,7 @@
-"""crossload's own jars inside a project, as a Maven file repository that needs no network."""
+"""crossload's own jars inside a project, each beside the pom that the project's build installs it with."""
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,13 +39,10 @@ def library(jar: Path) -> Library:
     return Library(jar, jar.stem, f"{__version__}-{files.sha256(jar)[:8]}")
 
 
-def install(library: Library, repository: Path) -> None:
-    """Write the jar, a pom without dependencies, and the SHA-1 files that Maven requests."""
-    folder = repository.joinpath(*GROUP.split("."), library.artifact, library.version)
-    folder.mkdir(parents=True)
+def write(library: Library, folder: Path) -> None:
+    """Write the jar and a pom without dependencies: the one inside the jar names a parent that no repository has."""
+    folder.mkdir(exist_ok=True)
     stem = folder / f"{library.artifact}-{library.version}"
-    jar, pom = Path(f"{stem}.jar"), Path(f"{stem}.pom")
-    shutil.copyfile(library.jar, jar)
-    pom.write_text(_POM.format(group=GROUP, artifact=library.artifact, version=library.version), encoding="utf-8")
-    for file in (jar, pom):
-        Path(f"{file}.sha1").write_text(hashlib.sha1(file.read_bytes(), usedforsecurity=False).hexdigest(), encoding="ascii")
+    shutil.copyfile(library.jar, f"{stem}.jar")
+    pom = _POM.format(group=GROUP, artifact=library.artifact, version=library.version)
+    files.write_text(Path(f"{stem}.pom"), pom)

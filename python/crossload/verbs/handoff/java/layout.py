@@ -47,5 +47,11 @@ def chained(indent: int, receiver: Call, then: str) -> str:
     return f"{margin}{receiver.head}\n{inner}{' ' * _CONTINUED}{arguments}{receiver.tail}\n{inner}{then}"
 
 
+def conjunction(indent: int, first: str, second: str) -> str:
+    """`first && second`: on one line, else the second operand on the next line."""
+    line = f"{' ' * indent}{first} && {second}"
+    return line if _fits(line) else f"{' ' * indent}{first}\n{' ' * (indent + _CONTINUED)}&& {second}"
+
+
 def _fits(line: str) -> bool:
     return len(line) <= _WIDTH and all(found.start() < _CHAIN for found in re.finditer(r"\)\.\w+\(", line))

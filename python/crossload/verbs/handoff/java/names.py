@@ -21,8 +21,12 @@ _KEYWORDS = frozenset(
         while with yield _""",
     )
 )
-# Names of Object's methods, forbidden for record components (JLS 8.10.1), and of the client's own methods.
-_TAKEN = frozenset(re.findall(r"\w+", "clone finalize getClass hashCode notify notifyAll toString wait equals close open main bundle"))
+# Names of Object's methods, forbidden for record components (JLS 8.10.1), and of the client's and the records' own methods.
+_TAKEN = frozenset(
+    re.findall(
+        r"\w+", "clone finalize getClass hashCode notify notifyAll toString wait equals close open openFromJar main bundle allValues"
+    )
+)
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
 _LONGEST = 40
 

@@ -14,9 +14,9 @@ from crossload.verbs import destinations
 from crossload.verbs.destinations import only_writer
 from crossload.verbs.handoff import carried_bundle
 from crossload.verbs.handoff.handed import Handoff
-from crossload.verbs.handoff.java import java_releases, names, records
-from crossload.verbs.handoff.java.jars import Library, install, library
-from crossload.verbs.handoff.java.layout import Call, chained, laid_out
+from crossload.verbs.handoff.java import jars, java_releases, names, records
+from crossload.verbs.handoff.java.jars import Library, library
+from crossload.verbs.handoff.java.layout import Call, chained, conjunction, laid_out
 from crossload.verbs.handoff.naming import templates
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ _SYSTEMS = {
     "macosx-x86_64": (("family", "mac"), ("arch", "x86_64")),
     "windows-x86_64": (("family", "windows"), ("arch", "amd64")),
 }
+_UNJUDGED = "without recorded answers: its test only loads the model, and a machine that answers wrongly goes unnoticed there"
 
 
 def write(
@@ -40,6 +41,7 @@ def write(
     package: str | None = None,
     artifact: str | None = None,
     overwrite: bool = False,
+    without_vectors: bool = False,
 ) -> Handoff:
     """Write a Maven project, as `handoff` describes it (verbs.handoff.handoff)."""
     chosen_release = java_releases.find(release)
@@ -47,21 +49,31 @@ def write(
     source, there = carried_bundle.opened(Path(bundle)), Path(destination)
     choice = carried_bundle.chosen(source, chosen_release.runtime, artifact)
     manifest, handed = carried_bundle.reduced(source.manifest, choice), choice.artifact
-    engine, junit = library(chosen_release.jar.jar), library(WORKERS / "java" / "crossload-junit.jar")
-    methods = records.methods(manifest.signatures, {key: source.vectors(key) for key in manifest.signatures})
+    # Recorded strings tell text from bytes, also in a project that does not get them.
+    recorded = {key: source.vectors(key) for key in manifest.signatures}
+    if without_vectors:
+        manifest = carried_bundle.without_vectors(source, manifest)
+    libraries = [library(jar) for jar in _jars(chosen_release, manifest)]
+    methods = records.methods(manifest.signatures, recorded)
     model = names.types([manifest.model.name])[manifest.model.name]
     package = given or names.package_of(manifest.model.name)
-    context = _context(manifest, handed, chosen_release, package, f"{model}Client", methods, engine, junit)
+    context = _context(manifest, handed, chosen_release, package, f"{model}Client", methods, libraries)
     with only_writer(there, "handoff"):
         destinations.check(there, "handoff", _is_handoff, overwrite=overwrite)
         with files.folder_written_whole(there) as folder:
             carried_bundle.write(source, manifest, folder / "model")
-            for one in (engine, junit):
-                install(one, folder / "lib")
+            for jar in libraries:
+                jars.write(jar, folder / "lib")
             _render(folder, context, package.replace(".", "/"))
     vectors = sum(v.count for v in manifest.vectors)
     client, engine_name, test = f"{package}.{model}Client", f"TensorFlow Java {chosen_release.version}", f"mvn -f {there} test"
-    return Handoff(there, client, engine_name, handed, len(methods), vectors, test, choice.left_out)
+    notes = () if vectors else (_UNJUDGED,)
+    return Handoff(there, client, engine_name, handed, len(methods), vectors, test, choice.left_out, notes)
+
+
+def _jars(release: java_releases.Release, manifest: Manifest) -> list[Path]:
+    """The library over this release and, where there are vectors, the JUnit extension that judges them."""
+    return [release.jar.jar, *([WORKERS / "java" / "crossload-junit.jar"] if manifest.vectors else [])]
 
 
 def _context(
@@ -71,8 +83,7 @@ def _context(
     package: str,
     client: str,
     methods: list[records.Method],
-    engine: Library,
-    junit: Library,
+    libraries: list[Library],
 ) -> dict[str, Any]:
     profiles = [(platform, _SYSTEMS[platform]) for platform in release.platforms if platform in _SYSTEMS]
     return {
@@ -86,10 +97,10 @@ def _context(
         "project": package.rpartition(".")[2].lower(),
         "version": names.version(manifest.model.version),
         "client": client,
-        "test": f"{client.removesuffix('Client')}ConformanceTest",
+        "test": f"{client.removesuffix('Client')}{'ConformanceTest' if manifest.vectors else 'LoadsTest'}",
         "methods": methods,
-        "engine": engine,
-        "junit": junit,
+        "row_kinds": records.row_kinds(methods),
+        "libraries": libraries,
         "used": _used(methods),
     }
 
@@ -105,15 +116,19 @@ def _used(methods: list[records.Method]) -> set[str]:
 
 def _render(folder: Path, context: dict[str, Any], package: str) -> None:
     environment = _environment()
+    source, judged = f"client/src/main/java/{package}", bool(context["manifest"].vectors)
     for template, target in (
         ("pom.xml", "pom.xml"),
+        ("client.pom.xml", "client/pom.xml"),
         ("README.md", "README.md"),
         ("gitignore", ".gitignore"),
         ("gitattributes", ".gitattributes"),
         ("jvm.config", ".mvn/jvm.config"),
-        ("Client.java", f"src/main/java/{package}/{context['client']}.java"),
-        ("Main.java", f"src/main/java/{package}/Main.java"),
-        ("ConformanceTest.java", f"src/test/java/{package}/{context['test']}.java"),
+        ("Client.java", f"{source}/{context['client']}.java"),
+        ("Values.java", f"{source}/Values.java"),
+        *([("Rows.java", f"{source}/Rows.java")] if context["row_kinds"] else []),
+        ("Main.java" if judged else "DescribingMain.java", f"{source}/Main.java"),
+        ("ConformanceTest.java" if judged else "LoadsTest.java", f"client/src/test/java/{package}/{context['test']}.java"),
     ):
         files.write_text(folder / target, environment.get_template(f"{template}.j2").render(context))
 
@@ -121,7 +136,14 @@ def _render(folder: Path, context: dict[str, Any], package: str) -> None:
 def _environment() -> Environment:
     environment = templates(_TEMPLATES, {"javadoc": names.javadoc, "literal": names.literal, "comment": names.in_xml_comment})
     environment.filters["of"] = lambda component, tensors: component.of(tensors)
-    environment.globals.update(call=lambda head, args, tail=")": Call(head, tuple(args), tail), laid_out=laid_out, chained=chained)
+    environment.filters["lines"] = lambda member: str(member).strip("\n")
+    environment.globals.update(
+        call=lambda head, args, tail=")": Call(head, tuple(args), tail),
+        laid_out=laid_out,
+        chained=chained,
+        conjunction=conjunction,
+        named=records.named,
+    )
     return environment
 
 

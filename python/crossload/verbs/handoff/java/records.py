@@ -1,14 +1,15 @@
 """A signature in Java: records for its inputs and outputs, and the expressions that convert them to tensors and back.
 
 An array stands for a tensor if its length determines the shape (at most one free dimension); a scalar is a plain value; a tensor with
-more free dimensions, or without an array type in Java, stays an `io.crossload.HostTensor`.
+more free dimensions, or without an array type in Java, stays an `io.crossload.HostTensor`, which keeps its shape. An input whose two
+dimensions are both free may also be given as an array of rows.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from crossload.contract import datatypes
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class _Kind:
+class Kind:
     """An element in Java: its type, its box type (nullable), HostTensor's accessor, its factory and what that takes before the array."""
 
     element: str
@@ -33,15 +34,16 @@ class _Kind:
 
 
 _KINDS = {
-    "FP32": _Kind("float", "Float", "floats()"),
-    "FP64": _Kind("double", "Double", "doubles()"),
-    "INT8": _Kind("byte", "Byte", "bytes()"),
-    "UINT8": _Kind("byte", "Byte", "bytes()", ("Datatype.UINT8",)),
-    "INT32": _Kind("int", "Integer", "ints()"),
-    "INT64": _Kind("long", "Long", "longs()"),
-    "BOOL": _Kind("boolean", "Boolean", "booleans()", factory="of"),
-    "BYTES": _Kind("String", "String", "strings()", factory="of"),
+    "FP32": Kind("float", "Float", "floats()"),
+    "FP64": Kind("double", "Double", "doubles()"),
+    "INT8": Kind("byte", "Byte", "bytes()"),
+    "UINT8": Kind("byte", "Byte", "bytes()", ("Datatype.UINT8",)),
+    "INT32": Kind("int", "Integer", "ints()"),
+    "INT64": Kind("long", "Long", "longs()"),
+    "BOOL": Kind("boolean", "Boolean", "booleans()", factory="of"),
+    "BYTES": Kind("String", "String", "strings()", factory="of"),
 }
+_PRIMITIVES = frozenset(kind.element for kind in _KINDS.values()) - {"String"}
 _INT_MAX = 2**31 - 1
 _MOST_SHOWN = 6
 HARD_BYTES = "bytes"  # the generated request whose strings are deliberately not text (crossload.inputs.requests)
@@ -51,7 +53,8 @@ HARD_BYTES = "bytes"  # the generated request whose strings are deliberately not
 class Component:
     """One input or output: its name in the signature and in Java, its type there, and its Javadoc.
 
-    `to_tensor` converts it to a tensor inside the client; `suffix` converts a tensor to it.
+    `to_tensor` converts it to a tensor inside the client; `suffix` converts a tensor to it; `rows` is the kind of its elements if it may
+    be given as an array of rows.
     """
 
     name: str
@@ -61,11 +64,37 @@ class Component:
     to_tensor: Call | str
     suffix: str
     optional: bool
+    rows: Kind | None = None
 
     @property
     def declaration(self) -> str:
         """The declaration, for a record component or a parameter."""
         return f"{self.type} {self.java}"
+
+    @property
+    def declaration_of_rows(self) -> str:
+        """The declaration of a parameter that takes rows, where the component can be given so."""
+        return f"{self.rows.element}[][] {self.java}" if self.rows else self.declaration
+
+    @property
+    def from_rows(self) -> Call | str:
+        """The component, made of rows where it was given so."""
+        return Call("Rows.of(", (*self.rows.told, f'"{self.java}"', self.java)) if self.rows else self.java
+
+    @property
+    def checked(self) -> bool:
+        """Whether null must be refused: a primitive cannot be null, and null stands for the default of an input that has one."""
+        return not self.optional and self.type not in _PRIMITIVES
+
+    @property
+    def by_elements(self) -> bool:
+        """Whether Java would compare it by identity."""
+        return self.type.endswith("]") or self.type == "HostTensor"
+
+    @property
+    def default(self) -> str:
+        """Null as this component: a constructor that takes rows has null in the same place."""
+        return "(HostTensor) null" if self.rows else "null"
 
     def shown(self, value: str) -> str:
         """The value as text."""
@@ -98,12 +127,32 @@ class Method:
     @property
     def with_defaults(self) -> tuple[str, ...]:
         """The arguments that the short constructor of the inputs passes to the long one."""
-        return tuple("null" if c.optional else c.java for c in self.inputs)
+        return tuple(c.default if c.optional else c.java for c in self.inputs)
+
+    @property
+    def with_rows(self) -> tuple[Call | str, ...]:
+        """The arguments that a constructor that takes rows passes to the one that takes tensors."""
+        return tuple(c.from_rows for c in self.inputs)
+
+    @property
+    def with_rows_and_defaults(self) -> tuple[Call | str, ...]:
+        """The same for a constructor that takes rows and leaves out what has a default."""
+        return tuple(c.default if c.optional else c.from_rows for c in self.inputs)
 
     def first_inputs(self, tensors: str) -> tuple[str, ...]:
         """The components of the inputs for the first vector, taken from a map of its tensors."""
         fed = self.first.inputs if self.first else {}
-        return tuple(c.of(tensors) if c.name in fed else "null" for c in self.inputs)
+        return tuple(c.of(tensors) if c.name in fed else c.default for c in self.inputs)
+
+
+def named(components: Iterable[Component]) -> list[str]:
+    """Each component's name as a literal, and its value: the arguments of the generated `Values.of`."""
+    return [part for c in components for part in (f'"{c.java}"', c.java)]
+
+
+def row_kinds(made: Iterable[Method]) -> list[Kind]:
+    """The kinds of elements that some input takes in rows; one of those that make the same method of `Rows`."""
+    return list({(c.rows.element, bool(c.rows.told)): c.rows for m in made for c in m.inputs if c.rows}.values())
 
 
 def methods(signatures: Mapping[str, Signature], vectors: Mapping[str, list[Vector]]) -> list[Method]:
@@ -133,9 +182,13 @@ def _components(specs: Iterable[TensorSpec], recorded: list[Mapping[str, np.ndar
 def _component(spec: TensorSpec, java: str, recorded: list[np.ndarray]) -> Component:
     given, optional, kind = f"inputs.{java}()", spec.default is not None, _KINDS.get(spec.datatype)
     to_tensor: Call | str
+    binary = spec.datatype == "BYTES" and not all(_is_text(e) for array in recorded for e in array.ravel())
     if kind is None or not _told_by_length(spec.shape):
-        java_type, to_tensor, suffix = "HostTensor", given, ".copy()"
-    elif spec.datatype == "BYTES" and not all(_is_text(e) for array in recorded for e in array.ravel()):
+        made = Component(spec.name, java, "HostTensor", _description(spec), given, ".copy()", optional)
+        if kind is None or spec.shape != (-1, -1) or binary:
+            return made
+        return replace(made, rows=kind)
+    if binary:
         java_type, suffix = "byte[][]", ".byteStrings().toArray(byte[][]::new)"
         to_tensor = Call("HostTensor.ofBytes(", (f"List.of({given})", *_dimensions(spec, f"{given}.length")))
     elif spec.shape == ():

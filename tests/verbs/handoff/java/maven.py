@@ -1,0 +1,29 @@
+"""Runs Maven with a local repository of the test's own, and reads what it prints."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+
+def maven(project: Path, repository: Path, *goals: str, settings: Path | None = None) -> tuple[int, str]:
+    """The exit status and the output of these goals."""
+    command = ["mvn", "-B", "-ntp", "-f", str(project / "pom.xml"), f"-Dmaven.repo.local={repository}", *goals]
+    if settings:
+        command += ["-s", str(settings)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=project)
+    return done.returncode, done.stdout + done.stderr
+
+
+def built(project: Path, repository: Path, *goals: str, settings: Path | None = None) -> str:
+    """The output of goals that must succeed."""
+    status, output = maven(project, repository, *goals, settings=settings)
+    assert status == 0, output[-6000:]
+    return output
+
+
+def counted(output: str) -> tuple[int, ...]:
+    """How many tests ran, failed, had errors and were skipped, as the last line about it says."""
+    found = re.findall(r"Tests run: (\d+), Failures: (\d+), Errors: (\d+), Skipped: (\d+)", output)
+    return tuple(map(int, found[-1])) if found else ()
