@@ -20,6 +20,11 @@ PROOFS = {
         r"^Tests run: 9, Failures: 0, Errors: 0, Skipped: 0",
         r"^the service answers (0\.\d{4})\d*, crossload run \1",
     ),
+    "spring-boot-service": (
+        r"^Tests run: 9, Failures: 0, Errors: 0, Skipped: 0",
+        r"^the model is UP: .*saved_model in tensorflow-java 1\.1\.0.*'single_0': '(identical|close)",
+        r"^the service answers (0\.\d{4})\d*, crossload run \1",
+    ),
     "tf1-checkpoint-to-java": (
         r"^frozen\.pb: graph_def; 9 answers of 1 signature\(s\) agree",
         r"^Tests run: 9, Failures: 0, Errors: 0, Skipped: 0",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -31,7 +32,8 @@ import java.nio.file.Path;
 
 public final class Consumer {
     public static void main(String[] args) {
-        try (var digits = DigitsClient.open(Path.of(args[0]), Options.DEFAULTS.withWarmUp(false))) {
+        Options options = Options.DEFAULTS.withWarmUp(false);
+        try (var digits = args.length == 0 ? DigitsClient.openFromJar(options) : DigitsClient.open(Path.of(args[0]), options)) {
             var inputs = new DigitsClient.ServingDefaultInputs(new float[128]);
             System.out.println("rows: " + digits.servingDefault(inputs).probabilities().length / 10);
         }
@@ -59,11 +61,17 @@ def consumer(folder: Path, repositories: str = "") -> Path:
     return folder
 
 
+def without_ours(machine: Path, repository: Path) -> Path:
+    """A repository with what Maven Central gave the machine, and nothing of crossload or the client."""
+    shutil.copytree(machine / "local", repository, copy_function=lambda a, b: Path(b).hardlink_to(a))
+    for group in _OURS:
+        shutil.rmtree(repository / group)
+    return repository
+
+
 def mirror(machine: Path, folder: Path, *, with_team: bool) -> Path:
     """Settings with a mirror of everything: what Maven Central gave the machine, and perhaps what was deployed."""
-    shutil.copytree(machine / "local", folder / "mirror", copy_function=lambda a, b: Path(b).hardlink_to(a))
-    for group in _OURS:
-        shutil.rmtree(folder / "mirror" / group)
+    without_ours(machine, folder / "mirror")
     if with_team:
         shutil.copytree(machine / "team", folder / "mirror", dirs_exist_ok=True)
     settings = folder / "settings.xml"
@@ -93,14 +101,29 @@ def test_a_project_that_was_deployed_is_found_through_a_mirror_of_everything(mac
 
 def test_a_project_that_was_deployed_is_found_in_the_teams_repository(machine: Path, tmp_path: Path) -> None:
     team = f"<repositories><repository><id>team</id><url>file://{machine / 'team'}</url></repository></repositories>"
-    local = tmp_path / "local"
-    shutil.copytree(machine / "local", local, copy_function=lambda a, b: Path(b).hardlink_to(a))
-    for group in _OURS:
-        shutil.rmtree(local / group)
-    assert answers(consumer(tmp_path / "consumer", team), local, machine)
+    assert answers(consumer(tmp_path / "consumer", team), without_ours(machine, tmp_path / "local"), machine)
 
 
 def test_a_project_that_was_neither_installed_nor_deployed_is_not_found(machine: Path, tmp_path: Path) -> None:
     settings = mirror(machine, tmp_path, with_team=False)
     status, output = maven(consumer(tmp_path / "consumer"), tmp_path / "local", "compile", settings=settings)
     assert (status != 0, "com.example.digits:digits:jar:1" in output) == (True, True), output[-3000:]
+
+
+def test_a_shaded_jar_holds_the_model_and_leaves_nothing_behind(machine: Path, tmp_path: Path) -> None:
+    local = without_ours(machine, tmp_path / "local")
+    shutil.copytree(machine / "project", tmp_path / "project")
+    built(tmp_path / "project", local, "install", "-Pmodel-in-jar", "-DskipTests")
+    shade = "org.apache.maven.plugins:maven-shade-plugin:3.6.0:shade"
+    built(consumer(tmp_path / "consumer"), local, "package", shade)
+    (tmp_path / "temporary").mkdir()
+    jar = tmp_path / "consumer" / "target" / "consumer-1.jar"
+    command = ["java", f"-Djava.io.tmpdir={tmp_path / 'temporary'}", "-cp", str(jar), "org.consumer.Consumer"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert "rows: 2" in done.stdout, done.stderr[-3000:]
+    assert list((tmp_path / "temporary").glob("crossload-*")) == []
+
+
+def test_a_jar_without_the_model_says_so(machine: Path) -> None:
+    status, output = maven(machine / "consumer", machine / "local", "exec:java")
+    assert (status != 0, "has no com/example/digits/model/crossload.json" in output) == (True, True), output[-3000:]
