@@ -4,6 +4,7 @@ import com.example._1evilmodel._1EvilModelClient.*;
 import io.crossload.HostTensor;
 import io.crossload.contract.Datatype;
 import java.util.Arrays;
+import java.util.HexFormat;
 import java.util.concurrent.Callable;
 
 /** Prints what the generated records of tests/attacks/hostile_bundle.py do, a line each. */
@@ -36,6 +37,16 @@ public final class RecordsProbe {
         refused("null label", () -> new RowsInputs(ids, new long[1][2], words, raw, bytes, bytes, null));
         refused("null element", () -> new ServingDefaultInputs(
                 new float[1], 1, new String[] {"a", null}, new boolean[4], new byte[0][], raw, new byte[48]));
+        var example = new HostileExample()
+                .age(1.5f, -2)
+                .evilU002aXB(0, 127, 128, -1, Long.MAX_VALUE)
+                .class_("käse")
+                .systemExit1(new byte[] {-1}, new byte[0])
+                .größe(0.25f);
+        say("example", HexFormat.of().formatHex(example.toBytes()));
+        refused("missing", () -> new HostileExample().age(1, 2).toBytes());
+        refused("too many", () -> new HostileExample().age(1, 2, 3));
+        refused("null text", () -> new HostileExample().class_((String) null));
         say("default", new OnlyOptionalInputs().x() == null);
     }
 

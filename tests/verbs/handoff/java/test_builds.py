@@ -14,7 +14,7 @@ from crossload.contract.bundle import open_bundle
 from crossload.support import files
 from crossload.verbs.handoff.handoff import handoff
 from tests import SOURCES
-from tests.attacks import hostile_bundle
+from tests.verbs.handoff.java import hostile
 from tests.verbs.handoff.java.maven import built, counted, maven
 
 pytestmark = pytest.mark.slow
@@ -24,6 +24,28 @@ _SPOTLESS = """<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>
 <artifactId>spotless-maven-plugin</artifactId><version>2.44.3</version><configuration><java><includes><include>*/client/src/**/*.java</include>
 </includes><palantirJavaFormat><version>2.50.0</version></palantirJavaFormat><removeUnusedImports/></java></configuration>
 </plugin></plugins></build></project>"""
+
+
+# The model's score is twice the sum of the first age, all visits and the number of the word: 2 * (1.5 + 7 + 1).
+_EXAMPLE_TEST = """package org.acme.parsing;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+
+import java.nio.file.Path;
+import org.junit.jupiter.api.Test;
+
+class ExampleTest {
+    @Test
+    void anExampleIsParsed() {
+        byte[] example = new ParsingExample().age(1.5f, 100).kind("gut").visits(3, 4).toBytes();
+        byte[] fewer = new ParsingExample().age(1.5f, 100).kind("gut").toBytes();
+        try (ParsingClient client = ParsingClient.open(Path.of("model"))) {
+            var inputs = new ParsingClient.RegressInputs(new byte[][] {example, fewer});
+            assertArrayEquals(new float[] {19, 5}, client.regress(inputs).outputs());
+        }
+    }
+}
+"""
 
 
 @pytest.fixture(scope="module")
@@ -105,18 +127,17 @@ def test_a_changed_model_fails_the_build(demo: Path, tmp_path: Path, repository:
     assert "sha256" in output, output[-6000:]
 
 
-def test_generated_code_is_formatted_and_compiles_without_a_warning_whatever_the_names(
-    demo: Path, tmp_path: Path, repository: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from crossload.verbs.handoff import carried_bundle
-
-    bundle = hostile_bundle.write(tmp_path / "bundle")
-    # Its graph is empty: preflight would rightly refuse it, and here it is only compiled.
-    artifact = open_bundle(bundle).manifest.artifacts[0]
-    monkeypatch.setattr(carried_bundle, "chosen", lambda *_: carried_bundle.Choice(artifact, tuple(hostile_bundle.SIGNATURES), {}))
-    handoff(bundle, tmp_path / "sources" / "hostile")
-    monkeypatch.undo()
+def test_generated_code_is_formatted_and_has_no_warning_whatever_the_names(demo: Path, tmp_path: Path, repository: Path) -> None:
+    project = hostile.project(tmp_path / "sources")
     handoff(demo, tmp_path / "sources" / "demo")
-    built(tmp_path / "sources" / "hostile", repository, "test-compile")
+    built(project, repository, "test-compile")
     (tmp_path / "sources" / "pom.xml").write_text(_SPOTLESS, encoding="utf-8")
     built(tmp_path / "sources", repository, "com.diffplug.spotless:spotless-maven-plugin:check")
+
+
+def test_a_model_of_tf_examples_is_asked_with_examples_that_the_client_makes(tmp_path: Path, repository: Path) -> None:
+    bundle = export(f"{SOURCES / 'java_models.py'}:examples", tmp_path / "parsing", formats=["saved_model"])
+    project = handoff(bundle.root, tmp_path / "project", package="org.acme.parsing").root
+    test = project / "client/src/test/java/org/acme/parsing/ExampleTest.java"
+    test.write_text(_EXAMPLE_TEST, encoding="utf-8")
+    assert "Failures: 0, Errors: 0, Skipped: 0" in built(project, repository, "test", "-Dtest=ExampleTest")

@@ -1,4 +1,4 @@
-"""The generated records: values by their elements, refusals by name, rows. They are compiled and run without TensorFlow."""
+"""Generated records (values by their elements, refusals by name, rows) and tf.Examples, compiled and run without TensorFlow."""
 
 from __future__ import annotations
 
@@ -7,10 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from crossload.contract.bundle import open_bundle
-from crossload.verbs.handoff import carried_bundle
-from crossload.verbs.handoff.handoff import handoff
-from tests.attacks import hostile_bundle
+from crossload.inputs.tf_example import features_of, is_example
+from tests.verbs.handoff.java import hostile
 
 pytestmark = pytest.mark.slow
 
@@ -19,14 +17,9 @@ pytestmark = pytest.mark.slow
 def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """What RecordsProbe.java prints, by the words before the colon."""
     folder = tmp_path_factory.mktemp("records")
-    bundle = hostile_bundle.write(folder / "bundle")
-    artifact = open_bundle(bundle).manifest.artifacts[0]
-    with pytest.MonkeyPatch.context() as patch:
-        # Its graph is empty, and preflight would refuse it.
-        patch.setattr(carried_bundle, "chosen", lambda *_: carried_bundle.Choice(artifact, tuple(hostile_bundle.SIGNATURES), {}))
-        handoff(bundle, folder / "project")
-    sources = [p for p in (folder / "project/client/src/main").rglob("*.java") if p.name != "Main.java"]
-    jars = ":".join(str(p) for p in (folder / "project/lib").glob("*.jar"))
+    project = hostile.project(folder)
+    sources = [p for p in (project / "client/src/main").rglob("*.java") if p.name != "Main.java"]
+    jars = ":".join(str(p) for p in (project / "lib").glob("*.jar"))
     probe = Path(__file__).parent / "RecordsProbe.java"
     compiled = ["javac", "-encoding", "UTF-8", "-cp", jars, "-d", folder / "classes", *sources, probe]
     subprocess.run(compiled, check=True)
@@ -65,3 +58,22 @@ def test_null_is_refused_by_name_except_where_it_stands_for_a_default(said: dict
     assert said["null label"] == "NullPointerException: label is null"
     assert said["null element"] == "NullPointerException: _1St2[1] is null"
     assert said["default"] == "true"
+
+
+def test_an_example_has_the_features_that_were_set(said: dict[str, str]) -> None:
+    example = bytes.fromhex(said["example"])
+    assert is_example(example)
+    names = [f.name for f in hostile.FEATURES]
+    assert features_of(example) == {
+        names[0]: [1.5, -2.0],
+        names[1]: [0, 127, 128, -1, 2**63 - 1],
+        names[2]: ["käse".encode()],
+        names[3]: [b"\xff", b""],
+        names[5]: [0.25],
+    }
+
+
+def test_an_example_without_a_required_feature_or_with_too_many_values_is_refused_by_name(said: dict[str, str]) -> None:
+    assert said["missing"] == "IllegalStateException: the example needs the feature 'class', which is not set"
+    assert said["too many"] == "IllegalArgumentException: the feature 'age' takes 2 values, and 3 were given"
+    assert said["null text"] == "NullPointerException: class[0] is null"

@@ -24,7 +24,8 @@ _KEYWORDS = frozenset(
 # Names of Object's methods, forbidden for record components (JLS 8.10.1), and of the client's and the records' own methods.
 _TAKEN = frozenset(
     re.findall(
-        r"\w+", "clone finalize getClass hashCode notify notifyAll toString wait equals close open openFromJar main bundle allValues"
+        r"\w+",
+        """clone finalize getClass hashCode notify notifyAll toString wait equals close open openFromJar main bundle allValues toBytes""",
     )
 )
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")

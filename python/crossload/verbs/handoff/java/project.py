@@ -14,7 +14,7 @@ from crossload.verbs import destinations
 from crossload.verbs.destinations import only_writer
 from crossload.verbs.handoff import carried_bundle
 from crossload.verbs.handoff.handed import Handoff
-from crossload.verbs.handoff.java import jars, java_releases, names, records
+from crossload.verbs.handoff.java import examples, jars, java_releases, names, records
 from crossload.verbs.handoff.java.jars import Library, library
 from crossload.verbs.handoff.java.layout import Call, chained, conjunction, laid_out
 from crossload.verbs.handoff.naming import templates
@@ -54,8 +54,9 @@ def write(
     if without_vectors:
         manifest = carried_bundle.without_vectors(source, manifest)
     libraries = [library(jar) for jar in _jars(chosen_release, manifest)]
-    methods = records.methods(manifest.signatures, recorded)
     model = names.types([manifest.model.name])[manifest.model.name]
+    parsed = examples.of_signatures(source, handed, manifest.signatures, model)
+    methods = records.methods(manifest.signatures, recorded, parsed)
     package = given or names.package_of(manifest.model.name)
     context = _context(manifest, handed, chosen_release, package, f"{model}Client", methods, libraries)
     with only_writer(there, "handoff"):
@@ -100,6 +101,7 @@ def _context(
         "test": f"{client.removesuffix('Client')}{'ConformanceTest' if manifest.vectors else 'LoadsTest'}",
         "methods": methods,
         "row_kinds": records.row_kinds(methods),
+        "examples": list({c.example.type: c.example for m in methods for c in m.inputs if c.example}.values()),
         "libraries": libraries,
         "used": _used(methods),
     }
@@ -131,6 +133,11 @@ def _render(folder: Path, context: dict[str, Any], package: str) -> None:
         ("ConformanceTest.java" if judged else "LoadsTest.java", f"client/src/test/java/{package}/{context['test']}.java"),
     ):
         files.write_text(folder / target, environment.get_template(f"{template}.j2").render(context))
+    for example in context["examples"]:
+        text = environment.get_template("Example.java.j2").render(context, example=example)
+        files.write_text(folder / source / f"{example.type}.java", text)
+    if context["examples"]:
+        files.write_text(folder / source / "Features.java", environment.get_template("Features.java.j2").render(context))
 
 
 def _environment() -> Environment:

@@ -16,6 +16,7 @@ from crossload.contract import datatypes
 from crossload.contract.signatures import Signature, TensorSpec
 from crossload.contract.vectors import Vector
 from crossload.verbs.handoff.java import names
+from crossload.verbs.handoff.java.examples import Example
 from crossload.verbs.handoff.java.layout import Call
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class Component:
     """One input or output: its name in the signature and in Java, its type there, and its Javadoc.
 
     `to_tensor` converts it to a tensor inside the client; `suffix` converts a tensor to it; `rows` is the kind of its elements if it may
-    be given as an array of rows.
+    be given as an array of rows; `example` is the class that makes its elements, if they are tf.Examples.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Component:
     suffix: str
     optional: bool
     rows: Kind | None = None
+    example: Example | None = None
 
     @property
     def declaration(self) -> str:
@@ -155,8 +157,13 @@ def row_kinds(made: Iterable[Method]) -> list[Kind]:
     return list({(c.rows.element, bool(c.rows.told)): c.rows for m in made for c in m.inputs if c.rows}.values())
 
 
-def methods(signatures: Mapping[str, Signature], vectors: Mapping[str, list[Vector]]) -> list[Method]:
-    """One method per signature, in the manifest's order. Recorded strings decide whether a string tensor is text or bytes."""
+def methods(
+    signatures: Mapping[str, Signature], vectors: Mapping[str, list[Vector]], parsed: Mapping[str, Mapping[str, Example]] | None = None
+) -> list[Method]:
+    """One method per signature, in the manifest's order. Recorded strings decide whether a string tensor is text or bytes.
+
+    `parsed` are the classes of the tf.Examples in string inputs, by signature and input; these are bytes.
+    """
     java, types = names.members(signatures), names.types(signatures)
     usual = {key: [v for v in vectors.get(key, []) if v.id != HARD_BYTES] for key in signatures}
     return [
@@ -165,26 +172,28 @@ def methods(signatures: Mapping[str, Signature], vectors: Mapping[str, list[Vect
             java[key],
             f"{types[key]}Inputs",
             f"{types[key]}Outputs",
-            _components(signature.inputs, [v.inputs for v in usual[key]]),
-            _components(signature.outputs, [v.outputs for v in usual[key]]),
+            _components(signature.inputs, [v.inputs for v in usual[key]], (parsed or {}).get(key, {})),
+            _components(signature.outputs, [v.outputs for v in usual[key]], {}),
             next(iter(vectors.get(key, [])), None),
         )
         for key, signature in signatures.items()
     ]
 
 
-def _components(specs: Iterable[TensorSpec], recorded: list[Mapping[str, np.ndarray]]) -> tuple[Component, ...]:
+def _components(
+    specs: Iterable[TensorSpec], recorded: list[Mapping[str, np.ndarray]], parsed: Mapping[str, Example]
+) -> tuple[Component, ...]:
     specs = tuple(specs)
     java = names.members(s.name for s in specs)
-    return tuple(_component(s, java[s.name], [r[s.name] for r in recorded if s.name in r]) for s in specs)
+    return tuple(_component(s, java[s.name], [r[s.name] for r in recorded if s.name in r], parsed.get(s.name)) for s in specs)
 
 
-def _component(spec: TensorSpec, java: str, recorded: list[np.ndarray]) -> Component:
+def _component(spec: TensorSpec, java: str, recorded: list[np.ndarray], example: Example | None) -> Component:
     given, optional, kind = f"inputs.{java}()", spec.default is not None, _KINDS.get(spec.datatype)
     to_tensor: Call | str
-    binary = spec.datatype == "BYTES" and not all(_is_text(e) for array in recorded for e in array.ravel())
+    binary = example is not None or (spec.datatype == "BYTES" and not all(_is_text(e) for array in recorded for e in array.ravel()))
     if kind is None or not _told_by_length(spec.shape):
-        made = Component(spec.name, java, "HostTensor", _description(spec), given, ".copy()", optional)
+        made = Component(spec.name, java, "HostTensor", _description(spec), given, ".copy()", optional, example=example)
         if kind is None or spec.shape != (-1, -1) or binary:
             return made
         return replace(made, rows=kind)
@@ -198,7 +207,7 @@ def _component(spec: TensorSpec, java: str, recorded: list[np.ndarray]) -> Compo
     else:
         java_type, suffix = f"{kind.element}[]", f".{kind.accessor}"
         to_tensor = Call(f"HostTensor.{kind.factory}(", (*kind.told, given, *_dimensions(spec, f"{given}.length")))
-    return Component(spec.name, java, java_type, _description(spec), to_tensor, suffix, optional)
+    return Component(spec.name, java, java_type, _description(spec), to_tensor, suffix, optional, example=example)
 
 
 def _told_by_length(shape: tuple[int, ...] | None) -> bool:
