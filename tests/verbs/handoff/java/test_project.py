@@ -44,7 +44,7 @@ def test_java_types_are_an_array_if_its_length_gives_the_shape_a_value_for_a_sca
     assert [c.type for c in made.outputs] == ["float[]", "float", "HostTensor", "byte[]"]
     assert [str(c.to_tensor) for c in made.inputs if c.name in ("1st", "image")] == [
         "HostTensor.over(new long[] {inputs._1st()})",
-        "HostTensor.over(Datatype.UINT8, inputs.image(), free(inputs.image().length, 48), 4, 4, 3)",
+        'HostTensor.over(Datatype.UINT8, inputs.image(), free("image", inputs.image().length, 48), 4, 4, 3)',
     ]
 
 

@@ -199,14 +199,14 @@ def _component(spec: TensorSpec, java: str, recorded: list[np.ndarray], example:
         return replace(made, rows=kind)
     if binary:
         java_type, suffix = "byte[][]", ".byteStrings().toArray(byte[][]::new)"
-        to_tensor = Call("HostTensor.ofBytes(", (f"List.of({given})", *_dimensions(spec, f"{given}.length")))
+        to_tensor = Call("HostTensor.ofBytes(", (f"List.of({given})", *_dimensions(spec, java)))
     elif spec.shape == ():
         java_type = kind.box if optional else kind.element
         array = f"new {kind.element}[] {{{given}}}"
         to_tensor, suffix = Call(f"HostTensor.{kind.factory}(", (*kind.told, array)), f".{kind.accessor}[0]"
     else:
         java_type, suffix = f"{kind.element}[]", f".{kind.accessor}"
-        to_tensor = Call(f"HostTensor.{kind.factory}(", (*kind.told, given, *_dimensions(spec, f"{given}.length")))
+        to_tensor = Call(f"HostTensor.{kind.factory}(", (*kind.told, given, *_dimensions(spec, java)))
     return Component(spec.name, java, java_type, _description(spec), to_tensor, suffix, optional, example=example)
 
 
@@ -215,10 +215,10 @@ def _told_by_length(shape: tuple[int, ...] | None) -> bool:
     return shape is not None and shape.count(-1) <= 1 and 0 < math.prod(d for d in shape if d != -1) <= _INT_MAX
 
 
-def _dimensions(spec: TensorSpec, length: str) -> tuple[str, ...]:
-    shape = spec.shape or ()
+def _dimensions(spec: TensorSpec, java: str) -> tuple[str, ...]:
+    shape, length = spec.shape or (), f"inputs.{java}().length"
     step = math.prod(d for d in shape if d != -1)
-    free = length if step == 1 else f"free({length}, {step})"
+    free = length if step == 1 else f'free("{java}", {length}, {step})'
     return tuple(free if d == -1 else str(d) for d in shape)
 
 
