@@ -167,7 +167,13 @@ public final class BoundSignature {
         }
         InferRequest request = new InferRequest(name, binding, fed(inputs), List.copyOf(wanted), runOptions);
         Worker.Model model = bundle.model();
-        Answer answer = Engines.calling(bundle.worker(), described, () -> model.infer(request));
+        Answer answer;
+        try {
+            answer = Engines.calling(bundle.worker(), described, () -> model.infer(request));
+        } catch (CrossloadException error) {
+            bundle.model(); // throws, if another thread closed it meanwhile
+            throw error;
+        }
         try {
             return new Outputs(answer, carriers.isEmpty() ? answer.outputs() : returned(answer.outputs()));
         } catch (RuntimeException | Error error) {
@@ -261,6 +267,7 @@ public final class BoundSignature {
     /** Zeros (empty strings) for each required input, 1 for a free dimension; empty if one has no known rank or is too large. */
     Optional<Map<String, HostTensor>> zeros() {
         Map<String, HostTensor> zeros = new LinkedHashMap<>();
+        double total = 0;
         for (TensorSpec spec : promised.inputs()) {
             if (spec.defaultValue() != null) {
                 continue;
@@ -274,7 +281,8 @@ public final class BoundSignature {
                     ? Integer.BYTES
                     : spec.datatype().size();
             double bytes = LongStream.of(shape).asDoubleStream().reduce(width, (one, other) -> one * other);
-            if (bytes > MOST_ZEROS) {
+            total += bytes;
+            if (total > MOST_ZEROS) {
                 return Optional.empty();
             }
             ByteBuffer data = ByteBuffer.allocate((int) bytes);

@@ -14,6 +14,7 @@ import io.crossload.worker.Worker.Metadata;
 import io.crossload.worker.Worker.Model;
 import io.crossload.worker.WorkerException;
 import java.io.IOException;
+import java.nio.file.FileSystems;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.EnumSet;
@@ -135,6 +136,9 @@ public final class Bundle implements AutoCloseable {
     static Bundle owning(Unpacked files, Supplier<Bundle> opening) {
         try {
             return opening.get();
+        } catch (CrossloadException error) {
+            files.close();
+            throw new CrossloadException(error.code(), files.told(error.getMessage()), error);
         } catch (RuntimeException | Error error) {
             files.close();
             throw error;
@@ -211,13 +215,19 @@ public final class Bundle implements AutoCloseable {
             if (options.warmUp()) {
                 bundle.warmUp(options.verifyHashes());
             }
+            if (options.zeros()) {
+                bundle.runZeros();
+            }
             return bundle;
-        } catch (IOException | RuntimeException error) {
+        } catch (IOException | RuntimeException | Error error) {
             if (bundle != null) {
                 bundle.model.close(); // the files may hold another artifact that runs
             }
             if (error instanceof IOException damaged) {
                 throw new CrossloadException(Code.DATA_LOSS, damaged.getMessage(), damaged);
+            }
+            if (error instanceof Error fatal) {
+                throw fatal;
             }
             throw (RuntimeException) error;
         }
@@ -277,10 +287,15 @@ public final class Bundle implements AutoCloseable {
                 throw error;
             }
         });
-        if (options.warmUp()) {
-            bundle.warmUp(false);
+        try {
+            if (options.zeros()) {
+                bundle.runZeros();
+            }
+            return bundle;
+        } catch (RuntimeException | Error error) {
+            bundle.model.close();
+            throw error;
         }
-        return bundle;
     }
 
     /** {@return the names of the artifact's signatures, in the order of its bindings in the manifest} */
@@ -334,6 +349,9 @@ public final class Bundle implements AutoCloseable {
     }
 
     private List<Vector> vectors(String signature, boolean verify) {
+        if (closed && files != null) {
+            throw ended(); // with its files
+        }
         try {
             for (Manifest.VectorsFile file : manifest.vectors()) {
                 if (file.signature().equals(signature)) {
@@ -349,39 +367,46 @@ public final class Bundle implements AutoCloseable {
         }
     }
 
-    /**
-     * Runs a first vector of each signature, zeros if it has none, unless the model keeps state, which that would change. That zeros fail
-     * says nothing: they may be no value that the model takes.
-     */
+    /** Runs a first vector of each signature, unless the model keeps state, which that would change. */
     private void warmUp(boolean verify) {
         if (manifest.vectors().stream().anyMatch(v -> v.state() != null)) {
             return;
         }
         for (BoundSignature signature : signatures.values()) {
             List<Vector> vectors = vectors(signature.name(), verify);
-            if (!signature.carried()) {
-                continue;
-            }
-            if (!vectors.isEmpty()) {
+            if (!vectors.isEmpty() && signature.carried()) {
                 Map<String, HostTensor> inputs = new LinkedHashMap<>();
                 vectors.get(0).inputs().forEach((name, entry) -> inputs.put(name, HostTensor.viewOf(entry)));
                 signature.call(inputs);
-                continue;
             }
-            try {
-                signature.zeros().ifPresent(signature::call);
-            } catch (CrossloadException error) {
-                LOGGER.log(System.Logger.Level.DEBUG, "{0} is not warmed up: {1}", this, error.getMessage());
+        }
+    }
+
+    /** Runs zeros through each signature without vectors. That they fail says nothing: they may be no value that the model takes. */
+    private void runZeros() {
+        List<String> recorded =
+                manifest.vectors().stream().map(Manifest.VectorsFile::signature).toList();
+        for (BoundSignature signature : signatures.values()) {
+            if (signature.carried() && !recorded.contains(signature.name())) {
+                try {
+                    signature.zeros().ifPresent(signature::call);
+                } catch (CrossloadException | OutOfMemoryError error) {
+                    LOGGER.log(System.Logger.Level.DEBUG, "{0} is not warmed up: {1}", this, error.getMessage());
+                }
             }
         }
     }
 
     Model model() {
         if (closed) {
-            throw new CrossloadException(
-                    Code.FAILED_PRECONDITION, "the bundle " + root + " is closed; call it before, or open it again");
+            throw ended();
         }
         return model;
+    }
+
+    private CrossloadException ended() {
+        return new CrossloadException(
+                Code.FAILED_PRECONDITION, "the bundle " + root + " is closed; call it before, or open it again");
     }
 
     Worker worker() {
@@ -393,9 +418,18 @@ public final class Bundle implements AutoCloseable {
     public synchronized void close() {
         if (!closed) {
             closed = true;
-            model.close();
-            if (files != null) {
-                files.close();
+            // TensorFlow waits for running calls before it frees the session; of an interrupted thread it would not,
+            // and leak it.
+            boolean interrupted = Thread.interrupted();
+            try {
+                model.close();
+                if (files != null) {
+                    files.close();
+                }
+            } finally {
+                if (interrupted) {
+                    Thread.currentThread().interrupt();
+                }
             }
         }
     }
@@ -406,11 +440,22 @@ public final class Bundle implements AutoCloseable {
      * @throws CrossloadException NOT_FOUND if there is nothing
      */
     static Path existing(Path path) {
-        Path absolute = path.toAbsolutePath().normalize();
-        if (!Files.exists(absolute) || absolute.getFileName() == null) {
+        if (path.getFileSystem() != FileSystems.getDefault()) {
+            throw new CrossloadException(
+                    Code.UNIMPLEMENTED,
+                    path
+                            + " is in no file system of this machine, and native TensorFlow reads only those; copy it to one");
+        }
+        Path absolute = path.toAbsolutePath();
+        if (!Files.exists(absolute) || absolute.getNameCount() == 0) {
             throw new CrossloadException(Code.NOT_FOUND, absolute + ": there is no such file or folder");
         }
-        return absolute;
+        try {
+            // What '..' means after a link, only the file system knows.
+            return absolute.equals(absolute.normalize()) ? absolute : absolute.toRealPath();
+        } catch (IOException error) {
+            throw new CrossloadException(Code.NOT_FOUND, absolute + " cannot be read: " + error.getMessage(), error);
+        }
     }
 
     /** A manifest, the folder that its paths are relative to, and the path of the requested artifact (null for any). */

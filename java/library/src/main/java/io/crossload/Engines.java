@@ -92,8 +92,11 @@ final class Engines {
         } catch (LinkageError error) {
             throw new CrossloadException(Code.FAILED_PRECONDITION, what + ": " + remedy(error), error);
         } catch (ServiceConfigurationError error) {
-            Throwable cause = error.getCause() == null ? error : error.getCause();
-            throw new CrossloadException(Code.FAILED_PRECONDITION, what + ": " + remedy(cause), error);
+            String why = error.getCause() == null
+                    ? Text.sentence(error)
+                            + "; the thread's context class loader finds an engine of another copy of crossload"
+                    : remedy(error.getCause());
+            throw new CrossloadException(Code.FAILED_PRECONDITION, what + ": " + why, error);
         } catch (ArithmeticException | BufferOverflowException error) { // exact arithmetic guards only sizes
             throw new CrossloadException(
                     Code.OUT_OF_RANGE,
@@ -102,7 +105,7 @@ final class Engines {
         } catch (RuntimeException error) {
             throw new CrossloadException(
                     engine == null ? Code.INTERNAL : engine.code(error),
-                    what + ": " + Text.sentence(error) + unset(error),
+                    what + ": " + Text.sentence(error) + nextStep(error),
                     error);
         } catch (OutOfMemoryError error) {
             throw new CrossloadException(
@@ -113,8 +116,12 @@ final class Engines {
         }
     }
 
-    /** The next step where a variable or table has no value; kernels: resource_variable_ops.cc, variable_ops.cc, lookup_table_op.cc. */
-    private static String unset(Throwable error) {
+    /** The next step where TensorFlow's message has none; kernels: resource_variable_ops.cc, variable_ops.cc, lookup_table_op.cc. */
+    private static String nextStep(Throwable error) {
+        if (String.valueOf(error.getMessage()).contains("operand \"\" does not exist on the graph")) {
+            return "; this release's SavedModelBundle refuses signatures with sparse or ragged tensors: make a backport in Python"
+                    + " (crossload convert SOURCE DESTINATION --runtime tensorflow-java), or take TensorFlow 1.15";
+        }
         return UNSET.matcher(String.valueOf(error.getMessage())).find()
                 ? "; nothing gave it a value: a SavedModel needs its folders variables/ and assets/ and its init op, a graph is to be frozen"
                 : "";

@@ -22,9 +22,10 @@ public final class Graphs {
     private Graphs() {}
 
     /**
-     * Imports a graph with all its placeholders and all tensors that no operation takes, with {@link Options#DEFAULTS}.
+     * Imports a graph with its placeholders that have no default, and the operations of which no other takes a result, with
+     * {@link Options#DEFAULTS}.
      *
-     * @param path the GraphDef's file, or a zip or jar with one file that ends with .pb or .pbtxt
+     * @param path the GraphDef's file, or a zip or jar with one file that ends with .pb or .pbtxt and is no SavedModel's
      * @return the loaded artifact, as a bundle without vectors
      * @throws CrossloadException as {@link #open(Path, List, List, Options)}
      */
@@ -35,11 +36,11 @@ public final class Graphs {
     /**
      * Imports a graph.
      *
-     * @param path the GraphDef's file, or a zip or jar with one file that ends with .pb or .pbtxt, unpacked to a temporary folder until the
+     * @param path the GraphDef's file, or a zip or jar with one file that ends with .pb or .pbtxt and is no SavedModel's, unpacked to a temporary folder until the
      *     bundle is closed
-     * @param inputs the tensors to feed, {@code operation} or {@code operation:index}; null for all placeholders
-     * @param outputs the tensors to fetch; null for those that no operation takes
-     * @param options the engine, its configuration, whether to warm up; the others are of bundles
+     * @param inputs the tensors to feed, {@code operation} or {@code operation:index}; null for the placeholders without a default
+     * @param outputs the tensors to fetch; null for the operations of which no other takes a result
+     * @param options the engine, its configuration, whether to warm up from zeros; the others are of bundles
      * @return the loaded artifact, as a bundle without vectors
      * @throws CrossloadException NOT_FOUND if the path does not exist, or the graph has no such tensor (with near names); DATA_LOSS for a
      *     damaged zip; INVALID_ARGUMENT if the file is no GraphDef; FAILED_PRECONDITION if the class path has no engine or two; the engine's
@@ -54,7 +55,7 @@ public final class Graphs {
             Path graph = files.only(
                     "file of a GraphDef (*.pb, *.pbtxt)",
                     file -> Files.isRegularFile(file)
-                            && file.getFileName().toString().matches(".*\\.pb(txt)?"));
+                            && file.getFileName().toString().matches("(?!saved_model\\.|fingerprint\\.).*\\.pb(txt)?"));
             return open(graph, inputs, outputs, options, files);
         });
     }

@@ -23,6 +23,8 @@ import java.util.function.Function;
  * is a scalar, {@code HostTensor.of(new float[] {1, 2}, 2)} has shape [2].
  */
 public final class HostTensor {
+    private static final int MOST_DIMENSIONS = 254; // tensor_shape.h, TensorShapeRep::MaxDimensions
+
     private final TensorEntry entry;
     private final Owner owner;
 
@@ -656,16 +658,21 @@ public final class HostTensor {
         }
     }
 
-    /** The number of elements; -1 if a dimension is negative or the product overflows a long. */
+    /** The number of elements; -1 for a shape that TensorFlow has none of: it aborts the process (tensor_shape.cc). */
     private static long elements(long[] shape) {
-        long elements = 1;
+        if (shape.length > MOST_DIMENSIONS) {
+            return -1;
+        }
+        long product = 1; // without zeros: it must not overflow for an empty tensor either
+        boolean empty = false;
         for (long dimension : shape) {
-            if (dimension < 0 || Math.multiplyHigh(elements, dimension) != 0) {
+            if (dimension < 0 || dimension > 0 && product > Long.MAX_VALUE / dimension) {
                 return -1;
             }
-            elements *= dimension;
+            empty |= dimension == 0;
+            product *= Math.max(1, dimension);
         }
-        return elements;
+        return empty ? 0 : product;
     }
 
     private static List<Long> boxed(long[] shape) {

@@ -6,8 +6,8 @@ import java.util.List;
 
 /**
  * Opens a SavedModel without a manifest, with the signatures of its SignatureDefs. Nothing was proven about it: there are no hashes and no
- * recorded answers, inputs have no defaults, and of a composite tensor {@code x} the parts are inputs of their own ({@code x/values},
- * {@code x/0}). Where Python is at hand, {@code crossload export} makes a bundle.
+ * recorded answers, inputs have no defaults, signatures with handles (resources, variants) are left out, and of a sparse or composite tensor
+ * {@code x} the parts are inputs of their own ({@code x/values}, {@code x/0}; TensorFlow Java 0.4 and newer refuse such a SavedModel). Where Python is at hand, {@code crossload export} makes a bundle.
  *
  * <pre>{@code
  * try (Bundle model = SavedModels.open(Path.of("exported/1"))) {
@@ -36,12 +36,12 @@ public final class SavedModels {
     }
 
     /**
-     * Loads a MetaGraph of a SavedModel; warms each signature up with zeros where its shapes are known.
+     * Loads a MetaGraph of a SavedModel. Nothing runs before it is called, unless {@link Options#withZeros} says so.
      *
      * @param path the folder that holds {@code saved_model.pb}, or a zip or jar with such a folder, which is unpacked to a temporary folder
      *     until the bundle is closed
      * @param tags the tags of the MetaGraph, all of them; the message of a failure lists the tag sets that are there
-     * @param options the engine, its configuration, whether to warm up; the others are of bundles
+     * @param options the engine, its configuration, whether to warm up from zeros; the others are of bundles
      * @return the loaded artifact, as a bundle without vectors
      * @throws CrossloadException NOT_FOUND if the path does not exist, is no SavedModel, or has no MetaGraph of these tags; DATA_LOSS for a
      *     damaged zip; INVALID_ARGUMENT for a damaged SavedModel; FAILED_PRECONDITION if the class path has no engine or two; the engine's

@@ -1,18 +1,24 @@
 package io.crossload;
 
+import io.crossload.contract.Text;
 import io.crossload.worker.Code;
 import java.io.EOFException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.net.JarURLConnection;
 import java.net.URI;
+import java.net.URISyntaxException;
 import java.net.URL;
 import java.net.URLConnection;
+import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Predicate;
 import java.util.stream.Stream;
 import java.util.zip.CRC32;
@@ -23,6 +29,13 @@ import java.util.zip.ZipFile;
 
 /** A model's files from a zip or the class path, in a temporary folder: native TensorFlow opens a model by its path. */
 final class Unpacked implements AutoCloseable {
+    // What a process that ends without close() deletes; a killed one leaves it.
+    private static final Set<Path> LEFT = ConcurrentHashMap.newKeySet();
+
+    static {
+        Runtime.getRuntime().addShutdownHook(new Thread(() -> LEFT.forEach(Unpacked::delete)));
+    }
+
     private static final byte[] LOCAL_HEADER = {'P', 'K', 3, 4};
 
     private final Path path;
@@ -71,12 +84,11 @@ final class Unpacked implements AutoCloseable {
      *     its own holds it; RESOURCE_EXHAUSTED if it cannot be written
      */
     static Unpacked resource(Class<?> anchor, String name, String... members) {
-        String absolute = name.startsWith("/")
-                ? name.substring(1)
-                : anchor.getPackageName().replace('.', '/') + "/" + name;
-        String wanted = absolute.replaceFirst("/+$", "");
+        String relativeTo = name.startsWith("/") ? "" : anchor.getPackageName().replace('.', '/');
+        String wanted = (relativeTo + "/" + name).replaceAll("/+", "/").replaceAll("^/|/$", "");
+        String within = wanted.isEmpty() ? "" : wanted + "/";
         Stream<String> files =
-                members.length == 0 ? Stream.of(wanted) : Stream.of(members).map(m -> wanted + "/" + m);
+                members.length == 0 ? Stream.of(wanted) : Stream.of(members).map(m -> within + m);
         ClassLoader loader =
                 anchor.getClassLoader() == null ? ClassLoader.getSystemClassLoader() : anchor.getClassLoader();
         URL found = files.map(loader::getResource)
@@ -84,13 +96,13 @@ final class Unpacked implements AutoCloseable {
                 .findFirst()
                 .orElseThrow(() -> new CrossloadException(
                         Code.NOT_FOUND,
-                        "the class path of " + anchor.getName() + " has no " + wanted
-                                + (members.length == 0 ? "" : "/" + members[0])
+                        "the class path of " + anchor.getName() + " has no "
+                                + (members.length == 0 ? wanted : within + members[0])
                                 + "; put the files there, in a module under META-INF/, which every module may read"));
         String origin = "the resource " + wanted;
         try {
             if (found.getProtocol().equals("file")) {
-                Path file = Path.of(URI.create(found.toString()));
+                Path file = Path.of(new URI("file", null, decoded(found.getPath()), null));
                 return new Unpacked(members.length == 0 ? file : file.getParent(), null, origin);
             }
             URLConnection connection = found.openConnection();
@@ -106,7 +118,7 @@ final class Unpacked implements AutoCloseable {
                 Path file = made.temporary.resolve(Path.of(wanted).getFileName());
                 return members.length == 0 ? new Unpacked(file, made.temporary, origin) : made;
             }
-        } catch (IOException error) {
+        } catch (IOException | URISyntaxException error) {
             throw damaged(origin + " (" + found + ")", error);
         }
     }
@@ -114,7 +126,7 @@ final class Unpacked implements AutoCloseable {
     private static Unpacked unpacked(ZipFile zip, String prefix, String origin) {
         Unpacked made;
         try {
-            Path folder = Files.createTempDirectory("crossload-");
+            Path folder = Files.createTempDirectory("crossload-").toRealPath();
             made = new Unpacked(folder, folder, origin);
         } catch (IOException error) {
             throw new CrossloadException(
@@ -123,8 +135,7 @@ final class Unpacked implements AutoCloseable {
                             + error.getMessage() + "; name another folder with -Djava.io.tmpdir",
                     error);
         }
-        // A process that ends without close() deletes them, last registered first; a killed one leaves them.
-        made.temporary.toFile().deleteOnExit();
+        LEFT.add(made.temporary);
         try {
             for (ZipEntry entry : zip.stream().map(ZipEntry.class::cast).toList()) {
                 boolean within = prefix.isEmpty()
@@ -142,42 +153,54 @@ final class Unpacked implements AutoCloseable {
     }
 
     private void write(ZipFile zip, ZipEntry entry, String inside) {
-        String relative =
-                inside.isEmpty() ? Path.of(entry.getName()).getFileName().toString() : inside.replaceFirst("^/+", "");
-        Path target = temporary.resolve(relative).normalize();
-        if (!target.startsWith(temporary) || target.equals(temporary) || inside.contains("\\")) {
-            throw new CrossloadException(
-                    Code.INVALID_ARGUMENT, origin + " has an entry that leads out of it: " + entry.getName());
-        }
-        CheckedInputStream content;
-        try {
-            content = new CheckedInputStream(zip.getInputStream(entry), new CRC32());
-        } catch (IOException error) {
-            throw damaged(origin, error);
-        }
-        try (content) {
+        Path target = target(entry, inside);
+        try (CheckedInputStream content = new CheckedInputStream(zip.getInputStream(entry), new CRC32())) {
             Files.createDirectories(target.getParent());
-            Path made = temporary;
-            for (Path name : temporary.relativize(target)) {
-                made = made.resolve(name);
-                made.toFile().deleteOnExit();
-            }
             Files.copy(content, target);
             if (content.getChecksum().getValue() != entry.getCrc()) {
                 throw new ZipException("its entry " + entry.getName() + " has another checksum");
             }
         } catch (ZipException | EOFException error) {
             throw damaged(origin, error);
+        } catch (FileAlreadyExistsException error) {
+            throw new CrossloadException(
+                    Code.INVALID_ARGUMENT,
+                    origin + " has two entries for " + entry.getName() + "; pack it again",
+                    error);
         } catch (IOException error) {
             throw new CrossloadException(
                     Code.RESOURCE_EXHAUSTED,
-                    origin + " cannot be unpacked to " + temporary + ": " + error.getMessage()
-                            + "; make room there, or name another folder with -Djava.io.tmpdir",
+                    origin + " cannot be unpacked to " + System.getProperty("java.io.tmpdir") + ": "
+                            + Text.sentence(error) + "; make room there, or name another folder with -Djava.io.tmpdir",
                     error);
         }
     }
 
-    private static CrossloadException damaged(String origin, IOException error) {
+    private Path target(ZipEntry entry, String inside) {
+        try {
+            Path file =
+                    inside.isEmpty() ? Path.of(entry.getName()).getFileName() : Path.of(inside.replaceFirst("^/+", ""));
+            Path target = temporary.resolve(file).normalize();
+            if (target.startsWith(temporary) && !target.equals(temporary) && !inside.contains("\\")) {
+                return target;
+            }
+        } catch (InvalidPathException error) {
+            // A name that this system's files cannot have.
+        }
+        throw new CrossloadException(
+                Code.INVALID_ARGUMENT,
+                origin + " has an entry that is no file inside of it on this system: " + entry.getName());
+    }
+
+    private static String decoded(String path) {
+        try {
+            return URI.create(path).getPath();
+        } catch (IllegalArgumentException error) {
+            return path; // of a URL whose maker did not encode it
+        }
+    }
+
+    private static CrossloadException damaged(String origin, Exception error) {
         return new CrossloadException(
                 Code.DATA_LOSS, origin + " is damaged: " + error.getMessage() + "; copy or build it again", error);
     }
@@ -213,22 +236,27 @@ final class Unpacked implements AutoCloseable {
         }
     }
 
+    /** A message with the name of the zip or resource instead of the temporary folder's, which is gone when it is read. */
+    String told(String message) {
+        return temporary == null ? message : message.replace(temporary.toString(), origin);
+    }
+
     /** Deletes the temporary folder. A second call does nothing. */
     @Override
     public void close() {
-        if (temporary == null || !Files.exists(temporary)) {
-            return;
+        if (temporary != null && LEFT.remove(temporary)) {
+            delete(temporary);
         }
-        try (Stream<Path> walk = Files.walk(temporary)) {
+    }
+
+    private static void delete(Path folder) {
+        try (Stream<Path> walk = Files.walk(folder)) {
             for (Path one : walk.sorted(Comparator.reverseOrder()).toList()) {
                 Files.deleteIfExists(one);
             }
         } catch (IOException error) {
             System.getLogger(Unpacked.class.getName())
-                    .log(
-                            System.Logger.Level.WARNING,
-                            "the temporary folder " + temporary + " cannot be deleted",
-                            error);
+                    .log(System.Logger.Level.WARNING, "the temporary folder " + folder + " cannot be deleted", error);
         }
     }
 }

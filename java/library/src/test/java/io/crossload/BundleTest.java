@@ -178,7 +178,7 @@ class BundleTest {
     }
 
     @Test
-    @DisplayName("without vectors is warmed up with zeros, and opens if the model does not take them")
+    @DisplayName("without vectors is warmed up with zeros only if asked to, and opens if the model does not take them")
     void withoutVectors() throws IOException {
         String manifest = Files.readString(folder.resolve("crossload.json"));
         Files.writeString(
@@ -186,11 +186,45 @@ class BundleTest {
                 manifest.replaceFirst("(?s)\"vectors\": \\[.*\\]", "\"vectors\": []"));
         Files.delete(folder.resolve("same.oip"));
         try (Bundle bundle = Bundle.open(folder, options)) {
-            assertThat(engine.events).containsExactly("load glass.txt", "infer", "freed");
+            assertThat(engine.events).containsExactly("load glass.txt");
             assertThat(bundle.vectors("same")).isEmpty();
         }
+        engine.events.clear();
+        Bundle.open(folder, options.withZeros(true)).close();
+        assertThat(engine.events).containsExactly("load glass.txt", "infer", "freed", "close");
         engine.failure = new WorkerException(Code.INVALID_ARGUMENT, "zeros divide");
-        Bundle.open(folder, options).close();
+        Bundle.open(folder, options.withZeros(true)).close();
+    }
+
+    @Test
+    @DisplayName("that another thread closes during a call says that it is closed, whatever the engine says")
+    void closedMeanwhile() {
+        Bundle bundle = Bundle.open(folder, options.withWarmUp(false));
+        engine.meanwhile = bundle::close;
+        engine.failure = new WorkerException(Code.INTERNAL, "close() has been called on the Graph");
+        assertThat(code(() -> bundle.signature("same").call(Map.of("x", HostTensor.of(new float[1], 1)))))
+                .isEqualTo(Code.FAILED_PRECONDITION);
+    }
+
+    @Test
+    @DisplayName("is closed by an interrupted thread, too, which stays interrupted")
+    void interrupted() {
+        Bundle bundle = Bundle.open(folder, options.withWarmUp(false));
+        Thread.currentThread().interrupt();
+        bundle.close();
+        assertThat(engine.events).endsWith("close");
+        assertThat(Thread.interrupted()).isTrue();
+    }
+
+    @Test
+    @DisplayName("is found behind a link and '..' where the file system finds it")
+    void behindALink() throws IOException {
+        Path real = Files.createDirectories(folder.resolve("real").resolve("inner"));
+        Path bundle = Files.createDirectory(folder.resolve("real").resolve("bundle"));
+        Mirror.write(bundle);
+        Path link = Files.createSymbolicLink(folder.resolve("link"), real);
+        Bundle.open(link.resolve("..").resolve("bundle"), options).close();
+        assertThat(engine.loaded).isEqualTo(bundle.toRealPath().resolve("glass.txt"));
     }
 
     @Test

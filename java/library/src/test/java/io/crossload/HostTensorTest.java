@@ -61,6 +61,18 @@ class HostTensorTest {
     }
 
     @Test
+    @DisplayName("refuses a shape of which native TensorFlow dies, though it has no elements")
+    void deadlyShapes() {
+        long[] rank300 = new long[300];
+        for (long[] shape : List.of(new long[] {1L << 62, 2, 0}, new long[] {0, Long.MAX_VALUE, 2}, rank300)) {
+            assertThatIllegalArgumentException()
+                    .isThrownBy(() -> HostTensor.of(new float[0], shape))
+                    .withMessageContaining("do not make a tensor of shape");
+        }
+        assertThat(HostTensor.of(new float[0], 3, 0).size()).isZero();
+    }
+
+    @Test
     @DisplayName("says which accessor it has")
     void wrongAccessors() {
         assertThatIllegalStateException()

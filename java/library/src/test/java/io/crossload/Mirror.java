@@ -35,6 +35,7 @@ final class Mirror implements Worker {
     final List<String> events = new ArrayList<>();
     final Map<String, WorkerException> unloadable = new HashMap<>();
     Path loaded;
+    Runnable meanwhile = () -> {};
     List<String> formats = List.of("glass");
     WorkerException failure;
     ByteBuffer answer;
@@ -55,6 +56,7 @@ final class Mirror implements Worker {
             @Override
             public Answer infer(InferRequest asked) throws WorkerException {
                 events.add("infer");
+                meanwhile.run();
                 if (failure != null) {
                     throw failure;
                 }

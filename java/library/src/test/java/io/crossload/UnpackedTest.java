@@ -139,6 +139,34 @@ class UnpackedTest {
     }
 
     @Test
+    @DisplayName("is opened from a folder with a space, whose URL nobody encoded, and from the root of a class path")
+    void oddPlaces() throws Exception {
+        Path odd = Files.createDirectory(folder.resolve("odd + folder"));
+        Mirror.write(odd);
+        try (InputStream anchor = Anchor.class.getResourceAsStream("Anchor.class")) {
+            Path classes = Files.createDirectories(odd.resolve("io").resolve("crossload"));
+            Files.write(classes.resolve("Anchor.class"), anchor.readAllBytes());
+        }
+        URL raw = new URL("file:" + odd + "/");
+        for (URL url : List.of(odd.toUri().toURL(), raw)) {
+            try (URLClassLoader loader = new URLClassLoader(new URL[] {url}, null)) {
+                Class<?> anchor = loader.loadClass("io.crossload.Anchor");
+                Bundle.openResource(anchor, "/", options).close();
+                assertThat(engine.loaded).isEqualTo(odd.resolve("glass.txt"));
+            }
+        }
+    }
+
+    @Test
+    @DisplayName("names the zip in a failure, not the temporary folder that is gone")
+    void namesTheZip() throws IOException {
+        files.put("models/mirror/glass.txt", new byte[1]);
+        Path zip = zip(files);
+        assertThatThrownBy(() -> Bundle.open(zip, options))
+                .hasMessageContaining(zip + "/models/mirror/glass.txt is not the file that was exported");
+    }
+
+    @Test
     @DisplayName("must be in the zip once")
     void ambiguous() throws IOException {
         assertThatThrownBy(() -> Bundle.open(zip(Map.of("readme", new byte[1])), options))

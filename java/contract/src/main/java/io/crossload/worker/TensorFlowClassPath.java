@@ -103,8 +103,9 @@ public final class TensorFlowClassPath {
         Generation there = generation();
         if (there == null) {
             return "TensorFlow Java is not on the class path (" + told(error)
-                    + "); add org.tensorflow:tensorflow-core-api and org.tensorflow:tensorflow-core-native with the classifier "
-                    + platform();
+                    + "); add, of org.tensorflow, what the engine is for: tensorflow-core-api and tensorflow-core-native with the classifier "
+                    + platform()
+                    + " (1.x), tensorflow-core-api without and with the classifier (0.x), or libtensorflow, libtensorflow_jni and proto (1.15)";
         }
         String release = release(there);
         String library = missing == null ? null : library(missing, there);

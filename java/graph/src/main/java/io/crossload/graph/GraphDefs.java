@@ -115,8 +115,11 @@ public final class GraphDefs {
         return new Importable(rewritten.build(), renamed);
     }
 
-    /** The ends of a graph, without those of the bridges that {@code crossload export} adds. */
-    static Ends ends(GraphDef graph) {
+    /** The ends of a graph, by their names in the file, without those of the bridges that {@code crossload export} adds. */
+    static Ends ends(Importable importable) {
+        GraphDef graph = importable.graph();
+        Map<String, String> names = new HashMap<>();
+        importable.renamed().forEach((old, renamed) -> names.put(renamed, old));
         Map<String, List<Long>> placeholders = new LinkedHashMap<>();
         Set<String> defaulted = new HashSet<>();
         Set<String> taken = new HashSet<>();
@@ -129,15 +132,17 @@ public final class GraphDefs {
                     .forEach(input -> taken.add(TensorName.parse(input.startsWith("^") ? input.substring(1) : input)
                             .operation()));
             if (node.getOp().startsWith("Placeholder")) {
-                placeholders.put(node.getName(), shape(node, graph.getVersions().getProducer()));
+                String name = names.getOrDefault(node.getName(), node.getName());
+                placeholders.put(name, shape(node, graph.getVersions().getProducer()));
                 if (node.getOp().equals("PlaceholderWithDefault")) {
-                    defaulted.add(node.getName());
+                    defaulted.add(name);
                 }
             } else if (!node.getOp().equals("Const") && !node.getOp().equals("NoOp")) {
                 last.add(node.getName());
             }
         }
         last.removeAll(taken);
+        last.replaceAll(name -> names.getOrDefault(name, name));
         return new Ends(placeholders, defaulted, last);
     }
 

@@ -114,7 +114,7 @@ public abstract class GraphWorker<S extends GraphSession<?, ?>> implements Worke
         return new OpenGraph<>(
                 importGraph(importable.graph(), configuration(sessionConfig)),
                 importable::actual,
-                GraphDefs.ends(importable.graph()));
+                GraphDefs.ends(importable));
     }
 
     // Models name the devices that they were made on; this machine may have others.

@@ -96,7 +96,7 @@ final class OwnSignatures {
                         new Binding(null, tensors(given), tensors(answered))));
     }
 
-    private static List<Part> last(Ends ends, Graph graph) {
+    private static List<Part> last(Ends ends, Graph graph) throws WorkerException {
         List<Part> found = new ArrayList<>();
         for (String operation : ends.last()) {
             int count = 1;
@@ -122,7 +122,11 @@ final class OwnSignatures {
         }
     }
 
-    private static Part part(String name, Described tensor, List<Long> shape) {
+    private static Part part(String name, Described tensor, List<Long> shape) throws WorkerException {
+        if (tensor.datatype() == null) {
+            throw new WorkerException(
+                    Code.INVALID_ARGUMENT, "'" + name + "' is an operation without outputs; name another");
+        }
         return new Part(name, name, tensor.datatype().number(), shape);
     }
 

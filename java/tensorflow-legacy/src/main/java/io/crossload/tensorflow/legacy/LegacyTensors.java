@@ -3,6 +3,7 @@ package io.crossload.tensorflow.legacy;
 import io.crossload.contract.Datatype;
 import io.crossload.contract.TensorEntry;
 import io.crossload.graph.TensorTypes;
+import io.crossload.worker.Code;
 import io.crossload.worker.Inputs;
 import io.crossload.worker.WorkerException;
 import java.nio.ByteBuffer;
@@ -82,6 +83,10 @@ final class LegacyTensors {
         Datatype datatype = DATATYPES.get(tensor.dataType());
         List<Long> shape = LongStream.of(tensor.shape()).boxed().toList();
         TensorTypes.checkFits(name, datatype, shape);
+        if (tensor.numBytes() < 0) { // of strings: an int that has overflowed
+            throw new WorkerException(
+                    Code.OUT_OF_RANGE, "the strings of the output '" + name + "' have 2 GiB or more; split the batch");
+        }
         ByteBuffer memory = ByteBuffer.allocateDirect(shape.contains(0L) ? 0 : tensor.numBytes())
                 .order(ByteOrder.nativeOrder());
         if (memory.hasRemaining()) {
