@@ -127,6 +127,24 @@ final class LibraryChecks {
             assertThatThrownBy(() -> Bundle.open(folder, Options.DEFAULTS.withSessionConfig(new byte[] {16})))
                     .hasMessageEndingWith("is no serialised tensorflow.ConfigProto");
         });
+        CHECKS.put("a graph that is opened runs nothing before it is called", (bundle, folder) -> {
+            Path written = folder.resolveSibling("written");
+            String text = "tensor { dtype: DT_STRING tensor_shape {} string_val: \"%s\" }";
+            Map<String, String> name = Map.of("dtype", type(Datatype.BYTES), "value", text.formatted(written));
+            Map<String, String> content = Map.of("dtype", type(Datatype.BYTES), "value", text.formatted("x"));
+            Path file = Files.writeString(
+                    folder.resolveSibling("write.pbtxt"),
+                    graph(
+                            node("name", "Const", List.of(), name),
+                            node("content", "Const", List.of(), content),
+                            node("write", "WriteFile", List.of("name", "content"), Map.of()),
+                            node("out", "Identity", List.of("content", "^write"), Map.of("T", type(Datatype.BYTES)))));
+            try (Bundle own = Graphs.open(file)) {
+                assertThat(written).doesNotExist();
+                own.signature(Graphs.SIGNATURE).call(Map.of());
+                assertThat(written).exists();
+            }
+        });
         CHECKS.put(
                 "a run ends after the time that its options allow, and other options are refused", (bundle, folder) -> {
                     Map<String, String> floats = Map.of("component_types", "list { type: DT_FLOAT }");
@@ -135,7 +153,7 @@ final class LibraryChecks {
                             graph(
                                     node("queue", "FIFOQueueV2", List.of(), floats),
                                     node("out", "QueueDequeueV2", List.of("queue"), floats)));
-                    try (Bundle own = Graphs.open(file, null, null, Options.DEFAULTS.withWarmUp(false))) {
+                    try (Bundle own = Graphs.open(file)) {
                         BoundSignature empty = own.signature(Graphs.SIGNATURE);
                         byte[] oneMillisecond = {16, 1}; // config.proto: RunOptions.timeout_in_ms, field 2
                         assertThatThrownBy(() ->
