@@ -35,6 +35,7 @@ for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIG
 # Files that take long begin first, so that no processor waits for the last of them.
 _LONGEST_FIRST = (
     "test_distribution.py",
+    "java",
     "runtimes/test_soak.py",
     "verbs/test_mobile_zoo.py",
     "docs",

@@ -71,6 +71,13 @@ def test_every_file_of_a_signed_release_has_a_valid_signature(signed: tuple[Rele
         assert subprocess.run(command, env={"PATH": "/usr/bin:/bin", **environment}, capture_output=True, check=False).returncode == 0, file
 
 
+def test_a_signed_release_without_the_project_s_address_is_refused_at_once(tmp_path: Path) -> None:
+    status, output = maven(copy(tmp_path, version=__version__).folder / "java", "-Prelease,sign", "-DskipTests", "verify")
+    assert status
+    assert "A signed release names the project's address, which is not known here: -Dproject.address=https://" in output
+    assert not list(tmp_path.rglob("*.jar"))
+
+
 @pytest.fixture(scope="module")
 def own(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A Maven repository for the released files, which have no business in the user's."""
