@@ -78,6 +78,14 @@ def test_a_signed_release_without_the_project_s_address_is_refused_at_once(tmp_p
     assert not list(tmp_path.rglob("*.jar"))
 
 
+def test_the_site_s_javadoc_covers_the_library_and_its_tests(tmp_path: Path) -> None:
+    words = ["-DskipTests", "-pl", "library,junit", "-am", "package", "javadoc:aggregate"]  # as `make docs` calls it
+    status, output = maven(copy(tmp_path, version=__version__).folder / "java", *words)
+    assert status == 0, output[-4000:]
+    pages = tmp_path / "java/target/reports/apidocs/io/crossload"
+    assert all((pages / page).exists() for page in ("Bundle.html", "junit/ConformsTo.html", "contract/Manifest.html"))
+
+
 @pytest.fixture(scope="module")
 def own(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A Maven repository for the released files, which have no business in the user's."""
