@@ -12,7 +12,14 @@ from crossload.cli.framework import CONVERSION, WHAT, Command, option
 from crossload.errors import CrossloadError
 
 # The receivers that have an option.
-_OWNERS = {"release": ("java",), "without_vectors": ("java",), "package": ("java", "android"), "arena": ("tflm",), "flash": ("tflm",)}
+_OWNERS = {
+    "release": ("java",),
+    "build": ("java",),
+    "without_vectors": ("java",),
+    "package": ("java", "android"),
+    "arena": ("tflm",),
+    "flash": ("tflm",),
+}
 
 
 @click.command(
@@ -22,7 +29,7 @@ _OWNERS = {"release": ("java",), "without_vectors": ("java",), "package": ("java
         "handoff digits/ --to java -o digits-java/",
         "handoff digits/ --to java -o digits-java/ --package com.example.digits --release 0.5.0",
         "handoff digits/ --to java -o digits-java/ --artifact graph_def --overwrite",
-        "handoff digits/ --to java -o digits-java/ --without-vectors",
+        "handoff digits/ --to java -o digits-java/ --build gradle --without-vectors",
         "handoff digits/ --to c -o digits-c/ --artifact tflite",
         "handoff digits/ --to tflm -o digits-tflm/ --artifact tflite:int8 --flash 262144",
         "handoff digits/ --to android -o digits-android/ --artifact tflite --package com.example.digits",
@@ -36,8 +43,8 @@ _OWNERS = {"release": ("java",), "without_vectors": ("java",), "package": ("java
     type=click.Choice(["java", "c", "tflm", "android", "ios"]),
     required=True,
     group=CONVERSION,
-    help="The receiver: java is a Maven project for Java 17 or newer, c a C99 project over LiteRT's C API, tflm a project over TensorFlow "
-    "Lite Micro for microcontrollers, android a Gradle project, ios a Swift package and a pod over TensorFlow Lite.",
+    help="The receiver: java is a Maven or Gradle project for Java 17 or newer, c a C99 project over LiteRT's C API, tflm a project over "
+    "TensorFlow Lite Micro for microcontrollers, android a Gradle project, ios a Swift package and a pod over TensorFlow Lite.",
 )
 @option(
     "--release",
@@ -46,6 +53,12 @@ _OWNERS = {"release": ("java",), "without_vectors": ("java",), "package": ("java
     help="The release of TensorFlow Java: 1.1.0 (the default), 1.0.0, 0.5.0, 0.4.2, 0.3.3, or 1.15.0, TensorFlow 1's own API.",
 )
 @option("--package", metavar="NAME", group=CONVERSION, help="With java, android: the package; default: com.example. and the model's name.")
+@option(
+    "--build",
+    type=click.Choice(["maven", "gradle"]),
+    group=CONVERSION,
+    help="java: the tool that builds the project, maven (the default) or gradle with Kotlin's DSL.",
+)
 @option(
     "--without-vectors",
     is_flag=True,
@@ -72,9 +85,9 @@ def command(bundle: Path, to: str, output: Path, artifact: str | None, overwrite
     """Write BUNDLE as a project in the receiver's language.
 
     The project holds the artifact, its manifest and recorded answers, a typed client (a function for each signature, with a record for
-    its inputs and one for its outputs), a test over all vectors, a main program and a README. It needs neither Python nor crossload:
-    for Java a JDK and Maven, for C a compiler, make and libLiteRt.so, for a microcontroller its compiler and TensorFlow Lite Micro's
-    sources, for Android its SDK and Gradle, for iOS Xcode. Its test proves that the model gives the recorded answers there.
+    its inputs and one for its outputs), a test over all vectors, a main program and a README. It needs neither Python nor crossload: for
+    Java a JDK and Maven or Gradle, for C a compiler, make and libLiteRt.so, for a microcontroller its compiler and TensorFlow Lite
+    Micro's sources, for Android its SDK and Gradle, for iOS Xcode. Its test proves that the model gives the recorded answers there.
     """
     from crossload.verbs.handoff.handoff import handoff
 

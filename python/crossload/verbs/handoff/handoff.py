@@ -35,16 +35,16 @@ def handoff(
 ) -> Handoff:
     """Write `bundle` into the folder `destination` as a project that builds and tests itself without crossload.
 
-    `to` is the receiver: "java" is a Maven project; its `options` are `release`, that of TensorFlow Java (1.15.0 is TensorFlow 1's own
-    API), `package`, the Java package (default: from the model's name), and `without_vectors`, which keeps the recorded answers, and so
-    the requests among them, out of the project: its test then only loads the model; "c" is a C99 project over LiteRT's C API, which
-    carries bool, integers of 8 to 64 bits, float32 and float64; "tflm" is a C99 and C++11 project over TensorFlow Lite Micro, with
-    everything in arrays, which carries the same; its `options` are `arena`, the bytes of the tensor arena (default: measured in the
-    runtime tflite-micro, and a quarter), `flash`, the bytes that the model and its vectors may have, and `progress`, which is called with
-    what is being done. "android" is a Gradle project over TensorFlow Lite or LiteRT, whose option is `package`, and which leaves out
-    signatures with other datatypes than bool, int8 to int64, uint8 and float32. "ios" is a Swift package and a pod over TensorFlow Lite's
-    Swift API, which reads answers in bool, uint8, int16 to int64, float32 and float64; signatures with others are left out. `artifact` is
-    the id of the artifact to hand over.
+    `to` is the receiver: "java" is a Maven or Gradle project; its `options` are `release`, that of TensorFlow Java (1.15.0 is TensorFlow
+    1's own API), `package`, the Java package (default: from the model's name), `build`, "maven" or "gradle", and `without_vectors`, which
+    keeps the recorded answers, and so the requests among them, out of the project: its test then only loads the model; "c" is a C99
+    project over LiteRT's C API, which carries bool, integers of 8 to 64 bits, float32 and float64; "tflm" is a C99 and C++11 project over
+    TensorFlow Lite Micro, with everything in arrays, which carries the same; its `options` are `arena`, the bytes of the tensor arena
+    (default: measured in the runtime tflite-micro, and a quarter), `flash`, the bytes that the model and its vectors may have, and
+    `progress`, which is called with what is being done. "android" is a Gradle project over TensorFlow Lite or LiteRT, whose option is
+    `package`, and which leaves out signatures with other datatypes than bool, int8 to int64, uint8 and float32. "ios" is a Swift package
+    and a pod over TensorFlow Lite's Swift API, which reads answers in bool, uint8, int16 to int64, float32 and float64; signatures with
+    others are left out. `artifact` is the id of the artifact to hand over.
     Raises CrossloadError for a path that is not a bundle or holds no answers, for an unknown receiver, release or artifact, for operators
     that the receiver has not, and for a destination that holds something else; EnvironmentProblem if tflite-micro is not to be had. Starts
     no TensorFlow; "tflm" starts tflite-micro, unless `arena` is given.

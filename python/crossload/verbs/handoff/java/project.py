@@ -1,4 +1,4 @@
-"""The Maven project of a bundle: a typed client, a test over all vectors, a main, a README, and all they need in one folder."""
+"""The Maven or Gradle project of a bundle: a typed client, a test over all vectors, a main, a README, and all they need in one folder."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from crossload import __version__
 from crossload.contract.manifest import FILE_NAME, Artifact, Manifest
+from crossload.errors import CrossloadError
 from crossload.runtimes.registry import WORKERS
 from crossload.support import files
 from crossload.verbs import destinations
@@ -30,6 +31,12 @@ _SYSTEMS = {
     "macosx-x86_64": (("family", "mac"), ("arch", "x86_64")),
     "windows-x86_64": (("family", "windows"), ("arch", "amd64")),
 }
+# By the tool that builds the project: the templates of its build files, and where they go.
+_BUILDS = {
+    "maven": (("pom.xml", "pom.xml"), ("client.pom.xml", "client/pom.xml"), ("jvm.config", ".mvn/jvm.config")),
+    "gradle": (("settings.gradle.kts", "settings.gradle.kts"), ("client.build.gradle.kts", "client/build.gradle.kts")),
+}
+_TESTS = {"maven": "mvn -f {} test", "gradle": "gradle -p {} test"}
 _UNJUDGED = "without recorded answers: its test only loads the model, and a machine that answers wrongly goes unnoticed there"
 
 
@@ -42,8 +49,11 @@ def write(
     artifact: str | None = None,
     overwrite: bool = False,
     without_vectors: bool = False,
+    build: str = "maven",
 ) -> Handoff:
-    """Write a Maven project, as `handoff` describes it (verbs.handoff.handoff)."""
+    """Write a Maven or Gradle project, as `handoff` describes it (verbs.handoff.handoff)."""
+    if build not in _BUILDS:
+        raise CrossloadError(f"handoff writes no project for the build tool {build!r}; --build takes: {', '.join(_BUILDS)}")
     chosen_release = java_releases.find(release)
     given = names.checked_package(package) if package else None
     source, there = carried_bundle.opened(Path(bundle)), Path(destination)
@@ -58,7 +68,7 @@ def write(
     parsed = examples.of_signatures(source, handed, manifest.signatures, model)
     methods = records.methods(manifest.signatures, recorded, parsed)
     package = given or names.package_of(manifest.model.name)
-    context = _context(manifest, handed, chosen_release, package, f"{model}Client", methods, libraries)
+    context = _context(manifest, handed, chosen_release, package, f"{model}Client", methods, libraries) | {"build": build}
     with only_writer(there, "handoff"):
         destinations.check(there, "handoff", _is_handoff, overwrite=overwrite)
         with files.folder_written_whole(there) as folder:
@@ -67,7 +77,7 @@ def write(
                 jars.write(jar, folder / "lib")
             _render(folder, context, package.replace(".", "/"))
     vectors = sum(v.count for v in manifest.vectors)
-    client, engine_name, test = f"{package}.{model}Client", f"TensorFlow Java {chosen_release.version}", f"mvn -f {there} test"
+    client, engine_name, test = f"{package}.{model}Client", f"TensorFlow Java {chosen_release.version}", _TESTS[build].format(there)
     notes = () if vectors else (_UNJUDGED,)
     return Handoff(there, client, engine_name, handed, len(methods), vectors, test, choice.left_out, notes)
 
@@ -120,12 +130,10 @@ def _render(folder: Path, context: dict[str, Any], package: str) -> None:
     environment = _environment()
     source, judged = f"client/src/main/java/{package}", bool(context["manifest"].vectors)
     for template, target in (
-        ("pom.xml", "pom.xml"),
-        ("client.pom.xml", "client/pom.xml"),
+        *_BUILDS[context["build"]],
         ("README.md", "README.md"),
         ("gitignore", ".gitignore"),
         ("gitattributes", ".gitattributes"),
-        ("jvm.config", ".mvn/jvm.config"),
         ("Client.java", f"{source}/{context['client']}.java"),
         ("Values.java", f"{source}/Values.java"),
         *([("Rows.java", f"{source}/Rows.java")] if context["row_kinds"] else []),
@@ -155,4 +163,5 @@ def _environment() -> Environment:
 
 
 def _is_handoff(there: Path) -> bool:
-    return (there / "pom.xml").is_file() and (there / "model" / FILE_NAME).is_file()
+    built = any((there / target).is_file() for build in _BUILDS.values() for _, target in build)
+    return built and (there / "model" / FILE_NAME).is_file()
