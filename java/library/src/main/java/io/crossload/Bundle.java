@@ -3,7 +3,6 @@ package io.crossload;
 import io.crossload.contract.Hashes;
 import io.crossload.contract.Manifest;
 import io.crossload.contract.Manifest.Artifact;
-import io.crossload.contract.ManifestException;
 import io.crossload.contract.Text;
 import io.crossload.contract.Vector;
 import io.crossload.contract.Vectors;
@@ -14,7 +13,6 @@ import io.crossload.worker.Worker.Metadata;
 import io.crossload.worker.Worker.Model;
 import io.crossload.worker.WorkerException;
 import java.io.IOException;
-import java.nio.file.FileSystems;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.EnumSet;
@@ -146,10 +144,10 @@ public final class Bundle implements AutoCloseable {
     }
 
     private static Bundle open(Path path, Options options, Unpacked files) {
-        Located located = locate(path);
+        Located located = Located.of(path);
         Worker engine = options.engine() == null ? Engines.find() : options.engine();
         Metadata metadata = Engines.metadata(engine);
-        List<Artifact> candidates = candidates(located, options.artifact(), metadata);
+        List<Artifact> candidates = located.candidates(options.artifact(), metadata);
         Map<Artifact, CrossloadException> failures = new LinkedHashMap<>();
         for (Artifact artifact : candidates) {
             try {
@@ -432,87 +430,6 @@ public final class Bundle implements AutoCloseable {
                 }
             }
         }
-    }
-
-    /**
-     * An absolute path.
-     *
-     * @throws CrossloadException NOT_FOUND if there is nothing
-     */
-    static Path existing(Path path) {
-        if (path.getFileSystem() != FileSystems.getDefault()) {
-            throw new CrossloadException(
-                    Code.UNIMPLEMENTED,
-                    path
-                            + " is in no file system of this machine, and native TensorFlow reads only those; copy it to one");
-        }
-        Path absolute = path.toAbsolutePath();
-        if (!Files.exists(absolute) || absolute.getNameCount() == 0) {
-            throw new CrossloadException(Code.NOT_FOUND, absolute + ": there is no such file or folder");
-        }
-        try {
-            // What '..' means after a link, only the file system knows.
-            return absolute.equals(absolute.normalize()) ? absolute : absolute.toRealPath();
-        } catch (IOException error) {
-            throw new CrossloadException(Code.NOT_FOUND, absolute + " cannot be read: " + error.getMessage(), error);
-        }
-    }
-
-    /** A manifest, the folder that its paths are relative to, and the path of the requested artifact (null for any). */
-    private record Located(Path root, Manifest manifest, String wanted) {}
-
-    private static Located locate(Path path) {
-        Path absolute = existing(path);
-        Path root = absolute.getParent();
-        Path name = absolute.getFileName();
-        try {
-            if (Files.isRegularFile(absolute.resolve(Manifest.FILE_NAME))) {
-                return new Located(absolute, Manifest.read(absolute.resolve(Manifest.FILE_NAME)), null);
-            }
-            for (Path file : List.of(
-                    absolute.resolveSibling(name + "." + Manifest.FILE_NAME), root.resolve(Manifest.FILE_NAME))) {
-                if (Files.isRegularFile(file)) {
-                    Manifest manifest = Manifest.read(file);
-                    if (manifest.artifacts().stream().anyMatch(a -> a.path().equals(name.toString()))) {
-                        return new Located(root, manifest, name.toString());
-                    }
-                }
-            }
-        } catch (ManifestException error) {
-            throw new CrossloadException(Code.DATA_LOSS, error.getMessage(), error);
-        }
-        throw new CrossloadException(
-                Code.FAILED_PRECONDITION,
-                absolute + " has no manifest (no " + Manifest.FILE_NAME + " inside, no " + name + "."
-                        + Manifest.FILE_NAME + " beside it); make one in Python: crossload export " + name
-                        + " -o BUNDLE; or open it without: SavedModels.open, Graphs.open");
-    }
-
-    /** The artifacts that the engine may load, in the manifest's order: at least one. */
-    private static List<Artifact> candidates(Located located, String id, Metadata metadata) {
-        List<Artifact> all = located.manifest().artifacts().stream()
-                .filter(a -> located.wanted() == null || a.path().equals(located.wanted()))
-                .toList();
-        if (id != null && all.stream().noneMatch(a -> a.id().equals(id))) {
-            throw new CrossloadException(
-                    Code.NOT_FOUND,
-                    located.root() + " has no artifact '" + id + "'"
-                            + Text.near(id, all.stream().map(Artifact::id).toList()));
-        }
-        List<Artifact> wanted =
-                all.stream().filter(a -> id == null || a.id().equals(id)).toList();
-        List<Artifact> taken = wanted.stream()
-                .filter(a -> metadata.formats().contains(a.format()))
-                .toList();
-        if (taken.isEmpty()) {
-            throw new CrossloadException(
-                    Code.UNIMPLEMENTED,
-                    metadata.name() + " loads " + Text.listed(metadata.formats()) + ", and the artifacts of "
-                            + located.root() + " are "
-                            + Text.listed(wanted.stream().map(Artifact::format).collect(Collectors.toSet()))
-                            + "; convert one in Python: crossload convert");
-        }
-        return taken;
     }
 
     /** The bundle's folder, the artifact's id, the engine's name and release. */

@@ -78,6 +78,6 @@ public final class Graphs {
     }
 
     private static Bundle open(Path path, List<String> inputs, List<String> outputs, Options options, Unpacked files) {
-        return Bundle.bare(Bundle.existing(path), "graph_def", null, inputs, outputs, options, files);
+        return Bundle.bare(Located.existing(path), "graph_def", null, inputs, outputs, options, files);
     }
 }

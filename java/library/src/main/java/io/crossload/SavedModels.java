@@ -75,6 +75,6 @@ public final class SavedModels {
     }
 
     private static Bundle open(Path path, List<String> tags, Options options, Unpacked files) {
-        return Bundle.bare(Bundle.existing(path), "saved_model", List.copyOf(tags), null, null, options, files);
+        return Bundle.bare(Located.existing(path), "saved_model", List.copyOf(tags), null, null, options, files);
     }
 }
