@@ -167,7 +167,7 @@ def test_the_kotlin_client_takes_any_batch_and_refuses_a_wrong_length(built: Bui
     answered, refused = done.stdout.splitlines() if done.returncode == 0 else (done.stderr, "")
     assert answered.split()[0] == "30", answered
     assert float(answered.split()[1]) < 1e-5
-    assert refused == "65 elements do not fit the shape: not a multiple of 64"
+    assert refused == "pixels has 65 elements, which is not a multiple of 64"
 
 
 def test_the_flavour_litert_compiles_against_the_declared_api(built: Built) -> None:
