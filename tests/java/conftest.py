@@ -8,7 +8,8 @@ import pytest
 
 from crossload import __version__
 from tests.environment import made_once
-from tests.java.released import Release, copy, maven
+from tests.java.released import Release, copy
+from tests.maven import maven
 
 
 @pytest.fixture(scope="session")

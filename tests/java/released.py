@@ -1,8 +1,7 @@
-"""A release of java/, built in a copy of it, and Maven as a user runs it who has no more than the released files."""
+"""A release of java/, built in a copy of it."""
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -63,12 +62,3 @@ def copy(folder: Path, *, version: str) -> Release:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(ROOT / name, folder / name)
     return Release(folder, version)
-
-
-def maven(project: Path, *words: str, environment: dict[str, str] | None = None) -> tuple[int, str]:
-    """Run Maven on a project; its exit status, and all that it printed."""
-    command = ["mvn", "-B", "-ntp", "-f", str(project / "pom.xml"), *words]
-    done = subprocess.run(
-        command, capture_output=True, text=True, errors="replace", check=False, cwd=project, env={**os.environ, **(environment or {})}
-    )
-    return done.returncode, done.stdout + done.stderr

@@ -19,7 +19,8 @@ from crossload.contract.bundle import open_bundle
 from crossload.support.cache import cache_folder, locked
 from tests import ROOT
 from tests.environment import made_once
-from tests.java.released import Release, maven
+from tests.java.released import Release
+from tests.maven import maven
 
 pytestmark = pytest.mark.slow
 CONSUMERS = Path(__file__).parent / "consumers"

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from crossload import __version__
-from tests.java.released import GROUP, PUBLISHED, Release, copy, maven
+from tests.java.released import GROUP, PUBLISHED, Release, copy
+from tests.maven import maven
 
 pytestmark = pytest.mark.slow
 ADDRESS = "https://example.org/crossload"

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-import filelock
-
-from crossload.support import cache
+from tests.maven import fetched, run
 
 ROOM = Path(__file__).parent
 # Compilers that run once: the JVM's second compiler would cost more than it gains.
@@ -57,7 +54,7 @@ class Toolchain:
 
     def javac(self, out: Path, sources: Iterable[Path], *more: Path) -> None:
         """Compile Java; a warning fails. Jars name annotations and jars that are not there, which javac would warn of."""
-        _run(
+        run(
             [
                 "javac",
                 "--release",
@@ -76,12 +73,12 @@ class Toolchain:
         """Compile Kotlin, which may use Java sources among `sources`; a warning fails."""
         command = [*_JAVA, "-cp", _joined(self.files(_KOTLIN)), "org.jetbrains.kotlin.cli.jvm.K2JVMCompiler"]
         options = ["-no-stdlib", "-no-reflect", "-jvm-target", "17", "-Werror", "-cp", self.class_path(*more), "-d", out]
-        _run([*command, *options, *sources])
+        run([*command, *options, *sources])
 
     def dex(self, out: Path, classes: Iterable[Path], *more: Path) -> None:
         """Turn classes into Android's own bytecode for API 26, as Android's build does."""
         library = ("--lib", self.files(_ANDROID)[0], *(w for p in (*self.files((*_ENGINE, _KOTLIN[1])), *more) for w in ("--classpath", p)))
-        _run([*_JAVA, "-cp", self.files(_D8)[0], "com.android.tools.r8.D8", "--min-api", "26", *library, "--output", out, *classes])
+        run([*_JAVA, "-cp", self.files(_D8)[0], "com.android.tools.r8.D8", "--min-api", "26", *library, "--output", out, *classes])
 
     def missing_on_api_26(self, classes: Path) -> str:
         """The references of classes to what Android 8.0 does not have, a line each."""
@@ -106,34 +103,14 @@ class Toolchain:
 
 def prepared() -> Toolchain:
     """The toolchain; raises RuntimeError with Maven's words if something cannot be fetched."""
-    folder = cache.cache_folder() / "tests" / "android-1"
-    with filelock.FileLock(f"{folder}.lock"):
-        if not folder.exists():
-            making = folder.with_suffix(".making")
-            shutil.rmtree(making, ignore_errors=True)
-            making.mkdir(parents=True)
-            (making / "pom.xml").write_text(_pom(), "utf-8")
-            _run(["mvn", "-q", "-B", "-f", making / "pom.xml", "dependency:copy-dependencies", f"-DoutputDirectory={making}"])
-            for aar in making.glob("*.aar"):
-                with zipfile.ZipFile(aar) as archive:
-                    aar.with_suffix(".jar").write_bytes(archive.read("classes.jar"))
-            making.rename(folder)
-    return Toolchain(folder)
+    return Toolchain(fetched("android-1", _EVERYTHING, alone=True, then=_unpack))
 
 
-def _pom() -> str:
-    dependencies = ""
-    for coordinate in _EVERYTHING:
-        group, artifact, version, *kind = coordinate.split(":")
-        dependencies += (
-            f"<dependency><groupId>{group}</groupId><artifactId>{artifact}</artifactId><version>{version}</version>"
-            f"<type>{kind[0] if kind else 'jar'}</type><exclusions><exclusion><groupId>*</groupId><artifactId>*</artifactId></exclusion>"
-            "</exclusions></dependency>"
-        )
-    return (
-        '<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion><groupId>io.crossload</groupId>'
-        f"<artifactId>android-toolchain</artifactId><version>1</version><dependencies>{dependencies}</dependencies></project>"
-    )
+def _unpack(folder: Path) -> None:
+    """Take the classes out of Android's archives."""
+    for aar in folder.glob("*.aar"):
+        with zipfile.ZipFile(aar) as archive:
+            aar.with_suffix(".jar").write_bytes(archive.read("classes.jar"))
 
 
 def _file(coordinate: str) -> str:
@@ -143,9 +120,3 @@ def _file(coordinate: str) -> str:
 
 def _joined(paths: Iterable[Path]) -> str:
     return os.pathsep.join(map(str, paths))
-
-
-def _run(command: Iterable[str | Path]) -> None:
-    done = subprocess.run([str(w) for w in command], capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise RuntimeError((done.stdout + done.stderr)[-6000:])

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from pathlib import Path
+
+from tests import maven as anywhere
 
 
 def maven(project: Path, repository: Path, *goals: str, settings: Path | None = None) -> tuple[int, str]:
     """The exit status and the output of these goals."""
-    command = ["mvn", "-B", "-ntp", "-f", str(project / "pom.xml"), f"-Dmaven.repo.local={repository}", *goals]
-    if settings:
-        command += ["-s", str(settings)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=project)
-    return done.returncode, done.stdout + done.stderr
+    own = ("-s", str(settings)) if settings else ()
+    return anywhere.maven(project, f"-Dmaven.repo.local={repository}", *goals, *own)
 
 
 def built(project: Path, repository: Path, *goals: str, settings: Path | None = None) -> str:

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from pathlib import Path
 
-import filelock
-
-from crossload.support import cache
+from tests.maven import fetched, run
 
 ROOM = Path(__file__).parent
 _EVERYTHING = (
@@ -25,7 +21,7 @@ _RECEIVERS = "plugin:org.jetbrains.kotlin.samWithReceiver:annotation=org.gradle.
 
 def evaluated(project: Path, folder: Path, *properties: str) -> dict[str, str]:
     """What the project's build files configure, by Evaluate.kt's words, with these properties (`name=value`)."""
-    jars = _prepared()
+    jars = fetched("gradle-1", _EVERYTHING, alone=False)
     imports = "\n".join(f"import org.gradle.{name}.*" for name in _IMPORTS)
     folder.mkdir()
     for receiver, function, file in (
@@ -39,40 +35,7 @@ def evaluated(project: Path, folder: Path, *properties: str) -> dict[str, str]:
     compiler = ["java", "-Xmx1g", "-cp", f"{jars}/*", "org.jetbrains.kotlin.cli.jvm.K2JVMCompiler"]
     options = ["-no-stdlib", "-no-reflect", "-Werror", "-jvm-target", "17", f"-Xplugin={plugin}", "-P", _RECEIVERS]
     paths = ["-cp", ":".join(map(str, sorted(jars.glob("*.jar")))), "-d", folder / "classes"]
-    _run([*compiler, *options, *paths, *folder.glob("*.kt"), *ROOM.glob("*.kt")])
+    run([*compiler, *options, *paths, *folder.glob("*.kt"), *ROOM.glob("*.kt")])
     opened = ["--add-opens", "java.base/java.lang=ALL-UNNAMED", "--add-opens", "java.base/java.util=ALL-UNNAMED"]
-    said = _run(["java", "-Xmx1g", *opened, "-cp", f"{folder / 'classes'}:{jars}/*", "build.EvaluateKt", project, *properties])
+    said = run(["java", "-Xmx1g", *opened, "-cp", f"{folder / 'classes'}:{jars}/*", "build.EvaluateKt", project, *properties])
     return dict(line.split(": ", 1) for line in said.splitlines())
-
-
-def _prepared() -> Path:
-    folder = cache.cache_folder() / "tests" / "gradle-1"
-    with filelock.FileLock(f"{folder}.lock"):
-        if not folder.exists():
-            making = folder.with_suffix(".making")
-            shutil.rmtree(making, ignore_errors=True)
-            making.mkdir(parents=True)
-            (making / "pom.xml").write_text(_pom(), "utf-8")
-            _run(["mvn", "-q", "-B", "-f", making / "pom.xml", "dependency:copy-dependencies", f"-DoutputDirectory={making}"])
-            making.rename(folder)
-    return folder
-
-
-def _pom() -> str:
-    dependencies = ""
-    for coordinate in _EVERYTHING:
-        group, artifact, version = coordinate.split(":")
-        dependencies += (
-            f"<dependency><groupId>{group}</groupId><artifactId>{artifact}</artifactId><version>{version}</version></dependency>"
-        )
-    return (
-        '<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion><groupId>io.crossload</groupId>'
-        f"<artifactId>gradle-api</artifactId><version>1</version><dependencies>{dependencies}</dependencies></project>"
-    )
-
-
-def _run(command: list[str | Path]) -> str:
-    done = subprocess.run([str(w) for w in command], capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise RuntimeError((done.stdout + done.stderr)[-6000:])
-    return done.stdout
