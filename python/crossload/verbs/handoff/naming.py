@@ -32,12 +32,19 @@ def in_markdown(text: str) -> str:
     return "`" + printable(text).replace("`", "'").encode("utf-8", "replace").decode() + "`"
 
 
-def templates(folder: Path, filters: dict[str, Callable[..., Any]]) -> Environment:
-    """The templates of a folder. They are code, not HTML: each value is escaped by the filter of its place, `code` in Markdown."""
+def templates(folder: Path, filters: dict[str, Callable[..., Any]], *shared: Path) -> Environment:
+    """The templates of a folder, and of those that it includes from.
+
+    They are code, not HTML: each value is escaped by the filter of its place, `code` in Markdown.
+    """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     made = Environment(
-        loader=FileSystemLoader(folder), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
+        loader=FileSystemLoader([folder, *shared]),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
     )
     made.filters.update(code=in_markdown, **filters)
     return made

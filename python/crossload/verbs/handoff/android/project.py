@@ -165,7 +165,7 @@ def _render(folder: Path, context: Mapping[str, Any]) -> None:
 
 def _environment() -> Environment:
     filters = {"javadoc": names.javadoc, "literal": names.literal, "kotlin": kotlin.name, "kotlin_type": kotlin.type_of}
-    environment = templates(_ROOM / "templates", filters)
+    environment = templates(_ROOM / "templates", filters, records.TEMPLATES)
     environment.filters["of"] = lambda component, tensors: component.of(tensors)
     environment.globals.update(call=lambda head, args, tail=")": Call(head, tuple(args), tail), laid_out=laid_out)
     return environment

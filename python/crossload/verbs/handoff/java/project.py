@@ -23,7 +23,6 @@ from crossload.verbs.handoff.naming import templates
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-_TEMPLATES = Path(__file__).parent / "templates"
 # How Maven knows a platform, in JavaCPP's words.
 _SYSTEMS = {
     "linux-arm64": (("name", "linux"), ("arch", "aarch64")),
@@ -149,7 +148,7 @@ def _render(folder: Path, context: dict[str, Any], package: str) -> None:
 
 
 def _environment() -> Environment:
-    environment = templates(_TEMPLATES, {"javadoc": names.javadoc, "literal": names.literal, "comment": names.in_xml_comment})
+    environment = templates(records.TEMPLATES, {"javadoc": names.javadoc, "literal": names.literal, "comment": names.in_xml_comment})
     environment.filters["of"] = lambda component, tensors: component.of(tensors)
     environment.filters["lines"] = lambda member: str(member).strip("\n")
     environment.globals.update(

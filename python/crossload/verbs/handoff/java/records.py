@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crossload.contract import datatypes
@@ -45,6 +46,8 @@ _KINDS = {
     "BYTES": Kind("String", "String", "strings()", factory="of"),
 }
 _PRIMITIVES = frozenset(kind.element for kind in _KINDS.values()) - {"String"}
+# Those that include free.j2 have the method that the expressions call.
+TEMPLATES = Path(__file__).parent / "templates"
 _INT_MAX = 2**31 - 1
 _MOST_SHOWN = 6
 HARD_BYTES = "bytes"  # the generated request whose strings are deliberately not text (crossload.inputs.requests)
