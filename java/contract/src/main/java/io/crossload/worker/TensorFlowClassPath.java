@@ -217,8 +217,10 @@ public final class TensorFlowClassPath {
         for (Throwable at = error; at != null; at = at.getCause()) {
             String message = String.valueOf(at.getMessage());
             Matcher named = CLASS.matcher(message);
-            boolean initialises = message.startsWith("Could not initialize") || at instanceof UnsatisfiedLinkError;
-            if (!initialises && at instanceof LinkageError | at instanceof ClassNotFoundException && named.find()) {
+            boolean links = (at instanceof LinkageError || at instanceof ClassNotFoundException)
+                    && !(at instanceof UnsatisfiedLinkError)
+                    && !message.startsWith("Could not initialize");
+            if (links && named.find()) {
                 found = named.group(1).replace('.', '/');
             }
         }

@@ -84,7 +84,7 @@ final class DjlModel implements Model {
      * Loads the SavedModel for a signature, unless that is done already.
      *
      * @param key the SignatureDef's; DJL takes any other signature for one that is missing
-     * @throws WorkerException if {@link SavedModels} finds the cause of a failure; else DJL's or TensorFlow's own exception is thrown
+     * @throws WorkerException if {@link MetaGraphs} finds the cause of a failure; else DJL's or TensorFlow's own exception is thrown
      */
     ZooModel<NDList, NDList> load(String key) throws WorkerException {
         ZooModel<NDList, NDList> known = models.get(key);

@@ -151,13 +151,16 @@ public final class GraphDefs {
                 .getAttrOrDefault("shape", AttrValue.getDefaultInstance())
                 .getShape();
         // Before version 24 a placeholder without dimensions was one of any shape: core/ops/array_ops.cc, Placeholder.
-        boolean unknown = !placeholder.containsAttr("shape")
-                || shape.getUnknownRank()
-                || producer < 24 && shape.getDimCount() == 0;
-        return unknown
+        boolean unknown = !placeholder.containsAttr("shape") || producer < 24 && shape.getDimCount() == 0;
+        return unknown ? null : dimensions(shape);
+    }
+
+    /** The dimensions of a shape, -1 for a free one; null for an unknown rank (tensor_shape.proto). */
+    static List<Long> dimensions(TensorShapeProto shape) {
+        return shape.getUnknownRank()
                 ? null
                 : shape.getDimList().stream()
-                        .map(dim -> Math.max(-1, dim.getSize()))
+                        .map(dimension -> Math.max(-1, dimension.getSize()))
                         .toList();
     }
 

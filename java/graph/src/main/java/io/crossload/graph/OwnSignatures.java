@@ -15,7 +15,6 @@ import java.util.List;
 import java.util.Map;
 import org.tensorflow.proto.SignatureDef;
 import org.tensorflow.proto.TensorInfo;
-import org.tensorflow.proto.TensorShapeProto;
 
 /** The signatures that an artifact describes itself: a SavedModel's SignatureDefs (meta_graph.proto), a graph's ends. */
 final class OwnSignatures {
@@ -138,7 +137,7 @@ final class OwnSignatures {
 
     /** The names of a sparse or composite tensor's parts are those of python/crossload/artifacts/graphs/tensor_info.py. */
     private static void add(List<Part> parts, String name, TensorInfo info) {
-        List<Long> shape = shape(info);
+        List<Long> shape = info.hasTensorShape() ? GraphDefs.dimensions(info.getTensorShape()) : null;
         switch (info.getEncodingCase()) {
             case COO_SPARSE -> {
                 TensorInfo.CooSparse sparse = info.getCooSparse();
@@ -157,16 +156,6 @@ final class OwnSignatures {
             }
             default -> parts.add(new Part(name, info.getName(), info.getDtypeValue(), shape));
         }
-    }
-
-    private static List<Long> shape(TensorInfo info) {
-        TensorShapeProto shape = info.getTensorShape();
-        if (!info.hasTensorShape() || shape.getUnknownRank()) {
-            return null;
-        }
-        return shape.getDimList().stream()
-                .map(dimension -> Math.max(-1, dimension.getSize()))
-                .toList();
     }
 
     private static boolean carried(Collection<Part> parts) {
